@@ -1,0 +1,19 @@
+//! tagpost's core: messages, ids, tokens, the wire protocol, and the mailbox as a state machine.
+//!
+//! It is pure. It imports no platform, has no `async`, no clock and no randomness: time and random
+//! bits come in as [`time::Now`], storage is the synchronous [`store::Store`], and what has to
+//! happen outside comes back as values. So the same code runs in a Durable Object and, in tests,
+//! through millions of simulated steps.
+//!
+//! Not here: HTTP, sockets, D1, alarms. Those are the Worker's shell (`src/` of the root package).
+
+pub mod delivery;
+pub mod frame;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod pattern;
+pub mod problem;
+pub mod publish;
+pub mod time;
+pub mod token;

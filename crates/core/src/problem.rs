@@ -1,0 +1,116 @@
+//! Everything that can be wrong with a request, as the caller is told (RFC 9457, problem details).
+//!
+//! A problem says what the caller did or met, never what failed inside: that is logged by the shell
+//! and answered as [`Code::Internal`].
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Declares the catalogue: code, HTTP status, title.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
+        /// The stable code of a problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The code as it stands in answers and `error` frames.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $code,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)* }
+            }
+
+            /// A short description of this kind of problem, always the same.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A header, query parameter or body field is malformed; the detail names it.
+    BadRequest = "bad_request", 400, "The request is malformed";
+    /// A WebSocket frame is malformed; the detail names the field.
+    BadFrame = "bad_frame", 400, "The frame is malformed";
+    /// No credential, or one that does not hold.
+    Unauthorized = "unauthorized", 401, "A valid credential is needed";
+    /// A valid credential without the right to do this.
+    Forbidden = "forbidden", 403, "The credential does not allow this";
+    /// Nothing is served at this path.
+    NotFound = "not_found", 404, "There is nothing here";
+    /// The tag has no devices.
+    UnknownTag = "unknown_tag", 404, "No device has this tag";
+    /// No device of this name is known.
+    UnknownDevice = "unknown_device", 404, "There is no such device";
+    /// The caller sent no message of this id, or its trace is no longer kept.
+    UnknownMessage = "unknown_message", 404, "There is no such message";
+    /// The path exists, the method does not; `Allow` says which do.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// The payload is over `MAX_PAYLOAD_BYTES`.
+    PayloadTooLarge = "payload_too_large", 413, "The payload is too large";
+    /// The same idempotency key came with another body or target.
+    IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key belongs to another message";
+    /// The tag has more devices than `MAX_FANOUT`.
+    TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
+    /// The path needs a WebSocket handshake.
+    UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is needed";
+    /// Over `PUBLISH_RATE`; `Retry-After` says when to come again.
+    TooManyRequests = "too_many_requests", 429, "Too many publishes";
+    /// Something failed inside; it is in the service's log.
+    Internal = "internal", 500, "Something failed inside";
+    /// A part of the service could not be reached in time; nothing was accepted.
+    Unavailable = "unavailable", 503, "The service is not ready for this";
+}
+
+/// One problem, ready to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which kind.
+    pub code: Code,
+    /// What is wrong in this case, for a person to read.
+    pub detail: String,
+    /// Seconds after which it is worth trying again.
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None }
+    }
+
+    /// The problem of a request that cannot be read; `detail` names the field.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(Code::BadRequest, detail)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let code = self.code.as_str();
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("type", &format!("urn:tagpost:problem:{code}"))?;
+        map.serialize_entry("title", self.code.title())?;
+        map.serialize_entry("status", &self.code.status())?;
+        map.serialize_entry("detail", &self.detail)?;
+        map.serialize_entry("code", code)?;
+        map.end()
+    }
+}

@@ -1,0 +1,1 @@
+//! tagpost's Worker.
