@@ -7,6 +7,7 @@
 //!
 //! Not here: HTTP, sockets, D1, alarms. Those are the Worker's shell (`src/` of the root package).
 
+pub mod call;
 pub mod delivery;
 pub mod frame;
 pub mod id;

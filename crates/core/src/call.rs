@@ -1,0 +1,172 @@
+//! What mailboxes are asked: by the Worker for a client, and by each other.
+//!
+//! A call is one request to one mailbox and one answer. The Worker has checked the credential before
+//! it calls; the mailbox checks only what it alone remembers (revocation, rate, its own messages).
+//! How a call travels is the shell's matter.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, MessageId};
+use crate::message::{Message, Target};
+use crate::publish::Draft;
+use crate::time::Millis;
+use crate::token::Claims;
+
+/// One request to the mailbox of `device`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// Whose mailbox this is: an object is not told its own name.
+    pub device: DeviceId,
+    /// The token of the device that asks, where a device asks for itself; `None` for the admin key and
+    /// for calls between mailboxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Claims>,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What a mailbox is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Accept a message of this device and hand it to each of `devices`.
+    Publish {
+        /// To whom it is addressed.
+        to: Target,
+        /// The addresses that `to` resolved to.
+        devices: Vec<DeviceId>,
+        /// The message.
+        draft: Draft,
+    },
+    /// The trace of a message that this device sent.
+    Trace {
+        /// Which.
+        id: MessageId,
+        /// Seconds to wait until every delivery is in a last state.
+        wait: u32,
+    },
+    /// The messages that this device sent, newest first.
+    Messages {
+        /// Only those with a delivery in this state.
+        state: Option<State>,
+        /// At most so many.
+        limit: u32,
+        /// Only those before this one.
+        before: Option<MessageId>,
+    },
+    /// Take a message back where it is not in a last state.
+    Cancel {
+        /// Which.
+        id: MessageId,
+    },
+    /// Messages for a device without a WebSocket; they count as sent.
+    Inbox {
+        /// At most so many.
+        limit: u32,
+        /// Seconds to wait for the first.
+        wait: u32,
+    },
+    /// The device has taken a message.
+    Ack {
+        /// Which.
+        id: MessageId,
+        /// What it answers.
+        reply: Option<Box<RawValue>>,
+    },
+    /// The device refuses a message.
+    Nack {
+        /// Which.
+        id: MessageId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Presence and queue of this device; answered by a [`Status`].
+    Status,
+    /// Create the device where it is not known; answered by a [`Registered`].
+    Register,
+    /// Revoke all tokens of this device issued so far; answered by a [`Registered`].
+    Revoke,
+    /// Forget the device; answered by a [`Registered`].
+    Remove,
+    /// From a sender's mailbox: take this message for this device; answered by a [`Delivered`].
+    Deliver {
+        /// The message.
+        message: Message,
+        /// Milliseconds to wait for the acknowledgement if the device is online.
+        wait: u32,
+        /// Whether this call may have been made before.
+        again: bool,
+        /// From when on nobody waits for the answer: a call that arrives later changes nothing.
+        until: Millis,
+    },
+    /// From an addressed mailbox: these deliveries of yours reached a last state; answered by `[]`.
+    Receipts {
+        /// What was settled, oldest first.
+        settled: Vec<Settled>,
+    },
+    /// From a sender's mailbox: take the message back; answered by a [`Delivered`].
+    Withdraw {
+        /// Which.
+        id: MessageId,
+    },
+    /// From a sender's mailbox: what became of the message so far? Answered by a [`Delivered`].
+    Look {
+        /// Which.
+        id: MessageId,
+    },
+}
+
+/// A delivery that reached a last state, as its mailbox tells the sender's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settled {
+    /// The message.
+    pub id: MessageId,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+/// What an addressed mailbox says of a delivery.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivered {
+    /// It knows the delivery, and this is where it stands.
+    Known(Delivery),
+    /// It does not know the message: it never got it, or it is settled and reported.
+    UnknownMessage,
+    /// There is no device behind this mailbox.
+    UnknownDevice,
+    /// The call came after its `until`; nothing was changed.
+    TooLate,
+}
+
+/// What a mailbox says of its device's registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Whether the call changed whether the device is known.
+    pub changed: bool,
+    /// Since when the device is known; 0 where it is not.
+    pub created_at: Millis,
+    /// How often its tokens were revoked: what goes into [`Claims::revocations`] of a new token.
+    pub revocations: u32,
+}
+
+/// Presence and queue of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether the mailbox has a device.
+    pub known: bool,
+    /// Whether it has a live socket.
+    pub online: bool,
+    /// Since when that socket is open.
+    pub connected_at: Option<Millis>,
+    /// The last sign of life.
+    pub last_seen_at: Option<Millis>,
+    /// Messages stored and not on the wire.
+    pub held: u32,
+    /// Messages on the wire and not acknowledged.
+    pub in_flight: u32,
+    /// The payload bytes of all of them.
+    pub held_bytes: u64,
+}
