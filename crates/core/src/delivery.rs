@@ -98,8 +98,20 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery that is in its first state, with nothing before it.
     pub fn first(device: DeviceId, state: State, at: Millis) -> Self {
-        let steps = vec![Step { event: state, at, attempt: 0 }];
-        Self { device, state, at, attempts: 0, reply: None, reason: None, steps }
+        let steps = vec![Step {
+            event: state,
+            at,
+            attempt: 0,
+        }];
+        Self {
+            device,
+            state,
+            at,
+            attempts: 0,
+            reply: None,
+            reason: None,
+            steps,
+        }
     }
 
     /// The same delivery with a reason.
@@ -110,7 +122,11 @@ impl Delivery {
 
     /// The same delivery, one step on.
     pub fn then(mut self, state: State, at: Millis) -> Self {
-        self.steps.push(Step { event: state, at, attempt: self.attempts });
+        self.steps.push(Step {
+            event: state,
+            at,
+            attempt: self.attempts,
+        });
         Self { state, at, ..self }
     }
 }

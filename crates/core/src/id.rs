@@ -135,7 +135,9 @@ impl MessageId {
         let time = u128::try_from(now).unwrap_or(0) & ((1 << 48) - 1);
         // The top bit stays clear so that a millisecond has room for many more ids after the first.
         let fresh = |time: u128| {
-            (time << 80) | (u128::from(sender.address()) << 40) | (u128::from(random) & (LOW_40 >> 1))
+            (time << 80)
+                | (u128::from(sender.address()) << 40)
+                | (u128::from(random) & (LOW_40 >> 1))
         };
         let bits = match last.map(|id| u128::from(id.0)) {
             Some(last) if fresh(time) <= last => {
@@ -170,9 +172,10 @@ impl MessageId {
 impl FromStr for MessageId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        Ulid::from_string(text)
-            .map(Self)
-            .map_err(|_| InvalidName { what: "message id", grammar: "a ULID of 26 characters" })
+        Ulid::from_string(text).map(Self).map_err(|_| InvalidName {
+            what: "message id",
+            grammar: "a ULID of 26 characters",
+        })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod call;
 pub mod delivery;
 pub mod frame;
 pub mod id;
+mod json;
 pub mod limits;
 pub mod message;
 pub mod pattern;

@@ -1,28 +1,200 @@
 //! The limits an operator can set: the entries of `[vars]`.
+//!
+//! One table says each limit's name, default and range; all else here follows from it. A value is
+//! checked once, where the service starts, so whoever holds [`Limits`] holds sane ones.
 
-/// Every limit of the service; see the table in `docs/protocol.md`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// `MAX_PAYLOAD_BYTES`
-    pub max_payload_bytes: u32,
-    /// `MAX_HELD_MESSAGES`
-    pub max_held_messages: u32,
-    /// `MAX_HELD_BYTES`
-    pub max_held_bytes: u64,
-    /// `MAX_IN_FLIGHT`
-    pub max_in_flight: u32,
-    /// `ACK_TIMEOUT`, seconds.
-    pub ack_timeout: u32,
-    /// `MAX_ATTEMPTS`
-    pub max_attempts: u32,
-    /// `MAX_FANOUT`
-    pub max_fanout: u32,
-    /// `RETENTION`, seconds.
-    pub retention: u32,
-    /// `PUBLISH_RATE`, publishes a second.
-    pub publish_rate: u32,
-    /// `PUBLISH_BURST`, publishes.
-    pub publish_burst: u32,
-    /// `KEEPALIVE`, seconds.
-    pub keepalive: u32,
+use std::ops::RangeInclusive;
+
+/// A limit whose value is not a whole number in its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value:?}, but must be a whole number from {min} to {max}")]
+pub struct InvalidLimit {
+    /// The variable.
+    pub name: &'static str,
+    /// The value it has.
+    pub value: String,
+    /// The least it may be.
+    pub min: u64,
+    /// The most it may be.
+    pub max: u64,
+}
+
+/// Declares the limits: field, type, variable, default, range.
+macro_rules! limits {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $default:literal, $range:expr;)*) => {
+        /// Every limit of the service; see the table in `docs/protocol.md`.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits { $(#[doc = concat!("`", $name, "`: ")] $(#[$doc])* pub $field: $type,)* }
+
+        impl Limits {
+            /// The names of all variables, in the order of the documentation.
+            pub const NAMES: [&'static str; [$($name),*].len()] = [$($name),*];
+
+            /// Reads every limit from its variable; one that is absent has its default.
+            ///
+            /// # Errors
+            /// The first value that is not a whole number in its range.
+            pub fn from_vars(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidLimit> {
+                Ok(Self { $($field: read($name, get($name), $default, $range)?,)* })
+            }
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// bytes. A stored row holds at most 2 MB, and base64 makes a payload longer by a third.
+    max_payload_bytes: u32 = "MAX_PAYLOAD_BYTES", 262_144, 1..=1_000_000;
+    /// messages that wait for one device.
+    max_held_messages: u32 = "MAX_HELD_MESSAGES", 10_000, 1..=1_000_000;
+    /// bytes of payload that wait for one device. A mailbox's whole storage is 10 GB.
+    max_held_bytes: u64 = "MAX_HELD_BYTES", 67_108_864, 1..=8_589_934_592;
+    /// unacknowledged messages on one connection. Their list has to fit a socket's attachment of 16 KiB.
+    max_in_flight: u32 = "MAX_IN_FLIGHT", 32, 1..=128;
+    /// seconds until an unacknowledged message is sent again for the first time.
+    ack_timeout: u32 = "ACK_TIMEOUT", 30, 1..=3_600;
+    /// times that a message is sent.
+    max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
+    /// devices of a tag that one publish reaches.
+    max_fanout: u32 = "MAX_FANOUT", 10_000, 1..=100_000;
+    /// seconds that a trace is kept after its last state.
+    retention: u32 = "RETENTION", 604_800, 1..=2_592_000;
+    /// publishes a second of one device.
+    publish_rate: u32 = "PUBLISH_RATE", 200, 1..=10_000;
+    /// publishes of one device at once.
+    publish_burst: u32 = "PUBLISH_BURST", 400, 1..=100_000;
+    /// seconds between a connection's signs of life.
+    keepalive: u32 = "KEEPALIVE", 60, 1..=3_600;
+}
+
+/// The limit `name` of this `value`, if there is one and it is in `range`.
+fn read<T: TryFrom<u64>>(
+    name: &'static str,
+    value: Option<String>,
+    default: T,
+    range: RangeInclusive<u64>,
+) -> Result<T, InvalidLimit> {
+    let Some(value) = value else {
+        return Ok(default);
+    };
+    value
+        .parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or(InvalidLimit {
+            name,
+            value,
+            min: *range.start(),
+            max: *range.end(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Result<Limits, InvalidLimit> {
+        Limits::from_vars(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn absent_variables_give_the_documented_defaults() {
+        let limits = Limits::from_vars(|_| None).unwrap();
+        assert_eq!(limits, Limits::default());
+        assert_eq!(
+            limits,
+            Limits {
+                max_payload_bytes: 262_144,
+                max_held_messages: 10_000,
+                max_held_bytes: 67_108_864,
+                max_in_flight: 32,
+                ack_timeout: 30,
+                max_attempts: 10,
+                max_fanout: 10_000,
+                retention: 604_800,
+                publish_rate: 200,
+                publish_burst: 400,
+                keepalive: 60,
+            }
+        );
+    }
+
+    #[test]
+    fn each_variable_sets_its_own_limit() {
+        for name in Limits::NAMES {
+            let limits = with(name, "7").unwrap();
+            assert_ne!(limits, Limits::default(), "{name} set nothing");
+        }
+        assert_eq!(
+            with("ACK_TIMEOUT", "7").unwrap(),
+            Limits {
+                ack_timeout: 7,
+                ..Limits::default()
+            }
+        );
+        assert_eq!(
+            with("MAX_HELD_BYTES", "8589934592").unwrap(),
+            Limits {
+                max_held_bytes: 8_589_934_592,
+                ..Limits::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_its_range() {
+        for name in Limits::NAMES {
+            for value in ["0", "-1", "", "ten", "1.5", " 7", "99999999999999999999"] {
+                let error = with(name, value).unwrap_err();
+                assert_eq!((error.name, error.value.as_str()), (name, value));
+            }
+            let error = with(name, "0").unwrap_err();
+            assert!(
+                with(name, &error.min.to_string()).is_ok(),
+                "{name} at its least"
+            );
+            assert!(
+                with(name, &error.max.to_string()).is_ok(),
+                "{name} at its most"
+            );
+            assert!(
+                with(name, &(error.max + 1).to_string()).is_err(),
+                "{name} above its most"
+            );
+        }
+        assert_eq!(
+            with("KEEPALIVE", "never").unwrap_err().to_string(),
+            r#"KEEPALIVE is "never", but must be a whole number from 1 to 3600"#
+        );
+    }
+
+    #[test]
+    fn the_defaults_are_in_range() {
+        let defaults = Limits::default();
+        for (name, default) in [
+            ("MAX_PAYLOAD_BYTES", u64::from(defaults.max_payload_bytes)),
+            ("MAX_HELD_MESSAGES", u64::from(defaults.max_held_messages)),
+            ("MAX_HELD_BYTES", defaults.max_held_bytes),
+            ("MAX_IN_FLIGHT", u64::from(defaults.max_in_flight)),
+            ("ACK_TIMEOUT", u64::from(defaults.ack_timeout)),
+            ("MAX_ATTEMPTS", u64::from(defaults.max_attempts)),
+            ("MAX_FANOUT", u64::from(defaults.max_fanout)),
+            ("RETENTION", u64::from(defaults.retention)),
+            ("PUBLISH_RATE", u64::from(defaults.publish_rate)),
+            ("PUBLISH_BURST", u64::from(defaults.publish_burst)),
+            ("KEEPALIVE", u64::from(defaults.keepalive)),
+        ] {
+            assert_eq!(
+                with(name, &default.to_string()),
+                Ok(defaults.clone()),
+                "{name}"
+            );
+        }
+    }
 }

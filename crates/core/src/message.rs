@@ -21,7 +21,9 @@ pub enum Target {
 }
 
 /// How soon a message wants to be there (RFC 8030, section 5.3); higher goes first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Urgency {
     /// After all others.

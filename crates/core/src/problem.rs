@@ -85,7 +85,11 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+        }
     }
 
     /// The problem of a request that cannot be read; `detail` names the field.

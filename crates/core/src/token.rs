@@ -1,27 +1,221 @@
-//! Credentials: the device token (a JWT, HS256) and what its bearer may do.
+//! Credentials: the device token (a JWT, HS256; RFC 7519, RFC 7515) and what its bearer may do.
+//!
+//! One algorithm is known and it is not the token that chooses it. Nothing in a token is read before
+//! its signature holds, except the header's `alg`. Not here: revocation, which the device's mailbox
+//! remembers, and keys, which the shell holds.
+//!
+//! This is the whole of JWS that is needed, over RustCrypto's HMAC. The JWT crates that build for
+//! wasm either bring every other algorithm and a clock, or read the claims before the signature.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::id::DeviceId;
+use crate::json;
+use crate::message::Target;
 use crate::pattern::Pattern;
+use crate::time::Millis;
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 4_096;
+
+/// How far a token's `iat` may lie ahead of the service's clock, in seconds.
+pub const CLOCK_SKEW: i64 = 60;
+
+/// The last second of the year 9999: the latest time a token may name.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// Why a token is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Longer than [`MAX_TOKEN_BYTES`].
+    #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
+    TooLong,
+    /// Not three parts of base64url, or the header is no JSON object.
+    #[error("the token is not a JWT")]
+    Malformed,
+    /// `alg` is not HS256, or the header asks for an extension (`crit`).
+    #[error("the token's alg must be HS256, without extensions")]
+    Algorithm,
+    /// Signed with another key, or changed since.
+    #[error("the token's signature does not hold")]
+    Signature,
+    /// Signed, but a claim is missing or wrong; says which.
+    #[error("the token's claims are not valid: {0}")]
+    Claims(String),
+    /// `exp` is not in the future.
+    #[error("the token has expired")]
+    Expired,
+    /// `iat` or `nbf` is more than [`CLOCK_SKEW`] ahead.
+    #[error("the token is from the future")]
+    NotYetValid,
+}
 
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// `sub`: the device it speaks for.
-    #[serde(rename = "sub")]
+    #[serde(rename = "sub", deserialize_with = "subject")]
     pub device: DeviceId,
     /// `iat`, seconds since the Unix epoch.
-    #[serde(rename = "iat")]
+    #[serde(rename = "iat", deserialize_with = "seconds")]
     pub issued_at: i64,
     /// `exp`, seconds since the Unix epoch.
-    #[serde(rename = "exp", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "exp",
+        default,
+        deserialize_with = "some_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expires_at: Option<i64>,
     /// `publish`: where it may publish to; absent = everywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "some_patterns",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub publish: Option<Vec<Pattern>>,
     /// `rev`: how often the device's tokens had been revoked when the service minted this one; absent
     /// in tokens minted elsewhere. It tells a token apart from one revoked within the same second.
     #[serde(rename = "rev", default, skip_serializing_if = "Option::is_none")]
     pub revocations: Option<u32>,
+}
+
+impl Claims {
+    /// Whether the bearer may publish to `target`.
+    pub fn may_publish(&self, target: &Target) -> bool {
+        match &self.publish {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(target)),
+        }
+    }
+}
+
+/// The header of a JWS, as far as it matters here.
+#[derive(Deserialize)]
+struct Header<'a> {
+    alg: Option<String>,
+    #[serde(borrow)]
+    crit: Option<&'a RawValue>,
+}
+
+/// The one claim that is checked and not kept.
+#[derive(Deserialize)]
+struct NotBefore {
+    #[serde(default, deserialize_with = "some_seconds")]
+    nbf: Option<i64>,
+}
+
+/// Checks a token at the time `now` and returns its claims.
+///
+/// # Errors
+/// [`TokenError`]; none of them repeats any part of the token.
+pub fn verify(token: &str, key: &[u8], now: Millis) -> Result<Claims, TokenError> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::TooLong);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+
+    let header = decode(header)?;
+    let header: Header = json::object(&header).map_err(|_| TokenError::Malformed)?;
+    if header.alg.as_deref() != Some("HS256") || header.crit.is_some() {
+        return Err(TokenError::Algorithm);
+    }
+
+    let signature = BASE64_URL
+        .decode(signature)
+        .map_err(|_| TokenError::Malformed)?;
+    hmac(key, signed)?
+        .verify_slice(&signature)
+        .map_err(|_| TokenError::Signature)?;
+
+    let text = decode(claims)?;
+    let invalid = |error: json::NotTheObject| TokenError::Claims(error.to_string());
+    let claims: Claims = json::object(&text).map_err(invalid)?;
+    let NotBefore { nbf } = json::object(&text).map_err(invalid)?;
+
+    let now = now.div_euclid(1_000);
+    if claims
+        .expires_at
+        .is_some_and(|expires_at| now >= expires_at)
+    {
+        return Err(TokenError::Expired);
+    }
+    if claims.issued_at > now + CLOCK_SKEW || nbf.is_some_and(|nbf| nbf > now + CLOCK_SKEW) {
+        return Err(TokenError::NotYetValid);
+    }
+    Ok(claims)
+}
+
+/// The token that says `claims`.
+///
+/// # Errors
+/// [`TokenError::TooLong`] where nobody would take it: too many patterns.
+pub fn mint(claims: &Claims, key: &[u8]) -> Result<String, TokenError> {
+    let header = BASE64_URL.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let signed = format!("{header}.{}", BASE64_URL.encode(json::text(claims)));
+    let signature = BASE64_URL.encode(hmac(key, &signed)?.finalize().into_bytes());
+    let token = format!("{signed}.{signature}");
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::TooLong);
+    }
+    Ok(token)
+}
+
+/// Whether two secrets are the same, in a time that tells nothing of them, their lengths included.
+pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
+}
+
+/// The HMAC-SHA256 (RFC 2104) of `signed`, still open.
+fn hmac(key: &[u8], signed: &str) -> Result<Hmac<Sha256>, TokenError> {
+    // A key of any length will do for HMAC, so the error cannot come.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| TokenError::Signature)?;
+    mac.update(signed.as_bytes());
+    Ok(mac)
+}
+
+/// A part of a token as text.
+fn decode(part: &str) -> Result<String, TokenError> {
+    let bytes = BASE64_URL.decode(part).map_err(|_| TokenError::Malformed)?;
+    String::from_utf8(bytes).map_err(|_| TokenError::Malformed)
+}
+
+/// The device of `sub`.
+fn subject<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceId, D::Error> {
+    DeviceId::deserialize(deserializer).map_err(|error| D::Error::custom(format!("sub: {error}")))
+}
+
+/// A NumericDate (RFC 7519, section 2), without its fraction.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    serde_json::Number::deserialize(deserializer)
+        .ok()
+        .and_then(|number| {
+            number
+                .as_i64()
+                .or(number.as_f64().map(|it| it.floor() as i64))
+        })
+        .filter(|seconds| (0..=LAST_SECOND).contains(seconds))
+        .ok_or_else(|| {
+            D::Error::custom("iat, exp and nbf must be seconds since 1970, at most the year 9999")
+        })
+}
+
+/// A time that may be absent, but not null.
+fn some_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    seconds(deserializer).map(Some)
+}
+
+/// Patterns that may be absent, but not null: a null would read as a right to publish everywhere.
+fn some_patterns<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Pattern>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
