@@ -1,0 +1,98 @@
+// The service under test, in reach of the test's hand: it can be restarted on the same storage, lose a
+// mailbox from memory, and show which objects and alarms it has.
+
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+import type { Miniflare } from "miniflare";
+
+import type { Device } from "./device.ts";
+import { Service } from "./service.ts";
+import { MAILBOX, startWorkerd, type Log, type WorkerdOptions } from "./workerd.ts";
+
+export interface RelayOptions {
+  /** Limits that differ from the defaults. */
+  vars?: Record<string, string | number>;
+  /** Another build than `build/`. */
+  build?: string;
+  wrap?: WorkerdOptions["wrap"];
+}
+
+export class Relay extends Service {
+  /** Every line that the Worker logged. */
+  readonly logs: Log[] = [];
+  readonly #options: RelayOptions;
+  readonly #state = mkdtempSync(join(tmpdir(), "tagpost-test-"));
+  #workerd: Miniflare | undefined;
+  #url: URL | undefined;
+
+  constructor(options: RelayOptions = {}) {
+    super();
+    this.#options = options;
+  }
+
+  get url(): URL {
+    if (!this.#url) throw new Error("the relay is not started");
+    return this.#url;
+  }
+
+  async start(): Promise<void> {
+    const { vars = {}, build, wrap } = this.#options;
+    this.#workerd = await startWorkerd({
+      adminKey: this.adminKey,
+      tokenKey: this.tokenKey,
+      state: this.#state,
+      vars: Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, `${value}`])),
+      ...(build && { build }),
+      ...(wrap && { wrap }),
+      onLog: (log) => void this.logs.push(log),
+    });
+    this.#url = await this.#workerd.ready;
+  }
+
+  /** Kills the service with everything it holds in memory, and starts it on the same storage. */
+  async restart(): Promise<void> {
+    await this.#workerd?.dispose();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    this.hangUp();
+    await this.#workerd?.dispose();
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  /** Drops a device's mailbox from memory, at once. Its sockets stay open, as in hibernation. */
+  async evict(device: Device): Promise<void> {
+    await this.#started.unsafeEvictDurableObject(MAILBOX.worker, MAILBOX.className, {
+      name: device.name,
+      webSockets: "hibernate",
+    });
+  }
+
+  /** The ids of all mailboxes that were ever woken. */
+  objects(): Promise<string[]> {
+    return this.#started.listDurableObjectIds(MAILBOX.className);
+  }
+
+  /** When all alarms that are set are due, in milliseconds since the Unix epoch. */
+  alarms(): number[] {
+    const path = join(this.#state, "do", `${MAILBOX.worker}-${MAILBOX.className}`, "metadata.sqlite");
+    if (!existsSync(path)) return [];
+    const metadata = new DatabaseSync(path, { readOnly: true });
+    try {
+      // workerd counts nanoseconds.
+      const alarms = metadata.prepare("SELECT scheduled_time / 1000000 AS due FROM _cf_ALARM ORDER BY due");
+      return alarms.all().map(({ due }) => Number(due));
+    } finally {
+      metadata.close();
+    }
+  }
+
+  get #started(): Miniflare {
+    if (!this.#workerd) throw new Error("the relay is not started");
+    return this.#workerd;
+  }
+}

@@ -1,0 +1,20 @@
+// Waiting for what no event announces: ask again until it holds, and fail with the last answer if it never does.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T>,
+  holds: (answer: T) => boolean,
+  timeout = 10_000,
+): Promise<T> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const answer = await ask();
+    if (holds(answer)) return answer;
+    if (performance.now() > end) {
+      throw new Error(`expected within ${timeout} ms: ${what}; last seen: ${JSON.stringify(answer)}`);
+    }
+    await sleep(50);
+  }
+}
