@@ -1,0 +1,142 @@
+//! What the operator sets: the limits from `[vars]` and the two secrets.
+//!
+//! It is read and checked once an isolate. A secret is used here and nowhere else, and has no way
+//! out: the types that hold one cannot be printed.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use tagpost_core::limits::Limits;
+use tagpost_core::time::Millis;
+use tagpost_core::token::{self, Claims, TokenError};
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+use crate::respond::Error;
+
+/// The shortest secret that is accepted, in bytes.
+const SHORTEST_SECRET: usize = 16;
+
+thread_local! {
+    static CONFIG: OnceCell<Result<Rc<Config>, String>> = const { OnceCell::new() };
+}
+
+/// The service's configuration, checked.
+pub(crate) struct Config {
+    /// What each device may use.
+    pub(crate) limits: Limits,
+    admin_key: String,
+    token_key: String,
+}
+
+impl Config {
+    /// The configuration of this isolate.
+    ///
+    /// # Errors
+    /// A limit out of range, or a secret that is missing or too short; the log line names it and says
+    /// how to set it.
+    pub(crate) fn from_env(env: &Env) -> Result<Rc<Self>, Error> {
+        CONFIG.with(|config| {
+            config
+                .get_or_init(|| Self::read(|name| variable(env, name)).map(Rc::new))
+                .clone()
+                .map_err(|cause| Error::internal("misconfigured", cause))
+        })
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        Ok(Self {
+            limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
+            admin_key: secret(&variable, "ADMIN_KEY")?,
+            token_key: secret(&variable, "TOKEN_KEY")?,
+        })
+    }
+
+    /// Whether this is the admin key; takes the same time whatever is wrong with it.
+    pub(crate) fn is_admin_key(&self, credential: &str) -> bool {
+        token::same_secret(credential.as_bytes(), self.admin_key.as_bytes())
+    }
+
+    /// What a device token says, if it holds at `now`.
+    pub(crate) fn verify(&self, credential: &str, now: Millis) -> Result<Claims, TokenError> {
+        token::verify(credential, self.token_key.as_bytes(), now)
+    }
+
+    /// A device token that says this.
+    pub(crate) fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
+        token::mint(claims, self.token_key.as_bytes())
+    }
+}
+
+fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<String, String> {
+    let remedy = format!("set it with `npx wrangler secret put {name}`, or locally in .dev.vars");
+    match variable(name) {
+        None => Err(format!("the secret {name} is missing: {remedy}")),
+        Some(secret) if secret.len() < SHORTEST_SECRET => Err(format!(
+            "the secret {name} is shorter than {SHORTEST_SECRET} bytes: {remedy}"
+        )),
+        Some(secret) => Ok(secret),
+    }
+}
+
+/// A variable as text. `[vars]` may hold a number as a string or as a number.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
+    value
+        .as_string()
+        .or_else(|| value.as_f64().map(|number| number.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const KEYS: [(&str, &str); 2] = [
+        ("ADMIN_KEY", "0123456789abcdef"),
+        ("TOKEN_KEY", "fedcba9876543210"),
+    ];
+
+    #[test]
+    fn a_missing_secret_is_named_with_the_way_to_set_it() {
+        let error = read(&KEYS[..1]).err().expect("no TOKEN_KEY");
+        assert!(error.contains("TOKEN_KEY is missing"), "{error}");
+        assert!(error.contains("wrangler secret put TOKEN_KEY"), "{error}");
+    }
+
+    #[test]
+    fn a_short_secret_is_named_and_not_shown() {
+        let error = read(&[KEYS[1], ("ADMIN_KEY", "only-15-bytes-x")])
+            .err()
+            .expect("too short");
+        assert!(error.contains("ADMIN_KEY is shorter than 16"), "{error}");
+        assert!(
+            !error.contains("only-15"),
+            "the secret is in the message: {error}"
+        );
+    }
+
+    #[test]
+    fn a_limit_out_of_range_is_named() {
+        let error = read(&[KEYS[0], KEYS[1], ("MAX_IN_FLIGHT", "none")])
+            .err()
+            .expect("no number");
+        assert!(error.contains("MAX_IN_FLIGHT"), "{error}");
+    }
+
+    #[test]
+    fn only_the_admin_key_is_the_admin_key() {
+        let config = read(&KEYS).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.is_admin_key("0123456789abcdef"));
+        assert!(!config.is_admin_key("fedcba9876543210"));
+        assert!(!config.is_admin_key(""));
+    }
+}

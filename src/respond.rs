@@ -1,0 +1,157 @@
+//! Answers, and the one way in which a failure becomes one.
+//!
+//! A caller is told what it did or met ([`Problem`]); what failed inside goes to the log, once, when
+//! the failure is rendered, and the caller learns only that something did.
+
+use std::error::Error as _;
+use std::fmt::Display;
+
+use serde::Serialize;
+use tagpost_core::problem::{Code, Problem};
+use worker::{Response, ResponseBuilder};
+
+use crate::log;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// What the caller did or met.
+    Problem(Problem),
+    /// The path is served, but not by this method; `allow` lists those that do.
+    MethodNotAllowed {
+        /// The value of the `Allow` header.
+        allow: String,
+    },
+    /// What a mailbox answered instead: a finished problem document.
+    Answered(Box<Response>),
+    /// What failed inside.
+    Failed {
+        /// [`Code::Internal`], or [`Code::Unavailable`] where trying again may help.
+        code: Code,
+        /// The event's name in the log.
+        event: &'static str,
+        /// What the log says of it. Holds no credential and no payload.
+        cause: String,
+    },
+}
+
+impl Error {
+    /// A failure inside, to be logged as `event`.
+    pub(crate) fn internal(event: &'static str, cause: impl Display) -> Self {
+        Self::Failed {
+            code: Code::Internal,
+            event,
+            cause: cause.to_string(),
+        }
+    }
+
+    /// Writes the log line of a failure inside; does nothing for what a caller did.
+    pub(crate) fn log(&self) {
+        if let Self::Failed { event, cause, .. } = self {
+            log::error(event, &[("cause", cause)]);
+        }
+    }
+
+    /// The answer to the caller. A failure inside is logged here.
+    pub(crate) fn into_response(self) -> Response {
+        self.log();
+        match self {
+            Self::Problem(found) => problem(&found),
+            Self::MethodNotAllowed { allow } => {
+                let detail = format!("this path takes {allow}");
+                let response = problem(&Problem::new(Code::MethodNotAllowed, detail));
+                set(&response, "allow", &allow);
+                response
+            }
+            Self::Answered(response) => *response,
+            Self::Failed {
+                code: Code::Unavailable,
+                ..
+            } => problem(&Problem::new(
+                Code::Unavailable,
+                "a mailbox did not answer in time; a publish is repeated safely with the same Idempotency-Key",
+            )),
+            Self::Failed { code, .. } => {
+                problem(&Problem::new(code, "the service's log says what"))
+            }
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<worker::Error> for Error {
+    fn from(error: worker::Error) -> Self {
+        Self::internal("platform_failed", cause(&error))
+    }
+}
+
+/// The text of a platform error with everything that caused it.
+pub(crate) fn cause(error: &worker::Error) -> String {
+    if let worker::Error::D1(error) = error {
+        return format!("D1: {}", error.cause());
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// An answer with `body` as JSON.
+pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => json_text(status, text),
+        Err(error) => Error::internal("answer_not_rendered", error).into_response(),
+    }
+}
+
+/// An answer whose body is JSON already.
+pub(crate) fn json_text(status: u16, body: String) -> Response {
+    body_of("application/json", status, body)
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: u16) -> Response {
+    ResponseBuilder::new().with_status(status).empty()
+}
+
+/// A problem document (RFC 9457) with the headers that go with its status.
+pub(crate) fn problem(problem: &Problem) -> Response {
+    // A problem is made of strings and numbers: rendering it cannot fail.
+    let body = serde_json::to_string(problem).unwrap_or_default();
+    let response = body_of("application/problem+json", problem.code.status(), body);
+    match problem.code {
+        Code::Unauthorized => set(&response, "www-authenticate", "Bearer"),
+        Code::UpgradeRequired => set(&response, "upgrade", "websocket"),
+        _ => {}
+    }
+    if let Some(seconds) = problem.retry_after {
+        set(&response, "retry-after", &seconds.to_string());
+    }
+    response
+}
+
+/// Sets a header of an answer made here; the headers of an answer that was fetched are read-only.
+pub(crate) fn set(response: &Response, name: &str, value: &str) {
+    if let Err(error) = response.headers().set(name, value) {
+        log::error(
+            "header_not_set",
+            &[("name", name), ("cause", &cause(&error))],
+        );
+    }
+}
+
+fn body_of(content_type: &str, status: u16, body: String) -> Response {
+    let response = ResponseBuilder::new()
+        .with_status(status)
+        .fixed(body.into_bytes());
+    set(&response, "content-type", content_type);
+    response
+}
