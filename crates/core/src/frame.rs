@@ -1,6 +1,10 @@
 //! The wire protocol of a WebSocket connection, `tagpost.v1`: one JSON object a text frame.
 //!
-//! Names say the direction: [`FromDevice`] comes in, [`ToDevice`] goes out.
+//! Names say the direction: [`FromDevice`] comes in, [`ToDevice`] goes out. Reading and writing them is
+//! pure; when which frame is due is the mailbox's matter.
+
+mod read;
+mod write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,6 +15,9 @@ use crate::message::{Message, Target};
 use crate::problem::Problem;
 use crate::publish::Draft;
 use crate::time::Millis;
+
+pub use read::{BadFrame, MAX_REASON, MAX_REF, MAX_REPLY_BYTES, parse_ack_body, parse_nack_body};
+pub use write::{InboxMessage, inbox_json};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "tagpost.v1";

@@ -1,10 +1,30 @@
 //! What a sender asks for when it publishes: the request, read and checked.
+//!
+//! The same fields, ranges and defaults hold whether they come as HTTP headers (RFC 8030, section 5)
+//! or in a frame. Whether the sender may publish, and to which devices that leads, is not decided here.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::id::{IdempotencyKey, Topic};
-use crate::message::{Encoding, Urgency};
+use crate::limits::Limits;
+use crate::message::{Encoding, Target, Urgency};
+use crate::payload::{self, Names, Payload};
+use crate::problem::Problem;
+
+/// Seconds that a sender may have a message kept: 30 days.
+pub const TTL: RangeInclusive<u32> = 0..=2_592_000;
+/// Seconds that a message is kept where the sender says nothing: one day.
+pub const DEFAULT_TTL: u32 = 86_400;
+/// Seconds that a caller may wait for something to happen.
+pub const WAIT: RangeInclusive<u32> = 0..=60;
+/// Seconds that a publish waits for acknowledgements where the sender says nothing.
+pub const DEFAULT_WAIT: u32 = 1;
 
 /// A message that is not accepted yet: it has no id, no time and no sender.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,4 +47,158 @@ pub struct Draft {
     pub encoding: Option<Encoding>,
     /// The payload's JSON rendering; see [`crate::message::Message::payload`].
     pub payload: Box<RawValue>,
+}
+
+impl Draft {
+    /// Reads a publish request; `header` gives a header's value by its name, and `body` is the payload.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::BadRequest`] names the header and what it must be;
+    /// [`crate::problem::Code::PayloadTooLarge`].
+    pub fn from_http(
+        header: impl Fn(&str) -> Option<String>,
+        body: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
+        let names = Names {
+            payload: "the body",
+            content_type: "Content-Type",
+        };
+        let content_type = header("Content-Type").unwrap_or_else(|| payload::BYTES.to_owned());
+        let options = Options {
+            ttl: header("TTL")
+                .map(|text| whole_number("TTL", &text, TTL))
+                .transpose()?,
+            topic: header("Topic").map(|text| parsed(&text)).transpose()?,
+            urgency: header("Urgency")
+                .map(|text| urgency("Urgency", &text.to_ascii_lowercase()))
+                .transpose()?,
+            wait: header("Prefer")
+                .and_then(|text| preferred_wait(&text))
+                .map(|text| whole_number("Prefer: wait", &text, WAIT))
+                .transpose()?,
+            key: header("Idempotency-Key")
+                .map(|text| parsed(&text))
+                .transpose()?,
+        };
+        Ok(Self::new(
+            options,
+            Payload::of_bytes(body, content_type, names, limits)?,
+        ))
+    }
+
+    /// The draft of these options, with their defaults where one is absent.
+    pub(crate) fn new(options: Options, payload: Payload) -> Self {
+        Self {
+            ttl: options.ttl.unwrap_or(DEFAULT_TTL),
+            topic: options.topic,
+            urgency: options.urgency.unwrap_or_default(),
+            wait: options.wait.unwrap_or(DEFAULT_WAIT),
+            key: options.key,
+            size: payload.size,
+            content_type: payload.content_type,
+            encoding: payload.encoding,
+            payload: payload.json,
+        }
+    }
+
+    /// What has to be the same when a publish is repeated with the same idempotency key: the target,
+    /// the media type and the payload.
+    pub fn fingerprint(&self, to: &Target) -> [u8; 16] {
+        let (kind, name) = match to {
+            Target::Tag(tag) => ("tag", tag.as_str()),
+            Target::Device(device) => ("device", device.as_str()),
+        };
+        let encoding = if self.encoding.is_some() {
+            "base64"
+        } else {
+            ""
+        };
+        let mut hash = Sha256::new();
+        for part in [kind, name, &self.content_type, encoding, self.payload.get()] {
+            // The lengths keep two different lists of parts from reading the same.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(digest.split_at(16).0);
+        fingerprint
+    }
+}
+
+/// What a sender may say about its message beside the payload.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) ttl: Option<u32>,
+    pub(crate) topic: Option<Topic>,
+    pub(crate) urgency: Option<Urgency>,
+    pub(crate) wait: Option<u32>,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// The whole number that `text` is, if it is one in `range`.
+///
+/// # Errors
+/// [`crate::problem::Code::BadRequest`] names `field` and the range.
+pub fn whole_number<T: FromStr + PartialOrd + Display>(
+    field: &str,
+    text: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, Problem> {
+    Some(text)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            Problem::bad_request(format!(
+                "{field} must be a whole number from {least} to {most}"
+            ))
+        })
+}
+
+/// The urgency of this name.
+pub(crate) fn urgency(field: &str, name: &str) -> Result<Urgency, Problem> {
+    match name {
+        "very-low" => Ok(Urgency::VeryLow),
+        "low" => Ok(Urgency::Low),
+        "normal" => Ok(Urgency::Normal),
+        "high" => Ok(Urgency::High),
+        _ => Err(Problem::bad_request(format!(
+            "{field} must be very-low, low, normal or high"
+        ))),
+    }
+}
+
+/// A checked name; its error says which kind of name it is.
+fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error: T::Err| Problem::bad_request(error.to_string()))
+}
+
+/// The value of `wait` in a `Prefer` header (RFC 7240); the first one counts where there are several.
+fn preferred_wait(header: &str) -> Option<String> {
+    split_unquoted(header, ',')
+        .into_iter()
+        .find_map(|preference| {
+            let preference = split_unquoted(preference, ';').into_iter().next()?;
+            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+            let value = value.trim().trim_matches('"');
+            name.trim()
+                .eq_ignore_ascii_case("wait")
+                .then(|| value.to_owned())
+        })
+}
+
+/// The parts of `text` between the `separator`s that stand outside quoted strings (RFC 9110, section 5.6.4).
+fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c| {
+        let splits = c == separator && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && quoted && !escaped;
+        splits
+    })
+    .collect()
 }

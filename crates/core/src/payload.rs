@@ -1,0 +1,198 @@
+//! How a payload stands in JSON: JSON as it came, text as a string, anything else as base64.
+//!
+//! Which of the three it is follows from the media type, and the payload's own bytes can always be
+//! had back. Nothing here looks into a JSON payload further than that it is JSON.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use serde_json::value::RawValue;
+
+use crate::json;
+use crate::limits::Limits;
+use crate::message::Encoding;
+use crate::problem::{Code, Problem};
+
+/// The longest media type that is taken, in characters.
+const MAX_CONTENT_TYPE: usize = 255;
+
+/// The longest rendering of a payload, in bytes. A row of the mailbox holds at most 2 MB, and text full
+/// of control characters takes six times its length as a JSON string.
+const MAX_RENDERED_BYTES: usize = 1_900_000;
+
+/// The media type of bytes of which nothing is said (RFC 9110, section 8.3).
+pub(crate) const BYTES: &str = "application/octet-stream";
+/// The media type of a JSON string of which nothing is said.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+/// The media type of any other JSON of which nothing is said.
+pub(crate) const JSON: &str = "application/json";
+
+/// What the caller calls the parts of its message, for errors that it understands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names {
+    /// The payload.
+    pub(crate) payload: &'static str,
+    /// Its media type.
+    pub(crate) content_type: &'static str,
+}
+
+/// A payload that is ready to travel; see the fields of the same names of [`crate::message::Message`].
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) size: u32,
+    pub(crate) content_type: String,
+    pub(crate) encoding: Option<Encoding>,
+    pub(crate) json: Box<RawValue>,
+}
+
+/// The way in which a media type travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Text,
+    Bytes,
+}
+
+impl Form {
+    /// The form of this media type, parameters or not.
+    pub(crate) fn of(content_type: &str) -> Self {
+        let essence = content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if essence == JSON || essence.ends_with("+json") {
+            Form::Json
+        } else if essence.starts_with("text/") || essence == "application/x-www-form-urlencoded" {
+            Form::Text
+        } else {
+            Form::Bytes
+        }
+    }
+}
+
+impl Payload {
+    /// The payload of these bytes.
+    ///
+    /// # Errors
+    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none, or promises JSON
+    /// that the bytes are not.
+    pub(crate) fn of_bytes(
+        bytes: &[u8],
+        content_type: String,
+        names: Names,
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
+        let size = size(bytes.len(), names, limits)?;
+        check_content_type(&content_type, names)?;
+        let (json, encoding) = match (Form::of(&content_type), std::str::from_utf8(bytes)) {
+            (Form::Json, Ok(text)) => {
+                let json = RawValue::from_string(text.to_owned())
+                    .map_err(|error| not_json(names, error))?;
+                (json, None)
+            }
+            (Form::Json, Err(error)) => return Err(not_json(names, error)),
+            (Form::Text, Ok(text)) => (string(text, names)?, None),
+            _ => (
+                string(&BASE64.encode(bytes), names)?,
+                Some(Encoding::Base64),
+            ),
+        };
+        Ok(Self {
+            size,
+            content_type,
+            encoding,
+            json,
+        })
+    }
+
+    /// The payload that is this JSON value itself.
+    ///
+    /// # Errors
+    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none.
+    pub(crate) fn of_json(
+        json: &RawValue,
+        content_type: String,
+        names: Names,
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
+        let size = size(json.get().len(), names, limits)?;
+        check_content_type(&content_type, names)?;
+        Ok(Self {
+            size,
+            content_type,
+            encoding: None,
+            json: json.to_owned(),
+        })
+    }
+}
+
+/// The bytes that a string of base64 stands for.
+pub(crate) fn decode_base64(text: &str, names: Names) -> Result<Vec<u8>, Problem> {
+    BASE64.decode(text).map_err(|error| {
+        Problem::bad_request(format!(
+            "{} must be base64 as encoding says: {error}",
+            names.payload
+        ))
+    })
+}
+
+/// The length of a payload as a message keeps it.
+fn size(length: usize, names: Names, limits: &Limits) -> Result<u32, Problem> {
+    u32::try_from(length)
+        .ok()
+        .filter(|size| *size <= limits.max_payload_bytes)
+        .ok_or_else(|| {
+            let (what, most) = (names.payload, limits.max_payload_bytes);
+            Problem::new(
+                Code::PayloadTooLarge,
+                format!("{what} has {length} bytes; at most {most} are allowed"),
+            )
+        })
+}
+
+/// A string of JSON.
+fn string(text: &str, names: Names) -> Result<Box<RawValue>, Problem> {
+    let json = json::text(&text);
+    if json.len() > MAX_RENDERED_BYTES {
+        let (what, length) = (names.payload, json.len());
+        return Err(Problem::new(
+            Code::PayloadTooLarge,
+            format!(
+                "{what} takes {length} bytes as a JSON string; at most {MAX_RENDERED_BYTES} are allowed"
+            ),
+        ));
+    }
+    RawValue::from_string(json).map_err(|error| not_json(names, error))
+}
+
+/// Checks that this is `type/subtype`, with parameters or without (RFC 9110, section 8.3.1).
+fn check_content_type(text: &str, names: Names) -> Result<(), Problem> {
+    let is_token = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let is_media_type = essence
+        .split_once('/')
+        .is_some_and(|(a, b)| is_token(a) && is_token(b));
+    if is_media_type
+        && text.len() <= MAX_CONTENT_TYPE
+        && text.chars().all(|c| matches!(c, ' '..='~'))
+    {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!(
+        "{} must be a media type such as text/plain, of at most {MAX_CONTENT_TYPE} visible ASCII characters",
+        names.content_type
+    )))
+}
+
+fn not_json(names: Names, error: impl std::fmt::Display) -> Problem {
+    Problem::bad_request(format!(
+        "{} is not JSON as {} says: {error}",
+        names.payload, names.content_type
+    ))
+}

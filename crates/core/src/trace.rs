@@ -1,0 +1,129 @@
+//! A message as its sender sees it: every delivery, and when each of its steps was.
+//!
+//! The answer to a publish and the trace are two views of the same. Who may see them, and for how long
+//! they are kept, is not decided here.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::delivery::{Delivery, State, Summary, summary};
+use crate::id::{DeviceId, MessageId};
+use crate::json;
+use crate::message::Target;
+use crate::time::Millis;
+
+/// What is known of a message and all its deliveries.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The message.
+    pub id: MessageId,
+    /// To whom it was addressed.
+    pub to: Target,
+    /// When the sender's mailbox accepted it.
+    pub accepted_at: Millis,
+    /// From when on it is not delivered any more.
+    pub expires_at: Millis,
+    /// One for each device that it went to.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Trace {
+    /// Whether every delivery is in a last state, so that nothing more will come.
+    pub fn is_settled(&self) -> bool {
+        self.deliveries
+            .iter()
+            .all(|delivery| delivery.state.is_last())
+    }
+
+    /// What a publish is answered, and a list of messages shows of each.
+    pub fn answer(&self) -> Answer<'_> {
+        Answer {
+            id: self.id,
+            to: &self.to,
+            accepted_at: self.accepted_at,
+            expires_at: self.expires_at,
+            deliveries: self.deliveries.iter().map(DeliveryForm::from).collect(),
+            summary: summary(&self.deliveries),
+        }
+    }
+
+    /// The JSON of [`Trace::answer`].
+    pub fn answer_json(&self) -> String {
+        json::text(&self.answer())
+    }
+
+    /// The answer with a timeline of all steps, oldest first.
+    pub fn trace_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            answer: Answer<'a>,
+            timeline: Vec<Event<'a>>,
+        }
+        json::text(&Whole {
+            answer: self.answer(),
+            timeline: self.timeline(),
+        })
+    }
+
+    /// Steps of the same millisecond stay in the order of the deliveries, and each delivery's own order.
+    fn timeline(&self) -> Vec<Event<'_>> {
+        let events = self.deliveries.iter().flat_map(|delivery| {
+            delivery.steps.iter().map(|step| Event {
+                device: &delivery.device,
+                event: step.event,
+                at: step.at,
+                attempt: step.attempt,
+            })
+        });
+        let mut timeline: Vec<_> = events.collect();
+        timeline.sort_by_key(|event| event.at);
+        timeline
+    }
+}
+
+/// A message and the state of its deliveries, ready to be serialized.
+#[derive(Debug, Serialize)]
+pub struct Answer<'a> {
+    id: MessageId,
+    to: &'a Target,
+    accepted_at: Millis,
+    expires_at: Millis,
+    deliveries: Vec<DeliveryForm<'a>>,
+    summary: Summary,
+}
+
+/// A delivery as senders see it: without its steps.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeliveryForm<'a> {
+    device: &'a DeviceId,
+    state: State,
+    at: Millis,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
+    fn from(delivery: &'a Delivery) -> Self {
+        Self {
+            device: &delivery.device,
+            state: delivery.state,
+            at: delivery.at,
+            attempts: delivery.attempts,
+            reply: delivery.reply.as_deref(),
+            reason: delivery.reason.as_deref(),
+        }
+    }
+}
+
+/// One line of the timeline.
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    device: &'a DeviceId,
+    event: State,
+    at: Millis,
+    attempt: u32,
+}
