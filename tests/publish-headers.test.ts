@@ -1,0 +1,71 @@
+// A header that is not well formed gets 400 with a detail that names it, and nothing is sent.
+
+import { describe, expect, test } from "vitest";
+
+import { useRelay } from "./harness/index.ts";
+
+const relay = useRelay();
+
+const BAD: [header: string, value: string][] = [
+  ["TTL", "-1"],
+  ["TTL", "2592001"],
+  ["TTL", "1.5"],
+  ["TTL", "soon"],
+  ["TTL", "99999999999999999999"],
+  ["Topic", "has space"],
+  ["Topic", "dotted.topic"],
+  ["Topic", "x".repeat(33)],
+  ["Urgency", "urgent"],
+  ["Urgency", "HIGHEST"],
+  ["Prefer", "wait=61"],
+  ["Prefer", "wait=-1"],
+  ["Prefer", "wait=soon"],
+  ["Prefer", "respond-async, wait=100"],
+  ["Idempotency-Key", "x".repeat(65)],
+  ["Idempotency-Key", "tab\there"],
+];
+
+describe.concurrent("publish headers", () => {
+  test.each(BAD)("%s: %s is refused by name and reaches nobody", async (header, value) => {
+    const [sender, receiver] = await relay.devices(2);
+    const answer = await sender!.publish({ device: receiver!.name }, {}, { headers: { [header]: value } });
+    expect(answer.problem(400, "bad_request").detail).toContain(header);
+    expect((await receiver!.status()).is(200).held).toBe(0);
+  });
+
+  test.each(BAD)("%s: %s in a frame is refused by the name of its field", async (header, value) => {
+    const field = { TTL: "ttl", Topic: "topic", Urgency: "urgency", Prefer: "wait", "Idempotency-Key": "idempotency_key" }[
+      header
+    ]!;
+    const text = header === "Prefer" ? value.replace(/^.*wait=/, "") : value;
+    const number = header === "TTL" || header === "Prefer" ? Number(text) : NaN;
+    const [sender, receiver] = await relay.devices(2);
+    const socket = await sender!.connect();
+    socket.send({
+      type: "publish",
+      ref: "r",
+      to: { device: receiver!.name },
+      payload: {},
+      [field]: Number.isNaN(number) ? text : number,
+    });
+    const error = await socket.next("error");
+    expect(error.ref).toBe("r");
+    expect(error.detail).toContain(field);
+    expect((await receiver!.status()).is(200).held).toBe(0);
+  });
+
+  test("the values at the edges of the ranges are taken", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const to = { device: receiver!.name };
+    for (const options of [
+      { ttl: 2_592_000 },
+      { topic: "x".repeat(32) },
+      { topic: "A-z_0" },
+      { urgency: "very-low" },
+      { wait: 60 },
+      { key: "x".repeat(64) },
+    ]) {
+      (await sender!.publish(to, {}, options)).is(202);
+    }
+  });
+});
