@@ -142,3 +142,69 @@ pub fn summary<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Summar
     }
     summary
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(device: &str, state: State) -> Delivery {
+        Delivery::first(device.parse().unwrap(), state, 1)
+    }
+
+    #[test]
+    fn only_held_and_sent_can_be_followed_by_another_state() {
+        let open: Vec<State> = State::ALL
+            .into_iter()
+            .filter(|state| !state.is_last())
+            .collect();
+        assert_eq!(open, [State::Held, State::Sent]);
+    }
+
+    #[test]
+    fn every_state_has_a_bit_of_its_own() {
+        let all = State::ALL
+            .into_iter()
+            .fold(0, |bits, state| bits ^ state.bit());
+        assert_eq!(all, 0b1_1111_1111);
+    }
+
+    #[test]
+    fn each_step_is_kept_with_its_attempt() {
+        let mut delivery = delivery("cam", State::Held);
+        delivery.attempts = 1;
+        let delivery = delivery
+            .then(State::Sent, 2)
+            .then(State::Rejected, 3)
+            .because("no");
+        assert_eq!((delivery.state, delivery.at), (State::Rejected, 3));
+        assert_eq!(delivery.reason.as_deref(), Some("no"));
+        let steps: Vec<_> = delivery
+            .steps
+            .iter()
+            .map(|step| (step.event, step.at, step.attempt))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                (State::Held, 1, 0),
+                (State::Sent, 2, 1),
+                (State::Rejected, 3, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_delivery_reads_back_as_it_was_written() {
+        let text = r#"{"device":"cam","state":"delivered","at":3,"attempts":2,"reply":{"open": true},"steps":[{"event":"delivered","at":3,"attempt":2}]}"#;
+        let delivery: Delivery = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&delivery).unwrap(), text);
+    }
+
+    #[test]
+    fn a_summary_counts_each_state_in_the_documented_order() {
+        let deliveries =
+            [State::Refused, State::Held, State::Refused].map(|state| delivery("cam", state));
+        let summary = serde_json::to_string(&summary(&deliveries)).unwrap();
+        assert_eq!(summary, r#"{"held":1,"refused":2}"#);
+    }
+}

@@ -132,7 +132,7 @@ impl MessageId {
     /// `random` fills the unique part at the start of each millisecond. A clock that stands or runs
     /// backwards, or a full unique part, carries on from `last`, so that ids still grow.
     pub fn next(sender: &DeviceId, now: Millis, last: Option<MessageId>, random: u64) -> Self {
-        let time = u128::try_from(now).unwrap_or(0) & ((1 << 48) - 1);
+        let time = u128::try_from(now).unwrap_or(0).min((1 << 48) - 1);
         // The top bit stays clear so that a millisecond has room for many more ids after the first.
         let fresh = |time: u128| {
             (time << 80)
@@ -172,10 +172,15 @@ impl MessageId {
 impl FromStr for MessageId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        Ulid::from_string(text).map(Self).map_err(|_| InvalidName {
-            what: "message id",
-            grammar: "a ULID of 26 characters",
-        })
+        // The 26 characters hold two bits more than a ULID has; the crate would drop what stands there.
+        Ulid::from_string(text)
+            .ok()
+            .filter(|_| text.starts_with(|c| matches!(c, '0'..='7')))
+            .map(Self)
+            .ok_or(InvalidName {
+                what: "message id",
+                grammar: "a ULID of 26 characters",
+            })
     }
 }
 
@@ -201,5 +206,153 @@ impl fmt::Display for MessageId {
 impl fmt::Debug for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn device(name: &str) -> DeviceId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn names_match_their_grammar_and_nothing_else() {
+        let long = |length| "a".repeat(length);
+        for name in ["a", "0", "kitchen-cam", "A.b_c-9", &long(64)] {
+            assert!(name.parse::<DeviceId>().is_ok(), "{name}");
+            assert!(name.parse::<Tag>().is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            ".a",
+            "-a",
+            "_a",
+            "a b",
+            "a/b",
+            "a\n",
+            "ä",
+            "a%20",
+            &long(129),
+        ] {
+            assert!(name.parse::<DeviceId>().is_err(), "{name:?}");
+            assert!(name.parse::<Tag>().is_err(), "{name:?}");
+        }
+        assert!("a:b".parse::<Tag>().is_ok() && "a:b".parse::<DeviceId>().is_err());
+        assert!(long(128).parse::<Tag>().is_ok() && long(65).parse::<DeviceId>().is_err());
+        for topic in ["-", "_a", &long(32)] {
+            assert!(topic.parse::<Topic>().is_ok(), "{topic}");
+        }
+        for topic in ["", "a.b", "a b", &long(33)] {
+            assert!(topic.parse::<Topic>().is_err(), "{topic:?}");
+        }
+        for key in [" ", "a key/1", &long(64)] {
+            assert!(key.parse::<IdempotencyKey>().is_ok(), "{key:?}");
+        }
+        for key in ["", "a\tb", "é", &long(65)] {
+            assert!(key.parse::<IdempotencyKey>().is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_is_told_its_kind_and_grammar() {
+        assert_eq!(
+            "a b".parse::<DeviceId>().unwrap_err().to_string(),
+            "device must match [A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+        );
+        assert_eq!(
+            "x".parse::<MessageId>().unwrap_err().to_string(),
+            "message id must match a ULID of 26 characters"
+        );
+    }
+
+    #[test]
+    fn the_address_of_a_device_stays_what_it_is() {
+        // Stored ids depend on it: the first 5 bytes of SHA-256("doorbell").
+        assert_eq!(device("doorbell").address(), 0x7F_A3C6_32A2);
+    }
+
+    #[test]
+    fn a_message_id_is_a_ulid_of_its_time_and_its_sender() {
+        let id = MessageId::next(&device("doorbell"), 1_700_000_000_000, None, u64::MAX);
+        assert_eq!(id.to_string(), "01HF7YAT00FYHWCCN2FZZZZZZZ");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(MessageId::from_bytes(&id.to_bytes()), Some(id));
+        assert_eq!(MessageId::from_bytes(&id.to_bytes()[1..]), None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_ulid_is_no_message_id() {
+        for text in [
+            "",
+            "01HF7YAT00",
+            "01HF7YAT00000000000000000U",
+            "01HF7YAT0000000000000000000",
+            "81HF7YAT000000000000000000",
+            "Z1HF7YAT000000000000000000",
+            "01HF7YAT0000000000000000é",
+        ] {
+            assert!(text.parse::<MessageId>().is_err(), "{text:?}");
+        }
+        assert!("7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<MessageId>().is_ok());
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_leave_room_after_a_full_unique_part() {
+        let sender = device("doorbell");
+        let full = MessageId(Ulid::from(
+            (5 << 80) | (u128::from(sender.address()) << 40) | LOW_40,
+        ));
+        let next = MessageId::next(&sender, 5, Some(full), 0);
+        assert!(next > full);
+        assert_eq!(next.sender_address(), sender.address());
+    }
+
+    proptest! {
+        #[test]
+        fn ids_of_one_sender_grow_and_keep_its_address(
+            name in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+            steps in prop::collection::vec(
+                (prop_oneof![any::<i64>(), 1_700_000_000_000..1_700_000_000_005_i64], any::<u64>()),
+                1..50,
+            ),
+        ) {
+            let sender = device(&name);
+            let mut last = None;
+            for (now, random) in steps {
+                let id = MessageId::next(&sender, now, last, random);
+                prop_assert!(Some(id) > last, "{id} does not follow {last:?}");
+                prop_assert_eq!(id.sender_address(), sender.address());
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+                last = Some(id);
+            }
+        }
+
+        #[test]
+        fn the_order_of_ids_is_the_order_of_their_texts_and_bytes(a in any::<u128>(), b in any::<u128>()) {
+            let (a, b) = (MessageId(Ulid::from(a)), MessageId(Ulid::from(b)));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            prop_assert_eq!(a.cmp(&b), a.to_bytes().cmp(&b.to_bytes()));
+        }
+
+        #[test]
+        fn reading_any_text_as_a_name_never_panics_and_keeps_it(text in ".{0,130}") {
+            if let Ok(name) = text.parse::<DeviceId>() {
+                prop_assert_eq!(name.as_str(), &text);
+            }
+            if let Ok(name) = text.parse::<Tag>() {
+                prop_assert_eq!(name.to_string(), text.clone());
+            }
+            if let Ok(name) = text.parse::<Topic>() {
+                prop_assert_eq!(String::from(name), text.clone());
+            }
+            if let Ok(name) = text.parse::<IdempotencyKey>() {
+                prop_assert_eq!(String::from(name), text.clone());
+            }
+            let _ = text.parse::<MessageId>();
+        }
     }
 }

@@ -118,3 +118,33 @@ impl Serialize for Problem {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_unique_and_has_an_error_status() {
+        let codes: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(
+                (400..600).contains(&code.status()),
+                "{} has {}",
+                code.as_str(),
+                code.status()
+            );
+        }
+    }
+
+    #[test]
+    fn a_problem_prints_its_code_and_detail() {
+        let problem = Problem::bad_request("TTL must be a whole number");
+        assert_eq!(
+            problem.to_string(),
+            "bad_request: TTL must be a whole number"
+        );
+    }
+}
