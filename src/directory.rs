@@ -43,8 +43,14 @@ pub(crate) struct Registration {
 pub(crate) struct Page<T> {
     /// The entries.
     pub(crate) entries: Vec<T>,
-    /// Whether there are more after the last one.
-    pub(crate) more: bool,
+    more: bool,
+}
+
+impl<T> Page<T> {
+    /// The cursor of the page after this one, where there is one: the name of the last entry.
+    pub(crate) fn next<'a, N>(&'a self, name: impl Fn(&'a T) -> &'a N) -> Option<&'a N> {
+        self.entries.last().filter(|_| self.more).map(name)
+    }
 }
 
 /// The directory's database.

@@ -11,6 +11,7 @@ use tagpost_core::problem::{Code, Problem};
 use worker::{Response, ResponseBuilder};
 
 use crate::log;
+use crate::route::Miss;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -81,6 +82,20 @@ impl Error {
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
+    }
+}
+
+impl From<Miss> for Error {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::NotFound => Problem::new(
+                Code::NotFound,
+                "no such path; /openapi.json lists those there are",
+            )
+            .into(),
+            Miss::MethodNotAllowed { allow } => Self::MethodNotAllowed { allow },
+            Miss::Malformed(name) => Problem::bad_request(name.to_string()).into(),
+        }
     }
 }
 

@@ -1,0 +1,189 @@
+//! Who asks: the admin, or a device by its token. Checked before anything else is done for a request.
+//!
+//! The check needs no storage, so a request without a valid credential costs a hash and wakes no
+//! mailbox. Whether a token was revoked is its mailbox's knowledge, asked where the mailbox is anyway.
+//! A credential is never taken from the URL.
+
+use tagpost_core::id::DeviceId;
+use tagpost_core::problem::{Code, Problem};
+use tagpost_core::time::Millis;
+use tagpost_core::token::Claims;
+
+use crate::config::Config;
+
+/// Who asks.
+#[derive(Debug)]
+pub(crate) enum Caller {
+    /// Whoever holds the admin key.
+    Admin,
+    /// The device that these claims speak for.
+    Device(Claims),
+}
+
+impl Caller {
+    /// The caller that this credential proves.
+    ///
+    /// # Errors
+    /// [`Code::Unauthorized`]; the detail says what is wrong, and repeats nothing of the credential.
+    pub(crate) fn authenticate(
+        credential: Option<&str>,
+        config: &Config,
+        now: Millis,
+    ) -> Result<Self, Problem> {
+        let Some(credential) = credential else {
+            return Err(Problem::new(
+                Code::Unauthorized,
+                "Authorization must be Bearer with the admin key or a token",
+            ));
+        };
+        if config.is_admin_key(credential) {
+            return Ok(Self::Admin);
+        }
+        config
+            .verify(credential, now)
+            .map(Self::Device)
+            .map_err(|error| Problem::new(Code::Unauthorized, error.to_string()))
+    }
+
+    /// Passes only the admin.
+    pub(crate) fn admin(&self) -> Result<(), Problem> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Device(_) => Err(Problem::new(Code::Forbidden, "this takes the admin key")),
+        }
+    }
+
+    /// Passes only a device.
+    pub(crate) fn device(self) -> Result<Claims, Problem> {
+        match self {
+            Self::Device(claims) => Ok(claims),
+            Self::Admin => Err(Problem::new(Code::Forbidden, "this takes a device's token")),
+        }
+    }
+
+    /// Passes the admin, with no claims, and `device` itself, with its own.
+    pub(crate) fn admin_or(self, device: &DeviceId) -> Result<Option<Claims>, Problem> {
+        match self {
+            Self::Admin => Ok(None),
+            Self::Device(claims) if claims.device == *device => Ok(Some(claims)),
+            Self::Device(_) => Err(Problem::new(
+                Code::Forbidden,
+                "this takes the admin key, or a token of the device itself",
+            )),
+        }
+    }
+}
+
+/// The credential in an `Authorization` header (RFC 6750, section 2.1).
+pub(crate) fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, credential) = authorization.trim().split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("Bearer")
+        .then(|| credential.trim_start())
+}
+
+/// The subprotocols that a WebSocket handshake offers, told apart from the token among them.
+///
+/// A browser can set no header on a WebSocket; a subprotocol `token.…` is its way to send one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Offer<'a> {
+    /// The token, without its prefix.
+    pub(crate) token: Option<&'a str>,
+    /// What else is offered, in order.
+    pub(crate) protocols: Vec<&'a str>,
+}
+
+impl<'a> Offer<'a> {
+    /// Reads a `Sec-WebSocket-Protocol` header (RFC 6455, section 11.3.4).
+    pub(crate) fn read(header: &'a str) -> Self {
+        let offered = header
+            .split(',')
+            .map(str::trim)
+            .filter(|protocol| !protocol.is_empty());
+        let (tokens, protocols): (Vec<&str>, Vec<&str>) =
+            offered.partition(|protocol| protocol.starts_with("token."));
+        let token = tokens
+            .first()
+            .and_then(|protocol| protocol.strip_prefix("token."));
+        Self { token, protocols }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_credential_is_read_whatever_the_case_of_its_scheme() {
+        for header in ["Bearer abc", "bearer abc", "BEARER  abc", " Bearer abc "] {
+            assert_eq!(bearer(header), Some("abc"), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_no_credential() {
+        for header in ["", "abc", "Bearer", "Basic abc", "Bearerabc", "Bearer\tabc"] {
+            assert_eq!(bearer(header), None, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_among_the_subprotocols_is_told_apart() {
+        assert_eq!(
+            Offer::read("tagpost.v1, token.a.b.c ,other"),
+            Offer {
+                token: Some("a.b.c"),
+                protocols: vec!["tagpost.v1", "other"]
+            }
+        );
+        assert_eq!(
+            Offer::read(""),
+            Offer {
+                token: None,
+                protocols: vec![]
+            }
+        );
+    }
+
+    #[test]
+    fn no_token_is_left_among_the_subprotocols() {
+        let offer = Offer::read("token.first,tagpost.v1,token.second");
+        assert_eq!(
+            offer,
+            Offer {
+                token: Some("first"),
+                protocols: vec!["tagpost.v1"]
+            }
+        );
+    }
+
+    fn claims(device: &str) -> Claims {
+        serde_json::from_value(serde_json::json!({ "sub": device, "iat": 0 })).unwrap()
+    }
+
+    #[test]
+    fn each_passes_only_where_it_may() {
+        let camera: DeviceId = "camera".parse().unwrap();
+        assert_eq!(Caller::Admin.admin(), Ok(()));
+        assert_eq!(Caller::Admin.admin_or(&camera), Ok(None));
+        assert_eq!(
+            Caller::Device(claims("camera")).device(),
+            Ok(claims("camera"))
+        );
+        assert_eq!(
+            Caller::Device(claims("camera")).admin_or(&camera),
+            Ok(Some(claims("camera")))
+        );
+
+        let refused = [
+            Caller::Admin.device().unwrap_err(),
+            Caller::Device(claims("camera")).admin().unwrap_err(),
+            Caller::Device(claims("doorbell"))
+                .admin_or(&camera)
+                .unwrap_err(),
+        ];
+        for problem in refused {
+            assert_eq!(problem.code, Code::Forbidden, "{problem}");
+        }
+    }
+}

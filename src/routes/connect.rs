@@ -1,0 +1,34 @@
+//! `GET /v1/connect`: the handshake of a device's WebSocket, as far as no mailbox is needed for it.
+
+use tagpost_core::frame::SUBPROTOCOL;
+use tagpost_core::problem::{Code, Problem};
+use worker::Response;
+
+use super::Exchange;
+use crate::auth::{Caller, Offer};
+use crate::respond::Error;
+use crate::stub;
+
+/// Hands the handshake to the device's mailbox, which holds the socket from then on.
+pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let upgrade = exchange.header("upgrade").unwrap_or_default();
+    if !upgrade.eq_ignore_ascii_case("websocket") {
+        return Err(Problem::new(Code::UpgradeRequired, "Upgrade must be websocket").into());
+    }
+    let offered = exchange
+        .header("sec-websocket-protocol")
+        .unwrap_or_default();
+    let protocols = Offer::read(&offered).protocols;
+    if !protocols.contains(&SUBPROTOCOL) {
+        let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}");
+        return Err(Problem::bad_request(detail).into());
+    }
+    stub::connect(
+        &exchange.env,
+        &claims,
+        &protocols.join(", "),
+        exchange.request.headers(),
+    )
+    .await
+}

@@ -1,0 +1,274 @@
+//! `/v1/devices`: the operator's view of the devices, and each device's view of itself.
+
+use futures_util::future::join;
+use serde_json::{Map, Value, json};
+use tagpost_core::call::{Call, Registered, Request, Status};
+use tagpost_core::id::DeviceId;
+use tagpost_core::pattern::Pattern;
+use tagpost_core::problem::{Code, Problem};
+use tagpost_core::token::Claims;
+use worker::Response;
+
+use super::{Exchange, input};
+use crate::auth::Caller;
+use crate::respond::{self, Error};
+use crate::{directory, log, stub};
+
+/// The longest body of a [`put`]: more than any token has room for.
+const LONGEST_GRANT: usize = 16_384;
+
+/// The longest that a token with an end may hold: 100 years.
+const LONGEST_EXPIRY: i64 = 100 * 365 * 86_400;
+
+/// `GET /v1/devices`
+pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
+    caller.admin()?;
+    let query = exchange.query()?;
+    let (after, limit) = (query.cursor()?, query.limit()?);
+    let page = directory::devices(&exchange.directory()?, after.as_ref(), limit).await?;
+    let next = page.next(|device| &device.device);
+    Ok(respond::json(
+        200,
+        &json!({ "devices": page.entries, "next": next }),
+    ))
+}
+
+/// `PUT /v1/devices/{device}`
+pub(super) async fn put(
+    mut exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    caller.admin()?;
+    let body = input::body(&mut exchange.request, LONGEST_GRANT).await?;
+    let grant = Grant::read(&body)?;
+    let issued_at = exchange.now.div_euclid(1_000);
+    let mut claims = Claims {
+        device: device.clone(),
+        issued_at,
+        expires_at: grant
+            .expires_in
+            .map(|seconds| issued_at.saturating_add(seconds)),
+        publish: grant.publish,
+        revocations: Some(u32::MAX),
+    };
+    // Minted once with the longest number of revocations, so that a token that would become too long
+    // is refused before anything is changed.
+    exchange
+        .config
+        .mint(&claims)
+        .map_err(|error| Problem::bad_request(format!("publish has too many patterns: {error}")))?;
+
+    let registration = directory::register(&exchange.directory()?, &device, exchange.now).await?;
+    let registered = registered(&exchange, &device, Call::Register).await?;
+    claims.revocations = Some(registered.revocations);
+    let token = exchange
+        .config
+        .mint(&claims)
+        .map_err(|error| Error::internal("token_not_minted", error))?;
+    if registration.created {
+        log::info("device_registered", &[("device", device.as_str())]);
+    }
+    let status = if registration.created { 201 } else { 200 };
+    let answer = json!({ "device": device, "token": token, "created_at": registration.created_at });
+    Ok(respond::json(status, &answer))
+}
+
+/// `GET /v1/devices/{device}`
+pub(super) async fn get(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    let caller = caller.admin_or(&device)?;
+    let request = Request {
+        device: device.clone(),
+        caller,
+        call: Call::Status,
+    };
+    let directory = exchange.directory()?;
+    let status = stub::ask_for::<Status>(&exchange.env, &request);
+    let (status, tags) = join(status, directory::tags_of(&directory, &device)).await;
+    let (status, tags) = (status?, tags?);
+    if !status.known {
+        return Err(unknown(&device));
+    }
+    Ok(respond::json(
+        200,
+        &json!({
+            "device": device,
+            "online": status.online,
+            "connected_at": status.connected_at,
+            "last_seen_at": status.last_seen_at,
+            "held": status.held,
+            "in_flight": status.in_flight,
+            "held_bytes": status.held_bytes,
+            "tags": tags,
+        }),
+    ))
+}
+
+/// `DELETE /v1/devices/{device}`
+pub(super) async fn delete(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    caller.admin()?;
+    // The mailbox first, and both without looking whether the other knew the device: wherever this is
+    // cut off, a repetition finds what is left and finishes it.
+    let removed = registered(&exchange, &device, Call::Remove).await?.changed;
+    let forgotten = directory::forget(&exchange.directory()?, &device).await?;
+    if !(removed || forgotten) {
+        return Err(unknown(&device));
+    }
+    log::info("device_removed", &[("device", device.as_str())]);
+    Ok(respond::empty(204))
+}
+
+/// `DELETE /v1/devices/{device}/tokens`
+pub(super) async fn revoke(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    caller.admin()?;
+    let revoked = registered(&exchange, &device, Call::Revoke).await?;
+    if revoked.created_at == 0 {
+        return Err(unknown(&device));
+    }
+    log::info("tokens_revoked", &[("device", device.as_str())]);
+    Ok(respond::empty(204))
+}
+
+/// The failure of a request that needs this device.
+pub(super) fn unknown(device: &DeviceId) -> Error {
+    Problem::new(Code::UnknownDevice, format!("there is no device {device}")).into()
+}
+
+/// Asks a mailbox to change whether its device, or the device's tokens, are known.
+async fn registered(
+    exchange: &Exchange,
+    device: &DeviceId,
+    call: Call,
+) -> Result<Registered, Error> {
+    stub::ask_for(
+        &exchange.env,
+        &Request {
+            device: device.clone(),
+            caller: None,
+            call,
+        },
+    )
+    .await
+}
+
+/// What the token that [`put`] mints is to allow.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Grant {
+    publish: Option<Vec<Pattern>>,
+    /// Seconds.
+    expires_in: Option<i64>,
+}
+
+impl Grant {
+    /// Reads the body of a [`put`]: nothing, or an object. A field that is unknown, misspelt perhaps,
+    /// is refused: a token that allows more than was meant must not come of it. So is a null.
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+            Problem::bad_request(format!("the body must be a JSON object: {error}"))
+        })?;
+        let mut grant = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "publish" => {
+                    let patterns = serde_json::from_value(value)
+                        .map_err(|error| Problem::bad_request(format!("publish: {error}")))?;
+                    grant.publish = Some(patterns);
+                }
+                "expires_in" => {
+                    let seconds = value
+                        .as_i64()
+                        .filter(|seconds| (1..=LONGEST_EXPIRY).contains(seconds));
+                    let invalid = || {
+                        format!(
+                            "expires_in must be a whole number of seconds from 1 to {LONGEST_EXPIRY}"
+                        )
+                    };
+                    grant.expires_in =
+                        Some(seconds.ok_or_else(|| Problem::bad_request(invalid()))?);
+                }
+                _ => {
+                    let detail = format!(
+                        "the body has an unknown field {name:?}; known are publish and expires_in"
+                    );
+                    return Err(Problem::bad_request(detail));
+                }
+            }
+        }
+        Ok(grant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> Vec<Pattern> {
+        texts
+            .iter()
+            .map(|text| Pattern::try_from((*text).to_owned()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn no_body_grants_everything_for_ever() {
+        assert_eq!(Grant::read(b""), Ok(Grant::default()));
+        assert_eq!(Grant::read(b" {} "), Ok(Grant::default()));
+    }
+
+    #[test]
+    fn a_grant_is_read_as_it_stands() {
+        assert_eq!(
+            Grant::read(br#"{"publish":["kitchen.*","@cam-1"],"expires_in":60}"#),
+            Ok(Grant {
+                publish: Some(patterns(&["kitchen.*", "@cam-1"])),
+                expires_in: Some(60)
+            })
+        );
+        assert_eq!(
+            Grant::read(br#"{"publish":[]}"#),
+            Ok(Grant {
+                publish: Some(vec![]),
+                expires_in: None
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_grant_is_named() {
+        for (body, named) in [
+            (r#"{"publsh":["kitchen"]}"#, "publsh"),
+            (r#"{"publish":null}"#, "publish"),
+            (r#"{"publish":"kitchen"}"#, "publish"),
+            (r#"{"publish":["a b"]}"#, "publish"),
+            (r#"{"publish":[7]}"#, "publish"),
+            (r#"{"expires_in":null}"#, "expires_in"),
+            (r#"{"expires_in":0}"#, "expires_in"),
+            (r#"{"expires_in":-1}"#, "expires_in"),
+            (r#"{"expires_in":1.5}"#, "expires_in"),
+            (r#"{"expires_in":"60"}"#, "expires_in"),
+            (r#"{"expires_in":3153600001}"#, "expires_in"),
+            ("[]", "body"),
+            ("nonsense", "body"),
+            ("\"\u{fffd}", "body"),
+        ] {
+            let problem = Grant::read(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest, "{body}");
+            assert!(problem.detail.contains(named), "{body}: {problem}");
+        }
+    }
+}

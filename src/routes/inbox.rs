@@ -1,0 +1,48 @@
+//! `/v1/inbox`: messages for a device without a WebSocket, and its answers to them.
+
+use tagpost_core::call::Call;
+use tagpost_core::frame::{parse_ack_body, parse_nack_body};
+use tagpost_core::id::MessageId;
+use tagpost_core::publish::WAIT;
+use worker::Response;
+
+use super::Exchange;
+use super::input::{self, PAGE};
+use crate::auth::Caller;
+use crate::respond::Error;
+
+/// The longest body of an answer: room for 4 KiB of JSON however it is spaced and escaped.
+const LONGEST_ANSWER: usize = 32_768;
+
+/// `GET /v1/inbox`
+pub(super) async fn take(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let query = exchange.query()?;
+    let limit = query.number("limit", exchange.config.limits.max_in_flight, PAGE)?;
+    let wait = query.number("wait", 0, WAIT)?;
+    exchange.ask_own(claims, Call::Inbox { limit, wait }).await
+}
+
+/// `POST /v1/inbox/{id}/ack`
+pub(super) async fn ack(
+    mut exchange: Exchange,
+    caller: Caller,
+    id: MessageId,
+) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let body = input::body(&mut exchange.request, LONGEST_ANSWER).await?;
+    let reply = parse_ack_body(&body)?;
+    exchange.ask_own(claims, Call::Ack { id, reply }).await
+}
+
+/// `POST /v1/inbox/{id}/nack`
+pub(super) async fn nack(
+    mut exchange: Exchange,
+    caller: Caller,
+    id: MessageId,
+) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let body = input::body(&mut exchange.request, LONGEST_ANSWER).await?;
+    let reason = parse_nack_body(&body)?;
+    exchange.ask_own(claims, Call::Nack { id, reason }).await
+}

@@ -1,0 +1,135 @@
+//! Messages as their sender sees them: publish, trace, list, cancel. The sender's mailbox answers each.
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use tagpost_core::call::Call;
+use tagpost_core::delivery::State;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::message::Target;
+use tagpost_core::problem::{Code, Problem};
+use tagpost_core::publish::{Draft, WAIT};
+use worker::Response;
+
+use super::Exchange;
+use super::input;
+use crate::auth::Caller;
+use crate::directory;
+use crate::respond::Error;
+
+/// `POST /v1/tags/{tag}/messages` and `POST /v1/devices/{device}/messages`
+pub(super) async fn publish(
+    mut exchange: Exchange,
+    caller: Caller,
+    to: Target,
+) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    if !claims.may_publish(&to) {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "the token's `publish` patterns do not match this target",
+        )
+        .into());
+    }
+    let longest = exchange.config.limits.max_payload_bytes as usize;
+    let body = input::body(&mut exchange.request, longest).await?;
+    let draft = Draft::from_http(|name| exchange.header(name), &body, &exchange.config.limits)?;
+    let devices = addresses(&exchange, &to).await?;
+    exchange
+        .ask_own(claims, Call::Publish { to, devices, draft })
+        .await
+}
+
+/// The devices that `to` leads to. Whether there is one behind a device's name, its mailbox knows.
+async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
+    let tag = match to {
+        Target::Device(device) => return Ok(vec![device.clone()]),
+        Target::Tag(tag) => tag,
+    };
+    let most = exchange.config.limits.max_fanout;
+    let devices = directory::resolve(&exchange.directory()?, tag, most.saturating_add(1)).await?;
+    if devices.is_empty() {
+        return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
+    }
+    if u32::try_from(devices.len()).is_ok_and(|count| count > most) {
+        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
+        return Err(Problem::new(Code::TagTooLarge, detail).into());
+    }
+    Ok(devices)
+}
+
+/// `GET /v1/messages/{id}`
+pub(super) async fn trace(
+    exchange: Exchange,
+    caller: Caller,
+    id: MessageId,
+) -> Result<Response, Error> {
+    let wait = exchange.query()?.number("wait", 0, WAIT)?;
+    let candidates = match caller {
+        Caller::Device(claims) => return exchange.ask_own(claims, Call::Trace { id, wait }).await,
+        Caller::Admin => directory::senders(&exchange.directory()?, id.sender_address()).await?,
+    };
+    for sender in candidates {
+        let answer = exchange
+            .ask_as_admin(sender, Call::Trace { id, wait })
+            .await?;
+        if answer.status_code() != Code::UnknownMessage.status() {
+            return Ok(answer);
+        }
+    }
+    Err(Problem::new(
+        Code::UnknownMessage,
+        format!("no trace of the message {id} is kept"),
+    )
+    .into())
+}
+
+/// `GET /v1/messages`
+pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let query = exchange.query()?;
+    let state = query.text("state").map(state).transpose()?;
+    let (limit, before) = (query.limit()?, query.cursor()?);
+    exchange
+        .ask_own(
+            claims,
+            Call::Messages {
+                state,
+                limit,
+                before,
+            },
+        )
+        .await
+}
+
+/// `DELETE /v1/messages/{id}`
+pub(super) async fn cancel(
+    exchange: Exchange,
+    caller: Caller,
+    id: MessageId,
+) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    exchange.ask_own(claims, Call::Cancel { id }).await
+}
+
+/// The state of this name.
+fn state(name: &str) -> Result<State, Problem> {
+    let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        name.into_deserializer();
+    State::deserialize(name).map_err(|error| Problem::bad_request(format!("state: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_known_by_its_name_alone() {
+        assert_eq!(state("held"), Ok(State::Held));
+        assert_eq!(state("undeliverable"), Ok(State::Undeliverable));
+        for name in ["", "Held", "0", "gone"] {
+            let problem = state(name).unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest, "{name:?}");
+            assert!(problem.detail.starts_with("state: "), "{problem}");
+        }
+    }
+}

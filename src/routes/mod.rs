@@ -1,0 +1,137 @@
+//! The handlers, one file a subject: each checks who asks, reads what it is asked, and then asks the
+//! directory and the mailboxes. None decides about a delivery.
+
+mod connect;
+mod devices;
+mod inbox;
+mod input;
+mod messages;
+mod tags;
+
+use std::rc::Rc;
+
+use serde_json::json;
+use tagpost_core::call::{Call, Request};
+use tagpost_core::id::DeviceId;
+use tagpost_core::time::Millis;
+use tagpost_core::token::Claims;
+use worker::{D1Database, Date, Env, Response};
+
+use crate::auth::{Caller, Offer, bearer};
+use crate::config::Config;
+use crate::openapi::DESCRIPTION;
+use crate::respond::{self, Error};
+use crate::route::Route;
+use crate::routes::input::Query;
+use crate::{directory, stub};
+
+/// `GET /health`
+pub(crate) fn health() -> Response {
+    respond::json(
+        200,
+        &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
+    )
+}
+
+/// `GET /openapi.json`
+pub(crate) fn openapi() -> Response {
+    respond::json_text(200, DESCRIPTION.to_owned())
+}
+
+/// One request, and all that is at hand to answer it.
+pub(crate) struct Exchange {
+    env: Env,
+    config: Rc<Config>,
+    request: worker::Request,
+    now: Millis,
+}
+
+impl Exchange {
+    /// The exchange that this request opens.
+    pub(crate) fn new(request: worker::Request, env: Env, config: Rc<Config>) -> Self {
+        let now = Millis::try_from(Date::now().as_millis()).unwrap_or(Millis::MAX);
+        Self {
+            env,
+            config,
+            request,
+            now,
+        }
+    }
+
+    /// Who asks. A WebSocket handshake may carry its credential as a subprotocol.
+    pub(crate) fn caller(&self, is_handshake: bool) -> Result<Caller, Error> {
+        let authorization = self.header("authorization");
+        let protocols = self.header("sec-websocket-protocol");
+        let credential = match &authorization {
+            Some(header) => bearer(header),
+            None if is_handshake => protocols
+                .as_deref()
+                .and_then(|header| Offer::read(header).token),
+            None => None,
+        };
+        Ok(Caller::authenticate(credential, &self.config, self.now)?)
+    }
+
+    /// Answers what `caller` asks for.
+    pub(crate) async fn serve(self, route: Route, caller: Caller) -> Result<Response, Error> {
+        match route {
+            Route::Health => Ok(health()),
+            Route::OpenApi => Ok(openapi()),
+            Route::Preflight { .. } => Ok(respond::empty(204)),
+            Route::ListDevices => devices::list(self, caller).await,
+            Route::PutDevice(device) => devices::put(self, caller, device).await,
+            Route::GetDevice(device) => devices::get(self, caller, device).await,
+            Route::DeleteDevice(device) => devices::delete(self, caller, device).await,
+            Route::RevokeTokens(device) => devices::revoke(self, caller, device).await,
+            Route::ListTags => tags::list(self, caller).await,
+            Route::GetTag(tag) => tags::get(self, caller, tag).await,
+            Route::Bind(tag, device) => tags::bind(self, caller, tag, device).await,
+            Route::Unbind(tag, device) => tags::unbind(self, caller, tag, device).await,
+            Route::Publish(target) => messages::publish(self, caller, target).await,
+            Route::Trace(id) => messages::trace(self, caller, id).await,
+            Route::ListMessages => messages::list(self, caller).await,
+            Route::Cancel(id) => messages::cancel(self, caller, id).await,
+            Route::Connect => connect::connect(self, caller).await,
+            Route::Inbox => inbox::take(self, caller).await,
+            Route::Ack(id) => inbox::ack(self, caller, id).await,
+            Route::Nack(id) => inbox::nack(self, caller, id).await,
+        }
+    }
+
+    /// A header of the request.
+    fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// The query parameters of the request.
+    fn query(&self) -> Result<Query, Error> {
+        Ok(Query::new(
+            self.request.url()?.query_pairs().into_owned().collect(),
+        ))
+    }
+
+    fn directory(&self) -> Result<D1Database, Error> {
+        Ok(directory::database(&self.env)?)
+    }
+
+    /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its
+    /// answer on.
+    async fn ask_own(&self, caller: Claims, call: Call) -> Result<Response, Error> {
+        let request = Request {
+            device: caller.device.clone(),
+            caller: Some(caller),
+            call,
+        };
+        stub::call(&self.env, &request, self.request.headers()).await
+    }
+
+    /// Asks the mailbox of `device` for the admin, and passes its answer on.
+    async fn ask_as_admin(&self, device: DeviceId, call: Call) -> Result<Response, Error> {
+        let request = Request {
+            device,
+            caller: None,
+            call,
+        };
+        stub::call(&self.env, &request, self.request.headers()).await
+    }
+}
