@@ -1,0 +1,70 @@
+// A socket that has shown no life for 2.5 keepalives counts as offline, though it may still be open.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { describe, expect, test } from "vitest";
+
+import { useRelay } from "./harness/index.ts";
+
+const relay = useRelay({ vars: { KEEPALIVE: 1 } });
+
+describe.concurrent("keepalive", () => {
+  test("the welcome says how often to show life, and ping is answered pong", async () => {
+    const socket = await (await relay.device()).open();
+    expect(await socket.next("welcome")).toMatchObject({ keepalive: 1 });
+    await socket.ping();
+    await socket.ping();
+    expect(socket.seen.map(({ type }) => type)).toEqual(["welcome", "text:pong", "text:pong"]);
+  });
+
+  test("a silent connection counts as offline after 2.5 keepalives, not before", async () => {
+    const device = await relay.device();
+    const connected = performance.now();
+    await device.connect();
+    expect((await device.status()).is(200).online).toBe(true);
+    await device.offline();
+    expect(performance.now() - connected).toBeGreaterThan(2300);
+  });
+
+  test("a message to a silent device is held and delivered when it connects again", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    await receiver!.connect();
+    await receiver!.offline();
+    const answer = await sender!.publish({ device: receiver!.name }, "x", { wait: 10 });
+    expect(answer.is(202).summary).toEqual({ held: 1 });
+    const again = await receiver!.connect();
+    expect((await again.next("message")).id).toBe(answer.json.id);
+  });
+
+  test("a connection that pings stays online", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const socket = await receiver!.connect();
+    socket.answer();
+    for (let n = 0; n < 10; n++) {
+      await sleep(400);
+      await socket.ping();
+    }
+    expect((await receiver!.status()).is(200).online).toBe(true);
+    (await sender!.publish({ device: receiver!.name }, "x", { wait: 10 })).is(200);
+  });
+
+  test("frames of a device are signs of life as well", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const socket = await receiver!.connect();
+    socket.answer();
+    for (let n = 0; n < 5; n++) {
+      await sleep(900);
+      (await sender!.publish({ device: receiver!.name }, n, { wait: 10 })).is(200);
+    }
+  });
+
+  test("a tag shows a silent device as offline", async () => {
+    const device = await relay.device();
+    const tag = await relay.tag(device);
+    await device.connect();
+    await device.offline();
+    expect((await relay.admin("GET", `/v1/tags/${tag}`)).is(200).devices).toEqual([
+      { device: device.name, online: false },
+    ]);
+  });
+});
