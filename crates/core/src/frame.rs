@@ -3,6 +3,8 @@
 //! Names say the direction: [`FromDevice`] comes in, [`ToDevice`] goes out. Reading and writing them is
 //! pure; when which frame is due is the mailbox's matter.
 
+mod field;
+mod publish;
 mod read;
 mod write;
 

@@ -1,0 +1,60 @@
+//! Reading one field of a frame: the JSON that stands there, or its absence.
+//!
+//! Each reader is strict about the type and names the field in its error.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::id::InvalidName;
+use crate::problem::Problem;
+
+/// A string.
+pub(super) fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
+    raw.map(|raw| {
+        serde_json::from_str(raw.get())
+            .map_err(|_| Problem::bad_request(format!("{field} must be a string")))
+    })
+    .transpose()
+}
+
+/// A string of at most `most` characters.
+pub(super) fn limited_text(
+    field: &str,
+    raw: Option<&RawValue>,
+    most: usize,
+) -> Result<Option<String>, Problem> {
+    match text(field, raw)? {
+        Some(text) if text.chars().count() > most => Err(Problem::bad_request(format!(
+            "{field} must be at most {most} characters"
+        ))),
+        text => Ok(text),
+    }
+}
+
+/// A string that is a checked name.
+pub(super) fn name<T: FromStr<Err = InvalidName>>(
+    field: &str,
+    raw: Option<&RawValue>,
+) -> Result<Option<T>, Problem> {
+    let checked = |text: String| {
+        let wrong = |error: InvalidName| {
+            Problem::bad_request(format!("{field} must match {}", error.grammar))
+        };
+        text.parse().map_err(wrong)
+    };
+    text(field, raw)?.map(checked).transpose()
+}
+
+/// What must not be absent.
+pub(super) fn required<T>(field: &str, value: Option<T>) -> Result<T, Problem> {
+    value.ok_or_else(|| Problem::bad_request(format!("{field} is missing")))
+}
+
+/// A payload of null is a payload.
+pub(super) fn null_too<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,339 @@
+//! Reading a `publish` frame: the same request as over HTTP, in JSON.
+//!
+//! Names, ranges and defaults are those of [`crate::publish`]; only the payload's form differs, since
+//! JSON stands in a frame as itself.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::field::{name, required, text};
+use super::read::Fields;
+use crate::json;
+use crate::limits::Limits;
+use crate::message::Target;
+use crate::payload::{self, Form, Names, Payload};
+use crate::problem::Problem;
+use crate::publish::{self, Draft, Options, whole_number};
+
+const NAMES: Names = Names {
+    payload: "payload",
+    content_type: "content_type",
+};
+
+/// The fields of `to`.
+#[derive(Deserialize)]
+struct To<'a> {
+    #[serde(borrow)]
+    tag: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device: Option<&'a RawValue>,
+}
+
+impl Fields<'_> {
+    /// To whom it is addressed.
+    pub(super) fn target(&self) -> Result<Target, Problem> {
+        let wrong = || Problem::bad_request(r#"to must be {"tag":"…"} or {"device":"…"}"#);
+        let to: To = json::object(required("to", self.to)?.get()).map_err(|_| wrong())?;
+        match (name("to.tag", to.tag)?, name("to.device", to.device)?) {
+            (Some(tag), None) => Ok(Target::Tag(tag)),
+            (None, Some(device)) => Ok(Target::Device(device)),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// What is to be published.
+    pub(super) fn draft(&self, limits: &Limits) -> Result<Draft, Problem> {
+        Ok(Draft::new(self.options()?, self.payload(limits)?))
+    }
+
+    fn options(&self) -> Result<Options, Problem> {
+        let number = |field, raw: Option<&RawValue>, range| {
+            raw.map(|raw| whole_number(field, raw.get(), range))
+                .transpose()
+        };
+        Ok(Options {
+            ttl: number("ttl", self.ttl, publish::TTL)?,
+            topic: name("topic", self.topic)?,
+            urgency: text("urgency", self.urgency)?
+                .map(|name| publish::urgency("urgency", &name))
+                .transpose()?,
+            wait: number("wait", self.wait, publish::WAIT)?,
+            key: name("idempotency_key", self.idempotency_key)?,
+        })
+    }
+
+    /// The payload; where its media type is absent, the kind of JSON that it is tells it.
+    fn payload(&self, limits: &Limits) -> Result<Payload, Problem> {
+        let raw = required("payload", self.payload)?;
+        let is_base64 = match text("encoding", self.encoding)?.as_deref() {
+            None => false,
+            Some("base64") => true,
+            Some(_) => return Err(Problem::bad_request("encoding must be base64 or absent")),
+        };
+        let content_type = text("content_type", self.content_type)?.unwrap_or_else(|| {
+            let is_string = raw.get().starts_with('"');
+            let absent = match (is_base64, is_string) {
+                (true, _) => payload::BYTES,
+                (false, true) => payload::TEXT,
+                (false, false) => payload::JSON,
+            };
+            absent.to_owned()
+        });
+        if !is_base64 && Form::of(&content_type) == Form::Json {
+            return Payload::of_json(raw, content_type, NAMES, limits);
+        }
+        let text = required("payload", text("payload", Some(raw))?)?;
+        let bytes = if is_base64 {
+            payload::decode_base64(&text, NAMES)?
+        } else {
+            text.into_bytes()
+        };
+        Payload::of_bytes(&bytes, content_type, NAMES, limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{BadFrame, FromDevice};
+    use crate::problem::Code;
+
+    fn publish(fields: &str) -> Result<Draft, BadFrame> {
+        let text = format!(r#"{{"type":"publish","to":{{"tag":"kitchen"}},{fields}}}"#);
+        FromDevice::parse(&text, &Limits::default()).map(|frame| match frame {
+            FromDevice::Publish { draft, .. } => draft,
+            other => panic!("not a publish: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_publish_has_the_defaults_of_http() {
+        let draft = publish(r#""payload":{"a": 1},"topic":null,"idempotency_key":null,"ttl":null"#)
+            .unwrap();
+        assert_eq!(
+            (draft.ttl, draft.wait),
+            (publish::DEFAULT_TTL, publish::DEFAULT_WAIT)
+        );
+        assert_eq!(
+            (draft.topic, draft.key, draft.urgency),
+            (None, None, Default::default())
+        );
+    }
+
+    #[test]
+    fn the_kind_of_payload_tells_an_absent_media_type() {
+        for (fields, content_type, payload, size) in [
+            (
+                r#""payload":{"a": 1}"#,
+                "application/json",
+                r#"{"a": 1}"#,
+                8,
+            ),
+            (r#""payload":null"#, "application/json", "null", 4),
+            (r#""payload":1.50"#, "application/json", "1.50", 4),
+            (
+                r#""payload":"h\u00e9""#,
+                "text/plain; charset=utf-8",
+                r#""hé""#,
+                3,
+            ),
+            (
+                r#""payload":"/w==","encoding":"base64""#,
+                "application/octet-stream",
+                r#""/w==""#,
+                1,
+            ),
+            (
+                r#""payload":"h","content_type":"application/json""#,
+                "application/json",
+                r#""h""#,
+                3,
+            ),
+            (
+                r#""payload":"h","content_type":"text/html""#,
+                "text/html",
+                r#""h""#,
+                1,
+            ),
+            (
+                r#""payload":"<a/>","content_type":"image/svg+xml""#,
+                "image/svg+xml",
+                r#""PGEvPg==""#,
+                4,
+            ),
+            (
+                r#""payload":"aGk=","encoding":"base64","content_type":"text/html""#,
+                "text/html",
+                r#""hi""#,
+                2,
+            ),
+        ] {
+            let draft = publish(fields).unwrap();
+            assert_eq!(draft.content_type, content_type, "{fields}");
+            assert_eq!(draft.payload.get(), payload, "{fields}");
+            assert_eq!(draft.size, size, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_frame_and_a_request_with_the_same_payload_have_the_same_fingerprint() {
+        let to = Target::Tag("kitchen".parse().unwrap());
+        for (fields, content_type, body) in [
+            (
+                r#""payload":{"a": 1}"#,
+                "application/json",
+                &b"{\"a\": 1}"[..],
+            ),
+            (r#""payload":"h\u00e9""#, payload::TEXT, "hé".as_bytes()),
+            (
+                r#""payload":"/w==","encoding":"base64""#,
+                payload::BYTES,
+                b"\xff",
+            ),
+        ] {
+            let header = |name: &str| (name == "Content-Type").then(|| content_type.to_owned());
+            let http = Draft::from_http(header, body, &Limits::default()).unwrap();
+            assert_eq!(
+                publish(fields).unwrap().fingerprint(&to),
+                http.fingerprint(&to),
+                "{fields}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_of_a_publish_is_named() {
+        for (fields, detail) in [
+            (r#""ttl":1"#, "payload is missing"),
+            (
+                r#""payload":1,"ttl":2592001"#,
+                "ttl must be a whole number from 0 to 2592000",
+            ),
+            (
+                r#""payload":1,"ttl":"60""#,
+                "ttl must be a whole number from 0 to 2592000",
+            ),
+            (
+                r#""payload":1,"ttl":60.0"#,
+                "ttl must be a whole number from 0 to 2592000",
+            ),
+            (
+                r#""payload":1,"wait":61"#,
+                "wait must be a whole number from 0 to 60",
+            ),
+            (
+                r#""payload":1,"topic":"a.b""#,
+                "topic must match [A-Za-z0-9_-]{1,32}",
+            ),
+            (r#""payload":1,"topic":1"#, "topic must be a string"),
+            (
+                r#""payload":1,"urgency":"HIGH""#,
+                "urgency must be very-low, low, normal or high",
+            ),
+            (
+                r#""payload":1,"idempotency_key":"""#,
+                "idempotency_key must match 1 to 64 printable ASCII characters",
+            ),
+            (
+                r#""payload":"a","encoding":"hex""#,
+                "encoding must be base64 or absent",
+            ),
+            (
+                r#""payload":1,"encoding":"base64""#,
+                "payload must be a string",
+            ),
+            (
+                r#""payload":1,"content_type":"text/plain""#,
+                "payload must be a string",
+            ),
+            (r#""payload":"\ud800""#, "payload must be a string"),
+        ] {
+            let bad = publish(fields).unwrap_err();
+            assert_eq!(
+                (bad.problem.code, bad.problem.detail.as_str()),
+                (Code::BadFrame, detail),
+                "{fields}"
+            );
+        }
+        let starts = [
+            (
+                r#""payload":"a=b","encoding":"base64""#,
+                "payload must be base64 as encoding says: ",
+            ),
+            (
+                r#""payload":"YQ","encoding":"base64""#,
+                "payload must be base64 as encoding says: ",
+            ),
+            (
+                r#""payload":"a","content_type":"text""#,
+                "content_type must be a media type",
+            ),
+            (
+                r#""payload":"aGk=","encoding":"base64","content_type":"application/json""#,
+                "payload is not JSON as content_type says: ",
+            ),
+        ];
+        for (fields, start) in starts {
+            let bad = publish(fields).unwrap_err();
+            assert!(
+                bad.problem.detail.starts_with(start),
+                "{fields}: {}",
+                bad.problem.detail
+            );
+        }
+    }
+
+    #[test]
+    fn a_publish_names_either_a_tag_or_a_device() {
+        let wrong = |text: &str| {
+            FromDevice::parse(text, &Limits::default())
+                .unwrap_err()
+                .problem
+                .detail
+        };
+        let to = |to: &str| wrong(&format!(r#"{{"type":"publish","payload":1,"to":{to}}}"#));
+        let neither = r#"to must be {"tag":"…"} or {"device":"…"}"#;
+        for target in [
+            "{}",
+            "[]",
+            r#""kitchen""#,
+            r#"{"tag":null}"#,
+            r#"{"tag":"a","device":"b"}"#,
+            r#"["a"]"#,
+        ] {
+            assert_eq!(to(target), neither, "{target}");
+        }
+        assert_eq!(
+            to(r#"{"tag":"a b"}"#),
+            "to.tag must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+        );
+        assert_eq!(to(r#"{"device":7}"#), "to.device must be a string");
+        assert_eq!(wrong(r#"{"type":"publish","payload":1}"#), "to is missing");
+    }
+
+    #[test]
+    fn a_payload_over_the_limit_is_too_large_in_each_form() {
+        let limits = Limits {
+            max_payload_bytes: 4,
+            ..Limits::default()
+        };
+        for (payload, fits) in [
+            (r#""payload":1234"#, true),
+            (r#""payload":12345"#, false),
+            (r#""payload":"\u0061\u0061\u0061\u0061""#, true),
+            (r#""payload":"aaaaa""#, false),
+            (r#""payload":"YWFhYQ==","encoding":"base64""#, true),
+            (r#""payload":"YWFhYWE=","encoding":"base64""#, false),
+        ] {
+            let text = format!(r#"{{"type":"publish","ref":"a1","to":{{"tag":"a"}},{payload}}}"#);
+            match FromDevice::parse(&text, &limits) {
+                Ok(_) => assert!(fits, "{payload} fits"),
+                Err(bad) => {
+                    assert!(!fits, "{payload}: {}", bad.problem);
+                    assert_eq!(bad.problem.code, Code::PayloadTooLarge);
+                    assert_eq!(bad.reference.as_deref(), Some("a1"));
+                }
+            }
+        }
+    }
+}
