@@ -98,6 +98,8 @@ pub enum Call {
         wait: u32,
         /// Whether this call may have been made before.
         again: bool,
+        /// The message that this device must have got first, where that is not certain yet.
+        after: Option<MessageId>,
         /// From when on nobody waits for the answer: a call that arrives later changes nothing.
         until: Millis,
     },
@@ -137,8 +139,9 @@ pub enum Delivered {
     UnknownMessage,
     /// There is no device behind this mailbox.
     UnknownDevice,
-    /// The call came after its `until`; nothing was changed.
-    TooLate,
+    /// The call came after its `until`, or before the message that it has to follow; nothing was
+    /// changed.
+    NotNow,
 }
 
 /// What a mailbox says of its device's registration.

@@ -114,6 +114,16 @@ impl Delivery {
         }
     }
 
+    /// A delivery that has not reached its mailbox: held, and without a step.
+    pub fn waiting(device: DeviceId, since: Millis) -> Self {
+        Self { steps: Vec::new(), ..Self::first(device, State::Held, since) }
+    }
+
+    /// Whether its mailbox has taken it.
+    pub fn is_taken(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// The same delivery with a reason.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());

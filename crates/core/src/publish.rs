@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::id::{IdempotencyKey, Topic};
+use crate::id::{DeviceId, IdempotencyKey, MessageId, Topic};
 use crate::limits::Limits;
-use crate::message::{Encoding, Target, Urgency};
+use crate::message::{Encoding, Message, Target, Urgency};
 use crate::payload::{self, Names, Payload};
 use crate::problem::Problem;
+use crate::time::Millis;
 
 /// Seconds that a sender may have a message kept: 30 days.
 pub const TTL: RangeInclusive<u32> = 0..=2_592_000;
@@ -99,6 +100,23 @@ impl Draft {
             content_type: payload.content_type,
             encoding: payload.encoding,
             payload: payload.json,
+        }
+    }
+
+    /// The message that this draft becomes when it is accepted.
+    pub fn into_message(self, id: MessageId, from: DeviceId, to: Target, now: Millis) -> Message {
+        Message {
+            id,
+            from,
+            to,
+            sent_at: now,
+            expires_at: now + i64::from(self.ttl) * 1000,
+            urgency: self.urgency,
+            topic: self.topic,
+            size: self.size,
+            content_type: self.content_type,
+            encoding: self.encoding,
+            payload: self.payload,
         }
     }
 

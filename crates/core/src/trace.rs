@@ -35,6 +35,14 @@ impl Trace {
             .all(|delivery| delivery.state.is_last())
     }
 
+    /// Takes in what the mailbox of a device says of its delivery by now.
+    pub fn learn(&mut self, delivery: Delivery) {
+        let mut known = self.deliveries.iter_mut();
+        if let Some(known) = known.find(|known| known.device == delivery.device && !known.state.is_last()) {
+            *known = delivery;
+        }
+    }
+
     /// What a publish is answered, and a list of messages shows of each.
     pub fn answer(&self) -> Answer<'_> {
         Answer {

@@ -1,0 +1,108 @@
+//! The device behind a mailbox: whether there is one, since when, and which of its tokens still hold.
+//!
+//! The row outlives the device: what was revoked stays revoked.
+
+use crate::call::Registered;
+use crate::id::DeviceId;
+use crate::schema;
+use crate::store::{Store, StoreError, Value};
+use crate::time::Millis;
+use crate::token::Claims;
+
+/// The one row of the table `account`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) device: DeviceId,
+    /// 0 while there is no device.
+    pub(super) created_at: Millis,
+    pub(super) revocations: u32,
+    /// Tokens of this time and before do not hold.
+    revoked_at: Millis,
+    pub(super) last_seen_at: Option<Millis>,
+    /// The number of a receipt given out when the device was last seen; later ones are greater.
+    pub(super) last_receipt: i64,
+}
+
+impl Account {
+    /// Reads the row, bringing tables of an older version up to date; `None` where there never was a device.
+    pub(super) fn load(store: &impl Store) -> Result<Option<Self>, StoreError> {
+        let version = schema::version(store)?;
+        if version == 0 {
+            return Ok(None);
+        }
+        schema::upgrade(store, version)?;
+        let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt \
+                   FROM account WHERE one = 1";
+        let Some(mut row) = store.run(sql, &[])?.pop() else {
+            return Ok(None);
+        };
+        let device = row.text()?;
+        Ok(Some(Self {
+            device: device
+                .parse()
+                .map_err(|error| StoreError(format!("account: {error}")))?,
+            created_at: row.int()?,
+            revocations: row.count()?,
+            revoked_at: row.int()?,
+            last_seen_at: row.opt_int()?,
+            last_receipt: row.int()?,
+        }))
+    }
+
+    /// The mailbox of a device that is not there yet. Makes the tables; [`Self::save`] writes the row.
+    pub(super) fn create(store: &impl Store, device: DeviceId) -> Result<Self, StoreError> {
+        schema::upgrade(store, schema::version(store)?)?;
+        Ok(Self {
+            device,
+            created_at: 0,
+            revocations: 0,
+            revoked_at: 0,
+            last_seen_at: None,
+            last_receipt: 0,
+        })
+    }
+
+    /// Writes the row.
+    pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO account \
+            (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt) \
+            VALUES (1, ?, ?, ?, ?, ?, ?, ?)";
+        let values = [
+            schema::VERSION.into(),
+            self.device.as_str().into(),
+            self.created_at.into(),
+            self.revocations.into(),
+            self.revoked_at.into(),
+            self.last_seen_at.into(),
+            self.last_receipt.into(),
+        ];
+        store.run(sql, &values as &[Value]).map(drop)
+    }
+
+    /// Makes all tokens issued up to `now` stop working.
+    pub(super) fn revoke(&mut self, now: Millis) {
+        self.revocations += 1;
+        self.revoked_at = now;
+    }
+
+    /// Whether a token with these claims was not revoked.
+    ///
+    /// A token that this service minted says how many revocations it has seen, and is judged by that.
+    /// One minted elsewhere is judged by its `iat`, which has only seconds: within the second of a
+    /// revocation it counts as issued before.
+    pub(super) fn admits(&self, claims: &Claims) -> bool {
+        match claims.revocations {
+            Some(seen) => seen >= self.revocations,
+            None => self.revocations == 0 || claims.issued_at > self.revoked_at.div_euclid(1000),
+        }
+    }
+
+    /// The answer to calls that concern the registration.
+    pub(super) fn registered(&self, changed: bool) -> Registered {
+        Registered {
+            changed,
+            created_at: self.created_at,
+            revocations: self.revocations,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A device's connection: it opens, takes over from an older one, says things, and is gone.
+
+use super::inbox_rows;
+use super::link::{ConnectionId, Link, Stored};
+use super::registration::CLOSE_TOKEN;
+use super::{Effect, Mailbox, PublishFrame};
+use crate::frame::{FromDevice, ToDevice};
+use crate::id::MessageId;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+
+/// Close code: too many bad frames.
+const CLOSE_BAD_FRAMES: u16 = 4400;
+/// Close code: no sign of life within 2.5 keep-alives.
+const CLOSE_SILENT: u16 = 4408;
+/// Close code: a newer connection of the same device took over.
+const CLOSE_TAKEN_OVER: u16 = 4409;
+
+/// The so many-th bad frame ends a connection.
+const BAD_FRAMES: u32 = 10;
+
+impl<S: Store> Mailbox<S> {
+    /// A connection of the device is open; an older one is closed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn connect(
+        &mut self,
+        connection: ConnectionId,
+        claims: &Claims,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
+        let Some(device) = self.device().cloned() else {
+            return Err(StoreError(
+                "a connection was opened for no device".to_owned(),
+            ));
+        };
+        self.link = Some(Link::open(connection, now.at, claims));
+        let welcome = ToDevice::Welcome {
+            device: &device,
+            held: self.inbox.messages,
+            keepalive: self.limits.keepalive,
+            max_in_flight: self.limits.max_in_flight,
+        };
+        self.effects.push(Effect::Send {
+            connection,
+            frame: welcome.to_json(),
+        });
+        if let Some(at) = self.link_due() {
+            self.wake_by(at);
+        }
+        self.send_unseen_receipts()?;
+        self.pump(now)
+    }
+
+    /// The device sent a frame; `None` where it was not text.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn frame(
+        &mut self,
+        connection: ConnectionId,
+        text: Option<&str>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(link) = self.link.as_mut().filter(|link| link.id == connection) else {
+            return Ok(());
+        };
+        link.hear(now.at, &self.limits);
+        if link.expires_at.is_some_and(|at| at <= now.at) {
+            return self.hang_up(now, CLOSE_TOKEN, "token expired");
+        }
+        let parsed = match text {
+            Some("ping") => {
+                self.effects.push(Effect::Send {
+                    connection,
+                    frame: "pong".to_owned(),
+                });
+                return Ok(());
+            }
+            Some(text) => FromDevice::parse(text, &self.limits),
+            None => {
+                let problem = Problem::new(Code::BadFrame, "the frame is not text");
+                return self.bad_frame(connection, None, &problem, now);
+            }
+        };
+        match parsed {
+            Ok(FromDevice::Ack { id, reply }) => self.ack(id, reply, now),
+            Ok(FromDevice::Nack { id, reason }) => self.nack(id, reason, now),
+            Ok(FromDevice::ReceiptsSeen { seq }) => self.receipts_seen(seq),
+            Ok(FromDevice::Publish {
+                reference,
+                to,
+                draft,
+            }) => {
+                if !link.may_publish(&to) {
+                    let problem =
+                        Problem::new(Code::Forbidden, "the token may not publish to this target");
+                    self.send_problem(connection, reference.as_deref(), &problem);
+                } else {
+                    let frame = PublishFrame {
+                        connection,
+                        reference,
+                        to,
+                        draft,
+                    };
+                    self.effects.push(Effect::Resolve(Box::new(frame)));
+                }
+                Ok(())
+            }
+            Err(bad) => self.bad_frame(connection, bad.reference.as_deref(), &bad.problem, now),
+        }
+    }
+
+    fn bad_frame(
+        &mut self,
+        connection: ConnectionId,
+        reference: Option<&str>,
+        problem: &Problem,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.send_problem(connection, reference, problem);
+        if let Some(link) = self
+            .link
+            .as_mut()
+            .filter(|_| problem.code == Code::BadFrame)
+        {
+            link.bad_frames += 1;
+            link.changed = true;
+            if link.bad_frames >= BAD_FRAMES {
+                return self.hang_up(now, CLOSE_BAD_FRAMES, "too many bad frames");
+            }
+        }
+        Ok(())
+    }
+
+    /// Says over `connection`, if it is still there, that a frame could not be taken.
+    pub(super) fn send_problem(
+        &mut self,
+        connection: ConnectionId,
+        reference: Option<&str>,
+        problem: &Problem,
+    ) {
+        let frame = ToDevice::Error { reference, problem }.to_json();
+        self.send_frame(connection, frame);
+    }
+
+    pub(super) fn send_frame(&mut self, connection: ConnectionId, frame: String) {
+        if self.link.as_ref().is_some_and(|link| link.id == connection) {
+            self.effects.push(Effect::Send { connection, frame });
+        }
+    }
+
+    /// The connection is gone, with or without a close.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
+        if self.link.as_ref().is_some_and(|link| link.id == connection) {
+            self.let_go(now)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, if there is one.
+    pub(super) fn hang_up(
+        &mut self,
+        now: Now,
+        code: u16,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        if let Some(connection) = self.link.as_ref().map(|link| link.id) {
+            self.effects.push(Effect::Close {
+                connection,
+                code,
+                reason,
+            });
+            self.let_go(now)?;
+        }
+        Ok(())
+    }
+
+    /// Closes a connection whose token has expired or that has shown no life.
+    pub(super) fn check_link(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(link) = &self.link else {
+            return Ok(());
+        };
+        if link.expires_at.is_some_and(|at| at <= now.at) {
+            self.hang_up(now, CLOSE_TOKEN, "token expired")
+        } else if !link.is_alive(&now, &self.limits) {
+            self.hang_up(now, CLOSE_SILENT, "no sign of life")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// When the connection has to be closed.
+    pub(super) fn link_due(&self) -> Option<Millis> {
+        self.link.as_ref()?.expires_at
+    }
+
+    /// Writes down what only the connection knew, and forgets it.
+    fn let_go(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(link) = self.link.as_ref() else {
+            return Ok(());
+        };
+        let seen_at = link.seen_at(&now);
+        let ids: Vec<MessageId> = link.in_flight.keys().copied().collect();
+        for id in ids {
+            let entry = self
+                .link
+                .as_ref()
+                .and_then(|link| link.in_flight.get(&id))
+                .cloned();
+            match entry.as_ref().map(|entry| &entry.store) {
+                Some(Stored::Not(_)) => {
+                    self.store_in_flight(id, false, now)?;
+                    let delivered = self.look(id, now)?;
+                    self.effects.push(Effect::Delivered(id, delivered));
+                }
+                Some(Stored::Row { due_at }) => {
+                    if let (Some(mut held), Some(entry)) =
+                        (inbox_rows::held(&self.store, id)?, &entry)
+                    {
+                        held.catch_up(entry);
+                        // The device may come back and acknowledge the last attempt until its time is up.
+                        let last = held.attempts >= self.limits.max_attempts;
+                        held.retry_at = if last { *due_at } else { 0 };
+                        inbox_rows::save_attempts(&self.store, &held)?;
+                    }
+                }
+                None => {}
+            }
+        }
+        self.link = None;
+        self.inbox.cursor = None;
+        self.inbox.again = true;
+        self.inbox.backlog = self.inbox.messages > 0;
+        self.seen(seen_at)
+    }
+
+    /// Notes when the device was last there.
+    fn seen(&mut self, at: Millis) -> Result<(), StoreError> {
+        let last_receipt = self.outbox.last_receipt;
+        if let Some(account) = self.account.as_mut() {
+            account.last_seen_at = Some(at);
+            account.last_receipt = account.last_receipt.max(last_receipt);
+            account.save(&self.store)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a poll; written at most once a keep-alive.
+    pub(super) fn seen_polling(&mut self, now: Now) -> Result<(), StoreError> {
+        let noted = self
+            .account
+            .as_ref()
+            .and_then(|account| account.last_seen_at);
+        if self.link.is_none()
+            && now.at - noted.unwrap_or(0) > i64::from(self.limits.keepalive) * 1000
+        {
+            self.seen(now.at)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Deliveries that have not reached their mailbox: large tags, and mailboxes that did not answer.
+//!
+//! A job is passed through part by part, one part an alarm, oldest job first. A delivery waits until
+//! those of older jobs to the same device have been taken, so that their order stays. A job is done
+//! when every mailbox has taken its message.
+
+use super::Mailbox;
+use super::outbox_rows::{self, Job};
+use super::publish::{FIRST_RETRY, SAFETY_DELAY, taken};
+use crate::call::Delivered;
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+
+/// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
+const WAIT: u32 = 1_000;
+
+/// The longest pause between two passes.
+const LONGEST_PAUSE: Millis = 300_000;
+
+/// The part of a job that is being handed over.
+#[derive(Debug)]
+pub(super) struct Work {
+    id: MessageId,
+    /// Calls under way.
+    open: usize,
+    /// What was taken.
+    taken: Vec<Delivery>,
+}
+
+impl<S: Store> Mailbox<S> {
+    pub(super) fn open_jobs(&mut self) -> Result<(), StoreError> {
+        for job in outbox_rows::jobs(&self.store)? {
+            if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
+                self.wait_in_line(job.id, &trace.deliveries);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets later messages to the same devices go behind this one.
+    pub(super) fn wait_in_line(&mut self, id: MessageId, deliveries: &[Delivery]) {
+        for delivery in deliveries.iter().filter(|delivery| !delivery.is_taken()) {
+            let line = self
+                .outbox
+                .waiting
+                .entry(delivery.device.clone())
+                .or_default();
+            line.insert(id);
+        }
+    }
+
+    pub(super) fn leave_line(&mut self, id: MessageId, device: &DeviceId) {
+        if let Some(line) = self.outbox.waiting.get_mut(device) {
+            line.remove(&id);
+            if line.is_empty() {
+                self.outbox.waiting.remove(device);
+            }
+        }
+    }
+
+    /// Hands over the next part of a job that is due.
+    pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
+        for job in outbox_rows::jobs(&self.store)? {
+            let due = job.retry_at <= now.at && !self.outbox.publishing.contains_key(&job.id);
+            if due && self.outbox.work.is_none() {
+                self.pass(job, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the pass through a job, up to the next part that has something to hand over.
+    fn pass(&mut self, mut job: Job, now: Now) -> Result<(), StoreError> {
+        let Some(message) = outbox_rows::job_message(&self.store, job.id)? else {
+            return Ok(());
+        };
+        let mut after = self.outbox.passed.remove(&job.id);
+        while let Some(part) = self.part_after(job.id, after.as_ref())? {
+            after = part.first().map(|delivery| delivery.device.clone());
+            let next = part
+                .into_iter()
+                .filter(|delivery| self.is_next(job.id, delivery));
+            let next: Vec<DeviceId> = next.map(|delivery| delivery.device).collect();
+            if next.is_empty() {
+                continue;
+            }
+            // A message that must be there now or never has its one chance in the first pass.
+            let last_chance = if message.expires_at > message.sent_at {
+                message.expires_at
+            } else {
+                Millis::MAX
+            };
+            if last_chance <= now.at || (last_chance == Millis::MAX && job.tries > 0) {
+                self.expire_waiting(job.id, next, now)?;
+                continue;
+            }
+            self.outbox
+                .passed
+                .extend(after.map(|first| (job.id, first)));
+            self.hand_over_part(&message, next, now);
+            return Ok(());
+        }
+        if self
+            .outbox
+            .waiting
+            .values()
+            .any(|line| line.contains(&job.id))
+        {
+            job.tries += 1;
+            job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
+            outbox_rows::save_job(&self.store, &job)?;
+            self.wake_by(job.retry_at);
+            return Ok(());
+        }
+        outbox_rows::delete_job(&self.store, job.id)
+    }
+
+    /// Whether a delivery has to be handed over and no older message to its device has to be first.
+    fn is_next(&self, id: MessageId, delivery: &Delivery) -> bool {
+        let line = self.outbox.waiting.get(&delivery.device);
+        !delivery.is_taken()
+            && line
+                .and_then(|line| line.first())
+                .is_none_or(|first| *first == id)
+    }
+
+    fn part_after(
+        &self,
+        id: MessageId,
+        after: Option<&DeviceId>,
+    ) -> Result<Option<Vec<Delivery>>, StoreError> {
+        match outbox_rows::load(&self.store, id)? {
+            None => Ok(None),
+            Some(sent) if sent.deliveries.is_some() => {
+                Ok(sent.deliveries.filter(|_| after.is_none()))
+            }
+            Some(_) => outbox_rows::part_after(&self.store, id, after),
+        }
+    }
+
+    fn expire_waiting(
+        &mut self,
+        id: MessageId,
+        devices: Vec<DeviceId>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let mut expired = Vec::new();
+        for device in devices {
+            self.leave_line(id, &device);
+            expired.push((id, Delivery::first(device, State::Expired, now.at)));
+        }
+        self.record(expired, now)
+    }
+
+    fn hand_over_part(&mut self, message: &Message, devices: Vec<DeviceId>, now: Now) {
+        self.outbox.work = Some(Work {
+            id: message.id,
+            open: devices.len(),
+            taken: Vec::new(),
+        });
+        for device in devices {
+            self.call_deliver(&device, message.clone(), WAIT, true, now);
+        }
+        // Nothing else would wake a mailbox that fails while it waits for the answers.
+        self.wake_by(now.at + SAFETY_DELAY);
+    }
+
+    /// A mailbox has answered a call of a job, or could not be reached.
+    pub(super) fn worked(
+        &mut self,
+        id: MessageId,
+        device: &DeviceId,
+        answer: Option<Delivered>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(work) = self.outbox.work.as_mut().filter(|work| work.id == id) else {
+            return Ok(());
+        };
+        work.open = work.open.saturating_sub(1);
+        work.taken.extend(taken(device, answer, now.at));
+        if work.open > 0 {
+            return Ok(());
+        }
+        let taken = std::mem::take(&mut work.taken);
+        self.outbox.work = None;
+        for delivery in &taken {
+            self.leave_line(id, &delivery.device);
+        }
+        self.record(
+            taken.into_iter().map(|delivery| (id, delivery)).collect(),
+            now,
+        )?;
+        // The next part is for the next alarm, whose event has calls of its own to spend.
+        self.wake_by(now.at);
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! The live connection of a device, as its mailbox knows it, and what is on the wire over it.
+//!
+//! A sleeping mailbox forgets everything but its rows and what it attached to the socket, so a link
+//! and its in-flight window are written there, which costs no row. A message that waits for its
+//! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
+//! and that keeps the mailbox awake.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::inbox_rows::Key;
+use crate::id::MessageId;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::pattern::Pattern;
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+
+/// Names a connection; the shell finds the socket by it.
+pub type ConnectionId = u32;
+
+/// A message on the wire that is not acknowledged.
+#[derive(Debug, Clone)]
+pub(super) struct InFlight {
+    pub(super) rank: i64,
+    pub(super) attempt: u32,
+    pub(super) sent_at: Millis,
+    pub(super) store: Stored,
+}
+
+/// Where an in-flight message is.
+#[derive(Debug, Clone)]
+pub(super) enum Stored {
+    /// In the table `inbox`; to be sent again at `due_at`.
+    Row { due_at: Millis },
+    /// Here alone; a call waits for the acknowledgement.
+    Not(Box<Message>),
+}
+
+/// A live connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) connected_at: Millis,
+    heard_at: Millis,
+    /// When the token it was opened with expires.
+    pub(super) expires_at: Option<Millis>,
+    publish: Option<Vec<Pattern>>,
+    pub(super) bad_frames: u32,
+    pub(super) in_flight: BTreeMap<MessageId, InFlight>,
+    /// What was attached last says something else.
+    pub(super) changed: bool,
+}
+
+/// The form in which a link is attached to its socket. Fields are short: at most 16,384 bytes fit,
+/// and 128 messages may be in flight.
+#[derive(Debug, Serialize, Deserialize)]
+struct Attachment {
+    c: ConnectionId,
+    at: Millis,
+    h: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<Vec<Pattern>>,
+    b: u32,
+    /// id, rank, attempt, sent at, due at
+    f: Vec<(MessageId, i64, u32, Millis, Millis)>,
+}
+
+impl Link {
+    pub(super) fn open(id: ConnectionId, now: Millis, claims: &Claims) -> Self {
+        Self {
+            id,
+            connected_at: now,
+            heard_at: now,
+            expires_at: claims
+                .expires_at
+                .map(|seconds| seconds.saturating_mul(1000)),
+            publish: claims.publish.clone(),
+            bad_frames: 0,
+            in_flight: BTreeMap::new(),
+            changed: true,
+        }
+    }
+
+    /// The link that an attachment describes; `None` for anything else.
+    pub(super) fn from_attachment(text: &str) -> Option<Self> {
+        let attachment: Attachment = serde_json::from_str(text).ok()?;
+        let in_flight = attachment
+            .f
+            .into_iter()
+            .map(|(id, rank, attempt, sent_at, due_at)| {
+                (
+                    id,
+                    InFlight {
+                        rank,
+                        attempt,
+                        sent_at,
+                        store: Stored::Row { due_at },
+                    },
+                )
+            });
+        Some(Self {
+            id: attachment.c,
+            connected_at: attachment.at,
+            heard_at: attachment.h,
+            expires_at: attachment.e,
+            publish: attachment.p,
+            bad_frames: attachment.b,
+            in_flight: in_flight.collect(),
+            changed: false,
+        })
+    }
+
+    /// What to attach to the socket.
+    pub(super) fn attachment(&self) -> String {
+        let stored = self
+            .in_flight
+            .iter()
+            .filter_map(|(id, entry)| match entry.store {
+                Stored::Row { due_at } => {
+                    Some((*id, entry.rank, entry.attempt, entry.sent_at, due_at))
+                }
+                Stored::Not(_) => None,
+            });
+        let attachment = Attachment {
+            c: self.id,
+            at: self.connected_at,
+            h: self.heard_at,
+            e: self.expires_at,
+            p: self.publish.clone(),
+            b: self.bad_frames,
+            f: stored.collect(),
+        };
+        serde_json::to_string(&attachment).unwrap_or_default()
+    }
+
+    /// Notes a sign of life. It is attached only when half a keep-alive has passed: a sleeping mailbox
+    /// has the time of the last automatic answer besides.
+    pub(super) fn hear(&mut self, now: Millis, limits: &Limits) {
+        if now - self.heard_at > i64::from(limits.keepalive) * 500 {
+            self.changed = true;
+        }
+        self.heard_at = now;
+    }
+
+    /// The last sign of life.
+    pub(super) fn seen_at(&self, now: &Now) -> Millis {
+        self.heard_at.max(now.pong_at.unwrap_or(0))
+    }
+
+    /// Whether there was a sign of life within 2.5 keep-alives.
+    pub(super) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
+        now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
+    }
+
+    /// How many more messages may go on the wire.
+    pub(super) fn window(&self, limits: &Limits) -> u32 {
+        let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        limits.max_in_flight.saturating_sub(used)
+    }
+
+    /// Whether the row of this key is on the wire.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.in_flight.contains_key(&key.id)
+    }
+
+    /// The claims that permit publishing over this connection.
+    pub(super) fn may_publish(&self, to: &crate::message::Target) -> bool {
+        match &self.publish {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(to)),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! The rows of what a device sent: all statements on `outbox`, `parts`, `keys`, `jobs` and `receipts`.
+//!
+//! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
+//! `parts` of that many each. A delivery without steps has not reached its mailbox.
+
+use crate::delivery::{Delivery, State};
+use crate::frame::Receipt;
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::message::{Message, Target};
+use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::time::Millis;
+use crate::trace::Trace;
+
+/// How many deliveries stand in one row.
+pub(super) const PART: usize = 100;
+
+/// The row of a message that this device sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) id: MessageId,
+    pub(super) to: Target,
+    pub(super) accepted_at: Millis,
+    pub(super) expires_at: Millis,
+    /// How many of its deliveries are not settled.
+    pub(super) open: u32,
+    /// The states that its deliveries are in, as a set of bits.
+    pub(super) states: i64,
+    /// `None` where they are in `parts`.
+    pub(super) deliveries: Option<Vec<Delivery>>,
+}
+
+const COLUMNS: &str = "id, target, accepted_at, expires_at, open, states, deliveries";
+
+impl Sent {
+    fn read(mut row: Row) -> Result<Self, StoreError> {
+        let id = row.id()?;
+        let to = from_json(&row.text()?)?;
+        let (accepted_at, expires_at) = (row.int()?, row.int()?);
+        let (open, states) = (row.count()?, row.int()?);
+        let deliveries = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        Ok(Self {
+            id,
+            to,
+            accepted_at,
+            expires_at,
+            open,
+            states,
+            deliveries,
+        })
+    }
+}
+
+/// The states of `deliveries` as a set of bits.
+pub(super) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> i64 {
+    deliveries
+        .into_iter()
+        .fold(0, |bits, delivery| bits | delivery.state.bit())
+}
+
+/// How many of `deliveries` are not settled.
+fn open(deliveries: &[Delivery]) -> u32 {
+    let open = deliveries
+        .iter()
+        .filter(|delivery| !delivery.state.is_last())
+        .count();
+    u32::try_from(open).unwrap_or(u32::MAX)
+}
+
+/// Stores a message with all its deliveries; `done_at` is when the last of them was settled.
+pub(super) fn insert(
+    store: &impl Store,
+    message: &Message,
+    key: Option<&IdempotencyKey>,
+    deliveries: &[Delivery],
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let whole = deliveries.len() <= PART;
+    if !whole {
+        for part in deliveries.chunks(PART) {
+            save_part(store, message.id, part)?;
+        }
+    }
+    let sql = "INSERT INTO outbox (id, target, accepted_at, expires_at, open, states, done_at, \
+               idempotency_key, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = [
+        message.id.into(),
+        to_json(&message.to)?.into(),
+        message.sent_at.into(),
+        message.expires_at.into(),
+        open(deliveries).into(),
+        states(deliveries).into(),
+        done_at.into(),
+        key.map(IdempotencyKey::as_str).into(),
+        if whole {
+            to_json(&deliveries)?.into()
+        } else {
+            Value::Null
+        },
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// Writes the deliveries of a message that stand in its own row.
+pub(super) fn save(
+    store: &impl Store,
+    id: MessageId,
+    deliveries: &[Delivery],
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ? WHERE id = ?";
+    let values = [
+        open(deliveries).into(),
+        states(deliveries).into(),
+        done_at.into(),
+        to_json(&deliveries)?.into(),
+        id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// Writes which states the deliveries in `parts` are in, and since when all are settled.
+pub(super) fn save_parts_state(
+    store: &impl Store,
+    id: MessageId,
+    states: i64,
+    open: u32,
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ? WHERE id = ?";
+    store
+        .run(
+            sql,
+            &[states.into(), open.into(), done_at.into(), id.into()],
+        )
+        .map(drop)
+}
+
+/// Writes one part, whose devices are the same as before.
+pub(super) fn save_part(
+    store: &impl Store,
+    id: MessageId,
+    part: &[Delivery],
+) -> Result<(), StoreError> {
+    let Some(first) = part.first() else {
+        return Ok(());
+    };
+    let sql = "INSERT OR REPLACE INTO parts (id, first, deliveries) VALUES (?, ?, ?)";
+    store
+        .run(
+            sql,
+            &[
+                id.into(),
+                first.device.as_str().into(),
+                to_json(&part)?.into(),
+            ],
+        )
+        .map(drop)
+}
+
+/// The message's row.
+pub(super) fn load(store: &impl Store, id: MessageId) -> Result<Option<Sent>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id = ?");
+    store
+        .run(&sql, &[id.into()])?
+        .pop()
+        .map(Sent::read)
+        .transpose()
+}
+
+/// The message with all its deliveries.
+pub(super) fn trace(store: &impl Store, id: MessageId) -> Result<Option<Trace>, StoreError> {
+    load(store, id)?
+        .map(|sent| complete(store, sent))
+        .transpose()
+}
+
+/// Adds the deliveries that stand elsewhere.
+fn complete(store: &impl Store, sent: Sent) -> Result<Trace, StoreError> {
+    let deliveries = match sent.deliveries {
+        Some(deliveries) => deliveries,
+        None => parts(store, sent.id)?,
+    };
+    let Sent {
+        id,
+        to,
+        accepted_at,
+        expires_at,
+        ..
+    } = sent;
+    Ok(Trace {
+        id,
+        to,
+        accepted_at,
+        expires_at,
+        deliveries,
+    })
+}
+
+/// The part in which a device stands.
+pub(super) fn part_with(
+    store: &impl Store,
+    id: MessageId,
+    device: &DeviceId,
+) -> Result<Option<Vec<Delivery>>, StoreError> {
+    let sql =
+        "SELECT deliveries FROM parts WHERE id = ? AND first <= ? ORDER BY first DESC LIMIT 1";
+    let row = store.run(sql, &[id.into(), device.as_str().into()])?.pop();
+    row.map(|mut row| from_json(&row.text()?)).transpose()
+}
+
+/// The first part after the one that starts with `after`.
+pub(super) fn part_after(
+    store: &impl Store,
+    id: MessageId,
+    after: Option<&DeviceId>,
+) -> Result<Option<Vec<Delivery>>, StoreError> {
+    let sql = "SELECT deliveries FROM parts WHERE id = ? AND first > ? ORDER BY first LIMIT 1";
+    let row = store
+        .run(sql, &[id.into(), after.map_or("", DeviceId::as_str).into()])?
+        .pop();
+    row.map(|mut row| from_json(&row.text()?)).transpose()
+}
+
+fn parts(store: &impl Store, id: MessageId) -> Result<Vec<Delivery>, StoreError> {
+    let sql = "SELECT deliveries FROM parts WHERE id = ? ORDER BY first";
+    let mut all = Vec::new();
+    for mut row in store.run(sql, &[id.into()])? {
+        all.extend(from_json::<Vec<Delivery>>(&row.text()?)?);
+    }
+    Ok(all)
+}
+
+/// The states of all deliveries in `parts`.
+pub(super) fn parts_states(store: &impl Store, id: MessageId) -> Result<i64, StoreError> {
+    Ok(states(&parts(store, id)?))
+}
+
+/// Messages, newest first, before `before`, with a delivery in `state`.
+pub(super) fn list(
+    store: &impl Store,
+    state: Option<State>,
+    before: Option<MessageId>,
+    limit: u32,
+) -> Result<Vec<Trace>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT ?"
+    );
+    let before = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+    let states = state.map_or(-1, State::bit);
+    let rows = store.run(&sql, &[before, states.into(), limit.into()])?;
+    rows.into_iter()
+        .map(|row| complete(store, Sent::read(row)?))
+        .collect()
+}
+
+/// The newest id.
+pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+    let row = store
+        .run("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", &[])?
+        .pop();
+    row.map(|mut row| row.id()).transpose()
+}
+
+/// When the oldest message was accepted.
+pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
+    let row = store
+        .run("SELECT accepted_at FROM outbox ORDER BY id LIMIT 1", &[])?
+        .pop();
+    row.map(|mut row| row.int()).transpose()
+}
+
+/// Messages that were done by `until`, with their idempotency keys.
+pub(super) fn done(
+    store: &impl Store,
+    until: Millis,
+    limit: u32,
+) -> Result<Vec<(MessageId, Option<String>)>, StoreError> {
+    let sql = "SELECT id, idempotency_key FROM outbox WHERE done_at <= ? LIMIT ?";
+    let rows = store.run(sql, &[until.into(), limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.opt_text()?)))
+        .collect()
+}
+
+/// Deletes a message, its parts, its job and its key.
+pub(super) fn delete(
+    store: &impl Store,
+    id: MessageId,
+    key: Option<&str>,
+) -> Result<(), StoreError> {
+    store.run("DELETE FROM outbox WHERE id = ?", &[id.into()])?;
+    store.run("DELETE FROM parts WHERE id = ?", &[id.into()])?;
+    store.run("DELETE FROM jobs WHERE id = ?", &[id.into()])?;
+    if let Some(key) = key {
+        store.run("DELETE FROM keys WHERE idempotency_key = ?", &[key.into()])?;
+    }
+    Ok(())
+}
+
+/// Deletes everything this device sent.
+pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
+    for table in ["outbox", "parts", "keys", "jobs", "receipts"] {
+        store.run(&format!("DELETE FROM {table}"), &[])?;
+    }
+    Ok(())
+}
+
+/// The message that a key belongs to, and its fingerprint.
+pub(super) fn key(
+    store: &impl Store,
+    key: &IdempotencyKey,
+) -> Result<Option<(MessageId, Vec<u8>)>, StoreError> {
+    let sql = "SELECT id, fingerprint FROM keys WHERE idempotency_key = ?";
+    let row = store.run(sql, &[key.as_str().into()])?.pop();
+    row.map(|mut row| Ok((row.id()?, row.blob()?))).transpose()
+}
+
+/// Remembers a key.
+pub(super) fn insert_key(
+    store: &impl Store,
+    key: &IdempotencyKey,
+    id: MessageId,
+    fingerprint: [u8; 16],
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO keys (idempotency_key, id, fingerprint) VALUES (?, ?, ?)";
+    let fingerprint = Value::Blob(fingerprint.to_vec());
+    store
+        .run(sql, &[key.as_str().into(), id.into(), fingerprint])
+        .map(drop)
+}
+
+/// A message with deliveries that their mailbox has not taken.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: MessageId,
+    pub(super) retry_at: Millis,
+    pub(super) tries: u32,
+}
+
+/// Stores a job.
+pub(super) fn insert_job(
+    store: &impl Store,
+    message: &Message,
+    retry_at: Millis,
+) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, message) VALUES (?, ?, 0, ?)";
+    store
+        .run(
+            sql,
+            &[message.id.into(), retry_at.into(), to_json(message)?.into()],
+        )
+        .map(drop)
+}
+
+/// Puts a job off.
+pub(super) fn save_job(store: &impl Store, job: &Job) -> Result<(), StoreError> {
+    let sql = "UPDATE jobs SET retry_at = ?, tries = ? WHERE id = ?";
+    store
+        .run(sql, &[job.retry_at.into(), job.tries.into(), job.id.into()])
+        .map(drop)
+}
+
+/// Deletes a job.
+pub(super) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
+    store
+        .run("DELETE FROM jobs WHERE id = ?", &[id.into()])
+        .map(drop)
+}
+
+/// All jobs, oldest first.
+pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
+    let rows = store.run("SELECT id, retry_at, tries FROM jobs ORDER BY id", &[])?;
+    let read = |mut row: Row| {
+        Ok(Job {
+            id: row.id()?,
+            retry_at: row.int()?,
+            tries: row.count()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The message of a job.
+pub(super) fn job_message(
+    store: &impl Store,
+    id: MessageId,
+) -> Result<Option<Message>, StoreError> {
+    let row = store
+        .run("SELECT message FROM jobs WHERE id = ?", &[id.into()])?
+        .pop();
+    row.map(|mut row| from_json(&row.text()?)).transpose()
+}
+
+/// Stores a receipt.
+pub(super) fn insert_receipt(
+    store: &impl Store,
+    receipt: &Receipt,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO receipts (seq, at, receipt) VALUES (?, ?, ?)";
+    store
+        .run(
+            sql,
+            &[receipt.seq.into(), at.into(), to_json(receipt)?.into()],
+        )
+        .map(drop)
+}
+
+/// Receipts after `seq`, oldest first.
+pub(super) fn receipts_after(
+    store: &impl Store,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<Receipt>, StoreError> {
+    let sql = "SELECT receipt FROM receipts WHERE seq > ? ORDER BY seq LIMIT ?";
+    let rows = store.run(sql, &[seq.into(), limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| from_json(&row.text()?))
+        .collect()
+}
+
+/// Deletes receipts up to `seq`.
+pub(super) fn delete_receipts(store: &impl Store, seq: i64) -> Result<(), StoreError> {
+    store
+        .run("DELETE FROM receipts WHERE seq <= ?", &[seq.into()])
+        .map(drop)
+}
+
+/// The number and time of the oldest receipt, and the number of the newest.
+pub(super) fn receipts_span(store: &impl Store) -> Result<Option<(i64, Millis, i64)>, StoreError> {
+    let sql = "SELECT seq, at, (SELECT max(seq) FROM receipts) FROM receipts ORDER BY seq LIMIT 1";
+    let row = store.run(sql, &[])?.pop();
+    row.map(|mut row| Ok((row.int()?, row.int()?, row.int()?)))
+        .transpose()
+}
+
+/// The number of the newest receipt that is not younger than `at`, among the oldest `limit`.
+pub(super) fn receipts_until(
+    store: &impl Store,
+    at: Millis,
+    limit: u32,
+) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT max(seq) FROM (SELECT seq FROM receipts WHERE at <= ? ORDER BY seq LIMIT ?)";
+    let row = store.run(sql, &[at.into(), limit.into()])?.pop();
+    row.map_or(Ok(None), |mut row| row.opt_int())
+}

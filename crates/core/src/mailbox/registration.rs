@@ -1,0 +1,108 @@
+//! A mailbox's device comes, has its tokens revoked, and goes.
+
+use super::inbox_rows;
+use super::{Account, Failure, Mailbox};
+use crate::call::Registered;
+use crate::delivery::State;
+use crate::id::DeviceId;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+use crate::token::Claims;
+
+/// Close code: the token of the connection is no longer valid.
+pub(super) const CLOSE_TOKEN: u16 = 4401;
+
+impl<S: Store> Mailbox<S> {
+    /// Whether the bearer of these claims may act for this device.
+    ///
+    /// # Errors
+    /// `unauthorized` if the token was revoked.
+    pub fn admit(&self, claims: &Claims) -> Result<(), Problem> {
+        match &self.account {
+            Some(account) if !account.admits(claims) => {
+                Err(Problem::new(Code::Unauthorized, "the token was revoked"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a device behind this mailbox.
+    pub fn is_registered(&self) -> bool {
+        self.device().is_some()
+    }
+
+    /// There is a device of this name from now on.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn register(&mut self, device: &DeviceId, now: Now) -> Result<Registered, StoreError> {
+        let mut account = match self.account.take() {
+            Some(account) => account,
+            None => Account::create(&self.store, device.clone())?,
+        };
+        let changed = account.created_at == 0;
+        if changed {
+            account.created_at = now.at;
+            account.save(&self.store)?;
+        }
+        let registered = account.registered(changed);
+        self.account = Some(account);
+        Ok(registered)
+    }
+
+    /// The tokens issued up to now stop working; an open socket is closed.
+    ///
+    /// # Errors
+    /// `unknown_device`, or the store failed.
+    pub fn revoke(&mut self, now: Now) -> Result<Registered, Failure> {
+        let Some(account) = self
+            .account
+            .as_mut()
+            .filter(|account| account.created_at > 0)
+        else {
+            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+        };
+        account.revoke(now.at);
+        account.save(&self.store)?;
+        let registered = account.registered(false);
+        self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
+        Ok(registered)
+    }
+
+    /// Forgets the device: its tokens, its socket, its messages, and all it ever sent. The senders of
+    /// messages that it has not settled get them back as `refused`.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn remove(&mut self, now: Now) -> Result<Registered, StoreError> {
+        let Some(device) = self.device().cloned() else {
+            let registered = self
+                .account
+                .as_ref()
+                .map(|account| account.registered(false));
+            return Ok(registered.unwrap_or(Registered {
+                changed: false,
+                created_at: 0,
+                revocations: 0,
+            }));
+        };
+        self.hang_up(now, CLOSE_TOKEN, "device removed")?;
+        for held in inbox_rows::any(&self.store, u32::MAX)? {
+            let refused = held.delivery(&device, false).then(State::Refused, now.at);
+            self.settle(held, refused.because("device_removed"), now)?;
+        }
+        self.forget_outbox()?;
+        self.report_all(now)?;
+        let Some(account) = self.account.as_mut() else {
+            return Err(StoreError("the account is gone".to_owned()));
+        };
+        account.revoke(now.at);
+        account.created_at = 0;
+        account.last_seen_at = None;
+        account.save(&self.store)?;
+        let registered = account.registered(true);
+        self.effects.push(super::Effect::Ready);
+        Ok(registered)
+    }
+}

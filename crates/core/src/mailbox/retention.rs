@@ -1,0 +1,82 @@
+//! What was kept long enough goes: traces, their idempotency keys, and receipts nobody fetched.
+//!
+//! In batches, and not at every message's own hour: an alarm costs a row, so one serves all that
+//! became due in a sixteenth of the retention time, at most an hour.
+
+use super::Mailbox;
+use super::outbox_rows;
+use super::publish::SAFETY_DELAY;
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+
+/// How many rows of a table go in one event.
+const BATCH: u32 = 500;
+
+impl<S: Store> Mailbox<S> {
+    fn retention(&self) -> Millis {
+        i64::from(self.limits.retention) * 1000
+    }
+
+    /// What is due within this time waits for one alarm.
+    fn slack(&self) -> Millis {
+        (self.retention() / 16).clamp(1_000, 3_600_000)
+    }
+
+    /// When something of this time may be cleaned up.
+    pub(super) fn clean_up_at(&self, at: Millis) -> Millis {
+        let slack = self.slack();
+        (at + self.retention() + slack).max(self.outbox.cleaned_at + slack)
+    }
+
+    /// Deletes what was kept long enough.
+    pub(super) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
+        let due = self
+            .oldest()?
+            .is_some_and(|at| self.clean_up_at(at) <= now.at);
+        if !due {
+            return Ok(());
+        }
+        let until = now.at - self.retention();
+        let done = outbox_rows::done(&self.store, until, BATCH)?;
+        for (id, key) in &done {
+            outbox_rows::delete(&self.store, *id, key.as_deref())?;
+        }
+        let unseen = outbox_rows::receipts_until(&self.store, until, BATCH)?;
+        if let Some(seq) = unseen {
+            outbox_rows::delete_receipts(&self.store, seq)?;
+        }
+        let more = done.len() >= BATCH as usize || unseen.is_some();
+        if more && self.oldest()?.is_some_and(|at| at <= until) {
+            self.wake_by(now.at);
+        } else {
+            self.outbox.cleaned_at = now.at;
+        }
+        Ok(())
+    }
+
+    /// The time of the oldest row that has to go one day.
+    fn oldest(&self) -> Result<Option<Millis>, StoreError> {
+        let receipt = outbox_rows::receipts_span(&self.store)?.map(|(_, at, _)| at);
+        Ok(outbox_rows::oldest(&self.store)?
+            .into_iter()
+            .chain(receipt)
+            .min())
+    }
+
+    /// When the outbox has something to do: a job, or something to clean up.
+    pub(super) fn outbox_due(&self, now: Now) -> Result<Option<Millis>, StoreError> {
+        let busy = |job: &outbox_rows::Job| {
+            self.outbox.work.is_some() || self.outbox.publishing.contains_key(&job.id)
+        };
+        let jobs = outbox_rows::jobs(&self.store)?;
+        let jobs = jobs.iter().map(|job| {
+            if busy(job) {
+                job.retry_at.max(now.at + SAFETY_DELAY)
+            } else {
+                job.retry_at
+            }
+        });
+        let clean_up = self.oldest()?.map(|at| self.clean_up_at(at));
+        Ok(jobs.chain(clean_up).min())
+    }
+}

@@ -1,0 +1,152 @@
+//! What a sender asks about its messages: the trace, the list, and to take one back.
+
+use std::collections::BTreeSet;
+
+use super::outbox_rows;
+use super::{Effect, Errand, Failure, Mailbox};
+use crate::call::{Call, Delivered};
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, MessageId};
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+use crate::trace::Trace;
+
+/// Up to so many mailboxes are asked where a delivery stands, and so many at a time to take one back.
+const AT_A_TIME: usize = 100;
+
+/// A message that is being taken back.
+#[derive(Debug)]
+pub(super) struct Withdrawal {
+    calling: BTreeSet<DeviceId>,
+    rest: Vec<DeviceId>,
+}
+
+/// A message that is to be taken back, as far as that got.
+#[derive(Debug)]
+pub enum Cancelled {
+    /// All that could be taken back is; this is the trace.
+    Answer(Trace),
+    /// Wait for [`Effect::Cancelled`] with this id, then ask for the trace.
+    Wait(MessageId),
+}
+
+impl<S: Store> Mailbox<S> {
+    /// The trace of a message, and the devices whose mailboxes know more by now: those that have taken
+    /// it and not reported. [`Trace::learn`] takes in what they say.
+    ///
+    /// # Errors
+    /// `unknown_message`, or the store failed.
+    pub fn trace(&self, id: MessageId) -> Result<(Trace, Vec<DeviceId>), Failure> {
+        let trace = self.kept(id)?;
+        let open = |delivery: &&Delivery| delivery.is_taken() && !delivery.state.is_last();
+        let ask = trace.deliveries.iter().filter(open).take(AT_A_TIME);
+        let ask = ask.map(|delivery| delivery.device.clone()).collect();
+        Ok((trace, ask))
+    }
+
+    /// The messages this device sent, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn messages(
+        &self,
+        state: Option<State>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Trace>, StoreError> {
+        if self.device().is_none() {
+            return Ok(Vec::new());
+        }
+        outbox_rows::list(&self.store, state, before, limit)
+    }
+
+    /// Takes a message back wherever it is not in a last state.
+    ///
+    /// # Errors
+    /// `unknown_message`, or the store failed.
+    pub fn cancel(&mut self, id: MessageId, now: Now) -> Result<Cancelled, Failure> {
+        let trace = self.kept(id)?;
+        let mut here = Vec::new();
+        let mut there = Vec::new();
+        for delivery in trace
+            .deliveries
+            .into_iter()
+            .filter(|delivery| !delivery.state.is_last())
+        {
+            let calls = self.outbox.calling.get(&delivery.device);
+            if delivery.is_taken() || calls.is_some_and(|calls| calls.contains(&id)) {
+                there.push(delivery.device);
+            } else {
+                self.leave_line(id, &delivery.device);
+                here.push((
+                    id,
+                    Delivery::first(delivery.device, State::Cancelled, now.at),
+                ));
+            }
+        }
+        self.record(here, now)?;
+        if there.is_empty() {
+            return Ok(Cancelled::Answer(self.kept(id)?));
+        }
+        let withdrawal = Withdrawal {
+            calling: BTreeSet::new(),
+            rest: there,
+        };
+        self.outbox.withdrawing.insert(id, withdrawal);
+        self.withdraw_next(id);
+        Ok(Cancelled::Wait(id))
+    }
+
+    fn withdraw_next(&mut self, id: MessageId) {
+        let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) else {
+            return;
+        };
+        while withdrawal.calling.len() < AT_A_TIME {
+            let Some(to) = withdrawal.rest.pop() else {
+                break;
+            };
+            withdrawal.calling.insert(to.clone());
+            let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id });
+            self.effects.push(Effect::Call { to, errand, call });
+        }
+        if withdrawal.calling.is_empty() {
+            self.outbox.withdrawing.remove(&id);
+            self.effects.push(Effect::Cancelled(id));
+        }
+    }
+
+    pub(super) fn withdrawn(
+        &mut self,
+        id: MessageId,
+        device: &DeviceId,
+        answer: Option<Delivered>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        if let Some(Delivered::Known(delivery)) = answer
+            && delivery.state.is_last()
+        {
+            self.record(vec![(id, delivery)], now)?;
+        }
+        if let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) {
+            withdrawal.calling.remove(device);
+        }
+        self.withdraw_next(id);
+        Ok(())
+    }
+
+    /// A message of this device, with all its deliveries.
+    fn kept(&self, id: MessageId) -> Result<Trace, Failure> {
+        let trace = match self.device() {
+            Some(_) => outbox_rows::trace(&self.store, id)?,
+            None => None,
+        };
+        let unknown = || {
+            Problem::new(
+                Code::UnknownMessage,
+                "this device sent no such message, or it is no longer kept",
+            )
+        };
+        Ok(trace.ok_or_else(unknown)?)
+    }
+}
