@@ -1,0 +1,299 @@
+//! Every frame and every problem document, byte for byte, as clients in the field know them.
+//!
+//! A change of a file below `tests/golden` is a change of the protocol. `from_device/NAME.json` is a
+//! frame as a device sends it, and `from_device/NAME.read.json` what the service reads in it; every
+//! other file is what the service writes. All but the frames of devices are written anew by
+//! `UPDATE_GOLDEN=1 cargo test -p tagpost-core --test golden`; look at the difference before it is kept.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use serde_json::value::RawValue;
+use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::frame::{FromDevice, Receipt, ToDevice, inbox_json};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::limits::Limits;
+use tagpost_core::message::{Encoding, Message, Target, Urgency};
+use tagpost_core::problem::{Code, Problem};
+use tagpost_core::trace::Trace;
+
+const AT: i64 = 1_700_000_000_000;
+
+#[test]
+fn every_frame_to_a_device_is_written_as_documented() {
+    let message = |message: Message, attempt| {
+        let message = &message;
+        ToDevice::Message { message, attempt }.to_json()
+    };
+    let receipt = |state, reply: Option<&str>, reason: Option<&str>| {
+        let receipt = Receipt {
+            seq: 7,
+            id: id(),
+            device: device("kitchen-cam"),
+            state,
+            at: AT,
+            reply: reply.map(raw),
+            reason: reason.map(str::to_owned),
+        };
+        ToDevice::Receipt(&receipt).to_json()
+    };
+    let published = |reference, deliveries: &[Delivery]| {
+        let id = id();
+        ToDevice::Published {
+            reference,
+            id,
+            deliveries,
+        }
+        .to_json()
+    };
+    let error = |reference| {
+        let problem = &Problem::new(
+            Code::BadFrame,
+            "ttl must be a whole number from 0 to 2592000",
+        );
+        ToDevice::Error { reference, problem }.to_json()
+    };
+    let welcome = ToDevice::Welcome {
+        device: &device("kitchen-cam"),
+        held: 3,
+        keepalive: 60,
+        max_in_flight: 32,
+    };
+    let held = Delivery::first(device("kitchen-cam"), State::Held, AT);
+    check(
+        "to_device",
+        &[
+            ("welcome", welcome.to_json()),
+            ("message-json", message(json_message(), 1)),
+            ("message-text", message(text_message(), 2)),
+            ("message-bytes", message(bytes_message(), 10)),
+            (
+                "receipt-delivered",
+                receipt(State::Delivered, Some(r#"{"opened": true}"#), None),
+            ),
+            (
+                "receipt-rejected",
+                receipt(State::Rejected, None, Some("not at home")),
+            ),
+            ("receipt-expired", receipt(State::Expired, None, None)),
+            ("published", published(Some("a1"), &deliveries())),
+            ("published-without-ref", published(None, &[held])),
+            ("error", error(Some("a1"))),
+            ("error-without-ref", error(None)),
+        ],
+    );
+}
+
+#[test]
+fn every_problem_is_written_as_documented() {
+    let document = |code: &Code| {
+        let problem = Problem::new(*code, "What is wrong \"here\".");
+        (code.as_str(), serde_json::to_string(&problem).unwrap())
+    };
+    check(
+        "problem",
+        &Code::ALL.iter().map(document).collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn every_answer_to_a_client_is_written_as_documented() {
+    let to_a_device = Trace {
+        to: Target::Device(device("kitchen-cam")),
+        ..trace(Vec::new())
+    };
+    let inbox = [
+        (&json_message(), 1),
+        (&text_message(), 2),
+        (&bytes_message(), 3),
+    ];
+    check(
+        "answer",
+        &[
+            ("publish", trace(deliveries()).answer_json()),
+            ("publish-to-a-device", to_a_device.answer_json()),
+            ("trace", trace(deliveries()).trace_json()),
+            ("inbox", inbox_json(inbox)),
+            ("inbox-empty", inbox_json([])),
+        ],
+    );
+}
+
+#[test]
+fn every_frame_of_a_device_is_read_as_documented() {
+    let names = names("from_device");
+    let frames: Vec<_> = names
+        .iter()
+        .filter(|name| !name.ends_with(".read"))
+        .collect();
+    assert!(frames.len() >= 10, "only {} frames are there", frames.len());
+    for name in frames {
+        let path = folder().join("from_device").join(format!("{name}.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        match FromDevice::parse(text.trim_end(), &Limits::default()) {
+            Ok(frame) => compare(&path.with_extension("read.json"), &read_back(frame)),
+            Err(bad) => panic!("{} is refused: {}", path.display(), bad.problem),
+        }
+    }
+}
+
+#[test]
+fn a_message_is_the_same_after_its_way_between_mailboxes() {
+    for message in [json_message(), text_message(), bytes_message()] {
+        let text = serde_json::to_string(&message).unwrap();
+        let back: Message = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        let frame = |message| {
+            ToDevice::Message {
+                message,
+                attempt: 1,
+            }
+            .to_json()
+        };
+        assert_eq!(frame(&back), frame(&message));
+    }
+}
+
+/// What was read in a device's frame, as JSON, so that it can be kept in a file.
+fn read_back(frame: FromDevice) -> String {
+    match frame {
+        FromDevice::Ack { id, reply } => serde_json::to_string(&("ack", id, reply)),
+        FromDevice::Nack { id, reason } => serde_json::to_string(&("nack", id, reason)),
+        FromDevice::Publish {
+            reference,
+            to,
+            draft,
+        } => serde_json::to_string(&("publish", reference, to, draft)),
+        FromDevice::ReceiptsSeen { seq } => serde_json::to_string(&("receipts_seen", seq)),
+    }
+    .unwrap()
+}
+
+/// Compares what is written now with the files of this kind, which must be exactly these.
+fn check(kind: &str, vectors: &[(&str, String)]) {
+    for (name, written) in vectors {
+        compare(&folder().join(kind).join(format!("{name}.json")), written);
+    }
+    let written = vectors.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(
+        names(kind),
+        written,
+        "files of {kind} (left), vectors (right)"
+    );
+}
+
+fn compare(path: &Path, written: &str) {
+    let written = format!("{written}\n");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &written).unwrap();
+    }
+    let kept = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        written,
+        kept,
+        "written now (left), kept in {} (right)",
+        path.display()
+    );
+}
+
+/// The names, without `.json`, of the files of one kind.
+fn names(kind: &str) -> BTreeSet<String> {
+    let name = |path: PathBuf| {
+        path.file_name()?
+            .to_str()?
+            .strip_suffix(".json")
+            .map(str::to_owned)
+    };
+    fs::read_dir(folder().join(kind))
+        .unwrap()
+        .map(|entry| name(entry.unwrap().path()).expect("every file there is a .json"))
+        .collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn device(name: &str) -> DeviceId {
+    name.parse().unwrap()
+}
+
+fn raw(json: &str) -> Box<RawValue> {
+    RawValue::from_string(json.to_owned()).unwrap()
+}
+
+fn id() -> MessageId {
+    MessageId::next(&device("doorbell"), AT, None, 7)
+}
+
+fn message(content_type: &str, encoding: Option<Encoding>, payload: &str) -> Message {
+    Message {
+        id: id(),
+        from: device("doorbell"),
+        to: Target::Tag("kitchen".parse().unwrap()),
+        sent_at: AT,
+        expires_at: AT + 60_000,
+        urgency: Urgency::Normal,
+        topic: None,
+        size: 1,
+        content_type: content_type.to_owned(),
+        encoding,
+        payload: raw(payload),
+    }
+}
+
+fn json_message() -> Message {
+    Message {
+        to: Target::Device(device("kitchen-cam")),
+        topic: Some("door_1".parse().unwrap()),
+        urgency: Urgency::VeryLow,
+        ..message("application/json", None, r#"{ "who": ["é", 1.50, null] }"#)
+    }
+}
+
+fn text_message() -> Message {
+    message("text/plain; charset=utf-8", None, r#""it \"rings\"\n""#)
+}
+
+fn bytes_message() -> Message {
+    message("image/png", Some(Encoding::Base64), r#""iVBORw==""#)
+}
+
+fn trace(deliveries: Vec<Delivery>) -> Trace {
+    Trace {
+        id: id(),
+        to: Target::Tag("kitchen".parse().unwrap()),
+        accepted_at: AT,
+        expires_at: AT + 60_000,
+        deliveries,
+    }
+}
+
+/// One delivery in each state, with the words that can come with it.
+fn deliveries() -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    for (attempts, state) in (0..).zip(State::ALL) {
+        let mut delivery = Delivery::first(device(&format!("device-{attempts}")), State::Held, AT);
+        if state != State::Held {
+            delivery.attempts = attempts;
+            // Later devices settle earlier, so that the timeline has something to sort.
+            delivery = delivery.then(state, AT + 20 - i64::from(attempts));
+        }
+        match state {
+            State::Delivered => delivery.reply = Some(raw(r#"{"opened": true}"#)),
+            State::Rejected => delivery.reason = Some("not at home".to_owned()),
+            State::Refused => delivery.reason = Some("queue_full".to_owned()),
+            _ => {}
+        }
+        deliveries.push(delivery);
+    }
+    deliveries
+}
