@@ -1,0 +1,99 @@
+// Revoking: tokens issued before stop working at once, tokens issued afterwards work at once.
+
+import { describe, expect, test } from "vitest";
+
+import { HandshakeRefused, mint, seconds, useRelay, type Device } from "./harness/index.ts";
+
+const relay = useRelay();
+
+const revoke = async (device: Device) =>
+  (await relay.admin("DELETE", `/v1/devices/${device.name}/tokens`)).is(204);
+
+describe.concurrent("revocation", () => {
+  test("tokens issued before stop working at once, on every way in", async () => {
+    const [device, other] = await relay.devices(2);
+    const to = { device: other!.name };
+    const id = await device!.send(to, {});
+    await revoke(device!);
+
+    (await device!.request("GET", "/v1/inbox")).problem(401, "unauthorized");
+    (await device!.publish(to, {})).problem(401, "unauthorized");
+    (await device!.publish({ tag: "nobody.here" }, {})).problem(401, "unauthorized");
+    (await device!.trace(id)).problem(401, "unauthorized");
+    (await device!.cancel(id)).problem(401, "unauthorized");
+    (await device!.request("GET", "/v1/messages")).problem(401, "unauthorized");
+    (await device!.status()).problem(401, "unauthorized");
+    (await device!.ack(id)).problem(401, "unauthorized");
+    const refused = await device!.open().catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(HandshakeRefused);
+    expect(refused).toMatchObject({ status: 401, headers: { "www-authenticate": expect.stringMatching(/^Bearer/) } });
+    expect((await other!.status()).is(200).held).toBe(1);
+  });
+
+  test("tokens that the operator's backend minted before stop working too", async () => {
+    const device = relay.minted({ iat: seconds() - 10 });
+    const younger = relay.bearer(device.name, mint(relay.tokenKey, { sub: device.name, iat: seconds() - 1 }));
+    await device.inbox();
+    await younger.inbox();
+    await revoke(device);
+    (await device.request("GET", "/v1/inbox")).problem(401, "unauthorized");
+    (await younger.request("GET", "/v1/inbox")).problem(401, "unauthorized");
+  });
+
+  test("open sockets close with 4401", async () => {
+    const device = await relay.device();
+    const socket = await device.connect();
+    await revoke(device);
+    expect((await socket.closed()).code).toBe(4401);
+  });
+
+  test("a token that the service mints afterwards works at once, within the same second", async () => {
+    const device = await relay.device();
+    for (let round = 0; round < 5; round++) {
+      await revoke(device);
+      const renewed = await relay.device(device.name);
+      await renewed.inbox();
+      const socket = await renewed.connect();
+      await socket.ping();
+      (await device.request("GET", "/v1/inbox")).problem(401, "unauthorized");
+      device.token = renewed.token;
+    }
+  });
+
+  test("a token that a backend mints with a later iat works", async () => {
+    const device = await relay.device();
+    await revoke(device);
+    const later = relay.bearer(device.name, mint(relay.tokenKey, { sub: device.name, iat: seconds() + 2 }));
+    await later.inbox();
+  });
+
+  test("other devices keep their tokens and their sockets", async () => {
+    const [device, other] = await relay.devices(2);
+    const socket = await other!.connect();
+    await revoke(device!);
+    await socket.ping();
+    await other!.inbox();
+  });
+
+  test("messages held for the device wait for its next token", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const id = await sender!.send({ device: receiver!.name }, "x");
+    await revoke(receiver!);
+    const socket = await (await relay.device(receiver!.name)).connect();
+    expect((await socket.next("message")).id).toBe(id);
+  });
+
+  test("asking for a token again does not revoke the first", async () => {
+    const device = await relay.device();
+    const again = await relay.device(device.name);
+    await device.inbox();
+    await again.inbox();
+  });
+
+  test("revocation is remembered across a restart of the mailbox", async () => {
+    const device = await relay.device();
+    await revoke(device);
+    await relay.evict(device);
+    (await device.request("GET", "/v1/inbox")).problem(401, "unauthorized");
+  });
+});

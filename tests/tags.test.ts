@@ -1,0 +1,84 @@
+// The operator's tags: bind, unbind, list, show.
+
+import { describe, expect, test } from "vitest";
+
+import { fresh, useRelay } from "./harness/index.ts";
+
+const relay = useRelay();
+
+describe("tags", () => {
+  test("limit and cursor lead through all tags, each once, with the number of its devices", async () => {
+    expect((await relay.admin("GET", "/v1/tags")).is(200)).toEqual({ tags: [], next: null });
+    const [a, b] = await relay.devices(2);
+    const expected = new Map<string, number>();
+    for (let n = 0; n < 5; n++) expected.set(await relay.tag(a!), 1);
+    for (let n = 0; n < 2; n++) expected.set(await relay.tag(a!, b!), 2);
+    const seen = [];
+    let query = "?limit=3";
+    for (let pages = 0; pages < 5; pages++) {
+      const page = (await relay.admin("GET", `/v1/tags${query}`)).is(200);
+      expect(page.tags.length).toBeLessThanOrEqual(3);
+      seen.push(...page.tags.map(({ tag, devices }: any) => [tag, devices]));
+      if (page.next === null) break;
+      query = `?limit=3&cursor=${encodeURIComponent(page.next)}`;
+    }
+    expect(seen.sort()).toEqual([...expected].sort());
+  });
+
+  test("binding and unbinding are 204, also when nothing changed", async () => {
+    const device = await relay.device();
+    const path = `/v1/tags/${fresh("tag")}/devices/${device.name}`;
+    for (const method of ["DELETE", "PUT", "PUT", "DELETE", "DELETE"]) {
+      const answer = await relay.admin(method, path);
+      answer.is(204);
+      expect(answer.text).toBe("");
+    }
+  });
+
+  test("a tag shows its devices, each once", async () => {
+    const [a, b] = await relay.devices(2);
+    const tag = await relay.tag(a!, b!, a!);
+    const shown = (await relay.admin("GET", `/v1/tags/${tag}`)).is(200);
+    expect(shown.tag).toBe(tag);
+    expect(shown.devices.map(({ device }: any) => device).sort()).toEqual([a!.name, b!.name].sort());
+  });
+
+  test("a tag is gone with its last device", async () => {
+    const device = await relay.device();
+    const tag = await relay.tag(device);
+    await relay.unbind(tag, device);
+    (await relay.admin("GET", `/v1/tags/${tag}`)).problem(404, "unknown_tag");
+    const { tags } = (await relay.admin("GET", "/v1/tags?limit=1000")).is(200);
+    expect(tags.map(({ tag }: any) => tag)).not.toContain(tag);
+  });
+
+  test("an unknown device cannot be bound", async () => {
+    const tag = fresh("tag");
+    (await relay.admin("PUT", `/v1/tags/${tag}/devices/nobody-here`)).problem(404, "unknown_device");
+    (await relay.admin("GET", `/v1/tags/${tag}`)).problem(404, "unknown_tag");
+  });
+
+  test.each(["a", "A.b_c-9", "floor:2", "x".repeat(128)])("the name %s is taken", async (tag) => {
+    const device = await relay.device();
+    await relay.bind(tag, device);
+    expect((await relay.admin("GET", `/v1/tags/${tag}`)).is(200).tag).toBe(tag);
+    expect((await device.publish({ tag }, {}, { wait: 0 })).is(202).to).toEqual({ tag });
+  });
+
+  test.each(["-a", ".a", ":a", "a%20b", "a%2Fb", "a*", "%C3%BC", "a@b", "x".repeat(129)])(
+    "the name %s is refused",
+    async (tag) => {
+      const device = await relay.device();
+      const bound = await relay.admin("PUT", `/v1/tags/${tag}/devices/${device.name}`);
+      expect(bound.problem(400, "bad_request").detail).toContain("tag");
+      (await device.publish({ tag }, {})).problem(400, "bad_request");
+    },
+  );
+
+  test("tags that differ only in case are different", async () => {
+    const device = await relay.device();
+    const tag = fresh("tag");
+    await relay.bind(tag, device);
+    (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
+  });
+});
