@@ -38,7 +38,9 @@ impl Trace {
     /// Takes in what the mailbox of a device says of its delivery by now.
     pub fn learn(&mut self, delivery: Delivery) {
         let mut known = self.deliveries.iter_mut();
-        if let Some(known) = known.find(|known| known.device == delivery.device && !known.state.is_last()) {
+        if let Some(known) =
+            known.find(|known| known.device == delivery.device && !known.state.is_last())
+        {
             *known = delivery;
         }
     }
@@ -134,4 +136,73 @@ struct Event<'a> {
     event: State,
     at: Millis,
     attempt: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn trace(deliveries: Vec<Delivery>) -> Trace {
+        let from: DeviceId = "doorbell".parse().unwrap();
+        Trace {
+            id: MessageId::next(&from, 1, None, 7),
+            to: Target::Tag("kitchen".parse().unwrap()),
+            accepted_at: 1,
+            expires_at: 9,
+            deliveries,
+        }
+    }
+
+    fn delivery(device: &str, state: State, at: Millis) -> Delivery {
+        Delivery::first(device.parse().unwrap(), state, at)
+    }
+
+    #[test]
+    fn a_message_is_settled_when_its_last_delivery_is() {
+        for state in State::ALL {
+            let deliveries = vec![delivery("a", State::Delivered, 1), delivery("b", state, 1)];
+            assert_eq!(trace(deliveries).is_settled(), state.is_last(), "{state:?}");
+        }
+        assert!(trace(Vec::new()).is_settled());
+    }
+
+    #[test]
+    fn a_timeline_is_ordered_by_time_and_keeps_the_order_within_a_millisecond() {
+        let deliveries = vec![
+            delivery("a", State::Held, 3)
+                .then(State::Sent, 5)
+                .then(State::Delivered, 5),
+            delivery("b", State::Held, 3).then(State::Expired, 4),
+            delivery("c", State::Refused, 2),
+        ];
+        let trace: Value = serde_json::from_str(&trace(deliveries).trace_json()).unwrap();
+        let timeline: Vec<_> = trace["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| format!("{} {} {}", event["at"], event["device"], event["event"]))
+            .collect();
+        assert_eq!(
+            timeline,
+            [
+                r#"2 "c" "refused""#,
+                r#"3 "a" "held""#,
+                r#"3 "b" "held""#,
+                r#"4 "b" "expired""#,
+                r#"5 "a" "sent""#,
+                r#"5 "a" "delivered""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn an_answer_is_a_trace_without_its_timeline() {
+        let trace = trace(vec![delivery("a", State::Held, 3).then(State::Sent, 5)]);
+        let answer: Value = serde_json::from_str(&trace.answer_json()).unwrap();
+        let mut whole: Value = serde_json::from_str(&trace.trace_json()).unwrap();
+        assert!(whole.as_object_mut().unwrap().remove("timeline").is_some());
+        assert_eq!(whole, answer);
+    }
 }

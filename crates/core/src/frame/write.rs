@@ -127,3 +127,111 @@ impl ToDevice<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::frame::FromDevice;
+    use crate::limits::Limits;
+    use crate::publish::Draft;
+
+    /// The frame in which a device gets what another one published with this frame.
+    fn through(publish: &Value) -> Value {
+        let frame = FromDevice::parse(&publish.to_string(), &Limits::default()).unwrap();
+        let FromDevice::Publish { to, draft, .. } = frame else {
+            panic!("not a publish: {frame:?}");
+        };
+        let Draft {
+            topic,
+            urgency,
+            size,
+            content_type,
+            encoding,
+            payload,
+            ..
+        } = draft;
+        let from: DeviceId = "doorbell".parse().unwrap();
+        let id = MessageId::next(&from, 5, None, 7);
+        let (sent_at, expires_at) = (5, 6);
+        let message = Message {
+            id,
+            from,
+            to,
+            sent_at,
+            expires_at,
+            urgency,
+            topic,
+            size,
+            content_type,
+            encoding,
+            payload,
+        };
+        let json = ToDevice::Message {
+            message: &message,
+            attempt: 1,
+        }
+        .to_json();
+        assert!(json.starts_with(r#"{"type":"message","#), "{json}");
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_published_arrives_as_it_was(
+            payload in any_json(),
+            topic in prop::option::of("[A-Za-z0-9_-]{1,32}"),
+            urgency in prop::sample::select(vec!["very-low", "low", "normal", "high"]),
+        ) {
+            let arrived = through(&serde_json::json!({
+                "type": "publish", "to": {"tag": "a"}, "payload": payload, "topic": topic, "urgency": urgency,
+            }));
+            prop_assert_eq!(&arrived["payload"], &payload);
+            prop_assert_eq!(&arrived["topic"], &Value::from(topic));
+            prop_assert_eq!(&arrived["urgency"], &Value::from(urgency));
+            prop_assert_eq!(&arrived["to"], &serde_json::json!({"tag": "a"}));
+            let content_type = if payload.is_string() { "text/plain; charset=utf-8" } else { "application/json" };
+            prop_assert_eq!(&arrived["content_type"], &Value::from(content_type));
+            prop_assert_eq!(arrived.get("encoding"), None);
+        }
+
+        #[test]
+        fn a_receipt_reads_back_as_it_was_written(
+            seq in 0..i64::MAX,
+            reply in prop::option::of(any_json().prop_filter("null is no reply", |reply| !reply.is_null())),
+            reason in prop::option::of(".{0,20}"),
+        ) {
+            let receipt = Receipt {
+                seq,
+                id: MessageId::next(&"doorbell".parse().unwrap(), 5, None, 7),
+                device: "kitchen-cam".parse().unwrap(),
+                state: crate::delivery::State::Delivered,
+                at: 5,
+                reply: reply.map(|reply| RawValue::from_string(reply.to_string()).unwrap()),
+                reason,
+            };
+            let frame = ToDevice::Receipt(&receipt).to_json();
+            let back: Receipt = serde_json::from_str(&frame).unwrap();
+            prop_assert_eq!(ToDevice::Receipt(&back).to_json(), frame);
+            prop_assert_eq!((back.seq, back.reason), (receipt.seq, receipt.reason));
+        }
+    }
+}
