@@ -1,13 +1,14 @@
 // The built Worker on workerd, through miniflare: real HTTP, real sockets, real SQLite.
 // What it is made of comes from wrangler.toml, so that tests run what is deployed.
 
-import { readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 
 import { Miniflare } from "miniflare";
-import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from "wrangler";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-const ROOT = resolve(import.meta.dirname, "../..");
+import { applyMigrations } from "../../xtask/migrations.ts";
+
+export const ROOT = resolve(import.meta.dirname, "../..");
 
 export interface Log {
   level: string;
@@ -36,6 +37,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> 
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.toml"));
   if (!main) throw new Error("wrangler.toml names no `main`");
   const { state, vars, build = "build", wrap, onLog } = options;
+  const databases = Object.keys(workerOptions.d1Databases ?? {});
   const modulesRoot = join(ROOT, build);
   const miniflare = new Miniflare({
     ...workerOptions,
@@ -46,31 +48,19 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> 
     scriptPath: join(modulesRoot, wrap?.name ?? basename(main)),
     ...(wrap && { script: wrap.script }),
     bindings: { ...workerOptions.bindings, ...vars, ADMIN_KEY: options.adminKey, TOKEN_KEY: options.tokenKey },
+    // Under its binding's name a database keeps its state also once wrangler.toml has its remote id.
+    d1Databases: databases,
     d1Persist: join(state, "d1"),
     durableObjectsPersist: join(state, "do"),
     host: "127.0.0.1",
     port: 0,
+    cf: false,
     structuredWorkerdLogs: true,
     handleStructuredLogs: (log: Log): void => onLog?.(log),
   });
   await miniflare.ready;
-  await migrate(miniflare, Object.keys(workerOptions.d1Databases ?? {})[0] ?? "DB");
-  return miniflare;
-}
-
-/** Applies what migrations/ has and the database has not, in order, each at once or not at all. */
-async function migrate(miniflare: Miniflare, binding: string): Promise<void> {
-  const database = await miniflare.getD1Database(binding);
-  await database.exec("CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE)");
-  const { results } = await database.prepare("SELECT name FROM d1_migrations").all();
-  const applied = new Set(results.map((row: { name: string }) => row.name));
-  const directory = join(ROOT, "migrations");
-  const pending = readdirSync(directory).filter((name) => name.endsWith(".sql") && !applied.has(name));
-  for (const name of pending.sort()) {
-    const statements = unstable_splitSqlQuery(readFileSync(join(directory, name), "utf8"));
-    await database.batch([
-      ...statements.map((statement) => database.prepare(statement)),
-      database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name),
-    ]);
+  for (const database of databases) {
+    await applyMigrations(await miniflare.getD1Database(database), join(ROOT, "migrations"));
   }
+  return miniflare;
 }

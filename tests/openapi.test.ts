@@ -1,0 +1,157 @@
+// /openapi.json is a valid OpenAPI 3.1 document that describes what is served: no more, no less.
+
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { beforeAll, describe, expect, test } from "vitest";
+
+import { fresh, useRelay, type Answer } from "./harness/index.ts";
+
+const relay = useRelay({ vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 20, MAX_PAYLOAD_BYTES: 1000 } });
+
+/** Every route of the contract but the console's page. */
+const ROUTES = [
+  "GET /health",
+  "GET /openapi.json",
+  "PUT /v1/devices/{device}",
+  "GET /v1/devices",
+  "GET /v1/devices/{device}",
+  "DELETE /v1/devices/{device}",
+  "DELETE /v1/devices/{device}/tokens",
+  "PUT /v1/tags/{tag}/devices/{device}",
+  "DELETE /v1/tags/{tag}/devices/{device}",
+  "GET /v1/tags",
+  "GET /v1/tags/{tag}",
+  "POST /v1/tags/{tag}/messages",
+  "POST /v1/devices/{device}/messages",
+  "GET /v1/messages/{id}",
+  "GET /v1/messages",
+  "DELETE /v1/messages/{id}",
+  "GET /v1/connect",
+  "GET /v1/inbox",
+  "POST /v1/inbox/{id}/ack",
+  "POST /v1/inbox/{id}/nack",
+];
+
+const METHODS = ["get", "put", "post", "delete", "patch", "head", "options"];
+const ID = "01JZZZZZZZZZZZZZZZZZZZZZZZ";
+
+let document: any;
+let ajv: Ajv2020;
+
+beforeAll(async () => {
+  document = (await relay.request("GET", "/openapi.json")).is(200);
+  ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  ajv.addSchema(document, "openapi");
+});
+
+/** Fails unless the document has this answer: its status, its content type, and a schema that its body fits. */
+function describes(route: string, answer: Answer): void {
+  const [method = "", path = ""] = route.split(" ");
+  const operation = `#/paths/${pointer(path)}/${method.toLowerCase()}/responses/${answer.status}`;
+  const response = resolve(operation);
+  expect(response, `${operation} for ${answer}`).toBeDefined();
+  const type = answer.headers.get("content-type")?.split(";")[0];
+  if (answer.text === "") {
+    expect(response.value.content, `${operation} of an answer without a body`).toBeUndefined();
+    return;
+  }
+  expect(Object.keys(response.value.content ?? {}), operation).toContain(type);
+  const validate = ajv.compile({ $ref: `openapi${response.at}/content/${pointer(type ?? "")}/schema` });
+  if (!validate(answer.json)) {
+    throw new Error(`${answer} does not fit ${operation}: ${ajv.errorsText(validate.errors)}`);
+  }
+}
+
+/** The value at a JSON pointer of the document, references followed, and where it really is. */
+function resolve(at: string): { at: string; value: any } | undefined {
+  const value = at
+    .slice(2)
+    .split("/")
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce((node, part) => node?.[part], document);
+  return value?.$ref ? resolve(value.$ref) : value && { at, value };
+}
+
+const pointer = (part: string) => part.replaceAll("~", "~0").replaceAll("/", "~1");
+
+describe("OpenAPI document", () => {
+  test("it is valid OpenAPI 3.1", async () => {
+    const result = await new Validator().validate(structuredClone(document));
+    expect(result.errors ?? []).toEqual([]);
+    expect(result.valid).toBe(true);
+    expect(document.openapi).toMatch(/^3\.1\./);
+  });
+
+  test("it has every route of the contract and no other", () => {
+    const described = Object.entries<any>(document.paths).flatMap(([path, item]) =>
+      METHODS.filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    // The console's page may be described or not.
+    expect(described.filter((route) => route !== "GET /").sort()).toEqual([...ROUTES].sort());
+  });
+
+  test("every path and method in it is served", async () => {
+    for (const route of ROUTES) {
+      const [method = "", template = ""] = route.split(" ");
+      const path = template.replace("{device}", fresh("device")).replace("{tag}", fresh("tag")).replace("{id}", ID);
+      const answer = await relay.admin(method, path);
+      expect(answer.status, `${answer}`).not.toBe(405);
+      if (answer.status === 404) expect(answer.problem(404).code, `${answer}`).not.toBe("not_found");
+      describes(route, answer);
+    }
+  });
+
+  test("every answer of a working day fits its schema", async () => {
+    const put = await relay.admin("PUT", "/v1/devices/doorbell", { publish: ["*", "@*"], expires_in: 600 });
+    describes("PUT /v1/devices/{device}", put);
+    describes("PUT /v1/devices/{device}", await relay.admin("PUT", "/v1/devices/doorbell"));
+    const doorbell = relay.bearer("doorbell", put.is(201).token);
+    const [camera, offline] = await relay.devices(2);
+    const socket = await camera!.connect();
+    const to = { tag: "hallway" };
+
+    for (const device of [camera!, offline!]) {
+      const path = `/v1/tags/hallway/devices/${device.name}`;
+      describes("PUT /v1/tags/{tag}/devices/{device}", await relay.admin("PUT", path));
+    }
+    describes("GET /v1/devices", await relay.admin("GET", "/v1/devices?limit=1"));
+    describes("GET /v1/tags", await relay.admin("GET", "/v1/tags"));
+    describes("GET /v1/tags/{tag}", await relay.admin("GET", "/v1/tags/hallway"));
+
+    const publish = doorbell.publish(to, { ring: 1 }, { wait: 10, key: "k", topic: "t", urgency: "high" });
+    socket.ack((await socket.next("message")).id, { opened: true });
+    const published = await publish;
+    describes("POST /v1/tags/{tag}/messages", published);
+    const { id } = published.is(202);
+    const refused = doorbell.publish({ device: camera!.name }, Uint8Array.of(1), { wait: 10, type: "image/png" });
+    socket.nack((await socket.next("message")).id, "dark");
+    describes("POST /v1/devices/{device}/messages", await refused);
+    describes("POST /v1/devices/{device}/messages", await doorbell.publish({ device: offline!.name }, [], { ttl: 0 }));
+    describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, { ring: 2 }, { key: "k" }));
+    describes("POST /v1/tags/{tag}/messages", await doorbell.publish({ tag: "nobody" }, {}));
+    describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, {}, { ttl: -1 }));
+    describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, "x".repeat(2000)));
+    for (let n = 0; n < 20; n++) await doorbell.publish({ device: offline!.name }, n, { wait: 0 });
+    const limited = await doorbell.publish({ device: offline!.name }, {}, { wait: 0 });
+    expect(limited.status).toBe(429);
+    describes("POST /v1/devices/{device}/messages", limited);
+
+    describes("GET /v1/devices/{device}", await camera!.status());
+    describes("GET /v1/devices/{device}", await offline!.status());
+    describes("GET /v1/messages/{id}", await doorbell.trace(id));
+    describes("GET /v1/messages/{id}", await camera!.trace(id));
+    describes("GET /v1/messages", await doorbell.request("GET", "/v1/messages?limit=2&state=held"));
+    describes("GET /v1/inbox", await offline!.request("GET", "/v1/inbox?limit=2"));
+    describes("POST /v1/inbox/{id}/ack", await offline!.ack(id, { reply: 1 }));
+    describes("POST /v1/inbox/{id}/nack", await offline!.nack(ID, { reason: "no" }));
+    describes("POST /v1/inbox/{id}/nack", await offline!.nack(id, { reason: 7 }));
+    describes("GET /v1/connect", await offline!.request("GET", "/v1/connect"));
+    describes("DELETE /v1/messages/{id}", await doorbell.cancel(id));
+    describes("DELETE /v1/messages/{id}", await camera!.cancel(id));
+    const unbound = await relay.admin("DELETE", `/v1/tags/hallway/devices/${camera!.name}`);
+    describes("DELETE /v1/tags/{tag}/devices/{device}", unbound);
+    describes("DELETE /v1/devices/{device}/tokens", await relay.admin("DELETE", "/v1/devices/doorbell/tokens"));
+    describes("GET /v1/messages", await doorbell.request("GET", "/v1/messages"));
+    describes("DELETE /v1/devices/{device}", await relay.admin("DELETE", "/v1/devices/doorbell"));
+  });
+});
