@@ -299,7 +299,7 @@ mod tests {
             r#""kitchen""#,
             r#"{"tag":null}"#,
             r#"{"tag":"a","device":"b"}"#,
-            r#"["a"]"#,
+            r#"["a",null]"#,
         ] {
             assert_eq!(to(target), neither, "{target}");
         }

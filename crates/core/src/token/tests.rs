@@ -151,7 +151,7 @@ fn a_text_that_is_no_jwt_is_refused() {
         format!("{head}.{signature}\n"),
         format!(" {PLAIN}"),
         signed("[]", "{}"),
-        signed(r#"["HS256"]"#, "{}"),
+        signed(r#"["HS256",null]"#, "{}"),
         signed(r#"{"alg":1}"#, "{}"),
         signed(r#"{"alg":"HS256","alg":"HS256"}"#, "{}"),
     ] {
