@@ -142,10 +142,8 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     // A problem is made of strings and numbers: rendering it cannot fail.
     let body = serde_json::to_string(problem).unwrap_or_default();
     let response = body_of("application/problem+json", problem.code.status(), body);
-    match problem.code {
-        Code::Unauthorized => set(&response, "www-authenticate", "Bearer"),
-        Code::UpgradeRequired => set(&response, "upgrade", "websocket"),
-        _ => {}
+    if problem.code == Code::Unauthorized {
+        set(&response, "www-authenticate", "Bearer");
     }
     if let Some(seconds) = problem.retry_after {
         set(&response, "retry-after", &seconds.to_string());

@@ -1,24 +1,54 @@
 //! `/v1/devices`: the operator's view of the devices, and each device's view of itself.
 
 use futures_util::future::join;
-use serde_json::{Map, Value, json};
-use tagpost_core::call::{Call, Registered, Request, Status};
-use tagpost_core::id::DeviceId;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tagpost_core::call::{Call, Registered, Status};
+use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::pattern::Pattern;
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 use worker::Response;
 
 use super::{Exchange, input};
 use crate::auth::Caller;
 use crate::respond::{self, Error};
-use crate::{directory, log, stub};
+use crate::{directory, log};
 
 /// The longest body of a [`put`]: more than any token has room for.
 const LONGEST_GRANT: usize = 16_384;
 
 /// The longest that a token with an end may hold: 100 years.
 const LONGEST_EXPIRY: i64 = 100 * 365 * 86_400;
+
+/// The answer to [`list`].
+#[derive(Serialize)]
+struct DeviceList<'a> {
+    devices: &'a [directory::Device],
+    next: Option<&'a DeviceId>,
+}
+
+/// The answer to [`put`].
+#[derive(Serialize)]
+struct DeviceToken {
+    device: DeviceId,
+    token: String,
+    created_at: Millis,
+}
+
+/// The answer to [`get`].
+#[derive(Serialize)]
+struct DeviceStatus {
+    device: DeviceId,
+    online: bool,
+    connected_at: Option<Millis>,
+    last_seen_at: Option<Millis>,
+    held: u32,
+    in_flight: u32,
+    held_bytes: u64,
+    tags: Vec<Tag>,
+}
 
 /// `GET /v1/devices`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
@@ -27,10 +57,8 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     let (after, limit) = (query.cursor()?, query.limit()?);
     let page = directory::devices(&exchange.directory()?, after.as_ref(), limit).await?;
     let next = page.next(|device| &device.device);
-    Ok(respond::json(
-        200,
-        &json!({ "devices": page.entries, "next": next }),
-    ))
+    let devices = &page.entries;
+    Ok(respond::json(200, &DeviceList { devices, next }))
 }
 
 /// `PUT /v1/devices/{device}`
@@ -60,7 +88,7 @@ pub(super) async fn put(
         .map_err(|error| Problem::bad_request(format!("publish has too many patterns: {error}")))?;
 
     let registration = directory::register(&exchange.directory()?, &device, exchange.now).await?;
-    let registered = registered(&exchange, &device, Call::Register).await?;
+    let registered: Registered = exchange.ask_for(&device, None, Call::Register).await?;
     claims.revocations = Some(registered.revocations);
     let token = exchange
         .config
@@ -70,8 +98,15 @@ pub(super) async fn put(
         log::info("device_registered", &[("device", device.as_str())]);
     }
     let status = if registration.created { 201 } else { 200 };
-    let answer = json!({ "device": device, "token": token, "created_at": registration.created_at });
-    Ok(respond::json(status, &answer))
+    let created_at = registration.created_at;
+    Ok(respond::json(
+        status,
+        &DeviceToken {
+            device,
+            token,
+            created_at,
+        },
+    ))
 }
 
 /// `GET /v1/devices/{device}`
@@ -81,30 +116,25 @@ pub(super) async fn get(
     device: DeviceId,
 ) -> Result<Response, Error> {
     let caller = caller.admin_or(&device)?;
-    let request = Request {
-        device: device.clone(),
-        caller,
-        call: Call::Status,
-    };
     let directory = exchange.directory()?;
-    let status = stub::ask_for::<Status>(&exchange.env, &request);
+    let status = exchange.ask_for(&device, caller, Call::Status);
     let (status, tags) = join(status, directory::tags_of(&directory, &device)).await;
-    let (status, tags) = (status?, tags?);
+    let (status, tags): (Status, Vec<Tag>) = (status?, tags?);
     if !status.known {
         return Err(unknown(&device));
     }
     Ok(respond::json(
         200,
-        &json!({
-            "device": device,
-            "online": status.online,
-            "connected_at": status.connected_at,
-            "last_seen_at": status.last_seen_at,
-            "held": status.held,
-            "in_flight": status.in_flight,
-            "held_bytes": status.held_bytes,
-            "tags": tags,
-        }),
+        &DeviceStatus {
+            device,
+            online: status.online,
+            connected_at: status.connected_at,
+            last_seen_at: status.last_seen_at,
+            held: status.held,
+            in_flight: status.in_flight,
+            held_bytes: status.held_bytes,
+            tags,
+        },
     ))
 }
 
@@ -117,9 +147,9 @@ pub(super) async fn delete(
     caller.admin()?;
     // The mailbox first, and both without looking whether the other knew the device: wherever this is
     // cut off, a repetition finds what is left and finishes it.
-    let removed = registered(&exchange, &device, Call::Remove).await?.changed;
+    let removed: Registered = exchange.ask_for(&device, None, Call::Remove).await?;
     let forgotten = directory::forget(&exchange.directory()?, &device).await?;
-    if !(removed || forgotten) {
+    if !(removed.changed || forgotten) {
         return Err(unknown(&device));
     }
     log::info("device_removed", &[("device", device.as_str())]);
@@ -133,7 +163,7 @@ pub(super) async fn revoke(
     device: DeviceId,
 ) -> Result<Response, Error> {
     caller.admin()?;
-    let revoked = registered(&exchange, &device, Call::Revoke).await?;
+    let revoked: Registered = exchange.ask_for(&device, None, Call::Revoke).await?;
     if revoked.created_at == 0 {
         return Err(unknown(&device));
     }
@@ -144,23 +174,6 @@ pub(super) async fn revoke(
 /// The failure of a request that needs this device.
 pub(super) fn unknown(device: &DeviceId) -> Error {
     Problem::new(Code::UnknownDevice, format!("there is no device {device}")).into()
-}
-
-/// Asks a mailbox to change whether its device, or the device's tokens, are known.
-async fn registered(
-    exchange: &Exchange,
-    device: &DeviceId,
-    call: Call,
-) -> Result<Registered, Error> {
-    stub::ask_for(
-        &exchange.env,
-        &Request {
-            device: device.clone(),
-            caller: None,
-            call,
-        },
-    )
-    .await
 }
 
 /// What the token that [`put`] mints is to allow.

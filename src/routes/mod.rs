@@ -10,6 +10,7 @@ mod tags;
 
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
@@ -112,6 +113,22 @@ impl Exchange {
 
     fn directory(&self) -> Result<D1Database, Error> {
         Ok(directory::database(&self.env)?)
+    }
+
+    /// Asks the mailbox of `device` for the service itself, or for the `caller` whose own it is.
+    async fn ask_for<T: DeserializeOwned>(
+        &self,
+        device: &DeviceId,
+        caller: Option<Claims>,
+        call: Call,
+    ) -> Result<T, Error> {
+        let device = device.clone();
+        let request = Request {
+            device,
+            caller,
+            call,
+        };
+        stub::ask_for(&self.env, &request).await
     }
 
     /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its

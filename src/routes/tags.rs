@@ -1,8 +1,8 @@
 //! `/v1/tags`: which tags there are, and which devices they lead to.
 
 use futures_util::future::join_all;
-use serde_json::json;
-use tagpost_core::call::{Call, Request, Status};
+use serde::Serialize;
+use tagpost_core::call::{Call, Status};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
@@ -12,7 +12,29 @@ use super::Exchange;
 use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{self, Error};
-use crate::stub;
+
+/// The answer to [`list`].
+#[derive(Serialize)]
+struct TagList<'a> {
+    tags: &'a [directory::Tagged],
+    next: Option<&'a Tag>,
+}
+
+/// The answer to [`get`].
+#[derive(Serialize)]
+struct Members<'a> {
+    tag: Tag,
+    devices: Vec<Member<'a>>,
+    /// Present only where there is more: most tags fit one page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a DeviceId>,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    device: &'a DeviceId,
+    online: bool,
+}
 
 /// `GET /v1/tags`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
@@ -21,10 +43,8 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     let (after, limit) = (query.cursor()?, query.limit()?);
     let page = directory::tags(&exchange.directory()?, after.as_ref(), limit).await?;
     let next = page.next(|tagged| &tagged.tag);
-    Ok(respond::json(
-        200,
-        &json!({ "tags": page.entries, "next": next }),
-    ))
+    let tags = &page.entries;
+    Ok(respond::json(200, &TagList { tags, next }))
 }
 
 /// `GET /v1/tags/{tag}`
@@ -43,53 +63,27 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
     if let Caller::Device(claims) = caller {
         // The directory cannot know whether the token was revoked; the device's own mailbox does.
         let device = claims.device.clone();
-        stub::ask(
-            &exchange.env,
-            &Request {
-                device,
-                caller: Some(claims),
-                call: Call::Status,
-            },
-        )
-        .await?;
+        let _: Status = exchange
+            .ask_for(&device, Some(claims), Call::Status)
+            .await?;
     }
     let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
     if page.entries.is_empty() && after.is_none() {
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
     }
+    let members = page.entries.iter().map(|device| member(&exchange, device));
+    let devices = join_all(members).await;
     let next = page.next(|device| device);
-    let devices = join_all(
-        page.entries
-            .iter()
-            .map(|device| is_online(&exchange, device)),
-    )
-    .await;
-    let devices: Vec<_> = page
-        .entries
-        .iter()
-        .zip(devices)
-        .map(|(device, online)| json!({ "device": device, "online": online }))
-        .collect();
-    Ok(respond::json(
-        200,
-        &json!({ "tag": tag, "devices": devices, "next": next }),
-    ))
+    Ok(respond::json(200, &Members { tag, devices, next }))
 }
 
-/// Whether a device is online. One whose mailbox fails is not: nothing can be delivered to it.
-async fn is_online(exchange: &Exchange, device: &DeviceId) -> bool {
-    let request = Request {
-        device: device.clone(),
-        caller: None,
-        call: Call::Status,
-    };
-    match stub::ask_for::<Status>(&exchange.env, &request).await {
-        Ok(status) => status.online,
-        Err(error) => {
-            error.log();
-            false
-        }
-    }
+/// A device with its presence. One whose mailbox fails is offline: nothing can be delivered to it.
+async fn member<'a>(exchange: &Exchange, device: &'a DeviceId) -> Member<'a> {
+    let status: Result<Status, Error> = exchange.ask_for(device, None, Call::Status).await;
+    let online = status
+        .inspect_err(Error::log)
+        .is_ok_and(|status| status.online);
+    Member { device, online }
 }
 
 /// `PUT /v1/tags/{tag}/devices/{device}`
