@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay } from "./harness/index.ts";
+import { deliverLate, useRelay } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -54,12 +54,7 @@ describe.concurrent("eviction", () => {
   test("a receipt that was not seen comes again, one that was seen does not", async () => {
     const [sender, receiver] = await relay.devices(2);
     const [socket, receiving] = [await sender!.connect(), await receiver!.connect()];
-    receiving.answer();
-    const ids = [];
-    for (let n = 0; n < 2; n++) {
-      ids.push(await sender!.send({ device: receiver!.name }, n));
-      await sender!.settled(ids[n]!);
-    }
+    for (let n = 0; n < 2; n++) await deliverLate(sender!, receiver!, receiving, n);
     const [first, second] = [await socket.next("receipt"), await socket.next("receipt")];
     await relay.evict(sender!);
     socket.send({ type: "receipts_seen", seq: first.seq });

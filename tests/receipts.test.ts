@@ -2,18 +2,9 @@
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay, type Device, type Frame, type Socket } from "./harness/index.ts";
+import { deliverLate, useRelay, type Frame } from "./harness/index.ts";
 
 const relay = useRelay();
-
-/** A message that its receiver acknowledges only after the publish was answered. */
-async function deliverLate(sender: Device, receiver: Device, receiving: Socket, reply?: unknown): Promise<string> {
-  const id = await sender.send({ device: receiver.name }, {});
-  await receiving.next((frame) => frame.type === "message" && frame.id === id);
-  receiving.ack(id, reply);
-  await sender.settled(id);
-  return id;
-}
 
 const seqs = (receipts: Frame[]) => receipts.map(({ seq }) => seq);
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { mint, seconds, useRelay } from "./harness/index.ts";
+import { deliverLate, mint, seconds, useRelay } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -37,7 +37,7 @@ describe("restart", () => {
     const socket = await receiver!.connect();
     socket.answer(() => "done");
     const fast = (await sender!.publish(to, 1, { wait: 10 })).is(200).id;
-    const slow = await sender!.send(to, 2);
+    const slow = (await sender!.publish(to, 2, { wait: 0 })).json.id;
     await sender!.settled(slow);
     await relay.restart();
     for (const id of [fast, slow]) {
@@ -51,13 +51,8 @@ describe("restart", () => {
   test("receipts that were not seen come after it, seen ones do not", async () => {
     const [sender, receiver] = await relay.devices(2);
     const [socket, receiving] = [await sender!.connect(), await receiver!.connect()];
-    receiving.answer(({ payload }) => payload);
-    const to = { device: receiver!.name };
     const ids = [];
-    for (let n = 0; n < 3; n++) {
-      ids.push(await sender!.send(to, n));
-      await sender!.settled(ids[n]!);
-    }
+    for (let n = 0; n < 3; n++) ids.push(await deliverLate(sender!, receiver!, receiving, n));
     const first = await socket.next("receipt");
     socket.send({ type: "receipts_seen", seq: first.seq });
     await socket.close();

@@ -122,3 +122,12 @@ export class Device {
     return this.request("POST", `/v1/inbox/${id}/nack`, { body });
   }
 }
+
+/** A message that its receiver acknowledges only after the publish was answered, so that a receipt is due. */
+export async function deliverLate(sender: Device, receiver: Device, receiving: Socket, reply?: unknown): Promise<string> {
+  const id = await sender.send({ device: receiver.name }, {});
+  await receiving.next((frame) => frame.type === "message" && frame.id === id);
+  receiving.ack(id, reply);
+  await sender.settled(id);
+  return id;
+}

@@ -8,7 +8,7 @@ export { until } from "./until.ts";
 export { fresh } from "./service.ts";
 export { mint, seconds, claimsOf } from "./token.ts";
 export { HandshakeRefused, Socket } from "./socket.ts";
-export type { Device } from "./device.ts";
+export { deliverLate, type Device } from "./device.ts";
 export type { Answer } from "./http.ts";
 export type { Delivery, Frame, Target, Trace } from "./protocol.ts";
 

@@ -1,0 +1,14 @@
+// The end-to-end tests: each file has a relay of its own.
+
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.ts"],
+    // Files share a worker's modules, since loading wrangler takes a second; state is per relay.
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
