@@ -8,7 +8,9 @@
 mod auth;
 mod config;
 mod directory;
+mod fault;
 mod log;
+mod mailbox;
 mod openapi;
 mod respond;
 mod route;

@@ -120,6 +120,29 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// What the call is, in one word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Call::Publish { .. } => "publish",
+            Call::Trace { .. } => "trace",
+            Call::Messages { .. } => "messages",
+            Call::Cancel { .. } => "cancel",
+            Call::Inbox { .. } => "inbox",
+            Call::Ack { .. } => "ack",
+            Call::Nack { .. } => "nack",
+            Call::Status => "status",
+            Call::Register => "register",
+            Call::Revoke => "revoke",
+            Call::Remove => "remove",
+            Call::Deliver { .. } => "deliver",
+            Call::Receipts { .. } => "receipts",
+            Call::Withdraw { .. } => "withdraw",
+            Call::Look { .. } => "look",
+        }
+    }
+}
+
 /// A delivery that reached a last state, as its mailbox tells the sender's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settled {

@@ -149,7 +149,8 @@ pub enum Failure {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Opens the mailbox over its rows and the attachments of its open sockets.
+    /// Opens the mailbox over its rows and the attachments of its open sockets, with the time that its
+    /// alarm is set to.
     ///
     /// # Errors
     /// The store failed.
@@ -157,6 +158,7 @@ impl<S: Store> Mailbox<S> {
         store: S,
         limits: Limits,
         attachments: &[String],
+        alarm: Option<Millis>,
         now: Now,
     ) -> Result<Self, StoreError> {
         let account = Account::load(&store)?;
@@ -170,7 +172,8 @@ impl<S: Store> Mailbox<S> {
             link: links.max_by_key(|link| link.connected_at),
             inbox: Inbox::default(),
             outbox: Outbox::default(),
-            alarm: None,
+            // One that should have gone off by now may have been lost with a crash.
+            alarm: alarm.filter(|at| *at > now.at),
             effects: Vec::new(),
         };
         if mailbox.account.is_some() {

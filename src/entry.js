@@ -1,0 +1,101 @@
+// What the runtime loads: the Worker and the mailboxes, each call kept from hanging.
+//
+// A panic leaves its call unanswered for ever, and takes every Rust future of the isolate along. So every
+// call here ends at the latest when the isolate panics: the Worker's with a 500, a mailbox's by ending
+// the object. What was not committed is gone with it, its sockets are closed, and its next event finds
+// a new object over the same rows. Nothing is decided here.
+
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+
+import Rust, { Mailbox as RustMailbox } from "./index.js";
+
+/** How long the runtime lets a handler of a sleeping socket's event run, in milliseconds. */
+const SOCKET_EVENT_LIMIT = 30_000;
+
+/** For each call under way, what ends it. */
+const running = new Set();
+
+addEventListener("error", ({ error }) => {
+  if (error instanceof WebAssembly.RuntimeError) {
+    for (const end of running) end(error);
+  }
+});
+
+/** The outcome of `call`, or a rejection as soon as the isolate panics. */
+async function contained(call) {
+  let end;
+  const panic = new Promise((_, reject) => {
+    end = reject;
+    running.add(end);
+  });
+  try {
+    return await Promise.race([call(), panic]);
+  } finally {
+    running.delete(end);
+  }
+}
+
+const INTERNAL = JSON.stringify({
+  type: "urn:tagpost:problem:internal",
+  title: "Something failed inside",
+  status: 500,
+  detail: "the service's log says what",
+  code: "internal",
+});
+
+export default class extends WorkerEntrypoint {
+  #rust = new Rust(this.ctx, this.env);
+
+  async fetch(request) {
+    try {
+      return await contained(() => this.#rust.fetch(request));
+    } catch (error) {
+      console.error(JSON.stringify({ level: "error", event: "worker_failed", cause: String(error) }));
+      return new Response(INTERNAL, {
+        status: 500,
+        headers: { "content-type": "application/problem+json", "access-control-allow-origin": "*" },
+      });
+    }
+  }
+}
+
+export class Mailbox extends DurableObject {
+  #rust;
+
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.setHibernatableWebSocketEventTimeout(SOCKET_EVENT_LIMIT);
+    this.#rust = new RustMailbox(ctx, env);
+  }
+
+  fetch(request) {
+    return this.#call("fetch", request);
+  }
+
+  alarm() {
+    return this.#call("alarm");
+  }
+
+  webSocketMessage(ws, message) {
+    return this.#call("webSocketMessage", ws, message);
+  }
+
+  webSocketClose(ws, code, reason, wasClean) {
+    return this.#call("webSocketClose", ws, code, reason, wasClean);
+  }
+
+  webSocketError(ws, error) {
+    return this.#call("webSocketError", ws, error);
+  }
+
+  async #call(event, ...args) {
+    try {
+      return await contained(() => this.#rust[event](...args));
+    } catch (error) {
+      const cause = String(error);
+      console.error(JSON.stringify({ level: "error", event: "mailbox_ended", in: event, cause }));
+      this.ctx.abort(cause);
+      throw error;
+    }
+  }
+}

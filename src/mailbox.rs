@@ -1,0 +1,200 @@
+//! The Durable Object: the one mailbox of one device, driven by the platform's events.
+//!
+//! It turns an event into a call of the core's mailbox and performs the effects that come back. It
+//! decides nothing about a delivery. No borrow of the mailbox is held over an `await`: two events of
+//! one object interleave at each of them.
+//!
+//! A handler returns an error only when the mailbox cannot be trusted any more. The entry then ends the
+//! object, with all that is not committed; its next event finds a new one over the same rows.
+
+mod answer;
+mod connect;
+mod effects;
+mod lane;
+mod sockets;
+mod store;
+mod waiting;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use tagpost_core::mailbox;
+use tagpost_core::store::StoreError;
+use tagpost_core::time::{Millis, Now};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{
+    Date, DurableObject, Env, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, durable_object,
+};
+
+use self::lane::Lane;
+use self::store::ObjectStore;
+use self::waiting::Waiting;
+use crate::config::Config;
+use crate::{fault, log, respond};
+
+/// The class that the runtime makes objects of.
+#[durable_object]
+pub struct Mailbox {
+    object: Rc<Object>,
+}
+
+impl DurableObject for Mailbox {
+    fn new(state: State, env: Env) -> Self {
+        let alarm = Rc::new(Cell::new(None));
+        let (storage, found) = (state.storage(), Rc::clone(&alarm));
+        // No event is delivered before this is known: the mailbox would set an alarm that is there.
+        let _gate = state.block_concurrency_while(async move {
+            found.set(storage.get_alarm().await?);
+            Ok(())
+        });
+        let object = Object {
+            state,
+            env,
+            alarm,
+            mailbox: RefCell::default(),
+            waiting: Waiting::default(),
+            lane: Lane::default(),
+        };
+        Self {
+            object: Rc::new(object),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        fault::cause("fetch", &request).await?;
+        if request.path() == "/connect" {
+            self.object.connect(&request).await
+        } else {
+            self.object.answer(request).await
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        fault::cause_armed("alarm").await?;
+        self.object.alarm.set(None);
+        self.object.event(|mailbox, now| mailbox.alarm(now))?;
+        Ok(respond::empty(204))
+    }
+
+    async fn websocket_message(
+        &self,
+        ws: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> Result<()> {
+        fault::cause_armed("message").await?;
+        let connection = self.object.connection(&ws);
+        let text = match &message {
+            WebSocketIncomingMessage::String(text) => Some(text.as_str()),
+            WebSocketIncomingMessage::Binary(_) => None,
+        };
+        self.object
+            .event(|mailbox, now| mailbox.frame(connection, text, now))
+    }
+
+    async fn websocket_close(
+        &self,
+        ws: WebSocket,
+        code: usize,
+        _reason: String,
+        _clean: bool,
+    ) -> Result<()> {
+        // Only this completes the closing handshake of a socket that hibernates.
+        sockets::close(&ws, u16::try_from(code).unwrap_or(1000), "");
+        self.object.lost(&ws)
+    }
+
+    async fn websocket_error(&self, ws: WebSocket, _error: worker::Error) -> Result<()> {
+        self.object.lost(&ws)
+    }
+}
+
+/// The core's mailbox over the object's storage.
+type Core = mailbox::Mailbox<ObjectStore>;
+
+/// The object behind the class, shared with the calls that it has under way.
+struct Object {
+    state: State,
+    env: Env,
+    /// The alarm that was set when this object woke.
+    alarm: Rc<Cell<Option<Millis>>>,
+    mailbox: RefCell<Option<Core>>,
+    waiting: Waiting,
+    lane: Lane,
+}
+
+impl Object {
+    /// Lets the mailbox handle an event, and performs what comes of it.
+    fn event<T>(
+        self: &Rc<Self>,
+        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
+    ) -> Result<T> {
+        let (outcome, effects) = self.handle(handle)?;
+        self.perform(effects);
+        Ok(outcome)
+    }
+
+    /// Lets the mailbox handle an event. The effects have to be performed before the next `await`.
+    fn handle<T>(
+        &self,
+        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
+    ) -> Result<(T, Vec<mailbox::Effect>)> {
+        let now = self.now()?;
+        let mut mailbox = self.mailbox.borrow_mut();
+        if mailbox.is_none() {
+            *mailbox = Some(self.open(now)?);
+        }
+        let mailbox = mailbox.as_mut().ok_or("the mailbox did not open")?;
+        let outcome = handle(mailbox, now).map_err(fatal)?;
+        Ok((outcome, mailbox.take_effects()))
+    }
+
+    fn open(&self, now: Now) -> Result<Core> {
+        let config = Config::from_env(&self.env).map_err(|_| "the service is misconfigured")?;
+        let store = ObjectStore::new(self.state.storage().sql());
+        let attachments = self.attachments();
+        let limits = config.limits.clone();
+        Core::open(store, limits, &attachments, self.alarm.get(), now).map_err(fatal)
+    }
+
+    fn now(&self) -> Result<Now> {
+        let random = getrandom::u64().map_err(|error| error.to_string())?;
+        Ok(Now {
+            at: clock(),
+            pong_at: self.pong_at(),
+            random,
+        })
+    }
+
+    fn lost(self: &Rc<Self>, ws: &WebSocket) -> Result<()> {
+        let connection = self.connection(ws);
+        self.event(|mailbox, now| mailbox.closed(connection, now))
+    }
+
+    /// Ends this object; see the module's header.
+    fn abort(&self, cause: &str) {
+        log::error("mailbox_ended", &[("cause", cause)]);
+        self.state.as_raw().unchecked_ref::<Abort>().abort(cause);
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type Abort;
+
+    /// `DurableObjectState.abort`, which worker-sys does not have.
+    #[wasm_bindgen(method)]
+    fn abort(this: &Abort, reason: &str);
+}
+
+/// The time by the platform's clock.
+fn clock() -> Millis {
+    Millis::try_from(Date::now().as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// A failure after which the mailbox cannot be trusted.
+fn fatal(error: StoreError) -> worker::Error {
+    worker::Error::RustError(error.to_string())
+}

@@ -1,0 +1,292 @@
+//! Calls to the mailbox, and how they are answered.
+//!
+//! What a client asked for is answered with the client's finished answer; what another mailbox or the
+//! service itself asked for, with the JSON that `tagpost_core::call` names.
+
+use std::rc::Rc;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+use tagpost_core::call::{Call, Delivered, Request};
+use tagpost_core::delivery::State;
+use tagpost_core::frame::inbox_json;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::mailbox::{Accepted, Cancelled, Failure, Published, Terms};
+use tagpost_core::message::{Message, Target};
+use tagpost_core::problem::Problem;
+use tagpost_core::publish::Draft;
+use tagpost_core::token::Claims;
+use tagpost_core::trace::{Answer, Trace};
+use worker::Response;
+
+use super::waiting::within;
+use super::{Object, clock};
+use crate::respond::{self, Error};
+use crate::{directory, fault, log, stub};
+
+/// What a caller is answered if it cannot have what it asked for.
+type Asked<T> = worker::Result<Result<T, Problem>>;
+
+impl Object {
+    /// Answers one call.
+    pub(super) async fn answer(
+        self: &Rc<Self>,
+        mut request: worker::Request,
+    ) -> worker::Result<Response> {
+        let Request {
+            device,
+            caller,
+            call,
+        } = serde_json::from_str(&request.text().await?)?;
+        fault::cause(call.name(), &request).await?;
+        if let Some(claims) = &caller
+            && let Err(problem) = self.admit(&device, claims).await?
+        {
+            return Ok(respond::problem(&problem));
+        }
+        match call {
+            Call::Publish { to, devices, draft } => self.publish(to, devices, draft).await,
+            Call::Trace { id, wait } => self.trace(id, wait).await,
+            Call::Messages {
+                state,
+                limit,
+                before,
+            } => self.messages(state, limit, before),
+            Call::Cancel { id } => self.cancel(id).await,
+            Call::Inbox { limit, wait } => self.poll(limit, wait).await,
+            Call::Ack { id, reply } => {
+                self.event(|mailbox, now| mailbox.ack(id, reply, now))?;
+                Ok(respond::empty(204))
+            }
+            Call::Nack { id, reason } => {
+                self.event(|mailbox, now| mailbox.nack(id, reason, now))?;
+                Ok(respond::empty(204))
+            }
+            Call::Status => json(&self.event(|mailbox, now| mailbox.status(now))?),
+            Call::Register => json(&self.event(|mailbox, now| mailbox.register(&device, now))?),
+            Call::Revoke => answered(self.ask(|mailbox, now| mailbox.revoke(now))?, |done| {
+                json(&done)
+            }),
+            Call::Remove => json(&self.event(|mailbox, now| mailbox.remove(now))?),
+            Call::Deliver {
+                message,
+                wait,
+                again,
+                after,
+                until,
+            } => json(
+                &self
+                    .deliver(
+                        message,
+                        Terms {
+                            wait,
+                            again,
+                            after,
+                            until,
+                        },
+                    )
+                    .await?,
+            ),
+            Call::Receipts { settled } => {
+                self.event(|mailbox, now| mailbox.receipts(settled, now))?;
+                json::<[(); 0]>(&[])
+            }
+            Call::Withdraw { id } => json(&self.event(|mailbox, now| mailbox.withdraw(id, now))?),
+            Call::Look { id } => json(&self.event(|mailbox, now| mailbox.look(id, now))?),
+        }
+    }
+
+    /// Lets the bearer of a token that holds act for this device, which is known from then on.
+    pub(super) async fn admit(self: &Rc<Self>, device: &DeviceId, claims: &Claims) -> Asked<()> {
+        let admitted =
+            |mailbox: &mut super::Core| Ok((mailbox.admit(claims), mailbox.is_registered()));
+        match self.event(|mailbox, _| admitted(mailbox))? {
+            (Err(problem), _) => return Ok(Err(problem)),
+            (Ok(()), true) => return Ok(Ok(())),
+            (Ok(()), false) => {}
+        }
+        directory::register(&directory::database(&self.env)?, device, clock()).await?;
+        log::info("registered", &[("device", device.as_str())]);
+        // The token may have been revoked while the directory was asked.
+        self.ask(|mailbox, now| {
+            mailbox.admit(claims)?;
+            mailbox
+                .register(device, now)
+                .map(drop)
+                .map_err(Failure::from)
+        })
+    }
+
+    async fn publish(
+        self: &Rc<Self>,
+        to: Target,
+        devices: Vec<DeviceId>,
+        draft: Draft,
+    ) -> worker::Result<Response> {
+        let (published, effects) =
+            self.handle(|mailbox, now| problem_or(mailbox.publish(to, devices, draft, now)))?;
+        let waiting = match &published {
+            Ok(Published::Wait(id)) => Some(self.waiting.publishes.add(*id)),
+            _ => None,
+        };
+        self.perform(effects);
+        let trace = match (published, waiting) {
+            (Ok(Published::Answer(trace)), _) => Ok(trace),
+            (Ok(Published::Wait(_)), Some(waiting)) => {
+                waiting.await.map_err(|_| "a publish was lost")?
+            }
+            (Ok(Published::Wait(_)), None) => return Err("a publish that nobody waits for".into()),
+            (Err(problem), _) => Err(problem),
+        };
+        answered(trace, |trace| {
+            let status = if trace.is_settled() { 200 } else { 202 };
+            let response = respond::json_text(status, trace.answer_json());
+            respond::set(&response, "location", &format!("/v1/messages/{}", trace.id));
+            Ok(response)
+        })
+    }
+
+    async fn deliver(self: &Rc<Self>, message: Message, terms: Terms) -> worker::Result<Delivered> {
+        let id = message.id;
+        let (accepted, effects) =
+            self.handle(|mailbox, now| mailbox.deliver(message, terms, now))?;
+        let waiting = match accepted {
+            Accepted::Wait(until) => Some((self.waiting.deliveries.add(id), until)),
+            Accepted::Answer(_) => None,
+        };
+        self.perform(effects);
+        match (accepted, waiting) {
+            (Accepted::Answer(delivered), _) => Ok(delivered),
+            (Accepted::Wait(_), Some((waiting, until))) => {
+                match within(waiting, until - clock()).await {
+                    Some(delivered) => Ok(delivered),
+                    None => self.event(|mailbox, now| mailbox.wait_is_over(id, now)),
+                }
+            }
+            (Accepted::Wait(_), None) => Err("a delivery that nobody waits for".into()),
+        }
+    }
+
+    async fn trace(self: &Rc<Self>, id: MessageId, wait: u32) -> worker::Result<Response> {
+        let until = clock() + i64::from(wait) * 1000;
+        let found = self.ask(|mailbox, _| mailbox.trace(id))?;
+        let open = found.as_ref().is_ok_and(|(trace, _)| !trace.is_settled());
+        let found = if open && wait > 0 {
+            within(self.waiting.traces.add(id), until - clock()).await;
+            self.ask(|mailbox, _| mailbox.trace(id))?
+        } else {
+            found
+        };
+        let (mut trace, ask) = match found {
+            Ok(found) => found,
+            Err(problem) => return Ok(respond::problem(&problem)),
+        };
+        for delivered in join_all(ask.into_iter().map(|device| self.look(device, id))).await {
+            if let Some(Delivered::Known(delivery)) = delivered {
+                trace.learn(delivery);
+            }
+        }
+        Ok(respond::json_text(200, trace.trace_json()))
+    }
+
+    /// Where a delivery stands, as its own mailbox says; `None` if that cannot be reached now.
+    async fn look(&self, device: DeviceId, id: MessageId) -> Option<Delivered> {
+        let request = Request {
+            device,
+            caller: None,
+            call: Call::Look { id },
+        };
+        match stub::ask_for(&self.env, &request).await {
+            Ok(delivered) => Some(delivered),
+            Err(error) => {
+                error.log();
+                None
+            }
+        }
+    }
+
+    fn messages(
+        self: &Rc<Self>,
+        state: Option<State>,
+        limit: u32,
+        before: Option<MessageId>,
+    ) -> worker::Result<Response> {
+        #[derive(Serialize)]
+        struct List<'a> {
+            messages: Vec<Answer<'a>>,
+            next: Option<MessageId>,
+        }
+        let traces = self.event(|mailbox, _| mailbox.messages(state, before, limit))?;
+        let full = u32::try_from(traces.len()).is_ok_and(|count| count >= limit);
+        let next = traces.last().filter(|_| full).map(|trace| trace.id);
+        json(&List {
+            messages: traces.iter().map(Trace::answer).collect(),
+            next,
+        })
+    }
+
+    async fn cancel(self: &Rc<Self>, id: MessageId) -> worker::Result<Response> {
+        let (cancelled, effects) =
+            self.handle(|mailbox, now| problem_or(mailbox.cancel(id, now)))?;
+        let waiting = match &cancelled {
+            Ok(Cancelled::Wait(id)) => Some(self.waiting.cancels.add(*id)),
+            _ => None,
+        };
+        self.perform(effects);
+        if let Some(waiting) = waiting {
+            waiting.await.map_err(|_| "a cancellation was lost")?;
+            return self.trace(id, 0).await;
+        }
+        answered(cancelled, |cancelled| match cancelled {
+            Cancelled::Answer(trace) => Ok(respond::json_text(200, trace.trace_json())),
+            Cancelled::Wait(_) => Err("a cancellation that nobody waits for".into()),
+        })
+    }
+
+    async fn poll(self: &Rc<Self>, limit: u32, wait: u32) -> worker::Result<Response> {
+        let until = clock() + i64::from(wait) * 1000;
+        loop {
+            let messages = self.event(|mailbox, now| mailbox.poll(limit, now))?;
+            if !messages.is_empty() || clock() >= until {
+                let messages = messages
+                    .iter()
+                    .map(|(message, attempt)| (message, *attempt));
+                return Ok(respond::json_text(200, inbox_json(messages)));
+            }
+            within(self.waiting.polls.add(()), until - clock()).await;
+        }
+    }
+
+    /// An event that may turn out to be impossible.
+    fn ask<T>(
+        self: &Rc<Self>,
+        handle: impl FnOnce(&mut super::Core, tagpost_core::time::Now) -> Result<T, Failure>,
+    ) -> Asked<T> {
+        self.event(|mailbox, now| problem_or(handle(mailbox, now)))
+    }
+}
+
+/// A problem is an answer; a failed store is not.
+fn problem_or<T>(
+    outcome: Result<T, Failure>,
+) -> Result<Result<T, Problem>, tagpost_core::store::StoreError> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failure::Problem(problem)) => Ok(Err(problem)),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}
+
+fn answered<T>(
+    asked: Result<T, Problem>,
+    render: impl FnOnce(T) -> worker::Result<Response>,
+) -> worker::Result<Response> {
+    match asked {
+        Ok(value) => render(value),
+        Err(problem) => Ok(Error::from(problem).into_response()),
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> worker::Result<Response> {
+    Ok(respond::json_text(200, serde_json::to_string(value)?))
+}

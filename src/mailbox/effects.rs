@@ -1,0 +1,80 @@
+//! Performing what the mailbox wants done outside.
+//!
+//! Everything but calls happens at once, in the order given and in the same turn as the writes it
+//! belongs to, so that the platform holds it back until these are committed. A call runs beside other
+//! events; its answer is an event of its own.
+
+use std::rc::Rc;
+
+use tagpost_core::call::{Call, Request};
+use tagpost_core::id::DeviceId;
+use tagpost_core::mailbox::{Effect, Errand};
+use worker::ScheduledTime;
+
+use super::Object;
+use crate::stub;
+
+impl Object {
+    pub(super) fn perform(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { connection, frame } => self.send(connection, &frame),
+                Effect::Close {
+                    connection,
+                    code,
+                    reason,
+                } => self.hang_up(connection, code, reason),
+                Effect::Attach {
+                    connection,
+                    attachment,
+                } => self.attach(connection, &attachment),
+                Effect::Call { to, errand, call } => self.call(to, errand, call),
+                Effect::Resolve(frame) => self.resolve(*frame),
+                Effect::Alarm(at) => self.set_alarm(at),
+                Effect::Delivered(id, delivered) => self.waiting.deliveries.wake(&id, &delivered),
+                Effect::Published(id, trace) => self.waiting.publishes.wake(&id, &trace),
+                Effect::Settled(id) => self.waiting.traces.wake(&id, &()),
+                Effect::Cancelled(id) => self.waiting.cancels.wake(&id, &()),
+                Effect::Ready => self.waiting.polls.wake(&(), &()),
+            }
+        }
+    }
+
+    fn call(self: &Rc<Self>, to: DeviceId, errand: Errand, call: Call) {
+        let object = Rc::clone(self);
+        self.spawn(async move {
+            let request = Request {
+                device: to,
+                caller: None,
+                call,
+            };
+            let answer = stub::ask(&object.env, &request).await;
+            if let Err(error) = &answer {
+                error.log();
+            }
+            let answer = answer.ok();
+            object.event(|mailbox, now| {
+                mailbox.returned(&request.device, errand, answer.as_deref(), now)
+            })
+        });
+    }
+
+    fn set_alarm(self: &Rc<Self>, at: i64) {
+        let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at as f64));
+        let storage = self.state.storage();
+        // The alarm is set when this is called; the promise says only that it is committed, and if it
+        // cannot be the object is ended by the platform.
+        let set = async move { storage.set_alarm(ScheduledTime::new(date)).await };
+        self.spawn(set);
+    }
+
+    /// Runs something beside the event that it comes from. If it fails the object ends.
+    pub(super) fn spawn(self: &Rc<Self>, task: impl Future<Output = worker::Result<()>> + 'static) {
+        let object = Rc::clone(self);
+        self.state.wait_until(async move {
+            if let Err(error) = task.await {
+                object.abort(&crate::respond::cause(&error));
+            }
+        });
+    }
+}

@@ -1,0 +1,110 @@
+//! The sockets of an object, found by the number of their connection.
+//!
+//! The number is the socket's tag, which like its attachment survives hibernation.
+
+use std::rc::Rc;
+
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{State, WebSocket};
+
+use super::Object;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type AutoResponses;
+
+    /// When the runtime last answered a keep-alive of this socket by itself: a `Date`, or null.
+    /// worker-sys does not have it.
+    #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
+    fn timestamp(this: &AutoResponses, ws: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+impl Object {
+    /// Makes a socket one of this object's, which may sleep while it is open.
+    pub(super) fn accept(&self, ws: &WebSocket, connection: ConnectionId) -> worker::Result<()> {
+        let pair = worker::WebSocketRequestResponsePair::new("ping", "pong")?;
+        self.state.set_websocket_auto_response(&pair);
+        self.state
+            .accept_websocket_with_tags(ws, &[&connection.to_string()]);
+        Ok(())
+    }
+
+    /// The number of a socket's connection.
+    pub(super) fn connection(&self, ws: &WebSocket) -> ConnectionId {
+        let tag = self.state.get_tags(ws).into_iter().next();
+        tag.and_then(|tag| tag.parse().ok()).unwrap_or_default()
+    }
+
+    pub(super) fn socket(&self, connection: ConnectionId) -> Option<WebSocket> {
+        find(&self.state, connection)
+    }
+
+    /// What is attached to the open sockets.
+    pub(super) fn attachments(&self) -> Vec<String> {
+        let attached = |ws: WebSocket| ws.deserialize_attachment().ok().flatten();
+        self.state
+            .get_websockets()
+            .into_iter()
+            .filter_map(attached)
+            .collect()
+    }
+
+    /// When a keep-alive was last answered without waking this object.
+    pub(super) fn pong_at(&self) -> Option<Millis> {
+        let responses = self.state.as_raw().unchecked_ref::<AutoResponses>();
+        let sockets = self.state.get_websockets();
+        let times = sockets.iter().filter_map(|ws| {
+            let date = responses.timestamp(ws.as_ref()).ok()?;
+            let date: js_sys::Date = date.dyn_into().ok()?;
+            Some(date.get_time() as Millis)
+        });
+        times.max()
+    }
+
+    pub(super) fn send(self: &Rc<Self>, connection: ConnectionId, frame: &str) {
+        let Some(ws) = self.socket(connection) else {
+            return;
+        };
+        // The runtime refuses only when the socket is closing: its close event is under way.
+        let _ = ws.send_with_str(frame);
+    }
+
+    pub(super) fn attach(&self, connection: ConnectionId, attachment: &str) {
+        let attached = self
+            .socket(connection)
+            .map(|ws| ws.serialize_attachment(attachment));
+        if let Some(Err(error)) = attached {
+            crate::log::error("not_attached", &[("cause", &error.to_string())]);
+        }
+    }
+
+    pub(super) fn hang_up(&self, connection: ConnectionId, code: u16, reason: &str) {
+        if let Some(ws) = self.socket(connection) {
+            // Until the other side has closed too the socket is still listed; it must not be taken for
+            // the live one when this object wakes.
+            let _ = ws.serialize_attachment("");
+            close(&ws, code, reason);
+        }
+    }
+}
+
+fn find(state: &State, connection: ConnectionId) -> Option<WebSocket> {
+    state
+        .get_websockets_with_tag(&connection.to_string())
+        .into_iter()
+        .next()
+}
+
+/// Closes a socket. Codes that only say how a connection ended are not for sending.
+pub(super) fn close(ws: &WebSocket, code: u16, reason: &str) {
+    let code = match code {
+        1004..=1006 | 1015 | 0..=999 => 1000,
+        code => code,
+    };
+    // A socket that is closed already has nothing more to say.
+    let _ = ws.close(Some(code), Some(reason));
+}
