@@ -1,1 +1,76 @@
-fn main() {}
+//! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `deploy`.
+//!
+//! Each does what it needs first, so any of them works in a fresh clone. Tools come through cargo, npm
+//! and rustup alone, in the versions of the lock files.
+//!
+//! Not here: what the Worker does. A limit is checked by the very code that checks it there.
+
+mod demo;
+mod deploy;
+mod dev;
+mod fingerprint;
+mod interrupt;
+mod relay;
+mod repository;
+mod secrets;
+mod setup;
+mod step;
+mod test;
+mod vars;
+mod worker;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::repository::Repository;
+
+/// The chores of the tagpost repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the other chores need: the wasm target and the npm packages
+    Setup,
+    /// Build the Worker
+    Build(worker::Options),
+    /// Run the relay on this machine, with two demo devices
+    Dev(dev::Options),
+    /// Check everything: format, lints, native tests, builds, end-to-end tests
+    Test(test::Options),
+    /// Create or migrate the remote database, and deploy the Worker
+    Deploy(deploy::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever stopped it needs no message about what broke off.
+        Err(_) if interrupt::happened() => ExitCode::from(interrupt::EXIT_CODE),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    interrupt::listen()?;
+    let repository = Repository::enter()?;
+    match chore {
+        Chore::Setup => setup::run(&repository),
+        Chore::Build(options) => {
+            setup::run(&repository)?;
+            worker::build(&repository, &options)
+        }
+        Chore::Dev(options) => dev::run(&repository, &options),
+        Chore::Test(options) => test::run(&repository, &options),
+        Chore::Deploy(options) => deploy::run(&repository, &options),
+    }
+}

@@ -1,0 +1,80 @@
+// The relay on this machine: the built Worker on workerd, with what wrangler.toml says.
+//
+// `cargo xtask dev` starts it, writes it one line of JSON, the Settings, and reads the line `ready`. It
+// keeps its pipe open: when that closes, however the other side ended, this ends too. So it does when
+// workerd ends.
+
+import { once } from "node:events";
+import { connect } from "node:net";
+import { basename, dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+import { Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+
+import { applyMigrations } from "./migrations.ts";
+
+interface Settings {
+  port: number;
+  /** The directory in which D1 and the objects keep their state. */
+  state: string;
+  /** Secrets, and limits that differ from wrangler.toml. */
+  bindings: Record<string, string>;
+}
+
+const HOST = "127.0.0.1";
+
+const input = createInterface({ input: process.stdin });
+const closed = once(input, "close");
+const [line] = await Promise.race([once(input, "line"), closed]);
+if (line) await run(JSON.parse(line));
+process.exit();
+
+async function run({ port, state, bindings }: Settings): Promise<void> {
+  const { workerOptions, main } = unstable_getMiniflareWorkerOptions("wrangler.toml");
+  if (!main) throw new Error("wrangler.toml names no `main`");
+  const databases = Object.keys(workerOptions.d1Databases ?? {});
+  const miniflare = new Miniflare({
+    ...workerOptions,
+    name: "tagpost",
+    modules: true,
+    modulesRoot: dirname(resolve(main)),
+    scriptPath: resolve(main),
+    modulesRules: [{ type: "ESModule", include: ["**/*.js"] }, ...(workerOptions.modulesRules ?? [])],
+    bindings: { ...workerOptions.bindings, ...bindings },
+    // Under its binding's name a database keeps its state also once wrangler.toml has its remote id.
+    d1Databases: databases,
+    d1Persist: join(state, "d1"),
+    durableObjectsPersist: join(state, "do"),
+    host: HOST,
+    port,
+    // Nothing is asked of the internet to make up where a request came from.
+    cf: false,
+    structuredWorkerdLogs: true,
+    handleStructuredLogs: ({ message }) => console.log(message),
+  });
+  for (const event of ["SIGINT", "SIGTERM"]) process.on(event, () => input.close());
+  try {
+    await miniflare.ready;
+    for (const database of databases) {
+      const applied = await applyMigrations(await miniflare.getD1Database(database), resolve("migrations"));
+      for (const name of applied) console.log(`applied migrations/${basename(name)}`);
+    }
+    console.log("ready");
+    await Promise.race([closed, silence(port)]);
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+/** Throws when nothing listens on the port any more. */
+async function silence(port: number): Promise<never> {
+  for (;;) {
+    const socket = connect(port, HOST);
+    await once(socket, "connect").catch(() => {
+      throw new Error(`workerd no longer listens on ${HOST}:${port}`);
+    });
+    // It may also close only because the connection is idle.
+    await new Promise((done) => socket.once("error", () => {}).once("close", done).resume());
+  }
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask dev`: from a fresh clone to a relay that can be tried.
+
+use std::path::{self, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::relay::{Relay, Settings};
+use crate::repository::Repository;
+use crate::secrets::Secrets;
+use crate::{demo, interrupt, setup, vars, worker};
+
+/// How to run the relay.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The port on 127.0.0.1
+    #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// The directory that keeps the relay's state [default: .tagpost in the repository]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Set a limit, such as KEEPALIVE=10; repeatable
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    vars: Vec<String>,
+}
+
+/// Runs the relay until it is told to stop.
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    // What can be wrong on the command line is said before minutes of building.
+    let vars = vars::parse(&options.vars)?;
+    let secrets = Secrets::load()?;
+    let state = match &options.state {
+        Some(state) => repository.caller.join(state),
+        None => PathBuf::from(".tagpost"),
+    };
+    let state = path::absolute(&state).context("--state")?;
+
+    setup::run(repository)?;
+    worker::build(repository, &worker::Options::default())?;
+    let settings = Settings {
+        port: options.port,
+        state,
+        vars,
+        secrets: &secrets,
+    };
+    let mut relay = Relay::start(repository, &settings)?;
+    demo::create(relay.url(), &secrets, &settings.state)?;
+    let commands = demo::commands(relay.url(), repository.relative(&settings.state))?;
+    println!(
+        "\ntagpost is ready on {}; Ctrl-C stops it.\n\n{commands}",
+        relay.url()
+    );
+
+    let status = relay.wait()?;
+    if interrupt::happened() {
+        return Ok(());
+    }
+    bail!("the relay ended with {status}");
+}

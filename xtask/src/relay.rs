@@ -1,0 +1,190 @@
+//! The relay as a process: `xtask/relay.ts`, which runs the built Worker on workerd.
+//!
+//! Its state survives however it ends; nothing here or there tidies up behind it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::interrupt::Group;
+use crate::repository::Repository;
+use crate::secrets::Secrets;
+use crate::vars::Vars;
+
+/// How long a relay that was killed may keep its port.
+const PORT_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a relay may take until it is ready.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// The line that says so.
+const READY: &str = "ready";
+
+/// What a relay is started with.
+pub(crate) struct Settings<'a> {
+    pub(crate) port: u16,
+    /// An absolute path.
+    pub(crate) state: PathBuf,
+    /// Limits that differ from wrangler.toml.
+    pub(crate) vars: Vars,
+    pub(crate) secrets: &'a Secrets,
+}
+
+/// A running relay. Dropping it stops it.
+pub(crate) struct Relay {
+    group: Group,
+    url: String,
+    /// Keeps a second relay off the same state.
+    _lock: File,
+}
+
+impl Relay {
+    /// Starts a relay and waits until it is ready.
+    ///
+    /// # Errors
+    /// A port or state directory that is in use, a relay that ends or is not ready in time.
+    pub(crate) fn start(repository: &Repository, settings: &Settings) -> Result<Self> {
+        let lock = lock(&settings.state)?;
+        await_port(settings.port)?;
+        let mut command = repository.node("xtask/relay.ts")?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .env("WRANGLER_LOG", "warn");
+        let mut group = Group::spawn(&mut command).context("cannot run node")?;
+        // Secrets go through the pipe: arguments and the environment can be read by others.
+        let mut bindings = settings.vars.clone();
+        bindings.insert("ADMIN_KEY".to_owned(), settings.secrets.admin_key.clone());
+        bindings.insert("TOKEN_KEY".to_owned(), settings.secrets.token_key.clone());
+        let line = serde_json::json!({
+            "port": settings.port,
+            "state": settings.state,
+            "bindings": bindings,
+        });
+        let stdin = group.leader().stdin.as_mut();
+        writeln!(
+            stdin.ok_or_else(|| anyhow!("the relay has no stdin"))?,
+            "{line}"
+        )
+        .context("the relay does not listen")?;
+        await_ready(&mut group)?;
+        Ok(Self {
+            group,
+            url: format!("http://127.0.0.1:{}", settings.port),
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
+        // Not `Child::wait`, which would close the pipe and so stop the relay.
+        let stdin = self.group.leader().stdin.take();
+        let status = self.group.wait();
+        drop(stdin);
+        Ok(status?)
+    }
+}
+
+/// Passes on what the relay prints, and waits for the line that says it is ready.
+fn await_ready(group: &mut Group) -> Result<()> {
+    let stdout = group
+        .leader()
+        .stdout
+        .take()
+        .ok_or_else(|| anyhow!("the relay has no stdout"))?;
+    let (ready, is_ready) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if line == READY {
+                // Nobody waits any more once the relay took too long.
+                let _ = ready.send(());
+            } else {
+                println!("{line}");
+            }
+        }
+    });
+    match is_ready.recv_timeout(START_PATIENCE) {
+        Ok(()) => Ok(()),
+        Err(RecvTimeoutError::Disconnected) => bail!("the relay ended with {}", group.wait()?),
+        Err(RecvTimeoutError::Timeout) => bail!("the relay is not ready after {START_PATIENCE:?}"),
+    }
+}
+
+fn lock(state: &Path) -> Result<File> {
+    fs::create_dir_all(state).with_context(|| format!("cannot create {}", state.display()))?;
+    let path = state.join("lock");
+    let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "{} is in use by another relay; stop it, or choose another with --state",
+                state.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Waits until the port is free, in case a relay is just about to end.
+fn await_port(port: u16) -> Result<()> {
+    let deadline = Instant::now() + PORT_PATIENCE;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                if Instant::now() > deadline {
+                    bail!(
+                        "port {port} is in use; stop what listens there, or choose another with --port"
+                    );
+                }
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot listen on port {port}"));
+            }
+        }
+        thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = await_port(port).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("port {port} is in use")),
+            "{error}"
+        );
+        drop(listener);
+        await_port(port).unwrap();
+    }
+
+    #[test]
+    fn a_state_directory_serves_one_relay_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = lock(directory.path()).unwrap();
+        let error = lock(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("is in use by another relay"), "{error}");
+        drop(first);
+        lock(directory.path()).unwrap();
+    }
+}

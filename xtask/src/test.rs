@@ -1,0 +1,103 @@
+//! `cargo xtask test`: everything that has to hold before a change is kept.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::repository::Repository;
+use crate::setup::TARGET;
+use crate::{setup, step, worker};
+
+/// Where the build with faults to inject goes. It is never deployed.
+const FAULTS: &str = "build-faults";
+
+/// What to check.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these parts; repeatable
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// End-to-end tests to run, by words in their file names
+    filter: Vec<String>,
+}
+
+/// A part of the whole, in the order in which they run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The format of the Rust code
+    Format,
+    /// Clippy and the TypeScript compiler, with warnings as errors
+    Lint,
+    /// Unit and property tests of all crates
+    Native,
+    /// End-to-end tests on workerd, of a fresh build
+    Workerd,
+}
+
+/// Runs the parts; the first failure ends it.
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    setup::run(repository)?;
+    for part in Part::value_variants() {
+        if !options.only.is_empty() && !options.only.contains(part) {
+            continue;
+        }
+        match part {
+            Part::Format => format(repository)?,
+            Part::Lint => lint(repository)?,
+            Part::Native => {
+                step::run("native tests", cargo(repository, &["test", "--workspace"]))?;
+            }
+            Part::Workerd => workerd(repository, &options.filter)?,
+        }
+    }
+    Ok(())
+}
+
+fn format(repository: &Repository) -> Result<()> {
+    setup::component(repository, "fmt")?;
+    step::run("format", cargo(repository, &["fmt", "--all", "--check"]))
+}
+
+fn lint(repository: &Repository) -> Result<()> {
+    setup::component(repository, "clippy")?;
+    let native = ["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"];
+    step::run("clippy", cargo(repository, &native))?;
+    for features in ["", "fault-injection"] {
+        let name = format!("clippy for wasm {features}");
+        let wasm = [
+            "clippy",
+            "--package=tagpost",
+            "--lib",
+            "--target",
+            TARGET,
+            "--features",
+            features,
+        ];
+        let mut command = cargo(repository, &wasm);
+        command.args(["--", "-Dwarnings"]);
+        step::run(name.trim_end(), command)?;
+    }
+    let mut types = repository.node("node_modules/typescript/bin/tsc")?;
+    types.args(["--project", "tests"]);
+    step::run("types", types)
+}
+
+fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
+    worker::build(repository, &worker::Options::default())?;
+    let faults = worker::Options {
+        features: vec!["fault-injection".to_owned()],
+        out: PathBuf::from(FAULTS),
+    };
+    worker::build(repository, &faults)?;
+    let mut vitest = repository.node("node_modules/vitest/vitest.mjs")?;
+    vitest.arg("run").args(filter);
+    step::run("end-to-end tests", vitest)
+}
+
+fn cargo(repository: &Repository, arguments: &[&str]) -> Command {
+    let mut command = repository.cargo();
+    command.args(arguments);
+    command
+}

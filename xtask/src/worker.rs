@@ -1,0 +1,123 @@
+//! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and the modules of `src/`
+//! around both.
+//!
+//! Cargo alone decides what has to be compiled; the rest is made again when what cargo made, the
+//! JavaScript of `src/`, or this program has changed. wasm-bindgen is linked in, so Cargo.lock gives its
+//! version and nothing has to be installed. Bundling and minifying are left to wrangler.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::fingerprint::Fingerprint;
+use crate::repository::Repository;
+use crate::setup::TARGET;
+use crate::step;
+
+/// The hand-written modules: the Worker's entry, and what it imports.
+const MODULES: [&str; 2] = ["entry.js", "index.js"];
+
+/// The name of wasm-bindgen's module, and the stem of the wasm file it imports.
+const BINDINGS: &str = "bindings";
+
+/// What to build.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Features of the root package, as for cargo
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+    /// The directory that gets the result
+    #[arg(long, default_value = "build")]
+    pub(crate) out: PathBuf,
+}
+
+/// The build that is deployed.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            features: Vec::new(),
+            out: "build".into(),
+        }
+    }
+}
+
+/// Builds the Worker; quick when nothing has changed.
+pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
+    // Builds with other features put their result in the same place.
+    let _lock = repository.lock()?;
+    let out = &options.out;
+    compile(repository, options)?;
+
+    let wasm = repository
+        .target()
+        .join(TARGET)
+        .join("release/tagpost.wasm");
+    let modules = MODULES.map(|name| Path::new("src").join(name));
+    let program = env::current_exe().context("the path of xtask")?;
+    let inputs: Vec<&Path> = [&wasm, &program]
+        .into_iter()
+        .chain(&modules)
+        .map(PathBuf::as_path)
+        .collect();
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let fingerprint = Fingerprint::new(out, &inputs)?;
+    let products = MODULES.map(|name| out.join(name)).into_iter().chain([
+        out.join(format!("{BINDINGS}.js")),
+        out.join(format!("{BINDINGS}_bg.wasm")),
+    ]);
+    if fingerprint.is_current() && products.into_iter().all(|product| product.exists()) {
+        return Ok(());
+    }
+
+    fingerprint.forget()?;
+    bind(&wasm, out)?;
+    for (name, module) in MODULES.iter().zip(&modules) {
+        fs::copy(module, out.join(name))
+            .with_context(|| format!("cannot copy {}", module.display()))?;
+    }
+    fingerprint.keep()
+}
+
+fn compile(repository: &Repository, options: &Options) -> Result<()> {
+    let mut command = repository.cargo();
+    command.args([
+        "build",
+        "--release",
+        "--lib",
+        "--package=tagpost",
+        "--target",
+        TARGET,
+    ]);
+    let mut name = "compile the Worker".to_owned();
+    if !options.features.is_empty() {
+        let features = options.features.join(",");
+        command.args(["--features", &features]);
+        name = format!("{name} ({features})");
+    }
+    step::run(&name, command)
+}
+
+/// Writes the JavaScript through which the runtime and the wasm call each other.
+fn bind(wasm: &Path, out: &Path) -> Result<()> {
+    Bindgen::new()
+        .module(true)?
+        .input_path(wasm)
+        .out_name(BINDINGS)
+        .typescript(false)
+        // A panic ends the wasm instance: these give it a successor.
+        .reset_state_function(true)
+        .force_enable_abort_handler(true)
+        .generate(out)
+        .with_context(|| format!("wasm-bindgen cannot process {}", wasm.display()))?;
+    // The runtime gives a compiled module to a plain import, and does not know source imports.
+    let path = out.join(format!("{BINDINGS}.js"));
+    let script = fs::read_to_string(&path)?;
+    let plain = script.replacen("import source ", "import ", 1);
+    if plain == script {
+        bail!("{} has no source import of its wasm", path.display());
+    }
+    fs::write(&path, plain).with_context(|| format!("cannot write {}", path.display()))
+}
