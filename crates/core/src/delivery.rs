@@ -116,7 +116,10 @@ impl Delivery {
 
     /// A delivery that has not reached its mailbox: held, and without a step.
     pub fn waiting(device: DeviceId, since: Millis) -> Self {
-        Self { steps: Vec::new(), ..Self::first(device, State::Held, since) }
+        Self {
+            steps: Vec::new(),
+            ..Self::first(device, State::Held, since)
+        }
     }
 
     /// Whether its mailbox has taken it.
