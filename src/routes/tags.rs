@@ -1,6 +1,6 @@
 //! `/v1/tags`: which tags there are, and which devices they lead to.
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use tagpost_core::call::{Call, Status};
 use tagpost_core::id::{DeviceId, Tag};
@@ -12,6 +12,10 @@ use super::Exchange;
 use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{self, Error};
+
+/// How many mailboxes are asked for their presence at the same time. Many that have to be woken would
+/// make each other late.
+const AT_ONCE: usize = 100;
 
 /// The answer to [`list`].
 #[derive(Serialize)]
@@ -72,7 +76,7 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
     }
     let members = page.entries.iter().map(|device| member(&exchange, device));
-    let devices = join_all(members).await;
+    let devices = stream::iter(members).buffered(AT_ONCE).collect().await;
     let next = page.next(|device| device);
     Ok(respond::json(200, &Members { tag, devices, next }))
 }
