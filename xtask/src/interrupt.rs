@@ -23,6 +23,7 @@ pub(crate) const EXIT_CODE: u8 = 130;
 
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
 
 static HAPPENED: AtomicBool = AtomicBool::new(false);
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -42,11 +43,15 @@ pub(crate) fn listen() -> Result<()> {
             for group in groups().iter() {
                 let _ = kill(*group, Signal::SIGTERM);
             }
-            // The main thread sees its process end, and exits. If it does not, this does.
-            thread::sleep(GRACE);
+            let deadline = Instant::now() + GRACE;
+            while !groups().is_empty() && Instant::now() < deadline {
+                thread::sleep(POLL);
+            }
             for group in groups().iter() {
                 let _ = killpg(*group, Signal::SIGKILL);
             }
+            // The main thread saw its process end, and exits. If it waits for something else, this does.
+            thread::sleep(GRACE / 10);
             std::process::exit(EXIT_CODE.into());
         }
     });
@@ -98,7 +103,7 @@ impl Drop for Group {
             let _ = kill(self.id, Signal::SIGTERM);
             let deadline = Instant::now() + GRACE;
             while running(&mut self.leader) && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(10));
+                thread::sleep(POLL);
             }
         }
         // The leader if it would not end, and whatever outlived it.
