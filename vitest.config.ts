@@ -7,7 +7,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     // Files share a worker's modules, since loading wrangler takes a second; state is per relay.
     isolate: false,
-    maxWorkers: 2,
+    // They mostly wait, so more of them run than there are cores.
+    maxWorkers: 4,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
