@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 
 import { until, useRelay } from "./harness/index.ts";
 
-// With the shortest retention, the clean-up of what was settled is due within the test.
-const relay = useRelay({ vars: { RETENTION: 1 } });
+// With the shortest retention and time to acknowledge, all alarms that were set go off within the test.
+const relay = useRelay({ vars: { RETENTION: 1, ACK_TIMEOUT: 1 } });
 
 test("connected devices have no alarm", async () => {
   const devices = await relay.devices(3);

@@ -44,7 +44,7 @@ impl Object {
             let found = self.look_up(&frames).await;
             for frame in frames {
                 let devices = match &found {
-                    Ok(found) => addresses(&frame.to, found),
+                    Ok(found) => Ok(addresses(&frame.to, found)),
                     Err(problem) => Err(problem.clone()),
                 };
                 self.event(|mailbox, now| mailbox.publish_frame(frame, devices, now))?;
@@ -65,7 +65,10 @@ impl Object {
             return Ok(BTreeMap::new());
         }
         let found = async {
-            let limit = Config::from_env(&self.env)?.limits.max_fanout;
+            let limit = Config::from_env(&self.env)?
+                .limits
+                .max_fanout
+                .saturating_add(1);
             let db = directory::database(&self.env)?;
             Ok::<_, Error>(directory::resolve_many(&db, &tags, limit).await?)
         };
@@ -79,12 +82,9 @@ impl Object {
     }
 }
 
-fn addresses(to: &Target, found: &BTreeMap<Tag, Vec<DeviceId>>) -> Result<Vec<DeviceId>, Problem> {
+fn addresses(to: &Target, found: &BTreeMap<Tag, Vec<DeviceId>>) -> Vec<DeviceId> {
     match to {
-        Target::Device(device) => Ok(vec![device.clone()]),
-        Target::Tag(tag) => found
-            .get(tag)
-            .cloned()
-            .ok_or_else(|| Problem::new(Code::UnknownTag, format!("no device has the tag {tag}"))),
+        Target::Device(device) => vec![device.clone()],
+        Target::Tag(tag) => found.get(tag).cloned().unwrap_or_default(),
     }
 }

@@ -46,22 +46,16 @@ pub(super) async fn publish(
         .await
 }
 
-/// The devices that `to` leads to. Whether there is one behind a device's name, its mailbox knows.
+/// The devices that `to` leads to, at most one more than may be reached. Whether they are too few or
+/// too many the sender's mailbox says, once it has seen that the token holds.
 async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
-    let tag = match to {
-        Target::Device(device) => return Ok(vec![device.clone()]),
-        Target::Tag(tag) => tag,
-    };
-    let most = exchange.config.limits.max_fanout;
-    let devices = directory::resolve(&exchange.directory()?, tag, most.saturating_add(1)).await?;
-    if devices.is_empty() {
-        return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
+    match to {
+        Target::Device(device) => Ok(vec![device.clone()]),
+        Target::Tag(tag) => {
+            let limit = exchange.config.limits.max_fanout.saturating_add(1);
+            Ok(directory::resolve(&exchange.directory()?, tag, limit).await?)
+        }
     }
-    if u32::try_from(devices.len()).is_ok_and(|count| count > most) {
-        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
-        return Err(Problem::new(Code::TagTooLarge, detail).into());
-    }
-    Ok(devices)
 }
 
 /// `GET /v1/messages/{id}`

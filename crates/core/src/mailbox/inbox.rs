@@ -112,6 +112,8 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
         }
         self.check_link(now)?;
+        // What waits goes first, and may turn out to be on the wire already.
+        self.pump(now)?;
         let window = self
             .link
             .as_ref()

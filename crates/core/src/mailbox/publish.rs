@@ -89,10 +89,11 @@ impl<S: Store> Mailbox<S> {
         self.open_jobs()
     }
 
-    /// Accepts a message of this device.
+    /// Accepts a message of this device. `devices` is what its target resolved to, or one more than
+    /// `MAX_FANOUT` of them.
     ///
     /// # Errors
-    /// `too_many_requests`, `idempotency_mismatch`, `unknown_device`, or the store failed.
+    /// `too_many_requests`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`, or the store failed.
     pub fn publish(
         &mut self,
         to: Target,
@@ -149,6 +150,7 @@ impl<S: Store> Mailbox<S> {
             return Err(Problem::new(Code::UnknownDevice, "the sending device was removed").into());
         };
         self.outbox.bucket.take(&self.limits, now.at)?;
+        self.check_reach(&to, devices.len())?;
         let fingerprint = draft.fingerprint(&to);
         let known = draft
             .key
@@ -211,6 +213,25 @@ impl<S: Store> Mailbox<S> {
         self.outbox.publishing.insert(id, publishing);
         self.hand_over(id, wait, now)?;
         Ok(Published::Wait(id))
+    }
+
+    /// Whether a message to a target that resolved to so many devices can go out.
+    fn check_reach(&self, to: &Target, devices: usize) -> Result<(), Problem> {
+        let Target::Tag(tag) = to else {
+            return Ok(());
+        };
+        let most = self.limits.max_fanout;
+        if devices == 0 {
+            return Err(Problem::new(
+                Code::UnknownTag,
+                format!("no device has the tag {tag}"),
+            ));
+        }
+        if u32::try_from(devices).is_ok_and(|devices| devices <= most) {
+            return Ok(());
+        }
+        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
+        Err(Problem::new(Code::TagTooLarge, detail))
     }
 
     /// Calls every mailbox of a publish that nothing waits for already.
