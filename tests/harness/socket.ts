@@ -43,7 +43,15 @@ export class Socket {
   private constructor(ws: WebSocket) {
     this.#ws = ws;
     this.protocol = ws.protocol;
-    ws.on("message", (data, binary) => this.#take(binary ? { type: "binary" } : parse(data.toString())));
+    // A client shows life at once. It has to: local workerd ends the connection of one that never said
+    // anything only when the object goes to sleep, long after both sides have sent their close frames.
+    ws.send("ping");
+    let greeted = false;
+    ws.on("message", (data, binary) => {
+      const frame = binary ? { type: "binary" } : parse(data.toString());
+      if (greeted || frame.type !== "text:pong") this.#take(frame);
+      else greeted = true;
+    });
     this.#close = new Promise((resolve) => {
       ws.on("close", (code, reason) => {
         this.#closed = { code, reason: reason.toString() };
