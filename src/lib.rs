@@ -17,11 +17,12 @@ mod route;
 mod routes;
 mod stub;
 
+use tagpost_core::problem::Problem;
 use worker::{Context, Env, Request, Response, ResponseBody, event};
 
 use crate::config::Config;
 use crate::respond::{Error, set};
-use crate::route::{Miss, Route};
+use crate::route::{Found, Open, Route};
 use crate::routes::Exchange;
 
 #[event(fetch)]
@@ -51,20 +52,20 @@ const EVERY_ORIGIN: [(&str, &str); 2] = [
 ];
 
 async fn answer(request: Request, env: Env) -> Result<Response, Error> {
-    let found = match route::route(&request.inner().method(), &request.path()) {
-        Ok(Route::Health) => return Ok(routes::health()),
-        Ok(Route::Preflight { allow }) => return Ok(preflight(&allow)),
-        found => found,
-    };
-    let config = Config::from_env(&env)?;
-    let found = match found {
-        Ok(Route::OpenApi) => return Ok(routes::openapi()),
-        Err(miss @ (Miss::NotFound | Miss::MethodNotAllowed { .. })) => return Err(miss.into()),
-        found => found,
-    };
-    let exchange = Exchange::new(request, env, config);
-    let caller = exchange.caller(matches!(found, Ok(Route::Connect)))?;
-    exchange.serve(found?, caller).await
+    let found = route::route(&request.inner().method(), &request.path());
+    match (found, Config::from_env(&env)) {
+        (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
+        (_, Err(misconfigured)) => Err(misconfigured),
+        (Err(miss), _) => Err(miss.into()),
+        (Ok(Found::Open(Open::Description)), _) => Ok(routes::description()),
+        (Ok(Found::Preflight { allow }), _) => Ok(preflight(&allow)),
+        (Ok(Found::Guarded(route)), Ok(config)) => {
+            let exchange = Exchange::new(request, env, config);
+            let caller = exchange.caller(matches!(route, Ok(Route::Connect)))?;
+            let route = route.map_err(|name| Problem::bad_request(name.to_string()))?;
+            exchange.serve(route, caller).await
+        }
+    }
 }
 
 /// What a browser wants to know before it sends a request with these headers.

@@ -94,7 +94,6 @@ impl From<Miss> for Error {
             )
             .into(),
             Miss::MethodNotAllowed { allow } => Self::MethodNotAllowed { allow },
-            Miss::Malformed(name) => Problem::bad_request(name.to_string()).into(),
         }
     }
 }

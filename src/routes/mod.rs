@@ -35,7 +35,7 @@ pub(crate) fn health() -> Response {
 }
 
 /// `GET /openapi.json`
-pub(crate) fn openapi() -> Response {
+pub(crate) fn description() -> Response {
     respond::json_text(200, DESCRIPTION.to_owned())
 }
 
@@ -76,9 +76,6 @@ impl Exchange {
     /// Answers what `caller` asks for.
     pub(crate) async fn serve(self, route: Route, caller: Caller) -> Result<Response, Error> {
         match route {
-            Route::Health => Ok(health()),
-            Route::OpenApi => Ok(openapi()),
-            Route::Preflight { .. } => Ok(respond::empty(204)),
             Route::ListDevices => devices::list(self, caller).await,
             Route::PutDevice(device) => devices::put(self, caller, device).await,
             Route::GetDevice(device) => devices::get(self, caller, device).await,

@@ -1,0 +1,208 @@
+//! What is served, and what is not.
+
+use super::*;
+
+const ID: &str = "01J9Z3NDEKTSV4RRFFQ69G5FAV";
+
+fn device(name: &str) -> DeviceId {
+    name.parse().unwrap()
+}
+
+fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+fn id() -> MessageId {
+    ID.parse().unwrap()
+}
+
+/// What is served to who has a credential.
+fn found(method: &str, path: &str) -> Route {
+    match route(method, path) {
+        Ok(Found::Guarded(Ok(route))) => route,
+        other => panic!("{method} {path}: expected a route, got {other:?}"),
+    }
+}
+
+fn allowed(path: &str) -> String {
+    match route("BREW", path) {
+        Err(Miss::MethodNotAllowed { allow }) => allow,
+        other => panic!("{path}: expected 405, got {other:?}"),
+    }
+}
+
+#[test]
+fn every_request_of_the_contract_is_served() {
+    let expected = [
+        ("GET", "/v1/devices".to_owned(), Route::ListDevices),
+        (
+            "PUT",
+            "/v1/devices/cam-1".to_owned(),
+            Route::PutDevice(device("cam-1")),
+        ),
+        (
+            "GET",
+            "/v1/devices/cam-1".to_owned(),
+            Route::GetDevice(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1".to_owned(),
+            Route::DeleteDevice(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/tokens".to_owned(),
+            Route::RevokeTokens(device("cam-1")),
+        ),
+        (
+            "PUT",
+            "/v1/tags/a:b/devices/cam-1".to_owned(),
+            Route::Bind(tag("a:b"), device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/tags/a:b/devices/cam-1".to_owned(),
+            Route::Unbind(tag("a:b"), device("cam-1")),
+        ),
+        ("GET", "/v1/tags".to_owned(), Route::ListTags),
+        (
+            "GET",
+            "/v1/tags/kitchen".to_owned(),
+            Route::GetTag(tag("kitchen")),
+        ),
+        (
+            "POST",
+            "/v1/tags/kitchen/messages".to_owned(),
+            Route::Publish(Target::Tag(tag("kitchen"))),
+        ),
+        (
+            "POST",
+            "/v1/devices/cam-1/messages".to_owned(),
+            Route::Publish(Target::Device(device("cam-1"))),
+        ),
+        ("GET", format!("/v1/messages/{ID}"), Route::Trace(id())),
+        ("GET", "/v1/messages".to_owned(), Route::ListMessages),
+        ("DELETE", format!("/v1/messages/{ID}"), Route::Cancel(id())),
+        ("GET", "/v1/connect".to_owned(), Route::Connect),
+        ("GET", "/v1/inbox".to_owned(), Route::Inbox),
+        ("POST", format!("/v1/inbox/{ID}/ack"), Route::Ack(id())),
+        ("POST", format!("/v1/inbox/{ID}/nack"), Route::Nack(id())),
+    ];
+    for (method, path, wanted) in expected {
+        assert_eq!(found(method, &path), wanted, "{method} {path}");
+    }
+    let open = [
+        ("/health", Open::Health),
+        ("/openapi.json", Open::Description),
+    ];
+    for (path, wanted) in open {
+        assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
+    }
+}
+
+#[test]
+fn nothing_is_served_anywhere_else() {
+    for path in [
+        "",
+        "/",
+        "//",
+        "/v1",
+        "/v1/",
+        "/v2/devices",
+        "/V1/devices",
+        "/v1/devices/",
+        "/v1//devices",
+        "/v1/devices/cam-1/",
+        "/v1/devices/cam-1/nothing",
+        "/v1/devices/cam-1/messages/more",
+        "/v1/tags/kitchen/devices",
+        "/v1/tags/kitchen/devices/",
+        "/health/",
+        "/v1/inbox/x",
+        "/v1/messages/",
+        "health",
+    ] {
+        for method in ["GET", "PUT", "OPTIONS", "BREW"] {
+            assert_eq!(
+                route(method, path),
+                Err(Miss::NotFound),
+                "{method} {path:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_method_that_is_not_served_is_told_which_are() {
+    for (path, allow) in [
+        ("/health", "GET, HEAD, OPTIONS"),
+        ("/v1/devices/cam-1", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("/v1/devices/cam-1/tokens", "DELETE, OPTIONS"),
+        ("/v1/tags/kitchen/devices/cam-1", "PUT, DELETE, OPTIONS"),
+        ("/v1/tags/kitchen/messages", "POST, OPTIONS"),
+        ("/v1/connect", "GET, OPTIONS"),
+    ] {
+        assert_eq!(allowed(path), allow, "{path}");
+        assert_eq!(
+            route("OPTIONS", path),
+            Ok(Found::Preflight {
+                allow: allow.to_owned()
+            }),
+            "{path}"
+        );
+    }
+    // The method is looked at before the names.
+    assert_eq!(
+        allowed("/v1/devices/.bad"),
+        "GET, HEAD, PUT, DELETE, OPTIONS"
+    );
+}
+
+#[test]
+fn head_is_get_only_where_get_changes_nothing() {
+    assert_eq!(route("HEAD", "/health"), Ok(Found::Open(Open::Health)));
+    assert_eq!(
+        route("HEAD", "/v1/devices/cam-1"),
+        route("GET", "/v1/devices/cam-1")
+    );
+    for path in ["/v1/inbox", "/v1/connect"] {
+        assert!(
+            matches!(route("HEAD", path), Err(Miss::MethodNotAllowed { .. })),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn percent_encoding_means_what_it_encodes() {
+    assert_eq!(
+        found("GET", "/v1/devices/cam%2D1"),
+        Route::GetDevice(device("cam-1"))
+    );
+    assert_eq!(found("GET", "/v1/tags/a%3Ab"), Route::GetTag(tag("a:b")));
+    assert_eq!(found("GET", "/v1/%64evices"), Route::ListDevices);
+}
+
+#[test]
+fn a_malformed_name_is_named() {
+    let long = format!("/v1/devices/{}", "a".repeat(65));
+    for (method, path, what) in [
+        ("GET", "/v1/devices/.hidden", "device"),
+        ("GET", "/v1/devices/a%2Fb", "device"),
+        ("GET", "/v1/devices/%FF", "device"),
+        ("GET", "/v1/devices/a%00", "device"),
+        ("GET", "/v1/devices/a%", "device"),
+        ("GET", "/v1/devices/a:b", "device"),
+        ("GET", long.as_str(), "device"),
+        ("PUT", "/v1/tags/b%C3%A4d/devices/ok", "tag"),
+        ("PUT", "/v1/tags/ok/devices/b+d", "device"),
+        ("GET", "/v1/messages/7", "message id"),
+        ("POST", "/v1/inbox/not-a-ulid/ack", "message id"),
+    ] {
+        match route(method, path) {
+            Ok(Found::Guarded(Err(name))) => assert_eq!(name.what, what, "{method} {path}"),
+            other => panic!("{method} {path}: expected 400 for the {what}, got {other:?}"),
+        }
+    }
+}
