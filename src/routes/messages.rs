@@ -33,14 +33,7 @@ pub(super) async fn publish(
     let longest = exchange.config.limits.max_payload_bytes as usize;
     let body = input::body(&mut exchange.request, longest).await?;
     let draft = Draft::from_http(|name| exchange.header(name), &body, &exchange.config.limits)?;
-    let devices = match addresses(&exchange, &to).await {
-        Ok(devices) => devices,
-        Err(error) => {
-            // Nothing is said about a tag to a device whose token was revoked; its mailbox knows.
-            exchange.check(claims).await?;
-            return Err(error);
-        }
-    };
+    let devices = addresses(&exchange, &to).await?;
     exchange
         .ask_own(claims, Call::Publish { to, devices, draft })
         .await

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tagpost_core::call::{Call, Request, Status};
+use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
@@ -126,13 +126,6 @@ impl Exchange {
             call,
         };
         stub::ask_for(&self.env, &request).await
-    }
-
-    /// Passes only a caller whose token was not revoked.
-    async fn check(&self, caller: Claims) -> Result<(), Error> {
-        let device = caller.device.clone();
-        let _: Status = self.ask_for(&device, Some(caller), Call::Status).await?;
-        Ok(())
     }
 
     /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its

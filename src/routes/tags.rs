@@ -66,7 +66,10 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
     let (after, limit) = (query.cursor()?, query.limit()?);
     if let Caller::Device(claims) = caller {
         // The directory cannot know whether the token was revoked; the device's own mailbox does.
-        exchange.check(claims).await?;
+        let device = claims.device.clone();
+        let _: Status = exchange
+            .ask_for(&device, Some(claims), Call::Status)
+            .await?;
     }
     let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
     if page.entries.is_empty() && after.is_none() {
