@@ -75,6 +75,26 @@ describe("restart", () => {
     expect((await receiver!.status()).is(200).held).toBe(1);
   });
 
+  test("a publish that it breaks off can be repeated with its key and stays one message", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const to = { device: receiver!.name };
+    const socket = await receiver!.connect();
+    const broken = sender!.publish(to, "x", { key: "k", wait: 20 }).catch(() => undefined);
+    const first = await socket.next("message");
+    await relay.restart();
+    expect(await broken).toBeUndefined();
+
+    const again = await receiver!.connect();
+    again.answer();
+    const { id } = (await sender!.publish(to, "x", { key: "k", wait: 10 })).json;
+    expect(id).toBe(first.id);
+    expect((await sender!.settled(id)).summary).toEqual({ delivered: 1 });
+    const end = (await sender!.publish(to, "end", { wait: 10 })).is(200);
+    await again.next((frame) => frame.id === end.id);
+    const ids = again.seen.filter(({ payload }) => payload === "x").map((message) => message.id);
+    expect([...new Set(ids)]).toEqual([id]);
+  });
+
   test("devices, tags and revocations are remembered across it", async () => {
     const [device, revoked] = await relay.devices(2);
     const tag = await relay.tag(device!, revoked!);

@@ -44,9 +44,10 @@ export class RelayProcess extends Service {
     this.#process = child;
     const ask = async () => {
       if (child.exitCode !== null) throw new Error(`the relay ended with ${child.exitCode}: ${this.#output}`);
-      return this.#answers();
+      return this.#answers("/v1/devices");
     };
-    await until("the relay to answer", ask, (answers) => answers, 60_000);
+    // It listens before its database is migrated, so that only an answer from there shows that it is ready.
+    await until("the relay to answer", ask, (ready) => ready, 60_000);
   }
 
   /** Kills it and everything it started, and waits until it is gone. */
@@ -56,7 +57,7 @@ export class RelayProcess extends Service {
     const exit = once(child, "exit");
     process.kill(-child.pid, "SIGKILL");
     await exit;
-    await until("the relay to be gone", () => this.#answers(), (answers) => !answers);
+    await until("the relay to be gone", () => this.#answers("/health"), (answers) => !answers);
   }
 
   async stop(): Promise<void> {
@@ -65,8 +66,8 @@ export class RelayProcess extends Service {
     rmSync(this.#state, { recursive: true, force: true });
   }
 
-  async #answers(): Promise<boolean> {
-    return this.request("GET", "/health", { timeout: 1000 }).then(
+  async #answers(path: string): Promise<boolean> {
+    return this.request("GET", path, { token: this.adminKey, timeout: 1000 }).then(
       ({ status }) => status === 200,
       () => false,
     );
