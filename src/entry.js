@@ -1,9 +1,9 @@
 // What the runtime loads: the Worker and the mailboxes, each call kept from hanging.
 //
-// A panic leaves its call unanswered for ever, and takes every Rust future of the isolate along. So every
-// call here ends at the latest when the isolate panics: the Worker's with a 500, a mailbox's by ending
-// the object. What was not committed is gone with it, its sockets are closed, and its next event finds
-// a new object over the same rows. Nothing is decided here.
+// A panic, or a JavaScript error thrown through Rust, leaves its call unanswered for ever and the wasm
+// instance unfit, with every future of the isolate. So every call here ends at the latest then: the
+// Worker's with a 500, a mailbox's by ending the object. What was not committed is gone with it, its
+// sockets are closed, and its next event finds a new object over the same rows. Nothing is decided here.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 
@@ -16,12 +16,10 @@ const SOCKET_EVENT_LIMIT = 30_000;
 const running = new Set();
 
 addEventListener("error", ({ error }) => {
-  if (error instanceof WebAssembly.RuntimeError) {
-    for (const end of running) end(error);
-  }
+  for (const end of running) end(error);
 });
 
-/** The outcome of `call`, or a rejection as soon as the isolate panics. */
+/** The outcome of `call`, or a rejection as soon as anything in the isolate fails uncaught. */
 async function contained(call) {
   let end;
   const panic = new Promise((_, reject) => {

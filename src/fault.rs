@@ -1,9 +1,9 @@
 //! Faults on purpose, for the tests that show what a fault does not do.
 //!
 //! Only a build with the feature `fault-injection` has any; in others these functions are empty. The
-//! header `Tagpost-Fault: panic@deliver` makes the call `deliver` panic; `throw` throws a JavaScript
-//! error and `hang` never ends. With `@message` or `@alarm` the next event of that kind in this isolate
-//! fails instead of the call.
+//! header `Tagpost-Fault: panic@deliver` makes the next call `deliver` in this isolate panic; `throw`
+//! throws a JavaScript error and `hang` never ends. Places are the names of calls, and `fetch`, `message`
+//! and `alarm` for the object's events.
 
 #[cfg(feature = "fault-injection")]
 mod injected {
@@ -23,27 +23,25 @@ mod injected {
         fn throw_on_purpose();
     }
 
+    /// Fails now if the request asks for it here; what it asks for elsewhere waits until it comes there.
     pub(crate) async fn cause(place: &str, request: &Request) -> worker::Result<()> {
-        let Some(fault) = request.headers().get("tagpost-fault")? else {
-            return Ok(());
-        };
-        match fault.split_once('@') {
-            Some((_, "message" | "alarm")) => ARMED.with(|armed| *armed.borrow_mut() = Some(fault)),
-            Some((kind, at)) if at == place => fail(kind).await,
-            _ => {}
+        if let Some(fault) = request.headers().get("tagpost-fault")?
+            && place == "fetch"
+        {
+            ARMED.with(|armed| armed.replace(Some(fault)));
         }
-        Ok(())
+        cause_armed(place).await
     }
 
     pub(crate) async fn cause_armed(place: &str) -> worker::Result<()> {
-        let fault = ARMED.with(|armed| armed.borrow().clone());
-        let fault = fault.and_then(|fault| {
-            let (kind, at) = fault.split_once('@')?;
-            (at == place).then(|| kind.to_owned())
+        let armed = ARMED.with(|armed| {
+            let mut armed = armed.borrow_mut();
+            let here =
+                |fault: &mut String| fault.split_once('@').is_some_and(|(_, at)| at == place);
+            armed.take_if(here)
         });
-        if let Some(kind) = fault {
-            ARMED.with(|armed| *armed.borrow_mut() = None);
-            fail(&kind).await;
+        if let Some((kind, _)) = armed.as_deref().and_then(|fault| fault.split_once('@')) {
+            fail(kind).await;
         }
         Ok(())
     }

@@ -1,18 +1,18 @@
 // The Rust code as the runtime wants it: the Worker, and the class of the mailboxes.
 //
-// A panic ends the wasm instance, and with it every Rust object of this isolate. The next call starts a
-// new instance, and each mailbox its successor. What a panic does to the call it happened in is the
-// entry's concern.
+// A panic, or an error thrown through Rust, leaves the wasm instance unfit, and with it every Rust object
+// of this isolate. The next call starts a new instance, and each mailbox its successor. What that does
+// to the calls that were under way is the entry's concern.
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 
 import * as rust from "./bindings.js";
 
-// Rust's panic hook sets `criticalError`; each new instance counts up `instanceId`.
+// Rust's panic hook sets `criticalError` too; each new instance counts up `instanceId`.
 const state = rust.__worker_init_state();
 
-addEventListener("error", ({ error }) => {
-  if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
+addEventListener("error", () => {
+  state.criticalError = true;
 });
 
 function revive() {
