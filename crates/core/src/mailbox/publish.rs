@@ -26,7 +26,7 @@ use crate::trace::Trace;
 /// A call to deliver is void after so many milliseconds beyond its wait: nobody listens any more.
 const CALL_SLACK: Millis = 10_000;
 
-/// When a job is looked at that was written before its message left.
+/// When a mailbox looks after a job that it is busy with, should it have failed meanwhile.
 pub(super) const SAFETY_DELAY: Millis = 30_000;
 
 /// When a delivery is tried again that did not reach its mailbox.
@@ -179,9 +179,8 @@ impl<S: Store> Mailbox<S> {
                 outbox_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
             outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, None)?;
-            let retry_at = if many { now.at } else { now.at + SAFETY_DELAY };
-            outbox_rows::insert_job(&self.store, &message, retry_at)?;
-            self.wake_by(retry_at);
+            outbox_rows::insert_job(&self.store, &message, now.at)?;
+            self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
             self.wait_in_line(id, &deliveries);
@@ -433,7 +432,7 @@ impl<S: Store> Mailbox<S> {
             ..
         } = publishing;
         outbox_rows::insert(&self.store, message, key.as_ref(), deliveries, None)?;
-        outbox_rows::insert_job(&self.store, message, now.at + SAFETY_DELAY)?;
+        outbox_rows::insert_job(&self.store, message, now.at)?;
         self.wake_by(now.at + SAFETY_DELAY);
         Ok(())
     }
