@@ -1,4 +1,4 @@
-//! Taking messages for the device, and settling them.
+//! Taking messages for the device.
 //!
 //! A message that comes while the device is online and nothing waits before it goes on the wire
 //! first, unstored; whoever handed it over waits. If the acknowledgement comes in time the message
@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::inbox_rows::{self, Found, Held, Key};
+use super::inbox_rows::{self, Key};
 use super::link::{InFlight, Stored};
 use super::report::Reports;
+use super::settle::sent_once;
 use super::{Effect, Mailbox};
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State};
@@ -16,13 +17,6 @@ use crate::id::MessageId;
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
-
-/// How many settled deliveries that were never stored are remembered, so that a repeated call finds
-/// them as long as the mailbox is awake.
-const RECENT: usize = 256;
-
-/// How many expired messages are settled in one event.
-const BATCH: u32 = 500;
 
 /// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
 #[derive(Debug, Default)]
@@ -38,7 +32,8 @@ pub(super) struct Inbox {
     /// Whether rows may wait that were on the wire before.
     pub(super) again: bool,
     pub(super) reports: Reports,
-    recent: VecDeque<(MessageId, Delivery)>,
+    /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
+    pub(super) recent: VecDeque<(MessageId, Delivery)>,
 }
 
 /// A call to deliver, as far as it got.
@@ -182,7 +177,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether a message is on the wire and not stored.
-    fn waits_unstored(&self, id: MessageId) -> bool {
+    pub(super) fn waits_unstored(&self, id: MessageId) -> bool {
         let entry = self.link.as_ref().and_then(|link| link.in_flight.get(&id));
         entry.is_some_and(|entry| matches!(entry.store, Stored::Not(_)))
     }
@@ -236,128 +231,6 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// The device has taken a message: `reply` is what it answers. Unknown and settled ids change
-    /// nothing.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn ack(
-        &mut self,
-        id: MessageId,
-        reply: Option<Box<serde_json::value::RawValue>>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        self.conclude(id, State::Delivered, now, |delivery| Delivery {
-            reply,
-            ..delivery
-        })
-    }
-
-    /// The device refuses a message. Unknown and settled ids change nothing.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn nack(
-        &mut self,
-        id: MessageId,
-        reason: Option<String>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        self.conclude(id, State::Rejected, now, |delivery| Delivery {
-            reason,
-            ..delivery
-        })
-    }
-
-    /// The sender takes a message back.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn withdraw(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
-        self.conclude(id, State::Cancelled, now, |delivery| delivery)?;
-        self.look(id, now)
-    }
-
-    /// Where a message stands.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn look(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
-        self.look_in(id, true, now)
-    }
-
-    /// Ends a delivery, wherever its message is.
-    fn conclude(
-        &mut self,
-        id: MessageId,
-        state: State,
-        now: Now,
-        complete: impl FnOnce(Delivery) -> Delivery,
-    ) -> Result<(), StoreError> {
-        let Some(device) = self.device().cloned() else {
-            return Ok(());
-        };
-        let waits_unstored = self.waits_unstored(id);
-        let unstored = match self.link.as_mut() {
-            Some(link) if waits_unstored => link.in_flight.remove(&id),
-            _ => None,
-        };
-        if let Some(
-            entry @ InFlight {
-                store: Stored::Not(message),
-                ..
-            },
-        ) = &unstored
-        {
-            let delivery = sent_once(&device, entry).then(state, now.at);
-            self.forget_unstored(id, message.size, complete(delivery));
-        } else if let Some(mut held) = inbox_rows::held(&self.store, id)? {
-            if let Some(entry) = self.link.as_ref().and_then(|link| link.in_flight.get(&id)) {
-                held.catch_up(entry);
-            }
-            let delivery = held.delivery(&device, true).then(state, now.at);
-            self.settle(held, complete(delivery), now)?;
-        }
-        self.pump(now)
-    }
-
-    /// Writes down a stored delivery's last state, and reports it.
-    pub(super) fn settle(
-        &mut self,
-        held: Held,
-        delivery: Delivery,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        inbox_rows::save_settled(&self.store, held.key, &delivery)?;
-        self.inbox.messages = self.inbox.messages.saturating_sub(1);
-        self.inbox.bytes = self.inbox.bytes.saturating_sub(held.size);
-        if let Some(link) = self.link.as_mut() {
-            link.changed |= link.in_flight.remove(&held.key.id).is_some();
-        }
-        self.inbox.reports.add(held.sender.clone(), held.key);
-        self.report(&held.sender, now)
-    }
-
-    /// Settles messages whose time has run out, and those on the wire for it.
-    pub(super) fn expire(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(device) = self.account.as_ref().map(|account| account.device.clone()) else {
-            return Ok(());
-        };
-        let expired = inbox_rows::expired(&self.store, now.at, BATCH)?;
-        for mut held in expired {
-            if let Some(entry) = self
-                .link
-                .as_ref()
-                .and_then(|link| link.in_flight.get(&held.key.id))
-            {
-                held.catch_up(entry);
-            }
-            let delivery = held.delivery(&device, false).then(State::Expired, now.at);
-            self.settle(held, delivery, now)?;
-        }
-        Ok(())
-    }
-
     /// Settles what a message with a topic replaces, stored or not.
     fn replace(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
         let Some(topic) = &message.topic else {
@@ -395,63 +268,6 @@ impl<S: Store> Mailbox<S> {
         Ok(on_the_wire || recent || inbox_rows::find(&self.store, id)?.is_some())
     }
 
-    /// Where a message stands, asking the table only if `stored`.
-    fn look_in(&mut self, id: MessageId, stored: bool, now: Now) -> Result<Delivered, StoreError> {
-        let Some(device) = self.device().cloned() else {
-            return Ok(Delivered::UnknownDevice);
-        };
-        if let Some((_, delivery)) = self.inbox.recent.iter().find(|(known, _)| *known == id) {
-            return Ok(Delivered::Known(delivery.clone()));
-        }
-        let entry = self.link.as_ref().and_then(|link| link.in_flight.get(&id));
-        if let Some(
-            entry @ InFlight {
-                store: Stored::Not(_),
-                ..
-            },
-        ) = entry
-        {
-            return Ok(Delivered::Known(sent_once(&device, entry)));
-        }
-        if !stored {
-            return Ok(Delivered::UnknownMessage);
-        }
-        Ok(match inbox_rows::find(&self.store, id)? {
-            None => Delivered::UnknownMessage,
-            Some(Found::Settled(delivery)) => Delivered::Known(delivery),
-            Some(Found::Held(mut held)) => {
-                if let Some(entry) = entry {
-                    held.catch_up(entry);
-                }
-                let polled = held.attempts > 0 && held.retry_at > now.at;
-                let on_the_wire = entry.is_some() || (self.link.is_none() && polled);
-                Delivered::Known(held.delivery(&device, on_the_wire))
-            }
-        })
-    }
-
-    /// The answer for a message that is settled before it was anywhere.
-    fn never_stored(&mut self, id: MessageId, delivery: Delivery) -> Accepted {
-        self.remember(id, delivery.clone());
-        Accepted::Answer(Delivered::Known(delivery))
-    }
-
-    /// Lets go of a message that was on the wire and never stored, and answers who waits for it.
-    fn forget_unstored(&mut self, id: MessageId, size: u32, delivery: Delivery) {
-        self.inbox.messages = self.inbox.messages.saturating_sub(1);
-        self.inbox.bytes = self.inbox.bytes.saturating_sub(u64::from(size));
-        self.remember(id, delivery.clone());
-        self.effects
-            .push(Effect::Delivered(id, Delivered::Known(delivery)));
-    }
-
-    fn remember(&mut self, id: MessageId, delivery: Delivery) {
-        if self.inbox.recent.len() >= RECENT {
-            self.inbox.recent.pop_front();
-        }
-        self.inbox.recent.push_back((id, delivery));
-    }
-
     /// When something stored is due: an expiry, or a message that was sent and not acknowledged.
     pub(super) fn inbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let totals = inbox_rows::totals(&self.store, now.at, self.limits.max_attempts)?;
@@ -461,19 +277,5 @@ impl<S: Store> Mailbox<S> {
             Stored::Not(_) => None,
         });
         Ok(due.chain(totals.expires_at).chain(totals.retry_at).min())
-    }
-}
-
-/// A delivery that is on the wire for the first time and not stored.
-fn sent_once(device: &crate::id::DeviceId, entry: &InFlight) -> Delivery {
-    let sent = Delivery::first(device.clone(), State::Sent, entry.sent_at);
-    let steps = sent
-        .steps
-        .into_iter()
-        .map(|step| crate::delivery::Step { attempt: 1, ..step });
-    Delivery {
-        attempts: 1,
-        steps: steps.collect(),
-        ..sent
     }
 }

@@ -27,6 +27,7 @@ mod registration;
 mod report;
 mod retention;
 mod sent;
+mod settle;
 mod wire;
 
 use self::account::Account;
