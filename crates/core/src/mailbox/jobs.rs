@@ -5,14 +5,21 @@
 //! when every mailbox has taken its message.
 
 use super::Mailbox;
-use super::outbox_rows::{self, Job};
-use super::publish::{FIRST_RETRY, SAFETY_DELAY, taken};
+use super::handover::taken;
+use super::job_rows::{self, Job};
+use super::outbox_rows;
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
+
+/// When a mailbox looks after a job that it is busy with, should it have failed meanwhile.
+pub(super) const SAFETY_DELAY: Millis = 30_000;
+
+/// When a delivery is tried again that did not reach its mailbox.
+pub(super) const FIRST_RETRY: Millis = 1_000;
 
 /// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
 const WAIT: u32 = 1_000;
@@ -32,7 +39,7 @@ pub(super) struct Work {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_jobs(&mut self) -> Result<(), StoreError> {
-        for job in outbox_rows::jobs(&self.store)? {
+        for job in job_rows::jobs(&self.store)? {
             if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
                 self.wait_in_line(job.id, &trace.deliveries);
             }
@@ -63,7 +70,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        for job in outbox_rows::jobs(&self.store)? {
+        for job in job_rows::jobs(&self.store)? {
             let due = job.retry_at <= now.at && !self.outbox.publishing.contains_key(&job.id);
             if due && self.outbox.work.is_none() {
                 self.pass(job, now)?;
@@ -74,7 +81,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Goes on with the pass through a job, up to the next part that has something to hand over.
     fn pass(&mut self, mut job: Job, now: Now) -> Result<(), StoreError> {
-        let Some(message) = outbox_rows::job_message(&self.store, job.id)? else {
+        let Some(message) = job_rows::job_message(&self.store, job.id)? else {
             return Ok(());
         };
         let mut after = self.outbox.passed.remove(&job.id);
@@ -111,11 +118,11 @@ impl<S: Store> Mailbox<S> {
         {
             job.tries += 1;
             job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
-            outbox_rows::save_job(&self.store, &job)?;
+            job_rows::save_job(&self.store, &job)?;
             self.wake_by(job.retry_at);
             return Ok(());
         }
-        outbox_rows::delete_job(&self.store, job.id)
+        job_rows::delete_job(&self.store, job.id)
     }
 
     /// Whether a delivery has to be handed over and no older message to its device has to be first.

@@ -15,13 +15,16 @@
 
 mod account;
 mod connection;
+mod handover;
 mod inbox;
 mod inbox_rows;
+mod job_rows;
 mod jobs;
 mod link;
 mod outbox_rows;
 mod publish;
 mod rate;
+mod receipt_rows;
 mod receipts;
 mod registration;
 mod report;

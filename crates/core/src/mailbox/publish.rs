@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jobs::Work;
+use super::jobs::{SAFETY_DELAY, Work};
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
 use super::sent::Withdrawal;
-use super::{ConnectionId, Effect, Errand, Failure, Mailbox, PublishFrame};
-use crate::call::{Call, Delivered};
-use crate::delivery::{Delivery, State};
+use super::{ConnectionId, Failure, Mailbox, PublishFrame};
+use super::{job_rows, receipt_rows};
+use crate::delivery::Delivery;
 use crate::frame::ToDevice;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
@@ -22,15 +22,6 @@ use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
-
-/// A call to deliver is void after so many milliseconds beyond its wait: nobody listens any more.
-const CALL_SLACK: Millis = 10_000;
-
-/// When a mailbox looks after a job that it is busy with, should it have failed meanwhile.
-pub(super) const SAFETY_DELAY: Millis = 30_000;
-
-/// When a delivery is tried again that did not reach its mailbox.
-pub(super) const FIRST_RETRY: Millis = 1_000;
 
 /// What the outbox keeps in memory; all of it can be had from the rows again.
 #[derive(Debug, Default)]
@@ -55,17 +46,17 @@ pub(super) struct Outbox {
 /// A publish that is not answered.
 #[derive(Debug)]
 pub(super) struct Publishing {
-    message: Message,
+    pub(super) message: Message,
     pub(super) deliveries: Vec<Delivery>,
     /// Calls under way.
-    open: usize,
+    pub(super) open: usize,
     /// Whether it is written down.
-    stored: bool,
-    key: Option<IdempotencyKey>,
+    pub(super) stored: bool,
+    pub(super) key: Option<IdempotencyKey>,
     /// The one device it is addressed to does not exist.
-    unknown: bool,
+    pub(super) unknown: bool,
     /// The frames that it answers.
-    frames: Vec<(ConnectionId, Option<String>)>,
+    pub(super) frames: Vec<(ConnectionId, Option<String>)>,
 }
 
 /// A publish, as far as it got.
@@ -79,7 +70,7 @@ pub enum Published {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_outbox(&mut self) -> Result<(), StoreError> {
-        let span = outbox_rows::receipts_span(&self.store)?;
+        let span = receipt_rows::span(&self.store)?;
         let noted = self
             .account
             .as_ref()
@@ -155,7 +146,7 @@ impl<S: Store> Mailbox<S> {
         let known = draft
             .key
             .as_ref()
-            .map(|key| outbox_rows::key(&self.store, key));
+            .map(|key| job_rows::key(&self.store, key));
         if let Some((id, known)) = known.transpose()?.flatten() {
             return self.repeated(id, known == fingerprint, frame);
         }
@@ -176,10 +167,10 @@ impl<S: Store> Mailbox<S> {
             .any(|delivery| self.outbox.waiting.contains_key(&delivery.device));
         if many || behind || key.is_some() {
             if let Some(key) = &key {
-                outbox_rows::insert_key(&self.store, key, id, fingerprint)?;
+                job_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
             outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, None)?;
-            outbox_rows::insert_job(&self.store, &message, now.at)?;
+            job_rows::insert_job(&self.store, &message, now.at)?;
             self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
@@ -233,187 +224,6 @@ impl<S: Store> Mailbox<S> {
         Err(Problem::new(Code::TagTooLarge, detail))
     }
 
-    /// Calls every mailbox of a publish that nothing waits for already.
-    fn hand_over(&mut self, id: MessageId, wait: u32, now: Now) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.get(&id) else {
-            return Ok(());
-        };
-        let free = |device: &&DeviceId| !self.outbox.waiting.contains_key(*device);
-        let devices = publishing
-            .deliveries
-            .iter()
-            .map(|delivery| &delivery.device);
-        let devices: Vec<DeviceId> = devices.filter(free).cloned().collect();
-        let message = publishing.message.clone();
-        let open = devices.len();
-        for device in devices {
-            self.call_deliver(&device, message.clone(), wait, false, now);
-        }
-        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
-            publishing.open = open;
-        }
-        if open == 0 {
-            self.answer(id, now)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Calls one mailbox to deliver a message.
-    pub(super) fn call_deliver(
-        &mut self,
-        to: &DeviceId,
-        message: Message,
-        wait: u32,
-        again: bool,
-        now: Now,
-    ) {
-        let id = message.id;
-        let calls = self.outbox.calling.entry(to.clone()).or_default();
-        // While an earlier call is not answered it is not certain that its message is there first.
-        let after = calls.range(..id).next_back().copied();
-        calls.insert(id);
-        let until = now.at + i64::from(wait) + CALL_SLACK;
-        let call = Call::Deliver {
-            message,
-            wait,
-            again,
-            after,
-            until,
-        };
-        self.effects.push(Effect::Call {
-            to: to.clone(),
-            errand: Errand::Deliver(id),
-            call,
-        });
-    }
-
-    /// A mailbox has answered a call, or could not be reached.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn returned(
-        &mut self,
-        from: &DeviceId,
-        errand: Errand,
-        answer: Option<&str>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let delivered = || answer.and_then(|text| serde_json::from_str::<Delivered>(text).ok());
-        match errand {
-            Errand::Report => self.reported(from, answer.is_some(), now),
-            Errand::Withdraw(id) => self.withdrawn(id, from, delivered(), now),
-            Errand::Deliver(id) => {
-                if let Some(calls) = self.outbox.calling.get_mut(from) {
-                    calls.remove(&id);
-                    if calls.is_empty() {
-                        self.outbox.calling.remove(from);
-                    }
-                }
-                if self.outbox.publishing.contains_key(&id) {
-                    self.handed_over(id, from, delivered(), now)
-                } else {
-                    self.worked(id, from, delivered(), now)
-                }
-            }
-        }
-    }
-
-    fn handed_over(
-        &mut self,
-        id: MessageId,
-        device: &DeviceId,
-        answer: Option<Delivered>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
-            return Ok(());
-        };
-        let alone = matches!(publishing.message.to, Target::Device(_));
-        publishing.unknown |= alone && matches!(answer, Some(Delivered::UnknownDevice));
-        if let Some(delivery) = taken(device, answer, now.at) {
-            let known = publishing
-                .deliveries
-                .iter_mut()
-                .find(|known| known.device == *device);
-            // A receipt may have come before the answer; the last state stays.
-            if let Some(known) = known.filter(|known| !known.state.is_last()) {
-                *known = delivery;
-            }
-        }
-        publishing.open = publishing.open.saturating_sub(1);
-        if publishing.open == 0 {
-            self.answer(id, now)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Every mailbox has answered or failed: writes down what became of the message, and says so.
-    fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.remove(&id) else {
-            return Ok(());
-        };
-        let Publishing {
-            message,
-            deliveries,
-            stored,
-            key,
-            unknown,
-            frames,
-            ..
-        } = publishing;
-        if unknown || self.device().is_none() {
-            if stored {
-                outbox_rows::delete(&self.store, id, key.as_ref().map(IdempotencyKey::as_str))?;
-            }
-            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
-            for (connection, reference) in &frames {
-                self.send_problem(*connection, reference.as_deref(), &problem);
-            }
-            self.effects.push(Effect::Published(id, Err(problem)));
-            return Ok(());
-        }
-        let done = deliveries.iter().all(|delivery| delivery.state.is_last());
-        let done_at = done.then_some(now.at);
-        if stored {
-            outbox_rows::save(&self.store, id, &deliveries, done_at)?;
-        } else {
-            outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, done_at)?;
-        }
-        if deliveries.iter().all(Delivery::is_taken) {
-            if stored {
-                outbox_rows::delete_job(&self.store, id)?;
-            }
-        } else {
-            outbox_rows::insert_job(&self.store, &message, now.at + FIRST_RETRY)?;
-            self.wait_in_line(id, &deliveries);
-            self.wake_by(now.at + FIRST_RETRY);
-        }
-        self.wake_by(self.clean_up_at(message.sent_at));
-        let Message {
-            to,
-            sent_at: accepted_at,
-            expires_at,
-            ..
-        } = message;
-        let trace = Trace {
-            id,
-            to,
-            accepted_at,
-            expires_at,
-            deliveries,
-        };
-        for (connection, reference) in &frames {
-            self.send_published(*connection, reference.as_deref(), &trace);
-        }
-        if trace.is_settled() {
-            self.effects.push(Effect::Settled(id));
-        }
-        self.effects.push(Effect::Published(id, Ok(trace)));
-        Ok(())
-    }
-
     /// Writes down a publish that is not answered, because something about it has to be kept.
     pub(super) fn store_publishing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(publishing) = self
@@ -432,7 +242,7 @@ impl<S: Store> Mailbox<S> {
             ..
         } = publishing;
         outbox_rows::insert(&self.store, message, key.as_ref(), deliveries, None)?;
-        outbox_rows::insert_job(&self.store, message, now.at)?;
+        job_rows::insert_job(&self.store, message, now.at)?;
         self.wake_by(now.at + SAFETY_DELAY);
         Ok(())
     }
@@ -457,7 +267,12 @@ impl<S: Store> Mailbox<S> {
         Ok(Published::Answer(trace.ok_or_else(gone)?))
     }
 
-    fn send_published(&mut self, connection: ConnectionId, reference: Option<&str>, trace: &Trace) {
+    pub(super) fn send_published(
+        &mut self,
+        connection: ConnectionId,
+        reference: Option<&str>,
+        trace: &Trace,
+    ) {
         let published = ToDevice::Published {
             reference,
             id: trace.id,
@@ -476,16 +291,5 @@ impl<S: Store> Mailbox<S> {
         self.outbox.passed.clear();
         self.outbox.work = None;
         Ok(())
-    }
-}
-
-/// What an answer makes of a delivery; `None` where the mailbox has not taken it.
-pub(super) fn taken(device: &DeviceId, answer: Option<Delivered>, now: Millis) -> Option<Delivery> {
-    match answer? {
-        Delivered::Known(delivery) => Some(delivery),
-        Delivered::UnknownDevice => {
-            Some(Delivery::first(device.clone(), State::Refused, now).because("device_removed"))
-        }
-        Delivered::UnknownMessage | Delivered::NotNow => None,
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::outbox_rows::{self, Sent};
+use super::receipt_rows;
 use super::{Effect, Mailbox};
 use crate::call::Settled;
 use crate::delivery::Delivery;
@@ -170,7 +171,7 @@ impl<S: Store> Mailbox<S> {
             reply: delivery.reply.clone(),
             reason: delivery.reason.clone(),
         };
-        outbox_rows::insert_receipt(&self.store, &receipt, now.at)?;
+        receipt_rows::insert(&self.store, &receipt, now.at)?;
         self.wake_by(self.clean_up_at(now.at));
         self.send_receipt(&receipt);
         Ok(())
@@ -187,7 +188,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn send_unseen_receipts(&mut self) -> Result<(), StoreError> {
         let mut after = 0;
         loop {
-            let page = outbox_rows::receipts_after(&self.store, after, PAGE)?;
+            let page = receipt_rows::after(&self.store, after, PAGE)?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -198,7 +199,7 @@ impl<S: Store> Mailbox<S> {
 
     /// The device has seen all receipts up to `seq`.
     pub(super) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
-        outbox_rows::delete_receipts(&self.store, seq)
+        receipt_rows::delete(&self.store, seq)
     }
 }
 

@@ -4,8 +4,8 @@
 //! became due in a sixteenth of the retention time, at most an hour.
 
 use super::Mailbox;
-use super::outbox_rows;
-use super::publish::SAFETY_DELAY;
+use super::jobs::SAFETY_DELAY;
+use super::{job_rows, outbox_rows, receipt_rows};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -41,9 +41,9 @@ impl<S: Store> Mailbox<S> {
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
         }
-        let unseen = outbox_rows::receipts_until(&self.store, until, BATCH)?;
+        let unseen = receipt_rows::until(&self.store, until, BATCH)?;
         if let Some(seq) = unseen {
-            outbox_rows::delete_receipts(&self.store, seq)?;
+            receipt_rows::delete(&self.store, seq)?;
         }
         let more = done.len() >= BATCH as usize || unseen.is_some();
         if more && self.oldest()?.is_some_and(|at| at <= until) {
@@ -56,7 +56,7 @@ impl<S: Store> Mailbox<S> {
 
     /// The time of the oldest row that has to go one day.
     fn oldest(&self) -> Result<Option<Millis>, StoreError> {
-        let receipt = outbox_rows::receipts_span(&self.store)?.map(|(_, at, _)| at);
+        let receipt = receipt_rows::span(&self.store)?.map(|(_, at, _)| at);
         Ok(outbox_rows::oldest(&self.store)?
             .into_iter()
             .chain(receipt)
@@ -65,10 +65,10 @@ impl<S: Store> Mailbox<S> {
 
     /// When the outbox has something to do: a job, or something to clean up.
     pub(super) fn outbox_due(&self, now: Now) -> Result<Option<Millis>, StoreError> {
-        let busy = |job: &outbox_rows::Job| {
+        let busy = |job: &job_rows::Job| {
             self.outbox.work.is_some() || self.outbox.publishing.contains_key(&job.id)
         };
-        let jobs = outbox_rows::jobs(&self.store)?;
+        let jobs = job_rows::jobs(&self.store)?;
         let jobs = jobs.iter().map(|job| {
             if busy(job) {
                 job.retry_at.max(now.at + SAFETY_DELAY)

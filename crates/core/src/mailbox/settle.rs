@@ -142,7 +142,12 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Where a message stands, asking the table only if `stored`.
-    pub(super) fn look_in(&mut self, id: MessageId, stored: bool, now: Now) -> Result<Delivered, StoreError> {
+    pub(super) fn look_in(
+        &mut self,
+        id: MessageId,
+        stored: bool,
+        now: Now,
+    ) -> Result<Delivered, StoreError> {
         let Some(device) = self.device().cloned() else {
             return Ok(Delivered::UnknownDevice);
         };

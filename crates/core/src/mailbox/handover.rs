@@ -1,0 +1,216 @@
+//! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
+
+use super::jobs::FIRST_RETRY;
+use super::publish::Publishing;
+use super::{Effect, Errand, Mailbox};
+use super::{job_rows, outbox_rows};
+use crate::call::{Call, Delivered};
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::message::{Message, Target};
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::trace::Trace;
+
+/// A call to deliver is void after so many milliseconds beyond its wait: nobody listens any more.
+const CALL_SLACK: Millis = 10_000;
+
+impl<S: Store> Mailbox<S> {
+    /// Calls every mailbox of a publish that nothing waits for already.
+    pub(super) fn hand_over(
+        &mut self,
+        id: MessageId,
+        wait: u32,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.get(&id) else {
+            return Ok(());
+        };
+        let free = |device: &&DeviceId| !self.outbox.waiting.contains_key(*device);
+        let devices = publishing
+            .deliveries
+            .iter()
+            .map(|delivery| &delivery.device);
+        let devices: Vec<DeviceId> = devices.filter(free).cloned().collect();
+        let message = publishing.message.clone();
+        let open = devices.len();
+        for device in devices {
+            self.call_deliver(&device, message.clone(), wait, false, now);
+        }
+        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
+            publishing.open = open;
+        }
+        if open == 0 {
+            self.answer(id, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Calls one mailbox to deliver a message.
+    pub(super) fn call_deliver(
+        &mut self,
+        to: &DeviceId,
+        message: Message,
+        wait: u32,
+        again: bool,
+        now: Now,
+    ) {
+        let id = message.id;
+        let calls = self.outbox.calling.entry(to.clone()).or_default();
+        // While an earlier call is not answered it is not certain that its message is there first.
+        let after = calls.range(..id).next_back().copied();
+        calls.insert(id);
+        let until = now.at + i64::from(wait) + CALL_SLACK;
+        let call = Call::Deliver {
+            message,
+            wait,
+            again,
+            after,
+            until,
+        };
+        self.effects.push(Effect::Call {
+            to: to.clone(),
+            errand: Errand::Deliver(id),
+            call,
+        });
+    }
+
+    /// A mailbox has answered a call, or could not be reached.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn returned(
+        &mut self,
+        from: &DeviceId,
+        errand: Errand,
+        answer: Option<&str>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let delivered = || answer.and_then(|text| serde_json::from_str::<Delivered>(text).ok());
+        match errand {
+            Errand::Report => self.reported(from, answer.is_some(), now),
+            Errand::Withdraw(id) => self.withdrawn(id, from, delivered(), now),
+            Errand::Deliver(id) => {
+                if let Some(calls) = self.outbox.calling.get_mut(from) {
+                    calls.remove(&id);
+                    if calls.is_empty() {
+                        self.outbox.calling.remove(from);
+                    }
+                }
+                if self.outbox.publishing.contains_key(&id) {
+                    self.handed_over(id, from, delivered(), now)
+                } else {
+                    self.worked(id, from, delivered(), now)
+                }
+            }
+        }
+    }
+
+    fn handed_over(
+        &mut self,
+        id: MessageId,
+        device: &DeviceId,
+        answer: Option<Delivered>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+            return Ok(());
+        };
+        let alone = matches!(publishing.message.to, Target::Device(_));
+        publishing.unknown |= alone && matches!(answer, Some(Delivered::UnknownDevice));
+        if let Some(delivery) = taken(device, answer, now.at) {
+            let known = publishing
+                .deliveries
+                .iter_mut()
+                .find(|known| known.device == *device);
+            // A receipt may have come before the answer; the last state stays.
+            if let Some(known) = known.filter(|known| !known.state.is_last()) {
+                *known = delivery;
+            }
+        }
+        publishing.open = publishing.open.saturating_sub(1);
+        if publishing.open == 0 {
+            self.answer(id, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Every mailbox has answered or failed: writes down what became of the message, and says so.
+    fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.remove(&id) else {
+            return Ok(());
+        };
+        let Publishing {
+            message,
+            deliveries,
+            stored,
+            key,
+            unknown,
+            frames,
+            ..
+        } = publishing;
+        if unknown || self.device().is_none() {
+            if stored {
+                outbox_rows::delete(&self.store, id, key.as_ref().map(IdempotencyKey::as_str))?;
+            }
+            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
+            for (connection, reference) in &frames {
+                self.send_problem(*connection, reference.as_deref(), &problem);
+            }
+            self.effects.push(Effect::Published(id, Err(problem)));
+            return Ok(());
+        }
+        let done = deliveries.iter().all(|delivery| delivery.state.is_last());
+        let done_at = done.then_some(now.at);
+        if stored {
+            outbox_rows::save(&self.store, id, &deliveries, done_at)?;
+        } else {
+            outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, done_at)?;
+        }
+        if deliveries.iter().all(Delivery::is_taken) {
+            if stored {
+                job_rows::delete_job(&self.store, id)?;
+            }
+        } else {
+            job_rows::insert_job(&self.store, &message, now.at + FIRST_RETRY)?;
+            self.wait_in_line(id, &deliveries);
+            self.wake_by(now.at + FIRST_RETRY);
+        }
+        self.wake_by(self.clean_up_at(message.sent_at));
+        let Message {
+            to,
+            sent_at: accepted_at,
+            expires_at,
+            ..
+        } = message;
+        let trace = Trace {
+            id,
+            to,
+            accepted_at,
+            expires_at,
+            deliveries,
+        };
+        for (connection, reference) in &frames {
+            self.send_published(*connection, reference.as_deref(), &trace);
+        }
+        if trace.is_settled() {
+            self.effects.push(Effect::Settled(id));
+        }
+        self.effects.push(Effect::Published(id, Ok(trace)));
+        Ok(())
+    }
+}
+
+/// What an answer makes of a delivery; `None` where the mailbox has not taken it.
+pub(super) fn taken(device: &DeviceId, answer: Option<Delivered>, now: Millis) -> Option<Delivery> {
+    match answer? {
+        Delivered::Known(delivery) => Some(delivery),
+        Delivered::UnknownDevice => {
+            Some(Delivery::first(device.clone(), State::Refused, now).because("device_removed"))
+        }
+        Delivered::UnknownMessage | Delivered::NotNow => None,
+    }
+}
