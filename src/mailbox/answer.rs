@@ -216,9 +216,8 @@ impl Object {
             messages: Vec<Answer<'a>>,
             next: Option<MessageId>,
         }
-        let traces = self.event(|mailbox, _| mailbox.messages(state, before, limit))?;
-        let full = u32::try_from(traces.len()).is_ok_and(|count| count >= limit);
-        let next = traces.last().filter(|_| full).map(|trace| trace.id);
+        let (traces, more) = self.event(|mailbox, _| mailbox.messages(state, before, limit))?;
+        let next = traces.last().filter(|_| more).map(|trace| trace.id);
         json(&List {
             messages: traces.iter().map(Trace::answer).collect(),
             next,

@@ -52,7 +52,7 @@ impl<S: Store> Mailbox<S> {
         if let Some(at) = self.link_due() {
             self.wake_by(at);
         }
-        self.send_unseen_receipts()?;
+        self.send_receipts_after(0)?;
         self.pump(now)
     }
 

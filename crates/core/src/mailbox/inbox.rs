@@ -99,14 +99,22 @@ impl<S: Store> Mailbox<S> {
         if message.expires_at <= now.at && !now_or_never {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
-        self.replace(&message, now)?;
-        let bytes = self.inbox.bytes.saturating_add(u64::from(message.size));
-        if self.inbox.messages >= self.limits.max_held_messages
-            || bytes > self.limits.max_held_bytes
+        let replaced = self.same_topic(&message)?;
+        let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
+        let messages =
+            self.inbox.messages as usize - replaced.len().min(self.inbox.messages as usize);
+        let bytes = self.inbox.bytes.saturating_sub(freed) + u64::from(message.size);
+        if messages >= self.limits.max_held_messages as usize || bytes > self.limits.max_held_bytes
         {
             return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
         }
         self.check_link(now)?;
+        if now_or_never && self.link.is_none() {
+            return Ok(self.never_stored(message.id, first(State::Expired)));
+        }
+        for (id, _) in replaced {
+            self.conclude(id, State::Replaced, now, |delivery| delivery)?;
+        }
         // What waits goes first, and may turn out to be on the wire already.
         self.pump(now)?;
         let window = self
@@ -127,7 +135,7 @@ impl<S: Store> Mailbox<S> {
         }
         inbox_rows::insert(&self.store, &message, now.at, None)?;
         self.inbox.messages += 1;
-        self.inbox.bytes = bytes;
+        self.inbox.bytes += u64::from(message.size);
         self.inbox.backlog = true;
         let key = Key::of(&message);
         if self.inbox.cursor.is_some_and(|cursor| key < cursor) {
@@ -231,28 +239,23 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Settles what a message with a topic replaces, stored or not.
-    fn replace(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
+    /// What a message with a topic replaces, stored or not, with the bytes of each.
+    fn same_topic(&self, message: &Message) -> Result<Vec<(MessageId, u64)>, StoreError> {
         let Some(topic) = &message.topic else {
-            return Ok(());
-        };
-        let same = |entry: &InFlight| match &entry.store {
-            Stored::Not(other) => other.from == message.from && other.topic.as_ref() == Some(topic),
-            Stored::Row { .. } => false,
+            return Ok(Vec::new());
         };
         let entries = self.link.iter().flat_map(|link| &link.in_flight);
-        let unstored: Vec<MessageId> = entries
-            .filter(|(_, entry)| same(entry))
-            .map(|(id, _)| *id)
-            .collect();
+        let unstored = entries.filter_map(|(id, entry)| match &entry.store {
+            Stored::Not(other)
+                if other.from == message.from && other.topic.as_ref() == Some(topic) =>
+            {
+                Some((*id, u64::from(other.size)))
+            }
+            _ => None,
+        });
         let stored = inbox_rows::of_topic(&self.store, &message.from, topic)?;
-        for id in unstored
-            .into_iter()
-            .chain(stored.into_iter().map(|held| held.key.id))
-        {
-            self.conclude(id, State::Replaced, now, |delivery| delivery)?;
-        }
-        Ok(())
+        let stored = stored.into_iter().map(|held| (held.key.id, held.size));
+        Ok(unstored.chain(stored).collect())
     }
 
     /// Whether the message that has to come first is here or was.

@@ -47,11 +47,10 @@ pub(super) struct Held {
     pub(super) retry_at: Millis,
     /// When it was sent, each time.
     sent: Vec<Millis>,
-    /// The message as JSON.
-    pub(super) body: String,
 }
 
-const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, attempts, retry_at, sent, body";
+/// All but the message itself, which is read one by one with [`message`]: a payload may be large.
+const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, attempts, retry_at, sent";
 
 impl Held {
     fn read(mut row: Row) -> Result<Self, StoreError> {
@@ -70,13 +69,7 @@ impl Held {
             attempts: row.count()?,
             retry_at: row.int()?,
             sent: from_json(&row.text()?)?,
-            body: row.text()?,
         })
-    }
-
-    /// The message itself.
-    pub(super) fn message(&self) -> Result<Message, StoreError> {
-        from_json(&self.body)
     }
 
     /// Counts one more attempt.
@@ -193,6 +186,14 @@ pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, St
         Some(Found::Held(held)) => Some(held),
         Some(Found::Settled(_)) | None => None,
     })
+}
+
+/// The message of a row that is not settled.
+pub(super) fn message(store: &impl Store, key: Key) -> Result<Message, StoreError> {
+    let sql = "SELECT body FROM inbox WHERE rank = ? AND id = ?";
+    let row = store.run(sql, &[key.rank.into(), key.id.into()])?.pop();
+    let mut row = row.ok_or_else(|| StoreError("a message that is gone".to_owned()))?;
+    from_json(&row.text()?)
 }
 
 /// The messages to deliver of this sender and topic.

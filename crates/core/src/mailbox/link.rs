@@ -48,6 +48,8 @@ pub(super) struct Link {
     pub(super) expires_at: Option<Millis>,
     publish: Option<Vec<Pattern>>,
     pub(super) bad_frames: u32,
+    /// The last receipt that was sent, while more wait for the device to have seen it.
+    pub(super) receipts_paused_at: Option<i64>,
     pub(super) in_flight: BTreeMap<MessageId, InFlight>,
     /// What was attached last says something else.
     pub(super) changed: bool,
@@ -65,6 +67,8 @@ struct Attachment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<Vec<Pattern>>,
     b: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<i64>,
     /// id, rank, attempt, sent at, due at
     f: Vec<(MessageId, i64, u32, Millis, Millis)>,
 }
@@ -80,6 +84,7 @@ impl Link {
                 .map(|seconds| seconds.saturating_mul(1000)),
             publish: claims.publish.clone(),
             bad_frames: 0,
+            receipts_paused_at: None,
             in_flight: BTreeMap::new(),
             changed: true,
         }
@@ -109,6 +114,7 @@ impl Link {
             expires_at: attachment.e,
             publish: attachment.p,
             bad_frames: attachment.b,
+            receipts_paused_at: attachment.r,
             in_flight: in_flight.collect(),
             changed: false,
         })
@@ -132,6 +138,7 @@ impl Link {
             e: self.expires_at,
             p: self.publish.clone(),
             b: self.bad_frames,
+            r: self.receipts_paused_at,
             f: stored.collect(),
         };
         serde_json::to_string(&attachment).unwrap_or_default()

@@ -13,6 +13,9 @@ use crate::trace::Trace;
 /// How many deliveries stand in one row.
 pub(super) const PART: usize = 100;
 
+/// A list of messages ends once it has so many deliveries.
+const LIST_DELIVERIES: usize = 10_000;
+
 /// The row of a message that this device sent.
 #[derive(Debug)]
 pub(super) struct Sent {
@@ -234,22 +237,32 @@ pub(super) fn parts_states(store: &impl Store, id: MessageId) -> Result<i64, Sto
     Ok(states(&parts(store, id)?))
 }
 
-/// Messages, newest first, before `before`, with a delivery in `state`.
+/// Messages, newest first, before `before`, with a delivery in `state`; and whether there may be more.
+/// Fewer than `limit` where large tags are among them.
 pub(super) fn list(
     store: &impl Store,
     state: Option<State>,
     before: Option<MessageId>,
     limit: u32,
-) -> Result<Vec<Trace>, StoreError> {
+) -> Result<(Vec<Trace>, bool), StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT ?"
     );
     let before = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
     let states = state.map_or(-1, State::bit);
     let rows = store.run(&sql, &[before, states.into(), limit.into()])?;
-    rows.into_iter()
-        .map(|row| complete(store, Sent::read(row)?))
-        .collect()
+    let full = rows.len() >= limit as usize;
+    let mut traces = Vec::new();
+    let mut deliveries = 0;
+    for row in rows {
+        if deliveries >= LIST_DELIVERIES {
+            return Ok((traces, true));
+        }
+        let trace = complete(store, Sent::read(row)?)?;
+        deliveries += trace.deliveries.len();
+        traces.push(trace);
+    }
+    Ok((traces, full))
 }
 
 /// The newest id.

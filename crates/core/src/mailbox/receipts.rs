@@ -15,8 +15,8 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// How many receipts are read from the table at a time.
-const PAGE: u32 = 500;
+/// How many receipts may be on their way to a device that comes back to a pile of them.
+const WINDOW: u32 = 500;
 
 impl<S: Store> Mailbox<S> {
     /// An addressed mailbox reports deliveries that were settled. Those of messages that this mailbox
@@ -173,7 +173,14 @@ impl<S: Store> Mailbox<S> {
         };
         receipt_rows::insert(&self.store, &receipt, now.at)?;
         self.wake_by(self.clean_up_at(now.at));
-        self.send_receipt(&receipt);
+        // A pile that is not through goes first, or `receipts_seen` would cover what was never sent.
+        if self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.receipts_paused_at.is_none())
+        {
+            self.send_receipt(&receipt);
+        }
         Ok(())
     }
 
@@ -184,22 +191,30 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Sends all receipts that the device has not seen.
-    pub(super) fn send_unseen_receipts(&mut self) -> Result<(), StoreError> {
-        let mut after = 0;
-        loop {
-            let page = receipt_rows::after(&self.store, after, PAGE)?;
-            let Some(last) = page.last() else {
-                return Ok(());
-            };
-            after = last.seq;
-            page.iter().for_each(|receipt| self.send_receipt(receipt));
+    /// Sends the receipts after `seq` that the device has not seen, at most [`WINDOW`] of them. More go
+    /// out when it has seen these.
+    pub(super) fn send_receipts_after(&mut self, seq: i64) -> Result<(), StoreError> {
+        let unseen = receipt_rows::after(&self.store, seq, WINDOW)?;
+        unseen.iter().for_each(|receipt| self.send_receipt(receipt));
+        let full = unseen.len() >= WINDOW as usize;
+        if let Some(link) = self.link.as_mut() {
+            let paused_at = unseen.last().filter(|_| full).map(|receipt| receipt.seq);
+            link.changed |= link.receipts_paused_at != paused_at;
+            link.receipts_paused_at = paused_at;
         }
+        Ok(())
     }
 
     /// The device has seen all receipts up to `seq`.
     pub(super) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
-        receipt_rows::delete(&self.store, seq)
+        let paused_at = self.link.as_ref().and_then(|link| link.receipts_paused_at);
+        // What was not sent was not seen, whatever the device says.
+        let seq = paused_at.map_or(seq, |paused_at| seq.min(paused_at));
+        receipt_rows::delete(&self.store, seq)?;
+        match paused_at {
+            Some(paused_at) if seq == paused_at => self.send_receipts_after(seq),
+            _ => Ok(()),
+        }
     }
 }
 

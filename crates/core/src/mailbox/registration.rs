@@ -13,6 +13,9 @@ use crate::token::Claims;
 /// Close code: the token of the connection is no longer valid.
 pub(super) const CLOSE_TOKEN: u16 = 4401;
 
+/// How many rows are read at a time.
+const BATCH: u32 = 500;
+
 impl<S: Store> Mailbox<S> {
     /// Whether the bearer of these claims may act for this device.
     ///
@@ -88,9 +91,15 @@ impl<S: Store> Mailbox<S> {
             }));
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
-        for held in inbox_rows::any(&self.store, u32::MAX)? {
-            let refused = held.delivery(&device, false).then(State::Refused, now.at);
-            self.settle(held, refused.because("device_removed"), now)?;
+        loop {
+            let some = inbox_rows::any(&self.store, BATCH)?;
+            if some.is_empty() {
+                break;
+            }
+            for held in some {
+                let refused = held.delivery(&device, false).then(State::Refused, now.at);
+                self.settle(held, refused.because("device_removed"), now)?;
+            }
         }
         self.forget_outbox()?;
         self.report_all(now)?;

@@ -45,7 +45,7 @@ impl<S: Store> Mailbox<S> {
         Ok((trace, ask))
     }
 
-    /// The messages this device sent, newest first.
+    /// The messages this device sent, newest first, and whether there may be more before them.
     ///
     /// # Errors
     /// The store failed.
@@ -54,9 +54,9 @@ impl<S: Store> Mailbox<S> {
         state: Option<State>,
         before: Option<MessageId>,
         limit: u32,
-    ) -> Result<Vec<Trace>, StoreError> {
+    ) -> Result<(Vec<Trace>, bool), StoreError> {
         if self.device().is_none() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         outbox_rows::list(&self.store, state, before, limit)
     }

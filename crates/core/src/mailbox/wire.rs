@@ -16,6 +16,9 @@ use crate::time::{Millis, Now};
 /// Up to this many doublings of the time to acknowledge.
 const DOUBLINGS: u32 = 3;
 
+/// One poll takes no further message once it has so many bytes of payload.
+const POLL_BYTES: u64 = 4 << 20;
+
 impl<S: Store> Mailbox<S> {
     /// Milliseconds to wait for the acknowledgement of the `attempt`th attempt.
     pub(super) fn backoff(&self, attempt: u32) -> Millis {
@@ -94,7 +97,7 @@ impl<S: Store> Mailbox<S> {
         }
         let attempt = held.attempts + 1;
         let due_at = now.at + self.backoff(attempt);
-        self.send(&held.message()?, attempt);
+        self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
         // The first attempt is noted with the socket alone; from the second on the row keeps count.
         if held.attempts > 0 {
             held.send(now.at, due_at);
@@ -170,7 +173,7 @@ impl<S: Store> Mailbox<S> {
         }
         let attempt = held.attempts + 1;
         let due_at = now.at + self.backoff(attempt);
-        self.send(&held.message()?, attempt);
+        self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
         held.send(now.at, due_at);
         inbox_rows::save_attempts(&self.store, &held)?;
         self.put_in_flight(&held, attempt, due_at, now);
@@ -200,8 +203,8 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt. They count
-    /// as sent, and come again when they are not acknowledged in time.
+    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
+    /// where they are large. They count as sent, and come again when they are not acknowledged in time.
     ///
     /// # Errors
     /// The store failed.
@@ -214,10 +217,12 @@ impl<S: Store> Mailbox<S> {
         let linked = self.link.as_ref().map_or(0, |_| self.limits.max_in_flight);
         let before = inbox_rows::sent_before(&self.store, None, Some(now.at), limit + linked)?;
         let never = inbox_rows::never_sent(&self.store, None, limit + linked)?;
+        let mut bytes = 0;
         for mut held in before.into_iter().chain(never) {
-            if taken.len() >= limit as usize
-                || self.link.as_ref().is_some_and(|link| link.has(&held.key))
-            {
+            if taken.len() >= limit as usize || bytes >= POLL_BYTES {
+                break;
+            }
+            if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
                 continue;
             }
             if let Some(last) = self.must_end(&held, now) {
@@ -229,7 +234,8 @@ impl<S: Store> Mailbox<S> {
             held.send(now.at, due_at);
             inbox_rows::save_attempts(&self.store, &held)?;
             self.wake_by(due_at);
-            taken.push((held.message()?, held.attempts));
+            bytes += held.size;
+            taken.push((inbox_rows::message(&self.store, held.key)?, held.attempts));
         }
         Ok(taken)
     }
