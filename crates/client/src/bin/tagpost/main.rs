@@ -1,0 +1,2 @@
+//! The command `tagpost`.
+fn main() {}

@@ -1,0 +1,289 @@
+//! The client: where the service is, who asks, and how a request is made so that it survives.
+//!
+//! Every request of the API may be repeated without harm, a publish through its idempotency key. So a
+//! request that fails for reasons that pass is made again, until [`Client::retry_for`] is over.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Url};
+use serde::de::DeserializeOwned;
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Problem};
+use crate::tls;
+
+/// How long a request is repeated, unless the application says otherwise.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to come about.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take, on top of the time that the request asks the service to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A service and a credential for it. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tagpost_client::Error> {
+/// use tagpost_client::Client;
+///
+/// let token = std::env::var("TAGPOST_TOKEN").unwrap_or_default();
+/// let client = Client::new("https://push.example.com", &token)?;
+/// println!("tagpost {}", client.health().await?.version);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+    authorization: HeaderValue,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    retry_for: Duration,
+}
+
+impl Client {
+    /// A client of the service at `url`, with a device's token or the admin key.
+    ///
+    /// # Errors
+    /// [`Error::Url`], [`Error::Credential`], [`Error::Tls`]. Nothing is asked of the network.
+    pub fn new(url: &str, credential: &str) -> Result<Self, Error> {
+        let url = parse(url)?;
+        let tls = tls::config(url.scheme() == "https")?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("tagpost/", env!("CARGO_PKG_VERSION")))
+            // A redirect would take the credential elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Url {
+                url: url.to_string(),
+                reason: reason(&error),
+            })?;
+        Ok(Self {
+            http,
+            authorization: authorization(credential)?,
+            tls: (url.scheme() == "https").then(|| Arc::new(tls)),
+            url,
+            retry_for: RETRY_FOR,
+        })
+    }
+
+    /// Sets for how long a request that fails is made again; 30 seconds unless set, 0 for never.
+    /// It does not concern [`Client::connect`], which never gives up.
+    #[must_use]
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
+    /// Where the service is.
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// The value of `Authorization`; it does not print itself.
+    pub(crate) fn authorization(&self) -> &HeaderValue {
+        &self.authorization
+    }
+
+    pub(crate) fn tls(&self) -> Option<Arc<rustls::ClientConfig>> {
+        self.tls.clone()
+    }
+
+    /// Makes a request until it is answered, or fails for good.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Error> {
+        let end = Instant::now() + self.retry_for;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let error = match self.attempt(request).await {
+                Err(error) if error.is_transient() => error,
+                answered => return answered,
+            };
+            let pause = error.retry_after().unwrap_or_else(|| backoff.next());
+            if Instant::now() + pause >= end {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Answer, Error> {
+        let unreachable = |error: reqwest::Error| Error::Unreachable {
+            url: self.url().to_owned(),
+            reason: reason(&error),
+        };
+        let response = self
+            .http
+            .request(
+                request.method.clone(),
+                format!("{}{}", self.url(), request.path),
+            )
+            .header(AUTHORIZATION, &self.authorization)
+            .headers(request.headers.clone())
+            .body(request.body.clone())
+            .timeout(ANSWER_TIMEOUT + request.wait)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).cloned();
+        let body = response.bytes().await.map_err(unreachable)?.to_vec();
+        if status.is_success() {
+            return Ok(Answer {
+                url: self.url().to_owned(),
+                body,
+            });
+        }
+        let retry_after = retry_after.as_ref().and_then(|value| value.to_str().ok());
+        let problem = Problem::of(status.as_u16(), retry_after, &body);
+        Err(Error::Refused(problem))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request that can be made more than once.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Path and query, made of checked names.
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// How long the service is asked to wait.
+    pub(crate) wait: Duration,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            wait: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// The same request, which asks the service to wait so many seconds.
+    pub(crate) fn waiting(mut self, seconds: u32) -> Self {
+        self.wait = Duration::from_secs(seconds.into());
+        self
+    }
+}
+
+/// An answer with a status of success.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    url: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::NotUnderstood {
+            url: self.url.clone(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Url, Error> {
+    let invalid = |reason: &str| Error::Url {
+        url: text.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("it must start with https:// or http://"));
+    }
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        // The URL itself is not repeated: what should not be in it may be a secret.
+        return Err(Error::Url {
+            url: url.origin().ascii_serialization(),
+            reason: "it must have no credential, query or fragment".to_owned(),
+        });
+    }
+    Ok(url)
+}
+
+fn authorization(credential: &str) -> Result<HeaderValue, Error> {
+    if credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::Credential);
+    }
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {credential}")).map_err(|_| Error::Credential)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The innermost cause: `Connection refused` rather than `error sending request`.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_named_with_the_reason() {
+        for (url, reason) in [
+            ("push.example.com", "relative URL without a base"),
+            ("ftp://push.example.com", "https://"),
+            ("https://push.example.com/?a=b", "no credential"),
+        ] {
+            let error = Client::new(url, "token").unwrap_err().to_string();
+            assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_url_or_credential_is_not_repeated() {
+        for (url, credential) in [
+            ("https://user:hunter2@example.com", "token"),
+            ("https://example.com/?token=hunter2", "token"),
+            ("https://example.com/#hunter2", "token"),
+            ("http://127.0.0.1", "hunter2 hunter2"),
+            ("http://127.0.0.1", "hunter2\n"),
+        ] {
+            let error = Client::new(url, credential).unwrap_err();
+            assert!(
+                !format!("{error} {error:?}").contains("hunter2"),
+                "{error:?}"
+            );
+        }
+        let client = Client::new("http://127.0.0.1", "hunter2").unwrap();
+        assert!(!format!("{client:?} {:?}", client.authorization()).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_path_in_the_url_is_kept() {
+        let client = Client::new("http://127.0.0.1:8787/push/", "token").unwrap();
+        assert_eq!(client.url(), "http://127.0.0.1:8787/push");
+    }
+}

@@ -1,0 +1,262 @@
+//! The connection behind an inbox: it connects, and connects again, until the application is done or
+//! the service says that it makes no sense any more.
+//!
+//! It never answers a message that the application has not answered, and reads no further than the
+//! application has taken what came before: the network holds back what memory need not. What is
+//! answered while there is no connection waits until the message comes again.
+
+use std::time::Duration;
+
+use tagpost_core::frame::Receipt;
+use tagpost_core::id::MessageId;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::backoff::Backoff;
+use crate::client::{CONNECT_TIMEOUT, Client};
+use crate::error::Error;
+use crate::frame::{FromService, PING, PONG, ToService, Welcome};
+use crate::inbox::Status;
+use crate::message::Message;
+use crate::seen::{Seen, Sighting};
+use crate::socket::Socket;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What the application wants.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// It answered a message.
+    Answer { id: MessageId, frame: String },
+    /// It has seen the receipts up to this one.
+    ReceiptsSeen(i64),
+    /// It is done.
+    Close,
+}
+
+/// The task behind an inbox.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    /// Where messages send their answers: the other end of `commands`.
+    pub(crate) answers: mpsc::UnboundedSender<Command>,
+    pub(crate) messages: mpsc::Sender<Message>,
+    /// Without, receipts are left to whoever wants them.
+    pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) memory: Memory,
+}
+
+/// What is known across connections.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    seen: Seen,
+    /// The last receipt that the application was given.
+    receipt_given: i64,
+    /// The last receipt that it has seen.
+    receipt_seen: i64,
+    /// What the service last found wrong with a frame.
+    complaint: Option<String>,
+}
+
+impl Connection {
+    /// Runs until the application is done, or an error says that connecting again makes no sense.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            self.status.send_replace(Status::Connecting);
+            let client = self.client.clone();
+            let opened = tokio::select! {
+                opened = Socket::open(&client) => opened,
+                () = self.done() => return Ok(()),
+            };
+            let lost = match opened {
+                Ok(socket) => self.serve(socket, &mut backoff).await,
+                Err(error) => Err(error),
+            };
+            let error = match lost {
+                Ok(()) => return Ok(()),
+                Err(error) if is_final(&error) => return Err(self.explained(error)),
+                Err(error) => error,
+            };
+            let pause = error.retry_after().unwrap_or_else(|| backoff.next());
+            self.status.send_replace(Status::Waiting {
+                why: error.to_string(),
+                pause,
+            });
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.done() => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes what the application wants while there is no connection; returns when it is done.
+    async fn done(&mut self) {
+        while let Some(command) = self.commands.recv().await {
+            if self.memory.heed(&command).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Serves one connection. `Ok` means that the application is done.
+    async fn serve(&mut self, mut socket: Socket, backoff: &mut Backoff) -> Result<(), Error> {
+        let welcome = timeout(CONNECT_TIMEOUT, welcome(&mut socket))
+            .await
+            .map_err(|_| Error::Silent)??;
+        backoff.reset();
+        let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.into()));
+        self.status.send_replace(Status::Connected(welcome));
+        // The first sign of life tells the service that this connection works.
+        socket.say(PING).await?;
+        if self.memory.receipt_seen > 0 {
+            // The service may not have heard it before the last connection broke.
+            let seq = self.memory.receipt_seen;
+            socket
+                .say(&ToService::ReceiptsSeen { seq }.to_json()?)
+                .await?;
+        }
+        loop {
+            let listening = has_room(&self.messages, self.receipts.as_ref());
+            tokio::select! {
+                command = self.commands.recv() => {
+                    let command = command.unwrap_or(Command::Close);
+                    match self.memory.heed(&command) {
+                        Some(Some(frame)) => socket.say(&frame).await?,
+                        Some(None) => {}
+                        None => return socket.close().await,
+                    }
+                }
+                heard = socket.hear(), if listening => {
+                    pulse.heard();
+                    self.take(&heard?, &mut socket).await?;
+                }
+                () = room(&self.messages, self.receipts.as_ref()), if !listening => pulse.heard(),
+                () = sleep_until(pulse.due) => {
+                    socket.say(PING).await?;
+                    pulse.shown();
+                }
+                // Who does not listen cannot tell silence.
+                () = sleep_until(pulse.dead), if listening => return Err(Error::Silent),
+            }
+        }
+    }
+
+    /// Takes a frame of the service, for which there is room.
+    async fn take(&mut self, text: &str, socket: &mut Socket) -> Result<(), Error> {
+        if text == PONG {
+            return Ok(());
+        }
+        match self.parse(text)? {
+            FromService::Message(message) => match self.memory.seen.see(message.id) {
+                // That fails only if the inbox is gone, and then the command to close is on its way.
+                Sighting::First => _ = self.messages.try_send(message.with(&self.answers)),
+                Sighting::Answered(frame) => socket.say(frame).await?,
+                Sighting::Unanswered => {}
+            },
+            FromService::Receipt(receipt) => {
+                if let Some(receipts) = self.receipts.as_ref()
+                    && receipt.seq > self.memory.receipt_given
+                {
+                    self.memory.receipt_given = receipt.seq;
+                    if receipts.try_send(receipt).is_err() {
+                        self.receipts = None;
+                    }
+                }
+            }
+            FromService::Error { detail } => self.memory.complaint = Some(detail),
+            FromService::Welcome(_) | FromService::Unknown => {}
+        }
+        Ok(())
+    }
+
+    fn parse(&self, text: &str) -> Result<FromService, Error> {
+        FromService::parse(text).map_err(|error| Error::NotUnderstood {
+            url: self.client.url().to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The same error, with what the service complained of.
+    fn explained(&mut self, error: Error) -> Error {
+        match (error, self.memory.complaint.take()) {
+            (Error::BadFrames(_), Some(complaint)) => Error::BadFrames(complaint),
+            (error, _) => error,
+        }
+    }
+}
+
+impl Memory {
+    /// Notes what the application wants. `None` if it is done, else the frame to send, if there is one.
+    fn heed(&mut self, command: &Command) -> Option<Option<String>> {
+        match command {
+            Command::Answer { id, frame } => {
+                Some(self.seen.answer(*id, frame).then(|| frame.clone()))
+            }
+            Command::ReceiptsSeen(seq) => {
+                self.receipt_seen = *seq;
+                Some(ToService::ReceiptsSeen { seq: *seq }.to_json().ok())
+            }
+            Command::Close => None,
+        }
+    }
+}
+
+/// When to show life, and when to take the service for gone.
+struct Pulse {
+    keepalive: Duration,
+    due: Instant,
+    dead: Instant,
+}
+
+impl Pulse {
+    fn new(keepalive: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            keepalive,
+            due: now + keepalive,
+            dead: now + keepalive.mul_f64(1.5),
+        }
+    }
+
+    fn shown(&mut self) {
+        self.due = Instant::now() + self.keepalive;
+    }
+
+    fn heard(&mut self) {
+        self.dead = Instant::now() + self.keepalive.mul_f64(1.5);
+    }
+}
+
+/// The first frame.
+async fn welcome(socket: &mut Socket) -> Result<Welcome, Error> {
+    let first = socket.hear().await?;
+    match FromService::parse(&first) {
+        Ok(FromService::Welcome(welcome)) => Ok(welcome),
+        _ => Err(Error::Closed("the first frame is no welcome".to_owned())),
+    }
+}
+
+/// Whether the application can be given whatever comes next.
+fn has_room(messages: &mpsc::Sender<Message>, receipts: Option<&mpsc::Sender<Receipt>>) -> bool {
+    messages.capacity() > 0 && receipts.is_none_or(|receipts| receipts.capacity() > 0)
+}
+
+/// Waits until [`has_room`]. Nobody else fills these channels, so the room stays.
+async fn room(messages: &mpsc::Sender<Message>, receipts: Option<&mpsc::Sender<Receipt>>) {
+    drop(messages.reserve().await);
+    if let Some(receipts) = receipts {
+        drop(receipts.reserve().await);
+    }
+}
+
+/// Whether a connection that ended like this would end like this again.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::TokenEnded | Error::TakenOver | Error::BadFrames(_) => true,
+        Error::Refused(problem) => matches!(problem.status, 401 | 403),
+        _ => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! What can go wrong between an application and the service.
+//!
+//! No error repeats a credential, nor a payload.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Why something did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL of the service is none that a client could use.
+    #[error("the URL {url:?} is not valid: {reason}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The credential holds characters that no credential has.
+    #[error("the credential must be visible ASCII characters, without spaces")]
+    Credential,
+    /// The header of this name holds characters that no header may hold.
+    #[error("{0} cannot be sent: it holds control characters")]
+    Header(String),
+    /// A value cannot be expressed in JSON.
+    #[error("it cannot be expressed in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The system has no random numbers to give.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+    /// TLS cannot be set up, for want of root certificates perhaps.
+    #[error("TLS is not available: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The service was not reached, or it hung up before it answered.
+    #[error("the service at {url} was not reached: {reason}")]
+    Unreachable {
+        /// Where the service should be.
+        url: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The service said no.
+    #[error("{0}")]
+    Refused(Problem),
+    /// What answers there does not speak as the service does.
+    #[error("the answer of {url} is not understood: {reason}")]
+    NotUnderstood {
+        /// Where it came from.
+        url: String,
+        /// What is odd about it.
+        reason: String,
+    },
+    /// The token expired or was revoked while it was in use (close code 4401). Another one is needed.
+    #[error("the token is no longer valid")]
+    TokenEnded,
+    /// A newer connection of the same device took over (close code 4409).
+    #[error("a newer connection of this device took over")]
+    TakenOver,
+    /// The service did not understand this client (close code 4400).
+    #[error("the service does not understand this client: {0}")]
+    BadFrames(String),
+    /// Nothing was heard for longer than a live connection is silent.
+    #[error("the connection fell silent")]
+    Silent,
+    /// The connection ended in another way; it is worth connecting again.
+    #[error("the connection was closed: {0}")]
+    Closed(String),
+}
+
+impl Error {
+    /// Whether the same request, made again with the same credential, may fare better.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent | Self::Closed(_) => true,
+            Self::Refused(problem) => problem.status == 429 || problem.status >= 500,
+            _ => false,
+        }
+    }
+
+    /// How long the service asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(problem) => problem.retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// A problem as the service states it (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, thiserror::Error)]
+#[error("{detail} ({code}, {status})")]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// Which kind of problem: `unknown_tag`, `forbidden`, …; see [`tagpost_core::problem::Code`].
+    pub code: String,
+    /// What is wrong in this case, for a person to read.
+    pub detail: String,
+    /// `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// The problem of an answer with this status and body. A body that is no problem document comes
+    /// from something in between, or from something else altogether.
+    pub(crate) fn of(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+        let stated: Option<Problem> = serde_json::from_slice(body).ok();
+        let problem = stated.unwrap_or_else(|| Self {
+            status,
+            code: "unknown".to_owned(),
+            detail: "the answer says nothing more".to_owned(),
+            retry_after: None,
+        });
+        let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
+        Self {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+            ..problem
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_document_is_read_with_its_retry_after() {
+        let body =
+            br#"{"type":"urn:x","title":"t","status":429,"code":"too_many_requests","detail":"d"}"#;
+        let problem = Problem::of(429, Some("2"), body);
+        assert_eq!(problem.to_string(), "d (too_many_requests, 429)");
+        assert_eq!(problem.retry_after, Some(Duration::from_secs(2)));
+        assert!(Error::Refused(problem).is_transient());
+    }
+
+    #[test]
+    fn what_is_no_problem_document_keeps_its_status() {
+        let problem = Problem::of(502, None, b"<html>Bad gateway</html>");
+        assert_eq!((problem.status, problem.code.as_str()), (502, "unknown"));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_transient() {
+        for (status, transient) in [
+            (400, false),
+            (401, false),
+            (404, false),
+            (429, true),
+            (500, true),
+            (503, true),
+        ] {
+            let error = Error::Refused(Problem::of(status, None, b""));
+            assert_eq!(error.is_transient(), transient, "{status}");
+        }
+        assert!(!Error::TokenEnded.is_transient() && !Error::TakenOver.is_transient());
+        assert!(Error::Silent.is_transient());
+    }
+}

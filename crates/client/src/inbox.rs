@@ -1,0 +1,161 @@
+//! The inbox: the messages of a device as a stream that survives lost connections.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::connection::{Command, Connection, Memory};
+use crate::error::Error;
+use crate::frame::Welcome;
+use crate::message::Message;
+use crate::receipts::{self, Receipts};
+
+/// How many messages wait for the application: the largest in-flight window that a service can have, so
+/// that a connection is read on even while the application is busy.
+const WAITING: usize = 128;
+
+/// How the connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// A connection is being made.
+    Connecting,
+    /// The service has welcomed the device.
+    Connected(Welcome),
+    /// There is none; another attempt follows after the pause.
+    Waiting {
+        /// Why there is none.
+        why: String,
+        /// How long until the next attempt.
+        pause: Duration,
+    },
+}
+
+/// The messages of a device, a [`Stream`].
+///
+/// It connects, and connects again for ever, and shows each message once. It ends with an error when
+/// connecting again makes no sense: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
+/// refused. At most 128 messages wait in memory for the application; what it has not taken is never
+/// acknowledged.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = tagpost_client::Client::new("http://127.0.0.1:8787", "token")?;
+/// let mut inbox = client.connect();
+/// while let Some(message) = inbox.next().await {
+///     let message = message?;
+///     println!("{} says {}", message.from, message.text()?);
+///     message.reply(&serde_json::json!({ "opened": true }))?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Inbox {
+    messages: mpsc::Receiver<Message>,
+    commands: mpsc::UnboundedSender<Command>,
+    status: watch::Receiver<Status>,
+    /// `None` once it ended.
+    connection: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Client {
+    /// Connects as the device whose token this client has, in the background.
+    ///
+    /// A second connection of the same device, wherever it comes from, ends this one.
+    /// Has to be called within a tokio runtime.
+    pub fn connect(&self) -> Inbox {
+        self.start(None)
+    }
+
+    /// The same as [`Client::connect`], with the receipts of what this device sent. The application has
+    /// to take from both streams, since the slower one holds back the other; or it drops one.
+    pub fn connect_with_receipts(&self) -> (Inbox, Receipts) {
+        let (sender, receiver) = mpsc::channel(receipts::WAITING);
+        let inbox = self.start(Some(sender));
+        let receipts = Receipts::new(receiver, inbox.commands.clone());
+        (inbox, receipts)
+    }
+
+    fn start(&self, receipts: Option<mpsc::Sender<crate::Receipt>>) -> Inbox {
+        let (messages, waiting) = mpsc::channel(WAITING);
+        let (answers, commands) = mpsc::unbounded_channel();
+        let (status, current) = watch::channel(Status::Connecting);
+        let connection = Connection {
+            client: self.clone(),
+            commands,
+            answers: answers.clone(),
+            messages,
+            receipts,
+            status,
+            memory: Memory::default(),
+        };
+        Inbox {
+            messages: waiting,
+            commands: answers,
+            status: current,
+            connection: Some(tokio::spawn(connection.run())),
+        }
+    }
+}
+
+impl Inbox {
+    /// The next message; `None` after the inbox ended.
+    ///
+    /// # Errors
+    /// The error that ended the inbox, once.
+    pub async fn next(&mut self) -> Option<Result<Message, Error>> {
+        StreamExt::next(self).await
+    }
+
+    /// How the connection is, now and from now on.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Closes the connection after all answers given so far are with the service. Without a connection
+    /// they are not, and the service will send their messages again to whoever connects next.
+    ///
+    /// # Errors
+    /// The error that ended the inbox, or kept it from closing in order.
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.hang_up();
+        match self.connection.take() {
+            Some(connection) => connection.await.unwrap_or(Ok(())),
+            None => Ok(()),
+        }
+    }
+
+    fn hang_up(&self) {
+        // Nobody listens any more if the connection ended by itself.
+        let _ = self.commands.send(Command::Close);
+    }
+}
+
+impl Stream for Inbox {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(message) = ready!(self.messages.poll_recv(context)) {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        let Some(connection) = self.connection.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let ended = ready!(Pin::new(connection).poll(context));
+        self.connection = None;
+        Poll::Ready(ended.unwrap_or(Ok(())).err().map(Err))
+    }
+}
+
+/// An inbox that is dropped closes in the background, after the answers given so far.
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}

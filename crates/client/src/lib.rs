@@ -1,0 +1,52 @@
+//! The Rust library of tagpost: publish to tags, listen as a device, learn what became of a message.
+//!
+//! A [`Client`] is a service and a credential. [`Client::publish`] sends a message and repeats the request
+//! until it is answered, without ever making two messages of it. [`Client::connect`] gives an [`Inbox`]: a
+//! stream of [`Message`]s, each to be answered, that connects again for ever and shows each message once.
+//! What became of a message is a [`Trace`], and [`Receipts`] bring each end as it comes.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tagpost_client::{Client, Target};
+//!
+//! let client = Client::new("http://127.0.0.1:8787", &std::env::var("TAGPOST_TOKEN")?)?;
+//! let published = client.publish(Target::Tag("hallway".parse()?)).text("Dinner!").send().await?;
+//! let trace = client.trace_within(published.id, 30).await?;
+//! println!("{:?}", trace.summary);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library needs a tokio runtime. Without the feature `command` it comes without what only the command
+//! `tagpost` needs. Not here: what the service promises; see `docs/protocol.md`.
+
+mod backoff;
+mod client;
+mod connection;
+mod error;
+mod frame;
+mod inbox;
+mod message;
+mod operator;
+mod publish;
+mod receipts;
+mod seen;
+mod socket;
+mod tls;
+mod trace;
+
+pub use client::Client;
+pub use error::{Error, Problem};
+pub use frame::Welcome;
+pub use inbox::{Inbox, Status};
+pub use message::{AnswerError, Message, PayloadError};
+pub use operator::{Device, DeviceStatus, DeviceToken, Grant, Health, Member, Page, TagSize};
+pub use publish::Publish;
+pub use receipts::Receipts;
+pub use serde_json::value::RawValue;
+pub use tagpost_core::delivery::State;
+pub use tagpost_core::frame::Receipt;
+pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag, Topic};
+pub use tagpost_core::message::{Target, Urgency};
+pub use tagpost_core::pattern::Pattern;
+pub use trace::{Delivery, MessagePage, Step, Trace, state_name};

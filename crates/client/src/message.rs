@@ -1,0 +1,290 @@
+//! A message that came in, and the answer to it.
+//!
+//! An answer is given once; the first one counts. It is kept until the service has it, through lost
+//! connections, for as long as the inbox lives. Not here: when it goes out.
+
+use std::fmt::{self, Display};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tagpost_core::frame::{MAX_REASON, MAX_REPLY_BYTES};
+use tagpost_core::id::{DeviceId, MessageId, Topic};
+use tagpost_core::message::{Encoding, Target, Urgency};
+use tagpost_core::time::Millis;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::connection::Command;
+use crate::frame::ToService;
+
+/// A message for this device.
+///
+/// Unless it is answered, it comes to nothing: the service sends it again a few times and then reports
+/// it `undeliverable`. Repeats do not reach the application.
+#[derive(Debug, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// Its id: the same in every repetition.
+    pub id: MessageId,
+    /// The device that sent it.
+    pub from: DeviceId,
+    /// To whom it was addressed: a tag, or this very device.
+    pub to: Target,
+    /// When the service accepted it.
+    pub sent_at: Millis,
+    /// From when on the service does not deliver it any more.
+    pub expires_at: Millis,
+    /// How often the service has sent it: 1 for the first time.
+    pub attempt: u32,
+    /// How soon it wanted to be there.
+    pub urgency: Urgency,
+    /// What it replaces, and is replaced by.
+    pub topic: Option<Topic>,
+    /// The media type of the payload.
+    pub content_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    payload: Box<RawValue>,
+    #[serde(skip)]
+    answers: Answers,
+}
+
+/// Why an answer was not taken. The message is still unanswered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// A reply may have 4096 bytes of JSON.
+    #[error("a reply may have {MAX_REPLY_BYTES} bytes of JSON, this one has {0}")]
+    ReplyTooLong(usize),
+    /// A reason may have 256 characters.
+    #[error("a reason may have {MAX_REASON} characters, this one has {0}")]
+    ReasonTooLong(usize),
+    /// The reply cannot be expressed in JSON.
+    #[error("the reply is not JSON: {0}")]
+    NotJson(String),
+    /// The inbox is closed, or ended. The service will send the message again to whoever connects next.
+    #[error("the inbox is closed")]
+    Closed,
+}
+
+impl Message {
+    /// Acknowledges the message.
+    ///
+    /// # Errors
+    /// [`AnswerError::Closed`].
+    pub fn ack(&self) -> Result<(), AnswerError> {
+        self.answer(ToService::Ack {
+            id: self.id,
+            reply: None,
+        })
+    }
+
+    /// Acknowledges the message with a reply, which its sender gets.
+    ///
+    /// # Errors
+    /// [`AnswerError::ReplyTooLong`], [`AnswerError::NotJson`], [`AnswerError::Closed`].
+    pub fn reply<T: Serialize + ?Sized>(&self, reply: &T) -> Result<(), AnswerError> {
+        let not_json = |error: serde_json::Error| AnswerError::NotJson(error.to_string());
+        let reply = serde_json::value::to_raw_value(reply).map_err(not_json)?;
+        let length = reply.get().len();
+        if length > MAX_REPLY_BYTES {
+            return Err(AnswerError::ReplyTooLong(length));
+        }
+        self.answer(ToService::Ack {
+            id: self.id,
+            reply: Some(&reply),
+        })
+    }
+
+    /// Rejects the message; its sender gets the reason.
+    ///
+    /// # Errors
+    /// [`AnswerError::ReasonTooLong`], [`AnswerError::Closed`].
+    pub fn nack(&self, reason: &str) -> Result<(), AnswerError> {
+        let length = reason.chars().count();
+        if length > MAX_REASON {
+            return Err(AnswerError::ReasonTooLong(length));
+        }
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        self.answer(ToService::Nack {
+            id: self.id,
+            reason,
+        })
+    }
+
+    /// The payload's own bytes, whatever they are.
+    ///
+    /// # Errors
+    /// The service sent as base64 what is none.
+    pub fn bytes(&self) -> Result<Vec<u8>, PayloadError> {
+        match (self.encoding, self.string()) {
+            (Some(Encoding::Base64), Some(text)) => BASE64.decode(text).map_err(PayloadError::new),
+            (Some(Encoding::Base64), None) => Err(PayloadError("it is not a string".to_owned())),
+            (None, Some(text)) if !self.is_json() => Ok(text.into_bytes()),
+            (None, _) => Ok(self.payload.get().as_bytes().to_vec()),
+        }
+    }
+
+    /// The payload as text.
+    ///
+    /// # Errors
+    /// The payload is not UTF-8.
+    pub fn text(&self) -> Result<String, PayloadError> {
+        String::from_utf8(self.bytes()?).map_err(PayloadError::new)
+    }
+
+    /// The payload as JSON.
+    ///
+    /// # Errors
+    /// The payload is no JSON, or not of this shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+        serde_json::from_slice(&self.bytes()?).map_err(PayloadError::new)
+    }
+
+    /// The message, able to be answered.
+    pub(crate) fn with(mut self, commands: &UnboundedSender<Command>) -> Self {
+        self.answers = Answers(Some(commands.clone()));
+        self
+    }
+
+    fn answer(&self, frame: ToService) -> Result<(), AnswerError> {
+        let frame = frame
+            .to_json()
+            .map_err(|error| AnswerError::NotJson(error.to_string()))?;
+        let answers = self.answers.0.as_ref().ok_or(AnswerError::Closed)?;
+        answers
+            .send(Command::Answer { id: self.id, frame })
+            .map_err(|_| AnswerError::Closed)
+    }
+
+    /// The payload, if it stands there as a string.
+    fn string(&self) -> Option<String> {
+        serde_json::from_str(self.payload.get()).ok()
+    }
+
+    fn is_json(&self) -> bool {
+        let essence = self.content_type.split(';').next().unwrap_or_default();
+        let essence = essence.trim().to_ascii_lowercase();
+        essence == "application/json" || essence.ends_with("+json")
+    }
+}
+
+/// A payload that cannot be read in the way that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the payload cannot be read: {0}")]
+pub struct PayloadError(String);
+
+impl PayloadError {
+    fn new(error: impl Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Where answers go; nowhere for a message that did not come from a connection.
+#[derive(Default)]
+struct Answers(Option<UnboundedSender<Command>>);
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    fn message(content_type: &str, encoding: Option<&str>, payload: &str) -> Message {
+        let encoding = encoding.map_or(String::new(), |name| format!(r#""encoding":"{name}","#));
+        let json = format!(
+            r#"{{"id":"01HF7YAT00FYHWCCN200000007","from":"doorbell","to":{{"tag":"kitchen"}},"sent_at":1,
+            "expires_at":2,"attempt":1,"urgency":"normal","topic":null,"content_type":"{content_type}",{encoding}
+            "payload":{payload}}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn answerable() -> (Message, UnboundedReceiver<Command>) {
+        let (commands, received) = unbounded_channel();
+        (
+            message("text/plain", None, r#""hi""#).with(&commands),
+            received,
+        )
+    }
+
+    #[test]
+    fn the_payload_is_had_back_as_it_was_published() {
+        for (content_type, encoding, payload, bytes) in [
+            (
+                "application/json",
+                None,
+                r#"{ "a" : 1.50 }"#,
+                &br#"{ "a" : 1.50 }"#[..],
+            ),
+            ("application/json", None, r#""text""#, br#""text""#),
+            (
+                "application/vnd.x+json; v=1",
+                None,
+                r#""text""#,
+                br#""text""#,
+            ),
+            (
+                "text/plain; charset=utf-8",
+                None,
+                r#""it \"rings\"\n""#,
+                b"it \"rings\"\n",
+            ),
+            ("image/png", Some("base64"), r#""iVBORw==""#, b"\x89PNG"),
+            ("text/plain", Some("base64"), r#""/w==""#, b"\xff"),
+        ] {
+            let message = message(content_type, encoding, payload);
+            assert_eq!(
+                message.bytes().as_deref(),
+                Ok(bytes),
+                "{content_type} {payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_payload_that_is_not_what_was_asked_for_is_an_error() {
+        let bytes = message("image/png", Some("base64"), r#""/w==""#);
+        assert!(bytes.text().is_err() && bytes.json::<u8>().is_err());
+        assert!(
+            message("image/png", Some("base64"), r#""?""#)
+                .bytes()
+                .is_err()
+        );
+        assert!(message("image/png", Some("base64"), "1").bytes().is_err());
+        assert_eq!(message("application/json", None, "7").json::<u8>(), Ok(7));
+    }
+
+    #[test]
+    fn an_answer_that_the_service_would_not_take_is_refused_and_another_may_follow() {
+        let (message, mut received) = answerable();
+        // The quotes count too.
+        let long = "x".repeat(MAX_REPLY_BYTES - 1);
+        assert_eq!(
+            message.reply(&long),
+            Err(AnswerError::ReplyTooLong(MAX_REPLY_BYTES + 1))
+        );
+        let long = "ä".repeat(MAX_REASON + 1);
+        assert_eq!(
+            message.nack(&long),
+            Err(AnswerError::ReasonTooLong(MAX_REASON + 1))
+        );
+        assert!(received.try_recv().is_err());
+        assert_eq!(message.reply(&"x".repeat(MAX_REPLY_BYTES - 2)), Ok(()));
+        assert!(received.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_message_of_a_closed_inbox_cannot_be_answered() {
+        let (message, received) = answerable();
+        drop(received);
+        assert_eq!(message.ack(), Err(AnswerError::Closed));
+    }
+}

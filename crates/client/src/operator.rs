@@ -1,0 +1,242 @@
+//! What an operator does, with the admin key: devices, tags, tokens. A device may ask for itself.
+
+use std::fmt::Display;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::pattern::Pattern;
+use tagpost_core::time::Millis;
+
+use crate::client::{Client, Request};
+use crate::error::Error;
+
+/// What the service says of itself.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The version of the service.
+    pub version: String,
+}
+
+/// What a new token is to allow.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Grant {
+    /// Where its bearer may publish to; `None` for everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Vec<Pattern>>,
+    /// Seconds that it holds; `None` until it is revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u32>,
+}
+
+/// A device with a new token, which is shown only once.
+#[derive(Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct DeviceToken {
+    /// The device.
+    pub device: DeviceId,
+    /// A secret.
+    pub token: String,
+    /// When the device was created.
+    pub created_at: Millis,
+}
+
+/// A device in a list.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Device {
+    /// Its name.
+    pub device: DeviceId,
+    /// When it was created.
+    pub created_at: Millis,
+}
+
+/// How a device is.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct DeviceStatus {
+    /// Its name.
+    pub device: DeviceId,
+    /// Whether it is connected and has shown life lately.
+    pub online: bool,
+    /// Since when it is connected.
+    pub connected_at: Option<Millis>,
+    /// When it last showed life.
+    pub last_seen_at: Option<Millis>,
+    /// Messages that wait for it.
+    pub held: u32,
+    /// Messages that it has not acknowledged yet.
+    pub in_flight: u32,
+    /// The bytes of both.
+    pub held_bytes: u64,
+    /// The tags that lead to it.
+    pub tags: Vec<Tag>,
+}
+
+/// A tag in a list.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TagSize {
+    /// Its name.
+    pub tag: Tag,
+    /// How many devices it leads to.
+    pub devices: u64,
+}
+
+/// A device that a tag leads to.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its name.
+    pub device: DeviceId,
+    /// Whether it is connected and has shown life lately.
+    pub online: bool,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page<T, N> {
+    /// The entries, by name.
+    pub entries: Vec<T>,
+    /// Where the next page starts; `None` on the last.
+    pub next: Option<N>,
+}
+
+impl Client {
+    /// Asks whether the service runs. Needs no valid credential.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`], [`Error::NotUnderstood`]: something else answers there.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.send(&Request::get("/health")).await?.json()
+    }
+
+    /// Creates a device, or not, and mints a token for it. Tokens minted before stay valid.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn put_device(&self, device: &DeviceId, grant: &Grant) -> Result<DeviceToken, Error> {
+        let body = serde_json::to_vec(grant)?;
+        let request = Request {
+            body,
+            ..Request::new(Method::PUT, format!("/v1/devices/{device}"))
+        };
+        self.send(&request).await?.json()
+    }
+
+    /// How a device is. For the admin, and the device itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn device(&self, device: &DeviceId) -> Result<DeviceStatus, Error> {
+        self.send(&Request::get(format!("/v1/devices/{device}")))
+            .await?
+            .json()
+    }
+
+    /// A page of the devices; `after` is the `next` of the page before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn devices(&self, after: Option<&DeviceId>) -> Result<Page<Device, DeviceId>, Error> {
+        #[derive(Deserialize)]
+        struct Devices {
+            devices: Vec<Device>,
+            next: Option<DeviceId>,
+        }
+        let Devices { devices, next } = self.send(&page("/v1/devices", after)).await?.json()?;
+        Ok(Page {
+            entries: devices,
+            next,
+        })
+    }
+
+    /// Forgets a device, with its tags, tokens and messages.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn delete_device(&self, device: &DeviceId) -> Result<(), Error> {
+        self.delete(format!("/v1/devices/{device}")).await
+    }
+
+    /// Revokes all tokens of a device issued so far; its connection is closed.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn revoke_tokens(&self, device: &DeviceId) -> Result<(), Error> {
+        self.delete(format!("/v1/devices/{device}/tokens")).await
+    }
+
+    /// Lets a tag lead to a device.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn bind(&self, tag: &Tag, device: &DeviceId) -> Result<(), Error> {
+        let path = format!("/v1/tags/{tag}/devices/{device}");
+        self.send(&Request::new(Method::PUT, path)).await.map(drop)
+    }
+
+    /// Lets a tag no longer lead to a device.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn unbind(&self, tag: &Tag, device: &DeviceId) -> Result<(), Error> {
+        self.delete(format!("/v1/tags/{tag}/devices/{device}"))
+            .await
+    }
+
+    /// A page of the tags; `after` is the `next` of the page before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn tags(&self, after: Option<&Tag>) -> Result<Page<TagSize, Tag>, Error> {
+        #[derive(Deserialize)]
+        struct Tags {
+            tags: Vec<TagSize>,
+            next: Option<Tag>,
+        }
+        let Tags { tags, next } = self.send(&page("/v1/tags", after)).await?.json()?;
+        Ok(Page {
+            entries: tags,
+            next,
+        })
+    }
+
+    /// A page of the devices that a tag leads to; `after` is the `next` of the page before. For the admin,
+    /// and a device that may publish to the tag.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn members(
+        &self,
+        tag: &Tag,
+        after: Option<&DeviceId>,
+    ) -> Result<Page<Member, DeviceId>, Error> {
+        #[derive(Deserialize)]
+        struct Members {
+            devices: Vec<Member>,
+            next: Option<DeviceId>,
+        }
+        let request = page(&format!("/v1/tags/{tag}"), after);
+        let Members { devices, next } = self.send(&request).await?.json()?;
+        Ok(Page {
+            entries: devices,
+            next,
+        })
+    }
+
+    async fn delete(&self, path: String) -> Result<(), Error> {
+        self.send(&Request::new(Method::DELETE, path))
+            .await
+            .map(drop)
+    }
+}
+
+/// A request of the page after this name. Names hold nothing that a query would have to escape.
+fn page(path: &str, after: Option<&impl Display>) -> Request {
+    Request::get(after.map_or(path.to_owned(), |after| format!("{path}?cursor={after}")))
+}

@@ -1,0 +1,188 @@
+//! What became of a message: the answer to its publish, and its trace.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tagpost_core::delivery::State;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::message::Target;
+use tagpost_core::time::Millis;
+
+use crate::client::{Client, Request};
+use crate::error::Error;
+
+/// A message as its sender sees it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Trace {
+    /// Its id.
+    pub id: MessageId,
+    /// To whom it was addressed.
+    pub to: Target,
+    /// When the service accepted it.
+    pub accepted_at: Millis,
+    /// From when on it is not delivered any more.
+    pub expires_at: Millis,
+    /// One for each device.
+    pub deliveries: Vec<Delivery>,
+    /// How many deliveries are in which state.
+    pub summary: BTreeMap<State, u64>,
+    /// Every step of every delivery, oldest first. Only traces have it: not the answer to a publish.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Step>,
+}
+
+/// One message to one device.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// The device.
+    pub device: DeviceId,
+    /// The state it is in.
+    pub state: State,
+    /// Since when.
+    pub at: Millis,
+    /// How often it was put on the wire.
+    pub attempts: u32,
+    /// What the device answered with its acknowledgement, as it stands in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Box<RawValue>>,
+    /// Why it was rejected or refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One step on the way of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// The device.
+    pub device: DeviceId,
+    /// The state that was reached.
+    pub event: State,
+    /// When.
+    pub at: Millis,
+    /// Which attempt this belongs to; 0 before the first.
+    pub attempt: u32,
+}
+
+/// A page of the messages that a device sent.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct MessagePage {
+    /// The messages, newest first.
+    pub messages: Vec<Trace>,
+    /// Where the next page starts; `None` on the last.
+    pub next: Option<MessageId>,
+}
+
+impl Trace {
+    /// Whether every delivery is in a last state, so that nothing more will come.
+    pub fn is_settled(&self) -> bool {
+        self.deliveries
+            .iter()
+            .all(|delivery| delivery.state.is_last())
+    }
+}
+
+impl Client {
+    /// What became of a message so far. For its sender, and the admin.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn trace(&self, id: MessageId) -> Result<Trace, Error> {
+        self.trace_within(id, 0).await
+    }
+
+    /// What became of a message, as soon as every delivery is in a last state, or after so many seconds,
+    /// up to 60.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn trace_within(&self, id: MessageId, seconds: u32) -> Result<Trace, Error> {
+        let request = Request::get(format!("/v1/messages/{id}?wait={seconds}"));
+        self.send(&request.waiting(seconds)).await?.json()
+    }
+
+    /// Takes a message back from every device that has not acknowledged it. Answers what became of it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn cancel(&self, id: MessageId) -> Result<Trace, Error> {
+        let request = Request::new(Method::DELETE, format!("/v1/messages/{id}"));
+        self.send(&request).await?.json()
+    }
+
+    /// A page of the messages that this device sent, at most 1,000: those with a delivery in `state`, or
+    /// all; `after` is the `next` of the page before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn messages(
+        &self,
+        state: Option<State>,
+        limit: u32,
+        after: Option<MessageId>,
+    ) -> Result<MessagePage, Error> {
+        let mut path = format!("/v1/messages?limit={limit}");
+        if let Some(state) = state {
+            path.push_str(&format!("&state={}", state_name(state)));
+        }
+        if let Some(after) = after {
+            path.push_str(&format!("&cursor={after}"));
+        }
+        self.send(&Request::get(path)).await?.json()
+    }
+}
+
+/// The name of a state, as it stands in answers.
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Held => "held",
+        State::Sent => "sent",
+        State::Delivered => "delivered",
+        State::Rejected => "rejected",
+        State::Expired => "expired",
+        State::Replaced => "replaced",
+        State::Refused => "refused",
+        State::Undeliverable => "undeliverable",
+        State::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_answer_of_the_service_is_understood_and_written_again_as_it_was() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/golden/answer");
+        for name in ["publish", "publish-to-a-device", "trace"] {
+            let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
+            let trace: Trace = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                serde_json::to_string(&trace).unwrap(),
+                text.trim_end(),
+                "{name}"
+            );
+            let open = trace
+                .deliveries
+                .iter()
+                .filter(|it| !it.state.is_last())
+                .count();
+            assert_eq!(trace.is_settled(), open == 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_state_has_the_name_that_stands_in_answers() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state_name(state));
+        }
+    }
+}
