@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
+    include: ["tests/**/*.test.ts", "clients/js/test/**/*.test.ts"],
     // Files share a worker's modules, since loading wrangler takes a second; state is per relay.
     isolate: false,
     // They mostly wait, so more of them run than there are cores.

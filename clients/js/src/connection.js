@@ -1,0 +1,120 @@
+// A device's connection: one WebSocket after the other, until the application or the service ends it.
+
+import { Backoff } from "./backoff.js";
+import { TagpostError } from "./errors.js";
+import { Socket } from "./socket.js";
+import { onWake } from "./wake.js";
+
+/** @import { Http } from "./http.js" */
+/** @import { End } from "./socket.js" */
+
+/** A connection that lasted so many milliseconds was a good one: the next pause is a first one. */
+const LASTING = 10_000;
+
+/** The close codes after which a reconnect would change nothing, or start a quarrel. */
+const FINAL = new Map([
+  [4401, () => new TagpostError("unauthorized", "the token is no longer valid")],
+  [4409, () => new TagpostError("taken_over", "a newer connection of this device took over")],
+]);
+
+/**
+ * @typedef {object} Owner Who is told about the connection.
+ * @property {(frame: any) => void} frame a frame of the service; the first of each connection is `welcome`
+ * @property {(reason: string, retryIn: number) => void} offline the next attempt is in so many milliseconds
+ * @property {(error?: TagpostError) => void} ended there will be no further attempt
+ */
+
+export class Connection {
+  #url;
+  #token;
+  #http;
+  #owner;
+  #backoff = new Backoff();
+  #stopWaking;
+  #ended = false;
+  /** @type {number | undefined} */
+  #welcomedAt;
+  /** @type {Socket | undefined} */
+  #socket;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+
+  /**
+   * @param {URL} url
+   * @param {string} token
+   * @param {Http} http
+   * @param {Owner} owner
+   */
+  constructor(url, token, http, owner) {
+    this.#url = url;
+    this.#token = token;
+    this.#http = http;
+    this.#owner = owner;
+    this.#stopWaking = onWake(() => this.#wake());
+    this.#open();
+  }
+
+  /** Whether the frame was sent. It was not while there is no connection. @param {string} text */
+  send(text) {
+    return this.#welcomedAt !== undefined && this.#socket !== undefined && this.#socket.send(text);
+  }
+
+  /** Puts a new WebSocket in the place of this one. */
+  renew() {
+    this.#socket?.close();
+    if (this.#socket) this.#open();
+  }
+
+  /** Ends it. @param {TagpostError} [error] */
+  end(error) {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopWaking();
+    clearTimeout(this.#retry);
+    this.#owner.ended(error);
+    this.#socket?.close();
+  }
+
+  #open() {
+    this.#retry = undefined;
+    this.#welcomedAt = undefined;
+    this.#socket = new Socket(
+      this.#url,
+      this.#token,
+      (frame) => {
+        if (frame.type === "welcome") this.#welcomedAt = performance.now();
+        this.#owner.frame(frame);
+      },
+      (end) => this.#lost(end),
+    );
+  }
+
+  /** The page is back: timers may have slept, and the network may be another. */
+  #wake() {
+    if (this.#retry !== undefined) {
+      clearTimeout(this.#retry);
+      this.#open();
+    } else {
+      this.#socket?.ping();
+    }
+  }
+
+  /** @param {End} end */
+  async #lost({ opened, code, reason }) {
+    this.#socket = undefined;
+    if (this.#ended) return;
+    const final = FINAL.get(code);
+    if (final) return this.end(final());
+    if (!opened) {
+      // Why a handshake failed is not told to a page, so it has to be asked in another way.
+      const error = await this.#http.probe().then(() => undefined, (error) => error);
+      if (this.#ended) return;
+      if (error?.status === 401 || error?.status === 403) return this.end(error);
+      reason ||= error?.message ?? "the handshake failed";
+    }
+    if (performance.now() - (this.#welcomedAt ?? Infinity) > LASTING) this.#backoff.reset();
+    const pause = this.#backoff.next();
+    this.#retry = setTimeout(() => this.#open(), pause);
+    this.#owner.offline(reason || `closed with ${code}`, pause);
+  }
+}

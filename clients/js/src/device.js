@@ -1,0 +1,232 @@
+// A device of the service: what the application holds in its hand.
+
+import { Connection } from "./connection.js";
+import { TagpostError } from "./errors.js";
+import { ReceiptEvent, StateEvent } from "./events.js";
+import { Http } from "./http.js";
+import { Inbox } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import { encode } from "./payload.js";
+import { Receipts } from "./receipts.js";
+
+/** @import { Message } from "./message.js" */
+/** @import { Published, PublishOptions, Receipt, Target, Trace } from "./index.js" */
+
+/** Random enough to name one publish of one device. */
+const KEY_BYTES = 16;
+
+/**
+ * A device with a connection that is kept up. Events: `online`, `offline` and `closed` ({@link StateEvent}),
+ * `receipt` ({@link ReceiptEvent}).
+ */
+export class Device extends EventTarget {
+  /** @type {"connecting" | "online" | "offline" | "closed"} */
+  #state = "connecting";
+  /** @type {string | undefined} */
+  #name;
+  #http;
+  #connection;
+  #inbox;
+  #outbox;
+  #receipts;
+  #listens = false;
+
+  /**
+   * @param {URL} url
+   * @param {string} token
+   */
+  constructor(url, token) {
+    super();
+    /** @param {string} text */
+    const send = (text) => this.#connection.send(text);
+    this.#inbox = new Inbox(send);
+    this.#outbox = new Outbox(send);
+    this.#receipts = new Receipts(send, () => this.#connection.renew());
+    this.#http = new Http(url, token);
+    this.#connection = new Connection(url, token, this.#http, {
+      frame: (frame) => this.#take(frame),
+      offline: (reason, retryIn) => this.#change("offline", { reason, retryIn }),
+      ended: (error) => this.#end(error),
+    });
+  }
+
+  /** The device's id, as soon as the service has said it. */
+  get name() {
+    return this.#name;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** How many messages have arrived and wait to be taken by the application. Never more than the service's window. */
+  get waiting() {
+    return this.#inbox.size;
+  }
+
+  /**
+   * The messages for this device, each once. The iteration ends after `close()`, and fails when the
+   * connection has ended with an error. Several iterations share the messages among them.
+   *
+   * A message that was not answered when an iteration breaks off is the first of the next one.
+   *
+   * @returns {AsyncGenerator<Message, void, void>}
+   */
+  messages() {
+    return this.#inbox.messages();
+  }
+
+  /**
+   * What became of messages that this device published, as far as the publish's own answer did not say
+   * it. A receipt counts as seen when the next one is asked for; until then it comes again after a
+   * restart of the application. Either this or `receipt` events, not both.
+   *
+   * @returns {AsyncGenerator<Receipt, void, void>}
+   */
+  receipts() {
+    return this.#receipts.receipts();
+  }
+
+  /**
+   * Publishes a message. It is sent again until the service has answered, also over later connections,
+   * and stays one message. Nothing limits how long that takes but `signal` and `close()`.
+   *
+   * @param {Target | string} to a tag, or a device as `@name`
+   * @param {unknown} payload JSON, a string, or bytes
+   * @param {PublishOptions} [options]
+   * @returns {Promise<Published>} what became of it within the wait
+   * @throws {TagpostError} the service refused it, or the device is closed
+   * @throws {TypeError | RangeError} the payload cannot be sent
+   */
+  async publish(to, payload, { ttl, topic, urgency, wait, key, type, signal } = {}) {
+    const frame = {
+      type: "publish",
+      to: typeof to === "string" ? target(to) : to,
+      ...encode(payload),
+      content_type: type,
+      ttl,
+      topic,
+      urgency,
+      wait,
+      idempotency_key: key ?? randomKey(),
+    };
+    return this.#outbox.publish(frame, signal);
+  }
+
+  /**
+   * The trace of a message that this device published.
+   *
+   * @param {string} id
+   * @param {{ wait?: number }} [options] seconds to wait for the last state of every delivery
+   * @returns {Promise<Trace>}
+   * @throws {TagpostError}
+   */
+  trace(id, { wait = 0 } = {}) {
+    return this.#http.request("GET", `/v1/messages/${encodeURIComponent(id)}?wait=${wait}`, wait);
+  }
+
+  /**
+   * Takes a message back from the devices that have not acknowledged it.
+   *
+   * @param {string} id
+   * @returns {Promise<Trace>}
+   * @throws {TagpostError}
+   */
+  cancel(id) {
+    return this.#http.request("DELETE", `/v1/messages/${encodeURIComponent(id)}`);
+  }
+
+  /** Ends the connection. Publishes that are not answered fail with `closed`; some may have been accepted. */
+  close() {
+    this.#connection.end();
+  }
+
+  /**
+   * @overload
+   * @param {"online" | "offline" | "closed"} type
+   * @param {(event: StateEvent) => void} listener
+   * @param {AddEventListenerOptions | boolean} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
+   * @param {"receipt"} type it counts as seen once all listeners have returned
+   * @param {(event: ReceiptEvent) => void} listener
+   * @param {AddEventListenerOptions | boolean} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
+   * @param {string} type
+   * @param {EventListenerOrEventListenerObject | null} listener
+   * @param {AddEventListenerOptions | boolean} [options]
+   * @returns {void}
+   */
+  /**
+   * @param {string} type
+   * @param {any} listener
+   * @param {AddEventListenerOptions | boolean} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    if (type === "receipt") this.#listen();
+  }
+
+  /** Nobody sees a receipt before there is a listener. */
+  async #listen() {
+    if (this.#listens) return;
+    this.#listens = true;
+    try {
+      for await (const receipt of this.receipts()) this.dispatchEvent(new ReceiptEvent(receipt));
+    } catch (error) {
+      // How the connection ended is told by `closed`; any other error is the application's.
+      if (!(error instanceof TagpostError)) throw error;
+    }
+  }
+
+  /** @param {any} frame */
+  #take(frame) {
+    switch (frame.type) {
+      case "welcome":
+        this.#name = frame.device;
+        this.#inbox.welcome(frame);
+        this.#receipts.welcome();
+        this.#outbox.welcome();
+        return this.#change("online");
+      case "message":
+        return this.#inbox.take(frame);
+      case "receipt":
+        return this.#receipts.take(frame);
+      case "published":
+      case "error":
+        return this.#outbox.answered(frame);
+    }
+  }
+
+  /** @param {TagpostError} [error] */
+  #end(error) {
+    this.#inbox.end(error);
+    this.#receipts.end(error);
+    this.#outbox.end(error ?? new TagpostError("closed", "the device was closed"));
+    this.#change("closed", { reason: error?.message ?? "closed by the application", error });
+  }
+
+  /**
+   * @param {"online" | "offline" | "closed"} state
+   * @param {ConstructorParameters<typeof StateEvent>[1]} [more]
+   */
+  #change(state, more) {
+    this.#state = state;
+    this.dispatchEvent(new StateEvent(state, more));
+  }
+}
+
+/** What a string addresses: a device after `@`, as in a token's `publish` patterns, otherwise a tag. @param {string} name @returns {Target} */
+function target(name) {
+  return name.startsWith("@") ? { device: name.slice(1) } : { tag: name };
+}
+
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,33 @@
+// The events of a device.
+
+/** @import { TagpostError } from "./errors.js" */
+/** @import { Receipt } from "./index.js" */
+
+/** What became of a message that this device published. */
+export class ReceiptEvent extends Event {
+  /** @param {Receipt} receipt */
+  constructor(receipt) {
+    super("receipt");
+    /** @readonly */
+    this.receipt = receipt;
+  }
+}
+
+/** The connection came, went, or is over. */
+export class StateEvent extends Event {
+  /**
+   * @param {"online" | "offline" | "closed"} state
+   * @param {{ reason?: string, retryIn?: number, error?: TagpostError | undefined }} [more]
+   */
+  constructor(state, { reason, retryIn, error } = {}) {
+    super(state);
+    /** @readonly */
+    this.state = state;
+    /** Of `offline` and `closed`: why. @readonly */
+    this.reason = reason;
+    /** Of `offline`: milliseconds until the next attempt. @readonly */
+    this.retryIn = retryIn;
+    /** Of `closed`: why there will be no further attempt. Absent after `close()`. @readonly */
+    this.error = error;
+  }
+}

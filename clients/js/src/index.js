@@ -1,0 +1,87 @@
+// tagpost's client library: one import for browsers, Node, Deno and Workers.
+
+import { Device } from "./device.js";
+
+export { TagpostError } from "./errors.js";
+export { ReceiptEvent, StateEvent } from "./events.js";
+export { Message } from "./message.js";
+export { Device };
+
+/**
+ * @typedef {{ tag: string } | { device: string }} Target Whom a message is addressed to.
+ */
+
+/**
+ * @typedef {"held" | "sent" | "delivered" | "rejected" | "expired" | "replaced" | "refused" | "undeliverable" | "cancelled"} State
+ * Where a delivery stands. All but `held` and `sent` are last states.
+ */
+
+/**
+ * @typedef {object} Delivery One message to one device.
+ * @property {string} device
+ * @property {State} state
+ * @property {number} at since when, in milliseconds by the service's clock
+ * @property {number} attempts
+ * @property {any} [reply] what the device answered
+ * @property {string} [reason] why it was rejected or refused
+ */
+
+/**
+ * @typedef {object} Published The answer to a publish.
+ * @property {string} id
+ * @property {Delivery[]} deliveries
+ * @property {Partial<Record<State, number>>} summary how many deliveries are in which state
+ */
+
+/**
+ * @typedef {object} Receipt The last state of one delivery.
+ * @property {number} seq grows
+ * @property {string} id of the message
+ * @property {string} device
+ * @property {State} state
+ * @property {number} at in milliseconds by the service's clock
+ * @property {any} [reply]
+ * @property {string} [reason]
+ */
+
+/**
+ * @typedef {object} Trace All deliveries of one message, as the HTTP interface gives them.
+ * @property {string} id
+ * @property {Target} to
+ * @property {number} accepted_at
+ * @property {number} expires_at
+ * @property {Delivery[]} deliveries
+ * @property {Partial<Record<State, number>>} summary
+ * @property {{ device: string, event: string, at: number, attempt: number }[]} timeline
+ */
+
+/**
+ * @typedef {object} PublishOptions
+ * @property {number} [ttl] seconds to keep trying; 0 = now or never; a day unless given
+ * @property {string} [topic] replaces an unacknowledged message of the same topic
+ * @property {"very-low" | "low" | "normal" | "high"} [urgency]
+ * @property {number} [wait] seconds to wait for the acknowledgement of devices that are online, 0 to 60; 1 unless given
+ * @property {string} [key] the idempotency key; a random one unless given
+ * @property {string} [type] the payload's media type; follows from the payload unless given
+ * @property {AbortSignal} [signal] gives up; the message may have been accepted
+ */
+
+/** Three parts of base64url, as a JWT has them (RFC 7519). */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/**
+ * Connects as the device whose token this is, and keeps the connection up until `close()`, or until the
+ * token is no longer valid or a newer connection of the same device takes over.
+ *
+ * Returns at once: what is published meanwhile is sent when the connection is there.
+ *
+ * @param {{ url: string | URL, token: string }} options `url`: where the service is, `https://relay.example`
+ * @returns {Device}
+ * @throws {TypeError} `url` or `token` cannot be one
+ */
+export function connect({ url, token }) {
+  const base = new URL(url);
+  if (!["http:", "https:"].includes(base.protocol)) throw new TypeError("url must begin with http:// or https://");
+  if (typeof token !== "string" || !TOKEN.test(token)) throw new TypeError("token must be a device's token");
+  return new Device(base, token);
+}

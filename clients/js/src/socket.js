@@ -1,0 +1,101 @@
+// One WebSocket connection, from its handshake to its end, which is told once.
+
+/** Milliseconds for the handshake and the `welcome` together. */
+const HANDSHAKE_LIMIT = 15_000;
+/** Milliseconds within which something has to be heard after a `ping`. */
+const PONG_LIMIT = 10_000;
+
+/**
+ * @typedef {object} End How a connection ended.
+ * @property {boolean} opened whether the handshake had succeeded
+ * @property {number} code the close code; 1006 where there was no close
+ * @property {string} reason
+ */
+
+export class Socket {
+  #ws;
+  #onFrame;
+  #onEnd;
+  #opened = false;
+  #ended = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #handshake;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #keepalive;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #silence;
+
+  /**
+   * @param {URL} url of the service
+   * @param {string} token
+   * @param {(frame: any) => void} onFrame
+   * @param {(end: End) => void} onEnd
+   */
+  constructor(url, token, onFrame, onEnd) {
+    this.#onFrame = onFrame;
+    this.#onEnd = onEnd;
+    const target = new URL("/v1/connect", url);
+    target.protocol = target.protocol.replace("http", "ws");
+    // Browsers can set no header on a WebSocket, and a URL is written to too many logs.
+    this.#ws = new WebSocket(target, ["tagpost.v1", `token.${token}`]);
+    this.#ws.onopen = () => {
+      this.#opened = true;
+      this.ping();
+    };
+    this.#ws.onmessage = ({ data }) => this.#hear(data);
+    this.#ws.onclose = ({ code, reason }) => this.#end(code, reason);
+    this.#handshake = setTimeout(() => this.#end(1006, "no welcome in time"), HANDSHAKE_LIMIT);
+  }
+
+  /** Shows life, and sees whether the service does. */
+  ping() {
+    if (!this.send("ping")) return;
+    this.#silence ??= setTimeout(() => this.#end(1006, "no answer to a ping"), PONG_LIMIT);
+  }
+
+  /** Whether it could be handed to a connection that, for all that is known, works. @param {string} text */
+  send(text) {
+    if (this.#ended || this.#ws.readyState !== WebSocket.OPEN) return false;
+    this.#ws.send(text);
+    return true;
+  }
+
+  /** Closes it without telling its end; what was sent before still goes out. */
+  close() {
+    this.#ended = true;
+    clearTimeout(this.#handshake);
+    clearTimeout(this.#silence);
+    clearInterval(this.#keepalive);
+    // The close of a connection whose other side is gone takes minutes: nothing of it is heard any more.
+    this.#ws.onopen = this.#ws.onmessage = this.#ws.onclose = null;
+    this.#ws.close(1000);
+  }
+
+  /** @param {unknown} data */
+  #hear(data) {
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
+    if (data === "pong") return;
+    let frame;
+    try {
+      frame = JSON.parse(`${data}`);
+    } catch {
+      return this.#end(1006, "a frame that is not JSON");
+    }
+    if (frame.type === "welcome") {
+      clearTimeout(this.#handshake);
+      this.#keepalive ??= setInterval(() => this.ping(), frame.keepalive * 1000);
+    }
+    this.#onFrame(frame);
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #end(code, reason) {
+    if (this.#ended) return;
+    this.close();
+    this.#onEnd({ opened: this.#opened, code, reason });
+  }
+}

@@ -1,0 +1,168 @@
+// A publish is one message however often it has to be sent, and its sender learns what became of it.
+
+import { describe, expect, test } from "vitest";
+
+import { deliverLate, fresh, useRelay, type Device as Credentials } from "../../../tests/harness/index.ts";
+import { TagpostError, type Device, type Receipt } from "../src/index.js";
+import { change, useClients, next, payloads, range, state, within } from "./support.ts";
+
+const relay = useRelay({ vars: { PUBLISH_RATE: 50, PUBLISH_BURST: 50 } });
+const { client, network } = useClients();
+
+const nextReceipt = async (device: Device) => (await within("a receipt", device.receipts().next())).value as Receipt;
+
+/** A message that B acknowledges after its publish was answered, so that a receipt is due to A. */
+async function late(a: Credentials, b: Credentials, reply: unknown): Promise<string> {
+  return deliverLate(a, b, await b.connect(), reply);
+}
+
+describe.concurrent("publishing", () => {
+  test("publishes with the connection cut in the middle stay one message each", async () => {
+    const [a, b] = await relay.devices(2);
+    const line = await network(() => relay.url);
+    const sender = client(line.url, a!);
+    const receiver = client(relay.url, b!);
+    await Promise.all([state(sender, "online"), state(receiver, "online")]);
+    const taken = payloads(receiver, 200);
+    const answers = range(200).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0 }));
+    for (const n of [5, 60, 120]) {
+      await within(`publish ${n}`, answers[n]!);
+      line.cut();
+    }
+    const published = await within("200 answers", Promise.all(answers), 40_000);
+    expect(new Set(published.map(({ id }) => id)).size).toBe(200);
+    expect((await taken).toSorted((x, y) => Number(x) - Number(y))).toEqual(range(200));
+    expect(line.connections).toBeGreaterThanOrEqual(4);
+    const end = await sender.publish(`@${b!.name}`, "the end", { wait: 0 });
+    expect((await next(receiver)).id).toBe(end.id);
+  });
+
+  test("a publish made while offline is sent after the reconnect", async () => {
+    const [a, b] = await relay.devices(2);
+    const line = await network(() => relay.url);
+    line.down();
+    const sender = client(line.url, a!);
+    const answer = sender.publish(`@${b!.name}`, "x");
+    await change(sender, "offline");
+    line.up();
+    expect((await within("the answer", answer)).summary).toEqual({ held: 1 });
+  });
+
+  test("a publish over the rate is sent again", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const answers = range(150).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0 }));
+    const published = await within("150 answers", Promise.all(answers));
+    expect(new Set(published.map(({ id }) => id)).size).toBe(150);
+    expect((await b!.status()).is(200).held).toBe(150);
+  });
+
+  test("a publish that cannot be taken is an error that says why", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const to = `@${b!.name}`;
+    const refused = async (answer: Promise<unknown>) => within("an error", answer.catch((error: unknown) => error));
+
+    const unknown = await refused(sender.publish(fresh("tag"), 1));
+    expect(unknown).toBeInstanceOf(TagpostError);
+    expect(unknown).toMatchObject({ code: "unknown_tag" });
+    expect(await refused(sender.publish("@nobody-at-all", 1))).toMatchObject({ code: "unknown_device" });
+    const ttl = await refused(sender.publish(to, 1, { ttl: -1 }));
+    expect(ttl).toMatchObject({ code: "bad_frame", message: expect.stringContaining("ttl") });
+    expect(await refused(sender.publish(to, "x".repeat(300_000)))).toMatchObject({ code: "payload_too_large" });
+    // The service answers a frame this long without saying which it was.
+    const small = sender.publish(to, "small", { wait: 0 });
+    expect(await refused(sender.publish(to, "x".repeat(2_000_000)))).toMatchObject({ code: "payload_too_large" });
+    expect(await refused(sender.publish(to, "x".repeat(7_000_000)))).toBeInstanceOf(RangeError);
+    expect(await refused(sender.publish(to, undefined))).toBeInstanceOf(TypeError);
+
+    expect((await small).summary).toEqual({ held: 1 });
+    expect(sender.state).toBe("online");
+  });
+
+  test("a key of the application's own makes one message of two publishes", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const publish = (payload: string) => sender.publish(`@${b!.name}`, payload, { key: "k", wait: 0 });
+    const [first, second] = await Promise.all([publish("x"), publish("x")]);
+    expect(second.id).toBe(first.id);
+    await expect(publish("y")).rejects.toMatchObject({ code: "idempotency_mismatch" });
+  });
+
+  test("a publish can be given up", async () => {
+    const [a, b] = await relay.devices(2);
+    const line = await network(() => relay.url);
+    line.down();
+    const sender = client(line.url, a!);
+    const giveUp = new AbortController();
+    const answer = sender.publish(`@${b!.name}`, "x", { signal: giveUp.signal });
+    giveUp.abort(new Error("changed my mind"));
+    await expect(answer).rejects.toThrow("changed my mind");
+    line.up();
+    await sender.publish(`@${b!.name}`, "y", { wait: 0 });
+    expect((await b!.status()).is(200).held).toBe(1);
+  });
+
+  test("publishes that are not answered fail when the device is closed", async () => {
+    const [a, b] = await relay.devices(2);
+    const line = await network(() => relay.url);
+    line.down();
+    const sender = client(line.url, a!);
+    const answer = sender.publish(`@${b!.name}`, "x");
+    sender.close();
+    await expect(answer).rejects.toMatchObject({ code: "closed" });
+    await expect(sender.publish(`@${b!.name}`, "y")).rejects.toMatchObject({ code: "closed" });
+  });
+
+  test("a message can be traced and taken back", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const { id } = await sender.publish(`@${b!.name}`, "x", { wait: 0 });
+    expect(await sender.trace(id)).toMatchObject({ id, summary: { held: 1 } });
+    expect((await sender.cancel(id)).summary).toEqual({ cancelled: 1 });
+    expect((await sender.trace(id, { wait: 5 })).timeline.at(-1)).toMatchObject({ event: "cancelled" });
+    await expect(sender.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ")).rejects.toMatchObject({ code: "unknown_message", status: 404 });
+  });
+
+  test("a receipt that was not seen comes again", async () => {
+    const [a, b] = await relay.devices(2);
+    const first = client(relay.url, a!);
+    const id = await late(a!, b!, "one");
+    // It is taken, but the next one is never asked for: the application may have crashed over it.
+    expect(await nextReceipt(first)).toMatchObject({ id, state: "delivered", reply: "one" });
+    first.close();
+
+    const second = client(relay.url, a!);
+    const receipts = second.receipts();
+    expect((await within("the receipt again", receipts.next())).value).toMatchObject({ id, reply: "one" });
+    const rest = receipts.next();
+    const another = await late(a!, b!, "two");
+    expect((await within("the other receipt", rest)).value).toMatchObject({ id: another });
+    second.close();
+
+    expect(await nextReceipt(client(relay.url, a!))).toMatchObject({ id: another, reply: "two" });
+  });
+
+  test("receipts are events, and seen once the listener has returned", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const event = new Promise<Receipt>((resolve) => sender.addEventListener("receipt", (e) => resolve(e.receipt)));
+    const id = await late(a!, b!, "one");
+    expect(await within("the event", event)).toMatchObject({ id, device: b!.name, state: "delivered", reply: "one" });
+    sender.close();
+
+    const another = await late(a!, b!, "two");
+    expect(await nextReceipt(client(relay.url, a!))).toMatchObject({ id: another });
+  });
+
+  test("a receipt at which a loop breaks off is the first of the next loop", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const id = await late(a!, b!, "one");
+    const fail = async () => {
+      for await (const receipt of sender.receipts()) throw new Error(receipt.reply);
+    };
+    await expect(within("the failure", fail())).rejects.toThrow("one");
+    expect(await nextReceipt(sender)).toMatchObject({ id });
+  });
+});
