@@ -1,0 +1,20 @@
+// What a screen reader is told of things that happen by themselves. Several at once become one sentence.
+
+const announcer = document.getElementById("announcer");
+
+/** Long enough that events of one moment are read together, short enough to be news. */
+const GATHER = 150;
+
+let waiting = [];
+
+export function announce(text) {
+  if (waiting.length === 0) setTimeout(speak, GATHER);
+  waiting.push(text);
+}
+
+function speak() {
+  const few = waiting.slice(0, 3);
+  if (waiting.length > few.length) few.push(`and ${waiting.length - few.length} more`);
+  announcer.textContent = few.join(". ");
+  waiting = [];
+}

@@ -1,0 +1,71 @@
+// The relay's HTTP interface, with one credential. The credential travels in a header, never in a URL.
+
+/** Milliseconds until a request without an answer is given up. */
+const PATIENCE = 15_000;
+
+/** The relay answered with an error (RFC 9457). */
+export class Problem extends Error {
+  constructor(status, { code = "unknown", title = `The relay answered ${status}`, detail = "" } = {}) {
+    super(detail ? `${title}: ${detail}` : title);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The relay did not answer, so nobody knows what became of the request. */
+export class Unanswered extends Error {
+  constructor() {
+    super("The relay does not answer");
+  }
+}
+
+export class Api {
+  #credential;
+
+  constructor(credential) {
+    this.#credential = credential;
+  }
+
+  get(path) {
+    return this.request("GET", path);
+  }
+
+  /** The JSON of an answer, or `undefined` where it has none. Throws [Problem] or [Unanswered]. */
+  async request(method, path, { headers = {}, body } = {}) {
+    const response = await fetch(path, {
+      method,
+      headers: { ...headers, authorization: `Bearer ${this.#credential}` },
+      body,
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(PATIENCE),
+    }).catch(() => undefined);
+    const text = await response?.text().catch(() => undefined);
+    if (text === undefined) throw new Unanswered();
+    const answer = text === "" ? undefined : parse(text);
+    if (!response.ok) throw new Problem(response.status, answer);
+    return answer;
+  }
+
+  /** Every page of a list, as they come. */
+  async *pages(path, limit = 1000) {
+    let cursor;
+    do {
+      const page = await this.get(`${path}?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      yield page;
+      cursor = page.next;
+    } while (cursor);
+  }
+}
+
+export const devicePath = (device) => `/v1/devices/${encodeURIComponent(device)}`;
+export const tagPath = (tag) => `/v1/tags/${encodeURIComponent(tag)}`;
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Something on the way answered in the relay's place.
+    return undefined;
+  }
+}

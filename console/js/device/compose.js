@@ -1,0 +1,91 @@
+// The form by which a device publishes.
+//
+// It publishes over HTTP, with a key, so that a publish nobody answered can be repeated without becoming
+// a second message, and every mistake is named by the relay.
+
+import { Unanswered, devicePath, tagPath } from "../api.js";
+import { element, field, uniqueId } from "../dom.js";
+import { typed } from "../format.js";
+
+const URGENCIES = ["very-low", "low", "normal", "high"];
+
+/** `sent(answer, text)` is called with each publish that was answered. */
+export function compose(api, { tag = "", sent }) {
+  const errorId = uniqueId("error");
+  const kind = element("select", {}, element("option", { value: "tag" }, "Tag"), element("option", { value: "device" }, "Device"));
+  kind.setAttribute("aria-label", "Kind of address");
+  const to = element("input", { value: tag, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
+  const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
+  const ttl = element("input", { inputmode: "numeric", placeholder: "86400", autocomplete: "off" });
+  const topic = element("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
+  const urgency = element("select", {}, ...URGENCIES.map((value) => element("option", { selected: value === "normal" }, value)));
+  const error = element("p", { class: "error", id: errorId, role: "alert" });
+  const submit = element("button", { class: "primary" }, "Send");
+  let key = freshKey();
+
+  async function onsubmit(event) {
+    event.preventDefault();
+    error.textContent = "";
+    const address = to.value.trim();
+    if (!address) return fail(`Give the ${kind.value} to send to`, to);
+    if (!message.value) return fail("Give the message to send", message);
+    const path = kind.value === "tag" ? tagPath(address) : devicePath(address);
+    const { isJson } = typed(message.value);
+    const headers = {
+      "content-type": isJson ? "application/json" : "text/plain; charset=utf-8",
+      "idempotency-key": key,
+      // Not to wait for the acknowledgement is what lets every state be seen.
+      prefer: "wait=0",
+      urgency: urgency.value,
+    };
+    if (ttl.value.trim()) headers.ttl = ttl.value.trim();
+    if (topic.value.trim()) headers.topic = topic.value.trim();
+    submit.disabled = true;
+    try {
+      const answer = await api.request("POST", `${path}/messages`, { headers, body: message.value });
+      key = freshKey();
+      sent(answer, message.value);
+    } catch (failure) {
+      if (failure instanceof Unanswered) return fail(`${failure.message}. Send again: it will not become two messages.`, submit);
+      key = freshKey();
+      fail(failure.message, message);
+    } finally {
+      submit.disabled = false;
+    }
+  }
+
+  function fail(text, control) {
+    error.textContent = text;
+    control.focus();
+  }
+
+  const form = element(
+    "form",
+    { class: "compose", novalidate: true, onsubmit },
+    element("div", { class: "line" }, kind, field("Send to", to)),
+    field("Message, JSON or text", message),
+    element(
+      "div",
+      { class: "line" },
+      element(
+        "details",
+        {},
+        element("summary", {}, "Options"),
+        element("div", { class: "options" }, field("Seconds to keep trying", ttl), field("Topic it replaces", topic), field("Urgency", urgency)),
+      ),
+      submit,
+    ),
+    error,
+  );
+  // What is changed is another message, which needs another key.
+  form.addEventListener("input", () => (key = freshKey()));
+  message.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  return form;
+}
+
+/** Not `randomUUID`, which pages of plain http lack. */
+function freshKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,117 @@
+// One message that was sent: its deliveries, followed until each is in a last state.
+
+import { announce } from "../announce.js";
+import { button, element } from "../dom.js";
+import { number, time } from "../format.js";
+import { isOpen } from "../states.js";
+import { Timeline } from "./timeline.js";
+
+/** How many deliveries are drawn; the others of a large tag are counted. */
+const DRAWN = 20;
+/** The shortest and the longest pause between two looks at the trace, in milliseconds. */
+const PAUSES = [1000, 15_000];
+/** How long receipts are gathered before the trace is looked at for their steps, in milliseconds. */
+const SOON = 100;
+
+export class SentMessage {
+  element;
+  #api;
+  #id;
+  #since = performance.now();
+  #isFollowed = true;
+  #timelines = new Map();
+  #list = element("ul", { class: "deliveries" });
+  #summary = element("p", { class: "muted small summary" });
+  #error = element("p", { class: "error", role: "alert" });
+  #cancel = button("Take back", () => this.#takeBack());
+  #timer;
+
+  /** `answer`: what the publish was answered, or a trace. `text`: what was sent, where it is known. */
+  constructor(api, answer, text) {
+    this.#api = api;
+    this.#id = answer.id;
+    const { tag, device } = answer.to;
+    this.element = element(
+      "li",
+      { class: "message" },
+      element(
+        "p",
+        { class: "message-head" },
+        element("span", { class: "name" }, tag === undefined ? `@${device}` : tag),
+        element("time", { class: "muted small", datetime: new Date(answer.accepted_at).toISOString() }, time(answer.accepted_at)),
+        this.#cancel,
+      ),
+      text !== undefined && element("pre", { class: "payload" }, text),
+      this.#list,
+      this.#summary,
+      this.#error,
+    );
+    this.#show(answer);
+    this.#lookIn(0);
+  }
+
+  /** Marks a delivery whose last state came as a receipt. */
+  receipt(device) {
+    this.#timelines.get(device)?.receipt();
+    this.#lookIn(SOON);
+  }
+
+  tick() {
+    this.#timelines.forEach((timeline) => timeline.tick());
+  }
+
+  stop() {
+    this.#isFollowed = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** Looks at the trace after a pause, and then again until nothing more can follow. */
+  #lookIn(pause) {
+    clearTimeout(this.#timer);
+    if (this.#isFollowed) this.#timer = setTimeout(() => this.#look(), pause);
+  }
+
+  async #look() {
+    // A tab that nobody sees asks for nothing.
+    if (!document.hidden) {
+      await this.#api.get(`/v1/messages/${this.#id}`).then(
+        (trace) => this.#show(trace),
+        (error) => error.status === 404 && this.stop(),
+      );
+    }
+    // Often at first, then more and more rarely.
+    const [shortest, longest] = PAUSES;
+    this.#lookIn(Math.min(longest, Math.max(shortest, (performance.now() - this.#since) / 10)));
+  }
+
+  /** Draws an answer or a trace; only a trace tells the steps, and so ends the looking. */
+  #show({ accepted_at, deliveries, summary, timeline }) {
+    for (const delivery of deliveries.slice(0, DRAWN)) {
+      let drawn = this.#timelines.get(delivery.device);
+      if (!drawn) {
+        drawn = new Timeline(delivery.device, accepted_at);
+        this.#timelines.set(delivery.device, drawn);
+        this.#list.append(drawn.element);
+      }
+      const steps = timeline?.filter(({ device }) => device === delivery.device) ?? [];
+      if (drawn.update(delivery, steps) && isOpen(delivery.state)) announce(`${delivery.device}: ${delivery.state}`);
+    }
+    if (deliveries.length > DRAWN) {
+      const counts = Object.entries(summary).map(([state, count]) => `${number(count)} ${state}`);
+      this.#summary.textContent = `${DRAWN} of ${number(deliveries.length)} devices; in all ${counts.join(", ")}`;
+    }
+    // A large tag is worked through bit by bit, and begins with none.
+    const isSettled = deliveries.length > 0 && !deliveries.some(({ state }) => isOpen(state));
+    this.#cancel.hidden = isSettled;
+    if (isSettled && timeline) this.stop();
+  }
+
+  async #takeBack() {
+    this.#error.textContent = "";
+    try {
+      this.#show(await this.#api.request("DELETE", `/v1/messages/${this.#id}`));
+    } catch (failure) {
+      this.#error.textContent = failure.message;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// What a device sent, and what becomes of it: receipts as they come in, the trace for the steps between.
+
+import { announce } from "../announce.js";
+import { element } from "../dom.js";
+import { SentMessage } from "./sent-message.js";
+
+/** How many messages are kept in sight. */
+const SHOWN = 20;
+/** How many earlier ones are looked up when the device is opened. */
+const EARLIER = 5;
+
+export class Sent {
+  element;
+  #api;
+  #list = element("ol", { class: "cards" });
+  #none = element("p", { class: "muted none" }, "Nothing sent yet.");
+  /** By id, oldest first. */
+  #messages = new Map();
+  #clock = setInterval(() => this.#messages.forEach((message) => message.tick()), 1000);
+
+  constructor(api) {
+    this.#api = api;
+    this.element = element("section", {}, element("h3", {}, "Sent"), this.#none, this.#list);
+  }
+
+  async start() {
+    const answer = await this.#api.get(`/v1/messages?limit=${EARLIER}`).catch(() => undefined);
+    for (const message of answer?.messages.reverse() ?? []) this.#card(message);
+  }
+
+  /** Shows a message whose publish was answered. */
+  add(answer, text) {
+    this.#card(answer, text);
+  }
+
+  /** Takes in a receipt; done once it is shown. */
+  async receipt({ id, device, state }) {
+    announce(`${device}: ${state}`);
+    try {
+      const message = this.#messages.get(id) ?? this.#card(await this.#api.get(`/v1/messages/${id}`));
+      message.receipt(device);
+    } catch (error) {
+      // Of a message whose trace is gone there is nothing to show.
+      if (error.status !== 404) throw error;
+    }
+  }
+
+  stop() {
+    clearInterval(this.#clock);
+    this.#messages.forEach((message) => message.stop());
+  }
+
+  #card(answer, text) {
+    const known = this.#messages.get(answer.id);
+    if (known) return known;
+    const message = new SentMessage(this.#api, answer, text);
+    this.#messages.set(answer.id, message);
+    this.#list.prepend(message.element);
+    this.#none.hidden = true;
+    if (this.#messages.size > SHOWN) {
+      const [oldest] = this.#messages.keys();
+      this.#messages.get(oldest).stop();
+      this.#messages.get(oldest).element.remove();
+      this.#messages.delete(oldest);
+    }
+    return message;
+  }
+}

@@ -1,0 +1,43 @@
+// Building elements. Text only ever becomes text nodes and attribute values, never HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element; `onclick` and the like listen, other attributes are set unless they are false or absent. */
+export function element(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== undefined && child !== null && child !== false));
+  return node;
+}
+
+export function button(label, onclick, attributes = {}) {
+  return element("button", { type: "button", ...attributes, onclick }, label);
+}
+
+/** One of the page's symbols. It is decoration: a word beside it says the same. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A labelled form field; its label comes first. */
+export function field(label, control, attributes = {}) {
+  control.id ||= uniqueId("field");
+  return element("div", { class: "field", ...attributes }, element("label", { for: control.id }, label), control);
+}
+
+let ids = 0;
+
+export function uniqueId(kind) {
+  ids += 1;
+  return `${kind}-${ids}`;
+}

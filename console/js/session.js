@@ -1,0 +1,38 @@
+// The credentials of this tab. They are kept in its session storage, which ends with it, and nowhere else.
+
+import { deviceOf } from "./credential.js";
+
+const KEY = "tagpost";
+
+/** @typedef {{ adminKey?: string, panes: { device: string, token: string, tag?: string }[] }} Session */
+
+/** @returns {Session | undefined} */
+export function restore() {
+  const kept = sessionStorage.getItem(KEY);
+  return kept === null ? undefined : JSON.parse(kept);
+}
+
+/** @param {Session} session */
+export function keep(session) {
+  sessionStorage.setItem(KEY, JSON.stringify(session));
+}
+
+export function forget() {
+  sessionStorage.removeItem(KEY);
+}
+
+/**
+ * What the link that opened the page asks for, as `#admin_key=…&device=…&tag=…` or `#token=…`; `device`
+ * and `token` may be repeated. A fragment is never sent to a server; here it leaves the address bar and
+ * the history entry, too.
+ */
+export function takeLink() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  const tokens = link.getAll("token");
+  const adminKey = link.get("admin_key") ?? undefined;
+  if (!adminKey && tokens.length === 0) return undefined;
+  const tag = link.get("tag") ?? undefined;
+  const panes = tokens.map((token) => ({ device: deviceOf(token) ?? "", token, tag }));
+  return { session: { adminKey, panes }, devices: link.getAll("device"), tag };
+}

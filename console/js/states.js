@@ -1,0 +1,22 @@
+// The states of a delivery: how each looks, and what it means.
+
+/** `tone` picks the colour; the icon and the word carry the meaning without it. */
+const STATES = {
+  accepted: { tone: "quiet", meaning: "the relay has it" },
+  held: { tone: "open", meaning: "stored until the device is there" },
+  sent: { tone: "open", meaning: "on its way, not yet acknowledged" },
+  delivered: { tone: "good", meaning: "acknowledged by the device" },
+  rejected: { tone: "bad", meaning: "refused by the device" },
+  expired: { tone: "bad", meaning: "its time to live ran out" },
+  replaced: { tone: "quiet", meaning: "a newer message of its topic took its place" },
+  refused: { tone: "bad", meaning: "the mailbox would not take it" },
+  undeliverable: { tone: "bad", meaning: "sent as often as allowed, never acknowledged" },
+  cancelled: { tone: "quiet", meaning: "taken back by the sender" },
+};
+
+const UNKNOWN = { tone: "quiet", meaning: "" };
+
+export const look = (state) => STATES[state] ?? UNKNOWN;
+
+/** Whether something may still follow. */
+export const isOpen = (state) => look(state).tone === "open";
