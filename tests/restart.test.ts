@@ -115,4 +115,15 @@ describe("restart", () => {
     expect((await sender!.settled(id)).summary).toEqual({ expired: 1 });
     expect(await (await sender!.connect()).next("receipt")).toMatchObject({ id, state: "expired" });
   });
+
+  test("a message that expired while the service was down is not delivered to a device that connects at once", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const to = { device: receiver!.name };
+    const { id, expires_at } = (await sender!.publish(to, "old", { ttl: 1, wait: 0 })).is(202);
+    const kept = await sender!.send(to, "kept");
+    await relay.restart(expires_at);
+    const socket = await receiver!.connect();
+    expect((await socket.next("message")).id).toBe(kept);
+    expect((await sender!.settled(id)).summary).toEqual({ expired: 1 });
+  });
 });

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Miniflare } from "miniflare";
 
@@ -52,9 +53,10 @@ export class Relay extends Service {
     this.#url = await this.#workerd.ready;
   }
 
-  /** Kills the service with everything it holds in memory, and starts it on the same storage. */
-  async restart(): Promise<void> {
+  /** Kills the service with everything it holds in memory, and starts it on the same storage, not before a given time. */
+  async restart(notBefore = 0): Promise<void> {
     await this.#workerd?.dispose();
+    await sleep(Math.max(0, notBefore - Date.now()));
     await this.start();
   }
 

@@ -12,10 +12,10 @@ export interface Claims {
 /** Seconds since the Unix epoch, the unit of `iat` and `exp`. */
 export const seconds = () => Math.floor(Date.now() / 1000);
 
-/** A token for `claims`, signed with HS256 unless another `alg` is asked for. */
-export function mint(key: string, claims: Claims, alg = "HS256"): string {
+/** A token for `claims`. Its header may name another algorithm than the one that it is signed with. */
+export function mint(key: string, claims: Claims, alg = "HS256", signedWith = alg): string {
   const signed = `${part({ alg, typ: "JWT" })}.${part(claims)}`;
-  const hash = { HS256: "sha256", HS384: "sha384", HS512: "sha512" }[alg];
+  const hash = { HS256: "sha256", HS384: "sha384", HS512: "sha512" }[signedWith];
   const signature = hash ? createHmac(hash, key).update(signed).digest("base64url") : "";
   return `${signed}.${signature}`;
 }
