@@ -145,27 +145,27 @@ export class Device extends EventTarget {
    * @overload
    * @param {"online" | "offline" | "closed"} type
    * @param {(event: StateEvent) => void} listener
-   * @param {AddEventListenerOptions | boolean} [options]
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    * @returns {void}
    */
   /**
    * @overload
    * @param {"receipt"} type it counts as seen once all listeners have returned
    * @param {(event: ReceiptEvent) => void} listener
-   * @param {AddEventListenerOptions | boolean} [options]
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    * @returns {void}
    */
   /**
    * @overload
    * @param {string} type
-   * @param {EventListenerOrEventListenerObject | null} listener
-   * @param {AddEventListenerOptions | boolean} [options]
+   * @param {Parameters<EventTarget["addEventListener"]>[1]} listener
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    * @returns {void}
    */
   /**
    * @param {string} type
    * @param {any} listener
-   * @param {AddEventListenerOptions | boolean} [options]
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    */
   addEventListener(type, listener, options) {
     super.addEventListener(type, listener, options);
