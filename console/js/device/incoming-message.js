@@ -1,96 +1,103 @@
 // One message that came, and the answer that is given to it.
 
 import { button, element, field, icon, uniqueId } from "../dom.js";
-import { payload, time } from "../format.js";
-
-/** The most that a reply or a reason may hold, in bytes. */
-const LONGEST_ANSWER = 4096;
+import { bytes, payload, time, typed } from "../format.js";
 
 export class IncomingMessage {
   element;
-  #acknowledge;
-  #reject;
+  /** The library's message: of a device that was taken offline and came back, the one that came last. */
+  #message;
+  /** Gives the answer, once there is one. */
+  #answer;
   #attempt = element("span", { class: "muted small" });
   #text = element("input", { autocomplete: "off", spellcheck: "false" });
-  #error = element("p", { class: "error", role: "alert" });
+  #error = element("p", { class: "error", role: "alert", id: uniqueId("error") });
   #form;
-  #buttons;
+  #buttons = [
+    element("button", { class: "primary" }, "Acknowledge"),
+    button("Reject", () => this.reject()),
+  ];
 
-  /** `answers.acknowledge(text)` and `answers.reject(text)` say whether the answer went out. */
-  constructor(frame, answers) {
-    this.#acknowledge = answers.acknowledge;
-    this.#reject = answers.reject;
-    const errorId = uniqueId("error");
-    this.#error.id = errorId;
-    this.#text.setAttribute("aria-describedby", errorId);
-    this.#buttons = [
-      element("button", { class: "primary" }, "Acknowledge"),
-      button("Reject", () => this.#answer(this.#reject, "rejected")),
-    ];
+  constructor(message) {
+    this.#text.setAttribute("aria-describedby", this.#error.id);
+    const onsubmit = (event) => {
+      event.preventDefault();
+      this.acknowledge();
+    };
     this.#form = element(
       "form",
-      {
-        class: "answer-form",
-        novalidate: true,
-        onsubmit: (event) => {
-          event.preventDefault();
-          this.acknowledge();
-        },
-      },
+      { class: "answer-form", novalidate: true, onsubmit },
       field("Reply, or reason to reject", this.#text),
       element("div", { class: "buttons" }, ...this.#buttons),
       this.#error,
     );
+    const { from, to, sentAt } = message;
     this.element = element(
       "li",
       { class: "message incoming" },
       element(
         "p",
         { class: "message-head" },
-        element("span", { class: "name" }, frame.from),
-        frame.to.tag !== undefined && element("span", { class: "muted small" }, `to ${frame.to.tag}`),
-        element("time", { class: "muted small", datetime: new Date(frame.sent_at).toISOString() }, time(frame.sent_at)),
+        element("span", { class: "name" }, from),
+        to.tag !== undefined && element("span", { class: "muted small" }, `to ${to.tag}`),
+        element("time", { class: "muted small", datetime: new Date(sentAt).toISOString() }, time(sentAt)),
         this.#attempt,
       ),
-      element("pre", { class: "payload" }, content(frame)),
+      element("pre", { class: "payload" }, content(message)),
       this.#form,
     );
-    this.repeated(frame.attempt);
+    this.again(message);
   }
 
-  repeated(attempt) {
-    this.#attempt.textContent = attempt > 1 ? `attempt ${attempt}` : "";
+  get isAnswered() {
+    return this.#answer !== undefined;
   }
 
-  set online(online) {
-    for (const control of this.#buttons) control.disabled = !online;
+  set isConnected(isConnected) {
+    for (const control of this.#buttons) control.disabled = !isConnected;
+  }
+
+  /** It came again: an answer that it had already did not reach the relay. */
+  again(message) {
+    this.#message = message;
+    this.#attempt.textContent = message.attempt > 1 ? `attempt ${message.attempt}` : "";
+    this.#answer?.(message);
   }
 
   acknowledge() {
-    this.#answer(this.#acknowledge, "delivered", "acknowledged");
+    const text = this.#text.value.trim();
+    this.#give("delivered", "acknowledged", (message) => message.ack(text === "" ? undefined : typed(text).value));
   }
 
-  #answer(send, state, word = state) {
+  reject() {
     const text = this.#text.value.trim();
-    const fail = (why) => (this.#error.textContent = why);
-    // As JSON a text is in quotes and its own quotes are escaped.
-    if (new TextEncoder().encode(JSON.stringify(text)).length > LONGEST_ANSWER) {
-      return fail(`The answer is longer than ${LONGEST_ANSWER} bytes`);
+    this.#give("rejected", "rejected", (message) => message.nack(text === "" ? undefined : text));
+  }
+
+  #give(state, word, answer) {
+    try {
+      answer(this.#message);
+    } catch (failure) {
+      this.#error.textContent = failure.message;
+      this.#text.focus();
+      return;
     }
-    if (!send(text)) return fail("The device is offline");
+    this.#answer = answer;
+    const text = this.#text.value.trim();
     const hadFocus = this.#form.contains(document.activeElement);
-    const answer = element(
+    const answered = element(
       "p",
       { class: "answered", "data-state": state, tabindex: "-1" },
       icon(state),
       element("span", {}, word),
       text !== "" && element("code", {}, text),
     );
-    this.#form.replaceWith(answer);
-    if (hadFocus) answer.focus();
+    this.#form.replaceWith(answered);
+    if (hadFocus) answered.focus();
   }
 }
 
-function content({ payload: value, encoding, content_type }) {
-  return encoding === "base64" ? `${content_type}, base64: ${value}` : payload(value);
+/** What a message says, as text. */
+export function content({ payload: value, type }) {
+  return value instanceof Uint8Array ? `${type}, ${bytes(value.length)}` : payload(value);
 }

@@ -1,43 +1,42 @@
 // A device on the page: it connects with its token, sends, receives, answers, and can be taken offline.
+//
+// The connection is the client library's; the build lays it beside the page.
 
+import { connect } from "../../tagpost/index.js";
 import { Api } from "../api.js";
 import { announce } from "../announce.js";
 import { button, element, icon, uniqueId } from "../dom.js";
 import { compose } from "./compose.js";
-import { Connection } from "./connection.js";
 import { Inbox } from "./inbox.js";
 import { Sent } from "./sent.js";
 
-const WORDS = { online: "online", connecting: "connecting", offline: "offline", ended: "offline" };
+const ENDS = {
+  unauthorized: "Its token is no longer valid.",
+  taken_over: "Another connection of this device took over.",
+};
 
 export class Pane {
   element;
   device;
+  #token;
   #status = element("p", { class: "status" });
   #notice = element("p", { class: "notice", role: "alert" });
   #toggle = button("Take offline", () => this.#switch());
   #heading;
-  #connection;
-  #inbox;
+  #inbox = new Inbox();
   #sent;
-  #isWanted = false;
+  /** The library's device while this one is to be online. */
+  #connected;
   #isOnline = false;
+  #isReadingReceipts = false;
   #onpresence;
-  /** Receipts are shown one after the other, since `receipts_seen` covers all before it. */
-  #receipts = Promise.resolve();
 
   /** `onpresence()` is called when the device has come or gone, `onclose()` when the pane is to go. */
   constructor({ device, token, tag, onpresence, onclose }) {
     this.device = device;
+    this.#token = token;
     this.#onpresence = onpresence;
     const api = new Api(token);
-    this.#connection = new Connection({
-      device,
-      token,
-      onstatus: (status, why) => this.#show(status, why),
-      onframe: (frame) => this.#hear(frame),
-    });
-    this.#inbox = new Inbox((frame) => this.#isOnline && this.#connection.send(frame));
     this.#sent = new Sent(api);
     const id = uniqueId("pane");
     this.#heading = element("h2", { id, tabindex: "-1" }, device);
@@ -47,8 +46,7 @@ export class Pane {
       element(
         "header",
         {},
-        this.#heading,
-        this.#status,
+        element("div", { class: "who" }, this.#heading, this.#status),
         this.#toggle,
         element("button", { type: "button", class: "bare", "aria-label": `Close ${device}`, onclick: onclose }, icon("close")),
       ),
@@ -69,53 +67,66 @@ export class Pane {
   }
 
   stop() {
-    this.#connection.dispose();
+    this.#onpresence = () => {};
+    this.#connected?.close();
     this.#sent.stop();
   }
 
   #switch() {
-    this.#isWanted = !this.#isWanted;
-    if (this.#isWanted) this.#connection.open();
-    else this.#connection.close();
+    if (this.#connected) this.#connected.close();
+    else this.#connect();
+  }
+
+  #connect() {
+    const device = connect({ url: location.origin, token: this.#token });
+    this.#connected = device;
+    this.#show("connecting");
+    device.addEventListener("online", () => {
+      this.#show("online");
+      this.#readReceipts(device);
+    });
+    // Its library comes back by itself.
+    device.addEventListener("offline", () => this.#show("connecting"));
+    device.addEventListener("closed", ({ error }) => {
+      this.#connected = undefined;
+      this.#show("offline", error && (ENDS[error.code] ?? error.message));
+    });
+    this.#readMessages(device);
   }
 
   #show(status, why = "") {
-    if (status === "ended") this.#isWanted = false;
     const wasOnline = this.#isOnline;
     this.#isOnline = status === "online";
-    const mark = icon(WORDS[status]);
+    const mark = icon(status);
     mark.classList.toggle("is-online", this.#isOnline);
-    this.#status.replaceChildren(mark, WORDS[status]);
+    this.#status.replaceChildren(mark, status);
     this.#notice.textContent = why;
-    this.#toggle.textContent = this.#isWanted ? "Take offline" : "Bring online";
+    this.#toggle.textContent = this.#connected ? "Take offline" : "Bring online";
     this.element.dataset.status = status;
-    this.#inbox.online = this.#isOnline;
+    this.#inbox.isConnected = this.#connected !== undefined;
     if (wasOnline === this.#isOnline) return;
     announce(`${this.device} is ${this.#isOnline ? "online" : "offline"}`);
     this.#onpresence();
   }
 
-  #hear(frame) {
-    switch (frame.type) {
-      case "message":
-        this.#inbox.take(frame);
-        break;
-      case "welcome":
-        this.#receipts = Promise.resolve();
-        break;
-      case "receipt":
-        this.#receipts = this.#receipts.then(() => this.#receipt(frame));
-        // After one that could not be shown none is: all of them come again with the next connection.
-        this.#receipts.catch(() => {});
-        break;
-      case "error":
-        this.#notice.textContent = `${frame.code}: ${frame.detail}`;
-        break;
+  async #readMessages(device) {
+    try {
+      for await (const message of device.messages()) this.#inbox.take(message);
+    } catch {
+      // How the connection ended is told by `closed`.
     }
   }
 
-  async #receipt(frame) {
-    await this.#sent.receipt(frame);
-    this.#connection.send({ type: "receipts_seen", seq: frame.seq });
+  /** A receipt counts as seen once it is shown. One that cannot be is read again with the next connection. */
+  async #readReceipts(device) {
+    if (this.#isReadingReceipts) return;
+    this.#isReadingReceipts = true;
+    try {
+      for await (const receipt of device.receipts()) await this.#sent.receipt(receipt);
+    } catch {
+      // As above.
+    } finally {
+      this.#isReadingReceipts = false;
+    }
   }
 }
