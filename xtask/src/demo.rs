@@ -33,6 +33,18 @@ pub(crate) fn create(url: &str, secrets: &Secrets, state: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The link that opens the console as the operator and as both devices. What follows `#` stays in the
+/// browser.
+pub(crate) fn console(url: &str, secrets: &Secrets) -> String {
+    let admin_key: String = form_urlencoded::byte_serialize(secrets.admin_key.as_bytes()).collect();
+    format!(
+        r#"The console, with both devices side by side (the link holds the admin key):
+
+  {url}/#admin_key={admin_key}&device={SENDER}&device={RECEIVER}&tag={TAG}
+"#
+    )
+}
+
 /// What to paste into other terminals, in the repository's root.
 pub(crate) fn commands(url: &str, state: &Path) -> Result<String> {
     let quote = |path: &Path| -> Result<String> {

@@ -46,8 +46,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     demo::create(relay.url(), &secrets, &settings.state)?;
     let commands = demo::commands(relay.url(), repository.relative(&settings.state))?;
     println!(
-        "\ntagpost is ready on {}; Ctrl-C stops it.\n\n{commands}",
-        relay.url()
+        "\ntagpost is ready on {}; Ctrl-C stops it.\n\n{}\n{commands}",
+        relay.url(),
+        demo::console(relay.url(), &secrets),
     );
 
     let status = relay.wait()?;

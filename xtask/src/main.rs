@@ -5,6 +5,7 @@
 //!
 //! Not here: what the Worker does. A limit is checked by the very code that checks it there.
 
+mod console;
 mod demo;
 mod deploy;
 mod dev;

@@ -1,5 +1,5 @@
 //! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and the modules of `src/`
-//! around both.
+//! around both; and the console that it serves.
 //!
 //! Cargo alone decides what has to be compiled; the rest is made again when what cargo made, the
 //! JavaScript of `src/`, or this program has changed. wasm-bindgen is linked in, so Cargo.lock gives its
@@ -15,7 +15,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::fingerprint::Fingerprint;
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::step;
+use crate::{console, step};
 
 /// The hand-written modules: the Worker's entry, and what it imports.
 const MODULES: [&str; 2] = ["entry.js", "index.js"];
@@ -63,6 +63,7 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
         .map(PathBuf::as_path)
         .collect();
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    console::copy(out)?;
     let fingerprint = Fingerprint::new(out, &inputs)?;
     let products = MODULES.map(|name| out.join(name)).into_iter().chain([
         out.join(format!("{BINDINGS}.js")),

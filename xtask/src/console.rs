@@ -1,0 +1,97 @@
+//! The console as it is served: the page of `console/`, and the client library it uses beside it.
+//!
+//! A copy and nothing else; wrangler.toml names where it lies. What is current is left alone, since a
+//! relay may be serving it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Where each part comes from, and where it goes.
+const PARTS: [(&str, &str); 2] = [("console", ""), ("clients/js/src", "tagpost")];
+
+/// The directory of the page within that of the built Worker.
+const DIRECTORY: &str = "console";
+
+/// Makes the page in `out` what its sources are.
+pub(crate) fn copy(out: &Path) -> Result<()> {
+    let out = out.join(DIRECTORY);
+    let mut wanted = BTreeMap::new();
+    for (from, to) in PARTS {
+        for file in files(Path::new(from))? {
+            let name = Path::new(to).join(file.strip_prefix(from)?);
+            wanted.insert(out.join(name), file);
+        }
+    }
+    for (copy, source) in &wanted {
+        replace(copy, source).with_context(|| format!("cannot copy {}", source.display()))?;
+    }
+    if out.exists() {
+        for file in files(&out)? {
+            if !wanted.contains_key(&file) {
+                fs::remove_file(&file)
+                    .with_context(|| format!("cannot remove {}", file.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn replace(copy: &Path, source: &Path) -> Result<()> {
+    let content = fs::read(source)?;
+    if fs::read(copy).is_ok_and(|current| current == content) {
+        return Ok(());
+    }
+    if let Some(directory) = copy.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    Ok(fs::write(copy, content)?)
+}
+
+/// All files below `directory`.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_replaced_and_what_is_current_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("source.js");
+        let copy = directory.path().join("deep/copy.js");
+        fs::write(&source, "one").unwrap();
+        replace(&copy, &source).unwrap();
+        let written = fs::metadata(&copy).unwrap().modified().unwrap();
+        replace(&copy, &source).unwrap();
+        assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), written);
+        fs::write(&source, "two").unwrap();
+        replace(&copy, &source).unwrap();
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "two");
+    }
+
+    #[test]
+    fn files_are_found_at_any_depth() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("a/b")).unwrap();
+        for name in ["one", "a/two", "a/b/three"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert_eq!(files(directory.path()).unwrap().len(), 3);
+    }
+}
