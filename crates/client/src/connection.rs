@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backoff::Backoff;
-use crate::client::{CONNECT_TIMEOUT, Client};
+use crate::client::Client;
 use crate::error::Error;
 use crate::frame::{FromService, PING, PONG, ToService, Welcome};
 use crate::inbox::Status;
@@ -21,8 +21,13 @@ use crate::message::Message;
 use crate::seen::{Seen, Sighting};
 use crate::socket::Socket;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A connection that lasted so long was a good one: the pauses start anew.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// How long the handshake and the welcome may take together.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the application wants.
 #[derive(Debug)]
@@ -68,12 +73,20 @@ impl Connection {
             self.status.send_replace(Status::Connecting);
             let client = self.client.clone();
             let opened = tokio::select! {
-                opened = Socket::open(&client) => opened,
+                opened = timeout(HANDSHAKE_TIMEOUT, open(&client)) => opened,
                 () = self.done() => return Ok(()),
             };
             let lost = match opened {
-                Ok(socket) => self.serve(socket, &mut backoff).await,
-                Err(error) => Err(error),
+                Ok(Ok((socket, welcome))) => {
+                    let since = Instant::now();
+                    let lost = self.serve(socket, welcome).await;
+                    if since.elapsed() >= GOOD {
+                        backoff.reset();
+                    }
+                    lost
+                }
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(Error::Silent),
             };
             let error = match lost {
                 Ok(()) => return Ok(()),
@@ -102,11 +115,7 @@ impl Connection {
     }
 
     /// Serves one connection. `Ok` means that the application is done.
-    async fn serve(&mut self, mut socket: Socket, backoff: &mut Backoff) -> Result<(), Error> {
-        let welcome = timeout(CONNECT_TIMEOUT, welcome(&mut socket))
-            .await
-            .map_err(|_| Error::Silent)??;
-        backoff.reset();
+    async fn serve(&mut self, mut socket: Socket, welcome: Welcome) -> Result<(), Error> {
         let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.into()));
         self.status.send_replace(Status::Connected(welcome));
         // The first sign of life tells the service that this connection works.
@@ -230,11 +239,12 @@ impl Pulse {
     }
 }
 
-/// The first frame.
-async fn welcome(socket: &mut Socket) -> Result<Welcome, Error> {
+/// A connection, and the frame that welcomes the device to it.
+async fn open(client: &Client) -> Result<(Socket, Welcome), Error> {
+    let mut socket = Socket::open(client).await?;
     let first = socket.hear().await?;
     match FromService::parse(&first) {
-        Ok(FromService::Welcome(welcome)) => Ok(welcome),
+        Ok(FromService::Welcome(welcome)) => Ok((socket, welcome)),
         _ => Err(Error::Closed("the first frame is no welcome".to_owned())),
     }
 }

@@ -15,7 +15,7 @@ use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
 };
 
-use crate::client::{CONNECT_TIMEOUT, Client};
+use crate::client::Client;
 use crate::error::{Error, Problem};
 
 /// Close code: too many bad frames.
@@ -52,11 +52,7 @@ impl Socket {
             HeaderValue::from_static(SUBPROTOCOL),
         );
         let connector = client.tls().map_or(Connector::Plain, Connector::Rustls);
-        let handshake = connect_async_tls_with_config(request, None, true, Some(connector));
-        let opened = timeout(CONNECT_TIMEOUT, handshake)
-            .await
-            .map_err(|_| unreachable(format!("no answer within {CONNECT_TIMEOUT:?}")))?;
-        match opened {
+        match connect_async_tls_with_config(request, None, true, Some(connector)).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(WebSocketError::Http(answer)) => {
                 let retry_after = answer.headers().get(RETRY_AFTER);

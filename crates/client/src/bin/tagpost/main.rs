@@ -1,2 +1,60 @@
-//! The command `tagpost`.
-fn main() {}
+//! The command `tagpost`: send, listen, and look after devices and tags, from a shell.
+//!
+//! Results go to standard output, all else to standard error, so that it can be used in pipes. What it
+//! does is done by the library; this reads arguments, prints, and ends with a code that scripts rely on.
+
+mod advice;
+mod arguments;
+mod device;
+mod exec;
+mod listen;
+mod login;
+mod output;
+mod profile;
+mod send;
+mod session;
+mod status;
+mod tag;
+mod token;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::advice::Failure;
+use crate::arguments::{Arguments, Command};
+use crate::output::Outcome;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failure> {
+    match command {
+        Command::Send(options) => send::run(&global, options).await,
+        Command::Listen(options) => listen::run(&global, options).await,
+        Command::Trace(options) => trace::run(&global, &options).await,
+        Command::Ls(options) => trace::list(&global, &options).await,
+        Command::Device { command } => device::run(&global, command).await,
+        Command::Tag { command } => tag::run(&global, command).await,
+        Command::Token(options) => token::run(&global, options),
+        Command::Login(options) => login::run(&global, &options).await,
+        Command::Logout => login::forget(&global),
+        Command::Status => status::run(&global).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "tagpost",
+                &mut std::io::stdout(),
+            );
+            Ok(Outcome::Done)
+        }
+    }
+}

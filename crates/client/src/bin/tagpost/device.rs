@@ -1,0 +1,103 @@
+//! `tagpost device`: the operator's devices and their tokens.
+
+use serde_json::json;
+use tagpost_client::{DeviceId, DeviceStatus, Grant as Request};
+
+use crate::advice::Failure;
+use crate::arguments::{Device, Global, Grant};
+use crate::output::{self, FAINT, Outcome};
+use crate::session::Session;
+
+pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Failure> {
+    match command {
+        Device::Add { device, grant } => add(global, &device, &grant).await?,
+        Device::Ls => list(global).await?,
+        Device::Show { device } => {
+            let session = Session::open(global)?;
+            let status = session.either()?.device(&device).await?;
+            output::object(global, &status, describe)?;
+        }
+        Device::Rm { device } => {
+            Session::open(global)?
+                .operator()?
+                .delete_device(&device)
+                .await?;
+            done(global, &device, "removed")?;
+        }
+        Device::Revoke { device } => {
+            Session::open(global)?
+                .operator()?
+                .revoke_tokens(&device)
+                .await?;
+            done(global, &device, "revoked")?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// The token alone goes to standard output, so that it can be put where it belongs.
+async fn add(global: &Global, device: &DeviceId, grant: &Grant) -> Result<(), Failure> {
+    let request = Request {
+        publish: grant.patterns(),
+        expires_in: grant.expires_in,
+    };
+    let created = Session::open(global)?
+        .operator()?
+        .put_device(device, &request)
+        .await?;
+    output::object(global, &created, |created| created.token.clone())?;
+    if !global.json {
+        output::note(format!(
+            "This is the token of {device}. It is shown only now."
+        ));
+    }
+    Ok(())
+}
+
+async fn list(global: &Global) -> Result<(), Failure> {
+    let client = Session::open(global)?.operator()?;
+    let mut after = None;
+    loop {
+        let page = client.devices(after.as_ref()).await?;
+        for device in &page.entries {
+            output::object(global, device, |device| {
+                format!(
+                    "{}  {FAINT}created {}{FAINT:#}",
+                    device.device,
+                    output::age(device.created_at)
+                )
+            })?;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// A device in a few lines.
+pub(crate) fn describe(status: &DeviceStatus) -> String {
+    let presence = match (status.online, status.connected_at, status.last_seen_at) {
+        (true, Some(since), _) => format!("online, connected {}", output::age(since)),
+        (true, None, _) => "online".to_owned(),
+        (false, _, Some(seen)) => format!("offline, last seen {}", output::age(seen)),
+        (false, _, None) => "offline, never seen".to_owned(),
+    };
+    let tags: Vec<&str> = status.tags.iter().map(|tag| tag.as_str()).collect();
+    let tags = if tags.is_empty() {
+        "none".to_owned()
+    } else {
+        tags.join(" ")
+    };
+    format!(
+        "{}: {presence}\n  waiting    {} ({} bytes)\n  in flight  {}\n  tags       {tags}",
+        status.device, status.held, status.held_bytes, status.in_flight
+    )
+}
+
+/// Says that it was done; there is nothing to tell but that.
+fn done(global: &Global, device: &DeviceId, what: &str) -> Result<(), Failure> {
+    output::object(global, &json!({ "device": device, what: true }), |_| {
+        format!("{device}: {what}")
+    })
+}

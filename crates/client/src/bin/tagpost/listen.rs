@@ -1,0 +1,194 @@
+//! `tagpost listen`: a device that prints messages as they come, and answers them.
+//!
+//! A message is printed before it is acknowledged: if the output cannot be written, it comes again.
+
+use std::future::pending;
+
+use serde::Serialize;
+use tagpost_client::{Inbox, Message, Receipt, Receipts, Status};
+use tagpost_core::frame::MAX_REPLY_BYTES;
+use tokio::signal;
+
+use crate::advice::Failure;
+use crate::arguments::{Global, Listen};
+use crate::exec;
+use crate::output::{self, FAINT, Outcome};
+use crate::session::Session;
+
+/// A line of JSON: a frame as the service sends it.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    Message(&'a Message),
+    Receipt(&'a Receipt),
+}
+
+pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Failure> {
+    if let Some(reply) = &options.reply {
+        check(reply)?;
+    }
+    let client = Session::open(global)?.device()?;
+    let (inbox, receipts) = if options.receipts {
+        let (inbox, receipts) = client.connect_with_receipts();
+        (inbox, Some(receipts))
+    } else {
+        (client.connect(), None)
+    };
+    // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
+    let mut listener = Listener {
+        global,
+        options,
+        inbox,
+        receipts,
+    };
+    let ended = tokio::select! {
+        ended = listener.listen() => ended,
+        () = interrupted() => Ok(()),
+    };
+    // What was answered is with the service before this ends.
+    let closed = listener.inbox.close().await;
+    ended?;
+    if let Err(error) = closed {
+        output::note(format!("not closed in order: {error}"));
+    }
+    Ok(Outcome::Done)
+}
+
+struct Listener<'a> {
+    global: &'a Global,
+    options: Listen,
+    inbox: Inbox,
+    receipts: Option<Receipts>,
+}
+
+impl Listener<'_> {
+    async fn listen(&mut self) -> Result<(), Failure> {
+        let mut status = self.inbox.status();
+        tell(&status.borrow_and_update());
+        loop {
+            tokio::select! {
+                message = self.inbox.next() => {
+                    let Some(message) = message else { return Ok(()) };
+                    let message = message?;
+                    self.take(&message).await?;
+                    if self.options.once {
+                        return Ok(());
+                    }
+                }
+                Some(receipt) = next(&mut self.receipts) => show_receipt(self.global, &receipt)?,
+                Ok(()) = status.changed() => tell(&status.borrow_and_update()),
+            }
+        }
+    }
+
+    async fn take(&self, message: &Message) -> Result<(), Failure> {
+        show_message(self.global, message)?;
+        let answered = match (&self.options.exec, &self.options.reply) {
+            _ if self.options.no_ack => return Ok(()),
+            (Some(command), _) => exec::answer(command, message).await,
+            (None, Some(reply)) => exec::reply(message, reply),
+            (None, None) => message.ack(),
+        };
+        answered.map_err(|error| Failure::new(format!("{} was not answered: {error}", message.id)))
+    }
+}
+
+/// Refuses a reply that no service would take before anything comes.
+fn check(reply: &str) -> Result<(), Failure> {
+    let json = serde_json::from_str::<serde::de::IgnoredAny>(reply).is_ok();
+    let length = if json {
+        reply.trim().len()
+    } else {
+        serde_json::json!(reply).to_string().len()
+    };
+    if length > MAX_REPLY_BYTES {
+        return Err(Failure::new(format!(
+            "--reply has {length} bytes of JSON; at most {MAX_REPLY_BYTES} are taken"
+        )));
+    }
+    Ok(())
+}
+
+async fn next(receipts: &mut Option<Receipts>) -> Option<Receipt> {
+    match receipts {
+        Some(receipts) => receipts.next().await,
+        None => pending().await,
+    }
+}
+
+fn show_message(global: &Global, message: &Message) -> Result<(), Failure> {
+    if global.json {
+        return output::json(&Line::Message(message));
+    }
+    let payload = match message.text() {
+        Ok(text) => output::visible(&text),
+        Err(_) => {
+            let length = message.bytes().map_or(0, |bytes| bytes.len());
+            format!(
+                "{length} bytes of {}",
+                output::visible(&message.content_type)
+            )
+        }
+    };
+    let again = match message.attempt {
+        1 => String::new(),
+        attempt => format!(", attempt {attempt}"),
+    };
+    let (from, to) = (&message.from, output::target(&message.to));
+    output::line(format!(
+        "{from} {FAINT}to {to}, {}{again}:{FAINT:#} {payload}",
+        message.id
+    ))
+}
+
+fn show_receipt(global: &Global, receipt: &Receipt) -> Result<(), Failure> {
+    if global.json {
+        return output::json(&Line::Receipt(receipt));
+    }
+    let answer = output::answer(receipt.reply.as_deref(), receipt.reason.as_deref());
+    let state = output::state(receipt.state);
+    let line = format!(
+        "{state} {} {FAINT}{}{FAINT:#}  {answer}",
+        receipt.device, receipt.id
+    );
+    output::line(line.trim_end())
+}
+
+fn tell(status: &Status) {
+    match status {
+        Status::Connected(welcome) => {
+            let waiting = match welcome.held {
+                0 => String::new(),
+                held => format!(", {held} waiting"),
+            };
+            output::note(format!("listening as {}{waiting}", welcome.device));
+        }
+        Status::Waiting { why, pause } => {
+            output::note(format!(
+                "{why}; trying again in {:.1} s",
+                pause.as_secs_f64()
+            ));
+        }
+        _ => {}
+    }
+}
+
+/// Waits for Ctrl-C, or for what service managers send.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use signal::unix::{SignalKind, signal};
+        let terminated = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminated) => _ = terminated.recv().await,
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            () = terminated => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = signal::ctrl_c().await;
+}

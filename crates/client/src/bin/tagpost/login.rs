@@ -1,0 +1,114 @@
+//! `tagpost login` and `logout`: keeps a URL and a credential in a profile, after trying them.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
+use serde::Deserialize;
+use serde_json::json;
+use tagpost_client::{Client, DeviceId};
+
+use crate::advice::Failure;
+use crate::arguments::{Global, Login};
+use crate::output::{self, Outcome};
+use crate::profile::{Profile, Profiles};
+
+pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Failure> {
+    let url = options.url.trim_end_matches('/');
+    let mut profiles = Profiles::load()?;
+    // Whatever is there already is asked first, so that a mistyped URL does not cost a typed secret.
+    let nobody = Client::new(url, "nobody")?.retry_for(std::time::Duration::ZERO);
+    nobody.health().await?;
+
+    let credential = secret("Admin key or device token: ")?;
+    let client = Client::new(url, &credential)?;
+    let known = profiles
+        .get(&global.profile)
+        .filter(|profile| profile.url == url);
+    let mut profile = known.cloned().unwrap_or_else(|| Profile {
+        url: url.to_owned(),
+        ..Profile::default()
+    });
+    let who = match subject(&credential) {
+        Some(device) => {
+            client.device(&device).await?;
+            profile.token = Some(credential);
+            device.to_string()
+        }
+        None => {
+            client.devices(None).await?;
+            profile.admin_key = Some(credential);
+            "the operator".to_owned()
+        }
+    };
+    profiles.set(&global.profile, profile)?;
+    let kept = json!({ "profile": global.profile, "url": url, "as": who });
+    output::object(global, &kept, |_| format!("Logged in at {url} as {who}."))?;
+    output::note(format!("kept in {}", profiles.path().display()));
+    Ok(Outcome::Done)
+}
+
+pub(crate) fn forget(global: &Global) -> Result<Outcome, Failure> {
+    let name = &global.profile;
+    if !Profiles::load()?.remove(name)? {
+        return Err(Failure::new(format!("there is no profile {name}")));
+    }
+    output::object(global, &json!({ "profile": name, "removed": true }), |_| {
+        format!("Forgot the profile {name}.")
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// A secret: asked for without echo on a terminal, else the first line of standard input.
+pub(crate) fn secret(prompt: &str) -> Result<String, Failure> {
+    let read = if io::stdin().is_terminal() {
+        rpassword::prompt_password(prompt)
+    } else {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map(|_| line)
+    };
+    let text = read.map_err(|error| Failure::new(format!("cannot read the secret: {error}")))?;
+    match text.trim() {
+        "" => {
+            Err(Failure::new("no secret was given")
+                .advise("Type it, or send it on standard input."))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The device that a token speaks for; `None` for what is no token. Its signature is the service's matter.
+pub(crate) fn subject(credential: &str) -> Option<DeviceId> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: DeviceId,
+    }
+    let claims = credential.split('.').nth(1)?;
+    let claims = BASE64_URL.decode(claims).ok()?;
+    serde_json::from_slice(&claims)
+        .ok()
+        .map(|Claims { sub }| sub)
+}
+
+#[cfg(test)]
+mod tests {
+    use tagpost_core::token::{Claims, mint};
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_told_from_an_admin_key() {
+        let claims = Claims {
+            device: "doorbell".parse().unwrap(),
+            issued_at: 0,
+            expires_at: None,
+            publish: None,
+            revocations: None,
+        };
+        let token = mint(&claims, b"0123456789abcdef").unwrap();
+        assert_eq!(subject(&token), Some(claims.device));
+        for key in ["", "0123456789abcdef", "a.b.c", "with.dots.in.it", "."] {
+            assert_eq!(subject(key), None, "{key}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is printed: lines for people, or JSON for programs; and how a command ends.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tagpost_client::{RawValue, State, Target, Trace, state_name};
+
+use crate::advice::Failure;
+use crate::arguments::Global;
+
+pub(crate) const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const OPEN: Style = AnsiColor::Yellow.on_default();
+
+/// How a command ended that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well: 0.
+    Done,
+    /// Some devices have not taken the message yet: 3.
+    Open,
+    /// Some devices never will: 4.
+    Failed,
+}
+
+impl Outcome {
+    /// How it stands with a message.
+    pub(crate) fn of(trace: &Trace) -> Self {
+        let mut states = trace.deliveries.iter().map(|delivery| delivery.state);
+        if states
+            .clone()
+            .any(|state| state.is_last() && state != State::Delivered)
+        {
+            Self::Failed
+        } else if states.any(|state| !state.is_last()) {
+            Self::Open
+        } else {
+            Self::Done
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Open => Self::from(3),
+            Outcome::Failed => Self::from(4),
+        }
+    }
+}
+
+/// Prints a line on standard output.
+pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+    let mut output = anstream::stdout().lock();
+    writeln!(output, "{}", text.as_ref())?;
+    Ok(output.flush()?)
+}
+
+/// Prints an object as one line of JSON.
+pub(crate) fn json<T: Serialize>(object: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(object).map_err(|error| Failure::new(error.to_string()))?;
+    let mut output = io::stdout().lock();
+    writeln!(output, "{}", on_one_line(&text))?;
+    Ok(output.flush()?)
+}
+
+/// Prints an object as JSON if that is asked for, else what `text` makes of it.
+pub(crate) fn object<T: Serialize>(
+    global: &Global,
+    object: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if global.json {
+        json(object)
+    } else {
+        line(text(object))
+    }
+}
+
+/// JSON without line breaks. They can stand only between its tokens: in strings they are escaped.
+pub(crate) fn on_one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
+}
+
+/// Says something to a person who waits; programs do not see it.
+pub(crate) fn note(text: impl AsRef<str>) {
+    anstream::eprintln!("{FAINT}{}{FAINT:#}", text.as_ref());
+}
+
+/// A spinner, while the command waits for something; only on a terminal.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    style.map_or(spinner.clone(), |style| spinner.with_style(style))
+}
+
+/// A state in its colour, as wide as the longest.
+pub(crate) fn state(state: State) -> String {
+    let style = match state {
+        State::Delivered => GOOD,
+        State::Held | State::Sent => OPEN,
+        _ => BAD,
+    };
+    format!("{style}{:<13}{style:#}", state_name(state))
+}
+
+/// `hallway` or `@kitchen-cam`.
+pub(crate) fn target(target: &Target) -> String {
+    match target {
+        Target::Tag(tag) => tag.to_string(),
+        Target::Device(device) => format!("@{device}"),
+    }
+}
+
+/// What came back with a state: a reply or a reason.
+pub(crate) fn answer(reply: Option<&RawValue>, reason: Option<&str>) -> String {
+    match (reply, reason) {
+        (Some(reply), _) => on_one_line(reply.get()),
+        (None, Some(reason)) => visible(reason),
+        (None, None) => String::new(),
+    }
+}
+
+/// Text of others, without the control characters that would change the terminal.
+pub(crate) fn visible(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() && c != '\n' && c != '\t' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(escape).collect()
+}
+
+/// How long ago a time was, roughly.
+pub(crate) fn age(at: i64) -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let ago = now.saturating_sub(at).max(0) / 1_000;
+    match ago {
+        0 => "now".to_owned(),
+        1..60 => format!("{ago}s ago"),
+        60..3_600 => format!("{}m ago", ago / 60),
+        3_600..86_400 => format!("{}h ago", ago / 3_600),
+        _ => format!("{}d ago", ago / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(states: &[&str]) -> Trace {
+        let deliveries: Vec<_> = states
+            .iter()
+            .map(|state| serde_json::json!({ "device": "d", "state": state, "at": 0, "attempts": 1 }))
+            .collect();
+        let json = serde_json::json!({
+            "id": "01HF7YAT00FYHWCCN200000007", "to": { "tag": "t" }, "accepted_at": 0, "expires_at": 0,
+            "deliveries": deliveries, "summary": {}
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_outcome_is_failure_before_waiting_before_success() {
+        for (states, expected) in [
+            (&[][..], Outcome::Done),
+            (&["delivered", "delivered"], Outcome::Done),
+            (&["delivered", "held"], Outcome::Open),
+            (&["sent"], Outcome::Open),
+            (&["held", "expired", "delivered"], Outcome::Failed),
+            (&["cancelled"], Outcome::Failed),
+        ] {
+            assert_eq!(Outcome::of(&trace(states)), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn json_of_many_lines_becomes_one_of_the_same_meaning() {
+        let json = "{\r\n  \"a\": \"x\\ny\"\n}";
+        let line = on_one_line(json);
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!((line.lines().count(), value(&line)), (1, value(json)));
+    }
+
+    #[test]
+    fn text_of_others_cannot_reach_the_terminal() {
+        assert_eq!(visible("a\x1b[2Jb\u{9b}c\n"), "a\u{fffd}[2Jb\u{fffd}c\n");
+    }
+}

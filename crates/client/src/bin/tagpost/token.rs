@@ -1,0 +1,44 @@
+//! `tagpost token`: mints a device's token without asking the service.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use tagpost_core::token::{Claims, mint};
+
+use crate::advice::Failure;
+use crate::arguments::{Global, Token};
+use crate::login;
+use crate::output::{self, Outcome};
+
+/// The service's secret, by its own name.
+const TOKEN_KEY: &str = "TOKEN_KEY";
+
+pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
+    let key = match env::var(TOKEN_KEY) {
+        Ok(key) if !key.is_empty() => key,
+        _ => login::secret("TOKEN_KEY of the service: ")?,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+    let now = now.ok_or_else(|| Failure::new("the clock of this machine is wrong"))?;
+    let claims = Claims {
+        expires_at: options
+            .grant
+            .expires_in
+            .map(|seconds| now + i64::from(seconds)),
+        publish: options.grant.patterns(),
+        device: options.device,
+        issued_at: now,
+        revocations: None,
+    };
+    let token = mint(&claims, key.as_bytes()).map_err(|error| {
+        Failure::new(error.to_string()).advise("Give fewer --publish patterns.")
+    })?;
+    output::object(
+        global,
+        &json!({ "device": claims.device, "token": token }),
+        |_| token.clone(),
+    )?;
+    Ok(Outcome::Done)
+}
