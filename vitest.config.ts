@@ -9,6 +9,8 @@ export default defineConfig({
     isolate: false,
     // They mostly wait, so more of them run than there are cores.
     maxWorkers: 4,
+    // Of wrangler only its errors are of interest.
+    env: { WRANGLER_LOG: "error" },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

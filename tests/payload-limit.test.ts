@@ -1,5 +1,7 @@
 // A payload is at most MAX_PAYLOAD_BYTES long, whichever way it comes in.
 
+import { ReadableStream } from "node:stream/web";
+
 import { expect, test } from "vitest";
 
 import { useRelay } from "./harness/index.ts";

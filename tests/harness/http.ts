@@ -1,9 +1,15 @@
 // One HTTP request and its answer. A request that hangs fails: that is how failures on this platform look.
 
+import { once } from "node:events";
+import http, { type IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { ReadableStream } from "node:stream/web";
+
 import { expect } from "vitest";
 
 /** Milliseconds after which an unanswered request fails, on top of the seconds it asked the service to wait. */
-export const ANSWER_TIMEOUT = 10_000;
+export const ANSWER_TIMEOUT = 20_000;
 
 export interface Call {
   token?: string;
@@ -23,10 +29,10 @@ export class Answer {
   /** Milliseconds from the request to the whole answer. */
   readonly took: number;
 
-  constructor(request: string, response: Response, text: string, took: number) {
+  constructor(request: string, response: IncomingMessage, text: string, took: number) {
     this.request = request;
-    this.status = response.status;
-    this.headers = response.headers;
+    this.status = response.statusCode ?? 0;
+    this.headers = new Headers(Object.entries(response.headers).map(([name, value]) => [name, `${value}`]));
     this.text = text;
     this.took = took;
   }
@@ -66,26 +72,30 @@ export class Answer {
 
 export async function call(base: URL, method: string, path: string, options: Call = {}): Promise<Answer> {
   const { token, body, timeout = ANSWER_TIMEOUT } = options;
-  const headers = new Headers(options.headers);
-  if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
-  const raw =
-    body === undefined || typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
-  if (!raw && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
+  const headers: Record<string, string> = { ...options.headers };
+  if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+  const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array || isStream(body);
+  if (!raw) headers["Content-Type"] ??= "application/json";
 
-  const request = `${method} ${path}`;
+  const name = `${method} ${path}`;
   const started = performance.now();
   try {
-    const response = await fetch(new URL(path, base), {
+    // A connection for each request: one that is kept may be closed by the service as it is used again.
+    const request = http.request(new URL(path, base), {
       method,
       headers,
-      body: (raw ? body : JSON.stringify(body)) as RequestInit["body"],
-      duplex: "half",
-      redirect: "manual",
+      agent: false,
       signal: AbortSignal.timeout(timeout),
     });
-    return new Answer(request, response, await response.text(), performance.now() - started);
+    const answered = once(request, "response") as Promise<[IncomingMessage]>;
+    if (isStream(body)) Readable.fromWeb(body).pipe(request);
+    else request.end(raw ? body : JSON.stringify(body));
+    const [response] = await answered;
+    const answer = await text(response);
+    return new Answer(name, response, answer, performance.now() - started);
   } catch (error) {
-    const cause = error instanceof Error && error.cause ? ` (${error.cause})` : "";
-    throw new Error(`${request} was not answered within ${timeout} ms: ${error}${cause}`);
+    throw new Error(`${name} was not answered within ${timeout} ms: ${error}`);
   }
 }
+
+const isStream = (body: unknown): body is ReadableStream => body instanceof ReadableStream;

@@ -7,7 +7,7 @@ import WebSocket from "ws";
 import type { Frame } from "./protocol.ts";
 
 /** Milliseconds to wait for a frame or a close, unless a test says otherwise. */
-export const FRAME_TIMEOUT = 10_000;
+export const FRAME_TIMEOUT = 20_000;
 
 export interface Handshake {
   protocols?: string[];

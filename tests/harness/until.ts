@@ -6,7 +6,7 @@ export async function until<T>(
   what: string,
   ask: () => Promise<T>,
   holds: (answer: T) => boolean,
-  timeout = 10_000,
+  timeout = 20_000,
 ): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {
