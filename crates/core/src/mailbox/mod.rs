@@ -276,7 +276,7 @@ impl<S: Store> Mailbox<S> {
         let due = [
             self.inbox_due(now)?,
             self.link_due(),
-            self.reports_due(),
+            self.reports_due(now),
             self.outbox_due(now)?,
         ];
         if let Some(at) = due.into_iter().flatten().min() {

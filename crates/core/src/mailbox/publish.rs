@@ -141,7 +141,6 @@ impl<S: Store> Mailbox<S> {
             return Err(Problem::new(Code::UnknownDevice, "the sending device was removed").into());
         };
         self.outbox.bucket.take(&self.limits, now.at)?;
-        self.check_reach(&to, devices.len())?;
         let fingerprint = draft.fingerprint(&to);
         let known = draft
             .key
@@ -150,6 +149,7 @@ impl<S: Store> Mailbox<S> {
         if let Some((id, known)) = known.transpose()?.flatten() {
             return self.repeated(id, known == fingerprint, frame);
         }
+        self.check_reach(&to, devices.len())?;
         devices.sort();
         devices.dedup();
         let id = MessageId::next(&sender, now.at, self.outbox.last_id, now.random);

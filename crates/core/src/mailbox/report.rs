@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::inbox_rows::{self, Key};
+use super::jobs::SAFETY_DELAY;
 use super::{Effect, Errand, Mailbox};
 use crate::call::{Call, Settled};
 use crate::id::DeviceId;
@@ -63,6 +64,8 @@ impl<S: Store> Mailbox<S> {
             pending.calling += 1;
         }
         if pending.calling > 0 {
+            // Nothing else would wake a mailbox that fails before the answer.
+            self.wake_by(now.at + SAFETY_DELAY);
             let (errand, call) = (Errand::Report, Call::Receipts { settled });
             self.effects.push(Effect::Call {
                 to: sender.clone(),
@@ -110,14 +113,13 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// When the next sender is to be tried again.
-    pub(super) fn reports_due(&self) -> Option<Millis> {
-        let waiting = self
-            .inbox
-            .reports
-            .by_sender
-            .values()
-            .filter(|pending| pending.calling == 0);
-        waiting.map(|pending| pending.retry_at).min()
+    /// When the next sender is to be tried again, or looked after should its call have been lost.
+    pub(super) fn reports_due(&self, now: Now) -> Option<Millis> {
+        let pending = self.inbox.reports.by_sender.values();
+        let due = pending.map(|pending| match pending.calling {
+            0 => pending.retry_at,
+            _ => now.at + SAFETY_DELAY,
+        });
+        due.min()
     }
 }
