@@ -34,14 +34,22 @@ function listen() {
     const socket = new WebSocket(url, "tagpost.v1", { headers: { authorization: `Bearer ${TAGPOST_TOKEN}` } });
     let pings;
     let welcome = false;
+    let answered = true;
+    const ping = () => {
+      // A network can go away without a word; then nothing but silence tells.
+      if (!answered) return socket.terminate();
+      answered = false;
+      socket.send("ping");
+    };
     socket.on("message", (data) => {
       const text = data.toString();
-      if (text === "pong") return;
+      if (text === "pong") return void (answered = true);
       console.log(text);
       const frame = JSON.parse(text);
       if (frame.type === "welcome") {
         welcome = true;
-        pings = setInterval(() => socket.send("ping"), frame.keepalive * 1000);
+        ping();
+        pings = setInterval(ping, frame.keepalive * 1000);
       }
       handlers[frame.type]?.(socket, frame);
     });
