@@ -1,5 +1,6 @@
 // The page from its start: which credentials there are, and what they open.
 
+import { announce } from "./announce.js";
 import { Api, Problem, devicePath } from "./api.js";
 import { deviceOf } from "./credential.js";
 import * as session from "./session.js";
@@ -10,7 +11,10 @@ const signOut = document.getElementById("sign-out");
 let workspace;
 
 document.getElementById("host").textContent = location.host;
-signOut.addEventListener("click", () => leave());
+signOut.addEventListener("click", () => {
+  leave();
+  announce("Signed out");
+});
 onSignIn(enterWith);
 // A link pasted into the address bar of an open page changes only its fragment.
 addEventListener("hashchange", () => follow(session.takeLink()));
@@ -50,7 +54,9 @@ async function enterWith(credential) {
   open(device === undefined ? { adminKey: credential, panes: [] } : { panes: [{ device, token: credential }] });
 }
 
-const checkAdmin = (adminKey) => new Api(adminKey).get("/v1/devices?limit=1");
+function checkAdmin(adminKey) {
+  return new Api(adminKey).get("/v1/devices?limit=1");
+}
 
 function explain(error) {
   if (!(error instanceof Problem)) return error.message;

@@ -67,7 +67,8 @@ export class Pane {
   }
 
   stop() {
-    this.#onpresence = () => {};
+    // What ends with the pane is no news.
+    this.#isOnline = false;
     this.#connected?.close();
     this.#sent.stop();
   }

@@ -56,7 +56,6 @@ export function devices(api, { be }) {
     names.list.refresh(device);
     if (shown?.device === device) shown.update();
   };
-  presence.ongone = gone;
 
   const add = addForm({
     label: "New device",
@@ -89,7 +88,8 @@ export function devices(api, { be }) {
 
 function rowOf(device, status) {
   const name = element("span", { class: "name" }, device);
-  if (!status) return [icon("connecting"), name];
+  if (status === undefined) return [icon("connecting"), name];
+  if (status === null) return [icon("offline"), name, element("span", { class: "muted small" }, "no mailbox")];
   const waiting = status.held + status.in_flight;
   const seen = status.online ? "online" : status.last_seen_at ? ago(status.last_seen_at) : "never seen";
   const presence = icon(status.online ? "online" : "offline");
@@ -97,8 +97,11 @@ function rowOf(device, status) {
   return [
     presence,
     name,
-    element("span", { class: "visually-hidden" }, status.online ? ", " : ", offline, "),
-    waiting > 0 && element("span", { class: "count" }, number(waiting), element("span", { class: "visually-hidden" }, " waiting, ")),
+    hidden(status.online ? ", " : ", offline, "),
+    waiting > 0 && element("span", { class: "count" }, number(waiting), hidden(" waiting, ")),
     element("span", { class: "muted small" }, seen),
   ].filter(Boolean);
 }
+
+/** Words for those who do not see the row. */
+const hidden = (text) => element("span", { class: "visually-hidden" }, text);

@@ -11,8 +11,6 @@ const FRESH = 10_000;
 export class Presence {
   /** Called with a device whose status has come. */
   onchange = () => {};
-  /** Called with a device that the relay does not know any more. */
-  ongone = () => {};
   #api;
   #known = new Map();
   #wanted = [];
@@ -22,7 +20,7 @@ export class Presence {
     this.#api = api;
   }
 
-  /** The last status of a device, if there was one. */
+  /** The last status of a device: `undefined` before there is one, `null` where it has no mailbox (any more). */
   of(device) {
     return this.#known.get(device)?.status;
   }
@@ -36,16 +34,16 @@ export class Presence {
   /** Asks for one device now. */
   async update(device) {
     this.#asking.add(device);
-    try {
-      const status = await this.#api.get(devicePath(device));
+    const status = await this.#api
+      .get(devicePath(device))
+      .catch((error) => (error instanceof Problem && error.code === "unknown_device" ? null : undefined));
+    this.#asking.delete(device);
+    // One that was not answered is asked again with the next look.
+    if (status !== undefined) {
       this.#known.set(device, { status, at: Date.now() });
       this.onchange(device);
-    } catch (error) {
-      if (error instanceof Problem && error.code === "unknown_device") this.ongone(device);
-    } finally {
-      this.#asking.delete(device);
-      this.#ask();
     }
+    this.#ask();
   }
 
   forget(device) {
