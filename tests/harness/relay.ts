@@ -74,6 +74,11 @@ export class Relay extends Service {
     });
   }
 
+  /** The database of the directory, past the service. */
+  async directory() {
+    return this.#started.getD1Database("DB");
+  }
+
   /** The ids of all mailboxes that were ever woken. */
   objects(): Promise<string[]> {
     return this.#started.listDurableObjectIds(MAILBOX.className);

@@ -1,0 +1,98 @@
+// Two devices side by side: one is taken offline, a message is held for it, it comes back, and the
+// receipt returns. With SCREENSHOT=<file> the page is photographed at its best moment.
+
+import { expect, test } from "vitest";
+
+import { useRelay } from "../harness/index.ts";
+import { describeInBrowser, link, paneOf, shows, useChromium } from "./browser.ts";
+
+const relay = useRelay();
+const browser = useChromium();
+
+describeInBrowser("the demonstration", () => {
+  test("a held message arrives when its device is back, and the receipt returns to the sender", async () => {
+    const [sender, receiver] = [await relay.device("doorbell"), await relay.device("kitchen-cam")];
+    await relay.bind("hallway", receiver);
+    const { page, complaints, requests } = await browser.tab({ viewport: { width: 1360, height: 900 } });
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender.name, receiver.name], tag: "hallway" }));
+    const [bell, camera] = [paneOf(page, "doorbell"), paneOf(page, "kitchen-cam")];
+    await shows(bell.getByText("online", { exact: true }));
+    await shows(camera.getByText("online", { exact: true }));
+    expect(page.url(), "the key is gone from the address bar").toBe(`${relay.url.origin}/`);
+
+    await camera.getByRole("button", { name: "Take offline" }).click();
+    await shows(camera.getByText("offline", { exact: true }));
+    expect((await receiver.status()).is(200).online).toBe(false);
+
+    await bell.getByLabel("Message, JSON or text").fill('{"ring": true, "door": "front"}');
+    await bell.getByRole("button", { name: "Send" }).click();
+    const steps = bell.getByRole("listitem").filter({ hasText: "kitchen-cam" }).last().locator(".event");
+    await shows(steps.getByText("held"));
+    expect(await camera.getByText('"door"').count(), "nothing arrives while offline").toBe(0);
+
+    await camera.getByRole("button", { name: "Bring online" }).click();
+    await shows(camera.getByText('{"ring":true,"door":"front"}'));
+    await shows(steps.getByText("sent"));
+    await camera.getByLabel("Reply, or reason to reject").fill('{"opened": true}');
+    await camera.getByRole("button", { name: "Acknowledge", exact: true }).click();
+    await shows(camera.getByText("acknowledged", { exact: true }));
+
+    await shows(bell.getByText("receipt received"));
+    await shows(bell.getByText('{"opened":true}'));
+    await shows(steps.getByText("delivered"));
+    expect(await steps.allTextContents()).toEqual(["accepted", "held", "sent", "delivered"]);
+    await page.getByRole("option", { name: /kitchen-cam.*online/ }).waitFor();
+
+    // What the page shows is what the relay says.
+    const { messages } = (await sender.request("GET", "/v1/messages")).is(200);
+    expect(messages).toMatchObject([{ summary: { delivered: 1 }, deliveries: [{ reply: { opened: true } }] }]);
+
+    if (process.env.SCREENSHOT) {
+      await page.getByRole("option", { name: /kitchen-cam/ }).click();
+      await shows(page.getByRole("region", { name: "Device kitchen-cam" }).getByText("hallway", { exact: true }));
+      await bell.getByLabel("Message, JSON or text").fill("Someone is at the door");
+      await bell.getByRole("button", { name: "Send" }).click();
+      await shows(camera.getByRole("button", { name: "Acknowledge", exact: true }));
+      await shows(bell.locator(".event").getByText("sent"), 2);
+      await page.mouse.move(0, 0);
+      await page.screenshot({ path: process.env.SCREENSHOT });
+    }
+    expect(requests.filter((url) => url.includes(relay.adminKey) || url.includes("token"))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a message that is rejected shows its reason, one that is taken back is cancelled", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name] }));
+    const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
+    await shows(to.getByText("online", { exact: true }));
+    await from.getByLabel("Kind of address").selectOption("device");
+    await from.getByLabel("Send to").fill(receiver!.name);
+    await from.getByLabel("Message, JSON or text").fill("open up");
+    await from.getByRole("button", { name: "Send" }).click();
+    await to.getByLabel("Reply, or reason to reject").fill("not at home");
+    await to.getByRole("button", { name: "Reject" }).click();
+    await shows(from.getByText("reason: not at home"));
+    await shows(from.locator(".event").getByText("rejected"));
+
+    await from.getByRole("button", { name: "Send" }).click();
+    await from.getByRole("button", { name: "Take back" }).click();
+    await shows(from.locator(".event").getByText("cancelled"));
+    expect(complaints).toEqual([]);
+  });
+
+  test("what a message says is shown as text, never as a part of the page", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey, { devices: [receiver!.name] }));
+    const pane = paneOf(page, receiver!.name);
+    await shows(pane.getByText("online", { exact: true }));
+    const hostile = `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>`;
+    await sender!.send({ device: receiver!.name }, hostile, { type: "text/html" });
+    await shows(pane.getByText(hostile));
+    expect(await pane.locator("img, script").count()).toBe(0);
+    expect(await page.title()).toBe("tagpost console");
+    expect(complaints).toEqual([]);
+  });
+});
