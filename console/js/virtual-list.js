@@ -38,7 +38,7 @@ export class VirtualList {
     );
     this.element.addEventListener("scroll", () => this.#schedule(), { passive: true });
     this.element.addEventListener("click", (event) => this.#click(event));
-    this.element.addEventListener("focus", () => this.#move(this.#active < 0 ? 0 : this.#active));
+    this.element.addEventListener("focus", () => this.#focused());
     new ResizeObserver(() => this.#schedule()).observe(this.element);
   }
 
@@ -112,6 +112,11 @@ export class VirtualList {
     const active = this.#rows.get(this.#active);
     if (active) this.element.setAttribute("aria-activedescendant", active.id);
     else this.element.removeAttribute("aria-activedescendant");
+  }
+
+  /** A press gives the focus too, and must not move the row away from under the pointer. */
+  #focused() {
+    if (this.element.matches(":focus-visible")) this.#move(Math.max(0, this.#active));
   }
 
   #move(index) {

@@ -13,7 +13,7 @@ describeInBrowser("the demonstration", () => {
   test("a held message arrives when its device is back, and the receipt returns to the sender", async () => {
     const [sender, receiver] = [await relay.device("doorbell"), await relay.device("kitchen-cam")];
     await relay.bind("hallway", receiver);
-    const { page, complaints, requests } = await browser.tab({ viewport: { width: 1360, height: 900 } });
+    const { page, complaints, requests } = await browser.tab({ viewport: { width: 1440, height: 960 } });
     await page.goto(link(relay.url, relay.adminKey, { devices: [sender.name, receiver.name], tag: "hallway" }));
     const [bell, camera] = [paneOf(page, "doorbell"), paneOf(page, "kitchen-cam")];
     await shows(bell.getByText("online", { exact: true }));
@@ -48,12 +48,12 @@ describeInBrowser("the demonstration", () => {
     expect(messages).toMatchObject([{ summary: { delivered: 1 }, deliveries: [{ reply: { opened: true } }] }]);
 
     if (process.env.SCREENSHOT) {
-      await page.getByRole("option", { name: /kitchen-cam/ }).click();
-      await shows(page.getByRole("region", { name: "Device kitchen-cam" }).getByText("hallway", { exact: true }));
       await bell.getByLabel("Message, JSON or text").fill("Someone is at the door");
       await bell.getByRole("button", { name: "Send" }).click();
       await shows(camera.getByRole("button", { name: "Acknowledge", exact: true }));
       await shows(bell.locator(".event").getByText("sent"), 2);
+      await page.getByRole("option", { name: /kitchen-cam/ }).click();
+      await shows(page.getByRole("region", { name: "Device kitchen-cam" }).getByText("1 in flight"));
       await page.mouse.move(0, 0);
       await page.screenshot({ path: process.env.SCREENSHOT });
     }
