@@ -79,9 +79,12 @@ fn lint(repository: &Repository) -> Result<()> {
         command.args(["--", "-Dwarnings"]);
         step::run(name.trim_end(), command)?;
     }
-    let mut types = repository.node("node_modules/typescript/bin/tsc")?;
-    types.args(["--project", "tests"]);
-    step::run("types", types)
+    for project in ["tests", "clients/js", "clients/js/test"] {
+        let mut types = repository.node("node_modules/typescript/bin/tsc")?;
+        types.args(["--noEmit", "--project", project]);
+        step::run(&format!("types of {project}"), types)?;
+    }
+    Ok(())
 }
 
 fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {

@@ -91,6 +91,23 @@ describe("receipts", () => {
   });
 });
 
+test("an answer given without a connection is given to the next one, unasked", async () => {
+  // The service may have sent it for the last time, and would not ask again.
+  const sent: string[] = [];
+  let online = true;
+  const inbox = new Inbox((text: string) => online && sent.push(text) > 0);
+  inbox.welcome({ max_in_flight: 32 });
+  inbox.take({ type: "message", id: "1", payload: 1 });
+  const { value: message } = await within("the message", inbox.messages().next());
+  online = false;
+  message?.nack("late");
+  expect(sent).toEqual([]);
+  online = true;
+  inbox.welcome({ max_in_flight: 32 });
+  inbox.welcome({ max_in_flight: 32 });
+  expect(sent).toEqual(['{"type":"nack","id":"1","reason":"late"}']);
+});
+
 test("the ids of a thousand messages are remembered, older ones are not", async () => {
   const sent: string[] = [];
   const inbox = new Inbox((text: string) => sent.push(text) > 0);

@@ -63,7 +63,7 @@ export async function next(device: Device): Promise<Message> {
 }
 
 /** The payloads of the next `count` messages, each acknowledged with how many there were. */
-export async function payloads(device: Device, count: number): Promise<unknown[]> {
+export async function payloads(device: Device, count: number, limit = 2 * LIMIT): Promise<unknown[]> {
   const seen: unknown[] = [];
   const take = async () => {
     for await (const message of device.messages()) {
@@ -72,7 +72,7 @@ export async function payloads(device: Device, count: number): Promise<unknown[]
       if (seen.length === count) return;
     }
   };
-  await within(`${count} messages`, take(), 2 * LIMIT).catch((error) => {
+  await within(`${count} messages`, take(), limit).catch((error) => {
     throw new Error(`${error.message}; seen: ${JSON.stringify(seen).slice(0, 2000)}`);
   });
   return seen;
