@@ -47,7 +47,7 @@ describe.concurrent("delivery", () => {
     const [a, b] = await relay.devices(2);
     const line = await network(() => relay.url);
     const receiver = client(line.url, b!);
-    const taken = payloads(receiver, 300);
+    const taken = payloads(receiver, 300, 90_000);
     const ids: string[] = [];
     for (const n of range(300)) {
       ids.push(await a!.send({ device: b!.name }, n));
@@ -60,7 +60,7 @@ describe.concurrent("delivery", () => {
     );
     expect(line.connections).toBeGreaterThan(3);
     await nothingElse(receiver, a!, b!.name);
-  });
+  }, 120_000);
 
   test("an answer given while offline arrives after the reconnect", async () => {
     const [a, b] = await relay.devices(2);

@@ -36,19 +36,19 @@ describe.concurrent("publishing", () => {
     const sender = client(line.url, a!);
     const receiver = client(relay.url, b!);
     await Promise.all([state(sender, "online"), state(receiver, "online")]);
-    const taken = payloads(receiver, 200);
+    const taken = payloads(receiver, 200, 90_000);
     const answers = range(200).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0 }));
     for (const n of [5, 60, 120]) {
       await within(`publish ${n}`, answers[n]!);
       line.cut();
     }
-    const published = await within("200 answers", Promise.all(answers), 40_000);
+    const published = await within("200 answers", Promise.all(answers), 90_000);
     expect(new Set(published.map(({ id }) => id)).size).toBe(200);
     expect((await taken).toSorted((x, y) => Number(x) - Number(y))).toEqual(range(200));
     expect(line.connections).toBeGreaterThanOrEqual(4);
     const end = await sender.publish(`@${b!.name}`, "the end", { wait: 0 });
     expect((await next(receiver)).id).toBe(end.id);
-  });
+  }, 120_000);
 
   test("a publish made while offline is sent after the reconnect", async () => {
     const [a, b] = await relay.devices(2);

@@ -45,7 +45,7 @@ describe("resources", () => {
       if (taken === 60) break;
     }
     expect((await a!.request("GET", "/v1/messages?state=delivered&limit=100")).is(200).messages).toHaveLength(60);
-  });
+  }, 120_000);
 
   test("what comes beyond the window is dropped, and comes again", async () => {
     const [a, b] = await relay.devices(2);
