@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tagpost_core::problem::Code;
 
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
@@ -103,15 +104,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem of an answer with this status and body. A body that is no problem document comes
-    /// from something in between, or from something else altogether.
+    /// The problem of an answer with this status and body. A body may be missing, or come from something
+    /// in between; then the status says what there is to say.
     pub(crate) fn of(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
         let stated: Option<Problem> = serde_json::from_slice(body).ok();
-        let problem = stated.unwrap_or_else(|| Self {
-            status,
-            code: "unknown".to_owned(),
-            detail: "the answer says nothing more".to_owned(),
-            retry_after: None,
+        let problem = stated.unwrap_or_else(|| {
+            let code = Code::ALL.iter().find(|code| code.status() == status);
+            Self {
+                status,
+                code: code.map_or("unknown", |code| code.as_str()).to_owned(),
+                detail: code
+                    .map_or("the answer says nothing more", |code| code.title())
+                    .to_owned(),
+                retry_after: None,
+            }
         });
         let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
         Self {
@@ -137,9 +143,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_problem_document_keeps_its_status() {
-        let problem = Problem::of(502, None, b"<html>Bad gateway</html>");
-        assert_eq!((problem.status, problem.code.as_str()), (502, "unknown"));
+    fn what_is_no_problem_document_is_told_by_its_status() {
+        for (status, code) in [
+            (502, "unknown"),
+            (401, "unauthorized"),
+            (503, "unavailable"),
+        ] {
+            let problem = Problem::of(status, None, b"<html>Sorry</html>");
+            assert_eq!((problem.status, problem.code.as_str()), (status, code));
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ Examples:
   tagpost listen --reply '\"seen\"'              be that device: print and acknowledge
   tagpost send kitchen \"Dinner!\" --follow      publish, and see what becomes of it
 
-Credentials come from TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and TAGPOST_ADMIN_KEY, or from the profile that
-`tagpost login` keeps.")]
+Credentials come from TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and TAGPOST_ADMIN_KEY,
+or from the profile that `tagpost login` keeps.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -165,13 +165,14 @@ Examples:
   tagpost listen --json | jq .payload          for programs
   tagpost listen --exec ./open-door.sh         run a command for each message
 
-With --exec the shell runs the command with the payload on its standard input, and TAGPOST_ID,
-TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its environment. If it ends with
-0, the message is acknowledged and what it printed is the reply (JSON if it is JSON, else a string);
-otherwise the message is rejected, for the reason that it printed.
+With --exec the shell runs the command with the payload on its standard input, and
+TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
+environment. If it ends with 0, the message is acknowledged and what it printed is the
+reply (JSON if it is JSON, else a string); otherwise the message is rejected, for the
+reason that it printed.
 
-It connects again for ever. It ends only if the token is no longer valid, or if another connection of
-the same device takes over.")]
+It connects again for ever. It ends only if the token is no longer valid, or if another
+connection of the same device takes over.")]
 pub(crate) struct Listen {
     /// Run this shell command for each message
     #[arg(long, env = "TAGPOST_EXEC", value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]
@@ -318,8 +319,9 @@ Examples:
   TOKEN_KEY=... tagpost token doorbell
   tagpost token doorbell --publish 'hall*' --expires-in 1h < token-key.txt
 
-The key is the secret TOKEN_KEY of the service. It is taken from the environment, or read from standard
-input; on a terminal it is asked for without echo. The service registers a device with its first use.")]
+The key is the secret TOKEN_KEY of the service. It is taken from the environment, or read
+from standard input; on a terminal it is asked for without echo. The service registers a
+device with its first use.")]
 pub(crate) struct Token {
     /// The device it speaks for
     pub(crate) device: DeviceId,
@@ -334,7 +336,8 @@ Examples:
   tagpost login http://127.0.0.1:8787 --profile dev < doorbell.token
   tagpost login https://push.example.com       a second time, with the other kind: both are kept
 
-The credential is tried first. It is kept in a file that only you can read; `tagpost logout` removes it.")]
+The credential is tried first. It is kept in a file that only you can read;
+`tagpost logout` removes it.")]
 pub(crate) struct Login {
     /// Where the service is
     pub(crate) url: String,

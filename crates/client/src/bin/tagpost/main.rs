@@ -5,6 +5,7 @@
 
 mod advice;
 mod arguments;
+mod clock;
 mod device;
 mod exec;
 mod listen;

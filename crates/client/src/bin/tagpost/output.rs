@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +11,7 @@ use tagpost_client::{RawValue, State, Target, Trace, state_name};
 
 use crate::advice::Failure;
 use crate::arguments::Global;
+use crate::clock;
 
 pub(crate) const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -145,10 +146,8 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// How long ago a time was, roughly.
 pub(crate) fn age(at: i64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let now = clock::now().as_millis();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
     let ago = now.saturating_sub(at).max(0) / 1_000;
     match ago {
         0 => "now".to_owned(),

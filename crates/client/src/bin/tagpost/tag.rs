@@ -38,7 +38,12 @@ async fn list(global: &Global, session: &Session) -> Result<(), Failure> {
         let page = client.tags(after.as_ref()).await?;
         for tag in &page.entries {
             output::object(global, tag, |tag| {
-                format!("{}  {FAINT}{} devices{FAINT:#}", tag.tag, tag.devices)
+                let devices = if tag.devices == 1 {
+                    "device"
+                } else {
+                    "devices"
+                };
+                format!("{}  {FAINT}{} {devices}{FAINT:#}", tag.tag, tag.devices)
             })?;
         }
         after = page.next;

@@ -1,13 +1,13 @@
 //! `tagpost token`: mints a device's token without asking the service.
 
 use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tagpost_core::token::{Claims, mint};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Token};
+use crate::clock;
 use crate::login;
 use crate::output::{self, Outcome};
 
@@ -19,14 +19,12 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
         Ok(key) if !key.is_empty() => key,
         _ => login::secret("TOKEN_KEY of the service: ")?,
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
-    let now = now.ok_or_else(|| Failure::new("the clock of this machine is wrong"))?;
+    let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
         expires_at: options
             .grant
             .expires_in
-            .map(|seconds| now + i64::from(seconds)),
+            .map(|seconds| now.saturating_add(seconds.into())),
         publish: options.grant.patterns(),
         device: options.device,
         issued_at: now,

@@ -1,0 +1,555 @@
+//! The command `tagpost`, as a shell sees it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tagpost_client::{State, Target};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::{ADMIN_KEY, Device, Relay, TOKEN_KEY, next, outcome, send, settled, within};
+
+/// Someone at a shell: a home directory of their own, and environment variables.
+struct Shell {
+    home: TempDir,
+    variables: HashMap<&'static str, String>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self {
+            home,
+            variables: HashMap::new(),
+        }
+    }
+
+    /// A shell that speaks to this relay as a device.
+    fn of(relay: &Relay, device: &Device) -> Self {
+        Self::new()
+            .with("TAGPOST_URL", relay.url())
+            .with("TAGPOST_TOKEN", &device.token)
+    }
+
+    /// A shell that speaks to this relay as its operator.
+    fn operator(relay: &Relay) -> Self {
+        Self::new()
+            .with("TAGPOST_URL", relay.url())
+            .with("TAGPOST_ADMIN_KEY", ADMIN_KEY)
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.insert(name, value.into());
+        self
+    }
+
+    fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagpost"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .envs(&self.variables)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command.spawn().unwrap()
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with(arguments, "").await
+    }
+
+    /// Runs the command with this on its standard input.
+    async fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut child = self.start(arguments);
+        let mut stdin = child.stdin.take().unwrap();
+        // The command may end without having read it.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = within(format!("{arguments:?} to end"), child.wait_with_output()).await;
+        Ended::new(output.unwrap())
+    }
+}
+
+/// What a command left.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn new(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The output of a command that must have ended with this code.
+    fn code(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self.out
+    }
+
+    /// The objects of an output that must be JSON, one a line.
+    fn json(self, code: i32) -> Vec<Value> {
+        let out = self.code(code);
+        let parse =
+            |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        out.lines().map(parse).collect()
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn login_keeps_credentials_that_work_where_only_the_owner_can_read_them() {
+    let relay = Relay::shared();
+    let camera = relay.device().await;
+    let shell = Shell::new();
+    let url = relay.url();
+    let login = ["login", url.as_str()];
+    shell
+        .run_with(&login, &format!("{ADMIN_KEY}\n"))
+        .await
+        .code(0);
+    shell.run_with(&login, &camera.token).await.code(0);
+
+    let status = shell.run(&["status", "--json"]).await.json(0);
+    assert_eq!(status[0]["operator"], json!(true));
+    assert_eq!(status[0]["device"]["device"], json!(camera.id));
+    let path = within("the path", shell.run(&["status"])).await.code(0);
+    assert!(
+        path.contains(&url) && !path.contains(&camera.token) && !path.contains(ADMIN_KEY),
+        "{path}"
+    );
+    let files = find(shell.home.path());
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(
+        fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    // With another URL the profile's credentials are not used.
+    let other = shell
+        .run(&["--url", "http://127.0.0.1:9", "device", "ls"])
+        .await;
+    assert!(other.err.contains("there is no admin key"), "{other:?}");
+    shell.run(&["logout"]).await.code(0);
+    assert!(
+        shell
+            .run(&["status"])
+            .await
+            .err
+            .contains("tagpost login URL")
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn login_does_not_keep_what_does_not_work() {
+    let relay = Relay::shared();
+    let shell = Shell::new();
+    for credential in [
+        "wrong-admin-key-hunter2",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW0ifQ.hunter2",
+    ] {
+        let ended = shell.run_with(&["login", &relay.url()], credential).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+    }
+    shell.run_with(&["login", &relay.url()], "").await.code(1);
+    assert!(find(shell.home.path()).is_empty());
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let to = ["send", "--to-device", camera.id.as_str()];
+    let held = shell.run(&[&to[..], &["hello"]].concat()).await;
+    assert!(
+        held.out.starts_with("held ") && held.out.contains(camera.id.as_str()),
+        "{held:?}"
+    );
+    held.code(3);
+    shell
+        .run(&[&to[..], &["--ttl", "0", "--follow", "now or never"]].concat())
+        .await
+        .code(4);
+
+    let mut inbox = camera.at(&relay.url()).connect();
+    next(&mut inbox).await.ack().unwrap();
+    let arguments = [&to[..], &["--wait", "20s", "hello"]].concat();
+    let sent = shell.run(&arguments);
+    let (sent, ()) = tokio::join!(sent, async {
+        next(&mut inbox)
+            .await
+            .reply(&json!({ "opened": true }))
+            .unwrap();
+    });
+    assert!(
+        sent.out.contains(" ms") && sent.out.contains(r#"{"opened":true}"#),
+        "{sent:?}"
+    );
+    sent.code(0);
+
+    let unknown = shell.run(&["send", "nobody-has-this", "hello"]).await;
+    assert!(unknown.err.contains("tagpost tag add"), "{unknown:?}");
+    unknown.code(1);
+    shell
+        .run(&["send", "--ttl", "soon", "tag", "hello"])
+        .await
+        .code(2);
+    shell
+        .run(&["send", "--to-device", "cam", "two", "messages"])
+        .await
+        .code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_follows_every_delivery_to_its_end() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let arguments = ["send", tag.as_str(), "-", "--follow", "--wait", "0"];
+    let sent = shell.run_with(&arguments, r#"{"ring":1}"#);
+    let answers = async {
+        for (device, reply) in [(&camera, "first"), (&display, "second")] {
+            let mut inbox = device.at(&relay.url()).connect();
+            let message = next(&mut inbox).await;
+            assert_eq!(message.json::<Value>().unwrap(), json!({ "ring": 1 }));
+            message.reply(reply).unwrap();
+            inbox.close().await.unwrap();
+        }
+    };
+    let (sent, ()) = tokio::join!(sent, answers);
+    let out = sent.code(0);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    for (line, device) in lines.iter().zip([&camera, &display]) {
+        assert!(
+            line.starts_with("delivered") && line.contains(device.id.as_str()),
+            "{out}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_prints_and_acknowledges_with_the_reply() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    let (first, second) = (
+        send(&sender, &camera, 1).await,
+        send(&sender, &camera, 2).await,
+    );
+
+    let out = shell
+        .run(&["listen", "--once", "--reply", r#"{"opened":true}"#])
+        .await
+        .code(0);
+    assert!(
+        out.starts_with(doorbell.id.as_str()) && out.ends_with(": 1\n"),
+        "{out}"
+    );
+    let trace = settled(&sender, first).await;
+    assert_eq!(
+        outcome(&trace),
+        (State::Delivered, Some(r#"{"opened":true}"#.to_owned()))
+    );
+
+    let lines = shell
+        .run(&["listen", "--once", "--json", "--reply", "not json"])
+        .await
+        .json(0);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["payload"]),
+        (&json!("message"), &json!(2))
+    );
+    let trace = settled(&sender, second).await;
+    assert_eq!(
+        outcome(&trace),
+        (State::Delivered, Some(r#""not json""#.to_owned()))
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_without_acknowledging_leaves_the_message_to_the_next() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let id = send(&sender, &camera, 1).await;
+    let shell = Shell::of(&relay, &camera);
+    shell.run(&["listen", "--once", "--no-ack"]).await.code(0);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let message = next(&mut inbox).await;
+    assert!(message.id == id && message.attempt > 1, "{message:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_runs_a_command_for_each_message_and_answers_with_what_it_prints() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let tag = relay.tag(&[&camera]).await;
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    let script = r#"payload=$(cat)
+        case $payload in
+          json) echo '{"from":"'$TAGPOST_FROM'","tag":"'$TAGPOST_TAG'","attempt":'$TAGPOST_ATTEMPT'}';;
+          text) echo "$TAGPOST_ID is $TAGPOST_CONTENT_TYPE";;
+          quiet) ;;
+          long) head -c 5000 /dev/zero | tr '\0' x;;
+          no) echo "not at home"; exit 1;;
+          *) exit 7;;
+        esac"#;
+    let mut listening = shell.start(&["listen", "--exec", script]);
+    let publish = async |payload: &str| {
+        let publish = sender.publish(Target::Tag(tag.clone())).text(payload);
+        let id = publish.wait(0).send().await.unwrap().id;
+        let (state, answer) = outcome(&settled(&sender, id).await);
+        (state, answer.unwrap_or_default(), id)
+    };
+
+    let (state, answer, _) = publish("json").await;
+    let expected = json!({ "from": doorbell.id, "tag": tag, "attempt": 1 });
+    assert_eq!(
+        (state, serde_json::from_str::<Value>(&answer).unwrap()),
+        (State::Delivered, expected)
+    );
+    let (state, answer, id) = publish("text").await;
+    assert_eq!(
+        (state, answer),
+        (
+            State::Delivered,
+            format!(r#""{id} is text/plain; charset=utf-8""#)
+        )
+    );
+    assert_eq!(publish("quiet").await.1, "");
+    let (state, answer, _) = publish("long").await;
+    assert_eq!(
+        (state, answer.as_str()),
+        (State::Delivered, ""),
+        "an acknowledgement was lost with its reply"
+    );
+    let (state, answer, _) = publish("no").await;
+    assert_eq!((state, answer.as_str()), (State::Rejected, "not at home"));
+    let (state, answer, _) = publish("else").await;
+    assert_eq!(
+        (state, answer.as_str()),
+        (State::Rejected, "exit status: 7")
+    );
+    listening.kill().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_ends_in_order_on_a_signal() {
+    let relay = Relay::shared();
+    let camera = relay.device().await;
+    let shell = Shell::of(&relay, &camera);
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut child = shell.start(&["listen"]);
+        let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+        let note = within("it to listen", notes.next_line())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(note, format!("listening as {}", camera.id));
+        kill(
+            Pid::from_raw(child.id().unwrap().try_into().unwrap()),
+            signal,
+        )
+        .unwrap();
+        let status = within("it to end", child.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_ends_with_advice_when_the_token_is_revoked() {
+    let relay = Relay::shared();
+    let camera = relay.device().await;
+    let shell = Shell::of(&relay, &camera);
+    relay.operator().revoke_tokens(&camera.id).await.unwrap();
+    let ended = shell.run(&["listen"]).await;
+    assert!(
+        ended.err.contains("unauthorized") && ended.err.contains("tagpost device add"),
+        "{ended:?}"
+    );
+    assert!(!ended.err.contains(&camera.token));
+    ended.code(1);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_operator_looks_after_devices_and_tags() {
+    let relay = Relay::shared();
+    let shell = Shell::operator(&relay);
+    let added = shell
+        .run(&[
+            "device",
+            "add",
+            "cam-1",
+            "--publish",
+            "hall*,@cam-2",
+            "--json",
+        ])
+        .await
+        .json(0);
+    assert_eq!(added[0]["device"], json!("cam-1"));
+    let token = shell.run(&["device", "add", "cam-1"]).await.code(0);
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
+    shell
+        .run(&["device", "add", "cam-2", "--expires-in", "1h"])
+        .await
+        .code(0);
+    shell
+        .run(&["tag", "add", "hall", "cam-1", "cam-2"])
+        .await
+        .code(0);
+    let members = shell.run(&["tag", "show", "hall", "--json"]).await.json(0);
+    let expected = ["cam-1", "cam-2"].map(|device| json!({ "device": device, "online": false }));
+    assert_eq!(members, expected);
+    let tags = shell.run(&["tag", "ls", "--json"]).await.json(0);
+    assert!(
+        tags.contains(&json!({ "tag": "hall", "devices": 2 })),
+        "{tags:?}"
+    );
+    shell.run(&["tag", "rm", "hall", "cam-1"]).await.code(0);
+    let device = shell
+        .run(&["device", "show", "cam-2", "--json"])
+        .await
+        .json(0);
+    assert_eq!(device[0]["tags"], json!(["hall"]));
+    shell.run(&["device", "revoke", "cam-2"]).await.code(0);
+    shell.run(&["device", "rm", "cam-2"]).await.code(0);
+    let devices = shell.run(&["device", "ls", "--json"]).await.json(0);
+    let is_there = |name: &str| devices.iter().any(|device| device["device"] == name);
+    assert!(is_there("cam-1") && !is_there("cam-2"), "{devices:?}");
+    let gone = shell.run(&["device", "show", "cam-2"]).await;
+    assert!(gone.err.contains("tagpost device ls"), "{gone:?}");
+    gone.code(1);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_token_minted_offline_is_good_for_a_device_that_is_new() {
+    let relay = Relay::shared();
+    let shell = Shell::new().with("TOKEN_KEY", TOKEN_KEY);
+    let name = crate::support::fresh("minted");
+    let token = shell.run(&["token", &name, "--no-publish"]).await.code(0);
+    let minted = shell
+        .with("TAGPOST_URL", relay.url())
+        .with("TAGPOST_TOKEN", token.trim());
+    let sent = minted.run(&["send", "hall", "hello"]).await;
+    assert!(sent.err.contains("forbidden"), "{sent:?}");
+    let status = minted.run(&["status", "--json"]).await.json(0);
+    assert_eq!(status[0]["device"]["device"], json!(name));
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn trace_and_ls_show_what_became_of_messages() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let id = send(&doorbell.at(&relay.url()), &camera, 1)
+        .await
+        .to_string();
+    shell.run(&["trace", &id]).await.code(3);
+    let follow = ["trace", id.as_str(), "--follow"];
+    let (trace, ()) = tokio::join!(shell.run(&follow), async {
+        let mut inbox = camera.at(&relay.url()).connect();
+        next(&mut inbox).await.reply("seen").unwrap();
+        inbox.close().await.unwrap();
+    });
+    let out = trace.code(0);
+    let events: Vec<&str> = out
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .collect();
+    assert_eq!(events, ["held", "sent", "delivered"], "{out}");
+    assert!(
+        out.lines().next().unwrap().contains("1 delivered") && out.contains(r#""seen""#),
+        "{out}"
+    );
+
+    let listed = shell.run(&["ls", "--json"]).await.json(0);
+    assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
+    assert!(
+        shell
+            .run(&["ls", "--state", "held"])
+            .await
+            .code(0)
+            .is_empty()
+    );
+    assert!(shell.run(&["ls"]).await.code(0).contains("1 delivered"));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_an_error_that_says_what_to_do() {
+    // Nothing listens on the port for discarding (RFC 863).
+    let shell = Shell::new()
+        .with("TAGPOST_URL", "http://127.0.0.1:9")
+        .with("TAGPOST_TOKEN", "token");
+    let ended = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
+    assert!(
+        ended.err.contains("http://127.0.0.1:9") && ended.err.contains("tagpost status"),
+        "{ended:?}"
+    );
+    ended.code(1);
+    let nowhere = Shell::new().run(&["send", "hall", "hello"]).await;
+    assert!(nowhere.err.contains("tagpost login URL"), "{nowhere:?}");
+    nowhere.code(1);
+}
+
+#[tokio::test]
+async fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = Shell::new().run(&["completions", shell]).await.code(0);
+        assert!(script.contains("to-device"), "{shell}");
+    }
+}
+
+/// Every file below a directory.
+fn find(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                find(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,200 @@
+//! A publish becomes one message, however often its request has to be made; and its receipts arrive.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tagpost_client::{Error, State, Tag, Target};
+
+use crate::support::{Network, Relay, next, send, settled, status, waiting, within};
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn publishes_with_the_connection_cut_in_the_middle_stay_one_message_each() {
+    const COUNT: u32 = 200;
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let mut inbox = camera.at(&relay.url()).connect();
+
+    let sender = doorbell.at(&network.url());
+    let publishes = stream::iter(0..COUNT).map(|number| {
+        if number % 50 == 25 {
+            network.cut();
+        }
+        send(&sender, &camera, number)
+    });
+    let publishes = publishes.buffer_unordered(16).collect::<Vec<_>>();
+    let take = async {
+        let mut numbers = Vec::new();
+        for _ in 0..COUNT {
+            let message = next(&mut inbox).await;
+            message.ack().unwrap();
+            numbers.push(message.json::<u32>().unwrap());
+        }
+        numbers.sort_unstable();
+        numbers
+    };
+    let (ids, numbers) = tokio::join!(publishes, take);
+
+    assert_eq!(numbers, (0..COUNT).collect::<Vec<_>>());
+    assert_eq!(ids.len(), COUNT as usize);
+    // Were there a message too many, it would come before this one.
+    send(&sender, &camera, COUNT).await;
+    assert_eq!(
+        next(&mut inbox).await.json::<u32>().unwrap(),
+        COUNT,
+        "a publish became two messages"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_publish_made_while_offline_is_sent_after_the_reconnect() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&network.url());
+
+    network.down();
+    let publish = send(&sender, &camera, 1);
+    let back = async {
+        while network.connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+        network.up();
+    };
+    let (id, ()) = tokio::join!(publish, back);
+    let mut inbox = camera.at(&relay.url()).connect();
+    assert_eq!(next(&mut inbox).await.id, id);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_publish_over_the_rate_is_sent_again() {
+    let relay = Relay::start(&[("PUBLISH_RATE", 2), ("PUBLISH_BURST", 3)]);
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let impatient = sender.clone().retry_for(Duration::ZERO);
+    let burst = (0..6).map(|_| {
+        impatient
+            .publish(Target::Device(camera.id.clone()))
+            .wait(0)
+            .send()
+    });
+    let burst = futures_util::future::join_all(burst).await;
+    let refused = |answer: &Result<_, Error>| matches!(answer, Err(Error::Refused(problem)) if problem.code == "too_many_requests");
+    assert!(
+        burst.iter().any(refused),
+        "the rate was not reached: {burst:?}"
+    );
+
+    let patient = (0..6).map(|number| send(&sender, &camera, number));
+    futures_util::future::join_all(patient).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_publish_that_cannot_be_taken_is_an_error_that_says_why() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let to = || sender.publish(Target::Device(camera.id.clone())).wait(0);
+    let nowhere: Tag = "nobody-has-this".parse().unwrap();
+    for (publish, code, named) in [
+        (
+            sender.publish(Target::Tag(nowhere)),
+            "unknown_tag",
+            "nobody-has-this",
+        ),
+        (to().ttl(u32::MAX), "bad_request", "TTL"),
+        (
+            to().bytes("no media type", "x"),
+            "bad_request",
+            "Content-Type",
+        ),
+        (
+            to().text("x".repeat(262_145)),
+            "payload_too_large",
+            "262144",
+        ),
+    ] {
+        match publish.send().await {
+            Err(Error::Refused(problem)) => {
+                assert_eq!(problem.code, code, "{problem}");
+                assert!(
+                    problem.detail.contains(named),
+                    "{problem} does not name {named}"
+                );
+            }
+            other => panic!("expected {code}, but {other:?}"),
+        }
+    }
+    send(&sender, &camera, 1).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_receipt_that_was_not_seen_comes_again() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let mut camera_inbox = camera.at(&relay.url()).connect();
+    for number in [1, 2] {
+        let id = send(&sender, &camera, number).await;
+        next(&mut camera_inbox).await.reply(&number).unwrap();
+        settled(&sender, id).await;
+    }
+
+    // The first time nothing is asked for after the first receipt, so nothing counts as seen.
+    let (inbox, mut receipts) = sender.connect_with_receipts();
+    let first = within("a receipt", receipts.next()).await.unwrap();
+    assert_eq!(
+        (first.state, first.reply.as_ref().map(|it| it.get())),
+        (State::Delivered, Some("1"))
+    );
+    drop(receipts);
+    inbox.close().await.unwrap();
+
+    // The second time the first receipt is seen, since another is asked for after the second.
+    let (inbox, mut receipts) = sender.connect_with_receipts();
+    let again = within("the receipt again", receipts.next()).await.unwrap();
+    assert_eq!(again.seq, first.seq);
+    let second = within("a second receipt", receipts.next()).await.unwrap();
+    tokio::select! {
+        biased;
+        third = receipts.next() => panic!("expected no third receipt, but {third:?}"),
+        () = async {} => {}
+    }
+    inbox.close().await.unwrap();
+
+    let id = send(&sender, &camera, 3).await;
+    next(&mut camera_inbox).await.reply(&3).unwrap();
+    settled(&sender, id).await;
+    let (_inbox, mut receipts) = sender.connect_with_receipts();
+    let third = within("a third receipt", receipts.next()).await.unwrap();
+    assert!(
+        third.seq > second.seq && third.id == id,
+        "a receipt that was seen came again: {third:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn receipts_that_nobody_asked_for_are_kept() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&network.url());
+    let inbox = sender.connect();
+    let id = send(&sender, &camera, 1).await;
+    let mut camera_inbox = camera.at(&relay.url()).connect();
+    next(&mut camera_inbox).await.ack().unwrap();
+    settled(&sender, id).await;
+    network.cut();
+    status(&mut inbox.status(), waiting).await;
+    inbox.close().await.unwrap();
+
+    let (_inbox, mut receipts) = sender.connect_with_receipts();
+    assert_eq!(within("the receipt", receipts.next()).await.unwrap().id, id);
+}

@@ -1,0 +1,160 @@
+//! A network between a client and the relay that a test can break: TCP, passed on byte by byte.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What the network does. Connections are numbered from 1 on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weather {
+    /// New connections are broken at once.
+    is_down: bool,
+    /// Connections up to this one are broken.
+    cut: u64,
+    /// What the clients of connections up to this one say is swallowed.
+    mute: u64,
+    /// What the service says over connections up to this one is swallowed.
+    deaf: u64,
+}
+
+/// A way to the relay. It goes when it is dropped.
+pub(crate) struct Network {
+    port: u16,
+    weather: watch::Sender<Weather>,
+    connections: Arc<AtomicU64>,
+    swallowed: watch::Receiver<u64>,
+    task: JoinHandle<()>,
+}
+
+impl Network {
+    /// A network to the relay on this port, whether that listens yet or not.
+    pub(crate) async fn to(relay: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("no free port");
+        let port = listener.local_addr().expect("no address").port();
+        let (weather, current) = watch::channel(Weather::default());
+        let (swallowed, count) = watch::channel(0);
+        let connections = Arc::new(AtomicU64::new(0));
+        let counter = connections.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
+                if !current.borrow().is_down {
+                    tokio::spawn(carry(
+                        client,
+                        relay,
+                        number,
+                        current.clone(),
+                        swallowed.clone(),
+                    ));
+                }
+            }
+        });
+        Self {
+            port,
+            weather,
+            connections,
+            swallowed: count,
+            task,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How many connections were ever made over it.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Breaks all connections; new ones can be made.
+    pub(crate) fn cut(&self) {
+        self.weather
+            .send_modify(|weather| weather.cut = self.connections());
+    }
+
+    /// Breaks all connections and every new one, until it is up again.
+    pub(crate) fn down(&self) {
+        self.weather.send_modify(|weather| {
+            weather.is_down = true;
+            weather.cut = self.connections();
+        });
+    }
+
+    pub(crate) fn up(&self) {
+        self.weather.send_modify(|weather| weather.is_down = false);
+    }
+
+    /// Swallows what the clients of the present connections say from now on.
+    pub(crate) fn mute(&self) {
+        self.weather
+            .send_modify(|weather| weather.mute = self.connections());
+    }
+
+    /// Swallows what both sides of the present connections say from now on, and closes nothing.
+    pub(crate) fn freeze(&self) {
+        self.weather.send_modify(|weather| {
+            weather.mute = self.connections();
+            weather.deaf = self.connections();
+        });
+    }
+
+    /// Waits until something was swallowed.
+    pub(crate) async fn swallowed(&mut self) {
+        let swallowed = self.swallowed.wait_for(|bytes| *bytes > 0);
+        super::within("something to be swallowed", swallowed)
+            .await
+            .expect("the network is gone");
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    relay: u16,
+    number: u64,
+    mut weather: watch::Receiver<Weather>,
+    swallowed: watch::Sender<u64>,
+) {
+    let Ok(mut service) = TcpStream::connect((Ipv4Addr::LOCALHOST, relay)).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), service.set_nodelay(true));
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_service, mut to_service) = service.split();
+    let (out, back) = (weather.clone(), weather.clone());
+    tokio::select! {
+        () = pump(&mut from_client, &mut to_service, &swallowed, || number <= out.borrow().mute) => {}
+        () = pump(&mut from_service, &mut to_client, &swallowed, || number <= back.borrow().deaf) => {}
+        _ = weather.wait_for(|weather| number <= weather.cut) => {}
+    }
+}
+
+/// Passes bytes on until one side is gone.
+async fn pump(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    swallowed: &watch::Sender<u64>,
+    swallows: impl Fn() -> bool,
+) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if swallows() {
+            swallowed.send_modify(|bytes| *bytes += length as u64);
+        } else if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
