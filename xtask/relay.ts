@@ -51,7 +51,7 @@ async function run({ port, state, bindings }: Settings): Promise<void> {
     // Nothing is asked of the internet to make up where a request came from.
     cf: false,
     structuredWorkerdLogs: true,
-    handleStructuredLogs: ({ message }) => console.log(message),
+    handleStructuredLogs: ({ message }: { message: string }): void => console.log(message),
   });
   for (const event of ["SIGINT", "SIGTERM"]) process.on(event, () => input.close());
   try {

@@ -52,8 +52,8 @@ fn replace(copy: &Path, source: &Path) -> Result<()> {
 
 /// All files below `directory`.
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;

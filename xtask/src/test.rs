@@ -62,14 +62,21 @@ fn format(repository: &Repository) -> Result<()> {
 
 fn lint(repository: &Repository) -> Result<()> {
     setup::component(repository, "clippy")?;
-    let native = ["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"];
+    let native = [
+        "clippy",
+        "--workspace",
+        "--exclude=tagpost",
+        "--all-targets",
+        "--",
+        "-Dwarnings",
+    ];
     step::run("clippy", cargo(repository, &native))?;
     for features in ["", "fault-injection"] {
         let name = format!("clippy for wasm {features}");
         let wasm = [
             "clippy",
             "--package=tagpost",
-            "--lib",
+            "--all-targets",
             "--target",
             TARGET,
             "--features",
@@ -79,7 +86,7 @@ fn lint(repository: &Repository) -> Result<()> {
         command.args(["--", "-Dwarnings"]);
         step::run(name.trim_end(), command)?;
     }
-    for project in ["tests", "clients/js", "clients/js/test"] {
+    for project in ["tests", "xtask", "clients/js", "clients/js/test"] {
         let mut types = repository.node("node_modules/typescript/bin/tsc")?;
         types.args(["--noEmit", "--project", project]);
         step::run(&format!("types of {project}"), types)?;
