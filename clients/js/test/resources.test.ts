@@ -44,7 +44,8 @@ describe("resources", () => {
       taken += 1;
       if (taken === 60) break;
     }
-    expect((await a!.request("GET", "/v1/messages?state=delivered&limit=100")).is(200).messages).toHaveLength(60);
+    const delivered = async () => (await a!.request("GET", "/v1/messages?state=delivered&limit=100")).is(200).messages;
+    await expect.poll(delivered, { timeout: 10_000 }).toHaveLength(60);
   }, 120_000);
 
   test("what comes beyond the window is dropped, and comes again", async () => {
