@@ -103,7 +103,19 @@ fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
     worker::build(repository, &faults)?;
     let mut vitest = repository.node("node_modules/vitest/vitest.mjs")?;
     vitest.arg("run").args(filter);
-    step::run("end-to-end tests", vitest)
+    step::run("end-to-end tests", vitest)?;
+    if !filter.is_empty() {
+        return Ok(());
+    }
+    // The tests of the client that need the built Worker.
+    let client = [
+        "test",
+        "--package=tagpost-client",
+        "--test=relay",
+        "--",
+        "--ignored",
+    ];
+    step::run("client tests", cargo(repository, &client))
 }
 
 fn cargo(repository: &Repository, arguments: &[&str]) -> Command {
