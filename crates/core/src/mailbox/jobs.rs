@@ -1,8 +1,8 @@
 //! Deliveries that have not reached their mailbox: large tags, and mailboxes that did not answer.
 //!
-//! A job is passed through part by part, one part an alarm, oldest job first. A delivery waits until
-//! those of older jobs to the same device have been taken, so that their order stays. A job is done
-//! when every mailbox has taken its message.
+//! A job is passed through part by part, oldest job first. A delivery waits until those of older jobs to
+//! the same device have been taken, so that their order stays. A job is done when every mailbox has
+//! taken its message.
 
 use super::Mailbox;
 use super::handover::taken;
@@ -26,6 +26,10 @@ const WAIT: u32 = 1_000;
 
 /// The longest pause between two passes.
 const LONGEST_PAUSE: Millis = 300_000;
+
+/// How many calls follow from one alarm; then the next alarm goes on. The platform limits the calls that
+/// one event may make.
+pub(super) const CALLS: usize = 500;
 
 /// The part of a job that is being handed over.
 #[derive(Debug)]
@@ -163,6 +167,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     fn hand_over_part(&mut self, message: &Message, devices: Vec<DeviceId>, now: Now) {
+        self.outbox.calls_left = self.outbox.calls_left.saturating_sub(devices.len());
         self.outbox.work = Some(Work {
             id: message.id,
             open: devices.len(),
@@ -200,7 +205,9 @@ impl<S: Store> Mailbox<S> {
             taken.into_iter().map(|delivery| (id, delivery)).collect(),
             now,
         )?;
-        // The next part is for the next alarm, whose event has calls of its own to spend.
+        if self.outbox.calls_left > 0 {
+            return self.work(now);
+        }
         self.wake_by(now.at);
         Ok(())
     }

@@ -215,6 +215,7 @@ impl<S: Store> Mailbox<S> {
         self.send_again(now)?;
         self.pump(now)?;
         self.report_all(now)?;
+        self.outbox.calls_left = jobs::CALLS;
         self.work(now)?;
         self.clean_up(now)?;
         self.set_alarm(now)

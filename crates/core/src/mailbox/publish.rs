@@ -37,6 +37,8 @@ pub(super) struct Outbox {
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
     pub(super) waiting: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     pub(super) work: Option<Work>,
+    /// How many more calls of jobs may follow from the last alarm.
+    pub(super) calls_left: usize,
     /// The first device of the part up to which the pass through a job has come.
     pub(super) passed: BTreeMap<MessageId, DeviceId>,
     pub(super) withdrawing: BTreeMap<MessageId, Withdrawal>,
