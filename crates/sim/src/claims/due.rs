@@ -1,0 +1,112 @@
+//! What holds between two events: the limits, and an alarm for everything due.
+
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, claim};
+
+/// The longest pause between two tries to reach another mailbox.
+const LONGEST_PAUSE: Millis = 300_000;
+
+impl Ledger {
+    /// The limits of a device's mailbox, with the messages that calls wait for.
+    pub(crate) fn quotas(
+        &self,
+        device: usize,
+        waiting: &[MessageId],
+        connection: Option<ConnectionId>,
+    ) -> Checked {
+        let (messages, bytes) = self.inbox_of(device, waiting);
+        let limits = &self.limits;
+        claim(
+            "no more is held than allowed",
+            messages <= limits.max_held_messages && bytes <= limits.max_held_bytes,
+            || format!("device {device} has {messages} messages of {bytes} bytes"),
+        )?;
+        let rows = &self.tables[device].inbox;
+        let stored = rows
+            .iter()
+            .filter(|(_, row)| !row.settled)
+            .map(|(id, _)| id);
+        let unstored = waiting.iter().filter(|id| !rows.contains_key(id));
+        let out = |id: &&MessageId| {
+            let wire = self
+                .deliveries
+                .get(&(**id, device))
+                .and_then(|track| track.wire);
+            connection.is_some() && wire.is_some_and(|wire| wire.connection == connection)
+        };
+        let in_flight = stored.chain(unstored).filter(out).count();
+        claim(
+            "no more is in flight than allowed",
+            in_flight <= limits.max_in_flight as usize,
+            || format!("device {device} has {in_flight} in flight over {connection:?}"),
+        )
+    }
+
+    /// The alarm of a device's mailbox, by its clock.
+    pub(crate) fn alarm(
+        &self,
+        device: usize,
+        alarm: Option<Millis>,
+        connection: Option<ConnectionId>,
+        expires_at: Option<Millis>,
+        now: Millis,
+    ) -> Checked {
+        let tables = &self.tables[device];
+        let mut due: Vec<(&'static str, Millis)> = Vec::new();
+        due.extend(expires_at.map(|at| ("a token's end", at)));
+        for (id, row) in &tables.inbox {
+            if row.settled {
+                due.push(("a report", now + LONGEST_PAUSE));
+                continue;
+            }
+            due.push(("an expiry", row.expires_at));
+            let Some(wire) = self
+                .deliveries
+                .get(&(*id, device))
+                .and_then(|track| track.wire)
+            else {
+                continue;
+            };
+            let over = wire.at + self.backoff(wire.attempt);
+            let out = connection.is_some() && wire.connection == connection;
+            let last = row.attempts == wire.attempt && row.attempts >= self.limits.max_attempts;
+            let leased = row.attempts == wire.attempt && row.retry_at > now;
+            if out || last || leased {
+                due.push(("the time to acknowledge", over));
+            }
+        }
+        due.extend(
+            tables
+                .jobs
+                .values()
+                .map(|at| ("a job", (*at).max(now + LONGEST_PAUSE))),
+        );
+        let kept = tables
+            .outbox
+            .values()
+            .map(|row| row.done_at.unwrap_or(row.accepted_at));
+        let kept = kept.chain(tables.receipts.values().map(|(at, _)| *at));
+        let late = self.retention() / 4 + LONGEST_PAUSE;
+        due.extend(kept.map(|at| {
+            (
+                "the end of retention",
+                (at + self.retention()).max(now) + late,
+            )
+        }));
+        for (what, at) in due {
+            claim(
+                "an alarm is set for everything due",
+                alarm.is_some_and(|alarm| alarm <= at.max(now)),
+                || {
+                    format!(
+                        "device {device} has an alarm at {alarm:?}, {what} is due at {at}, it is {now}"
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The end of a delivery: there is one, everybody says the same of it, and it has its reason.
+
+use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::id::MessageId;
+
+use super::{Checked, Ledger, SKEW, claim, said};
+
+impl Ledger {
+    /// The addressed mailbox has written down how a delivery ended.
+    pub(super) fn settled(
+        &mut self,
+        id: MessageId,
+        device: usize,
+        delivery: &Delivery,
+        text: String,
+    ) -> Checked {
+        let track = self.deliveries.entry((id, device)).or_default();
+        let before = track.settled.replace(text);
+        claim("a delivery is settled once", before.is_none(), || {
+            format!("{id}: {before:?}, then {delivery:?}")
+        })?;
+        let void = self.messages.get(&id).is_none_or(|message| message.void);
+        if let Some(end) = self
+            .deliveries
+            .get(&(id, device))
+            .and_then(|track| track.end.as_ref())
+            && !void
+        {
+            same(id, end, delivery)?;
+        }
+        self.reasonable(id, device, delivery)
+    }
+
+    /// A sender was told how a delivery ended, or its mailbox has written it down.
+    pub(super) fn ended(&mut self, id: MessageId, device: usize, delivery: &Delivery) -> Checked {
+        if self.messages.get(&id).is_some_and(|message| message.void) {
+            return Ok(());
+        }
+        let track = self.deliveries.entry((id, device)).or_default();
+        if let Some(end) = &track.end {
+            return same(id, end, delivery);
+        }
+        if let Some(settled) = &track.settled {
+            let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
+            same(id, &settled, delivery)?;
+        }
+        track.end = Some(delivery.clone());
+        self.reasonable(id, device, delivery)
+    }
+
+    /// Whether a last state is one that could be.
+    fn reasonable(&self, id: MessageId, device: usize, delivery: &Delivery) -> Checked {
+        let what = || format!("{id} to device {device}: {delivery:?}");
+        timeline(delivery, what)?;
+        let Some(track) = self.deliveries.get(&(id, device)) else {
+            return Ok(());
+        };
+        let Some(message) = self.messages.get(&id) else {
+            return Ok(());
+        };
+        match delivery.state {
+            State::Delivered | State::Rejected => {
+                let claimed = "what a device said reaches the sender unchanged";
+                claim(claimed, said(&track.verdicts, delivery), what)
+            }
+            State::Expired => {
+                let early = message.expires_at > delivery.at + SKEW;
+                claim("nothing expires early", !early, what)
+            }
+            State::Undeliverable => {
+                let last_sent = delivery
+                    .steps
+                    .iter()
+                    .rev()
+                    .find(|step| step.event == State::Sent);
+                let given_up = last_sent.map_or(0, |step| step.at + self.backoff(step.attempt));
+                let holds =
+                    delivery.attempts >= self.limits.max_attempts && given_up <= delivery.at + SKEW;
+                claim(
+                    "a message is given up when its last attempt has had its time",
+                    holds,
+                    what,
+                )
+            }
+            State::Replaced => claim(
+                "a message is replaced by a newer one that was taken",
+                self.is_replaced(id, device),
+                what,
+            ),
+            State::Cancelled => claim(
+                "only what its sender takes back is cancelled",
+                self.cancelled.contains(&id),
+                what,
+            ),
+            State::Refused => {
+                let removed = self.tables[device]
+                    .account
+                    .is_none_or(|account| account.revocations > 0);
+                let holds = match delivery.reason.as_deref() {
+                    Some("queue_full") => true,
+                    Some("device_removed") => removed,
+                    _ => false,
+                };
+                claim("a refusal has its reason", holds, what)
+            }
+            State::Held | State::Sent => Ok(()),
+        }
+    }
+
+    fn is_replaced(&self, id: MessageId, device: usize) -> bool {
+        let topic = |id: MessageId| {
+            let message = self.messages.get(&id)?;
+            let publication = self.publications.get(&message.op)?;
+            Some((message.sender, publication.topic?))
+        };
+        let newer = self.messages.range(id..).skip(1).map(|(newer, _)| *newer);
+        let mut same = newer.filter(|newer| topic(*newer).is_some() && topic(*newer) == topic(id));
+        // What replaces it is written down or on the wire only when this event is over.
+        same.any(|newer| {
+            let track = self.deliveries.get(&(newer, device));
+            track.is_some_and(|track| {
+                track
+                    .end
+                    .as_ref()
+                    .is_none_or(|end| end.state != State::Refused)
+            })
+        })
+    }
+}
+
+fn same(id: MessageId, known: &Delivery, found: &Delivery) -> Checked {
+    let words = |delivery: &Delivery| delivery.reply.as_ref().map(|reply| reply.get().to_owned());
+    let holds = known.state == found.state
+        && known.at == found.at
+        && known.attempts == found.attempts
+        && known.reason == found.reason
+        && words(known) == words(found);
+    claim("a delivery ends once", holds, || {
+        format!("{id}: {known:?}, then {found:?}")
+    })
+}
+
+/// Whether the steps of a delivery lead to its end.
+fn timeline(delivery: &Delivery, what: impl Fn() -> String) -> Checked {
+    let last = delivery.steps.last();
+    let ends = last.is_some_and(|step| {
+        step.event == delivery.state && step.at == delivery.at && step.attempt == delivery.attempts
+    });
+    let before = delivery.steps.iter().rev().skip(1);
+    let open = before.clone().all(|step| !step.event.is_last());
+    let attempts: Vec<u32> = delivery.steps.iter().map(|step| step.attempt).collect();
+    let sent: Vec<u32> = before
+        .rev()
+        .filter(|step| step.event == State::Sent)
+        .map(|step| step.attempt)
+        .collect();
+    let counted = sent.iter().copied().eq(1..=delivery.attempts);
+    claim(
+        "a timeline leads to the end",
+        ends && open && attempts.is_sorted() && counted,
+        what,
+    )
+}

@@ -1,0 +1,86 @@
+//! What holds when everything has had its time, and what holds in the end.
+
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, claim};
+
+impl Ledger {
+    /// All has been well for a while: nothing may be left to do but to forget.
+    pub(crate) fn nothing_is_left_undone(&self) -> Checked {
+        for (device, tables) in self.tables.iter().enumerate() {
+            let open = tables.outbox.iter().find(|(_, row)| row.done_at.is_none());
+            claim("every delivery ends", open.is_none(), || {
+                format!("device {device} sent {open:?}")
+            })?;
+            let left = tables.inbox.iter().next();
+            claim("nothing is stuck", left.is_none(), || {
+                format!("device {device} holds {left:?}")
+            })?;
+            let job = tables.jobs.iter().next();
+            claim("every job ends", job.is_none(), || {
+                format!("device {device} has the job {job:?}")
+            })?;
+            let receipt = tables.receipts.iter().next();
+            claim("every receipt arrives", receipt.is_none(), || {
+                format!("device {device} keeps {receipt:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is to come any more; `alarms` are those still set.
+    pub(crate) fn finish(&self, alarms: &[Option<Millis>]) -> Checked {
+        for (id, message) in self
+            .messages
+            .iter()
+            .filter(|(_, message)| message.answered && !message.void)
+        {
+            for device in &message.devices {
+                let track = self.deliveries.get(&(*id, *device));
+                let end = track.and_then(|track| track.end.as_ref());
+                claim("no answered publish is lost", end.is_some(), || {
+                    format!("{id} to device {device}: {track:?}")
+                })?;
+                let told =
+                    track.is_some_and(|track| track.in_answer || track.reported || track.lapsed);
+                claim("every end is reported", told, || {
+                    format!("{id} to device {device}: {track:?}")
+                })?;
+            }
+        }
+        self.in_order()?;
+        for (device, (tables, alarm)) in self.tables.iter().zip(alarms).enumerate() {
+            let empty = tables.inbox.is_empty()
+                && tables.outbox.is_empty()
+                && tables.jobs.is_empty()
+                && tables.receipts.is_empty();
+            claim("nothing is kept for ever", empty, || {
+                format!("device {device}: {tables:?}")
+            })?;
+            claim(
+                "no alarm is left when nothing is due",
+                alarm.is_none(),
+                || format!("device {device}: {alarm:?}"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Messages of one sender and urgency first went to a device in the order in which they were accepted.
+    fn in_order(&self) -> Checked {
+        for ((device, sender, urgency), ids) in &self.first_sent {
+            let accepted = |id: &&_| {
+                self.messages
+                    .get(id)
+                    .is_some_and(|message| message.accepted && !message.void)
+            };
+            let ids: Vec<_> = ids.iter().filter(accepted).collect();
+            claim(
+                "messages arrive in the order in which they were accepted",
+                ids.is_sorted(),
+                || format!("device {sender} to device {device}, {urgency:?}: {ids:?}"),
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,440 @@
+//! What every run has to keep, checked from outside.
+//!
+//! The ledger sees frames, answers and committed rows, and says when one of them contradicts a
+//! guarantee or another. It knows nothing of how a mailbox works, only what it promises.
+
+mod due;
+mod ends;
+mod finish;
+mod rows;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
+
+use serde::Deserialize;
+use tagpost_core::call::{Call, Status};
+use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::limits::Limits;
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::message::{Message, Urgency};
+use tagpost_core::time::Millis;
+use tagpost_core::token::Claims;
+use tagpost_core::trace::Trace;
+
+use self::rows::Tables;
+pub(crate) use self::wire::Sent;
+use crate::plan::{Action, Plan, Publication};
+use crate::world::Verdict;
+
+/// How far two readings of clocks may lie apart, because they are off.
+const SKEW: Millis = 2_000;
+
+/// A claim that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What should hold.
+    pub claim: &'static str,
+    /// What was seen instead.
+    pub detail: String,
+}
+
+impl Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.claim, self.detail)
+    }
+}
+
+pub(crate) type Checked<T = ()> = Result<T, Violation>;
+
+/// A claim, whether it holds, and what was seen.
+pub(crate) fn claim(claim: &'static str, holds: bool, seen: impl FnOnce() -> String) -> Checked {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation {
+            claim,
+            detail: seen(),
+        })
+    }
+}
+
+/// Something failed that never does.
+pub(crate) fn broken(error: impl Display) -> Violation {
+    Violation {
+        claim: "nothing fails but what is made to",
+        detail: error.to_string(),
+    }
+}
+
+/// All that was seen.
+pub(crate) struct Ledger {
+    limits: Limits,
+    places: BTreeMap<DeviceId, usize>,
+    publications: BTreeMap<u32, Publication>,
+    messages: BTreeMap<MessageId, Published>,
+    deliveries: BTreeMap<(MessageId, usize), Track>,
+    tables: Vec<Tables>,
+    /// The messages of one sender and urgency to one device, in the order in which they first went out.
+    first_sent: BTreeMap<(usize, usize, Urgency), Vec<MessageId>>,
+    /// The newest message of each key of each sender.
+    keys: BTreeMap<(usize, u32), MessageId>,
+    links: BTreeMap<ConnectionId, Link>,
+    /// The last receipt that each device says it has seen.
+    seen: BTreeMap<usize, i64>,
+    cancelled: BTreeSet<MessageId>,
+}
+
+/// A message.
+#[derive(Debug, Default)]
+struct Published {
+    sender: usize,
+    op: u32,
+    size: u32,
+    expires_at: Millis,
+    now_or_never: bool,
+    /// Its publish was answered.
+    answered: bool,
+    /// It was in a row of its sender.
+    accepted: bool,
+    /// Its sender was removed since.
+    void: bool,
+    devices: Vec<usize>,
+}
+
+/// A delivery.
+#[derive(Debug, Default)]
+struct Track {
+    wire: Option<Wire>,
+    /// It was in a row of the addressed device.
+    stored: bool,
+    /// The last state, as the addressed mailbox wrote it down.
+    settled: Option<String>,
+    /// The last state, as the sender was told or its mailbox wrote it down.
+    end: Option<Delivery>,
+    /// The publish's own answer carried it.
+    in_answer: bool,
+    /// Its receipt reached the sender.
+    reported: bool,
+    /// Its receipt was kept as long as it has to be, and nobody came for it.
+    lapsed: bool,
+    verdicts: Vec<Verdict>,
+}
+
+/// When a message was last on the wire.
+#[derive(Debug, Clone, Copy)]
+struct Wire {
+    attempt: u32,
+    at: Millis,
+    /// `None` for a poll.
+    connection: Option<ConnectionId>,
+    losses: u32,
+    lives: u32,
+}
+
+/// A connection.
+#[derive(Debug, Default)]
+struct Link {
+    device: usize,
+    bad_frames: u32,
+    revocations: u32,
+}
+
+impl Ledger {
+    pub(crate) fn new(plan: &Plan, names: &[DeviceId]) -> Self {
+        let publications = plan.ops.iter().filter_map(|op| match &op.action {
+            Action::Publish(publication) => Some((op.number, publication.clone())),
+            _ => None,
+        });
+        Self {
+            limits: plan.limits.clone(),
+            places: names.iter().cloned().zip(0..).collect(),
+            publications: publications.collect(),
+            messages: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            tables: names.iter().map(|_| Tables::default()).collect(),
+            first_sent: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            links: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+        }
+    }
+
+    /// What a call is about, for its fate: the publish behind it.
+    pub(crate) fn subject(&self, call: &Call) -> u64 {
+        u64::from(match call {
+            Call::Deliver { message, .. } => number(message),
+            Call::Withdraw { id }
+            | Call::Look { id }
+            | Call::Ack { id, .. }
+            | Call::Nack { id, .. } => self.op_of(*id),
+            Call::Receipts { settled } => {
+                settled.first().map_or(0, |settled| self.op_of(settled.id))
+            }
+            _ => 0,
+        })
+    }
+
+    /// The publish of a message, as far as it is known.
+    pub(crate) fn op_of(&self, id: MessageId) -> u32 {
+        self.messages.get(&id).map_or(0, |message| message.op)
+    }
+
+    /// A message leaves its sender's mailbox.
+    pub(crate) fn leaves(&mut self, from: usize, to: usize, message: &Message) {
+        let op = number(message);
+        let known = self.messages.entry(message.id).or_default();
+        known.sender = from;
+        known.op = op;
+        known.size = message.size;
+        known.expires_at = message.expires_at;
+        known.now_or_never = message.expires_at <= message.sent_at;
+        self.deliveries.entry((message.id, to)).or_default();
+    }
+
+    /// A publish is answered.
+    pub(crate) fn answered(&mut self, sender: usize, trace: &Trace) -> Checked {
+        let row = self.tables[sender].outbox.get(&trace.id);
+        claim("an answered publish is written down", row.is_some(), || {
+            trace.id.to_string()
+        })?;
+        let message = self.messages.entry(trace.id).or_default();
+        let first = !std::mem::replace(&mut message.answered, true);
+        for delivery in &trace.deliveries {
+            let device = self.places[&delivery.device];
+            if delivery.state.is_last() {
+                self.ended(trace.id, device, delivery)?;
+                if first {
+                    self.deliveries
+                        .entry((trace.id, device))
+                        .or_default()
+                        .in_answer = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A publish is answered with a problem.
+    pub(crate) fn not_accepted(&mut self, id: MessageId) {
+        self.messages.entry(id).or_default().void = true;
+    }
+
+    /// A publish was answered with another id than before.
+    pub(crate) fn another_id(
+        &self,
+        sender: usize,
+        op: u32,
+        known: MessageId,
+        id: MessageId,
+    ) -> Checked {
+        let kept = self.tables[sender].outbox.contains_key(&known);
+        claim(
+            "an idempotency key never makes a second message",
+            !kept,
+            || format!("publish {op}: {known}, then {id}"),
+        )
+    }
+
+    /// A sender reads a trace.
+    pub(crate) fn traced(&mut self, sender: usize, trace: &Trace) -> Checked {
+        if self
+            .messages
+            .get(&trace.id)
+            .is_none_or(|message| message.void || message.sender != sender)
+        {
+            return Ok(());
+        }
+        for delivery in trace
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.state.is_last())
+        {
+            let device = self.places[&delivery.device];
+            self.ended(trace.id, device, delivery)?;
+        }
+        Ok(())
+    }
+
+    /// A call to deliver is answered.
+    pub(crate) fn answered_delivery(
+        &self,
+        device: usize,
+        id: MessageId,
+        delivery: &Delivery,
+    ) -> Checked {
+        let stored = self.tables[device].inbox.contains_key(&id);
+        claim(
+            "a call to deliver is answered when the message is stored or ended",
+            delivery.state.is_last() || stored,
+            || format!("{id} is {:?}", delivery.state),
+        )
+    }
+
+    /// A device says what it does about a message.
+    pub(crate) fn verdict(&mut self, device: usize, verdict: &Verdict) {
+        let track = self.deliveries.entry((verdict.id, device)).or_default();
+        track.verdicts.push(verdict.clone());
+    }
+
+    /// A sender asks to take a message back.
+    pub(crate) fn cancelling(&mut self, id: MessageId) {
+        self.cancelled.insert(id);
+    }
+
+    /// A device says which receipts it has seen.
+    pub(crate) fn seen(&mut self, device: usize, seq: i64) {
+        let seen = self.seen.entry(device).or_default();
+        *seen = (*seen).max(seq);
+    }
+
+    /// Whether a device of this place is known.
+    pub(crate) fn is_bound(&self, device: usize) -> bool {
+        self.tables[device]
+            .account
+            .is_some_and(|account| account.created_at > 0)
+    }
+
+    /// How often the tokens of a device were revoked.
+    pub(crate) fn revocations(&self, device: usize) -> u32 {
+        self.tables[device]
+            .account
+            .map_or(0, |account| account.revocations)
+    }
+
+    /// A credential was judged.
+    pub(crate) fn admitted(&self, device: usize, claims: &Claims, admitted: bool) -> Checked {
+        let Some(account) = self.tables[device].account else {
+            return Ok(());
+        };
+        let holds = match claims.revocations {
+            Some(seen) => seen >= account.revocations,
+            None => {
+                account.revocations == 0 || claims.issued_at > account.revoked_at.div_euclid(1000)
+            }
+        };
+        claim(
+            "a token holds until it is revoked, and not longer",
+            holds == admitted,
+            || format!("{claims:?}"),
+        )
+    }
+
+    /// The operator looks at a device.
+    pub(crate) fn looked_at(
+        &self,
+        device: usize,
+        status: &Status,
+        waiting: &[MessageId],
+    ) -> Checked {
+        let (messages, bytes) = self.inbox_of(device, waiting);
+        let holds = status.known == self.is_bound(device)
+            && status.held + status.in_flight == messages
+            && status.held_bytes == bytes;
+        claim("a device's status is what its mailbox holds", holds, || {
+            format!("{status:?}, but there are {messages} messages of {bytes} bytes")
+        })
+    }
+
+    /// A connection is being opened.
+    pub(crate) fn connecting(&mut self, device: usize, connection: ConnectionId) {
+        let revocations = self.revocations(device);
+        self.links.insert(
+            connection,
+            Link {
+                device,
+                bad_frames: 0,
+                revocations,
+            },
+        );
+    }
+
+    /// A connection greets its device.
+    pub(crate) fn welcomed(&self, device: usize, connection: ConnectionId, held: u32) -> Checked {
+        let waiting = self.tables[device]
+            .inbox
+            .values()
+            .filter(|row| !row.settled)
+            .count();
+        claim(
+            "a welcome counts what waits",
+            held as usize >= waiting,
+            || format!("connection {connection}: {held} instead of {waiting}"),
+        )
+    }
+
+    /// A device sends a frame that is none.
+    pub(crate) fn bad_frame(&mut self, connection: ConnectionId) {
+        self.links.entry(connection).or_default().bad_frames += 1;
+    }
+
+    /// A mailbox closes a connection; `expired` is whether its token has.
+    pub(crate) fn hung_up(
+        &self,
+        device: usize,
+        connection: ConnectionId,
+        code: u16,
+        expired: bool,
+    ) -> Checked {
+        let newer = self
+            .links
+            .iter()
+            .any(|(other, link)| link.device == device && *other > connection);
+        let Some(link) = self.links.get(&connection) else {
+            return Ok(());
+        };
+        let holds = match code {
+            4400 => link.bad_frames >= 10,
+            4401 => expired || self.revocations(device) > link.revocations,
+            4408 => true,
+            4409 => newer,
+            _ => false,
+        };
+        claim(
+            "a connection is closed for the reason that its code gives",
+            holds,
+            || format!("{code}: {link:?}"),
+        )
+    }
+
+    /// The messages not settled of a device, and their bytes; `waiting` are those that calls wait for.
+    fn inbox_of(&self, device: usize, waiting: &[MessageId]) -> (u32, u64) {
+        let rows = &self.tables[device].inbox;
+        let stored = rows.values().filter(|row| !row.settled).map(|row| row.size);
+        let unstored = waiting.iter().filter(|id| !rows.contains_key(id));
+        let unstored = unstored.map(|id| {
+            self.messages
+                .get(id)
+                .map_or(0, |message| u64::from(message.size))
+        });
+        stored
+            .chain(unstored)
+            .fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+    }
+
+    fn backoff(&self, attempt: u32) -> Millis {
+        i64::from(self.limits.ack_timeout) * 1000 * (1 << attempt.saturating_sub(1).min(3))
+    }
+}
+
+/// The number that a payload carries: the publish behind the message.
+fn number(message: &Message) -> u32 {
+    #[derive(Deserialize)]
+    struct Payload {
+        n: u32,
+    }
+    serde_json::from_str::<Payload>(message.payload.get()).map_or(0, |payload| payload.n)
+}
+
+/// Whether the device said this about the message.
+fn said(verdicts: &[Verdict], delivery: &Delivery) -> bool {
+    verdicts.iter().any(|verdict| {
+        let words = match delivery.state {
+            State::Rejected => delivery.reason.as_deref(),
+            _ => delivery.reply.as_ref().map(|reply| reply.get()),
+        };
+        verdict.state == delivery.state && verdict.words.as_deref() == words
+    })
+}

@@ -1,0 +1,332 @@
+//! The rows of a mailbox as they were last committed, and what may change in them.
+
+use std::collections::BTreeMap;
+
+use tagpost_core::delivery::Delivery;
+use tagpost_core::frame::Receipt;
+use tagpost_core::id::MessageId;
+use tagpost_core::store::{Row, Store, StoreError};
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, broken, claim};
+use crate::store::Sqlite;
+
+/// The tables of one mailbox.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) account: Option<Account>,
+    pub(super) inbox: BTreeMap<MessageId, InboxRow>,
+    pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
+    /// When each job is due.
+    pub(super) jobs: BTreeMap<MessageId, Millis>,
+    /// When each receipt came, and its text.
+    pub(super) receipts: BTreeMap<i64, (Millis, String)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account {
+    pub(super) created_at: Millis,
+    pub(super) revocations: u32,
+    pub(super) revoked_at: Millis,
+}
+
+#[derive(Debug)]
+pub(super) struct InboxRow {
+    pub(super) settled: bool,
+    pub(super) size: u64,
+    pub(super) expires_at: Millis,
+    pub(super) attempts: u32,
+    pub(super) retry_at: Millis,
+}
+
+#[derive(Debug)]
+pub(super) struct OutboxRow {
+    /// As JSON, in parts where there are many.
+    texts: Vec<String>,
+    pub(super) done_at: Option<Millis>,
+    pub(super) accepted_at: Millis,
+    key: Option<String>,
+}
+
+impl Ledger {
+    /// A mailbox committed an event, at this time of its clock.
+    pub(crate) fn committed(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
+        let written = store.take_written();
+        if written.account {
+            self.read_account(place, store)?;
+        }
+        if written.outbox {
+            self.read_outbox(place, store, now)?;
+        }
+        if written.receipts {
+            self.read_receipts(place, store, now)?;
+        }
+        if written.jobs {
+            let read = |mut row: Row| Ok((row.id()?, row.int()?));
+            self.tables[place].jobs = all(store, "SELECT id, retry_at FROM jobs", read)?
+                .into_iter()
+                .collect();
+        }
+        if written.inbox {
+            self.read_inbox(place, store)?;
+        }
+        Ok(())
+    }
+
+    fn read_account(&mut self, place: usize, store: &Sqlite) -> Checked {
+        let read = |mut row: Row| {
+            Ok(Account {
+                created_at: row.int()?,
+                revocations: row.count()?,
+                revoked_at: row.int()?,
+            })
+        };
+        let account = all(
+            store,
+            "SELECT created_at, revocations, revoked_at FROM account",
+            read,
+        )?
+        .pop();
+        let was_there = self.is_bound(place);
+        self.tables[place].account = account;
+        if was_there && !self.is_bound(place) {
+            // All it ever sent is forgotten with it.
+            for message in self
+                .messages
+                .values_mut()
+                .filter(|message| message.sender == place)
+            {
+                message.void = true;
+            }
+            self.keys.retain(|(sender, _), _| *sender != place);
+        }
+        Ok(())
+    }
+
+    fn read_inbox(&mut self, place: usize, store: &Sqlite) -> Checked {
+        let sql = "SELECT id, size, expires_at, attempts, retry_at, settled FROM inbox";
+        let read = |mut row: Row| {
+            let id = row.id()?;
+            let size = row.count()?;
+            let (expires_at, attempts, retry_at) = (row.int()?, row.count()?, row.int()?);
+            let text = row.opt_text()?;
+            let settled = text.is_some();
+            Ok((
+                id,
+                InboxRow {
+                    settled,
+                    size,
+                    expires_at,
+                    attempts,
+                    retry_at,
+                },
+                text,
+            ))
+        };
+        let mut rows = BTreeMap::new();
+        for (id, row, text) in all(store, sql, read)? {
+            let track = self.deliveries.entry((id, place)).or_default();
+            track.stored = true;
+            if let Some(text) = text
+                && track.settled.as_ref() != Some(&text)
+            {
+                let delivery: Delivery = serde_json::from_str(&text).map_err(broken)?;
+                self.settled(id, place, &delivery, text)?;
+            }
+            claim(
+                "a message has one row",
+                rows.insert(id, row).is_none(),
+                || id.to_string(),
+            )?;
+        }
+        let before = std::mem::replace(&mut self.tables[place].inbox, rows);
+        let gone = before
+            .into_iter()
+            .filter(|(id, _)| !self.tables[place].inbox.contains_key(id));
+        for (id, row) in gone.collect::<Vec<_>>() {
+            claim(
+                "what is held stays until it is settled",
+                row.settled,
+                || id.to_string(),
+            )?;
+            let Some(message) = self.messages.get(&id) else {
+                continue;
+            };
+            let awaited = self.tables[message.sender].outbox.contains_key(&id);
+            let told = self
+                .deliveries
+                .get(&(id, place))
+                .is_some_and(|track| track.end.is_some());
+            claim(
+                "a settled delivery stays until its sender's mailbox has taken it",
+                told || !awaited,
+                || id.to_string(),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
+        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries FROM outbox";
+        let read = |mut row: Row| {
+            let id = row.id()?;
+            let (accepted_at, expires_at): (Millis, Millis) = (row.int()?, row.int()?);
+            let (open, states): (u32, i64) = (row.count()?, row.int()?);
+            let (done_at, key, text) = (row.opt_int()?, row.opt_text()?, row.opt_text()?);
+            Ok((
+                id,
+                expires_at,
+                open,
+                states,
+                OutboxRow {
+                    texts: text.into_iter().collect(),
+                    done_at,
+                    accepted_at,
+                    key,
+                },
+            ))
+        };
+        let mut rows = BTreeMap::new();
+        for (id, expires_at, open, states, mut row) in all(store, sql, read)? {
+            if row.texts.is_empty() {
+                let parts = "SELECT deliveries FROM parts WHERE id = ? ORDER BY first";
+                let found = store.run(parts, &[id.into()]).map_err(broken)?;
+                row.texts = found
+                    .into_iter()
+                    .map(|mut row| row.text())
+                    .collect::<Result<_, _>>()
+                    .map_err(broken)?;
+            }
+            let known = self.tables[place].outbox.get(&id);
+            if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
+                let message = self.messages.entry(id).or_default();
+                (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
+                message.now_or_never = expires_at <= row.accepted_at;
+                self.read_deliveries(id, &row, open, states)?;
+                self.keep_key(place, id, &row)?;
+            }
+            rows.insert(id, row);
+        }
+        let before = std::mem::replace(&mut self.tables[place].outbox, rows);
+        for (id, row) in before {
+            if self.tables[place].outbox.contains_key(&id) {
+                continue;
+            }
+            let kept = row.done_at.is_some_and(|at| at + self.retention() <= now);
+            let free = self
+                .messages
+                .get(&id)
+                .is_none_or(|message| message.void || !message.answered);
+            claim(
+                "a trace is kept for the retention time",
+                kept || free,
+                || format!("{id} was done at {:?} and is gone at {now}", row.done_at),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn read_deliveries(
+        &mut self,
+        id: MessageId,
+        row: &OutboxRow,
+        open: u32,
+        states: i64,
+    ) -> Checked {
+        let mut devices = Vec::new();
+        let (mut still_open, mut exact) = (0, 0);
+        for text in &row.texts {
+            let deliveries: Vec<Delivery> = serde_json::from_str(text).map_err(broken)?;
+            for delivery in deliveries {
+                let device = self.places[&delivery.device];
+                devices.push(device);
+                exact |= delivery.state.bit();
+                if delivery.state.is_last() {
+                    self.ended(id, device, &delivery)?;
+                } else {
+                    still_open += 1;
+                }
+            }
+        }
+        let holds =
+            still_open == open && states & exact == exact && row.done_at.is_some() == (open == 0);
+        claim("a message's row sums up its deliveries", holds, || {
+            format!(
+                "{id}: open {open} of {still_open}, states {states:b} of {exact:b}, done at {:?}",
+                row.done_at
+            )
+        })?;
+        let message = self.messages.entry(id).or_default();
+        claim(
+            "a message keeps its deliveries",
+            message.devices.is_empty() || message.devices == devices,
+            || format!("{id}: {:?}, then {devices:?}", message.devices),
+        )?;
+        message.devices = devices;
+        Ok(())
+    }
+
+    fn keep_key(&mut self, sender: usize, id: MessageId, row: &OutboxRow) -> Checked {
+        let key = row
+            .key
+            .as_deref()
+            .and_then(|key| key.trim_start_matches("key ").parse().ok());
+        let Some(key) = key else { return Ok(()) };
+        let known = self
+            .keys
+            .insert((sender, key), id)
+            .filter(|known| *known != id);
+        let kept = known.is_some_and(|known| self.tables[sender].outbox.contains_key(&known));
+        claim(
+            "an idempotency key never makes a second message",
+            !kept,
+            || format!("key {key}: {known:?}, then {id}"),
+        )
+    }
+
+    fn read_receipts(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
+        let read = |mut row: Row| Ok((row.int()?, (row.int()?, row.text()?)));
+        let rows: BTreeMap<_, _> = all(store, "SELECT seq, at, receipt FROM receipts", read)?
+            .into_iter()
+            .collect();
+        let before = std::mem::replace(&mut self.tables[place].receipts, rows);
+        let seen = self.seen.get(&place).copied();
+        for (seq, (at, text)) in before {
+            if self.tables[place].receipts.contains_key(&seq) {
+                continue;
+            }
+            let receipt: Receipt = serde_json::from_str(&text).map_err(broken)?;
+            let device = self.places[&receipt.device];
+            let lapsed = at + self.retention() <= now;
+            let void = self
+                .messages
+                .get(&receipt.id)
+                .is_none_or(|message| message.void);
+            let track = self.deliveries.entry((receipt.id, device)).or_default();
+            track.lapsed |= lapsed;
+            let fetched = track.reported && seen.is_some_and(|seen| seen >= seq);
+            claim(
+                "a receipt stays until it is seen",
+                lapsed || void || fetched,
+                || text.clone(),
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn retention(&self) -> Millis {
+        i64::from(self.limits.retention) * 1000
+    }
+}
+
+fn all<T>(
+    store: &Sqlite,
+    sql: &str,
+    read: impl Fn(Row) -> Result<T, StoreError>,
+) -> Checked<Vec<T>> {
+    let rows = store.run(sql, &[]).map_err(broken)?;
+    rows.into_iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(broken)
+}

@@ -1,0 +1,179 @@
+//! What goes to a device, and what comes back to a sender.
+
+use tagpost_core::frame::Receipt;
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::message::{Message, Urgency};
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, SKEW, Wire, claim};
+
+/// How long after it was accepted a message that must be there now or never may still go out: its call
+/// may be late, and a large tag takes a while.
+const NOW_OR_NEVER: Millis = 60_000;
+
+/// A message on the wire.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) id: MessageId,
+    pub(crate) from: usize,
+    pub(crate) sent_at: Millis,
+    pub(crate) expires_at: Millis,
+    pub(crate) attempt: u32,
+    pub(crate) urgency: Urgency,
+    /// `None` for a poll.
+    pub(crate) connection: Option<ConnectionId>,
+    /// How often the mailbox has lost what it had not written down.
+    pub(crate) losses: u32,
+    /// How often it has lost its memory.
+    pub(crate) lives: u32,
+    /// By the clock of the mailbox.
+    pub(crate) now: Millis,
+}
+
+impl Ledger {
+    /// A message goes to a device that polls.
+    pub(crate) fn polled(
+        &mut self,
+        device: usize,
+        message: &Message,
+        attempt: u32,
+        now: Millis,
+        (losses, lives): (u32, u32),
+    ) -> Checked {
+        let sent = Sent {
+            id: message.id,
+            from: self.places[&message.from],
+            sent_at: message.sent_at,
+            expires_at: message.expires_at,
+            attempt,
+            urgency: message.urgency,
+            connection: None,
+            losses,
+            lives,
+            now,
+        };
+        self.sent(device, sent)
+    }
+
+    /// A message goes to a device.
+    pub(crate) fn sent(&mut self, device: usize, sent: Sent) -> Checked {
+        let what = || format!("to device {device}: {sent:?}");
+        let in_time = if sent.expires_at > sent.sent_at {
+            sent.now < sent.expires_at
+        } else {
+            sent.now < sent.sent_at + NOW_OR_NEVER
+        };
+        claim("nothing is sent after it has expired", in_time, what)?;
+        let key = (sent.id, device);
+        let track = self.deliveries.entry(key).or_default();
+        let over = track.end.is_some() || track.settled.is_some();
+        claim(
+            "nothing is sent again once its end is committed",
+            !over,
+            what,
+        )?;
+        let wire = Wire {
+            attempt: sent.attempt,
+            at: sent.now,
+            connection: sent.connection,
+            losses: sent.losses,
+            lives: sent.lives,
+        };
+        let stored = track.stored;
+        match track.wire.replace(wire) {
+            None => {
+                // Attempts that a crash lost are the only ones that are not counted.
+                claim("the first attempt is the first", sent.attempt == 1, what)?;
+                self.goes_behind_what_was_sent(device, &sent)?;
+                self.first_sent
+                    .entry((device, sent.from, sent.urgency))
+                    .or_default()
+                    .push(sent.id);
+            }
+            Some(before) => {
+                // What was never written down is forgotten with the memory.
+                let forgotten =
+                    before.losses < sent.losses || (!stored && before.lives < sent.lives);
+                let lost = before.attempt == 1 && sent.attempt == 1 && forgotten;
+                claim(
+                    "attempts grow",
+                    sent.attempt == before.attempt + 1 || lost,
+                    || format!("{}, after {before:?}", what()),
+                )?;
+                let same_link = sent.connection.is_some() && before.connection == sent.connection;
+                let early =
+                    same_link && sent.now + 2 * SKEW < before.at + self.backoff(before.attempt);
+                claim(
+                    "a device has its time to acknowledge",
+                    !early || lost,
+                    || format!("{}, after {before:?}", what()),
+                )?;
+            }
+        }
+        claim(
+            "a message is sent as often as allowed",
+            sent.attempt <= self.limits.max_attempts,
+            what,
+        )
+    }
+
+    /// A message goes out for the first time: everything that was out before goes first.
+    fn goes_behind_what_was_sent(&self, device: usize, sent: &Sent) -> Checked {
+        let Some(connection) = sent.connection else {
+            return Ok(());
+        };
+        let rows = self.tables[device].inbox.iter().filter(|(_, row)| {
+            let again = row.attempts > 0 && row.attempts < self.limits.max_attempts;
+            !row.settled && again && row.retry_at <= sent.now && row.expires_at > sent.now
+        });
+        for (id, row) in rows {
+            let wire = self
+                .deliveries
+                .get(&(*id, device))
+                .and_then(|track| track.wire);
+            let out = wire.is_some_and(|wire| wire.connection == Some(connection));
+            claim("what was not acknowledged goes first", out, || {
+                format!("{sent:?} goes before {id}: {row:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A receipt reaches a device; `last` is the receipt before it on the same connection.
+    pub(crate) fn receipt_arrived(
+        &mut self,
+        sender: usize,
+        receipt: &Receipt,
+        last: Option<i64>,
+    ) -> Checked {
+        let what = || format!("to device {sender}: {receipt:?}");
+        claim(
+            "receipts come in the order of their numbers",
+            last.is_none_or(|last| last < receipt.seq),
+            || format!("{} after {last:?}", what()),
+        )?;
+        let device = self.places[&receipt.device];
+        if self
+            .messages
+            .get(&receipt.id)
+            .is_none_or(|message| message.void)
+        {
+            return Ok(());
+        }
+        let track = self.deliveries.entry((receipt.id, device)).or_default();
+        track.reported = true;
+        let words = |words: Option<&Box<serde_json::value::RawValue>>| {
+            words.map(|words| words.get().to_owned())
+        };
+        let holds = track.end.as_ref().is_some_and(|end| {
+            end.state == receipt.state
+                && end.at == receipt.at
+                && end.reason == receipt.reason
+                && words(end.reply.as_ref()) == words(receipt.reply.as_ref())
+        });
+        claim("a receipt says how the delivery ended", holds, || {
+            format!("{}, but it is {:?}", what(), track.end)
+        })
+    }
+}

@@ -1,0 +1,375 @@
+//! The plan of a seed.
+//!
+//! Each seed draws its own mix: how many devices, which faults, which limits, which kinds of
+//! operations. A history in which everything goes wrong all the time reaches less than many histories
+//! that each are good at one thing.
+
+use fastrand::Rng;
+use tagpost_core::limits::Limits;
+use tagpost_core::message::Urgency;
+use tagpost_core::time::Millis;
+
+use crate::chance::{chance, happens};
+use crate::plan::{Action, Answers, Manner, Moment, Op, Plan, Publication, To, Weather};
+
+/// A message goes to a tag of more devices than fit one row in so many histories of a thousand.
+const CROWDED: u32 = 4;
+/// Mailboxes start without tables in so many histories of a thousand; making them takes longer than
+/// most histories do.
+const BARE: u32 = 30;
+
+impl Plan {
+    /// The plan of this seed.
+    pub(crate) fn of(seed: u64) -> Self {
+        let rng = &mut chance(seed, &[]);
+        let most = if rng.u32(0..4) == 0 { 6 } else { 3 };
+        let devices = rng.usize(2..=most);
+        let crowd = if happens(rng, CROWDED) {
+            rng.usize(95..=150)
+        } else {
+            0
+        };
+        let everyone = (0..devices + crowd).collect();
+        let tags = vec![
+            (0..devices).filter(|_| rng.bool()).chain([0]).collect(),
+            everyone,
+        ];
+        let count = match rng.u32(0..20) {
+            0 => rng.u32(20..50),
+            1..=5 => rng.u32(10..20),
+            _ => rng.u32(3..10),
+        };
+        let mut plan = Self {
+            seed,
+            limits: limits(rng),
+            devices,
+            crowd,
+            tags,
+            weather: weather(rng),
+            bare: happens(rng, BARE),
+            ops: Vec::new(),
+        };
+        plan.ops = Operations::new(rng, &plan).take(count);
+        plan
+    }
+}
+
+fn limits(rng: &mut Rng) -> Limits {
+    let mut limits = Limits {
+        ack_timeout: rng.u32(1..=5),
+        max_attempts: rng.u32(1..=4),
+        max_in_flight: rng.u32(1..=4),
+        retention: *pick(rng, &[60, 600, 3_600]),
+        keepalive: *pick(rng, &[5, 30, 60]),
+        ..Limits::default()
+    };
+    match rng.u32(0..6) {
+        0 => limits.max_held_messages = rng.u32(1..=4),
+        1 => limits.max_held_bytes = rng.u64(40..=200),
+        2 => (limits.publish_rate, limits.publish_burst) = (rng.u32(1..=3), rng.u32(1..=4)),
+        _ => {}
+    }
+    limits
+}
+
+fn weather(rng: &mut Rng) -> Weather {
+    let mut weather = Weather {
+        latency: *pick(rng, &[2, 20, 200]),
+        ..Weather::FAIR
+    };
+    if rng.bool() {
+        weather.slow = rng.u32(1..=300);
+        weather.slow_by = *pick(rng, &[500, 3_000, 15_000]);
+    }
+    if rng.bool() {
+        weather.lost_requests = rng.u32(1..=250);
+    }
+    if rng.bool() {
+        weather.lost_answers = rng.u32(1..=250);
+    }
+    if rng.u32(0..3) == 0 {
+        weather.late_alarms = rng.u32(1..=500);
+        weather.late_by = *pick(rng, &[100, 5_000, 120_000]);
+    }
+    if rng.u32(0..3) == 0 {
+        weather.twice = rng.u32(1..=500);
+    }
+    weather
+}
+
+/// The kinds of operations, each with how often it comes where nothing else is drawn.
+const KINDS: [(Kind, u32); 14] = [
+    (Kind::Publish, 100),
+    (Kind::Connect, 40),
+    (Kind::Leave, 25),
+    (Kind::Manner, 15),
+    (Kind::Repeat, 10),
+    (Kind::Poll, 20),
+    (Kind::Cancel, 12),
+    (Kind::Ask, 15),
+    (Kind::BadFrames, 3),
+    (Kind::Crash, 25),
+    (Kind::Evict, 20),
+    (Kind::Skew, 10),
+    (Kind::Remove, 6),
+    (Kind::Tokens, 6),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Publish,
+    Connect,
+    Leave,
+    Manner,
+    Repeat,
+    Poll,
+    Cancel,
+    Ask,
+    BadFrames,
+    Crash,
+    Evict,
+    Skew,
+    Remove,
+    Tokens,
+}
+
+/// Draws operations, one after the other.
+struct Operations<'a> {
+    rng: &'a mut Rng,
+    devices: usize,
+    tags: usize,
+    /// Few publishes go to a tag with a crowd, and its history is short.
+    crowded: bool,
+    weights: Vec<(Kind, u32)>,
+    pace: Millis,
+    /// The numbers of the publishes so far.
+    published: Vec<u32>,
+    number: u32,
+}
+
+impl<'a> Operations<'a> {
+    fn new(rng: &'a mut Rng, plan: &Plan) -> Self {
+        let weights = KINDS.map(|(kind, weight)| {
+            // Each history does without some kinds and has much of others.
+            let factor = *pick(rng, &[0, 1, 1, 3]);
+            let always = matches!(kind, Kind::Publish | Kind::Connect);
+            (kind, weight * if always { factor.max(1) } else { factor })
+        });
+        let pace = *pick(rng, &[30, 500, 2_000, 20_000]);
+        let crowded = plan.crowd > 0;
+        let tags = plan.tags.len();
+        Self {
+            rng,
+            devices: plan.devices,
+            tags,
+            crowded,
+            weights: weights.into(),
+            pace,
+            published: Vec::new(),
+            number: 0,
+        }
+    }
+
+    fn take(mut self, count: u32) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for device in 0..self.devices {
+            if self.rng.bool() {
+                let manner = manner(self.rng);
+                ops.push(self.op(0, Action::Manner { device, manner }));
+            }
+            if self.rng.u32(0..3) > 0 {
+                ops.push(self.op(
+                    0,
+                    Action::Connect {
+                        device,
+                        expires_in: None,
+                    },
+                ));
+            }
+        }
+        for _ in 0..count {
+            let gap = self.gap();
+            let action = self.action();
+            let op = self.op(gap, action);
+            if matches!(op.action, Action::Publish(_)) {
+                self.published.push(op.number);
+            }
+            ops.push(op);
+        }
+        ops
+    }
+
+    fn op(&mut self, gap: Millis, action: Action) -> Op {
+        self.number += 1;
+        Op {
+            number: self.number,
+            gap,
+            action,
+        }
+    }
+
+    fn gap(&mut self) -> Millis {
+        let pace = self.pace;
+        match self.rng.u32(0..8) {
+            0..=2 => self.rng.i64(0..=3),
+            3..=6 => self.rng.i64(0..=pace),
+            _ => self.rng.i64(0..=pace * 5),
+        }
+    }
+
+    fn action(&mut self) -> Action {
+        let device = self.rng.usize(0..self.devices);
+        match self.kind() {
+            Kind::Publish => Action::Publish(self.publication(device)),
+            Kind::Connect => {
+                let expires_in = (self.rng.u32(0..6) == 0).then(|| self.rng.i64(1..=30));
+                Action::Connect { device, expires_in }
+            }
+            Kind::Leave => Action::Leave {
+                device,
+                close: self.rng.bool(),
+            },
+            Kind::Manner => Action::Manner {
+                device,
+                manner: manner(self.rng),
+            },
+            Kind::Repeat => Action::Repeat { of: self.earlier() },
+            Kind::Poll => {
+                let wait = *pick(self.rng, &[0, 0, 1, 10]);
+                Action::Poll {
+                    device,
+                    limit: self.rng.u32(1..=4),
+                    wait,
+                }
+            }
+            Kind::Cancel => Action::Cancel { of: self.earlier() },
+            Kind::Ask => match self.rng.u32(0..4) {
+                0 => Action::List { device },
+                1 => Action::Status { device },
+                _ => Action::Trace {
+                    of: self.earlier(),
+                    wait: *pick(self.rng, &[0, 0, 2, 20]),
+                },
+            },
+            Kind::BadFrames => Action::BadFrames {
+                device,
+                count: *pick(self.rng, &[1, 9, 10]),
+            },
+            Kind::Crash => {
+                let moment = match self.rng.u32(0..6) {
+                    0 => Moment::Now,
+                    1 => Moment::NowKeepingSockets,
+                    2 => Moment::Committed,
+                    _ => Moment::Within(self.rng.u32(0..12)),
+                };
+                Action::Crash { device, moment }
+            }
+            Kind::Evict => Action::Evict { device },
+            Kind::Skew => Action::Skew {
+                device,
+                by: self.rng.i64(-1_000..=1_000),
+            },
+            Kind::Remove if self.rng.bool() => Action::Remove { device },
+            Kind::Remove => Action::Register {
+                device,
+                foreign: self.rng.bool(),
+            },
+            Kind::Tokens if self.rng.bool() => Action::Revoke { device },
+            Kind::Tokens => Action::Register {
+                device,
+                foreign: self.rng.bool(),
+            },
+        }
+    }
+
+    fn kind(&mut self) -> Kind {
+        let total: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.rng.u32(0..total);
+        for (kind, weight) in &self.weights {
+            if drawn < *weight {
+                return *kind;
+            }
+            drawn -= weight;
+        }
+        Kind::Publish
+    }
+
+    fn earlier(&mut self) -> u32 {
+        match self.published.len() {
+            0 => 0,
+            count => self.published[self.rng.usize(0..count)],
+        }
+    }
+
+    fn publication(&mut self, sender: usize) -> Publication {
+        let rng = &mut *self.rng;
+        let to = match rng.u32(0..if self.crowded { 2 } else { 4 }) {
+            0 => To::Tag(rng.usize(0..self.tags)),
+            _ => To::Device(rng.usize(0..self.devices)),
+        };
+        let some = |rng: &mut Rng, most| (rng.u32(0..3) == 0).then(|| rng.u32(0..most));
+        let urgency = [
+            Urgency::VeryLow,
+            Urgency::Low,
+            Urgency::Normal,
+            Urgency::Normal,
+            Urgency::Normal,
+            Urgency::High,
+        ];
+        Publication {
+            sender,
+            to,
+            frame: rng.bool(),
+            ttl: *pick(rng, &[0, 1, 5, 60, 600, 3_600, 3_600]),
+            topic: some(rng, 2),
+            urgency: *pick(rng, &urgency),
+            wait: *pick(rng, &[0, 1, 1, 3, 10]),
+            key: some(rng, 3),
+            padding: *pick(rng, &[0, 0, 10, 60]),
+            repeats: rng.u32(0..=2),
+        }
+    }
+}
+
+fn manner(rng: &mut Rng) -> Manner {
+    let answers = match rng.u32(0..8) {
+        0..=1 => Answers::Promptly,
+        2 => Answers::Late(*pick(rng, &[500, 3_000, 30_000])),
+        3 => Answers::No,
+        4 => Answers::Never,
+        _ => Answers::AsItComes,
+    };
+    Manner {
+        answers,
+        sees_receipts: rng.bool(),
+        returns: rng.bool(),
+    }
+}
+
+fn pick<'a, T>(rng: &mut Rng, choices: &'a [T]) -> &'a T {
+    &choices[rng.usize(0..choices.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_plan_every_time() {
+        for seed in 0..50 {
+            assert_eq!(
+                format!("{:?}", Plan::of(seed)),
+                format!("{:?}", Plan::of(seed))
+            );
+        }
+        assert_ne!(format!("{:?}", Plan::of(1)), format!("{:?}", Plan::of(2)));
+    }
+
+    #[test]
+    fn some_plans_have_a_tag_of_more_devices_than_fit_one_row() {
+        let crowded = (0..2_000)
+            .filter(|seed| Plan::of(*seed).tags[1].len() > 100)
+            .count();
+        assert!((1..40).contains(&crowded), "{crowded}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The whole system in one thread, under a simulated clock: mailboxes over SQLite, the platform that
+//! drives them, the network between them, and the devices.
+//!
+//! The mailboxes are the product's own; everything around them is simulated, and misbehaves: calls are
+//! late, lost, reordered or lose their answer, objects crash between any two statements or leave memory,
+//! sockets vanish, clocks are off, alarms are late or come twice. A run depends on its seed alone.
+//! While it goes on, and after it has been healed and come to rest, every guarantee is checked from
+//! outside: from frames, answers and committed rows.
+//!
+//! Not here: HTTP, tokens' signatures, the directory's database; and nothing of how a mailbox decides.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "devices, tags and connections are named by their place; a slip ends the run with its seed"
+)]
+
+mod chance;
+mod claims;
+mod generate;
+mod history;
+mod plan;
+mod runner;
+mod shrink;
+pub mod store;
+mod world;
+
+pub use claims::Violation;
+pub use runner::{Failure, Runner, Summary};

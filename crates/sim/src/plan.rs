@@ -1,0 +1,194 @@
+//! What happens to the system in one run, as a list that can be read and shortened.
+//!
+//! A plan is all a run depends on. An operation that finds nothing to act on does nothing, so that any
+//! part of a plan is a plan.
+
+use tagpost_core::limits::Limits;
+use tagpost_core::message::Urgency;
+use tagpost_core::time::Millis;
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Decides all chances of the run.
+    pub(crate) seed: u64,
+    /// The limits of the service.
+    pub(crate) limits: Limits,
+    /// How many devices the operations name.
+    pub(crate) devices: usize,
+    /// How many further devices have the last tag.
+    pub(crate) crowd: usize,
+    /// The devices of each tag.
+    pub(crate) tags: Vec<Vec<usize>>,
+    /// What the network and the platform do.
+    pub(crate) weather: Weather,
+    /// Whether each mailbox starts without tables, as in the product; else they are made beforehand.
+    pub(crate) bare: bool,
+    /// What is done, in this order.
+    pub(crate) ops: Vec<Op>,
+}
+
+/// How often things go wrong, in per mille, and how far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weather {
+    /// The longest usual way of a call or frame.
+    pub(crate) latency: Millis,
+    /// Calls that are late, and by how much at most.
+    pub(crate) slow: u32,
+    /// See `slow`.
+    pub(crate) slow_by: Millis,
+    /// Calls that never arrive.
+    pub(crate) lost_requests: u32,
+    /// Calls whose answer never arrives.
+    pub(crate) lost_answers: u32,
+    /// Alarms that are late, and by how much at most.
+    pub(crate) late_alarms: u32,
+    /// See `late_alarms`.
+    pub(crate) late_by: Millis,
+    /// Alarms that go off twice.
+    pub(crate) twice: u32,
+}
+
+impl Weather {
+    /// Nothing goes wrong.
+    pub(crate) const FAIR: Weather = Weather {
+        latency: 5,
+        slow: 0,
+        slow_by: 0,
+        lost_requests: 0,
+        lost_answers: 0,
+        late_alarms: 0,
+        late_by: 0,
+        twice: 0,
+    };
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Op {
+    /// Names it; stays the same when the plan is shortened.
+    pub(crate) number: u32,
+    /// How long after the operation before it.
+    pub(crate) gap: Millis,
+    /// What is done.
+    pub(crate) action: Action,
+}
+
+/// What is done. Devices and tags are named by their place.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// A device opens a socket, with a token that holds for so many seconds.
+    Connect {
+        device: usize,
+        expires_in: Option<i64>,
+    },
+    /// A device leaves; with `close` it says so, else the service is left with a dead socket.
+    Leave { device: usize, close: bool },
+    /// From now on a device behaves like this.
+    Manner { device: usize, manner: Manner },
+    /// A device publishes.
+    Publish(Publication),
+    /// A device repeats the publish of this number with the same key.
+    Repeat { of: u32 },
+    /// A device polls.
+    Poll {
+        device: usize,
+        limit: u32,
+        wait: u32,
+    },
+    /// A sender takes the message of this number back.
+    Cancel { of: u32 },
+    /// A sender asks for the trace of the message of this number.
+    Trace { of: u32, wait: u32 },
+    /// A sender asks for its messages.
+    List { device: usize },
+    /// The operator looks at a device.
+    Status { device: usize },
+    /// A device sends frames that are none.
+    BadFrames { device: usize, count: u32 },
+    /// A mailbox fails.
+    Crash { device: usize, moment: Moment },
+    /// A mailbox that has nothing under way leaves memory.
+    Evict { device: usize },
+    /// The clock of a mailbox's machine is off by so much from now on.
+    Skew { device: usize, by: Millis },
+    /// The operator deletes a device.
+    Remove { device: usize },
+    /// The operator creates a device, or gives it a new token.
+    Register { device: usize, foreign: bool },
+    /// The operator revokes a device's tokens.
+    Revoke { device: usize },
+}
+
+/// A publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Publication {
+    /// The sender.
+    pub(crate) sender: usize,
+    /// To whom.
+    pub(crate) to: To,
+    /// Whether over the socket, if there is one; else over HTTP.
+    pub(crate) frame: bool,
+    /// Seconds.
+    pub(crate) ttl: u32,
+    /// The topic, by number.
+    pub(crate) topic: Option<u32>,
+    /// How soon.
+    pub(crate) urgency: Urgency,
+    /// Seconds.
+    pub(crate) wait: u32,
+    /// The idempotency key, by number.
+    pub(crate) key: Option<u32>,
+    /// Bytes added to the payload.
+    pub(crate) padding: usize,
+    /// How often it is repeated while it is not answered.
+    pub(crate) repeats: u32,
+}
+
+/// To whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    /// One device.
+    Device(usize),
+    /// A tag.
+    Tag(usize),
+}
+
+/// How a device behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// What it does with messages.
+    pub(crate) answers: Answers,
+    /// Whether it says which receipts it has seen.
+    pub(crate) sees_receipts: bool,
+    /// Whether it comes back when its socket is lost.
+    pub(crate) returns: bool,
+}
+
+/// What a device does with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// Acknowledges it at once.
+    Promptly,
+    /// Acknowledges it after at most so many milliseconds.
+    Late(Millis),
+    /// Rejects it.
+    No,
+    /// Nothing.
+    Never,
+    /// Sometimes this, sometimes that, sometimes twice or over HTTP.
+    AsItComes,
+}
+
+/// When a mailbox fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Now: memory and sockets are gone.
+    Now,
+    /// Now: memory is gone, the sockets stay.
+    NowKeepingSockets,
+    /// In the next event, at this statement or at the end: what the event wrote is gone too.
+    Within(u32),
+    /// In the next event, after it is committed and before anything of it left.
+    Committed,
+}

@@ -1,0 +1,307 @@
+//! A mailbox's store over SQLite in memory, with the transactions and the limits of the platform.
+//!
+//! What one event writes is committed whole with [`Sqlite::commit`], or gone whole with
+//! [`Sqlite::roll_back`]. A statement the platform would refuse fails here too. Handles that are cloned
+//! share one database, so that whoever drives a mailbox can look at the rows it has committed.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql};
+use tagpost_core::store::{Row, Store, StoreError, Value};
+
+/// The most parameters that a statement of a Durable Object binds.
+const MAX_PARAMETERS: usize = 100;
+/// The most bytes of a text or BLOB of a Durable Object.
+const MAX_BYTES: usize = 2_000_000;
+/// The platform carries numbers as doubles.
+const MAX_INT: u64 = (1 << 53) - 1;
+/// The tables of a mailbox.
+const TABLES: [&str; 7] = [
+    "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+];
+/// More than the number of statements that a mailbox has.
+const STATEMENTS: usize = 128;
+
+/// A database of its own, in memory.
+#[derive(Clone)]
+pub struct Sqlite(Rc<Database>);
+
+struct Database {
+    connection: Connection,
+    /// How many more statements succeed; `None` for all.
+    lasts: Cell<Option<u32>>,
+    failed: Cell<bool>,
+    written: Cell<Written>,
+}
+
+/// Which tables statements have written to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The table `inbox`.
+    pub inbox: bool,
+    /// The tables `outbox` and `parts`.
+    pub outbox: bool,
+    /// The table `receipts`.
+    pub receipts: bool,
+    /// The table `jobs`.
+    pub jobs: bool,
+    /// The table `account`.
+    pub account: bool,
+}
+
+impl Sqlite {
+    /// An empty database.
+    ///
+    /// # Errors
+    /// SQLite cannot open one.
+    pub fn new() -> Result<Self, StoreError> {
+        let connection = Connection::open_in_memory().map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self(Rc::new(Database {
+            connection,
+            lasts: Cell::new(None),
+            failed: Cell::new(false),
+            written: Cell::default(),
+        })))
+    }
+
+    /// Begins an event.
+    ///
+    /// # Errors
+    /// An event is under way already.
+    pub fn begin(&self) -> Result<(), StoreError> {
+        self.control("BEGIN")
+    }
+
+    /// Ends an event: what it wrote stays.
+    ///
+    /// # Errors
+    /// No event is under way.
+    pub fn commit(&self) -> Result<(), StoreError> {
+        self.control("COMMIT")
+    }
+
+    /// Ends an event as a crash does: what it wrote is gone.
+    ///
+    /// # Errors
+    /// No event is under way.
+    pub fn roll_back(&self) -> Result<(), StoreError> {
+        self.0.written.set(Written::default());
+        self.control("ROLLBACK")
+    }
+
+    /// After so many more statements every statement fails; `None` lets them succeed again.
+    pub fn fail_after(&self, statements: Option<u32>) {
+        self.0.lasts.set(statements);
+        self.0.failed.set(false);
+    }
+
+    /// Whether a statement has failed as ordered.
+    pub fn failed(&self) -> bool {
+        self.0.failed.get()
+    }
+
+    /// Deletes every row. The tables stay: a mailbox without rows finds them made already.
+    ///
+    /// # Errors
+    /// There are no tables.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        self.fail_after(None);
+        self.begin()?;
+        for table in TABLES {
+            self.run(&format!("DELETE FROM {table}"), &[])?;
+        }
+        self.commit()?;
+        self.take_written();
+        Ok(())
+    }
+
+    /// Which tables were written to since this was last asked.
+    pub fn take_written(&self) -> Written {
+        self.0.written.take()
+    }
+
+    fn control(&self, sql: &str) -> Result<(), StoreError> {
+        let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
+        statement.raw_execute().map(drop).map_err(failed)
+    }
+
+    /// Counts down to the failure that was ordered.
+    fn wear(&self) -> Result<(), StoreError> {
+        match self.0.lasts.get() {
+            None => Ok(()),
+            Some(0) => {
+                self.0.failed.set(true);
+                Err(StoreError("the disk is gone".to_owned()))
+            }
+            Some(more) => {
+                self.0.lasts.set(Some(more - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Written {
+    fn add(&mut self, sql: &str) {
+        self.inbox |= sql.contains(" inbox");
+        self.outbox |= sql.contains(" outbox") || sql.contains(" parts");
+        self.receipts |= sql.contains(" receipts");
+        self.jobs |= sql.contains(" jobs");
+        self.account |= sql.contains(" account");
+    }
+}
+
+impl Store for Sqlite {
+    fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.wear()?;
+        within_limits(parameters)?;
+        let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
+        if statement.parameter_count() != parameters.len() {
+            let detail = format!(
+                "{} parameters for {} places: {sql}",
+                parameters.len(),
+                statement.parameter_count()
+            );
+            return Err(StoreError(detail));
+        }
+        if !statement.readonly() {
+            let mut written = self.0.written.get();
+            written.add(sql);
+            self.0.written.set(written);
+        }
+        for (value, place) in parameters.iter().zip(1..) {
+            statement
+                .raw_bind_parameter(place, Bound(value))
+                .map_err(failed)?;
+        }
+        let columns = statement.column_count();
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..columns).map(|column| value(row.get_ref(column).map_err(failed)?));
+            found.push(Row::new(values.collect::<Result<_, _>>()?));
+        }
+        Ok(found)
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").finish_non_exhaustive()
+    }
+}
+
+/// A parameter as SQLite takes it.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// A column as the core takes it.
+fn value(column: ValueRef<'_>) -> Result<Value, StoreError> {
+    match column {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Value::Text(text.to_owned())),
+            Err(error) => Err(StoreError(error.to_string())),
+        },
+        ValueRef::Real(number) => Err(StoreError(format!("{number} is no integer"))),
+    }
+}
+
+fn within_limits(parameters: &[Value]) -> Result<(), StoreError> {
+    let too_large = |value: &&Value| match value {
+        Value::Null => false,
+        Value::Int(number) => number.unsigned_abs() > MAX_INT,
+        Value::Text(text) => text.len() > MAX_BYTES,
+        Value::Blob(bytes) => bytes.len() > MAX_BYTES,
+    };
+    if parameters.len() > MAX_PARAMETERS || parameters.iter().any(|value| too_large(&value)) {
+        return Err(StoreError(
+            "the platform would refuse these parameters".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(store: &Sqlite) -> usize {
+        store.run("SELECT n FROM inbox", &[]).unwrap().len()
+    }
+
+    #[test]
+    fn what_an_event_wrote_stays_or_goes_as_a_whole() {
+        let store = Sqlite::new().unwrap();
+        store.run("CREATE TABLE inbox (n INTEGER)", &[]).unwrap();
+        let insert = "INSERT INTO inbox (n) VALUES (?)";
+        for (end, left) in [(false, 0), (true, 2), (false, 2)] {
+            store.begin().unwrap();
+            store.run(insert, &[1_i64.into()]).unwrap();
+            store.run(insert, &[2_i64.into()]).unwrap();
+            if end {
+                store.commit().unwrap();
+            } else {
+                store.roll_back().unwrap();
+            }
+            assert_eq!(rows(&store), left);
+        }
+    }
+
+    #[test]
+    fn a_statement_that_the_platform_would_refuse_fails() {
+        let store = Sqlite::new().unwrap();
+        let run = |value: Value| store.run("SELECT ?", &[value]);
+        assert!(run(Value::Int((1 << 53) - 1)).is_ok());
+        assert!(run(Value::Int(1 << 53)).is_err());
+        assert!(run(Value::Blob(vec![0; MAX_BYTES])).is_ok());
+        assert!(run(Value::Text("a".repeat(MAX_BYTES + 1))).is_err());
+        assert!(store.run("SELECT ?", &[]).is_err());
+    }
+
+    #[test]
+    fn statements_fail_from_the_ordered_one_on() {
+        let store = Sqlite::new().unwrap();
+        store.fail_after(Some(1));
+        assert!(store.run("SELECT 1", &[]).is_ok());
+        assert!(store.run("SELECT 1", &[]).is_err());
+        assert!(store.run("SELECT 1", &[]).is_err());
+        store.fail_after(None);
+        assert!(store.run("SELECT 1", &[]).is_ok());
+    }
+
+    #[test]
+    fn writes_are_told_by_table() {
+        let store = Sqlite::new().unwrap();
+        store.run("CREATE TABLE inbox (n INTEGER)", &[]).unwrap();
+        store.take_written();
+        store.run("SELECT n FROM inbox", &[]).unwrap();
+        assert_eq!(store.take_written(), Written::default());
+        store.run("DELETE FROM inbox", &[]).unwrap();
+        let inbox = Written {
+            inbox: true,
+            ..Written::default()
+        };
+        assert_eq!(store.take_written(), inbox);
+    }
+}

@@ -1,0 +1,381 @@
+//! What devices do: publish, acknowledge in their manner, note receipts, come back.
+//!
+//! A device answers every copy of a message alike, and remembers what it wanted to say while it was away.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use tagpost_core::call::Call;
+use tagpost_core::delivery::State;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::problem::Code;
+use tagpost_core::token::Claims;
+
+use super::calls::{Caller, Reply};
+use super::sockets::Said;
+use super::{Event, START, World};
+use crate::chance::chance;
+use crate::claims::{Checked, claim};
+use crate::plan::{Answers, Manner};
+
+/// What a device does about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) id: MessageId,
+    /// `delivered` or `rejected`.
+    pub(crate) state: State,
+    /// The reply as JSON, or the reason.
+    pub(crate) words: Option<String>,
+    /// Whether it is said over HTTP, socket or not.
+    http: bool,
+}
+
+/// What a device, or the operator, asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    Publish {
+        op: u32,
+        repeats: u32,
+    },
+    Poll,
+    Trace,
+    List,
+    Settle,
+    /// Creates, revokes or removes this device, or looks at it.
+    Operator,
+}
+
+/// A device.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) claims: Claims,
+    pub(super) manner: Manner,
+    /// The newest connection it has.
+    pub(super) connection: Option<ConnectionId>,
+    /// What it has said, or will say, about each message.
+    verdicts: BTreeMap<MessageId, Verdict>,
+    /// What it could not say while it was away.
+    unsaid: Vec<Verdict>,
+    /// The last receipt it got, and over which connection.
+    last_receipt: Option<(ConnectionId, i64)>,
+    /// Its publishes that were answered, with the ids they were given.
+    pub(super) published: BTreeMap<u32, MessageId>,
+    reconnecting: bool,
+}
+
+impl Client {
+    pub(super) fn new(device: DeviceId) -> Self {
+        let claims = Claims {
+            device,
+            issued_at: START.div_euclid(1000),
+            expires_at: None,
+            publish: None,
+            revocations: Some(0),
+        };
+        Self {
+            claims,
+            manner: Manner {
+                answers: Answers::Promptly,
+                sees_receipts: true,
+                returns: true,
+            },
+            connection: None,
+            verdicts: BTreeMap::new(),
+            unsaid: Vec::new(),
+            last_receipt: None,
+            published: BTreeMap::new(),
+            reconnecting: false,
+        }
+    }
+}
+
+impl World<'_> {
+    /// A device opens a socket.
+    pub(super) fn connect(&mut self, device: usize, expires_in: Option<i64>) {
+        let fate = self.fate(device, device, "connect", 0);
+        if fate.lost {
+            return self.come_back(device);
+        }
+        let answer = (!fate.answer_lost).then_some(fate.way_back);
+        self.after(
+            fate.way,
+            Event::Handshake {
+                device,
+                expires_in,
+                answer,
+            },
+        );
+        if answer.is_none() {
+            self.come_back(device);
+        }
+    }
+
+    /// The mailbox did not take the handshake; `refused` if it said so.
+    pub(super) fn not_connected(&mut self, device: usize, refused: bool) -> Checked {
+        if !refused {
+            self.come_back(device);
+        } else if self.healed && self.ledger.is_bound(device) {
+            self.renew(device, false);
+            self.come_back(device);
+        }
+        Ok(())
+    }
+
+    /// A device tries again in a while, if that is its manner.
+    fn come_back(&mut self, device: usize) {
+        let client = &mut self.clients[device];
+        let gone = self.healed && !self.ledger.is_bound(device);
+        if !client.manner.returns || client.reconnecting || gone {
+            return;
+        }
+        client.reconnecting = true;
+        let delay = chance(self.plan.seed, &[6, device as u64, self.next]).i64(50..=5_000);
+        self.after(delay, Event::Reconnect { device });
+    }
+
+    pub(super) fn reconnect(&mut self, device: usize) -> Checked {
+        let client = &mut self.clients[device];
+        client.reconnecting = false;
+        if client.manner.returns
+            && client
+                .connection
+                .is_none_or(|connection| !self.is_there(connection))
+        {
+            self.connect(device, None);
+        }
+        Ok(())
+    }
+
+    /// A device has a socket.
+    pub(super) fn opened(&mut self, device: usize, connection: ConnectionId) {
+        let client = &mut self.clients[device];
+        client.connection = Some(connection);
+        for verdict in std::mem::take(&mut client.unsaid) {
+            self.after(1, Event::Verdict { device, verdict });
+        }
+    }
+
+    /// A device's socket is closed.
+    pub(super) fn lost(&mut self, device: usize, connection: ConnectionId, code: u16) {
+        let client = &mut self.clients[device];
+        if client.connection == Some(connection) {
+            client.connection = None;
+            // Who was taken over leaves it to the newer connection.
+            if code != 4409 || self.healed {
+                self.come_back(device);
+            }
+        }
+    }
+
+    /// A frame reaches a device.
+    pub(super) fn hear(&mut self, device: usize, connection: ConnectionId, said: Said) -> Checked {
+        match said {
+            Said::Message(message) => self.decide(device, message.id, message.attempt),
+            Said::Receipt(receipt) => {
+                let client = &mut self.clients[device];
+                let last = client.last_receipt.replace((connection, receipt.seq));
+                let last = last
+                    .filter(|(before, _)| *before == connection)
+                    .map(|(_, seq)| seq);
+                let sees = client.manner.sees_receipts;
+                self.ledger.receipt_arrived(device, &receipt, last)?;
+                if sees {
+                    let delay =
+                        chance(self.plan.seed, &[8, receipt.seq.unsigned_abs()]).i64(0..100);
+                    self.after(delay, Event::Seen { device });
+                }
+            }
+            Said::Published(published) => {
+                if let Ok(op) = published.reference.parse() {
+                    self.learn_id(device, op, published.id)?;
+                }
+            }
+            Said::Welcome | Said::Other => {}
+        }
+        Ok(())
+    }
+
+    fn learn_id(&mut self, device: usize, op: u32, id: MessageId) -> Checked {
+        match self.clients[device].published.insert(op, id) {
+            Some(known) if known != id => self.ledger.another_id(device, op, known, id),
+            _ => Ok(()),
+        }
+    }
+
+    /// A device says which receipts it has seen.
+    pub(super) fn say_seen(&mut self, device: usize) -> Checked {
+        let client = &self.clients[device];
+        let connection = client
+            .connection
+            .filter(|connection| self.is_there(*connection));
+        if let (Some(connection), Some((_, seq))) = (connection, client.last_receipt) {
+            self.ledger.seen(device, seq);
+            self.client_says(
+                connection,
+                format!(r#"{{"type":"receipts_seen","seq":{seq}}}"#),
+            );
+        }
+        Ok(())
+    }
+
+    /// A device makes up its mind about a message.
+    fn decide(&mut self, device: usize, id: MessageId, attempt: u32) {
+        let op = u64::from(self.ledger.op_of(id));
+        let mut rng = chance(self.plan.seed, &[2, device as u64, op, u64::from(attempt)]);
+        let fallback = Manner {
+            answers: Answers::Promptly,
+            sees_receipts: true,
+            returns: true,
+        };
+        let manner = if self.healed {
+            fallback
+        } else {
+            self.clients[device].manner
+        };
+        let (delays, state): (Vec<i64>, State) = match manner.answers {
+            Answers::Promptly => (vec![rng.i64(1..=20)], State::Delivered),
+            Answers::Late(most) => (vec![rng.i64(1..=most)], State::Delivered),
+            Answers::No => (vec![rng.i64(1..=20)], State::Rejected),
+            Answers::Never => (vec![], State::Delivered),
+            Answers::AsItComes => match rng.u32(0..10) {
+                0..=3 => (vec![rng.i64(1..=20)], State::Delivered),
+                4 | 5 => (vec![rng.i64(1..=8_000)], State::Delivered),
+                6 => (vec![rng.i64(1..=3_000)], State::Rejected),
+                7 | 8 => (vec![], State::Delivered),
+                _ => (vec![1, rng.i64(1..=2_000)], State::Delivered),
+            },
+        };
+        let words = rng.bool().then(|| match state {
+            State::Rejected => format!("not {op}, \"{attempt}\""),
+            _ => format!(r#"{{"r": [{op},  {attempt}]}}"#),
+        });
+        let http = manner.answers == Answers::AsItComes && rng.u32(0..6) == 0;
+        let new = Verdict {
+            id,
+            state,
+            words,
+            http,
+        };
+        let verdict = self.clients[device]
+            .verdicts
+            .entry(id)
+            .or_insert(new)
+            .clone();
+        for delay in delays {
+            self.after(
+                delay,
+                Event::Verdict {
+                    device,
+                    verdict: verdict.clone(),
+                },
+            );
+        }
+    }
+
+    /// A device says its verdict over the socket, over HTTP, or when it is back.
+    pub(super) fn say(&mut self, device: usize, verdict: Verdict) -> Checked {
+        let client = &mut self.clients[device];
+        let connection = client.connection;
+        let there = connection.filter(|connection| self.is_there(*connection));
+        if let (Some(connection), false) = (there, verdict.http) {
+            self.ledger.verdict(device, &verdict);
+            self.client_says(connection, frame(&verdict));
+        } else if verdict.http {
+            self.ledger.verdict(device, &verdict);
+            let Verdict {
+                id, state, words, ..
+            } = verdict;
+            let call = match state {
+                State::Rejected => Call::Nack { id, reason: words },
+                _ => Call::Ack {
+                    id,
+                    reply: words.and_then(|words| RawValue::from_string(words).ok()),
+                },
+            };
+            self.ask(device, Ask::Settle, call);
+        } else {
+            self.clients[device].unsaid.push(verdict);
+        }
+        Ok(())
+    }
+
+    /// A device asks its mailbox for something over HTTP.
+    pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) {
+        let claims = (!matches!(ask, Ask::Operator)).then(|| self.clients[device].claims.clone());
+        self.call(Caller::Client { device, ask }, device, claims, call);
+    }
+
+    /// A device learns what came of a call over HTTP.
+    pub(super) fn client_returned(
+        &mut self,
+        device: usize,
+        ask: Ask,
+        reply: Option<Reply>,
+    ) -> Checked {
+        match (ask, reply) {
+            (Ask::Publish { op, .. }, Some(Reply::Trace(trace))) => {
+                self.learn_id(device, op, trace.id)?;
+                self.ledger.traced(device, &trace)
+            }
+            (Ask::Publish { op, repeats }, None) => {
+                self.after(500, Event::Unanswered { op, repeats });
+                Ok(())
+            }
+            (_, Some(Reply::Problem(problem))) => {
+                let usual = [
+                    Code::TooManyRequests,
+                    Code::UnknownTag,
+                    Code::UnknownDevice,
+                    Code::UnknownMessage,
+                    Code::IdempotencyMismatch,
+                    Code::Unauthorized,
+                ];
+                claim(
+                    "problems are those of the documentation",
+                    usual.contains(&problem.code),
+                    || problem.to_string(),
+                )
+            }
+            (_, Some(Reply::Trace(trace))) => self.ledger.traced(device, &trace),
+            (_, Some(Reply::Traces(traces))) => {
+                let ids: Vec<MessageId> = traces.iter().map(|trace| trace.id).collect();
+                claim(
+                    "messages are listed newest first",
+                    ids.is_sorted_by(|a, b| a > b),
+                    || format!("{ids:?}"),
+                )?;
+                traces
+                    .iter()
+                    .try_for_each(|trace| self.ledger.traced(device, trace))
+            }
+            (Ask::Poll, Some(Reply::Messages(messages))) => {
+                for (message, attempt) in messages {
+                    self.decide(device, message.id, attempt);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The frame in which a verdict is said.
+fn frame(verdict: &Verdict) -> String {
+    let Verdict {
+        id, state, words, ..
+    } = verdict;
+    let words = match (state, words) {
+        (State::Rejected, Some(words)) => {
+            format!(r#","reason":{}"#, serde_json::Value::from(words.as_str()))
+        }
+        (_, Some(words)) => format!(r#","reply":{words}"#),
+        (_, None) => String::new(),
+    };
+    let kind = if *state == State::Rejected {
+        "nack"
+    } else {
+        "ack"
+    };
+    format!(r#"{{"type":"{kind}","id":"{id}"{words}}}"#)
+}

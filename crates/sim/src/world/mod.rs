@@ -1,0 +1,248 @@
+//! Time, and everything that happens in it.
+//!
+//! One queue holds what is to come; equal times keep the order in which they were put there. There is
+//! one true time; each mailbox reads it on a clock of its own, which may be off.
+
+mod calls;
+mod client;
+mod object;
+mod ops;
+mod serve;
+mod sockets;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+
+use self::calls::{CallState, Fates, Reply};
+use self::client::Client;
+pub(crate) use self::client::Verdict;
+use self::object::Object;
+use self::sockets::{Socket, ToClient, ToMailbox};
+use crate::claims::{Checked, Ledger, claim};
+use crate::history::History;
+use crate::plan::{Plan, Weather};
+use crate::store::Sqlite;
+
+/// When every run starts.
+const START: Millis = 1_700_000_000_000;
+/// A run that is not at rest after so many events never will be.
+const MOST_EVENTS: u64 = 60_000;
+/// How long after it was healed nothing may be unsettled: the longest pause between two tries, twice.
+const CURE: Millis = 700_000;
+
+/// Names a call.
+type CallId = u64;
+
+/// Something to come.
+#[derive(Debug)]
+enum Event {
+    /// The operation of this place.
+    Op(usize),
+    /// From now on nothing goes wrong and everybody is there.
+    Heal,
+    /// Everything has had its time.
+    Cured,
+    /// A call reaches its mailbox.
+    Arrives {
+        call: CallId,
+        to: usize,
+        request: String,
+    },
+    /// A caller learns its answer, or that there is none.
+    Returns { call: CallId, reply: Option<Reply> },
+    /// A call to deliver has waited long enough.
+    WaitIsOver {
+        object: usize,
+        life: u32,
+        call: CallId,
+        id: MessageId,
+    },
+    /// A poll has waited long enough, or there is something to take.
+    Poll {
+        object: usize,
+        life: u32,
+        call: CallId,
+    },
+    /// A trace has waited long enough, or is settled.
+    Trace {
+        object: usize,
+        life: u32,
+        call: CallId,
+    },
+    /// The addresses of published frames are found.
+    Resolved { object: usize, life: u32 },
+    /// An alarm goes off.
+    Alarm { object: usize, token: u64 },
+    /// An alarm goes off that went off already.
+    AlarmAgain { object: usize },
+    /// A device's handshake reaches its mailbox.
+    Handshake {
+        device: usize,
+        expires_in: Option<i64>,
+        answer: Option<Millis>,
+    },
+    /// Something reaches a device over a socket.
+    ToClient {
+        connection: ConnectionId,
+        what: ToClient,
+    },
+    /// Something reaches a mailbox over a socket.
+    ToMailbox {
+        connection: ConnectionId,
+        what: ToMailbox,
+    },
+    /// A device makes up its mind about a message.
+    Verdict { device: usize, verdict: Verdict },
+    /// A device says which receipts it has seen.
+    Seen { device: usize },
+    /// A device that lost its socket comes back.
+    Reconnect { device: usize },
+    /// A publish has not been answered: it is repeated up to so many times.
+    Unanswered { op: u32, repeats: u32 },
+}
+
+/// The system in one run.
+pub(crate) struct World<'a> {
+    plan: &'a Plan,
+    now: Millis,
+    healed: bool,
+    queue: BTreeMap<(Millis, u64), Event>,
+    next: u64,
+    events: u64,
+    names: Vec<DeviceId>,
+    places: BTreeMap<DeviceId, usize>,
+    objects: Vec<Object>,
+    clients: Vec<Client>,
+    /// By the number of the connection, which is the place.
+    sockets: Vec<Socket>,
+    calls: BTreeMap<CallId, CallState>,
+    fates: Fates,
+    ledger: Ledger,
+    history: History,
+    /// The mailbox that the present event was about.
+    touched: Option<usize>,
+}
+
+impl<'a> World<'a> {
+    /// The system at its start. Each store is empty.
+    pub(crate) fn new(plan: &'a Plan, stores: Vec<Sqlite>, keep_history: bool) -> Self {
+        let names: Vec<DeviceId> = (0..stores.len())
+            .filter_map(|place| name(place).parse().ok())
+            .collect();
+        let places = names.iter().cloned().zip(0..).collect();
+        Self {
+            plan,
+            now: START,
+            healed: false,
+            queue: BTreeMap::new(),
+            next: 0,
+            events: 0,
+            clients: names.iter().map(|name| Client::new(name.clone())).collect(),
+            ledger: Ledger::new(plan, &names),
+            names,
+            places,
+            objects: stores.into_iter().map(Object::new).collect(),
+            sockets: Vec::new(),
+            calls: BTreeMap::new(),
+            fates: Fates::default(),
+            history: History::new(keep_history, START),
+            touched: None,
+        }
+    }
+
+    /// Runs the plan to the end, and on until everything is at rest. Returns how many events that took,
+    /// and its history.
+    pub(crate) fn run(mut self) -> (Checked<u64>, Vec<String>) {
+        let outcome = self.play();
+        (outcome.map(|()| self.events), self.history.into_lines())
+    }
+
+    fn play(&mut self) -> Checked {
+        self.begin()?;
+        while let Some(((at, _), event)) = self.queue.pop_first() {
+            self.now = self.now.max(at);
+            self.events += 1;
+            claim(
+                "everything comes to rest",
+                self.events < MOST_EVENTS,
+                || format!("{} events, and still: {event:?}", self.events),
+            )?;
+            self.happen(event)?;
+            if let Some(object) = self.touched.take() {
+                self.inspect(object)?;
+            }
+        }
+        self.ledger.finish(
+            &self
+                .objects
+                .iter()
+                .map(|object| object.alarm)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    fn happen(&mut self, event: Event) -> Checked {
+        match event {
+            Event::Op(place) => self.operate(place),
+            Event::Heal => self.heal(),
+            Event::Cured => self.ledger.nothing_is_left_undone(),
+            Event::Arrives { call, to, request } => self.serve(call, to, &request),
+            Event::Returns { call, reply } => self.returned(call, reply),
+            Event::WaitIsOver {
+                object,
+                life,
+                call,
+                id,
+            } => self.wait_is_over(object, life, call, id),
+            Event::Poll { object, life, call } => self.poll(object, life, call),
+            Event::Trace { object, life, call } => self.trace(object, life, call),
+            Event::Resolved { object, life } => self.resolved(object, life),
+            Event::Alarm { object, token } => self.alarm(object, token),
+            Event::AlarmAgain { object } => self.alarm_again(object),
+            Event::Handshake {
+                device,
+                expires_in,
+                answer,
+            } => self.handshake(device, expires_in, answer),
+            Event::ToClient { connection, what } => self.reach_client(connection, what),
+            Event::ToMailbox { connection, what } => self.reach_mailbox(connection, what),
+            Event::Verdict { device, verdict } => self.say(device, verdict),
+            Event::Seen { device } => self.say_seen(device),
+            Event::Reconnect { device } => self.reconnect(device),
+            Event::Unanswered { op, repeats } => self.repeat_unanswered(op, repeats),
+        }
+    }
+
+    fn at(&mut self, at: Millis, event: Event) {
+        self.next += 1;
+        self.queue.insert((at.max(self.now), self.next), event);
+    }
+
+    fn after(&mut self, delay: Millis, event: Event) {
+        self.at(self.now + delay, event);
+    }
+
+    fn weather(&self) -> Weather {
+        if self.healed {
+            Weather::FAIR
+        } else {
+            self.plan.weather
+        }
+    }
+
+    fn note(&mut self, text: impl FnOnce(&[DeviceId]) -> String) {
+        let names = &self.names;
+        self.history.note(self.now, || text(names));
+    }
+}
+
+/// The name of the device of this place; names sort like places do.
+fn name(place: usize) -> String {
+    format!("d{place:03}")
+}
+
+/// Frames that wait for the addresses of their targets.
+type Lane = VecDeque<tagpost_core::mailbox::PublishFrame>;

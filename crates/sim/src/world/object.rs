@@ -1,0 +1,385 @@
+//! The platform's object around a mailbox: memory that can be lost, an alarm, transactions, effects.
+//!
+//! It does what the Worker's `src/mailbox` does. What an event wrote is committed with its alarm before
+//! any of its other effects happen.
+
+use std::collections::BTreeMap;
+
+use tagpost_core::call::Delivered;
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::{ConnectionId, Effect, Mailbox};
+use tagpost_core::store::StoreError;
+use tagpost_core::time::{Millis, Now};
+use tagpost_core::trace::Trace;
+
+use super::calls::{Caller, Reply};
+use super::{CallId, Event, Lane, World};
+use crate::chance::{chance, happens};
+use crate::claims::{Checked, claim};
+use crate::plan::Moment;
+use crate::store::Sqlite;
+
+/// How soon the platform repeats an alarm that failed.
+const ALARM_RETRY: Millis = 2_000;
+/// How long it takes to find the devices of a tag.
+const RESOLVING: Millis = 3;
+
+/// The core's mailbox over SQLite.
+pub(super) type Core = Mailbox<Sqlite>;
+
+/// One object.
+pub(super) struct Object {
+    pub(super) store: Sqlite,
+    pub(super) mailbox: Option<Core>,
+    /// Grows whenever memory is lost.
+    pub(super) life: u32,
+    /// Grows whenever something is lost that was neither stored nor attached to a socket that stays.
+    pub(super) losses: u32,
+    /// How far its clock is ahead.
+    pub(super) skew: Millis,
+    pub(super) alarm: Option<Millis>,
+    alarm_token: u64,
+    /// How the next event ends.
+    pub(super) doom: Option<Moment>,
+    pub(super) waiting: Waiting,
+    /// Calls of its own under way.
+    pub(super) calls_out: u32,
+    pub(super) lane: Lane,
+    /// Its sockets that are not gone, oldest first.
+    pub(super) sockets: Vec<ConnectionId>,
+}
+
+/// Calls that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) deliveries: BTreeMap<MessageId, Vec<CallId>>,
+    pub(super) publishes: BTreeMap<MessageId, Vec<CallId>>,
+    pub(super) traces: BTreeMap<CallId, MessageId>,
+    pub(super) cancels: BTreeMap<MessageId, Vec<CallId>>,
+    /// With the most messages each takes, and until when it waits.
+    pub(super) polls: BTreeMap<CallId, (u32, Millis)>,
+    /// Traces for which other mailboxes are asked, and how many have not answered.
+    pub(super) looking: BTreeMap<CallId, (Trace, usize)>,
+}
+
+impl Waiting {
+    fn take_all(&mut self) -> Vec<CallId> {
+        let all = std::mem::take(self);
+        let lists = all
+            .deliveries
+            .into_values()
+            .chain(all.publishes.into_values())
+            .chain(all.cancels.into_values());
+        let mut calls: Vec<CallId> = lists.flatten().collect();
+        calls.extend(all.traces.into_keys());
+        calls.extend(all.polls.into_keys());
+        calls.extend(all.looking.into_keys());
+        calls
+    }
+
+    fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+            && self.publishes.is_empty()
+            && self.traces.is_empty()
+            && self.cancels.is_empty()
+            && self.polls.is_empty()
+            && self.looking.is_empty()
+    }
+}
+
+impl Object {
+    pub(super) fn new(store: Sqlite) -> Self {
+        Self {
+            store,
+            mailbox: None,
+            life: 0,
+            losses: 0,
+            skew: 0,
+            alarm: None,
+            alarm_token: 0,
+            doom: None,
+            waiting: Waiting::default(),
+            calls_out: 0,
+            lane: Lane::default(),
+            sockets: Vec::new(),
+        }
+    }
+
+    /// Whether it may sleep: nobody waits for it, and it waits for nobody.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.calls_out == 0 && self.lane.is_empty()
+    }
+}
+
+impl World<'_> {
+    /// Lets the mailbox handle an event and performs what comes of it. `None` if it crashed.
+    pub(super) fn event<T>(
+        &mut self,
+        object: usize,
+        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
+    ) -> Checked<Option<T>> {
+        let Some((outcome, effects)) = self.handle(object, handle)? else {
+            return Ok(None);
+        };
+        self.perform(object, effects)?;
+        Ok(Some(outcome))
+    }
+
+    /// Lets the mailbox handle an event, and commits what it wrote. `None` if it crashed.
+    pub(super) fn handle<T>(
+        &mut self,
+        object: usize,
+        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
+    ) -> Checked<Option<(T, Vec<Effect>)>> {
+        self.touched = Some(object);
+        let now = self.clock(object);
+        let attachments = self.attachments(object);
+        let limits = &self.plan.limits;
+        let host = &mut self.objects[object];
+        let doom = host.doom.take();
+        if let Some(Moment::Within(statements)) = doom {
+            host.store.fail_after(Some(statements));
+        }
+        let attempt = |host: &mut Object| -> Result<(T, Vec<Effect>), StoreError> {
+            host.store.begin()?;
+            let mailbox = match &mut host.mailbox {
+                Some(mailbox) => mailbox,
+                closed => closed.insert(Mailbox::open(
+                    host.store.clone(),
+                    limits.clone(),
+                    &attachments,
+                    host.alarm,
+                    now,
+                )?),
+            };
+            let outcome = handle(mailbox, now)?;
+            Ok((outcome, mailbox.take_effects()))
+        };
+        let outcome = attempt(host);
+        let failed = host.store.failed();
+        host.store.fail_after(None);
+        match (outcome, doom) {
+            (Ok(_), _) if failed => {
+                claim("an event whose store fails fails", false, String::new).map(|()| None)
+            }
+            (Ok(_) | Err(_), Some(Moment::Within(statements))) => {
+                host.store.roll_back().map_err(crate::claims::broken)?;
+                self.note(|names| {
+                    format!("{} fails at statement {statements} of this", names[object])
+                });
+                self.crash(object, false);
+                Ok(None)
+            }
+            (Ok((outcome, effects)), doom) => {
+                host.store.commit().map_err(crate::claims::broken)?;
+                for effect in &effects {
+                    if let Effect::Alarm(at) = effect {
+                        self.set_alarm(object, *at);
+                    }
+                }
+                self.commit(object, now.at)?;
+                if doom == Some(Moment::Committed) {
+                    self.note(|names| format!("{} fails when this is committed", names[object]));
+                    self.crash(object, false);
+                    return Ok(None);
+                }
+                Ok(Some((outcome, effects)))
+            }
+            (Err(error), _) => Err(crate::claims::broken(error)),
+        }
+    }
+
+    pub(super) fn clock(&self, object: usize) -> Now {
+        let skew = self.objects[object].skew;
+        let random = chance(self.plan.seed, &[7, object as u64, self.next]).u64(..);
+        let pong_at = self.pong_at(object).map(|at| at + skew);
+        Now {
+            at: self.now + skew,
+            pong_at,
+            random,
+        }
+    }
+
+    fn commit(&mut self, object: usize, now: Millis) -> Checked {
+        let host = &self.objects[object];
+        self.ledger.committed(object, &host.store, now)
+    }
+
+    /// What holds after every event that a mailbox has handled.
+    pub(super) fn inspect(&mut self, object: usize) -> Checked {
+        let host = &self.objects[object];
+        let waiting: Vec<MessageId> = host.waiting.deliveries.keys().copied().collect();
+        let now = self.now + host.skew;
+        let connection = self.live_connection(object);
+        self.ledger.quotas(object, &waiting, connection)?;
+        let expires_at =
+            connection.and_then(|connection| self.sockets[connection as usize].expires_at);
+        self.ledger
+            .alarm(object, host.alarm, connection, expires_at, now)
+    }
+
+    pub(super) fn perform(&mut self, object: usize, effects: Vec<Effect>) -> Checked {
+        for effect in effects {
+            match effect {
+                Effect::Send { connection, frame } => self.send(object, connection, &frame)?,
+                Effect::Close {
+                    connection,
+                    code,
+                    reason,
+                } => self.hang_up(object, connection, code, reason)?,
+                Effect::Attach {
+                    connection,
+                    attachment,
+                } => self.attach(connection, attachment)?,
+                Effect::Call { to, errand, call } => {
+                    let life = self.objects[object].life;
+                    self.objects[object].calls_out += 1;
+                    let to = self.places[&to];
+                    self.call(
+                        Caller::Mailbox {
+                            object,
+                            life,
+                            errand,
+                        },
+                        to,
+                        None,
+                        call,
+                    );
+                }
+                Effect::Resolve(frame) => {
+                    let host = &mut self.objects[object];
+                    host.lane.push_back(*frame);
+                    let life = host.life;
+                    if host.lane.len() == 1 {
+                        self.after(RESOLVING, Event::Resolved { object, life });
+                    }
+                }
+                // Set when the event was committed.
+                Effect::Alarm(_) => {}
+                Effect::Delivered(id, delivered) => self.delivered(object, id, &delivered)?,
+                Effect::Published(id, outcome) => {
+                    match &outcome {
+                        Ok(trace) => self.ledger.answered(object, trace)?,
+                        Err(_) => self.ledger.not_accepted(id),
+                    }
+                    let calls = self.objects[object].waiting.publishes.remove(&id);
+                    for call in calls.into_iter().flatten() {
+                        self.reply(
+                            call,
+                            outcome.clone().map_or_else(Reply::Problem, Reply::Trace),
+                        );
+                    }
+                }
+                Effect::Settled(id) => {
+                    let host = &self.objects[object];
+                    let life = host.life;
+                    let traces = host.waiting.traces.iter().filter(|(_, of)| **of == id);
+                    for call in traces.map(|(call, _)| *call).collect::<Vec<_>>() {
+                        self.after(0, Event::Trace { object, life, call });
+                    }
+                }
+                Effect::Cancelled(id) => {
+                    let host = &mut self.objects[object];
+                    let life = host.life;
+                    for call in host.waiting.cancels.remove(&id).into_iter().flatten() {
+                        self.objects[object].waiting.traces.insert(call, id);
+                        self.after(0, Event::Trace { object, life, call });
+                    }
+                }
+                Effect::Ready => {
+                    let host = &self.objects[object];
+                    let life = host.life;
+                    for call in host.waiting.polls.keys().copied().collect::<Vec<_>>() {
+                        self.after(0, Event::Poll { object, life, call });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, object: usize, id: MessageId, delivered: &Delivered) -> Checked {
+        let calls = self.objects[object].waiting.deliveries.remove(&id);
+        for call in calls.into_iter().flatten() {
+            self.answer_delivered(object, call, id, delivered)?;
+        }
+        Ok(())
+    }
+
+    /// Memory is lost, with all that waits; the store is as it was committed.
+    pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
+        let host = &mut self.objects[object];
+        host.mailbox = None;
+        host.life += 1;
+        host.losses += 1;
+        host.calls_out = 0;
+        host.lane.clear();
+        let waiting = host.waiting.take_all();
+        waiting.into_iter().for_each(|call| self.fail(call));
+        if !keep_sockets {
+            self.cut_off(object);
+        }
+    }
+
+    /// Memory is lost, if nothing is under way.
+    pub(super) fn evict(&mut self, object: usize) {
+        let host = &mut self.objects[object];
+        if host.is_idle() && host.mailbox.is_some() {
+            host.mailbox = None;
+            host.life += 1;
+            self.note(|names| format!("{} leaves memory", names[object]));
+        }
+    }
+
+    fn set_alarm(&mut self, object: usize, at: Millis) {
+        let weather = self.weather();
+        let host = &mut self.objects[object];
+        host.alarm = Some(at);
+        host.alarm_token += 1;
+        let token = host.alarm_token;
+        let due = at - host.skew;
+        let mut rng = chance(self.plan.seed, &[3, object as u64, token]);
+        let late = if happens(&mut rng, weather.late_alarms) {
+            rng.i64(0..=weather.late_by)
+        } else {
+            0
+        };
+        self.at(due.max(self.now) + late, Event::Alarm { object, token });
+    }
+
+    pub(super) fn alarm(&mut self, object: usize, token: u64) -> Checked {
+        let host = &mut self.objects[object];
+        let due = host.alarm.filter(|_| host.alarm_token == token);
+        let Some(at) = due else { return Ok(()) };
+        if self.now + host.skew < at {
+            self.at(
+                at - self.objects[object].skew,
+                Event::Alarm { object, token },
+            );
+            return Ok(());
+        }
+        host.alarm = None;
+        self.note(|names| format!("the alarm of {} goes off", names[object]));
+        let done = self.event(object, |mailbox, now| mailbox.alarm(now))?;
+        if done.is_none() {
+            let host = &mut self.objects[object];
+            if host.alarm.is_none() {
+                host.alarm = Some(at);
+                self.after(ALARM_RETRY, Event::Alarm { object, token });
+            }
+            return Ok(());
+        }
+        let mut rng = chance(self.plan.seed, &[4, object as u64, token]);
+        if happens(&mut rng, self.weather().twice) {
+            let delay = rng.i64(0..=3_000);
+            self.after(delay, Event::AlarmAgain { object });
+        }
+        Ok(())
+    }
+
+    pub(super) fn alarm_again(&mut self, object: usize) -> Checked {
+        self.note(|names| format!("the alarm of {} goes off once more", names[object]));
+        self.event(object, |mailbox, now| mailbox.alarm(now))
+            .map(drop)
+    }
+}

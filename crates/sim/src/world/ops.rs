@@ -1,0 +1,258 @@
+//! The operations of a plan, its beginning and its end.
+
+use tagpost_core::call::Call;
+use tagpost_core::id::MessageId;
+use tagpost_core::message::Target;
+use tagpost_core::publish::Draft;
+
+use super::client::Ask;
+use super::{CURE, Event, World};
+use crate::chance::chance;
+use crate::claims::{Checked, broken};
+use crate::plan::{Action, Answers, Manner, Moment, Publication, To};
+
+impl World<'_> {
+    /// Every device is created, and the operations are put into the queue.
+    pub(super) fn begin(&mut self) -> Checked {
+        for device in 0..self.names.len() {
+            let mut rng = chance(self.plan.seed, &[9, device as u64]);
+            let in_crowd = device >= self.plan.devices;
+            if in_crowd && rng.u32(0..10) == 0 {
+                continue;
+            }
+            let name = self.names[device].clone();
+            self.event(device, |mailbox, now| mailbox.register(&name, now))?;
+            if in_crowd && rng.bool() {
+                self.connect(device, None);
+            }
+        }
+        let mut at = self.now;
+        for (op, place) in self.plan.ops.iter().zip(0..) {
+            at += op.gap;
+            self.at(at, Event::Op(place));
+        }
+        self.at(at + 100, Event::Heal);
+        self.at(at + 100 + CURE, Event::Cured);
+        Ok(())
+    }
+
+    /// From now on nothing goes wrong, and every device that there is comes and answers.
+    pub(super) fn heal(&mut self) -> Checked {
+        self.healed = true;
+        self.note(|_| "all is well from now on".to_owned());
+        for object in &mut self.objects {
+            object.doom = None;
+            object.skew = 0;
+        }
+        for device in 0..self.clients.len() {
+            let client = &mut self.clients[device];
+            client.manner = Manner {
+                answers: Answers::Promptly,
+                sees_receipts: true,
+                returns: true,
+            };
+            if client
+                .connection
+                .is_some_and(|connection| self.is_there(connection))
+            {
+                self.say_seen(device)?;
+            } else if self.ledger.is_bound(device) {
+                self.connect(device, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out an operation.
+    pub(super) fn operate(&mut self, place: usize) -> Checked {
+        let op = &self.plan.ops[place];
+        self.note(|_| format!("* {}: {:?}", op.number, op.action));
+        match &op.action {
+            Action::Connect { device, expires_in } => self.connect(*device, *expires_in),
+            Action::Leave { device, close } => {
+                if let Some(connection) = self.clients[*device].connection.take() {
+                    self.client_leaves(connection, *close);
+                }
+            }
+            Action::Manner { device, manner } => self.clients[*device].manner = *manner,
+            Action::Publish(publication) => {
+                self.publish(op.number, publication, publication.repeats)?
+            }
+            Action::Repeat { of } => self.publish_again(*of, 0)?,
+            Action::Poll {
+                device,
+                limit,
+                wait,
+            } => {
+                self.ask(
+                    *device,
+                    Ask::Poll,
+                    Call::Inbox {
+                        limit: *limit,
+                        wait: *wait,
+                    },
+                );
+            }
+            Action::Cancel { of } => {
+                if let Some((device, id)) = self.published(*of) {
+                    self.ledger.cancelling(id);
+                    self.ask(device, Ask::Trace, Call::Cancel { id });
+                }
+            }
+            Action::Trace { of, wait } => {
+                if let Some((device, id)) = self.published(*of) {
+                    self.ask(device, Ask::Trace, Call::Trace { id, wait: *wait });
+                }
+            }
+            Action::List { device } => {
+                self.ask(
+                    *device,
+                    Ask::List,
+                    Call::Messages {
+                        state: None,
+                        limit: 3,
+                        before: None,
+                    },
+                );
+            }
+            Action::Status { device } => self.ask(*device, Ask::Operator, Call::Status),
+            Action::BadFrames { device, count } => {
+                if let Some(connection) = self.clients[*device].connection {
+                    for _ in 0..*count {
+                        self.ledger.bad_frame(connection);
+                        self.client_says(connection, "no frame".to_owned());
+                    }
+                }
+            }
+            Action::Crash { device, moment } => self.order_crash(*device, *moment),
+            Action::Evict { device } => self.evict(*device),
+            Action::Skew { device, by } => self.objects[*device].skew = *by,
+            Action::Remove { device } => self.ask(*device, Ask::Operator, Call::Remove),
+            Action::Register { device, foreign } => {
+                self.renew(*device, *foreign);
+                self.ask(*device, Ask::Operator, Call::Register);
+            }
+            Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke),
+        }
+        Ok(())
+    }
+
+    fn order_crash(&mut self, device: usize, moment: Moment) {
+        match moment {
+            Moment::Now | Moment::NowKeepingSockets => {
+                self.note(|names| format!("{} crashes", names[device]));
+                self.crash(device, moment == Moment::NowKeepingSockets);
+            }
+            Moment::Within(_) | Moment::Committed => self.objects[device].doom = Some(moment),
+        }
+    }
+
+    /// A device gets a token that holds from now on, minted by the service or elsewhere.
+    pub(super) fn renew(&mut self, device: usize, foreign: bool) {
+        let claims = &mut self.clients[device].claims;
+        if foreign {
+            claims.revocations = None;
+            claims.issued_at = self.now.div_euclid(1000) + 2;
+        } else {
+            claims.revocations = Some(self.ledger.revocations(device));
+        }
+    }
+
+    fn published(&self, op: u32) -> Option<(usize, MessageId)> {
+        let publication = self.publication(op)?;
+        let id = self.clients[publication.sender].published.get(&op)?;
+        Some((publication.sender, *id))
+    }
+
+    fn publication(&self, number: u32) -> Option<&Publication> {
+        self.plan
+            .ops
+            .iter()
+            .find(|op| op.number == number)
+            .and_then(|op| match &op.action {
+                Action::Publish(publication) => Some(publication),
+                _ => None,
+            })
+    }
+
+    fn publish_again(&mut self, op: u32, repeats: u32) -> Checked {
+        match self.publication(op).cloned() {
+            Some(publication) if publication.key.is_some() => {
+                let over_http = Publication {
+                    frame: false,
+                    ..publication
+                };
+                self.publish(op, &over_http, repeats)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody answered: a publish with a key is repeated.
+    pub(super) fn repeat_unanswered(&mut self, op: u32, repeats: u32) -> Checked {
+        let answered = self.publication(op).is_some_and(|publication| {
+            self.clients[publication.sender].published.contains_key(&op)
+        });
+        if answered || repeats == 0 {
+            return Ok(());
+        }
+        self.publish_again(op, repeats - 1)
+    }
+
+    fn publish(&mut self, number: u32, publication: &Publication, repeats: u32) -> Checked {
+        let sender = publication.sender;
+        let payload = format!(
+            r#"{{"n":{number},"x":"{}"}}"#,
+            "x".repeat(publication.padding)
+        );
+        let to = match publication.to {
+            To::Device(device) => Target::Device(self.names[device].clone()),
+            To::Tag(tag) => Target::Tag(format!("tag{tag}").parse().map_err(broken)?),
+        };
+        let urgency = serde_json::to_value(publication.urgency).map_err(broken)?;
+        let topic = publication.topic.map(|topic| format!("topic{topic}"));
+        let key = publication.key.map(|key| format!("key {key}"));
+        let connection = self.clients[sender]
+            .connection
+            .filter(|connection| self.is_there(*connection));
+        if let (Some(connection), true) = (connection, publication.frame) {
+            let mut frame = serde_json::json!({
+                "type": "publish", "ref": number.to_string(), "ttl": publication.ttl, "topic": topic,
+                "urgency": urgency, "wait": publication.wait, "idempotency_key": key,
+            });
+            frame["to"] = serde_json::to_value(&to).map_err(broken)?;
+            frame["payload"] = serde_json::from_str(&payload).map_err(broken)?;
+            self.client_says(connection, frame.to_string());
+            let patience = i64::from(publication.wait) * 1000 + 12_000;
+            self.after(
+                patience,
+                Event::Unanswered {
+                    op: number,
+                    repeats,
+                },
+            );
+            return Ok(());
+        }
+        let header = |name: &str| match name {
+            "Content-Type" => Some("application/json".to_owned()),
+            "TTL" => Some(publication.ttl.to_string()),
+            "Topic" => topic.clone(),
+            "Urgency" => urgency.as_str().map(str::to_owned),
+            "Prefer" => Some(format!("wait={}", publication.wait)),
+            "Idempotency-Key" => key.clone(),
+            _ => None,
+        };
+        let draft =
+            Draft::from_http(header, payload.as_bytes(), &self.plan.limits).map_err(broken)?;
+        let devices = self.addresses(&to);
+        self.ask(
+            sender,
+            Ask::Publish {
+                op: number,
+                repeats,
+            },
+            Call::Publish { to, devices, draft },
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,427 @@
+//! What a mailbox's object does with a call, as the Worker's `src/mailbox/answer.rs` and `lane.rs` do.
+
+use tagpost_core::call::{Call, Delivered, Request};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::mailbox::{Accepted, Cancelled, Failure, Published, Terms};
+use tagpost_core::message::{Message, Target};
+use tagpost_core::problem::Problem;
+use tagpost_core::store::StoreError;
+use tagpost_core::token::Claims;
+
+use super::calls::{Caller, Reply};
+use super::{CallId, Event, World};
+use crate::claims::{Checked, broken, claim};
+
+impl World<'_> {
+    /// A call arrives.
+    pub(super) fn serve(&mut self, call: CallId, object: usize, request: &str) -> Checked {
+        let Request {
+            device,
+            caller,
+            call: asked,
+        } = serde_json::from_str(request).map_err(broken)?;
+        self.note(|names| format!("call {call} ({}) reaches {}", asked.name(), names[object]));
+        if let Some(claims) = &caller {
+            match self.admit(object, &device, claims)? {
+                None => return self.failed(call),
+                Some(Err(problem)) => return self.answer(call, Some(Reply::Problem(problem))),
+                Some(Ok(())) => {}
+            }
+        }
+        let reply = match asked {
+            Call::Publish { to, devices, draft } => {
+                return self.serve_publish(call, object, |mailbox, now| {
+                    mailbox.publish(to, devices, draft, now)
+                });
+            }
+            Call::Deliver {
+                message,
+                wait,
+                again,
+                after,
+                until,
+            } => {
+                return self.serve_deliver(
+                    call,
+                    object,
+                    message,
+                    Terms {
+                        wait,
+                        again,
+                        after,
+                        until,
+                    },
+                );
+            }
+            Call::Cancel { id } => return self.serve_cancel(call, object, id),
+            Call::Trace { id, wait } => {
+                let life = self.objects[object].life;
+                self.objects[object].waiting.traces.insert(call, id);
+                let open = self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))?;
+                let Some(open) = open else {
+                    return self.failed(call);
+                };
+                let open = open.is_ok_and(|(trace, _)| !trace.is_settled());
+                self.after(
+                    if open { i64::from(wait) * 1000 } else { 0 },
+                    Event::Trace { object, life, call },
+                );
+                return Ok(());
+            }
+            Call::Inbox { limit, wait } => {
+                let life = self.objects[object].life;
+                let until = self.now + i64::from(wait) * 1000;
+                self.objects[object]
+                    .waiting
+                    .polls
+                    .insert(call, (limit, until));
+                self.at(until, Event::Poll { object, life, call });
+                return self.poll(object, life, call);
+            }
+            Call::Messages {
+                state,
+                limit,
+                before,
+            } => {
+                let found =
+                    self.event(object, |mailbox, _| mailbox.messages(state, before, limit))?;
+                found.map(|(traces, _)| Reply::Traces(traces))
+            }
+            Call::Ack { id, reply } => self
+                .event(object, |mailbox, now| mailbox.ack(id, reply, now))?
+                .map(|()| Reply::Done),
+            Call::Nack { id, reason } => self
+                .event(object, |mailbox, now| mailbox.nack(id, reason, now))?
+                .map(|()| Reply::Done),
+            Call::Status => {
+                let status = self.event(object, |mailbox, now| mailbox.status(now))?;
+                if let Some(status) = &status {
+                    let waiting: Vec<MessageId> = self.objects[object]
+                        .waiting
+                        .deliveries
+                        .keys()
+                        .copied()
+                        .collect();
+                    self.ledger.looked_at(object, status, &waiting)?;
+                }
+                status.map(|_| Reply::Done)
+            }
+            Call::Register => self
+                .event(object, |mailbox, now| mailbox.register(&device, now))?
+                .map(|_| Reply::Done),
+            Call::Revoke => {
+                let revoked = self.event(object, |mailbox, now| problem_or(mailbox.revoke(now)))?;
+                revoked.map(|done| done.map_or_else(Reply::Problem, |_| Reply::Done))
+            }
+            Call::Remove => self
+                .event(object, |mailbox, now| mailbox.remove(now))?
+                .map(|_| Reply::Done),
+            Call::Receipts { settled } => self
+                .event(object, |mailbox, now| mailbox.receipts(settled, now))?
+                .map(|()| Reply::Text("[]".to_owned())),
+            Call::Withdraw { id } => {
+                let delivered = self.event(object, |mailbox, now| mailbox.withdraw(id, now))?;
+                delivered.map(|delivered| text(&delivered)).transpose()?
+            }
+            Call::Look { id } => {
+                let delivered = self.event(object, |mailbox, now| mailbox.look(id, now))?;
+                delivered.map(|delivered| text(&delivered)).transpose()?
+            }
+        };
+        self.answer(call, reply)
+    }
+
+    fn answer(&mut self, call: CallId, reply: Option<Reply>) -> Checked {
+        match reply {
+            Some(reply) => self.reply(call, reply),
+            None => self.fail(call),
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, call: CallId) -> Checked {
+        self.answer(call, None)
+    }
+
+    /// Lets the bearer of a token that holds act for this device, which is known from then on. `None`
+    /// if the mailbox crashed.
+    pub(super) fn admit(
+        &mut self,
+        object: usize,
+        device: &DeviceId,
+        claims: &Claims,
+    ) -> Checked<Option<Result<(), Problem>>> {
+        let admitted = self.event(object, |mailbox, now| {
+            if let Err(problem) = mailbox.admit(claims) {
+                return Ok(Err(problem));
+            }
+            if !mailbox.is_registered() {
+                mailbox.register(device, now)?;
+            }
+            Ok(Ok(()))
+        })?;
+        if let Some(outcome) = &admitted {
+            self.ledger.admitted(object, claims, outcome.is_ok())?;
+        }
+        Ok(admitted)
+    }
+
+    fn serve_publish(
+        &mut self,
+        call: CallId,
+        object: usize,
+        publish: impl FnOnce(
+            &mut super::object::Core,
+            tagpost_core::time::Now,
+        ) -> Result<Published, Failure>,
+    ) -> Checked {
+        let handled = self.handle(object, |mailbox, now| problem_or(publish(mailbox, now)))?;
+        let Some((published, effects)) = handled else {
+            return self.failed(call);
+        };
+        match published {
+            Ok(Published::Wait(id)) => {
+                self.objects[object]
+                    .waiting
+                    .publishes
+                    .entry(id)
+                    .or_default()
+                    .push(call);
+                self.perform(object, effects)
+            }
+            Ok(Published::Answer(trace)) => {
+                self.perform(object, effects)?;
+                self.ledger.answered(object, &trace)?;
+                self.answer(call, Some(Reply::Trace(trace)))
+            }
+            Err(problem) => {
+                self.perform(object, effects)?;
+                self.answer(call, Some(Reply::Problem(problem)))
+            }
+        }
+    }
+
+    fn serve_deliver(
+        &mut self,
+        call: CallId,
+        object: usize,
+        message: Message,
+        terms: Terms,
+    ) -> Checked {
+        let id = message.id;
+        let handled = self.handle(object, |mailbox, now| mailbox.deliver(message, terms, now))?;
+        let Some((accepted, effects)) = handled else {
+            return self.failed(call);
+        };
+        match accepted {
+            Accepted::Answer(delivered) => {
+                self.perform(object, effects)?;
+                self.answer_delivered(object, call, id, &delivered)
+            }
+            Accepted::Wait(until) => {
+                let host = &mut self.objects[object];
+                host.waiting.deliveries.entry(id).or_default().push(call);
+                let (life, at) = (host.life, until - host.skew);
+                self.at(
+                    at,
+                    Event::WaitIsOver {
+                        object,
+                        life,
+                        call,
+                        id,
+                    },
+                );
+                self.perform(object, effects)
+            }
+        }
+    }
+
+    /// The timer of a call to deliver ran out.
+    pub(super) fn wait_is_over(
+        &mut self,
+        object: usize,
+        life: u32,
+        call: CallId,
+        id: MessageId,
+    ) -> Checked {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return Ok(());
+        }
+        let Some(calls) = host.waiting.deliveries.get_mut(&id) else {
+            return Ok(());
+        };
+        calls.retain(|waiting| *waiting != call);
+        if calls.is_empty() {
+            host.waiting.deliveries.remove(&id);
+        }
+        self.note(|names| {
+            format!(
+                "{} has waited for the acknowledgement of {id}",
+                names[object]
+            )
+        });
+        match self.event(object, |mailbox, now| mailbox.wait_is_over(id, now))? {
+            Some(delivered) => self.answer_delivered(object, call, id, &delivered),
+            None => self.failed(call),
+        }
+    }
+
+    /// Answers a call to deliver.
+    pub(super) fn answer_delivered(
+        &mut self,
+        object: usize,
+        call: CallId,
+        id: MessageId,
+        delivered: &Delivered,
+    ) -> Checked {
+        if let Delivered::Known(delivery) = delivered {
+            self.ledger.answered_delivery(object, id, delivery)?;
+        }
+        let reply = text(delivered)?;
+        self.answer(call, Some(reply))
+    }
+
+    fn serve_cancel(&mut self, call: CallId, object: usize, id: MessageId) -> Checked {
+        let handled = self.handle(object, |mailbox, now| problem_or(mailbox.cancel(id, now)))?;
+        let Some((cancelled, effects)) = handled else {
+            return self.failed(call);
+        };
+        if let Ok(Cancelled::Wait(id)) = &cancelled {
+            self.objects[object]
+                .waiting
+                .cancels
+                .entry(*id)
+                .or_default()
+                .push(call);
+        }
+        self.perform(object, effects)?;
+        match cancelled {
+            Ok(Cancelled::Wait(_)) => Ok(()),
+            Ok(Cancelled::Answer(trace)) => self.answer(call, Some(Reply::Trace(trace))),
+            Err(problem) => self.answer(call, Some(Reply::Problem(problem))),
+        }
+    }
+
+    /// Answers a trace, once the mailboxes that know more have been asked.
+    pub(super) fn trace(&mut self, object: usize, life: u32, call: CallId) -> Checked {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return Ok(());
+        }
+        let Some(id) = host.waiting.traces.remove(&call) else {
+            return Ok(());
+        };
+        match self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))? {
+            None => self.failed(call),
+            Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
+            Some(Ok((trace, ask))) if ask.is_empty() => {
+                self.answer(call, Some(Reply::Trace(trace)))
+            }
+            Some(Ok((trace, ask))) => {
+                self.objects[object]
+                    .waiting
+                    .looking
+                    .insert(call, (trace, ask.len()));
+                for device in ask {
+                    let to = self.places[&device];
+                    self.call(
+                        Caller::Look {
+                            object,
+                            life,
+                            of: call,
+                        },
+                        to,
+                        None,
+                        Call::Look { id },
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes messages for a poll, if there are any or its time is up.
+    pub(super) fn poll(&mut self, object: usize, life: u32, call: CallId) -> Checked {
+        let host = &mut self.objects[object];
+        let Some((limit, until)) = host
+            .waiting
+            .polls
+            .get(&call)
+            .copied()
+            .filter(|_| host.life == life)
+        else {
+            return Ok(());
+        };
+        let Some(messages) = self.event(object, |mailbox, now| mailbox.poll(limit, now))? else {
+            return self.failed(call);
+        };
+        if messages.is_empty() && self.now < until {
+            return Ok(());
+        }
+        self.objects[object].waiting.polls.remove(&call);
+        let host = &self.objects[object];
+        let (now, losses) = (self.now + host.skew, (host.losses, host.life));
+        for (message, attempt) in &messages {
+            self.ledger.polled(object, message, *attempt, now, losses)?;
+        }
+        claim(
+            "a poll takes no more than it asked for",
+            messages.len() <= limit as usize,
+            || format!("{messages:?}"),
+        )?;
+        self.answer(call, Some(Reply::Messages(messages)))
+    }
+
+    /// The targets of published frames are resolved: they are accepted, in their order.
+    pub(super) fn resolved(&mut self, object: usize, life: u32) -> Checked {
+        if self.objects[object].life != life {
+            return Ok(());
+        }
+        let frames = std::mem::take(&mut self.objects[object].lane);
+        for frame in frames {
+            let devices = Ok(self.addresses(&frame.to));
+            // A crash takes the rest of the lane with it.
+            if self
+                .event(object, |mailbox, now| {
+                    mailbox.publish_frame(frame, devices, now)
+                })?
+                .is_none()
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The devices of a target, as the directory knows them.
+    pub(super) fn addresses(&self, to: &Target) -> Vec<DeviceId> {
+        match to {
+            Target::Device(device) => vec![device.clone()],
+            Target::Tag(tag) => {
+                let place = tag.as_str().trim_start_matches("tag").parse().ok();
+                let devices = place.and_then(|place: usize| self.plan.tags.get(place));
+                let bound = devices
+                    .into_iter()
+                    .flatten()
+                    .filter(|device| self.ledger.is_bound(**device));
+                bound.map(|device| self.names[*device].clone()).collect()
+            }
+        }
+    }
+}
+
+/// A problem is an answer; a failed store is not.
+fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Problem>, StoreError> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failure::Problem(problem)) => Ok(Err(problem)),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}
+
+fn text(delivered: &Delivered) -> Checked<Reply> {
+    serde_json::to_string(delivered)
+        .map(Reply::Text)
+        .map_err(broken)
+}

@@ -1,0 +1,455 @@
+//! Sockets: an end at the service, an end at the device, and the way between them.
+//!
+//! Each direction keeps its order. The service's end may outlive the device's: a device that vanishes
+//! says nothing. What a mailbox attached lasts as long as the service's end.
+
+use tagpost_core::frame::Receipt;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::message::Urgency;
+use tagpost_core::time::Millis;
+use tagpost_core::token::Claims;
+
+use serde::Deserialize;
+
+use super::{Event, World};
+use crate::chance::chance;
+use crate::claims::{Checked, Sent, broken, claim};
+
+/// The most bytes that the platform attaches to a socket.
+const MAX_ATTACHMENT: usize = 16_384;
+
+/// A socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) device: usize,
+    attachment: String,
+    service: End,
+    client: End,
+    /// When the device's end went.
+    gone_at: Option<Millis>,
+    /// When the runtime last answered a keep-alive.
+    pong_at: Option<Millis>,
+    /// When the device last said something itself: keep-alives count from here.
+    pub(super) spoke_at: Millis,
+    /// When the mailbox last heard something.
+    heard_at: Millis,
+    /// When the last thing on its way down arrives, and the last on its way up.
+    down_at: Millis,
+    up_at: Millis,
+    pub(super) expires_at: Option<Millis>,
+}
+
+/// One end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Closing,
+    Gone,
+}
+
+/// What reaches a device.
+#[derive(Debug)]
+pub(super) enum ToClient {
+    /// The handshake's answer.
+    Opened,
+    /// A frame.
+    Frame(Said),
+    /// The close code.
+    Closed(u16),
+}
+
+/// What reaches a mailbox.
+#[derive(Debug)]
+pub(super) enum ToMailbox {
+    Frame(String),
+    Closed,
+}
+
+/// A frame of the service, as far as it matters to a device.
+#[derive(Debug)]
+pub(super) enum Said {
+    Welcome,
+    Message(MessageFrame),
+    Receipt(Receipt),
+    Published(PublishedFrame),
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MessageFrame {
+    pub(super) id: MessageId,
+    pub(super) from: DeviceId,
+    pub(super) sent_at: Millis,
+    pub(super) expires_at: Millis,
+    pub(super) attempt: u32,
+    pub(super) urgency: Urgency,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PublishedFrame {
+    #[serde(rename = "ref")]
+    pub(super) reference: String,
+    pub(super) id: MessageId,
+}
+
+#[derive(Debug, Deserialize)]
+struct WelcomeFrame {
+    held: u32,
+}
+
+impl Socket {
+    fn beat(&self, now: Millis, keepalive: Millis) -> Option<Millis> {
+        let until = self.gone_at.unwrap_or(now).min(now);
+        let beats = (until - self.spoke_at).div_euclid(keepalive).max(0);
+        if beats > 0 {
+            Some(self.spoke_at + beats * keepalive)
+        } else {
+            self.pong_at
+        }
+    }
+}
+
+impl World<'_> {
+    /// What is attached to the sockets of an object that are not gone.
+    pub(super) fn attachments(&self, object: usize) -> Vec<String> {
+        let sockets = self.objects[object].sockets.iter();
+        sockets
+            .map(|connection| self.sockets[*connection as usize].attachment.clone())
+            .collect()
+    }
+
+    /// When a keep-alive was last answered by the runtime, in true time.
+    pub(super) fn pong_at(&self, object: usize) -> Option<Millis> {
+        let keepalive = self.keepalive();
+        let sockets = self.objects[object].sockets.iter();
+        sockets
+            .filter_map(|connection| self.sockets[*connection as usize].beat(self.now, keepalive))
+            .max()
+    }
+
+    /// The connection of an object that is open at the service, if there is one.
+    pub(super) fn live_connection(&self, object: usize) -> Option<ConnectionId> {
+        let open =
+            |connection: &&ConnectionId| self.sockets[**connection as usize].service == End::Open;
+        self.objects[object]
+            .sockets
+            .iter()
+            .rev()
+            .find(open)
+            .copied()
+    }
+
+    /// Whether a device can say something over this connection.
+    pub(super) fn is_there(&self, connection: ConnectionId) -> bool {
+        self.sockets[connection as usize].client == End::Open
+    }
+
+    fn keepalive(&self) -> Millis {
+        i64::from(self.plan.limits.keepalive) * 1000
+    }
+
+    /// A device's handshake reaches its mailbox. `answer` is how long the answer takes, if it arrives.
+    pub(super) fn handshake(
+        &mut self,
+        device: usize,
+        expires_in: Option<i64>,
+        answer: Option<Millis>,
+    ) -> Checked {
+        let mut claims: Claims = self.clients[device].claims.clone();
+        claims.expires_at = expires_in.map(|seconds| self.now.div_euclid(1000) + 2 + seconds);
+        let id = claims.device.clone();
+        match self.admit(device, &id, &claims)? {
+            Some(Ok(())) => {}
+            None => return self.not_connected(device, false),
+            Some(Err(_)) => return self.not_connected(device, true),
+        }
+        let connection = u32::try_from(self.sockets.len()).map_err(broken)?;
+        let there = if answer.is_some() {
+            End::Closing
+        } else {
+            End::Gone
+        };
+        self.sockets.push(Socket {
+            device,
+            attachment: String::new(),
+            service: End::Open,
+            client: there,
+            gone_at: answer.is_none().then_some(self.now),
+            pong_at: None,
+            spoke_at: self.now,
+            heard_at: self.now,
+            down_at: self.now,
+            up_at: self.now,
+            expires_at: claims.expires_at.map(|seconds| seconds * 1000),
+        });
+        self.objects[device].sockets.push(connection);
+        self.note(|names| format!("connection {connection} of {} opens", names[device]));
+        if let Some(way_back) = answer {
+            self.sockets[connection as usize].down_at = self.now + way_back;
+            self.after(
+                way_back,
+                Event::ToClient {
+                    connection,
+                    what: ToClient::Opened,
+                },
+            );
+        }
+        self.ledger.connecting(device, connection);
+        self.event(device, |mailbox, now| {
+            mailbox.connect(connection, &claims, now)
+        })
+        .map(drop)
+    }
+
+    /// A frame leaves the mailbox.
+    pub(super) fn send(&mut self, object: usize, connection: ConnectionId, frame: &str) -> Checked {
+        let socket = self.sockets.get(connection as usize);
+        let open =
+            socket.is_some_and(|socket| socket.device == object && socket.service == End::Open);
+        claim("frames go to the connection that is open", open, || {
+            format!("connection {connection}: {frame}")
+        })?;
+        self.note(|names| format!("{} <- over {connection}: {frame}", names[object]));
+        let said = read(frame)?;
+        if let Some(Welcomed { held }) = said.1 {
+            self.ledger.welcomed(object, connection, held)?;
+        }
+        if let Said::Message(message) = &said.0 {
+            let host = &self.objects[object];
+            let sent = Sent {
+                id: message.id,
+                from: self.places[&message.from],
+                sent_at: message.sent_at,
+                expires_at: message.expires_at,
+                attempt: message.attempt,
+                urgency: message.urgency,
+                connection: Some(connection),
+                losses: host.losses,
+                lives: host.life,
+                now: self.now + host.skew,
+            };
+            self.ledger.sent(object, sent)?;
+        }
+        self.down(connection, ToClient::Frame(said.0));
+        Ok(())
+    }
+
+    fn down(&mut self, connection: ConnectionId, what: ToClient) {
+        let latency = self.latency(connection);
+        let socket = &mut self.sockets[connection as usize];
+        socket.down_at = socket.down_at.max(self.now + latency);
+        let at = socket.down_at;
+        self.at(at, Event::ToClient { connection, what });
+    }
+
+    fn up(&mut self, connection: ConnectionId, what: ToMailbox) {
+        let latency = self.latency(connection);
+        let socket = &mut self.sockets[connection as usize];
+        socket.up_at = socket.up_at.max(self.now + latency);
+        let at = socket.up_at;
+        self.at(at, Event::ToMailbox { connection, what });
+    }
+
+    fn latency(&self, connection: ConnectionId) -> Millis {
+        chance(self.plan.seed, &[5, u64::from(connection), self.next])
+            .i64(1..=self.weather().latency.max(1))
+    }
+
+    /// A mailbox closes a connection.
+    pub(super) fn hang_up(
+        &mut self,
+        object: usize,
+        connection: ConnectionId,
+        code: u16,
+        reason: &str,
+    ) -> Checked {
+        let keepalive = self.keepalive();
+        let skew = self.objects[object].skew;
+        let socket = &mut self.sockets[connection as usize];
+        claim(
+            "a connection is closed once",
+            socket.service == End::Open,
+            || format!("connection {connection}: {code}"),
+        )?;
+        let alive_at = socket
+            .beat(self.now, keepalive)
+            .unwrap_or(0)
+            .max(socket.heard_at);
+        let (silent, expired) = (
+            self.now - alive_at,
+            socket.expires_at.is_some_and(|at| at <= self.now + skew),
+        );
+        socket.service = End::Closing;
+        socket.attachment.clear();
+        self.note(|names| {
+            format!(
+                "{} closes connection {connection}: {code} {reason}",
+                names[object]
+            )
+        });
+        // Two readings of a clock may differ by as much as clocks are off.
+        claim(
+            "a connection that shows life is not closed as silent",
+            code != 4408 || silent + 2_000 >= keepalive * 5 / 2,
+            || format!("connection {connection} was silent for {silent} ms"),
+        )?;
+        self.ledger.hung_up(object, connection, code, expired)?;
+        if self.sockets[connection as usize].client == End::Gone {
+            self.drop_service_end(connection);
+        } else {
+            self.down(connection, ToClient::Closed(code));
+        }
+        Ok(())
+    }
+
+    fn drop_service_end(&mut self, connection: ConnectionId) {
+        let socket = &mut self.sockets[connection as usize];
+        socket.service = End::Gone;
+        let device = socket.device;
+        self.objects[device]
+            .sockets
+            .retain(|other| *other != connection);
+    }
+
+    /// All sockets of an object break, as they do when it crashes.
+    pub(super) fn cut_off(&mut self, object: usize) {
+        for connection in std::mem::take(&mut self.objects[object].sockets) {
+            self.sockets[connection as usize].service = End::Gone;
+            if self.sockets[connection as usize].client != End::Gone {
+                self.down(connection, ToClient::Closed(1006));
+            }
+        }
+    }
+
+    /// A mailbox attaches a text to its socket.
+    pub(super) fn attach(&mut self, connection: ConnectionId, attachment: String) -> Checked {
+        let socket = &mut self.sockets[connection as usize];
+        claim(
+            "an attachment fits",
+            attachment.len() <= MAX_ATTACHMENT,
+            || attachment.clone(),
+        )?;
+        if socket.service == End::Open {
+            socket.attachment = attachment;
+        }
+        Ok(())
+    }
+
+    /// A device says something over a connection of its own.
+    pub(super) fn client_says(&mut self, connection: ConnectionId, frame: String) {
+        let keepalive = self.keepalive();
+        let socket = &mut self.sockets[connection as usize];
+        if socket.client != End::Open {
+            return;
+        }
+        socket.pong_at = socket.beat(self.now, keepalive);
+        socket.spoke_at = self.now;
+        self.up(connection, ToMailbox::Frame(frame));
+    }
+
+    /// A device leaves; with `close` it says so.
+    pub(super) fn client_leaves(&mut self, connection: ConnectionId, close: bool) {
+        let socket = &mut self.sockets[connection as usize];
+        if socket.client == End::Gone {
+            return;
+        }
+        socket.client = End::Gone;
+        socket.gone_at = Some(self.now);
+        if close && socket.service != End::Gone {
+            self.up(connection, ToMailbox::Closed);
+        }
+    }
+
+    /// Something reaches a mailbox over a socket.
+    pub(super) fn reach_mailbox(&mut self, connection: ConnectionId, what: ToMailbox) -> Checked {
+        let socket = &mut self.sockets[connection as usize];
+        if socket.service == End::Gone {
+            return Ok(());
+        }
+        let device = socket.device;
+        match what {
+            ToMailbox::Frame(frame) => {
+                socket.heard_at = self.now;
+                self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
+                self.event(device, |mailbox, now| {
+                    mailbox.frame(connection, Some(&frame), now)
+                })
+                .map(drop)
+            }
+            ToMailbox::Closed => {
+                self.note(|names| format!("{} has closed connection {connection}", names[device]));
+                // A mailbox that this wakes may find the socket listed or not.
+                let asleep = self.objects[device].mailbox.is_none();
+                if asleep && connection % 2 == 0 {
+                    self.objects[device].losses += 1;
+                    self.drop_service_end(connection);
+                }
+                let closed = self.event(device, |mailbox, now| mailbox.closed(connection, now));
+                self.drop_service_end(connection);
+                closed.map(drop)
+            }
+        }
+    }
+
+    /// Something reaches a device over a socket.
+    pub(super) fn reach_client(&mut self, connection: ConnectionId, what: ToClient) -> Checked {
+        let socket = &mut self.sockets[connection as usize];
+        let device = socket.device;
+        if socket.client == End::Gone {
+            return Ok(());
+        }
+        match what {
+            ToClient::Opened => {
+                socket.client = End::Open;
+                self.opened(device, connection);
+                Ok(())
+            }
+            ToClient::Frame(said) => self.hear(device, connection, said),
+            ToClient::Closed(code) => {
+                socket.client = End::Gone;
+                socket.gone_at = Some(self.now);
+                if socket.service == End::Closing {
+                    self.up(connection, ToMailbox::Closed);
+                }
+                self.lost(device, connection, code);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What a welcome says.
+struct Welcomed {
+    held: u32,
+}
+
+/// Reads a frame of the service.
+fn read(frame: &str) -> Checked<(Said, Option<Welcomed>)> {
+    let is = |kind: &str| {
+        frame
+            .strip_prefix(r#"{"type":""#)
+            .is_some_and(|rest| rest.starts_with(kind))
+    };
+    Ok(if is("message\"") {
+        (
+            Said::Message(serde_json::from_str(frame).map_err(broken)?),
+            None,
+        )
+    } else if is("receipt\"") {
+        (
+            Said::Receipt(serde_json::from_str(frame).map_err(broken)?),
+            None,
+        )
+    } else if is("published\"") {
+        (
+            Said::Published(serde_json::from_str(frame).map_err(broken)?),
+            None,
+        )
+    } else if is("welcome\"") {
+        let WelcomeFrame { held } = serde_json::from_str(frame).map_err(broken)?;
+        (Said::Welcome, Some(Welcomed { held }))
+    } else {
+        (Said::Other, None)
+    })
+}
