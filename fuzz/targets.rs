@@ -1,0 +1,214 @@
+//! What is fuzzed: each function takes any bytes and must come back, and checks what has to hold then.
+//!
+//! The fuzzers call them (`cargo +nightly fuzz run frame`), and so does the core's test `corpus`, with
+//! every input that a fuzzer found interesting.
+#![allow(dead_code, reason = "each fuzzer uses one of them")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is what a fuzzer looks for"
+)]
+
+use std::cell::RefCell;
+
+use tagpost_core::frame::{FromDevice, ToDevice, parse_ack_body, parse_nack_body};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::limits::Limits;
+use tagpost_core::mailbox::{Mailbox, Terms};
+use tagpost_core::message::{Message, Target};
+use tagpost_core::pattern::Pattern;
+use tagpost_core::publish::Draft;
+use tagpost_core::store::{Row, Store, StoreError, Value};
+use tagpost_core::time::Now;
+use tagpost_core::token::{self, Claims};
+
+/// Takes any bytes and comes back.
+type Fuzzed = fn(&[u8]);
+
+/// Every fuzzed function by its name, which is that of its corpus.
+pub const ALL: [(&str, Fuzzed); 5] = [
+    ("frame", frame),
+    ("token", token),
+    ("publish", publish),
+    ("rows", rows),
+    ("pattern", pattern),
+];
+
+const KEY: &[u8] = b"a key that only this file knows";
+const NOW: i64 = 1_800_000_000_000;
+
+/// A frame of a device, and the bodies of `ack` and `nack`. What is taken can be rendered again.
+pub fn frame(data: &[u8]) {
+    let limits = Limits::default();
+    if let Ok(text) = std::str::from_utf8(data) {
+        match FromDevice::parse(text, &limits) {
+            Ok(FromDevice::Publish { to, draft, .. }) => {
+                assert!(draft.size <= limits.max_payload_bytes);
+                let message = message(to, draft);
+                let frame = ToDevice::Message {
+                    message: &message,
+                    attempt: 1,
+                }
+                .to_json();
+                serde_json::from_str::<serde_json::Value>(&frame).expect("a frame is JSON");
+                let stored = serde_json::to_string(&message).expect("a message has a form");
+                serde_json::from_str::<Message>(&stored).expect("a stored message can be read");
+            }
+            Ok(_) => {}
+            Err(bad) => assert!(!bad.problem.detail.is_empty()),
+        }
+    }
+    let _ = parse_ack_body(data);
+    let _ = parse_nack_body(data);
+}
+
+/// A token as it comes, and one whose claims are any bytes and whose signature holds.
+pub fn token(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert!(
+            token::verify(text, KEY, NOW).is_err(),
+            "nobody else has the key"
+        );
+        if let Ok(claims) = serde_json::from_str::<Claims>(text)
+            && let Ok(minted) = token::mint(&claims, KEY)
+            && let Ok(read) = token::verify(&minted, KEY, NOW)
+        {
+            assert_eq!(read, claims);
+            let forged = format!("{minted}x");
+            assert!(token::verify(&forged, KEY, NOW).is_err());
+        }
+    }
+}
+
+/// A publish over HTTP: lines of headers, an empty line, the body.
+pub fn publish(data: &[u8]) {
+    let limits = Limits::default();
+    let end = data
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .unwrap_or(data.len());
+    let (head, body) = data.split_at(end);
+    let head = String::from_utf8_lossy(head);
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+        lines
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    let body = body.get(2..).unwrap_or_default();
+    if let Ok(draft) = Draft::from_http(header, body, &limits) {
+        assert_eq!(draft.size as usize, body.len());
+        let to = Target::Tag("tag".parse().expect("a tag"));
+        assert_eq!(draft.fingerprint(&to), draft.fingerprint(&to));
+        let text = serde_json::to_string(&draft).expect("a draft has a form");
+        serde_json::from_str::<Draft>(&text).expect("a draft can be read");
+    }
+}
+
+/// Patterns and names.
+pub fn pattern(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (pattern, name) = text.split_once('\n').unwrap_or((text, text));
+    let tag = name.parse().map(Target::Tag).ok();
+    let device = name.parse().map(Target::Device).ok();
+    if let Ok(pattern) = Pattern::try_from(pattern.to_owned()) {
+        let both =
+            [&tag, &device].map(|target| target.as_ref().is_some_and(|to| pattern.matches(to)));
+        assert_ne!(both, [true, true], "a pattern is for tags or for devices");
+        assert_eq!(
+            Pattern::try_from(String::from(pattern.clone())),
+            Ok(pattern)
+        );
+    }
+    if let Ok(id) = name.parse::<MessageId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+}
+
+/// A mailbox over a store that answers anything: it fails, or goes on, but comes back.
+pub fn rows(data: &[u8]) {
+    let store = Anything(RefCell::new(data.to_vec()));
+    let now = Now {
+        at: NOW,
+        pong_at: None,
+        random: 7,
+    };
+    let attachment = String::from_utf8_lossy(data).into_owned();
+    let Ok(mut mailbox) = Mailbox::open(store, Limits::default(), &[attachment], None, now) else {
+        return;
+    };
+    let claims = Claims {
+        device: "device".parse().expect("a device"),
+        issued_at: NOW / 1000,
+        expires_at: None,
+        publish: None,
+        revocations: None,
+    };
+    let draft = || Draft::from_http(|_| None, b"payload", &Limits::default()).expect("a draft");
+    let to = || Target::Device("device".parse().expect("a device"));
+    let terms = Terms {
+        wait: 1,
+        again: true,
+        after: None,
+        until: NOW + 1,
+    };
+    let id = message(to(), draft()).id;
+    // A failed store ends a mailbox; each of these is one that it may come to first.
+    let _ = mailbox.alarm(now);
+    let _ = mailbox.connect(1, &claims, now);
+    let _ = mailbox.deliver(message(to(), draft()), terms, now);
+    let _ = mailbox.ack(id, None, now);
+    let _ = mailbox.poll(10, now);
+    let _ = mailbox.publish(
+        to(),
+        vec!["device".parse().expect("a device")],
+        draft(),
+        now,
+    );
+    let _ = mailbox.trace(id);
+    let _ = mailbox.messages(None, None, 10);
+    let _ = mailbox.cancel(id, now);
+    let _ = mailbox.closed(1, now);
+    let _ = mailbox.remove(now);
+    drop(mailbox.take_effects());
+}
+
+fn message(to: Target, draft: Draft) -> Message {
+    let from: DeviceId = "sender".parse().expect("a device");
+    draft.into_message(MessageId::next(&from, NOW, None, 1), from, to, NOW)
+}
+
+/// Answers each statement with rows made of the input's bytes, until they are used up.
+struct Anything(RefCell<Vec<u8>>);
+
+impl Store for Anything {
+    fn run(&self, _: &str, _: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut data = self.0.borrow_mut();
+        let mut next = || data.pop().unwrap_or(0);
+        let rows = next() % 3;
+        let mut value = || match next() % 6 {
+            0 => Value::Null,
+            1 => Value::Int(i64::from(next())),
+            2 => Value::Int(NOW + i64::from(next())),
+            3 => Value::Blob((0..16).map(|_| next()).collect()),
+            4 => Value::Text(JSON[usize::from(next()) % JSON.len()].to_owned()),
+            _ => Value::Text((0..next() % 32).map(|_| char::from(next())).collect()),
+        };
+        let columns = |_| Row::new((0..12).map(|_| value()).collect());
+        Ok((0..rows).map(columns).collect())
+    }
+}
+
+/// Texts that stand in rows, so that not every input fails at the first column.
+const JSON: [&str; 8] = [
+    "device",
+    "[]",
+    "[1,2]",
+    r#"{"tag":"t"}"#,
+    r#"{"device":"d","state":"held","at":1,"attempts":0}"#,
+    r#"[{"device":"device","state":"sent","at":1,"attempts":1,"steps":[{"event":"sent","at":1,"attempt":1}]}]"#,
+    r#"{"id":"01M84V6H7E8KERR7N58XF8W742","from":"a","to":{"device":"b"},"sent_at":1,"expires_at":9,"urgency":"normal","topic":null,"size":1,"content_type":"a/b","payload":1}"#,
+    r#"{"seq":1,"id":"01M84V6H7E8KERR7N58XF8W742","device":"d","state":"delivered","at":1}"#,
+];
