@@ -26,7 +26,7 @@ use tagpost_core::token::{self, Claims};
 type Fuzzed = fn(&[u8]);
 
 /// Every fuzzed function by its name, which is that of its corpus.
-pub const ALL: [(&str, Fuzzed); 5] = [
+pub(crate) const ALL: [(&str, Fuzzed); 5] = [
     ("frame", frame),
     ("token", token),
     ("publish", publish),
@@ -38,7 +38,7 @@ const KEY: &[u8] = b"a key that only this file knows";
 const NOW: i64 = 1_800_000_000_000;
 
 /// A frame of a device, and the bodies of `ack` and `nack`. What is taken can be rendered again.
-pub fn frame(data: &[u8]) {
+pub(crate) fn frame(data: &[u8]) {
     let limits = Limits::default();
     if let Ok(text) = std::str::from_utf8(data) {
         match FromDevice::parse(text, &limits) {
@@ -63,7 +63,7 @@ pub fn frame(data: &[u8]) {
 }
 
 /// A token as it comes, and one whose claims are any bytes and whose signature holds.
-pub fn token(data: &[u8]) {
+pub(crate) fn token(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         assert!(
             token::verify(text, KEY, NOW).is_err(),
@@ -81,7 +81,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// A publish over HTTP: lines of headers, an empty line, the body.
-pub fn publish(data: &[u8]) {
+pub(crate) fn publish(data: &[u8]) {
     let limits = Limits::default();
     let end = data
         .windows(2)
@@ -106,7 +106,7 @@ pub fn publish(data: &[u8]) {
 }
 
 /// Patterns and names.
-pub fn pattern(data: &[u8]) {
+pub(crate) fn pattern(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -128,7 +128,7 @@ pub fn pattern(data: &[u8]) {
 }
 
 /// A mailbox over a store that answers anything: it fails, or goes on, but comes back.
-pub fn rows(data: &[u8]) {
+pub(crate) fn rows(data: &[u8]) {
     let store = Anything(RefCell::new(data.to_vec()));
     let now = Now {
         at: NOW,
