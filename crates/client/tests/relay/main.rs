@@ -14,6 +14,7 @@
 mod command;
 mod connection;
 mod delivery;
+mod listen;
 mod publishing;
 mod resources;
 mod support;

@@ -1,4 +1,6 @@
 //! The command line: every command, flag and environment variable, with examples for each.
+//!
+//! It is long because it is the command's documentation, too, and is read from top to bottom like one.
 
 use std::path::PathBuf;
 

@@ -2,6 +2,7 @@
 
 mod network;
 mod relay;
+mod shell;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) use network::Network;
 pub(crate) use relay::{ADMIN_KEY, Device, Relay, TOKEN_KEY};
+pub(crate) use shell::Shell;
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
