@@ -67,7 +67,7 @@ codes! {
     TooManyRequests = "too_many_requests", 429, "Too many publishes";
     /// Something failed inside; it is in the service's log.
     Internal = "internal", 500, "Something failed inside";
-    /// A part of the service could not be reached in time; nothing was accepted.
+    /// A part of the service could not be reached in time; the same request may be repeated.
     Unavailable = "unavailable", 503, "The service is not ready for this";
 }
 

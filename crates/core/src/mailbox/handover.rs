@@ -14,7 +14,7 @@ use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
 /// A call to deliver is void after so many milliseconds beyond its wait: nobody listens any more.
-const CALL_SLACK: Millis = 10_000;
+const CALL_SLACK: Millis = 4_000;
 
 impl<S: Store> Mailbox<S> {
     /// Calls every mailbox of a publish that nothing waits for already.
@@ -195,6 +195,21 @@ impl<S: Store> Mailbox<S> {
         };
         for (connection, reference) in &frames {
             self.send_published(*connection, reference.as_deref(), &trace);
+        }
+        let live = self.link.as_ref().map(|link| link.id);
+        if !frames.is_empty()
+            && !frames
+                .iter()
+                .any(|(connection, _)| Some(*connection) == live)
+        {
+            // The connection that asked is gone, and the answer with it.
+            for delivery in trace
+                .deliveries
+                .iter()
+                .filter(|delivery| delivery.state.is_last())
+            {
+                self.give_receipt(id, delivery, now)?;
+            }
         }
         if trace.is_settled() {
             self.effects.push(Effect::Settled(id));

@@ -18,6 +18,9 @@ use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
+/// How long after it was accepted a message that must be there now or never is in time.
+const NOW: Millis = 10_000;
+
 /// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -96,7 +99,8 @@ impl<S: Store> Mailbox<S> {
         }
         let first = |state| Delivery::first(device.clone(), state, now.at);
         let now_or_never = message.expires_at <= message.sent_at;
-        if message.expires_at <= now.at && !now_or_never {
+        let missed = now_or_never && now.at > message.sent_at + NOW;
+        if missed || (message.expires_at <= now.at && !now_or_never) {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
         let replaced = self.same_topic(&message)?;
@@ -109,19 +113,15 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
         }
         self.check_link(now)?;
-        if now_or_never && self.link.is_none() {
+        // What waits goes first, and may turn out to be on the wire already.
+        self.pump(now)?;
+        if now_or_never && !self.is_free() {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
         for (id, _) in replaced {
             self.conclude(id, State::Replaced, now, |delivery| delivery)?;
         }
-        // What waits goes first, and may turn out to be on the wire already.
-        self.pump(now)?;
-        let window = self
-            .link
-            .as_ref()
-            .map_or(0, |link| link.window(&self.limits));
-        if window > 0 && !self.inbox.backlog {
+        if self.is_free() {
             // A message that must be there now or never has at least a second to be acknowledged.
             let wait = if now_or_never {
                 terms.wait.max(1000)
@@ -129,9 +129,6 @@ impl<S: Store> Mailbox<S> {
                 terms.wait
             };
             return self.deliver_unstored(message, wait, now);
-        }
-        if now_or_never {
-            return Ok(self.never_stored(message.id, first(State::Expired)));
         }
         inbox_rows::insert(&self.store, &message, now.at, None)?;
         self.inbox.messages += 1;
@@ -144,6 +141,12 @@ impl<S: Store> Mailbox<S> {
         self.wake_by(message.expires_at);
         self.effects.push(Effect::Ready);
         Ok(Accepted::Answer(Delivered::Known(first(State::Held))))
+    }
+
+    /// Whether a message can go on the wire at once, because nothing waits before it.
+    fn is_free(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.window(&self.limits) > 0) && !self.inbox.backlog
     }
 
     fn deliver_unstored(

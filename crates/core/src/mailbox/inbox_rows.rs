@@ -354,6 +354,19 @@ fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, St
         .collect()
 }
 
+/// Messages that were sent and were not to be sent again until now.
+pub(super) fn leases_over(
+    store: &impl Store,
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox INDEXED BY inbox_again WHERE attempts > 0 AND settled IS NULL \
+         AND retry_at > 0 AND retry_at <= ? LIMIT ?"
+    );
+    read(store, &sql, &[now.into(), limit.into()])
+}
+
 /// How many messages were sent and may not be sent again yet.
 pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \

@@ -34,7 +34,7 @@ pub(super) const CALLS: usize = 500;
 /// The part of a job that is being handed over.
 #[derive(Debug)]
 pub(super) struct Work {
-    id: MessageId,
+    pub(super) id: MessageId,
     /// Calls under way.
     open: usize,
     /// What was taken.
@@ -114,19 +114,25 @@ impl<S: Store> Mailbox<S> {
             self.hand_over_part(&message, next, now);
             return Ok(());
         }
-        if self
-            .outbox
-            .waiting
-            .values()
-            .any(|line| line.contains(&job.id))
-        {
+        let lines = self.outbox.waiting.values();
+        let mut lines = lines.filter(|line| line.contains(&job.id)).peekable();
+        if lines.peek().is_none() {
+            return job_rows::delete_job(&self.store, job.id);
+        }
+        if lines.all(|line| line.first() != Some(&job.id)) {
+            // It only waits for others, and is looked at when they have been.
+            let older = job_rows::jobs(&self.store)?
+                .into_iter()
+                .take_while(|other| other.id < job.id);
+            let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
+            job.retry_at = tried_at.max(now.at + FIRST_RETRY);
+        } else {
             job.tries += 1;
             job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
-            job_rows::save_job(&self.store, &job)?;
-            self.wake_by(job.retry_at);
-            return Ok(());
         }
-        job_rows::delete_job(&self.store, job.id)
+        job_rows::save_job(&self.store, &job)?;
+        self.wake_by(job.retry_at);
+        Ok(())
     }
 
     /// Whether a delivery has to be handed over and no older message to its device has to be first.
@@ -206,9 +212,11 @@ impl<S: Store> Mailbox<S> {
             now,
         )?;
         if self.outbox.calls_left > 0 {
-            return self.work(now);
+            self.work(now)?;
         }
-        self.wake_by(now.at);
-        Ok(())
+        match self.outbox.work {
+            Some(_) => Ok(()),
+            None => self.set_alarm(now),
+        }
     }
 }

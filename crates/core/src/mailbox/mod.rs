@@ -207,6 +207,9 @@ impl<S: Store> Mailbox<S> {
     /// The store failed.
     pub fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.alarm = None;
+        // What this event does need not be asked for, as opening the mailbox for it has done.
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Alarm(_)));
         if self.account.is_none() {
             return Ok(());
         }

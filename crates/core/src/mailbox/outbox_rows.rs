@@ -13,8 +13,8 @@ use crate::trace::Trace;
 /// How many deliveries stand in one row.
 pub(super) const PART: usize = 100;
 
-/// A list of messages ends once it has so many deliveries.
-const LIST_DELIVERIES: usize = 10_000;
+/// A list of messages ends once it has about so many bytes.
+const LIST_BYTES: usize = 1 << 20;
 
 /// The row of a message that this device sent.
 #[derive(Debug)]
@@ -246,23 +246,26 @@ pub(super) fn list(
     limit: u32,
 ) -> Result<(Vec<Trace>, bool), StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT ?"
+        "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
     );
-    let before = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
     let states = state.map_or(-1, State::bit);
-    let rows = store.run(&sql, &[before, states.into(), limit.into()])?;
-    let full = rows.len() >= limit as usize;
-    let mut traces = Vec::new();
-    let mut deliveries = 0;
-    for row in rows {
-        if deliveries >= LIST_DELIVERIES {
-            return Ok((traces, true));
-        }
+    let (mut traces, mut before, mut size) = (Vec::new(), before, 0);
+    while traces.len() < limit as usize && size < LIST_BYTES {
+        let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+        let Some(row) = store.run(&sql, &[end, states.into()])?.pop() else {
+            return Ok((traces, false));
+        };
         let trace = complete(store, Sent::read(row)?)?;
-        deliveries += trace.deliveries.len();
+        size += trace.deliveries.iter().map(weight).sum::<usize>();
+        before = Some(trace.id);
         traces.push(trace);
     }
-    Ok((traces, full))
+    Ok((traces, true))
+}
+
+/// About how many bytes a delivery takes in a list.
+fn weight(delivery: &Delivery) -> usize {
+    100 + delivery.reply.as_ref().map_or(0, |reply| reply.get().len())
 }
 
 /// The newest id.
@@ -273,10 +276,13 @@ pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError
     row.map(|mut row| row.id()).transpose()
 }
 
-/// When the oldest message was accepted.
+/// When the oldest of the messages that are done was done.
 pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
     let row = store
-        .run("SELECT accepted_at FROM outbox ORDER BY id LIMIT 1", &[])?
+        .run(
+            "SELECT done_at FROM outbox WHERE done_at IS NOT NULL ORDER BY id LIMIT 1",
+            &[],
+        )?
         .pop();
     row.map(|mut row| row.int()).transpose()
 }

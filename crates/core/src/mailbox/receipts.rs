@@ -152,7 +152,7 @@ impl<S: Store> Mailbox<S> {
         Ok((changed, done))
     }
 
-    fn give_receipt(
+    pub(super) fn give_receipt(
         &mut self,
         id: MessageId,
         delivery: &Delivery,

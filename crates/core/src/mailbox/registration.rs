@@ -1,7 +1,7 @@
 //! A mailbox's device comes, has its tokens revoked, and goes.
 
 use super::inbox_rows;
-use super::{Account, Failure, Mailbox};
+use super::{Account, Effect, Failure, Mailbox};
 use crate::call::Registered;
 use crate::delivery::State;
 use crate::id::DeviceId;
@@ -20,8 +20,14 @@ impl<S: Store> Mailbox<S> {
     /// Whether the bearer of these claims may act for this device.
     ///
     /// # Errors
-    /// `unauthorized` if the token was revoked.
-    pub fn admit(&self, claims: &Claims) -> Result<(), Problem> {
+    /// `unauthorized` if the token was revoked or has expired.
+    pub fn admit(&self, claims: &Claims, now: Now) -> Result<(), Problem> {
+        if claims
+            .expires_at
+            .is_some_and(|at| at.saturating_mul(1000) <= now.at)
+        {
+            return Err(Problem::new(Code::Unauthorized, "the token has expired"));
+        }
         match &self.account {
             Some(account) if !account.admits(claims) => {
                 Err(Problem::new(Code::Unauthorized, "the token was revoked"))
@@ -69,6 +75,8 @@ impl<S: Store> Mailbox<S> {
         account.revoke(now.at);
         account.save(&self.store)?;
         let registered = account.registered(false);
+        // Polls look at their tokens again.
+        self.effects.push(Effect::Ready);
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
         Ok(registered)
     }
@@ -111,7 +119,7 @@ impl<S: Store> Mailbox<S> {
         account.last_seen_at = None;
         account.save(&self.store)?;
         let registered = account.registered(true);
-        self.effects.push(super::Effect::Ready);
+        self.effects.push(Effect::Ready);
         Ok(registered)
     }
 }

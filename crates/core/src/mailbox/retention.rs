@@ -4,7 +4,7 @@
 //! became due in a sixteenth of the retention time, at most an hour.
 
 use super::Mailbox;
-use super::jobs::SAFETY_DELAY;
+use super::jobs::{FIRST_RETRY, SAFETY_DELAY};
 use super::{job_rows, outbox_rows, receipt_rows};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -66,12 +66,19 @@ impl<S: Store> Mailbox<S> {
     /// When the outbox has something to do: a job, or something to clean up.
     pub(super) fn outbox_due(&self, now: Now) -> Result<Option<Millis>, StoreError> {
         let busy = |job: &job_rows::Job| {
-            self.outbox.work.is_some() || self.outbox.publishing.contains_key(&job.id)
+            let worked_on = self
+                .outbox
+                .work
+                .as_ref()
+                .is_some_and(|work| work.id == job.id);
+            worked_on || self.outbox.publishing.contains_key(&job.id)
         };
         let jobs = job_rows::jobs(&self.store)?;
         let jobs = jobs.iter().map(|job| {
             if busy(job) {
                 job.retry_at.max(now.at + SAFETY_DELAY)
+            } else if self.outbox.work.is_some() {
+                job.retry_at.max(now.at + FIRST_RETRY)
             } else {
                 job.retry_at
             }

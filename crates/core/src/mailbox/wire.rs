@@ -183,7 +183,7 @@ impl<S: Store> Mailbox<S> {
     /// Messages that were sent before, are not on the wire, and whose time is up: given up after the
     /// last attempt, else free to be sent again.
     fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
-        for mut held in inbox_rows::sent_before(&self.store, None, Some(now.at), 500)? {
+        for mut held in inbox_rows::leases_over(&self.store, now.at, 500)? {
             if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
                 continue;
             }
@@ -191,10 +191,8 @@ impl<S: Store> Mailbox<S> {
                 let delivery = held.delivery(device, false).then(last, now.at);
                 self.settle(held, delivery, now)?;
             } else {
-                if held.retry_at > 0 {
-                    held.retry_at = 0;
-                    inbox_rows::save_attempts(&self.store, &held)?;
-                }
+                held.retry_at = 0;
+                inbox_rows::save_attempts(&self.store, &held)?;
                 self.inbox.again = true;
                 self.inbox.backlog = true;
                 self.effects.push(Effect::Ready);
@@ -215,29 +213,35 @@ impl<S: Store> Mailbox<S> {
         };
         self.seen_polling(now)?;
         let linked = self.link.as_ref().map_or(0, |_| self.limits.max_in_flight);
-        let before = inbox_rows::sent_before(&self.store, None, Some(now.at), limit + linked)?;
-        let never = inbox_rows::never_sent(&self.store, None, limit + linked)?;
         let mut bytes = 0;
-        for mut held in before.into_iter().chain(never) {
-            if taken.len() >= limit as usize || bytes >= POLL_BYTES {
-                break;
+        loop {
+            let before = inbox_rows::sent_before(&self.store, None, Some(now.at), limit + linked)?;
+            let never = inbox_rows::never_sent(&self.store, None, limit + linked)?;
+            let mut ended = false;
+            for mut held in before.into_iter().chain(never) {
+                if taken.len() >= limit as usize || bytes >= POLL_BYTES {
+                    break;
+                }
+                if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
+                    continue;
+                }
+                if let Some(last) = self.must_end(&held, now) {
+                    let delivery = held.delivery(&device, false).then(last, now.at);
+                    self.settle(held, delivery, now)?;
+                    ended = true;
+                    continue;
+                }
+                let due_at = now.at + self.backoff(held.attempts + 1);
+                held.send(now.at, due_at);
+                inbox_rows::save_attempts(&self.store, &held)?;
+                self.wake_by(due_at);
+                bytes += held.size;
+                taken.push((inbox_rows::message(&self.store, held.key)?, held.attempts));
             }
-            if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
-                continue;
+            if !(taken.is_empty() && ended) {
+                return Ok(taken);
             }
-            if let Some(last) = self.must_end(&held, now) {
-                let delivery = held.delivery(&device, false).then(last, now.at);
-                self.settle(held, delivery, now)?;
-                continue;
-            }
-            let due_at = now.at + self.backoff(held.attempts + 1);
-            held.send(now.at, due_at);
-            inbox_rows::save_attempts(&self.store, &held)?;
-            self.wake_by(due_at);
-            bytes += held.size;
-            taken.push((inbox_rows::message(&self.store, held.key)?, held.attempts));
         }
-        Ok(taken)
     }
 
     /// How many messages a poll took that are not acknowledged.

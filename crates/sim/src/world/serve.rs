@@ -152,7 +152,7 @@ impl World<'_> {
         claims: &Claims,
     ) -> Checked<Option<Result<(), Problem>>> {
         let admitted = self.event(object, |mailbox, now| {
-            if let Err(problem) = mailbox.admit(claims) {
+            if let Err(problem) = mailbox.admit(claims, now) {
                 return Ok(Err(problem));
             }
             if !mailbox.is_registered() {
