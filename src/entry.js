@@ -63,6 +63,9 @@ export class Mailbox extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     ctx.setHibernatableWebSocketEventTimeout(SOCKET_EVENT_LIMIT);
+    // What goes on after an event is lost with the wasm instance like a call is.
+    const { waitUntil } = ctx;
+    ctx.waitUntil = (promise) => waitUntil.call(ctx, this.#guard("background", () => promise));
     this.#rust = new RustMailbox(ctx, env);
   }
 
@@ -86,9 +89,13 @@ export class Mailbox extends DurableObject {
     return this.#call("webSocketError", ws, error);
   }
 
-  async #call(event, ...args) {
+  #call(event, ...args) {
+    return this.#guard(event, () => this.#rust[event](...args));
+  }
+
+  async #guard(event, call) {
     try {
-      return await contained(() => this.#rust[event](...args));
+      return await contained(call);
     } catch (error) {
       const cause = String(error);
       console.error(JSON.stringify({ level: "error", event: "mailbox_ended", in: event, cause }));

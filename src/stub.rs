@@ -16,8 +16,11 @@ use worker::{Delay, Env, Headers, Method, RequestInit, Response};
 
 use crate::respond::{Error, cause};
 
-/// How long a mailbox may take beyond what it was asked to wait.
+/// How long a mailbox may take beyond what it was asked to wait, when a client is waiting for it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for a call of the service itself. It is shorter, so that a mailbox that calls one which hangs
+/// still answers the client that waits for it.
+const OWN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The header that names the device in a [`connect`].
 pub(crate) const DEVICE: &str = "tagpost-device";
@@ -33,14 +36,23 @@ pub(crate) async fn call(
     request: &Request,
     client: &Headers,
 ) -> Result<Response, Error> {
+    send(env, request, faults(client)?, PATIENCE).await
+}
+
+async fn send(
+    env: &Env,
+    request: &Request,
+    headers: Headers,
+    patience: Duration,
+) -> Result<Response, Error> {
     let body = serde_json::to_string(request)
         .map_err(|error| Error::internal("call_not_rendered", error))?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
-        .with_headers(faults(client)?)
+        .with_headers(headers)
         .with_body(Some(body.into()));
     let call = worker::Request::new_with_init("https://mailbox/", &init)?;
-    fetch(env, &request.device, call, wait(&request.call)).await
+    fetch(env, &request.device, call, wait(&request.call) + patience).await
 }
 
 /// Asks a mailbox on behalf of the service itself; answers the text of what it answers.
@@ -48,7 +60,7 @@ pub(crate) async fn call(
 /// # Errors
 /// Also where the mailbox answers with a problem: [`Error::Answered`] holds it.
 pub(crate) async fn ask(env: &Env, request: &Request) -> Result<String, Error> {
-    let mut response = call(env, request, &Headers::new()).await?;
+    let mut response = send(env, request, Headers::new(), OWN_PATIENCE).await?;
     if response.status_code() >= 300 {
         return Err(Error::Answered(Box::new(response)));
     }
@@ -79,20 +91,20 @@ pub(crate) async fn connect(
     let mut init = RequestInit::new();
     init.with_headers(headers);
     let handshake = worker::Request::new_with_init("https://mailbox/connect", &init)?;
-    fetch(env, &caller.device, handshake, Duration::ZERO).await
+    fetch(env, &caller.device, handshake, PATIENCE).await
 }
 
 async fn fetch(
     env: &Env,
     device: &DeviceId,
     request: worker::Request,
-    wait: Duration,
+    limit: Duration,
 ) -> Result<Response, Error> {
     let mailbox = env
         .durable_object("MAILBOX")?
         .get_by_name(device.as_str())?;
     let answer = pin!(mailbox.fetch_with_request(request));
-    match select(answer, Delay::from(wait + PATIENCE)).await {
+    match select(answer, Delay::from(limit)).await {
         Either::Left((Ok(response), _)) => {
             // A fetched answer's headers are read-only; on their way out some are added.
             let headers = response.headers().clone();
@@ -107,7 +119,7 @@ async fn fetch(
             event: "mailbox_timed_out",
             cause: format!(
                 "mailbox of {device}: no answer within {} s",
-                (wait + PATIENCE).as_secs()
+                limit.as_secs()
             ),
         }),
     }

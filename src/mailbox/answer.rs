@@ -13,7 +13,7 @@ use tagpost_core::frame::inbox_json;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{Accepted, Cancelled, Failure, Published, Terms};
 use tagpost_core::message::{Message, Target};
-use tagpost_core::problem::Problem;
+use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::Draft;
 use tagpost_core::token::Claims;
 use tagpost_core::trace::{Answer, Trace};
@@ -27,17 +27,27 @@ use crate::{directory, fault, log, stub};
 /// What a caller is answered if it cannot have what it asked for.
 type Asked<T> = worker::Result<Result<T, Problem>>;
 
+/// How long a cancellation is waited for before the trace is answered as it is, in milliseconds.
+const CANCEL_WAIT: i64 = 5_000;
+
 impl Object {
     /// Answers one call.
     pub(super) async fn answer(
         self: &Rc<Self>,
         mut request: worker::Request,
     ) -> worker::Result<Response> {
+        // A call that cannot be read comes from another version of the service: this object is as good as
+        // before.
         let Request {
             device,
             caller,
             call,
-        } = serde_json::from_str(&request.text().await?)?;
+        } = match serde_json::from_str(&request.text().await?) {
+            Ok(request) => request,
+            Err(error) => {
+                return Ok(Error::internal("call_not_understood", error).into_response());
+            }
+        };
         fault::cause(call.name(), &request).await?;
         if let Some(claims) = &caller
             && let Err(problem) = self.admit(&device, claims).await?
@@ -53,7 +63,7 @@ impl Object {
                 before,
             } => self.messages(state, limit, before),
             Call::Cancel { id } => self.cancel(id).await,
-            Call::Inbox { limit, wait } => self.poll(limit, wait).await,
+            Call::Inbox { limit, wait } => self.poll(limit, wait, caller.as_ref()).await,
             Call::Ack { id, reply } => {
                 self.event(|mailbox, now| mailbox.ack(id, reply, now))?;
                 Ok(respond::empty(204))
@@ -98,23 +108,34 @@ impl Object {
 
     /// Lets the bearer of a token that holds act for this device, which is known from then on.
     pub(super) async fn admit(self: &Rc<Self>, device: &DeviceId, claims: &Claims) -> Asked<()> {
-        let admitted =
-            |mailbox: &mut super::Core| Ok((mailbox.admit(claims), mailbox.is_registered()));
-        match self.event(|mailbox, _| admitted(mailbox))? {
+        let admitted = |mailbox: &mut super::Core, now| {
+            Ok((mailbox.admit(claims, now), mailbox.is_registered()))
+        };
+        match self.event(admitted)? {
             (Err(problem), _) => return Ok(Err(problem)),
             (Ok(()), true) => return Ok(Ok(())),
             (Ok(()), false) => {}
         }
-        directory::register(&directory::database(&self.env)?, device, clock()).await?;
+        if let Err(error) = self.enter(device).await {
+            error.log();
+            let detail = "the device could not be entered into the directory; nothing was accepted";
+            return Ok(Err(Problem::new(Code::Unavailable, detail)));
+        }
         log::info("registered", &[("device", device.as_str())]);
         // The token may have been revoked while the directory was asked.
         self.ask(|mailbox, now| {
-            mailbox.admit(claims)?;
+            mailbox.admit(claims, now)?;
             mailbox
                 .register(device, now)
                 .map(drop)
                 .map_err(Failure::from)
         })
+    }
+
+    async fn enter(&self, device: &DeviceId) -> Result<(), Error> {
+        let db = directory::database(&self.env)?;
+        directory::register(&db, device, clock()).await?;
+        Ok(())
     }
 
     async fn publish(
@@ -158,7 +179,9 @@ impl Object {
         match (accepted, waiting) {
             (Accepted::Answer(delivered), _) => Ok(delivered),
             (Accepted::Wait(_), Some((waiting, until))) => {
-                match within(waiting, until - clock()).await {
+                let delivered = within(waiting, until - clock()).await;
+                self.waiting.deliveries.tidy(&id);
+                match delivered {
                     Some(delivered) => Ok(delivered),
                     None => self.event(|mailbox, now| mailbox.wait_is_over(id, now)),
                 }
@@ -173,6 +196,7 @@ impl Object {
         let open = found.as_ref().is_ok_and(|(trace, _)| !trace.is_settled());
         let found = if open && wait > 0 {
             within(self.waiting.traces.add(id), until - clock()).await;
+            self.waiting.traces.tidy(&id);
             self.ask(|mailbox, _| mailbox.trace(id))?
         } else {
             found
@@ -233,7 +257,9 @@ impl Object {
         };
         self.perform(effects);
         if let Some(waiting) = waiting {
-            waiting.await.map_err(|_| "a cancellation was lost")?;
+            // The rest of a large tag is taken back after the answer.
+            within(waiting, CANCEL_WAIT).await;
+            self.waiting.cancels.tidy(&id);
             return self.trace(id, 0).await;
         }
         answered(cancelled, |cancelled| match cancelled {
@@ -242,17 +268,32 @@ impl Object {
         })
     }
 
-    async fn poll(self: &Rc<Self>, limit: u32, wait: u32) -> worker::Result<Response> {
+    async fn poll(
+        self: &Rc<Self>,
+        limit: u32,
+        wait: u32,
+        caller: Option<&Claims>,
+    ) -> worker::Result<Response> {
         let until = clock() + i64::from(wait) * 1000;
         loop {
-            let messages = self.event(|mailbox, now| mailbox.poll(limit, now))?;
+            // A token can be revoked, or expire, while its poll waits.
+            let messages = self.ask(|mailbox, now| {
+                caller.map_or(Ok(()), |claims| mailbox.admit(claims, now))?;
+                Ok(mailbox.poll(limit, now)?)
+            })?;
+            let messages = match messages {
+                Ok(messages) => messages,
+                Err(problem) => return Ok(respond::problem(&problem)),
+            };
             if !messages.is_empty() || clock() >= until {
                 let messages = messages
                     .iter()
                     .map(|(message, attempt)| (message, *attempt));
                 return Ok(respond::json_text(200, inbox_json(messages)));
             }
-            within(self.waiting.polls.add(()), until - clock()).await;
+            let polls = &self.waiting.polls;
+            within(polls.add(()), until - clock()).await;
+            polls.tidy(&());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Requests that wait for something to happen in the mailbox.
 //!
-//! Each waits for one thing with a channel of its own. Who gave up is forgotten when the thing happens.
+//! Each waits for one thing with a channel of its own; who gives up says so with [`Waiters::tidy`].
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,6 +49,17 @@ impl<K: Eq + Hash, T: Clone> Waiters<K, T> {
         same.retain(|sender| !sender.is_canceled());
         same.push(sender);
         receiver
+    }
+
+    /// Forgets those that gave up waiting.
+    pub(super) fn tidy(&self, key: &K) {
+        let mut waiters = self.0.borrow_mut();
+        if let Some(same) = waiters.get_mut(key) {
+            same.retain(|sender| !sender.is_canceled());
+            if same.is_empty() {
+                waiters.remove(key);
+            }
+        }
     }
 
     /// It has happened.
