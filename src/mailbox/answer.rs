@@ -98,8 +98,8 @@ impl Object {
                     .await?,
             ),
             Call::Receipts { settled } => {
-                self.event(|mailbox, now| mailbox.receipts(settled, now))?;
-                json::<[(); 0]>(&[])
+                let taken = self.ask(|mailbox, now| mailbox.receipts(settled, now))?;
+                answered(taken, |()| json::<[(); 0]>(&[]))
             }
             Call::Withdraw { id } => json(&self.event(|mailbox, now| mailbox.withdraw(id, now))?),
             Call::Look { id } => json(&self.event(|mailbox, now| mailbox.look(id, now))?),
@@ -249,8 +249,7 @@ impl Object {
     }
 
     async fn cancel(self: &Rc<Self>, id: MessageId) -> worker::Result<Response> {
-        let (cancelled, effects) =
-            self.handle(|mailbox, now| problem_or(mailbox.cancel(id, now)))?;
+        let (cancelled, effects) = self.handle(|mailbox, _| problem_or(mailbox.cancel(id)))?;
         let waiting = match &cancelled {
             Ok(Cancelled::Wait(id)) => Some(self.waiting.cancels.add(*id)),
             _ => None,

@@ -47,6 +47,7 @@ impl Plan {
             tags,
             weather: weather(rng),
             bare: happens(rng, BARE),
+            sleeps: rng.bool(),
             ops: Vec::new(),
         };
         plan.ops = Operations::new(rng, &plan).take(count);

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) weather: Weather,
     /// Whether each mailbox starts without tables, as in the product; else they are made beforehand.
     pub(crate) bare: bool,
+    /// Whether mailboxes that are idle leave memory as soon as they may.
+    pub(crate) sleeps: bool,
     /// What is done, in this order.
     pub(crate) ops: Vec<Op>,
 }

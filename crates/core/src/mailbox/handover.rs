@@ -13,8 +13,9 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// A call to deliver is void after so many milliseconds beyond its wait: nobody listens any more.
-const CALL_SLACK: Millis = 4_000;
+/// A call to deliver is void after so many milliseconds beyond its wait. Its caller listens for two seconds
+/// longer, because two mailboxes' clocks may differ.
+const CALL_SLACK: Millis = 2_000;
 
 impl<S: Store> Mailbox<S> {
     /// Calls every mailbox of a publish that nothing waits for already.
@@ -27,13 +28,13 @@ impl<S: Store> Mailbox<S> {
         let Some(publishing) = self.outbox.publishing.get(&id) else {
             return Ok(());
         };
-        let free = |device: &&DeviceId| !self.outbox.waiting.contains_key(*device);
-        let devices = publishing
-            .deliveries
-            .iter()
-            .map(|delivery| &delivery.device);
-        let devices: Vec<DeviceId> = devices.filter(free).cloned().collect();
         let message = publishing.message.clone();
+        let waits = |delivery: &&Delivery| self.outbox.waiting.contains_key(&delivery.device);
+        let (behind, free): (Vec<&Delivery>, Vec<&Delivery>) =
+            publishing.deliveries.iter().partition(waits);
+        let devices: Vec<DeviceId> = free.into_iter().map(|it| it.device.clone()).collect();
+        let behind: Vec<Delivery> = behind.into_iter().cloned().collect();
+        self.wait_in_line(id, &behind);
         let open = devices.len();
         for device in devices {
             self.call_deliver(&device, message.clone(), wait, false, now);
@@ -129,7 +130,16 @@ impl<S: Store> Mailbox<S> {
             if let Some(known) = known.filter(|known| !known.state.is_last()) {
                 *known = delivery;
             }
+        } else {
+            // What is published meanwhile goes behind this one.
+            let deliveries = publishing.deliveries.iter();
+            let missed = deliveries.filter(|delivery| delivery.device == *device);
+            let missed: Vec<Delivery> = missed.cloned().collect();
+            self.wait_in_line(id, &missed);
         }
+        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+            return Ok(());
+        };
         publishing.open = publishing.open.saturating_sub(1);
         if publishing.open == 0 {
             self.answer(id, now)
@@ -153,6 +163,9 @@ impl<S: Store> Mailbox<S> {
             ..
         } = publishing;
         if unknown || self.device().is_none() {
+            for delivery in &deliveries {
+                self.leave_line(id, &delivery.device);
+            }
             if stored {
                 outbox_rows::delete(&self.store, id, key.as_ref().map(IdempotencyKey::as_str))?;
             }

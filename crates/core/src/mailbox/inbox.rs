@@ -104,6 +104,9 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
         let replaced = self.same_topic(&message)?;
+        if replaced.iter().any(|(id, _)| *id > message.id) {
+            return Ok(self.never_stored(message.id, first(State::Replaced)));
+        }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
         let messages =
             self.inbox.messages as usize - replaced.len().min(self.inbox.messages as usize);

@@ -98,13 +98,9 @@ impl<S: Store> Mailbox<S> {
             if next.is_empty() {
                 continue;
             }
-            // A message that must be there now or never has its one chance in the first pass.
-            let last_chance = if message.expires_at > message.sent_at {
-                message.expires_at
-            } else {
-                Millis::MAX
-            };
-            if last_chance <= now.at || (last_chance == Millis::MAX && job.tries > 0) {
+            // Others expire where they are addressed to: only that mailbox knows whether it has them.
+            let now_or_never = message.expires_at <= message.sent_at;
+            if now_or_never && job.tries > 0 {
                 self.expire_waiting(job.id, next, now)?;
                 continue;
             }
@@ -158,18 +154,15 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
+    /// Gives up deliveries that had to be there now or never: they had their one chance.
     fn expire_waiting(
         &mut self,
         id: MessageId,
         devices: Vec<DeviceId>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let mut expired = Vec::new();
-        for device in devices {
-            self.leave_line(id, &device);
-            expired.push((id, Delivery::first(device, State::Expired, now.at)));
-        }
-        self.record(expired, now)
+        let expired = |device| (id, Delivery::first(device, State::Expired, now.at));
+        self.record(devices.into_iter().map(expired).collect(), now)
     }
 
     fn hand_over_part(&mut self, message: &Message, devices: Vec<DeviceId>, now: Now) {
@@ -204,9 +197,6 @@ impl<S: Store> Mailbox<S> {
         }
         let taken = std::mem::take(&mut work.taken);
         self.outbox.work = None;
-        for delivery in &taken {
-            self.leave_line(id, &delivery.device);
-        }
         self.record(
             taken.into_iter().map(|delivery| (id, delivery)).collect(),
             now,

@@ -276,15 +276,15 @@ pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError
     row.map(|mut row| row.id()).transpose()
 }
 
-/// When the oldest of the messages that are done was done.
+/// When the first of the oldest messages that are done was done. Later ones that were done before are
+/// found when these have gone: looking at all would be a scan for each time the mailbox wakes.
 pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
-    let row = store
-        .run(
-            "SELECT done_at FROM outbox WHERE done_at IS NOT NULL ORDER BY id LIMIT 1",
-            &[],
-        )?
-        .pop();
-    row.map(|mut row| row.int()).transpose()
+    let sql = "SELECT min(done_at) FROM \
+               (SELECT done_at FROM outbox WHERE done_at IS NOT NULL ORDER BY id LIMIT 100)";
+    store
+        .run(sql, &[])?
+        .pop()
+        .map_or(Ok(None), |mut row| row.opt_int())
 }
 
 /// Messages that were done by `until`, with their idempotency keys.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use super::outbox_rows::{self, Sent};
 use super::receipt_rows;
-use super::{Effect, Mailbox};
+use super::{Effect, Failure, Mailbox};
 use crate::call::Settled;
 use crate::delivery::Delivery;
 use crate::frame::{Receipt, ToDevice};
 use crate::id::{DeviceId, MessageId};
+use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
@@ -23,15 +24,25 @@ impl<S: Store> Mailbox<S> {
     /// does not know were never answered, or are no longer kept.
     ///
     /// # Errors
-    /// The store failed.
-    pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), StoreError> {
+    /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
+    /// that call is over, or would take it for a new one. The store failed.
+    pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
         if self.device().is_none() {
             return Ok(());
+        }
+        let calling = &self.outbox.calling;
+        let under_way = |settled: &Settled| {
+            let calls = calling.get(&settled.delivery.device);
+            calls.is_some_and(|calls| calls.contains(&settled.id))
+        };
+        if settled.iter().any(under_way) {
+            let detail = "a message is still being handed over";
+            return Err(Problem::new(Code::Unavailable, detail).into());
         }
         let updates = settled
             .into_iter()
             .map(|settled| (settled.id, settled.delivery));
-        self.record(updates.collect(), now)
+        Ok(self.record(updates.collect(), now)?)
     }
 
     /// Records where deliveries stand.
@@ -64,10 +75,10 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
-            for update in updates {
-                replace(&mut publishing.deliveries, update);
-            }
-            outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
+            replace_all(&mut publishing.deliveries, updates);
+            let deliveries = &publishing.deliveries;
+            let done = deliveries.iter().all(|delivery| delivery.state.is_last());
+            outbox_rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
         }
         Ok(())
     }
@@ -90,6 +101,9 @@ impl<S: Store> Mailbox<S> {
             }
             None => self.record_in_parts(&sent, updates, now)?,
         };
+        for delivery in &changed {
+            self.leave_line(id, &delivery.device);
+        }
         for delivery in changed.iter().filter(|delivery| delivery.state.is_last()) {
             self.give_receipt(id, delivery, now)?;
         }

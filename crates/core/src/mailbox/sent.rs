@@ -65,33 +65,19 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// `unknown_message`, or the store failed.
-    pub fn cancel(&mut self, id: MessageId, now: Now) -> Result<Cancelled, Failure> {
+    pub fn cancel(&mut self, id: MessageId) -> Result<Cancelled, Failure> {
         let trace = self.kept(id)?;
-        let mut here = Vec::new();
-        let mut there = Vec::new();
-        for delivery in trace
-            .deliveries
-            .into_iter()
-            .filter(|delivery| !delivery.state.is_last())
-        {
-            let calls = self.outbox.calling.get(&delivery.device);
-            if delivery.is_taken() || calls.is_some_and(|calls| calls.contains(&id)) {
-                there.push(delivery.device);
-            } else {
-                self.leave_line(id, &delivery.device);
-                here.push((
-                    id,
-                    Delivery::first(delivery.device, State::Cancelled, now.at),
-                ));
-            }
-        }
-        self.record(here, now)?;
-        if there.is_empty() {
-            return Ok(Cancelled::Answer(self.kept(id)?));
+        // Also where a delivery has not been taken as far as is known: a call may have arrived whose
+        // answer did not.
+        let open = trace.deliveries.iter();
+        let open = open.filter(|delivery| !delivery.state.is_last());
+        let rest: Vec<DeviceId> = open.map(|delivery| delivery.device.clone()).collect();
+        if rest.is_empty() {
+            return Ok(Cancelled::Answer(trace));
         }
         let withdrawal = Withdrawal {
             calling: BTreeSet::new(),
-            rest: there,
+            rest,
         };
         self.outbox.withdrawing.insert(id, withdrawal);
         self.withdraw_next(id);

@@ -52,13 +52,20 @@ impl<S: Store> Mailbox<S> {
         })
     }
 
-    /// The sender takes a message back.
+    /// The sender takes a message back, also one that has not come.
     ///
     /// # Errors
     /// The store failed.
     pub fn withdraw(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
         self.conclude(id, State::Cancelled, now, |delivery| delivery)?;
-        self.look(id, now)
+        let known = self.look(id, now)?;
+        // The message may still be on its way here: it is cancelled when it comes.
+        if let (Delivered::UnknownMessage, Some(device)) = (&known, self.device().cloned()) {
+            let cancelled = Delivery::first(device, State::Cancelled, now.at);
+            self.remember(id, cancelled.clone());
+            return Ok(Delivered::Known(cancelled));
+        }
+        Ok(known)
     }
 
     /// Where a message stands.

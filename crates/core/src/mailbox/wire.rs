@@ -39,16 +39,18 @@ impl<S: Store> Mailbox<S> {
         if !self.inbox.backlog || !self.is_online(&now) {
             return Ok(());
         }
-        if self.inbox.again {
+        let mut after = None;
+        while self.inbox.again {
             let limit = self.limits.max_in_flight.saturating_mul(2);
-            let rows = inbox_rows::sent_before(&self.store, None, None, limit)?;
-            self.inbox.again = rows.len() >= limit as usize;
+            let rows = inbox_rows::sent_before(&self.store, after, None, limit)?;
+            let more = rows.len() >= limit as usize;
             for held in rows {
+                after = Some(held.key.id);
                 if !self.send_held(held, now)? {
-                    self.inbox.again = true;
                     return Ok(());
                 }
             }
+            self.inbox.again = more;
         }
         loop {
             let Some(link) = self.link.as_ref() else {
@@ -84,7 +86,9 @@ impl<S: Store> Mailbox<S> {
         let (Some(link), Some(device)) = (self.link.as_ref(), self.device().cloned()) else {
             return Ok(false);
         };
-        if link.has(&held.key) {
+        // The device may yet acknowledge the last attempt.
+        let last = held.attempts >= self.limits.max_attempts && held.retry_at > now.at;
+        if link.has(&held.key) || (last && held.expires_at > now.at) {
             return Ok(true);
         }
         if let Some(last) = self.must_end(&held, now) {

@@ -84,10 +84,7 @@ impl Ledger {
                 .values()
                 .map(|at| ("a job", (*at).max(now + LONGEST_PAUSE))),
         );
-        let kept = tables
-            .outbox
-            .values()
-            .map(|row| row.done_at.unwrap_or(row.accepted_at));
+        let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let kept = kept.chain(tables.receipts.values().map(|(at, _)| *at));
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {

@@ -24,6 +24,9 @@ const ALARM_RETRY: Millis = 2_000;
 /// How long it takes to find the devices of a tag.
 const RESOLVING: Millis = 3;
 
+/// How long an object has to be idle before it may leave memory.
+const IDLE: Millis = 10_000;
+
 /// The core's mailbox over SQLite.
 pub(super) type Core = Mailbox<Sqlite>;
 
@@ -39,6 +42,8 @@ pub(super) struct Object {
     pub(super) skew: Millis,
     pub(super) alarm: Option<Millis>,
     alarm_token: u64,
+    /// When it last handled an event.
+    busy_at: Millis,
     /// How the next event ends.
     pub(super) doom: Option<Moment>,
     pub(super) waiting: Waiting,
@@ -97,6 +102,7 @@ impl Object {
             skew: 0,
             alarm: None,
             alarm_token: 0,
+            busy_at: 0,
             doom: None,
             waiting: Waiting::default(),
             calls_out: 0,
@@ -132,6 +138,10 @@ impl World<'_> {
         handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
     ) -> Checked<Option<(T, Vec<Effect>)>> {
         self.touched = Some(object);
+        if self.plan.sleeps {
+            self.evict(object);
+        }
+        self.objects[object].busy_at = self.now;
         let now = self.clock(object);
         let attachments = self.attachments(object);
         let limits = &self.plan.limits;
@@ -324,7 +334,7 @@ impl World<'_> {
     /// Memory is lost, if nothing is under way.
     pub(super) fn evict(&mut self, object: usize) {
         let host = &mut self.objects[object];
-        if host.is_idle() && host.mailbox.is_some() {
+        if host.is_idle() && host.mailbox.is_some() && self.now - host.busy_at >= IDLE {
             host.mailbox = None;
             host.life += 1;
             self.note(|names| format!("{} leaves memory", names[object]));

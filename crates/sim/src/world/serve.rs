@@ -117,8 +117,10 @@ impl World<'_> {
                 .event(object, |mailbox, now| mailbox.remove(now))?
                 .map(|_| Reply::Done),
             Call::Receipts { settled } => self
-                .event(object, |mailbox, now| mailbox.receipts(settled, now))?
-                .map(|()| Reply::Text("[]".to_owned())),
+                .event(object, |mailbox, now| {
+                    problem_or(mailbox.receipts(settled, now))
+                })?
+                .map(|taken| taken.map_or_else(Reply::Problem, |()| Reply::Text("[]".to_owned()))),
             Call::Withdraw { id } => {
                 let delivered = self.event(object, |mailbox, now| mailbox.withdraw(id, now))?;
                 delivered.map(|delivered| text(&delivered)).transpose()?
@@ -283,7 +285,7 @@ impl World<'_> {
     }
 
     fn serve_cancel(&mut self, call: CallId, object: usize, id: MessageId) -> Checked {
-        let handled = self.handle(object, |mailbox, now| problem_or(mailbox.cancel(id, now)))?;
+        let handled = self.handle(object, |mailbox, _| problem_or(mailbox.cancel(id)))?;
         let Some((cancelled, effects)) = handled else {
             return self.failed(call);
         };

@@ -381,7 +381,7 @@ impl World<'_> {
                 self.note(|names| format!("{} has closed connection {connection}", names[device]));
                 // A mailbox that this wakes may find the socket listed or not.
                 let asleep = self.objects[device].mailbox.is_none();
-                if asleep && connection % 2 == 0 {
+                if asleep && connection.is_multiple_of(2) {
                     self.objects[device].losses += 1;
                     self.drop_service_end(connection);
                 }
