@@ -1,5 +1,7 @@
 //! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
 
+use std::collections::BTreeSet;
+
 use super::jobs::FIRST_RETRY;
 use super::publish::Publishing;
 use super::{Effect, Errand, Mailbox};
@@ -13,9 +15,9 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// A call to deliver is void after so many milliseconds beyond its wait. Its caller listens for two seconds
+/// A call to deliver is void when it arrives after so many milliseconds. Its caller listens for two seconds
 /// longer, because two mailboxes' clocks may differ.
-const CALL_SLACK: Millis = 2_000;
+pub(super) const CALL_LIFE: Millis = 2_000;
 
 impl<S: Store> Mailbox<S> {
     /// Calls every mailbox of a publish that nothing waits for already.
@@ -63,7 +65,7 @@ impl<S: Store> Mailbox<S> {
         // While an earlier call is not answered it is not certain that its message is there first.
         let after = calls.range(..id).next_back().copied();
         calls.insert(id);
-        let until = now.at + i64::from(wait) + CALL_SLACK;
+        let until = now.at + CALL_LIFE;
         let call = Call::Deliver {
             message,
             wait,
@@ -76,6 +78,14 @@ impl<S: Store> Mailbox<S> {
             errand: Errand::Deliver(id),
             call,
         });
+    }
+
+    /// Whether a call to deliver this message may yet arrive: one of this life, or of one before that was
+    /// ended while it waited.
+    pub(super) fn is_under_way(&self, id: MessageId, device: &DeviceId, now: Now) -> bool {
+        let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
+        let before = now.at < self.outbox.jobs_from && holds(self.outbox.waiting.get(device));
+        before || holds(self.outbox.calling.get(device))
     }
 
     /// A mailbox has answered a call, or could not be reached.

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::inbox_rows::{self, Key};
+use super::inbox_rows::{self, Found, Key};
 use super::link::{InFlight, Stored};
 use super::report::Reports;
 use super::settle::sent_once;
@@ -85,7 +85,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<Accepted, StoreError> {
         let Some(device) = self.device().cloned() else {
-            return Ok(Accepted::Answer(Delivered::UnknownDevice));
+            return self.refused_before(message.id, terms).map(Accepted::Answer);
         };
         if now.at > terms.until || !self.follows(terms.after)? {
             return Ok(Accepted::Answer(Delivered::NotNow));
@@ -144,6 +144,18 @@ impl<S: Store> Mailbox<S> {
         self.wake_by(message.expires_at);
         self.effects.push(Effect::Ready);
         Ok(Accepted::Answer(Delivered::Known(first(State::Held))))
+    }
+
+    /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.
+    fn refused_before(&self, id: MessageId, terms: Terms) -> Result<Delivered, StoreError> {
+        let found = match self.account {
+            Some(_) if terms.again => inbox_rows::find(&self.store, id)?,
+            _ => None,
+        };
+        Ok(match found {
+            Some(Found::Settled(delivery)) => Delivered::Known(delivery),
+            _ => Delivered::UnknownDevice,
+        })
     }
 
     /// Whether a message can go on the wire at once, because nothing waits before it.

@@ -5,7 +5,7 @@
 //! taken its message.
 
 use super::Mailbox;
-use super::handover::taken;
+use super::handover::{CALL_LIFE, taken};
 use super::job_rows::{self, Job};
 use super::outbox_rows;
 use crate::call::Delivered;
@@ -42,7 +42,8 @@ pub(super) struct Work {
 }
 
 impl<S: Store> Mailbox<S> {
-    pub(super) fn open_jobs(&mut self) -> Result<(), StoreError> {
+    pub(super) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
+        self.outbox.jobs_from = now.at + CALL_LIFE;
         for job in job_rows::jobs(&self.store)? {
             if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
                 self.wait_in_line(job.id, &trace.deliveries);
@@ -75,12 +76,20 @@ impl<S: Store> Mailbox<S> {
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
         for job in job_rows::jobs(&self.store)? {
-            let due = job.retry_at <= now.at && !self.outbox.publishing.contains_key(&job.id);
+            let due_at = job.retry_at.max(self.jobs_from(job.id));
+            let due = due_at <= now.at && !self.outbox.publishing.contains_key(&job.id);
             if due && self.outbox.work.is_none() {
                 self.pass(job, now)?;
             }
         }
         Ok(())
+    }
+
+    /// From when on this job may be worked on.
+    pub(super) fn jobs_from(&self, id: MessageId) -> Millis {
+        // Jobs younger than this life have no calls but its own.
+        let old = self.outbox.opened_with.is_some_and(|newest| id <= newest);
+        if old { self.outbox.jobs_from } else { 0 }
     }
 
     /// Goes on with the pass through a job, up to the next part that has something to hand over.
@@ -100,7 +109,7 @@ impl<S: Store> Mailbox<S> {
             }
             // Others expire where they are addressed to: only that mailbox knows whether it has them.
             let now_or_never = message.expires_at <= message.sent_at;
-            if now_or_never && job.tries > 0 {
+            if now_or_never && (job.tries > 0 || now.at > message.sent_at + SAFETY_DELAY) {
                 self.expire_waiting(job.id, next, now)?;
                 continue;
             }

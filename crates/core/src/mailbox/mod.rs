@@ -182,7 +182,7 @@ impl<S: Store> Mailbox<S> {
         };
         if mailbox.account.is_some() {
             mailbox.open_inbox(now)?;
-            mailbox.open_outbox()?;
+            mailbox.open_outbox(now)?;
             mailbox.set_alarm(now)?;
         }
         Ok(mailbox)

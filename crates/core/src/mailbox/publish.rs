@@ -37,6 +37,10 @@ pub(super) struct Outbox {
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
     pub(super) waiting: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     pub(super) work: Option<Work>,
+    /// From when on jobs are worked on: no call that a life before made can arrive then.
+    pub(super) jobs_from: Millis,
+    /// The newest message of a life before.
+    pub(super) opened_with: Option<MessageId>,
     /// How many more calls of jobs may follow from the last alarm.
     pub(super) calls_left: usize,
     /// The first device of the part up to which the pass through a job has come.
@@ -71,7 +75,7 @@ pub enum Published {
 }
 
 impl<S: Store> Mailbox<S> {
-    pub(super) fn open_outbox(&mut self) -> Result<(), StoreError> {
+    pub(super) fn open_outbox(&mut self, now: Now) -> Result<(), StoreError> {
         let span = receipt_rows::span(&self.store)?;
         let noted = self
             .account
@@ -79,7 +83,8 @@ impl<S: Store> Mailbox<S> {
             .map_or(0, |account| account.last_receipt);
         self.outbox.last_id = outbox_rows::newest(&self.store)?;
         self.outbox.last_receipt = span.map_or(0, |(_, _, last)| last).max(noted);
-        self.open_jobs()
+        self.outbox.opened_with = self.outbox.last_id;
+        self.open_jobs(now)
     }
 
     /// Accepts a message of this device. `devices` is what its target resolved to, or one more than

@@ -30,11 +30,8 @@ impl<S: Store> Mailbox<S> {
         if self.device().is_none() {
             return Ok(());
         }
-        let calling = &self.outbox.calling;
-        let under_way = |settled: &Settled| {
-            let calls = calling.get(&settled.delivery.device);
-            calls.is_some_and(|calls| calls.contains(&settled.id))
-        };
+        let under_way =
+            |settled: &Settled| self.is_under_way(settled.id, &settled.delivery.device, now);
         if settled.iter().any(under_way) {
             let detail = "a message is still being handed over";
             return Err(Problem::new(Code::Unavailable, detail).into());
@@ -75,10 +72,13 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
-            replace_all(&mut publishing.deliveries, updates);
+            let changed = replace_all(&mut publishing.deliveries, updates);
             let deliveries = &publishing.deliveries;
             let done = deliveries.iter().all(|delivery| delivery.state.is_last());
             outbox_rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
+            for delivery in &changed {
+                self.leave_line(id, &delivery.device);
+            }
         }
         Ok(())
     }

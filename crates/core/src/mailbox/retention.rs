@@ -75,12 +75,13 @@ impl<S: Store> Mailbox<S> {
         };
         let jobs = job_rows::jobs(&self.store)?;
         let jobs = jobs.iter().map(|job| {
+            let due_at = job.retry_at.max(self.jobs_from(job.id));
             if busy(job) {
-                job.retry_at.max(now.at + SAFETY_DELAY)
+                due_at.max(now.at + SAFETY_DELAY)
             } else if self.outbox.work.is_some() {
-                job.retry_at.max(now.at + FIRST_RETRY)
+                due_at.max(now.at + FIRST_RETRY)
             } else {
-                job.retry_at
+                due_at
             }
         });
         let clean_up = self.oldest()?.map(|at| self.clean_up_at(at));
