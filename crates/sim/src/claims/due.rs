@@ -4,7 +4,7 @@ use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
-use super::{Checked, Ledger, claim};
+use super::{Checked, Ledger, Wire, claim};
 
 /// The longest pause between two tries to reach another mailbox.
 const LONGEST_PAUSE: Millis = 300_000;
@@ -16,6 +16,7 @@ impl Ledger {
         device: usize,
         waiting: &[MessageId],
         connection: Option<ConnectionId>,
+        losses: u32,
     ) -> Checked {
         let (messages, bytes) = self.inbox_of(device, waiting);
         let limits = &self.limits;
@@ -35,7 +36,8 @@ impl Ledger {
                 .deliveries
                 .get(&(**id, device))
                 .and_then(|track| track.wire);
-            connection.is_some() && wire.is_some_and(|wire| wire.connection == connection)
+            let same = |wire: Wire| wire.connection == connection && wire.losses == losses;
+            connection.is_some() && wire.is_some_and(same)
         };
         let in_flight = stored.chain(unstored).filter(out).count();
         claim(

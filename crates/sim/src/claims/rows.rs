@@ -44,7 +44,7 @@ pub(super) struct OutboxRow {
     /// As JSON, in parts where there are many.
     texts: Vec<String>,
     pub(super) done_at: Option<Millis>,
-    pub(super) accepted_at: Millis,
+    accepted_at: Millis,
     key: Option<String>,
 }
 
@@ -152,7 +152,7 @@ impl Ledger {
             let Some(message) = self.messages.get(&id) else {
                 continue;
             };
-            let awaited = self.tables[message.sender].outbox.contains_key(&id);
+            let awaited = !message.void && self.tables[message.sender].outbox.contains_key(&id);
             let told = self
                 .deliveries
                 .get(&(id, place))

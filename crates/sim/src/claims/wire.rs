@@ -10,7 +10,7 @@ use super::{Checked, Ledger, SKEW, Wire, claim};
 
 /// How long after it was accepted a message that must be there now or never may still go out: its call
 /// may be late, and a large tag takes a while.
-const NOW_OR_NEVER: Millis = 60_000;
+const NOW_OR_NEVER: Millis = 12_000;
 
 /// A message on the wire.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl Ledger {
         let stored = track.stored;
         match track.wire.replace(wire) {
             None => {
-                // Attempts that a crash lost are the only ones that are not counted.
-                claim("the first attempt is the first", sent.attempt == 1, what)?;
+                let first = sent.attempt == 1 || sent.losses > 0;
+                claim("the first attempt is the first", first, what)?;
                 self.goes_behind_what_was_sent(device, &sent)?;
                 self.first_sent
                     .entry((device, sent.from, sent.urgency))
@@ -95,10 +95,12 @@ impl Ledger {
                 // What was never written down is forgotten with the memory.
                 let forgotten =
                     before.losses < sent.losses || (!stored && before.lives < sent.lives);
+                // An attempt that is committed may be lost before it leaves.
+                let grown = sent.attempt > before.attempt && forgotten;
                 let lost = before.attempt == 1 && sent.attempt == 1 && forgotten;
                 claim(
                     "attempts grow",
-                    sent.attempt == before.attempt + 1 || lost,
+                    sent.attempt == before.attempt + 1 || grown || lost,
                     || format!("{}, after {before:?}", what()),
                 )?;
                 let same_link = sent.connection.is_some() && before.connection == sent.connection;

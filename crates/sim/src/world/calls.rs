@@ -20,6 +20,8 @@ use crate::claims::Checked;
 
 /// How long a mailbox may take beyond what it was asked to wait, as in the Worker's `src/stub.rs`.
 const PATIENCE: Millis = 10_000;
+/// The same where a mailbox calls another.
+const OWN_PATIENCE: Millis = 4_000;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -121,7 +123,11 @@ impl World<'_> {
             fate.lost = false;
             fate.answer_lost = false;
         }
-        let patience = PATIENCE + wait(&call);
+        let patience = match caller {
+            Caller::Client { .. } => PATIENCE,
+            _ => OWN_PATIENCE,
+        };
+        let patience = patience + wait(&call);
         let request = Request {
             device: self.names[to].clone(),
             caller: claims,
@@ -242,6 +248,7 @@ impl World<'_> {
                     return Ok(());
                 }
                 self.objects[object].calls_out -= 1;
+                self.keep_awake(object);
                 let text = match &reply {
                     Some(Reply::Text(text)) => Some(text.as_str()),
                     _ => None,

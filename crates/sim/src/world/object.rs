@@ -199,6 +199,11 @@ impl World<'_> {
         }
     }
 
+    /// The object was not idle until now.
+    pub(super) fn keep_awake(&mut self, object: usize) {
+        self.objects[object].busy_at = self.now;
+    }
+
     pub(super) fn clock(&self, object: usize) -> Now {
         let skew = self.objects[object].skew;
         let random = chance(self.plan.seed, &[7, object as u64, self.next]).u64(..);
@@ -221,7 +226,8 @@ impl World<'_> {
         let waiting: Vec<MessageId> = host.waiting.deliveries.keys().copied().collect();
         let now = self.now + host.skew;
         let connection = self.live_connection(object);
-        self.ledger.quotas(object, &waiting, connection)?;
+        self.ledger
+            .quotas(object, &waiting, connection, host.losses)?;
         let expires_at =
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
         self.ledger

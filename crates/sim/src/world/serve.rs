@@ -257,6 +257,7 @@ impl World<'_> {
         if calls.is_empty() {
             host.waiting.deliveries.remove(&id);
         }
+        self.keep_awake(object);
         self.note(|names| {
             format!(
                 "{} has waited for the acknowledgement of {id}",
@@ -314,6 +315,7 @@ impl World<'_> {
         let Some(id) = host.waiting.traces.remove(&call) else {
             return Ok(());
         };
+        self.keep_awake(object);
         match self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))? {
             None => self.failed(call),
             Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
@@ -381,6 +383,7 @@ impl World<'_> {
             return Ok(());
         }
         let frames = std::mem::take(&mut self.objects[object].lane);
+        self.keep_awake(object);
         for frame in frames {
             let devices = Ok(self.addresses(&frame.to));
             // A crash takes the rest of the lane with it.
