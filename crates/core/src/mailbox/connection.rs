@@ -39,6 +39,9 @@ impl<S: Store> Mailbox<S> {
             ));
         };
         self.link = Some(Link::open(connection, now.at, claims));
+        // What a poll took and was not acknowledged goes over the socket, too.
+        self.inbox.again = true;
+        self.inbox.backlog = self.inbox.messages > 0;
         let welcome = ToDevice::Welcome {
             device: &device,
             held: self.inbox.messages,

@@ -172,10 +172,7 @@ impl<S: Store> Mailbox<S> {
             frames,
             ..
         } = publishing;
-        if unknown || self.device().is_none() {
-            for delivery in &deliveries {
-                self.leave_line(id, &delivery.device);
-            }
+        if unknown {
             if stored {
                 outbox_rows::delete(&self.store, id, key.as_ref().map(IdempotencyKey::as_str))?;
             }

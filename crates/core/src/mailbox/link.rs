@@ -44,6 +44,8 @@ pub(super) struct Link {
     pub(super) id: ConnectionId,
     pub(super) connected_at: Millis,
     heard_at: Millis,
+    /// The sign of life that was attached last.
+    noted_at: Millis,
     /// When the token it was opened with expires.
     pub(super) expires_at: Option<Millis>,
     publish: Option<Vec<Pattern>>,
@@ -79,6 +81,7 @@ impl Link {
             id,
             connected_at: now,
             heard_at: now,
+            noted_at: now,
             expires_at: claims
                 .expires_at
                 .map(|seconds| seconds.saturating_mul(1000)),
@@ -111,6 +114,7 @@ impl Link {
             id: attachment.c,
             connected_at: attachment.at,
             heard_at: attachment.h,
+            noted_at: attachment.h,
             expires_at: attachment.e,
             publish: attachment.p,
             bad_frames: attachment.b,
@@ -120,8 +124,10 @@ impl Link {
         })
     }
 
-    /// What to attach to the socket.
-    pub(super) fn attachment(&self) -> String {
+    /// What to attach to the socket now.
+    pub(super) fn attachment(&mut self) -> String {
+        self.changed = false;
+        self.noted_at = self.heard_at;
         let stored = self
             .in_flight
             .iter()
@@ -147,7 +153,7 @@ impl Link {
     /// Notes a sign of life. It is attached only when half a keep-alive has passed: a sleeping mailbox
     /// has the time of the last automatic answer besides.
     pub(super) fn hear(&mut self, now: Millis, limits: &Limits) {
-        if now - self.heard_at > i64::from(limits.keepalive) * 500 {
+        if now - self.noted_at > i64::from(limits.keepalive) * 500 {
             self.changed = true;
         }
         self.heard_at = now;

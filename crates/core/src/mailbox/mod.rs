@@ -191,7 +191,6 @@ impl<S: Store> Mailbox<S> {
     /// What has to happen outside since this was last asked, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         if let Some(link) = self.link.as_mut().filter(|link| link.changed) {
-            link.changed = false;
             let (connection, attachment) = (link.id, link.attachment());
             self.effects.push(Effect::Attach {
                 connection,

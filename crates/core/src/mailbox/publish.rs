@@ -11,7 +11,7 @@ use super::jobs::{SAFETY_DELAY, Work};
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
 use super::sent::Withdrawal;
-use super::{ConnectionId, Failure, Mailbox, PublishFrame};
+use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame};
 use super::{job_rows, receipt_rows};
 use crate::delivery::Delivery;
 use crate::frame::ToDevice;
@@ -288,11 +288,12 @@ impl<S: Store> Mailbox<S> {
         self.send_frame(connection, published.to_json());
     }
 
-    /// Forgets everything this device sent.
+    /// Forgets everything this device sent, also what is not answered.
     pub(super) fn forget_outbox(&mut self) -> Result<(), StoreError> {
         outbox_rows::delete_all(&self.store)?;
-        for publishing in self.outbox.publishing.values_mut() {
-            publishing.stored = false;
+        for id in std::mem::take(&mut self.outbox.publishing).into_keys() {
+            let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
+            self.effects.push(Effect::Published(id, Err(problem)));
         }
         self.outbox.waiting.clear();
         self.outbox.passed.clear();
