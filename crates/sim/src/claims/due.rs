@@ -54,6 +54,7 @@ impl Ledger {
         alarm: Option<Millis>,
         connection: Option<ConnectionId>,
         expires_at: Option<Millis>,
+        losses: u32,
         now: Millis,
     ) -> Checked {
         let tables = &self.tables[device];
@@ -73,7 +74,8 @@ impl Ledger {
                 continue;
             };
             let over = wire.at + self.backoff(wire.attempt);
-            let out = connection.is_some() && wire.connection == connection;
+            let same = wire.connection == connection && wire.losses == losses;
+            let out = connection.is_some() && same;
             let last = row.attempts == wire.attempt && row.attempts >= self.limits.max_attempts;
             let leased = row.attempts == wire.attempt && row.retry_at > now;
             if out || last || leased {

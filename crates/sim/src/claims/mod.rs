@@ -107,8 +107,8 @@ struct Published {
 #[derive(Debug, Default)]
 struct Track {
     wire: Option<Wire>,
-    /// It was in a row of the addressed device.
-    stored: bool,
+    /// When it was first seen in a row of the addressed device.
+    stored_at: Option<Millis>,
     /// The last state, as the addressed mailbox wrote it down.
     settled: Option<String>,
     /// The last state, as the sender was told or its mailbox wrote it down.

@@ -68,7 +68,7 @@ impl Ledger {
                 .collect();
         }
         if written.inbox {
-            self.read_inbox(place, store)?;
+            self.read_inbox(place, store, now)?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn read_inbox(&mut self, place: usize, store: &Sqlite) -> Checked {
+    fn read_inbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
         let sql = "SELECT id, size, expires_at, attempts, retry_at, settled FROM inbox";
         let read = |mut row: Row| {
             let id = row.id()?;
@@ -126,7 +126,7 @@ impl Ledger {
         let mut rows = BTreeMap::new();
         for (id, row, text) in all(store, sql, read)? {
             let track = self.deliveries.entry((id, place)).or_default();
-            track.stored = true;
+            track.stored_at.get_or_insert(now);
             if let Some(text) = text
                 && track.settled.as_ref() != Some(&text)
             {

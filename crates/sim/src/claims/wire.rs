@@ -80,7 +80,9 @@ impl Ledger {
             losses: sent.losses,
             lives: sent.lives,
         };
-        let stored = track.stored;
+        let row = self.tables[device].inbox.get(&sent.id);
+        let never_counted = row.is_none_or(|row| row.attempts == 0);
+        let stored_at = track.stored_at.filter(|_| row.is_some());
         match track.wire.replace(wire) {
             None => {
                 let first = sent.attempt == 1 || sent.losses > 0;
@@ -92,9 +94,9 @@ impl Ledger {
                     .push(sent.id);
             }
             Some(before) => {
-                // What was never written down is forgotten with the memory.
-                let forgotten =
-                    before.losses < sent.losses || (!stored && before.lives < sent.lives);
+                // What was not written down when it was sent is forgotten with the memory.
+                let later = stored_at.is_none_or(|at| at > before.at) && never_counted;
+                let forgotten = before.losses < sent.losses || (later && before.lives < sent.lives);
                 // An attempt that is committed may be lost before it leaves.
                 let grown = sent.attempt > before.attempt && forgotten;
                 let lost = before.attempt == 1 && sent.attempt == 1 && forgotten;

@@ -231,7 +231,7 @@ impl World<'_> {
         let expires_at =
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
         self.ledger
-            .alarm(object, host.alarm, connection, expires_at, now)
+            .alarm(object, host.alarm, connection, expires_at, host.losses, now)
     }
 
     pub(super) fn perform(&mut self, object: usize, effects: Vec<Effect>) -> Checked {

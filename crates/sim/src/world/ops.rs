@@ -193,10 +193,16 @@ impl World<'_> {
         let answered = self.publication(op).is_some_and(|publication| {
             self.clients[publication.sender].published.contains_key(&op)
         });
-        if answered || repeats == 0 {
+        if answered || repeats == 0 || self.has_left(op) {
             return Ok(());
         }
         self.publish_again(op, repeats - 1)
+    }
+
+    /// Whether the sender of a publish is removed, and will not come back.
+    fn has_left(&self, op: u32) -> bool {
+        let sender = self.publication(op).map(|publication| publication.sender);
+        self.healed && sender.is_some_and(|sender| !self.ledger.is_bound(sender))
     }
 
     fn publish(&mut self, number: u32, publication: &Publication, repeats: u32) -> Checked {

@@ -288,10 +288,10 @@ impl World<'_> {
                 names[object]
             )
         });
-        // Two readings of a clock may differ by as much as clocks are off.
+        // A sign of life is noted half a keep-alive late at most; and clocks may be off.
         claim(
             "a connection that shows life is not closed as silent",
-            code != 4408 || silent + 2_000 >= keepalive * 5 / 2,
+            code != 4408 || silent + 2_000 >= keepalive * 2,
             || format!("connection {connection} was silent for {silent} ms"),
         )?;
         self.ledger.hung_up(object, connection, code, expired)?;
