@@ -1,0 +1,241 @@
+//! What a mailbox writes, byte for byte: the rows of every table, and what it attaches to its socket.
+//!
+//! A deploy reads what an earlier version wrote, so a change of these files is a change of a stored format.
+//! `UPDATE_GOLDEN=1 cargo test -p tagpost-core --test stored` writes them anew.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::limits::Limits;
+use tagpost_core::mailbox::{Effect, Mailbox, Terms};
+use tagpost_core::message::{Message, Target};
+use tagpost_core::publish::Draft;
+use tagpost_core::store::{Row, Store, StoreError, Value};
+use tagpost_core::time::{Millis, Now};
+use tagpost_core::token::Claims;
+
+const START: Millis = 1_800_000_000_000;
+
+/// SQLite as the core sees it.
+struct Sqlite<'a>(&'a Connection);
+
+struct Parameter<'a>(&'a Value);
+
+impl ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Store for Sqlite<'_> {
+    fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError(error.to_string());
+        let mut statement = self.0.prepare(sql).map_err(failed)?;
+        let columns = statement.column_count();
+        let read = |row: &rusqlite::Row| {
+            let value = |column| {
+                Ok(match row.get_ref(column)? {
+                    ValueRef::Integer(number) => Value::Int(number),
+                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+                    ValueRef::Null | ValueRef::Real(_) => Value::Null,
+                })
+            };
+            (0..columns)
+                .map(value)
+                .collect::<rusqlite::Result<_>>()
+                .map(Row::new)
+        };
+        let rows = statement.query_map(params_from_iter(parameters.iter().map(Parameter)), read);
+        rows.map_err(failed)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(failed)
+    }
+}
+
+fn at(millis: Millis) -> Now {
+    Now {
+        at: START + millis,
+        pong_at: None,
+        random: 7,
+    }
+}
+
+fn device(name: &str) -> DeviceId {
+    name.parse().unwrap()
+}
+
+fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
+    let header = |name: &str| {
+        let mut found = headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| (*value).to_owned())
+    };
+    Draft::from_http(header, body.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn message(from: &str, n: u64, headers: &[(&str, &str)], body: &str) -> Message {
+    let id = MessageId::next(&device(from), START, None, n);
+    draft(headers, body).into_message(
+        id,
+        device(from),
+        Target::Tag("kitchen".parse().unwrap()),
+        START,
+    )
+}
+
+const TERMS: Terms = Terms {
+    wait: 0,
+    again: false,
+    after: None,
+    until: START + 1_000_000,
+};
+
+/// Every row of every table, a line each, with the tables' own order.
+fn dump(connection: &Connection) -> String {
+    let mut text = String::new();
+    for table in [
+        "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+    ] {
+        writeln!(text, "# {table}").unwrap();
+        let mut statement = connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for (column, name) in names.iter().enumerate() {
+                let value = match row.get_ref(column).unwrap() {
+                    ValueRef::Null => "NULL".to_owned(),
+                    ValueRef::Integer(number) => number.to_string(),
+                    ValueRef::Real(number) => panic!("{name} holds {number}"),
+                    ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+                    ValueRef::Blob(bytes) => {
+                        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+                    }
+                };
+                writeln!(text, "{name} = {value}").unwrap();
+            }
+            writeln!(text).unwrap();
+        }
+    }
+    text
+}
+
+fn compare(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/stored")
+        .join(name);
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == found,
+        "{} holds\n{expected}\nbut this was stored:\n{found}",
+        path.display()
+    );
+}
+
+#[test]
+fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
+    let connection = Connection::open_in_memory().unwrap();
+    let name = device("kitchen-cam");
+    let open = |attachments: &[String], now| {
+        Mailbox::open(
+            Sqlite(&connection),
+            Limits::default(),
+            attachments,
+            None,
+            now,
+        )
+        .unwrap()
+    };
+    let mut mailbox = open(&[], at(0));
+    mailbox.register(&name, at(0)).unwrap();
+
+    // The inbox: one that waits, one that a poll has taken, one that is settled and not reported.
+    let topic = [
+        ("Content-Type", "application/json"),
+        ("Topic", "motion"),
+        ("Urgency", "high"),
+    ];
+    let waiting = message("doorbell", 1, &topic, r#"{"ring":true}"#);
+    let settled = message("doorbell", 2, &[("Content-Type", "text/plain")], "hello");
+    let polled = message("gate", 3, &[("Urgency", "low")], "bytes");
+    let settled_id = settled.id;
+    for message in [settled, polled] {
+        mailbox.deliver(message, TERMS, at(1)).unwrap();
+    }
+    mailbox.poll(2, at(2)).unwrap();
+    let reply = serde_json::from_str(r#"{"opened":true}"#).unwrap();
+    mailbox.ack(settled_id, Some(reply), at(3)).unwrap();
+    mailbox.deliver(waiting, TERMS, at(4)).unwrap();
+
+    // The outbox: a keyed publish that is under way, and one to more devices than a row holds.
+    let keyed = draft(&[("Idempotency-Key", "ring-1"), ("TTL", "60")], "x");
+    let door = device("door");
+    mailbox
+        .publish(Target::Device(door.clone()), vec![door], keyed, at(5))
+        .unwrap();
+    let many = (100..201).map(|n| device(&format!("cam-{n}"))).collect();
+    let everyone = Target::Tag("everyone".parse().unwrap());
+    mailbox
+        .publish(everyone, many, draft(&[], "y"), at(6))
+        .unwrap();
+
+    compare("rows.txt", &dump(&connection));
+
+    // A connection with a message in flight.
+    let claims: Claims = serde_json::from_str(
+        r#"{"sub":"kitchen-cam","iat":1800000000,"exp":1800009999,"publish":["hall.*"]}"#,
+    )
+    .unwrap();
+    mailbox.connect(9, &claims, at(7)).unwrap();
+    let attached = mailbox
+        .take_effects()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Attach { attachment, .. } => Some(attachment),
+            _ => None,
+        });
+    let attached: Vec<String> = attached.collect();
+    compare("attachment.json", attached.last().unwrap());
+
+    // And they are read again.
+    drop(mailbox);
+    let mut again = open(&attached, at(8));
+    let status = again.status(at(8)).unwrap();
+    assert!(status.online && status.in_flight > 0, "{status:?}");
+    assert_eq!(again.messages(None, None, 10).unwrap().0.len(), 2);
+}
+
+#[test]
+fn a_mailbox_of_a_newer_version_is_not_opened() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut mailbox =
+        Mailbox::open(Sqlite(&connection), Limits::default(), &[], None, at(0)).unwrap();
+    mailbox.register(&device("a"), at(0)).unwrap();
+    drop(mailbox);
+    connection
+        .execute("UPDATE account SET schema = schema + 1", [])
+        .unwrap();
+    let opened = Mailbox::open(Sqlite(&connection), Limits::default(), &[], None, at(1));
+    assert!(opened.is_err_and(|error| error.0.contains("newer")));
+}
