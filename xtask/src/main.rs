@@ -1,4 +1,5 @@
-//! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `deploy`.
+//! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
+//! `deploy`.
 //!
 //! Each does what it needs first, so any of them works in a fresh clone. Tools come through cargo, npm
 //! and rustup alone, in the versions of the lock files.
@@ -15,6 +16,7 @@ mod relay;
 mod repository;
 mod secrets;
 mod setup;
+mod simulate;
 mod step;
 mod test;
 mod vars;
@@ -45,6 +47,8 @@ enum Chore {
     Dev(dev::Options),
     /// Check everything: format, lints, native tests, builds, end-to-end tests
     Test(test::Options),
+    /// Simulate the whole system, many histories of it, and check every guarantee
+    Simulate(simulate::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),
 }
@@ -72,6 +76,7 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Dev(options) => dev::run(&repository, &options),
         Chore::Test(options) => test::run(&repository, &options),
+        Chore::Simulate(options) => simulate::run(&repository, &options),
         Chore::Deploy(options) => deploy::run(&repository, &options),
     }
 }

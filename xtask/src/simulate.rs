@@ -1,0 +1,54 @@
+//! `cargo xtask simulate`: many histories of the whole system, each checked against every guarantee.
+//!
+//! The work is done by the crate `tagpost-sim`, in a build of its own: as fast as the product, and it
+//! survives a panic to tell its history.
+
+use std::num::NonZero;
+
+use anyhow::{Result, bail};
+
+use crate::interrupt::Group;
+use crate::repository::Repository;
+use crate::step;
+
+/// The profile, and the folder in cargo's target directory.
+const PROFILE: &str = "simulation";
+
+/// What to simulate.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How many histories, one a seed
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    from: u64,
+    /// How many threads; as many as there are cores where it is not said
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+    /// Go on after a failure, and say how many seeds break each claim
+    #[arg(long)]
+    all: bool,
+}
+
+/// Builds the simulation and runs it; what it finds is printed.
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    let mut build = repository.cargo();
+    build.args(["build", "--package=tagpost-sim", "--profile", PROFILE]);
+    step::run("simulation", build)?;
+    let program = repository.target().join(PROFILE).join("simulate");
+    let mut simulate = std::process::Command::new(&program);
+    simulate.arg(format!("--seeds={}", options.seeds));
+    simulate.arg(format!("--from={}", options.from));
+    simulate.args(
+        options
+            .threads
+            .map(|threads| format!("--threads={threads}")),
+    );
+    simulate.args(options.all.then_some("--all"));
+    let status = Group::spawn(&mut simulate)?.wait()?;
+    if !status.success() {
+        bail!("a guarantee does not hold: see above");
+    }
+    Ok(())
+}
