@@ -165,9 +165,8 @@ impl<S: Store> Mailbox<S> {
         let Some(link) = self.link.as_mut() else {
             return Ok(());
         };
-        let (Some(mut held), Some(entry)) = (held, link.in_flight.remove(&id)) else {
-            link.in_flight.remove(&id);
-            link.changed = true;
+        link.changed = true;
+        let (Some(entry), Some(mut held)) = (link.in_flight.remove(&id), held) else {
             return Ok(());
         };
         held.catch_up(&entry);
