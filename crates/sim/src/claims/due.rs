@@ -30,7 +30,7 @@ impl Ledger {
             .iter()
             .filter(|(_, row)| !row.settled)
             .map(|(id, _)| id);
-        let unstored = waiting.iter().filter(|id| !rows.contains_key(id));
+        let unstored = waiting.iter().filter(|id| self.is_unstored(**id, device));
         let out = |id: &&MessageId| {
             let wire = self
                 .deliveries
@@ -77,7 +77,7 @@ impl Ledger {
             let same = wire.connection == connection && wire.losses == losses;
             let out = connection.is_some() && same;
             let last = row.attempts == wire.attempt && row.attempts >= self.limits.max_attempts;
-            let leased = row.attempts == wire.attempt && row.retry_at > now;
+            let leased = row.attempts == wire.attempt && row.retry_at > tables.latest;
             if out || last || leased {
                 due.push(("the time to acknowledge", over));
             }

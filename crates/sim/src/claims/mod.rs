@@ -403,7 +403,7 @@ impl Ledger {
     fn inbox_of(&self, device: usize, waiting: &[MessageId]) -> (u32, u64) {
         let rows = &self.tables[device].inbox;
         let stored = rows.values().filter(|row| !row.settled).map(|row| row.size);
-        let unstored = waiting.iter().filter(|id| !rows.contains_key(id));
+        let unstored = waiting.iter().filter(|id| self.is_unstored(**id, device));
         let unstored = unstored.map(|id| {
             self.messages
                 .get(id)
@@ -412,6 +412,12 @@ impl Ledger {
         stored
             .chain(unstored)
             .fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+    }
+
+    /// Whether a message that a call waits for is on the wire alone.
+    fn is_unstored(&self, id: MessageId, device: usize) -> bool {
+        let track = self.deliveries.get(&(id, device));
+        track.is_none_or(|track| track.stored_at.is_none())
     }
 
     fn backoff(&self, attempt: u32) -> Millis {

@@ -14,6 +14,8 @@ use crate::store::Sqlite;
 /// The tables of one mailbox.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
+    /// The latest that its clock has shown.
+    pub(super) latest: Millis,
     pub(super) account: Option<Account>,
     pub(super) inbox: BTreeMap<MessageId, InboxRow>,
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
@@ -51,6 +53,8 @@ pub(super) struct OutboxRow {
 impl Ledger {
     /// A mailbox committed an event, at this time of its clock.
     pub(crate) fn committed(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
+        let latest = &mut self.tables[place].latest;
+        *latest = now.max(*latest);
         let written = store.take_written();
         if written.account {
             self.read_account(place, store)?;

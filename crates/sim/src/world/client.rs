@@ -355,6 +355,13 @@ impl World<'_> {
                 }
                 Ok(())
             }
+            (Ask::Operator, _) => {
+                let here = self.clients[device].connection.is_some();
+                if self.healed && !here && self.ledger.is_bound(device) {
+                    self.connect(device, None);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
