@@ -399,6 +399,17 @@ impl Ledger {
         )
     }
 
+    /// A mailbox has this connection.
+    pub(crate) fn holds(&self, device: usize, connection: ConnectionId) -> Checked {
+        let link = self.links.get(&connection);
+        let revoked = link.is_none_or(|link| link.revocations < self.revocations(device));
+        claim(
+            "a connection ends with its token",
+            self.is_bound(device) && !revoked,
+            || format!("connection {connection} of device {device}: {link:?}"),
+        )
+    }
+
     /// The messages not settled of a device, and their bytes; `waiting` are those that calls wait for.
     fn inbox_of(&self, device: usize, waiting: &[MessageId]) -> (u32, u64) {
         let rows = &self.tables[device].inbox;

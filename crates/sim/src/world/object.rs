@@ -226,6 +226,9 @@ impl World<'_> {
         let waiting: Vec<MessageId> = host.waiting.deliveries.keys().copied().collect();
         let now = self.now + host.skew;
         let connection = self.live_connection(object);
+        if let Some(connection) = connection {
+            self.ledger.holds(object, connection)?;
+        }
         self.ledger
             .quotas(object, &waiting, connection, host.losses)?;
         let expires_at =
