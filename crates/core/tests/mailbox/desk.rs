@@ -1,0 +1,422 @@
+//! One mailbox on the bench: a store, a clock that is moved by hand, and effects in short words.
+
+use serde_json::Value;
+use tagpost_core::call::{Call, Delivered, Settled};
+use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::limits::Limits;
+use tagpost_core::mailbox::{
+    Accepted, ConnectionId, Effect, Errand, Failure, Mailbox, Published, Terms,
+};
+use tagpost_core::message::{Message, Target};
+use tagpost_core::publish::Draft;
+use tagpost_core::store::{Row, Store, StoreError};
+use tagpost_core::time::{Millis, Now};
+use tagpost_core::token::Claims;
+use tagpost_core::trace::Trace;
+use tagpost_sim::store::Sqlite;
+
+/// When every test begins; times in tests count from here.
+pub(crate) const START: Millis = 1_800_000_000_000;
+
+/// The mailbox of the device `cam`, which is registered.
+pub(crate) struct Desk {
+    pub(crate) limits: Limits,
+    store: Sqlite,
+    mailbox: Option<Mailbox<Sqlite>>,
+    attachments: Vec<String>,
+    pub(crate) alarm: Option<Millis>,
+    now: Millis,
+    random: u64,
+    /// The last calls to deliver that the mailbox made: to whom, and which message.
+    pub(crate) calls: Vec<(DeviceId, Message)>,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// One with other limits than the usual.
+    pub(crate) fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let mut desk = Self {
+            limits,
+            store: Sqlite::new().unwrap(),
+            mailbox: None,
+            attachments: Vec::new(),
+            alarm: None,
+            now: 0,
+            random: 0,
+            calls: Vec::new(),
+        };
+        desk.event(|mailbox, now| mailbox.register(&device("cam"), now));
+        desk
+    }
+
+    /// Milliseconds since the start.
+    pub(crate) fn at(&mut self, millis: Millis) -> &mut Self {
+        self.now = millis;
+        self
+    }
+
+    /// One event, committed; returns its outcome and its effects in words. The alarm is in neither: it is
+    /// [`Desk::alarm`].
+    pub(crate) fn event<T>(
+        &mut self,
+        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
+    ) -> (T, Vec<String>) {
+        self.random += 1;
+        let now = Now {
+            at: START + self.now,
+            pong_at: None,
+            random: self.random,
+        };
+        self.store.begin().unwrap();
+        let mailbox = self.mailbox.get_or_insert_with(|| {
+            let alarm = self.alarm.map(|at| START + at);
+            Mailbox::open(
+                self.store.clone(),
+                self.limits.clone(),
+                &self.attachments,
+                alarm,
+                now,
+            )
+            .unwrap()
+        });
+        let outcome = handle(mailbox, now).unwrap();
+        let effects = mailbox.take_effects();
+        self.store.commit().unwrap();
+        let words = effects
+            .into_iter()
+            .filter_map(|effect| self.perform(effect))
+            .collect();
+        (outcome, words)
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<String> {
+        match effect {
+            Effect::Alarm(at) => {
+                self.alarm = Some(at - START);
+                return None;
+            }
+            Effect::Attach { attachment, .. } => {
+                self.attachments = vec![attachment];
+                return None;
+            }
+            Effect::Close { .. } => self.attachments.clear(),
+            Effect::Call {
+                ref to,
+                call: Call::Deliver { ref message, .. },
+                ..
+            } => {
+                self.calls.push((to.clone(), message.clone()));
+            }
+            _ => {}
+        }
+        Some(words(&effect))
+    }
+
+    /// Memory goes; the store, the socket and the alarm stay.
+    pub(crate) fn sleep(&mut self) {
+        self.mailbox = None;
+    }
+
+    /// Memory and sockets go; the store and the alarm stay.
+    pub(crate) fn crash(&mut self) {
+        self.mailbox = None;
+        self.attachments.clear();
+    }
+
+    pub(crate) fn connect(&mut self, connection: ConnectionId) -> Vec<String> {
+        self.event(|mailbox, now| mailbox.connect(connection, &claims("cam"), now))
+            .1
+    }
+
+    pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
+        self.event(|mailbox, now| mailbox.frame(connection, Some(text), now))
+            .1
+    }
+
+    pub(crate) fn ack(&mut self, id: MessageId) -> Vec<String> {
+        self.event(|mailbox, now| mailbox.ack(id, None, now)).1
+    }
+
+    pub(crate) fn closed(&mut self, connection: ConnectionId) -> Vec<String> {
+        self.event(|mailbox, now| mailbox.closed(connection, now)).1
+    }
+
+    /// The alarm goes off.
+    pub(crate) fn ring(&mut self) -> Vec<String> {
+        self.alarm = None;
+        self.event(|mailbox, now| mailbox.alarm(now)).1
+    }
+
+    /// A message comes; the answer in words comes before the effects, if there is one at once.
+    pub(crate) fn deliver(&mut self, message: &Message, wait: u32) -> Vec<String> {
+        self.deliver_on(
+            message,
+            Terms {
+                wait,
+                again: false,
+                after: None,
+                until: Millis::MAX,
+            },
+        )
+    }
+
+    /// The same as a call that may have been made before.
+    pub(crate) fn deliver_again(&mut self, message: &Message) -> Vec<String> {
+        self.deliver_on(
+            message,
+            Terms {
+                wait: 0,
+                again: true,
+                after: None,
+                until: Millis::MAX,
+            },
+        )
+    }
+
+    pub(crate) fn deliver_on(&mut self, message: &Message, terms: Terms) -> Vec<String> {
+        let (accepted, effects) =
+            self.event(|mailbox, now| mailbox.deliver(message.clone(), terms, now));
+        let answer = match accepted {
+            Accepted::Answer(delivered) => answer(&delivered),
+            Accepted::Wait(until) => format!("waits until {}", until - START),
+        };
+        [vec![answer], effects].concat()
+    }
+
+    pub(crate) fn wait_is_over(&mut self, id: MessageId) -> Vec<String> {
+        let (delivered, effects) = self.event(|mailbox, now| mailbox.wait_is_over(id, now));
+        [vec![answer(&delivered)], effects].concat()
+    }
+
+    /// The device publishes; `headers` are those of the request.
+    pub(crate) fn publish(
+        &mut self,
+        to: &[&str],
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<(MessageId, Vec<String>), String> {
+        let (target, devices) = addresses(to);
+        let draft = draft(headers, body);
+        let (published, effects) =
+            self.event(|mailbox, now| problem_or(mailbox.publish(target, devices, draft, now)));
+        match published {
+            Ok(Published::Wait(id)) => Ok((id, effects)),
+            Ok(Published::Answer(trace)) => {
+                Ok((trace.id, [vec![states(&trace)], effects].concat()))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Another mailbox answers a call to deliver this message, or does not.
+    pub(crate) fn returned(
+        &mut self,
+        from: &str,
+        id: MessageId,
+        answer: Option<Delivered>,
+    ) -> Vec<String> {
+        let text = answer.map(|answer| serde_json::to_string(&answer).unwrap());
+        let errand = Errand::Deliver(id);
+        self.event(|mailbox, now| mailbox.returned(&device(from), errand, text.as_deref(), now))
+            .1
+    }
+
+    /// A sender's mailbox takes a report, or does not.
+    pub(crate) fn reported(&mut self, to: &str, taken: bool) -> Vec<String> {
+        let text = taken.then_some("[]");
+        self.event(|mailbox, now| mailbox.returned(&device(to), Errand::Report, text, now))
+            .1
+    }
+
+    /// An addressed mailbox reports how a delivery ended.
+    pub(crate) fn report(
+        &mut self,
+        id: MessageId,
+        delivery: Delivery,
+    ) -> Result<Vec<String>, String> {
+        let settled = vec![Settled { id, delivery }];
+        let (taken, effects) =
+            self.event(|mailbox, now| problem_or(mailbox.receipts(settled, now)));
+        taken.map(|()| effects)
+    }
+
+    /// The states of a message's deliveries, as its trace tells them.
+    pub(crate) fn trace(&mut self, id: MessageId) -> Result<String, String> {
+        let found = self.event(|mailbox, _| problem_or(mailbox.trace(id))).0;
+        found.map(|(trace, _)| states(&trace))
+    }
+
+    /// How many rows each table has that has any.
+    pub(crate) fn rows(&self) -> String {
+        let tables = [
+            "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+        ];
+        let count = |table: &str| {
+            let mut rows = self
+                .store
+                .run(&format!("SELECT count(*) FROM {table}"), &[])
+                .unwrap();
+            rows[0].int().unwrap()
+        };
+        let counted = tables.map(|table| (table, count(table)));
+        let some = counted.iter().filter(|(_, count)| *count > 0);
+        some.map(|(table, count)| format!("{table} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// The only column of the only row of a query.
+    pub(crate) fn query(&self, sql: &str) -> Row {
+        self.store.run(sql, &[]).unwrap().pop().unwrap()
+    }
+}
+
+pub(crate) fn device(name: &str) -> DeviceId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn claims(name: &str) -> Claims {
+    Claims {
+        device: device(name),
+        issued_at: START / 1000,
+        expires_at: None,
+        publish: None,
+        revocations: None,
+    }
+}
+
+fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
+    let header = |name: &str| {
+        let found = headers.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Draft::from_http(header, body.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn addresses(to: &[&str]) -> (Target, Vec<DeviceId>) {
+    let devices = to.iter().map(|name| device(name)).collect();
+    match to {
+        [one] => (Target::Device(device(one)), devices),
+        _ => (Target::Tag("hall".parse().unwrap()), devices),
+    }
+}
+
+/// A message of `door`, the `n`th, accepted at the start.
+pub(crate) fn message(n: u64, headers: &[(&str, &str)]) -> Message {
+    message_from("door", n, headers)
+}
+
+pub(crate) fn message_from(sender: &str, n: u64, headers: &[(&str, &str)]) -> Message {
+    let id = MessageId::next(&device(sender), START, None, n);
+    draft(headers, &format!("body {n}")).into_message(
+        id,
+        device(sender),
+        Target::Device(device("cam")),
+        START,
+    )
+}
+
+/// What a mailbox says of a delivery in this state.
+pub(crate) fn known(name: &str, state: State) -> Option<Delivered> {
+    Some(Delivered::Known(delivery(name, state)))
+}
+
+pub(crate) fn delivery(name: &str, state: State) -> Delivery {
+    Delivery::first(device(name), state, START + 1)
+}
+
+/// `held 0` is a delivery that is held and was never sent.
+pub(crate) fn answer(delivered: &Delivered) -> String {
+    match delivered {
+        Delivered::Known(delivery) => brief(delivery),
+        other => format!("{other:?}"),
+    }
+}
+
+fn brief(delivery: &Delivery) -> String {
+    let state = serde_json::to_value(delivery.state).unwrap();
+    let reason = delivery
+        .reason
+        .as_ref()
+        .map_or(String::new(), |reason| format!(" ({reason})"));
+    format!("{} {}{reason}", state.as_str().unwrap(), delivery.attempts)
+}
+
+/// `a held 0, b delivered 1`
+fn states(trace: &Trace) -> String {
+    let each = trace
+        .deliveries
+        .iter()
+        .map(|delivery| format!("{} {}", delivery.device, brief(delivery)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// An effect in short words.
+fn words(effect: &Effect) -> String {
+    match effect {
+        Effect::Send { connection, frame } => format!("{connection} <- {}", said(frame)),
+        Effect::Close {
+            connection, code, ..
+        } => format!("{connection} closes with {code}"),
+        Effect::Call { to, call, .. } => format!("{to}: {}", asked(call)),
+        Effect::Delivered(_, delivered) => format!("answers {}", answer(delivered)),
+        Effect::Published(_, Ok(trace)) => format!("published {}", states(trace)),
+        Effect::Published(_, Err(problem)) => format!("not published: {}", problem.code.as_str()),
+        Effect::Settled(_) => "settled".to_owned(),
+        Effect::Cancelled(_) => "cancelled".to_owned(),
+        Effect::Ready => "ready".to_owned(),
+        Effect::Resolve(_) => "resolve".to_owned(),
+        Effect::Alarm(at) => format!("alarm {}", at - START),
+        Effect::Attach { .. } => "attach".to_owned(),
+    }
+}
+
+fn said(frame: &str) -> String {
+    let Ok(frame) = serde_json::from_str::<Value>(frame) else {
+        return frame.to_owned();
+    };
+    let text = |name: &str| frame[name].as_str().unwrap_or_default().to_owned();
+    match frame["type"].as_str().unwrap() {
+        "welcome" => format!("welcome, {} held", frame["held"]),
+        "message" => format!("{}, attempt {}", text("payload"), frame["attempt"]),
+        "receipt" => format!("receipt {} {}", text("device"), text("state")),
+        "error" => format!("error {}", text("code")),
+        other => other.to_owned(),
+    }
+}
+
+fn asked(call: &Call) -> String {
+    match call {
+        Call::Deliver {
+            wait, again, after, ..
+        } => {
+            let again = if *again { " again" } else { "" };
+            let after = if after.is_some() {
+                " after another"
+            } else {
+                ""
+            };
+            format!("deliver{again}{after}, wait {wait}")
+        }
+        Call::Receipts { settled } => {
+            let each = settled.iter().map(|settled| brief(&settled.delivery));
+            format!("receipts {}", each.collect::<Vec<_>>().join(", "))
+        }
+        other => other.name().to_owned(),
+    }
+}
+
+/// A problem by its code.
+pub(crate) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, String>, StoreError> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failure::Problem(problem)) => Ok(Err(problem.code.as_str().to_owned())),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}

@@ -1,0 +1,24 @@
+//! The mailbox under a controlled clock: an event in, the exact effects out.
+//!
+//! One file a subject. What holds over many events and many mailboxes is the simulation's matter.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod alarm;
+mod cancel;
+mod desk;
+mod ends;
+mod fast_path;
+mod jobs;
+mod poll;
+mod properties;
+mod publish;
+mod receipts;
+mod registration;
+mod retention;
+mod topic;
+mod window;

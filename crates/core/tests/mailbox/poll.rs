@@ -1,0 +1,77 @@
+//! A device without a WebSocket takes its messages by polling.
+
+use super::desk::{Desk, message};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+/// What a poll takes: payload and attempt.
+fn poll(desk: &mut Desk, limit: u32) -> Vec<String> {
+    let (taken, _) = desk.event(|mailbox, now| mailbox.poll(limit, now));
+    let words = |(message, attempt): &(tagpost_core::message::Message, u32)| {
+        format!("{} {attempt}", message.payload.get().trim_matches('"'))
+    };
+    taken.iter().map(words).collect()
+}
+
+#[test]
+fn a_poll_takes_the_oldest_and_counts_as_an_attempt() {
+    let mut desk = Desk::new();
+    (1..=3).for_each(|n| drop(desk.deliver(&message(n, TEXT), 0)));
+    assert_eq!(poll(&mut desk, 2), ["body 1 1", "body 2 1"]);
+    assert_eq!(poll(&mut desk, 2), ["body 3 1"]);
+    assert_eq!(poll(&mut desk, 2), [""; 0]);
+    assert_eq!(desk.alarm, Some(30_000));
+}
+
+#[test]
+fn what_is_not_acknowledged_in_time_comes_again() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    poll(&mut desk, 1);
+    assert_eq!(desk.at(30_000).ring(), ["ready"]);
+    assert_eq!(poll(&mut desk, 1), ["body 1 2"]);
+}
+
+#[test]
+fn what_is_acknowledged_does_not() {
+    let mut desk = Desk::new();
+    let message = message(1, TEXT);
+    desk.deliver(&message, 0);
+    poll(&mut desk, 1);
+    assert_eq!(desk.ack(message.id), ["door: receipts delivered 1"]);
+    desk.at(30_000).ring();
+    assert_eq!(poll(&mut desk, 1), [""; 0]);
+}
+
+#[test]
+fn after_the_last_attempt_it_is_undeliverable() {
+    let mut desk = Desk::with(|limits| limits.max_attempts = 1);
+    desk.deliver(&message(1, TEXT), 0);
+    poll(&mut desk, 1);
+    assert_eq!(desk.at(30_000).ring(), ["door: receipts undeliverable 1"]);
+}
+
+#[test]
+fn what_is_on_a_socket_is_not_taken_by_a_poll() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.deliver(&message(1, TEXT), 0);
+    desk.deliver(&message(2, TEXT), 0);
+    desk.connect(1);
+    assert_eq!(poll(&mut desk, 2), ["body 2 1"]);
+}
+
+#[test]
+fn what_a_poll_took_goes_over_a_new_socket_as_the_next_attempt() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    poll(&mut desk, 1);
+    assert_eq!(desk.connect(1)[1..], ["1 <- body 1, attempt 2"]);
+}
+
+#[test]
+fn nothing_expired_is_taken() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, &[("TTL", "5")]), 0);
+    desk.at(5_000);
+    assert_eq!(poll(&mut desk, 1), [""; 0]);
+}

@@ -1,0 +1,190 @@
+//! What holds for any sequence of events at one mailbox.
+
+use proptest::prelude::*;
+use tagpost_core::message::Message;
+
+use super::desk::{Desk, answer, message};
+
+/// Something that happens to the mailbox.
+#[derive(Debug, Clone)]
+enum Step {
+    Deliver { n: u64, ttl: u32, wait: bool },
+    Ack { n: u64 },
+    Nack { n: u64 },
+    Withdraw { n: u64 },
+    Connect,
+    Close,
+    Poll,
+    Ring,
+    Sleep,
+    Crash,
+    Pass { millis: i64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let n = 1..6_u64;
+    let step = prop_oneof![
+        4 => (n.clone(), prop::sample::select(vec![1_u32, 10, 600]), any::<bool>())
+            .prop_map(|(n, ttl, wait)| Step::Deliver { n, ttl, wait }),
+        2 => n.clone().prop_map(|n| Step::Ack { n }),
+        1 => n.clone().prop_map(|n| Step::Nack { n }),
+        1 => n.prop_map(|n| Step::Withdraw { n }),
+        2 => Just(Step::Connect),
+        1 => Just(Step::Close),
+        1 => Just(Step::Poll),
+        2 => Just(Step::Ring),
+        1 => Just(Step::Sleep),
+        1 => Just(Step::Crash),
+        3 => prop::sample::select(vec![1_i64, 500, 1_000, 5_000]).prop_map(|millis| Step::Pass { millis }),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// The mailbox of a run, and what is known of it from outside.
+struct Run {
+    desk: Desk,
+    now: i64,
+    connection: u32,
+    messages: Vec<Message>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let desk = Desk::with(|limits| {
+            (
+                limits.ack_timeout,
+                limits.max_in_flight,
+                limits.max_attempts,
+            ) = (1, 2, 3)
+        });
+        Self {
+            desk,
+            now: 0,
+            connection: 0,
+            messages: Vec::new(),
+        }
+    }
+
+    fn message(&mut self, n: u64, ttl: u32) -> Message {
+        let known = self.messages.iter().find(|message| {
+            message.size == 6 && message.payload.get().ends_with(&format!("{n}\""))
+        });
+        let ttl = ttl.to_string();
+        let new = || message(n, &[("Content-Type", "text/plain"), ("TTL", &ttl)]);
+        let message = known.cloned().unwrap_or_else(new);
+        self.messages.push(message.clone());
+        message
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.desk.at(self.now);
+        match *step {
+            Step::Deliver { n, ttl, wait } => {
+                let message = self.message(n, ttl);
+                let terms = tagpost_core::mailbox::Terms {
+                    wait: if wait { 1_000 } else { 0 },
+                    again: true,
+                    after: None,
+                    until: i64::MAX,
+                };
+                self.desk.deliver_on(&message, terms);
+                if wait {
+                    self.now += 1_000;
+                    self.desk.at(self.now).wait_is_over(message.id);
+                }
+            }
+            Step::Ack { n } => {
+                let id = message(n, &[]).id;
+                self.desk.ack(id);
+            }
+            Step::Nack { n } => {
+                let id = message(n, &[]).id;
+                self.desk.event(|mailbox, now| mailbox.nack(id, None, now));
+            }
+            Step::Withdraw { n } => {
+                let id = message(n, &[]).id;
+                self.desk.event(|mailbox, now| mailbox.withdraw(id, now));
+            }
+            Step::Connect => {
+                self.connection += 1;
+                self.desk.connect(self.connection);
+            }
+            Step::Close => drop(self.desk.closed(self.connection)),
+            Step::Poll => drop(self.desk.event(|mailbox, now| mailbox.poll(2, now))),
+            Step::Ring => drop(self.desk.ring()),
+            Step::Sleep => self.desk.sleep(),
+            Step::Crash => self.desk.crash(),
+            Step::Pass { millis } => self.now += millis,
+        }
+    }
+
+    /// The state of the `n`th message, as its mailbox says.
+    fn state(&mut self, n: u64) -> String {
+        let id = message(n, &[]).id;
+        answer(&self.desk.event(|mailbox, now| mailbox.look(id, now)).0)
+    }
+}
+
+fn is_last(state: &str) -> bool {
+    !["held", "sent", "Unknown"]
+        .iter()
+        .any(|open| state.starts_with(open))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_message_that_has_ended_stays_as_it_is(steps in steps()) {
+        let mut run = Run::new();
+        for step in &steps {
+            let before: Vec<String> = (1..6).map(|n| run.state(n)).collect();
+            run.step(step);
+            // What was never stored is known as long as the mailbox is awake.
+            let forgets = matches!(step, Step::Sleep | Step::Crash);
+            for (n, before) in (1..6).zip(before).filter(|(_, before)| is_last(before)) {
+                let after = run.state(n);
+                prop_assert!(after == before || (forgets && after.starts_with("Unknown")), "{n}: {before}, then {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_twice_is_as_good_as_once(steps in steps(), n in 1..6_u64) {
+        let mut run = Run::new();
+        steps.iter().for_each(|step| run.step(step));
+        run.step(&Step::Ack { n });
+        let (state, rows) = (run.state(n), run.desk.rows());
+        run.step(&Step::Ack { n });
+        prop_assert_eq!((run.state(n), run.desk.rows()), (state, rows));
+    }
+
+    #[test]
+    fn the_alarm_is_never_later_than_the_earliest_thing_due(steps in steps()) {
+        let mut run = Run::new();
+        for step in &steps {
+            run.step(step);
+            let held = "SELECT min(expires_at) FROM inbox WHERE settled IS NULL";
+            let due = run.desk.query(held).opt_int().unwrap().map(|at| at - super::desk::START);
+            if let Some(due) = due.filter(|_| !matches!(step, Step::Pass { .. })) {
+                let alarm = run.desk.alarm.unwrap_or(i64::MAX);
+                prop_assert!(alarm <= due.max(run.now), "alarm {alarm}, due {due}, now {}, after {step:?}", run.now);
+            }
+        }
+    }
+
+    #[test]
+    fn when_all_is_acknowledged_and_reported_nothing_is_left(steps in steps()) {
+        let mut run = Run::new();
+        steps.iter().for_each(|step| run.step(step));
+        (1..6).for_each(|n| run.step(&Step::Ack { n }));
+        run.step(&Step::Ring);
+        run.desk.reported("door", true);
+        run.now += 600_000;
+        run.step(&Step::Ring);
+        run.desk.reported("door", true);
+        run.step(&Step::Ring);
+        prop_assert_eq!(run.desk.rows(), "account 1");
+        prop_assert_eq!(run.desk.alarm, None);
+    }
+}

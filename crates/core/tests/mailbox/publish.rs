@@ -1,0 +1,162 @@
+//! A device publishes: what is written when, and what it is answered.
+
+use tagpost_core::call::Delivered;
+use tagpost_core::delivery::State;
+
+use super::desk::{Desk, known};
+
+const WAIT: &[(&str, &str)] = &[("Prefer", "wait=1")];
+const KEY: &[(&str, &str)] = &[("Idempotency-Key", "k"), ("Prefer", "wait=1")];
+
+#[test]
+fn a_message_is_written_once_with_what_became_of_it() {
+    let mut desk = Desk::new();
+    let (id, effects) = desk.publish(&["a", "b"], WAIT, "x").unwrap();
+    assert_eq!(effects, ["a: deliver, wait 1000", "b: deliver, wait 1000"]);
+    assert_eq!(
+        desk.rows(),
+        "account 1",
+        "nothing is written before it is known"
+    );
+    assert_eq!(
+        desk.returned("a", id, known("a", State::Delivered)),
+        [""; 0]
+    );
+    let answered = desk.returned("b", id, known("b", State::Held));
+    assert_eq!(answered, ["published a delivered 0, b held 0"]);
+    assert_eq!(desk.rows(), "account 1, outbox 1");
+}
+
+#[test]
+fn a_message_all_of_whose_deliveries_ended_is_settled_at_once() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
+    let answered = desk.returned("a", id, known("a", State::Delivered));
+    assert_eq!(answered, ["settled", "published a delivered 0"]);
+}
+
+#[test]
+fn a_publish_that_a_crash_interrupts_is_forgotten() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
+    desk.crash();
+    assert_eq!(
+        desk.returned("a", id, known("a", State::Delivered)),
+        [""; 0]
+    );
+    assert_eq!(desk.trace(id), Err("unknown_message".to_owned()));
+}
+
+#[test]
+fn a_publish_with_a_key_is_written_before_it_leaves_and_survives_a_crash() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
+    assert_eq!(desk.rows(), "account 1, outbox 1, keys 1, jobs 1");
+    desk.crash();
+    let (again, answer) = desk.at(5).publish(&["a"], KEY, "x").unwrap();
+    assert_eq!((again, answer), (id, vec!["a held 0".to_owned()]));
+    assert!(
+        desk.alarm.is_some_and(|at| at <= 30_000),
+        "the message is still handed over"
+    );
+    assert_eq!(desk.at(30_000).ring(), ["a: deliver again, wait 1000"]);
+}
+
+#[test]
+fn the_same_key_while_the_first_is_under_way_gets_the_same_answer() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
+    assert_eq!(desk.publish(&["a"], KEY, "x").unwrap(), (id, vec![]));
+    assert_eq!(
+        desk.returned("a", id, known("a", State::Held)),
+        ["published a held 0"]
+    );
+}
+
+#[test]
+fn the_same_key_with_another_body_or_target_is_a_mismatch() {
+    let mut desk = Desk::new();
+    desk.publish(&["a"], KEY, "x").unwrap();
+    for (to, body) in [("a", "y"), ("b", "x")] {
+        assert_eq!(
+            desk.publish(&[to], KEY, body).unwrap_err(),
+            "idempotency_mismatch"
+        );
+    }
+}
+
+#[test]
+fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
+    for headers in [WAIT, KEY] {
+        let mut desk = Desk::new();
+        let (id, _) = desk.publish(&["a"], headers, "x").unwrap();
+        let answered = desk.returned("a", id, Some(Delivered::UnknownDevice));
+        assert_eq!(answered, ["not published: unknown_device"]);
+        assert_eq!(desk.rows(), "account 1");
+    }
+}
+
+#[test]
+fn of_a_tag_a_device_that_is_not_known_is_refused() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a", "b"], WAIT, "x").unwrap();
+    desk.returned("a", id, known("a", State::Delivered));
+    let answered = desk.returned("b", id, Some(Delivered::UnknownDevice));
+    assert_eq!(
+        answered,
+        [
+            "settled",
+            "published a delivered 0, b refused 0 (device_removed)"
+        ]
+    );
+}
+
+#[test]
+fn over_the_rate_nothing_is_accepted() {
+    let mut desk = Desk::with(|limits| (limits.publish_rate, limits.publish_burst) = (1, 1));
+    desk.publish(&["a"], WAIT, "x").unwrap();
+    assert_eq!(
+        desk.publish(&["a"], WAIT, "x").unwrap_err(),
+        "too_many_requests"
+    );
+    assert!(desk.at(1_000).publish(&["a"], WAIT, "x").is_ok());
+}
+
+#[test]
+fn a_tag_without_devices_and_one_with_too_many_are_problems() {
+    let mut desk = Desk::with(|limits| limits.max_fanout = 2);
+    assert_eq!(desk.publish(&[], WAIT, "x").unwrap_err(), "unknown_tag");
+    assert_eq!(
+        desk.publish(&["a", "b", "c"], WAIT, "x").unwrap_err(),
+        "tag_too_large"
+    );
+}
+
+#[test]
+fn a_second_message_says_which_one_it_follows() {
+    let mut desk = Desk::new();
+    desk.publish(&["a"], WAIT, "x").unwrap();
+    assert_eq!(
+        desk.publish(&["a"], WAIT, "y").unwrap().1,
+        ["a: deliver after another, wait 1000"]
+    );
+}
+
+#[test]
+fn a_publish_whose_sender_is_removed_is_not_accepted() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
+    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    assert_eq!(removed, ["not published: unknown_device", "ready"]);
+    desk.event(|mailbox, now| mailbox.register(&super::desk::device("cam"), now));
+    assert_eq!(desk.returned("a", id, known("a", State::Held)), [""; 0]);
+    assert_eq!(desk.rows(), "account 1");
+}
+
+#[test]
+fn a_frame_is_answered_over_its_connection() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    let frame = r#"{"type":"publish","ref":"r","to":{"device":"a"},"payload":1}"#;
+    assert_eq!(desk.frame(1, frame), ["resolve"]);
+}

@@ -1,0 +1,126 @@
+//! A device comes, has its tokens revoked, and goes.
+
+use tagpost_core::token::Claims;
+
+use super::desk::{Desk, START, claims, device, message, problem_or};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+fn admitted(desk: &mut Desk, claims: &Claims) -> bool {
+    desk.event(|mailbox, now| Ok(mailbox.admit(claims, now).is_ok()))
+        .0
+}
+
+fn revoke(desk: &mut Desk) -> Vec<String> {
+    let (revoked, effects) = desk.event(|mailbox, now| problem_or(mailbox.revoke(now)));
+    revoked.unwrap();
+    effects
+}
+
+#[test]
+fn a_revoked_token_is_dead_and_its_socket_closes() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    assert!(admitted(&mut desk, &claims("cam")));
+    assert!(revoke(&mut desk).contains(&"1 closes with 4401".to_owned()));
+    assert!(!admitted(&mut desk, &claims("cam")));
+    desk.crash();
+    assert!(!admitted(&mut desk, &claims("cam")), "also after a crash");
+}
+
+#[test]
+fn a_token_minted_after_the_revocation_works_within_the_same_second() {
+    let mut desk = Desk::new();
+    revoke(&mut desk);
+    assert!(admitted(
+        &mut desk,
+        &Claims {
+            revocations: Some(1),
+            ..claims("cam")
+        }
+    ));
+    assert!(!admitted(
+        &mut desk,
+        &Claims {
+            revocations: Some(0),
+            ..claims("cam")
+        }
+    ));
+    let later = Claims {
+        issued_at: START / 1000 + 1,
+        ..claims("cam")
+    };
+    assert!(
+        admitted(&mut desk, &later),
+        "one minted elsewhere works from the next second on"
+    );
+}
+
+#[test]
+fn an_expired_token_is_not_admitted_and_closes_its_socket() {
+    let mut desk = Desk::new();
+    let expiring = Claims {
+        expires_at: Some(START / 1000 + 5),
+        ..claims("cam")
+    };
+    desk.event(|mailbox, now| mailbox.connect(1, &expiring, now));
+    assert_eq!(desk.alarm, Some(5_000));
+    assert_eq!(desk.at(5_000).ring(), ["1 closes with 4401"]);
+    assert!(!admitted(&mut desk, &expiring));
+}
+
+#[test]
+fn removing_a_device_refuses_what_it_held_and_forgets_what_it_sent() {
+    let mut desk = Desk::new();
+    desk.publish(&["a"], &[("Idempotency-Key", "k")], "x")
+        .unwrap();
+    desk.deliver(&message(1, TEXT), 0);
+    desk.connect(1);
+    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    assert_eq!(
+        removed,
+        [
+            "1 closes with 4401",
+            "door: receipts refused 1 (device_removed)",
+            "not published: unknown_device",
+            "ready",
+        ]
+    );
+    desk.reported("door", true);
+    assert_eq!(desk.rows(), "account 1");
+    assert_eq!(desk.deliver(&message(2, TEXT), 0), ["UnknownDevice"]);
+}
+
+#[test]
+fn a_repeated_call_learns_that_the_message_was_refused_with_the_device() {
+    let mut desk = Desk::new();
+    let message = message(1, TEXT);
+    desk.deliver(&message, 0);
+    desk.event(|mailbox, now| mailbox.remove(now));
+    assert_eq!(desk.deliver_again(&message), ["refused 0 (device_removed)"]);
+}
+
+#[test]
+fn a_device_that_is_created_again_starts_empty_and_its_old_tokens_stay_dead() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    desk.event(|mailbox, now| mailbox.remove(now));
+    let (registered, _) = desk.event(|mailbox, now| mailbox.register(&device("cam"), now));
+    assert_eq!((registered.changed, registered.revocations), (true, 1));
+    assert!(!admitted(&mut desk, &claims("cam")));
+    assert_eq!(desk.connect(1), ["1 <- welcome, 0 held"]);
+}
+
+#[test]
+fn a_mailbox_without_a_device_stores_nothing_and_does_nothing() {
+    let mut desk = Desk::new();
+    desk.event(|mailbox, now| mailbox.remove(now));
+    assert_eq!(
+        desk.publish(&["a"], &[], "x").unwrap_err(),
+        "unknown_device"
+    );
+    assert_eq!(desk.ring(), [""; 0]);
+    assert_eq!(desk.rows(), "account 1");
+    let revoked = desk.event(|mailbox, now| problem_or(mailbox.revoke(now))).0;
+    assert_eq!(revoked.unwrap_err(), "unknown_device");
+}

@@ -1,0 +1,206 @@
+//! The in-flight window, and sending again.
+
+use super::desk::{Desk, message, message_from};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+#[test]
+fn no_more_than_the_window_is_on_the_wire() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 2);
+    let messages: Vec<_> = (1..=4).map(|n| message(n, TEXT)).collect();
+    messages
+        .iter()
+        .for_each(|message| drop(desk.deliver(message, 0)));
+    let sent = desk.connect(1);
+    assert_eq!(
+        sent,
+        [
+            "1 <- welcome, 4 held",
+            "1 <- body 1, attempt 1",
+            "1 <- body 2, attempt 1"
+        ]
+    );
+    let acked = desk.ack(messages[1].id);
+    assert_eq!(
+        acked,
+        ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
+    );
+}
+
+#[test]
+fn a_message_that_comes_while_others_wait_goes_behind_them() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.connect(1);
+    let (first, second, third) = (message(1, TEXT), message(2, TEXT), message(3, TEXT));
+    desk.deliver(&first, 0);
+    assert_eq!(desk.deliver(&second, 1_000), ["held 0", "ready"]);
+    assert_eq!(desk.deliver(&third, 1_000), ["held 0", "ready"]);
+    assert_eq!(desk.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
+}
+
+#[test]
+fn higher_urgency_goes_first_and_equal_urgency_in_order() {
+    let mut desk = Desk::new();
+    let urgencies = ["low", "normal", "high", "very-low", "normal"];
+    for (urgency, n) in urgencies.into_iter().zip(1..) {
+        desk.deliver(
+            &message(n, &[("Content-Type", "text/plain"), ("Urgency", urgency)]),
+            0,
+        );
+    }
+    let bodies: Vec<String> = desk.connect(1)[1..]
+        .iter()
+        .map(|frame| frame[5..11].to_owned())
+        .collect();
+    assert_eq!(bodies, ["body 3", "body 2", "body 5", "body 1", "body 4"]);
+}
+
+#[test]
+fn an_unacknowledged_message_is_sent_again_with_growing_pauses() {
+    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    let mut due = 1_000;
+    for (attempt, pause) in [(2, 2_000), (3, 4_000), (4, 8_000), (5, 8_000)] {
+        assert_eq!(desk.alarm, Some(due));
+        assert_eq!(
+            desk.at(due).ring(),
+            [format!("1 <- body 1, attempt {attempt}")]
+        );
+        due += pause;
+    }
+}
+
+#[test]
+fn a_message_never_acknowledged_ends_undeliverable_when_its_last_attempt_has_had_its_time() {
+    let mut desk = Desk::with(|limits| (limits.ack_timeout, limits.max_attempts) = (1, 2));
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    desk.at(1_000).ring();
+    assert_eq!(desk.alarm, Some(3_000));
+    assert_eq!(desk.at(3_000).ring(), ["door: receipts undeliverable 2"]);
+}
+
+#[test]
+fn the_last_attempt_can_be_acknowledged_after_a_reconnect() {
+    let mut desk = Desk::with(|limits| (limits.ack_timeout, limits.max_attempts) = (10, 1));
+    desk.connect(1);
+    let message = message(1, TEXT);
+    desk.deliver(&message, 0);
+    desk.at(1_000).closed(1);
+    assert_eq!(desk.at(2_000).connect(2), ["2 <- welcome, 1 held"]);
+    assert_eq!(desk.ack(message.id), ["door: receipts delivered 1"]);
+}
+
+#[test]
+fn after_a_reconnect_unacknowledged_messages_come_first() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.deliver(
+        &message(1, &[("Content-Type", "text/plain"), ("Urgency", "low")]),
+        0,
+    );
+    desk.closed(1);
+    desk.deliver(
+        &message(2, &[("Content-Type", "text/plain"), ("Urgency", "high")]),
+        0,
+    );
+    assert_eq!(
+        desk.connect(2)[1..],
+        ["2 <- body 1, attempt 2", "2 <- body 2, attempt 1"]
+    );
+}
+
+#[test]
+fn a_mailbox_that_slept_knows_what_is_in_flight() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    let (first, second) = (message(1, TEXT), message(2, TEXT));
+    desk.deliver(&first, 0);
+    desk.deliver(&second, 0);
+    desk.connect(1);
+    desk.sleep();
+    assert_eq!(
+        desk.at(5).deliver(&message_from("gate", 3, TEXT), 0),
+        ["held 0", "ready"]
+    );
+    assert_eq!(desk.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
+}
+
+#[test]
+fn a_message_given_up_while_the_mailbox_was_awake_leaves_the_window_also_after_it_slept() {
+    let mut desk = Desk::with(|limits| {
+        (
+            limits.ack_timeout,
+            limits.max_attempts,
+            limits.max_in_flight,
+        ) = (1, 1, 1);
+    });
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    assert_eq!(desk.at(1_000).ring(), ["door: receipts undeliverable 1"]);
+    desk.reported("door", true);
+    desk.sleep();
+    assert_eq!(
+        desk.at(2_000).deliver(&message(2, TEXT), 0),
+        ["sent 1", "1 <- body 2, attempt 1"]
+    );
+}
+
+#[test]
+fn a_newer_connection_takes_over() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    assert_eq!(
+        desk.connect(2),
+        [
+            "1 closes with 4409",
+            "2 <- welcome, 1 held",
+            "2 <- body 1, attempt 2"
+        ]
+    );
+    assert_eq!(
+        desk.frame(1, r#"{"type":"receipts_seen","seq":1}"#),
+        [""; 0],
+        "the older one is not heard"
+    );
+}
+
+#[test]
+fn a_device_that_says_something_now_and_then_stays_online_though_the_mailbox_sleeps() {
+    let mut desk = Desk::with(|limits| limits.keepalive = 10);
+    desk.connect(1);
+    for second in 1..=30 {
+        desk.at(second * 1_000)
+            .frame(1, r#"{"type":"receipts_seen","seq":0}"#);
+    }
+    desk.sleep();
+    assert_eq!(
+        desk.at(40_000).deliver(&message(1, TEXT), 0),
+        ["sent 1", "1 <- body 1, attempt 1"]
+    );
+}
+
+#[test]
+fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
+    let mut desk = Desk::with(|limits| limits.keepalive = 10);
+    desk.connect(1);
+    assert_eq!(
+        desk.at(25_001).deliver(&message(1, TEXT), 0),
+        ["held 0", "1 closes with 4408", "ready"]
+    );
+}
+
+#[test]
+fn the_tenth_bad_frame_closes_the_connection() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    for _ in 1..10 {
+        assert_eq!(desk.frame(1, "no frame"), ["1 <- error bad_frame"]);
+        desk.sleep();
+    }
+    assert_eq!(
+        desk.frame(1, "no frame"),
+        ["1 <- error bad_frame", "1 closes with 4400"]
+    );
+}
