@@ -4,7 +4,8 @@ use tagpost_core::call::Delivered;
 use tagpost_core::delivery::State;
 use tagpost_core::mailbox::{Cancelled, Errand};
 
-use super::desk::{Desk, answer, delivery, device, known, message, problem_or};
+use super::desk::{Desk, delivery, device, known, message};
+use super::words::{answer, problem_or};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 

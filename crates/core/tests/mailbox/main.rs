@@ -22,3 +22,4 @@ mod registration;
 mod retention;
 mod topic;
 mod window;
+mod words;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use tagpost_core::message::Message;
 
-use super::desk::{Desk, answer, message};
+use super::desk::{Desk, message};
+use super::words::answer;
 
 /// Something that happens to the mailbox.
 #[derive(Debug, Clone)]

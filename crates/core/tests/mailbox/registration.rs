@@ -2,7 +2,8 @@
 
 use tagpost_core::token::Claims;
 
-use super::desk::{Desk, START, claims, device, message, problem_or};
+use super::desk::{Desk, START, claims, device, message};
+use super::words::problem_or;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 

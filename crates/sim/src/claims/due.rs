@@ -19,6 +19,11 @@ impl Ledger {
         losses: u32,
     ) -> Checked {
         let (messages, bytes) = self.inbox_of(device, waiting);
+        claim(
+            "a removed device holds nothing",
+            messages == 0 || self.is_bound(device),
+            || format!("device {device} has {messages} messages"),
+        )?;
         let limits = &self.limits;
         claim(
             "no more is held than allowed",

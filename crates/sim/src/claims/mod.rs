@@ -6,6 +6,7 @@
 mod due;
 mod ends;
 mod finish;
+mod links;
 mod rows;
 mod wire;
 
@@ -20,9 +21,9 @@ use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
-use tagpost_core::token::Claims;
 use tagpost_core::trace::Trace;
 
+use self::links::Link;
 use self::rows::Tables;
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication};
@@ -131,14 +132,6 @@ struct Wire {
     connection: Option<ConnectionId>,
     losses: u32,
     lives: u32,
-}
-
-/// A connection.
-#[derive(Debug, Default)]
-struct Link {
-    device: usize,
-    bad_frames: u32,
-    revocations: u32,
 }
 
 impl Ledger {
@@ -290,38 +283,6 @@ impl Ledger {
         *seen = (*seen).max(seq);
     }
 
-    /// Whether a device of this place is known.
-    pub(crate) fn is_bound(&self, device: usize) -> bool {
-        self.tables[device]
-            .account
-            .is_some_and(|account| account.created_at > 0)
-    }
-
-    /// How often the tokens of a device were revoked.
-    pub(crate) fn revocations(&self, device: usize) -> u32 {
-        self.tables[device]
-            .account
-            .map_or(0, |account| account.revocations)
-    }
-
-    /// A credential was judged.
-    pub(crate) fn admitted(&self, device: usize, claims: &Claims, admitted: bool) -> Checked {
-        let Some(account) = self.tables[device].account else {
-            return Ok(());
-        };
-        let holds = match claims.revocations {
-            Some(seen) => seen >= account.revocations,
-            None => {
-                account.revocations == 0 || claims.issued_at > account.revoked_at.div_euclid(1000)
-            }
-        };
-        claim(
-            "a token holds until it is revoked, and not longer",
-            holds == admitted,
-            || format!("{claims:?}"),
-        )
-    }
-
     /// The operator looks at a device.
     pub(crate) fn looked_at(
         &self,
@@ -336,78 +297,6 @@ impl Ledger {
         claim("a device's status is what its mailbox holds", holds, || {
             format!("{status:?}, but there are {messages} messages of {bytes} bytes")
         })
-    }
-
-    /// A connection is being opened.
-    pub(crate) fn connecting(&mut self, device: usize, connection: ConnectionId) {
-        let revocations = self.revocations(device);
-        self.links.insert(
-            connection,
-            Link {
-                device,
-                bad_frames: 0,
-                revocations,
-            },
-        );
-    }
-
-    /// A connection greets its device.
-    pub(crate) fn welcomed(&self, device: usize, connection: ConnectionId, held: u32) -> Checked {
-        let waiting = self.tables[device]
-            .inbox
-            .values()
-            .filter(|row| !row.settled)
-            .count();
-        claim(
-            "a welcome counts what waits",
-            held as usize >= waiting,
-            || format!("connection {connection}: {held} instead of {waiting}"),
-        )
-    }
-
-    /// A device sends a frame that is none.
-    pub(crate) fn bad_frame(&mut self, connection: ConnectionId) {
-        self.links.entry(connection).or_default().bad_frames += 1;
-    }
-
-    /// A mailbox closes a connection; `expired` is whether its token has.
-    pub(crate) fn hung_up(
-        &self,
-        device: usize,
-        connection: ConnectionId,
-        code: u16,
-        expired: bool,
-    ) -> Checked {
-        let newer = self
-            .links
-            .iter()
-            .any(|(other, link)| link.device == device && *other > connection);
-        let Some(link) = self.links.get(&connection) else {
-            return Ok(());
-        };
-        let holds = match code {
-            4400 => link.bad_frames >= 10,
-            4401 => expired || self.revocations(device) > link.revocations,
-            4408 => true,
-            4409 => newer,
-            _ => false,
-        };
-        claim(
-            "a connection is closed for the reason that its code gives",
-            holds,
-            || format!("{code}: {link:?}"),
-        )
-    }
-
-    /// A mailbox has this connection.
-    pub(crate) fn holds(&self, device: usize, connection: ConnectionId) -> Checked {
-        let link = self.links.get(&connection);
-        let revoked = link.is_none_or(|link| link.revocations < self.revocations(device));
-        claim(
-            "a connection ends with its token",
-            self.is_bound(device) && !revoked,
-            || format!("connection {connection} of device {device}: {link:?}"),
-        )
     }
 
     /// The messages not settled of a device, and their bytes; `waiting` are those that calls wait for.

@@ -13,7 +13,7 @@ use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
 
 use super::calls::{Caller, Reply};
-use super::sockets::Said;
+use super::said::Said;
 use super::{Event, START, World};
 use crate::chance::chance;
 use crate::claims::{Checked, claim};
@@ -191,7 +191,7 @@ impl World<'_> {
                     self.learn_id(device, op, published.id)?;
                 }
             }
-            Said::Welcome | Said::Other => {}
+            Said::Welcome(_) | Said::Other => {}
         }
         Ok(())
     }

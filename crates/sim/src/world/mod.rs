@@ -3,12 +3,15 @@
 //! One queue holds what is to come; equal times keep the order in which they were put there. There is
 //! one true time; each mailbox reads it on a clock of its own, which may be off.
 
+mod alarm;
 mod calls;
 mod client;
 mod object;
 mod ops;
+mod said;
 mod serve;
 mod sockets;
+mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
 

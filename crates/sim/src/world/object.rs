@@ -14,13 +14,11 @@ use tagpost_core::trace::Trace;
 
 use super::calls::{Caller, Reply};
 use super::{CallId, Event, Lane, World};
-use crate::chance::{chance, happens};
+use crate::chance::chance;
 use crate::claims::{Checked, claim};
 use crate::plan::Moment;
 use crate::store::Sqlite;
 
-/// How soon the platform repeats an alarm that failed.
-const ALARM_RETRY: Millis = 2_000;
 /// How long it takes to find the devices of a tag.
 const RESOLVING: Millis = 3;
 
@@ -41,7 +39,7 @@ pub(super) struct Object {
     /// How far its clock is ahead.
     pub(super) skew: Millis,
     pub(super) alarm: Option<Millis>,
-    alarm_token: u64,
+    pub(super) alarm_token: u64,
     /// When it last handled an event.
     busy_at: Millis,
     /// How the next event ends.
@@ -348,57 +346,5 @@ impl World<'_> {
             host.life += 1;
             self.note(|names| format!("{} leaves memory", names[object]));
         }
-    }
-
-    fn set_alarm(&mut self, object: usize, at: Millis) {
-        let weather = self.weather();
-        let host = &mut self.objects[object];
-        host.alarm = Some(at);
-        host.alarm_token += 1;
-        let token = host.alarm_token;
-        let due = at - host.skew;
-        let mut rng = chance(self.plan.seed, &[3, object as u64, token]);
-        let late = if happens(&mut rng, weather.late_alarms) {
-            rng.i64(0..=weather.late_by)
-        } else {
-            0
-        };
-        self.at(due.max(self.now) + late, Event::Alarm { object, token });
-    }
-
-    pub(super) fn alarm(&mut self, object: usize, token: u64) -> Checked {
-        let host = &mut self.objects[object];
-        let due = host.alarm.filter(|_| host.alarm_token == token);
-        let Some(at) = due else { return Ok(()) };
-        if self.now + host.skew < at {
-            self.at(
-                at - self.objects[object].skew,
-                Event::Alarm { object, token },
-            );
-            return Ok(());
-        }
-        host.alarm = None;
-        self.note(|names| format!("the alarm of {} goes off", names[object]));
-        let done = self.event(object, |mailbox, now| mailbox.alarm(now))?;
-        if done.is_none() {
-            let host = &mut self.objects[object];
-            if host.alarm.is_none() {
-                host.alarm = Some(at);
-                self.after(ALARM_RETRY, Event::Alarm { object, token });
-            }
-            return Ok(());
-        }
-        let mut rng = chance(self.plan.seed, &[4, object as u64, token]);
-        if happens(&mut rng, self.weather().twice) {
-            let delay = rng.i64(0..=3_000);
-            self.after(delay, Event::AlarmAgain { object });
-        }
-        Ok(())
-    }
-
-    pub(super) fn alarm_again(&mut self, object: usize) -> Checked {
-        self.note(|names| format!("the alarm of {} goes off once more", names[object]));
-        self.event(object, |mailbox, now| mailbox.alarm(now))
-            .map(drop)
     }
 }

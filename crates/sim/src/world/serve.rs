@@ -8,9 +8,9 @@ use tagpost_core::problem::Problem;
 use tagpost_core::store::StoreError;
 use tagpost_core::token::Claims;
 
-use super::calls::{Caller, Reply};
+use super::calls::Reply;
 use super::{CallId, Event, World};
-use crate::claims::{Checked, broken, claim};
+use crate::claims::{Checked, broken};
 
 impl World<'_> {
     /// A call arrives.
@@ -133,7 +133,7 @@ impl World<'_> {
         self.answer(call, reply)
     }
 
-    fn answer(&mut self, call: CallId, reply: Option<Reply>) -> Checked {
+    pub(super) fn answer(&mut self, call: CallId, reply: Option<Reply>) -> Checked {
         match reply {
             Some(reply) => self.reply(call, reply),
             None => self.fail(call),
@@ -141,7 +141,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, call: CallId) -> Checked {
+    pub(super) fn failed(&mut self, call: CallId) -> Checked {
         self.answer(call, None)
     }
 
@@ -238,38 +238,6 @@ impl World<'_> {
         }
     }
 
-    /// The timer of a call to deliver ran out.
-    pub(super) fn wait_is_over(
-        &mut self,
-        object: usize,
-        life: u32,
-        call: CallId,
-        id: MessageId,
-    ) -> Checked {
-        let host = &mut self.objects[object];
-        if host.life != life {
-            return Ok(());
-        }
-        let Some(calls) = host.waiting.deliveries.get_mut(&id) else {
-            return Ok(());
-        };
-        calls.retain(|waiting| *waiting != call);
-        if calls.is_empty() {
-            host.waiting.deliveries.remove(&id);
-        }
-        self.keep_awake(object);
-        self.note(|names| {
-            format!(
-                "{} has waited for the acknowledgement of {id}",
-                names[object]
-            )
-        });
-        match self.event(object, |mailbox, now| mailbox.wait_is_over(id, now))? {
-            Some(delivered) => self.answer_delivered(object, call, id, &delivered),
-            None => self.failed(call),
-        }
-    }
-
     /// Answers a call to deliver.
     pub(super) fn answer_delivered(
         &mut self,
@@ -304,77 +272,6 @@ impl World<'_> {
             Ok(Cancelled::Answer(trace)) => self.answer(call, Some(Reply::Trace(trace))),
             Err(problem) => self.answer(call, Some(Reply::Problem(problem))),
         }
-    }
-
-    /// Answers a trace, once the mailboxes that know more have been asked.
-    pub(super) fn trace(&mut self, object: usize, life: u32, call: CallId) -> Checked {
-        let host = &mut self.objects[object];
-        if host.life != life {
-            return Ok(());
-        }
-        let Some(id) = host.waiting.traces.remove(&call) else {
-            return Ok(());
-        };
-        self.keep_awake(object);
-        match self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))? {
-            None => self.failed(call),
-            Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
-            Some(Ok((trace, ask))) if ask.is_empty() => {
-                self.answer(call, Some(Reply::Trace(trace)))
-            }
-            Some(Ok((trace, ask))) => {
-                self.objects[object]
-                    .waiting
-                    .looking
-                    .insert(call, (trace, ask.len()));
-                for device in ask {
-                    let to = self.places[&device];
-                    self.call(
-                        Caller::Look {
-                            object,
-                            life,
-                            of: call,
-                        },
-                        to,
-                        None,
-                        Call::Look { id },
-                    );
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes messages for a poll, if there are any or its time is up.
-    pub(super) fn poll(&mut self, object: usize, life: u32, call: CallId) -> Checked {
-        let host = &mut self.objects[object];
-        let Some((limit, until)) = host
-            .waiting
-            .polls
-            .get(&call)
-            .copied()
-            .filter(|_| host.life == life)
-        else {
-            return Ok(());
-        };
-        let Some(messages) = self.event(object, |mailbox, now| mailbox.poll(limit, now))? else {
-            return self.failed(call);
-        };
-        if messages.is_empty() && self.now < until {
-            return Ok(());
-        }
-        self.objects[object].waiting.polls.remove(&call);
-        let host = &self.objects[object];
-        let (now, losses) = (self.now + host.skew, (host.losses, host.life));
-        for (message, attempt) in &messages {
-            self.ledger.polled(object, message, *attempt, now, losses)?;
-        }
-        claim(
-            "a poll takes no more than it asked for",
-            messages.len() <= limit as usize,
-            || format!("{messages:?}"),
-        )?;
-        self.answer(call, Some(Reply::Messages(messages)))
     }
 
     /// The targets of published frames are resolved: they are accepted, in their order.
@@ -417,7 +314,7 @@ impl World<'_> {
 }
 
 /// A problem is an answer; a failed store is not.
-fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Problem>, StoreError> {
+pub(super) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Problem>, StoreError> {
     match outcome {
         Ok(value) => Ok(Ok(value)),
         Err(Failure::Problem(problem)) => Ok(Err(problem)),

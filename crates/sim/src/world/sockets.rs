@@ -3,15 +3,11 @@
 //! Each direction keeps its order. The service's end may outlive the device's: a device that vanishes
 //! says nothing. What a mailbox attached lasts as long as the service's end.
 
-use tagpost_core::frame::Receipt;
-use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
-use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use serde::Deserialize;
-
+use super::said::{Said, read};
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, Sent, broken, claim};
@@ -64,38 +60,6 @@ pub(super) enum ToClient {
 pub(super) enum ToMailbox {
     Frame(String),
     Closed,
-}
-
-/// A frame of the service, as far as it matters to a device.
-#[derive(Debug)]
-pub(super) enum Said {
-    Welcome,
-    Message(MessageFrame),
-    Receipt(Receipt),
-    Published(PublishedFrame),
-    Other,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct MessageFrame {
-    pub(super) id: MessageId,
-    pub(super) from: DeviceId,
-    pub(super) sent_at: Millis,
-    pub(super) expires_at: Millis,
-    pub(super) attempt: u32,
-    pub(super) urgency: Urgency,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct PublishedFrame {
-    #[serde(rename = "ref")]
-    pub(super) reference: String,
-    pub(super) id: MessageId,
-}
-
-#[derive(Debug, Deserialize)]
-struct WelcomeFrame {
-    held: u32,
 }
 
 impl Socket {
@@ -212,10 +176,10 @@ impl World<'_> {
         })?;
         self.note(|names| format!("{} <- over {connection}: {frame}", names[object]));
         let said = read(frame)?;
-        if let Some(Welcomed { held }) = said.1 {
-            self.ledger.welcomed(object, connection, held)?;
+        if let Said::Welcome(welcome) = &said {
+            self.ledger.welcomed(object, connection, welcome.held)?;
         }
-        if let Said::Message(message) = &said.0 {
+        if let Said::Message(message) = &said {
             let host = &self.objects[object];
             let sent = Sent {
                 id: message.id,
@@ -231,7 +195,7 @@ impl World<'_> {
             };
             self.ledger.sent(object, sent)?;
         }
-        self.down(connection, ToClient::Frame(said.0));
+        self.down(connection, ToClient::Frame(said));
         Ok(())
     }
 
@@ -417,39 +381,4 @@ impl World<'_> {
             }
         }
     }
-}
-
-/// What a welcome says.
-struct Welcomed {
-    held: u32,
-}
-
-/// Reads a frame of the service.
-fn read(frame: &str) -> Checked<(Said, Option<Welcomed>)> {
-    let is = |kind: &str| {
-        frame
-            .strip_prefix(r#"{"type":""#)
-            .is_some_and(|rest| rest.starts_with(kind))
-    };
-    Ok(if is("message\"") {
-        (
-            Said::Message(serde_json::from_str(frame).map_err(broken)?),
-            None,
-        )
-    } else if is("receipt\"") {
-        (
-            Said::Receipt(serde_json::from_str(frame).map_err(broken)?),
-            None,
-        )
-    } else if is("published\"") {
-        (
-            Said::Published(serde_json::from_str(frame).map_err(broken)?),
-            None,
-        )
-    } else if is("welcome\"") {
-        let WelcomeFrame { held } = serde_json::from_str(frame).map_err(broken)?;
-        (Said::Welcome, Some(Welcomed { held }))
-    } else {
-        (Said::Other, None)
-    })
 }

@@ -1,0 +1,60 @@
+//! Frames of the service, as far as they matter to a device and to the claims.
+
+use serde::Deserialize;
+use tagpost_core::frame::Receipt;
+use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::message::Urgency;
+use tagpost_core::time::Millis;
+
+use crate::claims::{Checked, broken};
+
+/// A frame of the service, as far as it matters to a device.
+#[derive(Debug)]
+pub(super) enum Said {
+    Welcome(WelcomeFrame),
+    Message(MessageFrame),
+    Receipt(Receipt),
+    Published(PublishedFrame),
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct MessageFrame {
+    pub(super) id: MessageId,
+    pub(super) from: DeviceId,
+    pub(super) sent_at: Millis,
+    pub(super) expires_at: Millis,
+    pub(super) attempt: u32,
+    pub(super) urgency: Urgency,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PublishedFrame {
+    #[serde(rename = "ref")]
+    pub(super) reference: String,
+    pub(super) id: MessageId,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WelcomeFrame {
+    pub(super) held: u32,
+}
+
+/// Reads a frame of the service.
+pub(super) fn read(frame: &str) -> Checked<Said> {
+    let is = |kind: &str| {
+        let rest = frame.strip_prefix(r#"{"type":""#);
+        rest.is_some_and(|rest| rest.starts_with(kind))
+    };
+    Ok(if is("message\"") {
+        Said::Message(serde_json::from_str(frame).map_err(broken)?)
+    } else if is("receipt\"") {
+        Said::Receipt(serde_json::from_str(frame).map_err(broken)?)
+    } else if is("published\"") {
+        Said::Published(serde_json::from_str(frame).map_err(broken)?)
+    } else if is("welcome\"") {
+        Said::Welcome(serde_json::from_str(frame).map_err(broken)?)
+    } else {
+        Said::Other
+    })
+}

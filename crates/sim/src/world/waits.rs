@@ -1,0 +1,114 @@
+//! Calls that waited for something, and go on: deliveries, traces, polls.
+
+use tagpost_core::call::Call;
+use tagpost_core::id::MessageId;
+
+use super::calls::{Caller, Reply};
+use super::serve::problem_or;
+use super::{CallId, World};
+use crate::claims::{Checked, claim};
+
+impl World<'_> {
+    /// The timer of a call to deliver ran out.
+    pub(super) fn wait_is_over(
+        &mut self,
+        object: usize,
+        life: u32,
+        call: CallId,
+        id: MessageId,
+    ) -> Checked {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return Ok(());
+        }
+        let Some(calls) = host.waiting.deliveries.get_mut(&id) else {
+            return Ok(());
+        };
+        calls.retain(|waiting| *waiting != call);
+        if calls.is_empty() {
+            host.waiting.deliveries.remove(&id);
+        }
+        self.keep_awake(object);
+        self.note(|names| {
+            format!(
+                "{} has waited for the acknowledgement of {id}",
+                names[object]
+            )
+        });
+        match self.event(object, |mailbox, now| mailbox.wait_is_over(id, now))? {
+            Some(delivered) => self.answer_delivered(object, call, id, &delivered),
+            None => self.failed(call),
+        }
+    }
+
+    /// Answers a trace, once the mailboxes that know more have been asked.
+    pub(super) fn trace(&mut self, object: usize, life: u32, call: CallId) -> Checked {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return Ok(());
+        }
+        let Some(id) = host.waiting.traces.remove(&call) else {
+            return Ok(());
+        };
+        self.keep_awake(object);
+        match self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))? {
+            None => self.failed(call),
+            Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
+            Some(Ok((trace, ask))) if ask.is_empty() => {
+                self.answer(call, Some(Reply::Trace(trace)))
+            }
+            Some(Ok((trace, ask))) => {
+                self.objects[object]
+                    .waiting
+                    .looking
+                    .insert(call, (trace, ask.len()));
+                for device in ask {
+                    let to = self.places[&device];
+                    self.call(
+                        Caller::Look {
+                            object,
+                            life,
+                            of: call,
+                        },
+                        to,
+                        None,
+                        Call::Look { id },
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes messages for a poll, if there are any or its time is up.
+    pub(super) fn poll(&mut self, object: usize, life: u32, call: CallId) -> Checked {
+        let host = &mut self.objects[object];
+        let Some((limit, until)) = host
+            .waiting
+            .polls
+            .get(&call)
+            .copied()
+            .filter(|_| host.life == life)
+        else {
+            return Ok(());
+        };
+        let Some(messages) = self.event(object, |mailbox, now| mailbox.poll(limit, now))? else {
+            return self.failed(call);
+        };
+        if messages.is_empty() && self.now < until {
+            return Ok(());
+        }
+        self.objects[object].waiting.polls.remove(&call);
+        let host = &self.objects[object];
+        let (now, losses) = (self.now + host.skew, (host.losses, host.life));
+        for (message, attempt) in &messages {
+            self.ledger.polled(object, message, *attempt, now, losses)?;
+        }
+        claim(
+            "a poll takes no more than it asked for",
+            messages.len() <= limit as usize,
+            || format!("{messages:?}"),
+        )?;
+        self.answer(call, Some(Reply::Messages(messages)))
+    }
+}
