@@ -43,6 +43,17 @@ export async function within<T>(what: string, promise: Promise<T>, limit = LIMIT
   return result as T;
 }
 
+/**
+ * The error that `promise` ends with. Call it where the promise is made: one that fails before anybody
+ * waits for it is an unhandled rejection.
+ */
+export function failure(promise: Promise<unknown>): Promise<unknown> {
+  const error = promise.then((value) => {
+    throw new Error(`expected an error, but got ${JSON.stringify(value)}`);
+  }, (error: unknown) => error);
+  return within("an error", error);
+}
+
 /** Waits until the client is in this state, or for its next change to it. */
 export async function state(device: Device, name: "online" | "offline" | "closed"): Promise<StateEvent | undefined> {
   if (device.state === name) return undefined;
