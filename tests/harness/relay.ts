@@ -53,9 +53,14 @@ export class Relay extends Service {
     this.#url = await this.#workerd.ready;
   }
 
-  /** Kills the service with everything it holds in memory, and starts it on the same storage, not before a given time. */
-  async restart(notBefore = 0): Promise<void> {
+  /** Kills the service with everything it holds in memory. Its storage stays for the next start. */
+  async halt(): Promise<void> {
     await this.#workerd?.dispose();
+  }
+
+  /** Halts the service and starts it on the same storage, not before a given time. */
+  async restart(notBefore = 0): Promise<void> {
+    await this.halt();
     await sleep(Math.max(0, notBefore - Date.now()));
     await this.start();
   }
@@ -82,6 +87,13 @@ export class Relay extends Service {
   /** The ids of all mailboxes that were ever woken. */
   objects(): Promise<string[]> {
     return this.#started.listDurableObjectIds(MAILBOX.className);
+  }
+
+  /** The file with the database of a device's mailbox; it may be read at any time, and written while the service is halted. */
+  async database(name: string): Promise<string> {
+    // Its type is an error without the types of Workers.
+    const namespace: any = await this.#started.getDurableObjectNamespace("MAILBOX");
+    return join(this.#state, "do", `${MAILBOX.worker}-${MAILBOX.className}`, `${namespace.idFromName(name)}.sqlite`);
   }
 
   /** When all alarms that are set are due, in milliseconds since the Unix epoch. */
