@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::{ADMIN_KEY, Relay, Shell, TOKEN_KEY, next, send, within};
 
@@ -63,6 +64,10 @@ async fn login_does_not_keep_what_does_not_work() {
         let ended = shell.run_with(&["login", &relay.url()], credential).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+        assert!(
+            ended.err.contains("Copy the whole admin key or token"),
+            "{ended:?}"
+        );
     }
     shell.run_with(&["login", &relay.url()], "").await.code(1);
     assert!(find(shell.home.path()).is_empty());
@@ -113,6 +118,9 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
         .run(&["send", "--to-device", "cam", "two", "messages"])
         .await
         .code(2);
+    let wrong = shell.run(&["send", "no tag", "hello"]).await;
+    assert!(wrong.err.contains("tagpost send"), "{wrong:?}");
+    wrong.code(2);
 }
 
 #[tokio::test]
@@ -226,23 +234,28 @@ async fn trace_and_ls_show_what_became_of_messages() {
         .await
         .to_string();
     shell.run(&["trace", &id]).await.code(3);
-    let follow = ["trace", id.as_str(), "--follow"];
-    let (trace, ()) = tokio::join!(shell.run(&follow), async {
-        let mut inbox = camera.at(&relay.url()).connect();
-        next(&mut inbox).await.reply("seen").unwrap();
-        inbox.close().await.unwrap();
-    });
-    let out = trace.code(0);
-    let events: Vec<&str> = out
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().nth(2))
-        .collect();
-    assert_eq!(events, ["held", "sent", "delivered"], "{out}");
+    // Each step is told when it happens, not at the end.
+    let mut trace = shell.start(&["trace", &id, "--follow"]);
+    let mut lines = BufReader::new(trace.stdout.take().unwrap()).lines();
+    let mut told = async || within("a line", lines.next_line()).await.unwrap().unwrap();
+    let first = told().await;
     assert!(
-        out.lines().next().unwrap().contains("1 delivered") && out.contains(r#""seen""#),
-        "{out}"
+        first.starts_with(&id) && first.ends_with("1 held"),
+        "{first}"
     );
+    assert_eq!(words(&told().await), ["held", camera.id.as_str()]);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let message = next(&mut inbox).await;
+    assert_eq!(words(&told().await), ["sent", camera.id.as_str()]);
+    message.reply("seen").unwrap();
+    let delivered = ["delivered", camera.id.as_str(), r#""seen""#];
+    assert_eq!(words(&told().await), delivered);
+    assert_eq!(told().await, "1 delivered");
+    inbox.close().await.unwrap();
+    let status = within("it to end", trace.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    let traced = shell.run(&["trace", &id, "--json"]).await.json(0);
+    assert_eq!(traced[0]["timeline"][2]["event"], json!("delivered"));
 
     let listed = shell.run(&["ls", "--json"]).await.json(0);
     assert_eq!((listed.len(), &listed[0]["id"]), (1, &json!(id)));
@@ -264,7 +277,7 @@ async fn a_service_that_is_not_there_is_an_error_that_says_what_to_do() {
         .with("TAGPOST_TOKEN", "token");
     let ended = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
     assert!(
-        ended.err.contains("http://127.0.0.1:9") && ended.err.contains("tagpost status"),
+        ended.err.contains("http://127.0.0.1:9") && ended.err.contains("TAGPOST_URL"),
         "{ended:?}"
     );
     ended.code(1);
@@ -279,6 +292,12 @@ async fn completions_are_printed_for_every_shell() {
         let script = Shell::new().run(&["completions", shell]).await.code(0);
         assert!(script.contains("to-device"), "{shell}");
     }
+}
+
+/// What a line of a trace says, without the time.
+fn words(line: &str) -> Vec<&str> {
+    let (_, words) = line.split_once(" ms ").unwrap();
+    words.split_whitespace().collect()
 }
 
 /// Every file below a directory.

@@ -71,10 +71,10 @@ impl From<io::Error> for Failure {
 fn advice(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::Unreachable { .. } => {
-            "Is the service running, and the URL right? `tagpost status` shows which one is used."
+            "Is the service running, and the URL right? It is kept by `tagpost login`, or comes from TAGPOST_URL."
         }
         Error::NotUnderstood { .. } => {
-            "Is the URL that of a tagpost service? `tagpost status` shows which one is used."
+            "Is the URL that of a tagpost service? It is kept by `tagpost login`, or comes from TAGPOST_URL."
         }
         Error::Url { .. } => "Give a URL such as https://push.example.com.",
         Error::Credential => "Copy the token or key again, without line breaks.",

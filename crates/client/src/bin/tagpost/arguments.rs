@@ -2,12 +2,14 @@
 //!
 //! It is long because it is the command's documentation, too, and is read from top to bottom like one.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tagpost_client::{DeviceId, IdempotencyKey, MessageId, Pattern, State, Tag, Topic, Urgency};
+use tagpost_core::publish;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -69,11 +71,24 @@ pub(crate) enum Command {
     /// List the messages that this device sent, newest first
     Ls(Ls),
     /// Add, list, show, remove devices, revoke their tokens (admin key)
+    #[command(after_help = "\
+Examples:
+  tagpost device add kitchen-cam               create it, and print its token
+  tagpost device ls
+  tagpost device show kitchen-cam              is it online? what waits for it?
+  tagpost device revoke kitchen-cam            its tokens stop working at once
+  tagpost device rm kitchen-cam")]
     Device {
         #[command(subcommand)]
         command: Device,
     },
     /// Let tags lead to devices (admin key)
+    #[command(after_help = "\
+Examples:
+  tagpost tag add kitchen kitchen-cam          a message to kitchen reaches kitchen-cam now
+  tagpost tag show kitchen                     its devices, and who is online
+  tagpost tag ls
+  tagpost tag rm kitchen kitchen-cam")]
     Tag {
         #[command(subcommand)]
         command: TagCommand,
@@ -83,6 +98,10 @@ pub(crate) enum Command {
     /// Keep a URL and a credential in a profile
     Login(Login),
     /// Forget a profile
+    #[command(after_help = "\
+Examples:
+  tagpost logout
+  tagpost logout --profile dev")]
     Logout,
     /// Show which service is used, as whom, and whether it works
     #[command(after_help = "\
@@ -133,7 +152,7 @@ pub(crate) struct Send {
     #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
     pub(crate) to_device: Option<DeviceId>,
     /// How long to keep trying, up to 30d; 0 is now or never [default: 1d]
-    #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
     pub(crate) ttl: Option<u32>,
     /// Replace an undelivered message of this topic
     #[arg(long, env = "TAGPOST_TOPIC")]
@@ -142,7 +161,7 @@ pub(crate) struct Send {
     #[arg(long, env = "TAGPOST_URGENCY")]
     pub(crate) urgency: Option<UrgencyName>,
     /// How long to wait for devices that are online, up to 60s [default: 1s]
-    #[arg(long, env = "TAGPOST_WAIT", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, env = "TAGPOST_WAIT", value_name = "TIME", value_parser = within(publish::WAIT, "60s"))]
     pub(crate) wait: Option<u32>,
     /// The media type [default: JSON or text, as it looks; for a file, by its name]
     #[arg(long = "type", env = "TAGPOST_TYPE", value_name = "TYPE")]
@@ -243,13 +262,26 @@ Examples:
         grant: Grant,
     },
     /// List all devices
+    #[command(after_help = "\
+Examples:
+  tagpost device ls
+  tagpost device ls --json | jq -r .device")]
     Ls,
     /// Show a device's presence, queue and tags
+    #[command(after_help = "\
+Examples:
+  tagpost device show kitchen-cam
+  tagpost device show kitchen-cam --json | jq .held
+
+A device may ask for itself, with its token.")]
     Show {
         /// The name
         device: DeviceId,
     },
     /// Forget a device, its tags and its messages; their senders are told
+    #[command(after_help = "\
+Examples:
+  tagpost device rm kitchen-cam")]
     Rm {
         /// The name
         device: DeviceId,
@@ -299,6 +331,9 @@ Examples:
         devices: Vec<DeviceId>,
     },
     /// Let a tag no longer lead to devices
+    #[command(after_help = "\
+Examples:
+  tagpost tag rm kitchen kitchen-display")]
     Rm {
         /// The tag
         tag: Tag,
@@ -307,8 +342,18 @@ Examples:
         devices: Vec<DeviceId>,
     },
     /// List all tags
+    #[command(after_help = "\
+Examples:
+  tagpost tag ls
+  tagpost tag ls --json | jq -r .tag")]
     Ls,
     /// Show the devices of a tag, and which of them are online
+    #[command(after_help = "\
+Examples:
+  tagpost tag show kitchen
+  tagpost tag show kitchen --json | jq -r 'select(.online).device'
+
+A device may ask, with its token, for a tag that it may publish to.")]
     Show {
         /// The tag
         tag: Tag,
@@ -380,6 +425,17 @@ fn seconds(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "it must be a time such as 30, 30s, 15m, 2h or 7d".to_owned())
 }
 
+/// Seconds in a range, whose end is written as `longest`.
+fn within(
+    range: RangeInclusive<u32>,
+    longest: &str,
+) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| {
+        let time = Some(seconds(text)?).filter(|time| range.contains(time));
+        time.ok_or_else(|| format!("it must be a time up to {longest}"))
+    }
+}
+
 fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
@@ -418,6 +474,29 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&Arguments::command());
+    }
+
+    #[test]
+    fn every_help_has_examples() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let name = command.get_name();
+            assert!(
+                help.starts_with("Examples:\n  ") && help.contains(name),
+                "{name}: {help}"
+            );
+            command.get_subcommands().for_each(check);
+        }
+        check(&Arguments::command());
+    }
+
+    #[test]
+    fn a_time_out_of_range_is_refused_before_anything_is_sent() {
+        let ttl = within(publish::TTL, "30d");
+        assert_eq!(ttl("30d"), Ok(2_592_000));
+        assert!(ttl("31d").unwrap_err().contains("30d"));
+        assert!(ttl("soon").unwrap_err().contains("such as"));
     }
 
     #[test]

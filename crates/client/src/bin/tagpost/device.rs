@@ -22,14 +22,19 @@ pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Fai
                 .operator()?
                 .delete_device(&device)
                 .await?;
-            done(global, &device, "removed")?;
+            done(global, &device, "removed", "and its tokens are removed")?;
         }
         Device::Revoke { device } => {
             Session::open(global)?
                 .operator()?
                 .revoke_tokens(&device)
                 .await?;
-            done(global, &device, "revoked")?;
+            done(
+                global,
+                &device,
+                "revoked",
+                "has to get a new token: all so far are revoked",
+            )?;
         }
     }
     Ok(Outcome::Done)
@@ -59,13 +64,14 @@ async fn list(global: &Global) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = client.devices(after.as_ref()).await?;
+        if page.entries.is_empty() && !global.json {
+            output::note("There is no device yet; `tagpost device add DEVICE` creates one.");
+        }
+        let width = output::width(page.entries.iter().map(|device| device.device.as_str()));
         for device in &page.entries {
             output::object(global, device, |device| {
-                format!(
-                    "{}  {FAINT}created {}{FAINT:#}",
-                    device.device,
-                    output::age(device.created_at)
-                )
+                let (name, age) = (device.device.as_str(), output::age(device.created_at));
+                format!("{name:<width$}  {FAINT}created {age}{FAINT:#}")
             })?;
         }
         after = page.next;
@@ -96,8 +102,8 @@ pub(crate) fn describe(status: &DeviceStatus) -> String {
 }
 
 /// Says that it was done; there is nothing to tell but that.
-fn done(global: &Global, device: &DeviceId, what: &str) -> Result<(), Failure> {
+fn done(global: &Global, device: &DeviceId, what: &str, words: &str) -> Result<(), Failure> {
     output::object(global, &json!({ "device": device, what: true }), |_| {
-        format!("{device}: {what}")
+        format!("{device} {words}.")
     })
 }

@@ -121,7 +121,7 @@ fn show_message(global: &Global, message: &Message) -> Result<(), Failure> {
         return output::json(&Line::Message(message));
     }
     let payload = match message.text() {
-        Ok(text) => output::visible(&text),
+        Ok(text) => output::visible(text.trim_end_matches(['\r', '\n'])),
         Err(_) => {
             let length = message.bytes().map_or(0, |bytes| bytes.len());
             format!(

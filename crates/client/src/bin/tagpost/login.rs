@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 use serde::Deserialize;
 use serde_json::json;
-use tagpost_client::{Client, DeviceId};
+use tagpost_client::{Client, DeviceId, Error};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Login};
@@ -31,12 +31,12 @@ pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Fai
     });
     let who = match subject(&credential) {
         Some(device) => {
-            client.device(&device).await?;
+            client.device(&device).await.map_err(refused)?;
             profile.token = Some(credential);
             device.to_string()
         }
         None => {
-            client.devices(None).await?;
+            client.devices(None).await.map_err(refused)?;
             profile.admin_key = Some(credential);
             "the operator".to_owned()
         }
@@ -48,10 +48,22 @@ pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Fai
     Ok(Outcome::Done)
 }
 
+/// A credential that the service does not accept is not kept.
+fn refused(error: Error) -> Failure {
+    let is_refused = matches!(&error, Error::Refused(problem) if problem.status == 401);
+    let failure = Failure::from(error);
+    if is_refused {
+        return failure
+            .advise("Copy the whole admin key or token again, and of this very service.");
+    }
+    failure
+}
+
 pub(crate) fn forget(global: &Global) -> Result<Outcome, Failure> {
     let name = &global.profile;
     if !Profiles::load()?.remove(name)? {
-        return Err(Failure::new(format!("there is no profile {name}")));
+        return Err(Failure::new(format!("there is no profile {name}"))
+            .advise("`tagpost login URL --profile NAME` keeps one."));
     }
     output::object(global, &json!({ "profile": name, "removed": true }), |_| {
         format!("Forgot the profile {name}.")

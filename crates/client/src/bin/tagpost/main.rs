@@ -8,6 +8,7 @@ mod arguments;
 mod clock;
 mod device;
 mod exec;
+mod follow;
 mod listen;
 mod login;
 mod output;

@@ -144,6 +144,23 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// How wide the longest of these names is: a column is no wider than what stands in it.
+pub(crate) fn width<T: AsRef<str>>(names: impl Iterator<Item = T>) -> usize {
+    let widths = names.map(|name| name.as_ref().len());
+    widths.max().unwrap_or_default()
+}
+
+/// How long something took: to the millisecond, as long as that can be read at a glance.
+pub(crate) fn span(millis: i64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        0..60 => format!("{millis} ms"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 /// How long ago a time was, roughly.
 pub(crate) fn age(at: i64) -> String {
     let now = clock::now().as_millis();
@@ -185,6 +202,19 @@ mod tests {
             (&["cancelled"], Outcome::Failed),
         ] {
             assert_eq!(Outcome::of(&trace(states)), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_read_at_a_glance() {
+        for (millis, expected) in [
+            (0, "0 ms"),
+            (59_999, "59999 ms"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h 0 min"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(span(millis), expected);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `tagpost send`: publishes, and says what becomes of the message, a line for each device as it settles.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Client, Delivery, DeviceId, Target, Trace};
+use tagpost_client::{Delivery, DeviceId, InvalidName, State, Target, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Global, Send};
+use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
@@ -19,11 +20,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
-/// Seconds to wait for a message to settle, at a time.
-const PATIENCE: u32 = 30;
-
 pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failure> {
-    let (to, message) = addressed(&options)?;
+    let (to, message) = addressed(&options);
     let client = Session::open(global)?.device()?;
     let client = client.retry_for(Duration::from_secs(options.retry.into()));
     let (payload, guessed) = payload(message, options.file.as_deref())?;
@@ -50,10 +48,10 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     spinner.finish_and_clear();
     let published = published?;
 
-    let mut report = Report::new(if global.json { Form::Json } else { Form::Lines });
+    let mut report = Report::new(global);
     report.show(&published)?;
     let last = if options.follow {
-        report.follow(&client, published).await?
+        follow(&client, published, |message| report.show(message)).await?
     } else {
         published
     };
@@ -62,28 +60,32 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
 }
 
 /// To whom, and the argument that is the message.
-fn addressed(options: &Send) -> Result<(Target, Option<&str>), Failure> {
+fn addressed(options: &Send) -> (Target, Option<&str>) {
     let tag = options.tag.as_deref();
     match (&options.to_device, tag) {
-        (Some(_), Some(_)) if options.message.is_some() => {
-            let problem = "a message goes to a TAG or to a device, not to both";
-            Arguments::command()
-                .error(ErrorKind::ArgumentConflict, problem)
-                .exit()
-        }
-        (Some(_), Some(_)) if options.file.is_some() => {
-            let problem = "--file says what the message is already";
-            Arguments::command()
-                .error(ErrorKind::ArgumentConflict, problem)
-                .exit()
-        }
-        (Some(device), message) => Ok((Target::Device(device.clone()), message)),
-        (None, tag) => {
-            let tag = tag.unwrap_or_default().parse();
-            let tag =
-                tag.map_err(|error: tagpost_client::InvalidName| Failure::new(error.to_string()))?;
-            Ok((Target::Tag(tag), options.message.as_deref()))
-        }
+        (Some(_), Some(_)) if options.message.is_some() => wrong(
+            ErrorKind::ArgumentConflict,
+            "a message goes to a TAG or to a device, not to both",
+        ),
+        (Some(_), Some(_)) if options.file.is_some() => wrong(
+            ErrorKind::ArgumentConflict,
+            "--file says what the message is already",
+        ),
+        (Some(device), message) => (Target::Device(device.clone()), message),
+        (None, tag) => match tag.unwrap_or_default().parse() {
+            Ok(tag) => (Target::Tag(tag), options.message.as_deref()),
+            Err(error) => wrong(ErrorKind::ValueValidation, &InvalidName::to_string(&error)),
+        },
+    }
+}
+
+/// Ends as a command line does that is wrong.
+fn wrong(kind: ErrorKind, problem: &str) -> ! {
+    let mut command = Arguments::command();
+    command.build();
+    match command.find_subcommand_mut("send") {
+        Some(send) => send.error(kind, problem).exit(),
+        None => command.error(kind, problem).exit(),
     }
 }
 
@@ -142,119 +144,74 @@ fn media_type(path: &Path) -> Option<&'static str> {
 }
 
 /// What was said of a message so far.
-pub(crate) struct Report {
-    form: Form,
+struct Report<'a> {
+    global: &'a Global,
     settled: HashSet<DeviceId>,
+    /// How many are in which state; without what a trace has besides, an answer is not told twice.
+    summary: BTreeMap<State, u64>,
 }
 
-/// How news are told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// A line for each delivery.
-    Lines,
-    /// The whole message as JSON.
-    Json,
-    /// Not at all.
-    Silent,
-}
-
-impl Report {
-    pub(crate) fn new(form: Form) -> Self {
+impl<'a> Report<'a> {
+    fn new(global: &'a Global) -> Self {
         Self {
-            form,
+            global,
             settled: HashSet::new(),
+            summary: BTreeMap::new(),
         }
     }
 
     /// Says what is new: the deliveries that have settled since; in JSON, the whole message.
-    pub(crate) fn show(&mut self, message: &Trace) -> Result<(), Failure> {
-        match self.form {
-            Form::Lines => {}
-            Form::Json => return output::json(message),
-            Form::Silent => return Ok(()),
+    fn show(&mut self, message: &Trace) -> Result<(), Failure> {
+        if self.global.json {
+            if self.summary != message.summary {
+                self.summary.clone_from(&message.summary);
+                output::json(message)?;
+            }
+            return Ok(());
         }
-        for delivery in message
-            .deliveries
-            .iter()
-            .filter(|delivery| delivery.state.is_last())
-        {
-            if self.settled.insert(delivery.device.clone()) {
-                output::line(line(message, delivery))?;
+        let width = width(message);
+        for delivery in &message.deliveries {
+            if delivery.state.is_last() && self.settled.insert(delivery.device.clone()) {
+                output::line(line(message, delivery, width))?;
             }
         }
         Ok(())
-    }
-
-    /// Waits until all is settled.
-    pub(crate) async fn follow(
-        &mut self,
-        client: &Client,
-        mut last: Trace,
-    ) -> Result<Trace, Failure> {
-        while !last.is_settled() {
-            let open = last
-                .deliveries
-                .iter()
-                .filter(|delivery| !delivery.state.is_last())
-                .count();
-            let spinner =
-                output::spinner(&format!("waiting for {open} of {}", last.deliveries.len()));
-            let next = next(client, &last).await;
-            spinner.finish_and_clear();
-            let next = next?;
-            if next.summary != last.summary {
-                self.show(&next)?;
-            }
-            last = next;
-        }
-        Ok(last)
     }
 
     /// Says which deliveries have not settled.
-    pub(crate) fn rest(&self, message: &Trace) -> Result<(), Failure> {
-        if self.form != Form::Lines {
+    fn rest(&self, message: &Trace) -> Result<(), Failure> {
+        if self.global.json || message.is_settled() {
             return Ok(());
         }
-        for delivery in message
-            .deliveries
-            .iter()
-            .filter(|delivery| !delivery.state.is_last())
-        {
-            output::line(line(message, delivery))?;
+        let width = width(message);
+        let deliveries = message.deliveries.iter();
+        for delivery in deliveries.filter(|delivery| !delivery.state.is_last()) {
+            output::line(line(message, delivery, width))?;
         }
-        if !message.is_settled() {
-            output::note(format!(
-                "`tagpost trace {} --follow` shows what becomes of it.",
-                message.id
-            ));
-        }
+        output::note(format!(
+            "`tagpost trace {} --follow` shows what becomes of it.",
+            message.id
+        ));
         Ok(())
     }
 }
 
-/// The message as soon as there is something new. The service itself answers when all is settled; with
-/// many devices those that settle earlier are worth being told before.
-async fn next(client: &Client, last: &Trace) -> Result<Trace, tagpost_client::Error> {
-    if last.deliveries.len() == 1 {
-        return client.trace_within(last.id, PATIENCE).await;
-    }
-    client.trace_within(last.id, 1).await
+fn width(message: &Trace) -> usize {
+    let deliveries = message.deliveries.iter();
+    output::width(deliveries.map(|delivery| delivery.device.as_str()))
 }
 
-fn line(message: &Trace, delivery: &Delivery) -> String {
-    let took = if delivery.state.is_last() {
-        format!("{} ms", delivery.at - message.accepted_at)
-    } else {
-        String::new()
-    };
-    let answer = output::answer(delivery.reply.as_deref(), delivery.reason.as_deref());
+fn line(message: &Trace, delivery: &Delivery, width: usize) -> String {
     let state = output::state(delivery.state);
-    format!(
-        "{state} {} {FAINT}{took:>8}{FAINT:#}  {answer}",
-        delivery.device
-    )
-    .trim_end()
-    .to_owned()
+    let device = delivery.device.as_str();
+    if !delivery.state.is_last() {
+        return format!("{state} {device}");
+    }
+    let took = output::span(delivery.at - message.accepted_at);
+    let answer = output::answer(delivery.reply.as_deref(), delivery.reason.as_deref());
+    format!("{state} {device:<width$}  {FAINT}{took:>9}{FAINT:#}  {answer}")
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -36,6 +36,10 @@ async fn list(global: &Global, session: &Session) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = client.tags(after.as_ref()).await?;
+        if page.entries.is_empty() && !global.json {
+            output::note("There is no tag yet; `tagpost tag add TAG DEVICE` makes one.");
+        }
+        let width = output::width(page.entries.iter().map(|tag| tag.tag.as_str()));
         for tag in &page.entries {
             output::object(global, tag, |tag| {
                 let devices = if tag.devices == 1 {
@@ -43,7 +47,8 @@ async fn list(global: &Global, session: &Session) -> Result<(), Failure> {
                 } else {
                     "devices"
                 };
-                format!("{}  {FAINT}{} {devices}{FAINT:#}", tag.tag, tag.devices)
+                let name = tag.tag.as_str();
+                format!("{name:<width$}  {FAINT}{} {devices}{FAINT:#}", tag.devices)
             })?;
         }
         after = page.next;
@@ -58,10 +63,12 @@ async fn show(global: &Global, session: &Session, tag: &Tag) -> Result<(), Failu
     let mut after = None;
     loop {
         let page = client.members(tag, after.as_ref()).await?;
+        let width = output::width(page.entries.iter().map(|member| member.device.as_str()));
         for member in &page.entries {
             output::object(global, member, |member| {
                 let presence = if member.online { "online" } else { "offline" };
-                format!("{}  {FAINT}{presence}{FAINT:#}", member.device)
+                let name = member.device.as_str();
+                format!("{name:<width$}  {FAINT}{presence}{FAINT:#}")
             })?;
         }
         after = page.next;

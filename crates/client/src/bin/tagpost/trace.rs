@@ -1,11 +1,13 @@
 //! `tagpost trace` and `tagpost ls`: what became of messages that were sent.
 
-use tagpost_client::{Client, Trace};
+use std::collections::HashSet;
+
+use tagpost_client::{DeviceId, State, Step, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Ls, Trace as Options};
+use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
-use crate::send::{Form, Report};
 use crate::session::Session;
 
 pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, Failure> {
@@ -17,55 +19,69 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
         session.operator()?
     };
     let trace = client.trace(options.id).await?;
-    let trace = if options.follow {
-        follow(&client, trace).await?
+    let mut timeline = Timeline::default();
+    let mut show = |trace: &Trace| match global.json {
+        true => output::json(trace),
+        false => timeline.show(trace),
+    };
+    show(&trace)?;
+    let trace = if options.follow && !trace.is_settled() {
+        let trace = follow(&client, trace, show).await?;
+        if !global.json {
+            output::line(summary(&trace))?;
+        }
+        trace
     } else {
         trace
     };
-    if global.json {
-        output::json(&trace)?;
-    } else {
-        show(&trace)?;
-    }
     Ok(Outcome::of(&trace))
 }
 
-async fn follow(client: &Client, trace: Trace) -> Result<Trace, Failure> {
-    // What settles meanwhile is part of the timeline that is shown at the end.
-    let mut report = Report::new(Form::Silent);
-    report.follow(client, trace).await
+/// The steps that were told so far.
+#[derive(Default)]
+struct Timeline {
+    /// Each by its device, what happened and in which attempt: a delivery does nothing twice.
+    told: HashSet<(DeviceId, State, u32)>,
 }
 
-fn show(trace: &Trace) -> Result<(), Failure> {
-    let summary = summary(trace);
-    let (to, age) = (output::target(&trace.to), output::age(trace.accepted_at));
-    output::line(format!("{} to {to}, {age}: {summary}", trace.id))?;
-    for step in &trace.timeline {
-        let after = step.at - trace.accepted_at;
-        let state = output::state(step.event);
-        let attempt = match step.attempt {
-            0 | 1 => String::new(),
-            attempt => format!("attempt {attempt}"),
-        };
-        let delivery = trace
-            .deliveries
-            .iter()
-            .find(|delivery| delivery.device == step.device);
-        let answer = delivery
-            .filter(|delivery| delivery.state == step.event && step.event.is_last())
-            .map(|delivery| output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()))
-            .unwrap_or_default();
-        let words = [attempt, answer]
-            .into_iter()
-            .filter(|word| !word.is_empty());
-        let words = words.collect::<Vec<_>>().join("  ");
-        let line = format!(
-            "{FAINT}{after:>9} ms{FAINT:#}  {state} {}  {words}",
-            step.device
-        );
-        output::line(line.trim_end())?;
+impl Timeline {
+    /// Tells the steps that are new; before the first, which message it is.
+    fn show(&mut self, trace: &Trace) -> Result<(), Failure> {
+        if self.told.is_empty() {
+            let summary = summary(trace);
+            let (to, age) = (output::target(&trace.to), output::age(trace.accepted_at));
+            output::line(format!("{} to {to}, {age}: {summary}", trace.id))?;
+        }
+        let deliveries = trace.deliveries.iter();
+        let width = output::width(deliveries.map(|delivery| delivery.device.as_str()));
+        for step in &trace.timeline {
+            if (self.told).insert((step.device.clone(), step.event, step.attempt)) {
+                output::line(line(trace, step, width))?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// A step, with what came back with it.
+fn line(trace: &Trace, step: &Step, width: usize) -> String {
+    let after = output::span(step.at - trace.accepted_at);
+    let state = output::state(step.event);
+    let device = step.device.as_str();
+    let attempt = match step.attempt {
+        0 | 1 => String::new(),
+        attempt => format!("attempt {attempt}  "),
+    };
+    let mut deliveries = trace.deliveries.iter();
+    let delivery = deliveries
+        .find(|delivery| delivery.device == step.device)
+        .filter(|delivery| delivery.state == step.event && step.event.is_last());
+    let answer = delivery
+        .map(|delivery| output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()))
+        .unwrap_or_default();
+    format!("{FAINT}{after:>12}{FAINT:#}  {state} {device:<width$}  {attempt}{answer}")
+        .trim_end()
+        .to_owned()
 }
 
 /// `2 delivered, 1 held`.
@@ -79,6 +95,11 @@ fn summary(trace: &Trace) -> String {
 pub(crate) async fn list(global: &Global, options: &Ls) -> Result<Outcome, Failure> {
     let client = Session::open(global)?.device()?;
     let page = client.messages(options.state, options.limit, None).await?;
+    let targets = page
+        .messages
+        .iter()
+        .map(|message| output::target(&message.to));
+    let width = output::width(targets);
     for message in &page.messages {
         output::object(global, message, |message| {
             let (to, age) = (
@@ -86,7 +107,7 @@ pub(crate) async fn list(global: &Global, options: &Ls) -> Result<Outcome, Failu
                 output::age(message.accepted_at),
             );
             format!(
-                "{}  {FAINT}{age:>8}{FAINT:#}  {to}  {}",
+                "{}  {FAINT}{age:>8}{FAINT:#}  {to:<width$}  {}",
                 message.id,
                 summary(message)
             )
