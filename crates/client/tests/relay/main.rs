@@ -18,3 +18,4 @@ mod listen;
 mod publishing;
 mod resources;
 mod support;
+mod terminal;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::process::{Output, Stdio};
 
+use rexpect::session::{PtySession, spawn_command};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::relay::{ADMIN_KEY, Device, Relay};
-use super::within;
+use super::{PATIENCE, within};
 
 /// Someone at a shell: a home directory of their own, and environment variables.
 pub(crate) struct Shell {
@@ -45,14 +46,28 @@ impl Shell {
         self
     }
 
-    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tagpost"));
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagpost"));
         command
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
-            .envs(&self.variables)
+            .envs(&self.variables);
+        command
+    }
+
+    /// Starts the command on a terminal. Its waits block the thread.
+    pub(crate) fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
+        let mut command = self.command(arguments);
+        command.env("TERM", "xterm");
+        let patience = PATIENCE.as_millis().try_into().unwrap();
+        spawn_command(command, Some(patience)).unwrap()
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::from(self.command(arguments));
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

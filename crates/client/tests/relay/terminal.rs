@@ -1,0 +1,56 @@
+//! What only a terminal sees: a prompt without echo, colours, and a spinner.
+
+use crate::support::{ADMIN_KEY, Relay, Shell};
+
+const RED: &str = "\u{1b}[31m";
+const SPINNER: &str = "waiting for 1 of 1";
+
+/// All that a command shows on a terminal, after this was typed at its prompt.
+async fn shown(shell: Shell, arguments: &[&str], typed: Option<(&'static str, &str)>) -> String {
+    let mut terminal = shell.on_a_terminal(arguments);
+    let typed = typed.map(|(prompt, text)| (prompt, text.to_owned()));
+    let show = move || {
+        let mut shown = String::new();
+        if let Some((prompt, text)) = typed {
+            shown += &terminal.exp_string(prompt).unwrap();
+            terminal.send_line(&text).unwrap();
+        }
+        shown + &terminal.exp_eof().unwrap()
+    };
+    tokio::task::spawn_blocking(show).await.unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_secret_is_asked_for_without_echo() {
+    let relay = Relay::shared();
+    let typed = ("Admin key or device token: ", ADMIN_KEY);
+    let shown = shown(Shell::new(), &["login", &relay.url()], Some(typed)).await;
+    assert!(shown.contains("as the operator"), "{shown}");
+    assert!(!shown.contains(ADMIN_KEY), "{shown}");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn colours_and_a_spinner_are_for_a_terminal() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let send = ["send", "--to-device", camera.id.as_str(), "--ttl", "1"];
+    let send = [&send[..], &["--follow", "hello"]].concat();
+    let shell = || Shell::of(&relay, &doorbell);
+
+    let colourful = shown(shell(), &send, None).await;
+    assert!(
+        colourful.contains(RED) && colourful.contains(SPINNER),
+        "{colourful:?}"
+    );
+    let grey = shown(shell().with("NO_COLOR", "1"), &send, None).await;
+    assert!(
+        grey.contains("expired") && !grey.contains(RED) && grey.contains(SPINNER),
+        "{grey:?}"
+    );
+    let piped = shell().run(&send).await;
+    assert!(!format!("{}{}", piped.out, piped.err).contains('\u{1b}'));
+    assert!(!piped.err.contains(SPINNER), "{piped:?}");
+    piped.code(4);
+}
