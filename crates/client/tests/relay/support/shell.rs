@@ -12,6 +12,8 @@ use tokio::process::{Child, Command};
 use super::relay::{ADMIN_KEY, Device, Relay};
 use super::{PATIENCE, within};
 
+const TAGPOST: &str = env!("CARGO_BIN_EXE_tagpost");
+
 /// Someone at a shell: a home directory of their own, and environment variables.
 pub(crate) struct Shell {
     pub(crate) home: TempDir,
@@ -46,10 +48,9 @@ impl Shell {
         self
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagpost"));
+    /// The command's environment: nothing but what it is given.
+    fn prepare(&self, mut command: std::process::Command) -> std::process::Command {
         command
-            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
@@ -59,14 +60,20 @@ impl Shell {
 
     /// Starts the command on a terminal. Its waits block the thread.
     pub(crate) fn on_a_terminal(&self, arguments: &[&str]) -> PtySession {
-        let mut command = self.command(arguments);
-        command.env("TERM", "xterm");
+        let mut shell = std::process::Command::new("sh");
+        // The terminal has its echo turned off, and so would not show whether the command does.
+        shell.args(["-c", r#"stty echo && exec "$0" "$@""#, TAGPOST]);
+        shell.args(arguments);
+        let mut shell = self.prepare(shell);
+        shell.env("TERM", "xterm");
         let patience = PATIENCE.as_millis().try_into().unwrap();
-        spawn_command(command, Some(patience)).unwrap()
+        spawn_command(shell, Some(patience)).unwrap()
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = Command::from(self.command(arguments));
+        let mut command = std::process::Command::new(TAGPOST);
+        command.args(arguments);
+        let mut command = Command::from(self.prepare(command));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
