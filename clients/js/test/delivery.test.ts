@@ -8,6 +8,25 @@ import { change, useClients, next, nothingElse, payloads, range, state } from ".
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1 } });
 const { client, network } = useClients();
 
+describe("a relay that sends a message once", () => {
+  const once = useRelay({ vars: { MAX_ATTEMPTS: 1 } });
+
+  test("an answer given while offline arrives although the message does not come again", async () => {
+    const [a, b] = await once.devices(2);
+    const line = await network(() => once.url);
+    const receiver = client(line.url, b!);
+    const id = await a!.send({ device: b!.name }, "x");
+    const message = await next(receiver);
+    line.down();
+    await state(receiver, "offline");
+    message.ack("to the only attempt");
+    line.up();
+    expect((await a!.settled(id)).deliveries).toMatchObject([
+      { state: "delivered", reply: "to the only attempt", attempts: 1 },
+    ]);
+  });
+});
+
 describe.concurrent("delivery", () => {
   test("a publish is answered with the reply of the device", async () => {
     const [a, b] = await relay.devices(2);
@@ -51,7 +70,11 @@ describe.concurrent("delivery", () => {
     const ids: string[] = [];
     for (const n of range(300)) {
       ids.push(await a!.send({ device: b!.name }, n));
-      if (n % 60 === 30) line.cut();
+      if (n % 80 !== 60) continue;
+      await state(receiver, "online");
+      const offline = change(receiver, "offline");
+      line.cut();
+      await offline;
     }
     expect(await taken).toEqual(range(300));
     const traces = await Promise.all(ids.map((id) => a!.settled(id)));

@@ -3,8 +3,10 @@
 //!
 //! It never answers a message that the application has not answered, and reads no further than the
 //! application has taken what came before: the network holds back what memory need not. What is
-//! answered while there is no connection waits until the message comes again.
+//! answered while there is no connection is said on the next one, whether the message comes again or not:
+//! the service may have sent it for the last time.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tagpost_core::frame::Receipt;
@@ -61,6 +63,8 @@ pub(crate) struct Memory {
     receipt_given: i64,
     /// The last receipt that it has seen.
     receipt_seen: i64,
+    /// The answers that were given without a connection.
+    unsaid: VecDeque<String>,
     /// What the service last found wrong with a frame.
     complaint: Option<String>,
 }
@@ -108,8 +112,11 @@ impl Connection {
     /// Takes what the application wants while there is no connection; returns when it is done.
     async fn done(&mut self) {
         while let Some(command) = self.commands.recv().await {
-            if self.memory.heed(&command).is_none() {
-                return;
+            match (self.memory.heed(&command), command) {
+                (None, _) => return,
+                (Some(Some(frame)), Command::Answer { .. }) => self.memory.unsaid.push_back(frame),
+                // The last receipt that was seen is told on every connection.
+                (Some(_), _) => {}
             }
         }
     }
@@ -126,6 +133,10 @@ impl Connection {
             socket
                 .say(&ToService::ReceiptsSeen { seq }.to_json()?)
                 .await?;
+        }
+        while let Some(answer) = self.memory.unsaid.front() {
+            socket.say(answer).await?;
+            self.memory.unsaid.pop_front();
         }
         loop {
             let listening = has_room(&self.messages, self.receipts.as_ref());

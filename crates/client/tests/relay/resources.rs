@@ -1,10 +1,12 @@
-//! Memory stays bounded, and nothing is lost for it.
-//!
-//! That a wrong clock changes nothing needs no test: the library has no clock, which clippy.toml sees to.
+//! Memory stays bounded, and nothing is lost for it; the device's clock decides nothing.
 
-use tagpost_client::Target;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::{Relay, next, until};
+use tagpost_client::{State, Target};
+
+use crate::support::{Network, Relay, connected, next, outcome, status, until, within};
+
+const DAY: i64 = 86_400_000;
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -47,4 +49,48 @@ async fn a_slow_consumer_holds_no_more_than_the_window() {
     }
     let ask = || async { client.device(&camera.id).await.unwrap().in_flight };
     until("nothing in flight", ask, |in_flight| *in_flight == 0).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test looks at the clock that the library must not look at"
+)]
+async fn a_clock_that_is_wrong_changes_nothing() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    // The client's clock is a day behind the service's, then a day ahead.
+    for shift in [DAY, -DAY] {
+        network.shift(shift);
+        let (doorbell, camera) = (relay.device().await, relay.device().await);
+        let sender = doorbell.at(&network.url());
+        let mut inbox = camera.at(&network.url()).connect();
+        let (outbox, mut receipts) = sender.connect_with_receipts();
+        status(&mut inbox.status(), connected).await;
+        status(&mut outbox.status(), connected).await;
+
+        let publish = sender.publish(Target::Device(camera.id.clone()));
+        let publish = publish.text("fast").ttl(60).wait(20);
+        let (published, message) = tokio::join!(publish.send(), async {
+            let message = next(&mut inbox).await;
+            message.reply("at once").unwrap();
+            message
+        });
+        let off = message.sent_at - now - shift;
+        assert!(off.abs() < DAY / 24, "the clock is right: {message:?}");
+        let at_once = (State::Delivered, Some(r#""at once""#.to_owned()));
+        assert_eq!(outcome(&published.unwrap()), at_once);
+
+        let publish = sender.publish(Target::Device(camera.id.clone()));
+        let id = publish.text("slow").ttl(60).wait(0).send().await;
+        next(&mut inbox).await.reply("later").unwrap();
+        let receipt = within("a receipt", receipts.next()).await.unwrap();
+        assert_eq!(
+            (receipt.id, receipt.state),
+            (id.unwrap().id, State::Delivered)
+        );
+    }
 }

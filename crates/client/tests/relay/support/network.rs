@@ -20,6 +20,8 @@ struct Weather {
     mute: u64,
     /// What the service says over connections up to this one is swallowed.
     deaf: u64,
+    /// By how much the times are changed that the service says.
+    shift: i64,
 }
 
 /// A way to the relay. It goes when it is dropped.
@@ -106,6 +108,12 @@ impl Network {
         });
     }
 
+    /// Changes every time that the service says by so many milliseconds: to the client it is as if its
+    /// own clock were wrong by as much.
+    pub(crate) fn shift(&self, millis: i64) {
+        self.weather.send_modify(|weather| weather.shift = millis);
+    }
+
     /// Waits until something was swallowed.
     pub(crate) async fn swallowed(&mut self) {
         let swallowed = self.swallowed.wait_for(|bytes| *bytes > 0);
@@ -136,25 +144,52 @@ async fn carry(
     let (mut from_service, mut to_service) = service.split();
     let (out, back) = (weather.clone(), weather.clone());
     tokio::select! {
-        () = pump(&mut from_client, &mut to_service, &swallowed, || number <= out.borrow().mute) => {}
-        () = pump(&mut from_service, &mut to_client, &swallowed, || number <= back.borrow().deaf) => {}
+        () = pump(&mut from_client, &mut to_service, |said| {
+            let swallowed_it = number <= out.borrow().mute;
+            pass(said, swallowed_it, &swallowed)
+        }) => {}
+        () = pump(&mut from_service, &mut to_client, |said| {
+            let Weather { deaf, shift, .. } = *back.borrow();
+            if shift != 0 {
+                shift_times(said, shift);
+            }
+            pass(said, number <= deaf, &swallowed)
+        }) => {}
         _ = weather.wait_for(|weather| number <= weather.cut) => {}
     }
 }
 
-/// Passes bytes on until one side is gone.
+/// Passes on what one side says until one of them is gone. What `treat` refuses is not passed on.
 async fn pump(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
-    swallowed: &watch::Sender<u64>,
-    swallows: impl Fn() -> bool,
+    treat: impl Fn(&mut [u8]) -> bool,
 ) {
     let mut buffer = vec![0; 65_536];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if swallows() {
-            swallowed.send_modify(|bytes| *bytes += length as u64);
-        } else if to.write_all(&buffer[..length]).await.is_err() {
+        let said = &mut buffer[..length];
+        if treat(said) && to.write_all(said).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Whether something is passed on; what is not is counted.
+fn pass(said: &[u8], is_swallowed: bool, swallowed: &watch::Sender<u64>) -> bool {
+    if is_swallowed {
+        swallowed.send_modify(|bytes| *bytes += said.len() as u64);
+    }
+    !is_swallowed
+}
+
+/// Changes the numbers that are times in these years: thirteen digits, before and after.
+fn shift_times(said: &mut [u8], shift: i64) {
+    for digits in said.split_mut(|byte| !byte.is_ascii_digit()) {
+        if let Ok(text) = str::from_utf8(digits)
+            && digits.len() == 13
+            && let Ok(time) = text.parse::<i64>()
+        {
+            digits.copy_from_slice((time + shift).to_string().as_bytes());
         }
     }
 }
