@@ -37,16 +37,19 @@ beforeAll(async () => {
 
 afterAll(() => rm(application, { recursive: true, force: true }));
 
-test("the package holds the code, its types, the readme, and nothing else", async () => {
+test("the package holds the code, its types, the readme, the licence, and nothing else", async () => {
   const manifest = JSON.parse(await readFile(join(application, "node_modules/tagpost/package.json"), "utf8"));
   expect(manifest).toMatchObject({ name: "tagpost", license: "MIT", type: "module", sideEffects: false });
   expect(manifest).not.toHaveProperty("dependencies");
   expect(manifest.exports["."]).toEqual({ types: "./types/index.d.ts", default: "./src/index.js" });
 
+  const licence = await readFile(join(application, "node_modules/tagpost/LICENSE"), "utf8");
+  expect(licence).toBe(await readFile(join(ROOT, "LICENSE"), "utf8"));
+
   const code = files.filter((file) => file.startsWith("src/"));
   expect(code).toContain("src/index.js");
   const types = code.map((file) => file.replace("src/", "types/").replace(/\.js$/, ".d.ts"));
-  expect(files.toSorted()).toEqual(["README.md", "package.json", ...code, ...types].toSorted());
+  expect(files.toSorted()).toEqual(["LICENSE", "README.md", "package.json", ...code, ...types].toSorted());
 });
 
 test("applications of pages and of Node are checked against the types", async () => {
