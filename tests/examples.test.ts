@@ -1,0 +1,168 @@
+// The examples run as their first lines say, against a relay.
+
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+
+import { describeInBrowser, useChromium } from "./console/browser.ts";
+import { claimsOf, useRelay, type Device } from "./harness/index.ts";
+import { ROOT } from "./harness/workerd.ts";
+
+const relay = useRelay();
+
+/** Milliseconds for a program to start, or to say the next line. */
+const PATIENCE = 30_000;
+
+const running = new Set<Program>();
+afterEach(() => {
+  for (const program of running) program.stop();
+  running.clear();
+});
+
+/** An example that goes on until it is stopped, and what it says meanwhile. */
+class Program {
+  readonly #said: string[] = [];
+  readonly #process;
+  #news = Promise.withResolvers<void>();
+
+  constructor(command: string, argument: string, env: Record<string, string>) {
+    this.#process = spawn(command, [argument], { cwd: ROOT, env: { ...process.env, ...env } });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      createInterface(stream).on("line", (line) => this.#say(line));
+    }
+    this.#process.on("exit", (code) => this.#say(`(ended with ${code})`));
+    running.add(this);
+  }
+
+  /** The next line, of those said or to be said, that holds this text. */
+  async line(text: string): Promise<string> {
+    const end = performance.now() + PATIENCE;
+    for (;;) {
+      const line = this.#said.find((line) => line.includes(text));
+      if (line !== undefined) return line;
+      const left = end - performance.now();
+      if (left <= 0) throw new Error(`expected within ${PATIENCE} ms: ${text}; said: ${this.#said.join("\n")}`);
+      await Promise.race([this.#news.promise, new Promise((late) => setTimeout(late, left).unref())]);
+    }
+  }
+
+  stop(): void {
+    this.#process.kill();
+  }
+
+  #say(line: string): void {
+    this.#said.push(line);
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+}
+
+const credentials = ({ token }: Device) => ({ TAGPOST_URL: relay.url.origin, TAGPOST_TOKEN: token });
+
+/** A test of what needs more than the repository; where `check` fails it is skipped, except in CI. */
+function testWith(install: string, check: string) {
+  const isSkipped = spawnSync(check, { shell: true }).status !== 0 && !process.env.CI;
+  if (isSkipped) console.warn(`skipped: an example needs \`${install}\``);
+  return test.skipIf(isSkipped);
+}
+
+/** A ring of the doorbell at every device of a tag: what it prints, and the code it ends with. */
+async function ring(doorbell: Device, tag: string): Promise<{ stdout: string; code: number }> {
+  const env = { ...process.env, ...credentials(doorbell) };
+  const { promise, resolve } = Promise.withResolvers<{ stdout: string; code: number }>();
+  execFile(join(ROOT, "examples/doorbell.sh"), [tag], { env, timeout: PATIENCE }, (error, stdout) => {
+    resolve({ stdout, code: error ? Number(error.code) : 0 });
+  });
+  return promise;
+}
+
+testWith("apt-get install curl jq", "curl --version && jq --version")("the doorbell rings at the listener, and says who heard it", async () => {
+  const [doorbell, camera] = await relay.devices(2);
+  const tag = await relay.tag(camera!);
+  const listener = new Program(process.execPath, "examples/listen.mjs", credentials(camera!));
+  await listener.line('"type":"welcome"');
+  const { stdout, code } = await ring(doorbell!, tag);
+  expect(stdout).toMatch(new RegExp(`^${camera!.name}: delivered {"got":{"ring":true,"at":\\d+}}\n$`));
+  expect(code).toBe(0);
+
+  listener.stop();
+  await camera!.offline();
+  expect(await ring(doorbell!, tag)).toEqual({ stdout: `${camera!.name}: held \n`, code: 1 });
+});
+
+testWith("pip install websockets", "python3 -c 'import websockets.asyncio.client'")("the device in Python answers a message, and ends when its token is revoked", async () => {
+  const [sender, receiver] = await relay.devices(2);
+  const device = new Program("python3", "examples/device.py", credentials(receiver!));
+  await device.line(`listening as ${receiver!.name}`);
+  const id = await sender!.send({ device: receiver!.name }, { n: 1 });
+  await device.line(`${sender!.name}: {'n': 1}`);
+  const trace = await sender!.settled(id);
+  expect(trace.deliveries).toMatchObject([{ state: "delivered", reply: { got: { n: 1 } } }]);
+  (await relay.admin("DELETE", `/v1/devices/${receiver!.name}/tokens`)).is(204);
+  await device.line("(ended with 1)");
+});
+
+test("the backend's token is a device's, for an hour and the tags of one house", async () => {
+  const env = { TOKEN_KEY: relay.tokenKey, APP_PASSWORD: "open-sesame", PORT: "0" };
+  const backend = new Program(process.execPath, "examples/backend.mjs", env);
+  const url = `${await backend.line("http://127.0.0.1")}/token`;
+  const ask = (password: string) =>
+    fetch(url, {
+      method: "POST",
+      headers: { Authorization: `Basic ${Buffer.from(`alice:${password}`).toString("base64")}` },
+    });
+  expect((await ask("guess")).status).toBe(401);
+  const answer: any = await (await ask("open-sesame")).json();
+  const { device: name, token, expires_in } = answer;
+  expect(name).toBe("user-alice");
+  const { iat, exp } = claimsOf(token);
+  expect([Number(exp) - Number(iat), expires_in]).toEqual([3600, 3600]);
+
+  const alice = relay.bearer(name, token);
+  const socket = await alice.connect();
+  (await alice.publish({ tag: "house.bob.door" }, 1)).problem(403, "forbidden");
+  const camera = await relay.device();
+  await relay.bind("house.alice.door", camera);
+  expect((await alice.publish({ tag: "house.alice.door" }, 1, { wait: 0 })).is(202).summary).toEqual({ held: 1 });
+  await socket.close();
+});
+
+describeInBrowser("the page", () => {
+  const browser = useChromium();
+  const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript" };
+  let server: Server;
+  beforeAll(async () => {
+    server = createServer(async ({ url = "/" }, response) => {
+      const body = await readFile(join(ROOT, new URL(url, "http://localhost").pathname)).catch(() => undefined);
+      response.writeHead(body ? 200 : 404, { "Content-Type": types[extname(url)] ?? "text/plain" }).end(body);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+  });
+  afterAll(() => promisify(server.close.bind(server))());
+
+  test("publishes, and answers by hand", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/examples/browser.html`);
+    await page.getByLabel("Service").fill(relay.url.origin);
+    await page.getByLabel("Token").fill(receiver!.token);
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText(`${receiver!.name} is online`).waitFor();
+    const id = await sender!.send({ device: receiver!.name }, "x");
+    await page.getByText(`${sender!.name}: "x"`).waitFor();
+    await page.getByRole("button", { name: "Acknowledge" }).click();
+    expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: { by: "hand" } }]);
+
+    await page.getByLabel("Tag, or @device").fill(`@${sender!.name}`);
+    await page.getByRole("button", { name: "Publish" }).click();
+    await page.getByText(`to ${sender!.name}: held`).waitFor();
+    expect(complaints).toEqual([]);
+  });
+});
