@@ -36,6 +36,16 @@ describe.concurrent("keepalive", () => {
     expect((await again.next("message")).id).toBe(answer.json.id);
   });
 
+  test("a silent connection that is still open is closed with 4408 when a message comes for it", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const socket = await receiver!.connect();
+    await receiver!.offline();
+    expect(socket.isOpen).toBe(true);
+    await sender!.send({ device: receiver!.name }, "x");
+    expect((await socket.closed()).code).toBe(4408);
+    expect(socket.seen.filter(({ type }) => type === "message")).toEqual([]);
+  });
+
   test("a connection that pings stays online", async () => {
     const [sender, receiver] = await relay.devices(2);
     const socket = await receiver!.connect();
