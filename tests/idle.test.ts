@@ -1,4 +1,4 @@
-// When nothing is due, no alarm is set.
+// When nothing is due, no alarm is set, and a mailbox with nothing in it holds no row but the device itself.
 
 import { expect, test } from "vitest";
 
@@ -13,7 +13,7 @@ test("connected devices have no alarm", async () => {
   expect(relay.alarms()).toEqual([]);
 });
 
-test("once all messages have settled and left with their retention, no alarm is left", async () => {
+test("once all messages have settled and left with their retention, no alarm is left and no row", async () => {
   const [sender, online, offline] = await relay.devices(3);
   const tag = await relay.tag(online!, offline!);
   const socket = await sender!.connect();
@@ -24,4 +24,5 @@ test("once all messages have settled and left with their retention, no alarm is 
   socket.send({ type: "receipts_seen", seq });
   await sender!.settled(id);
   await until("no alarm", async () => relay.alarms(), (alarms) => alarms.length === 0, 20_000);
+  for (const { name } of [sender!, online!, offline!]) expect(await relay.rows(name)).toEqual({ account: 1 });
 });

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay, type Device } from "./harness/index.ts";
+import { deliverLate, until, useRelay, type Device } from "./harness/index.ts";
+import { rowsOf } from "./harness/storage.ts";
 
 const relay = useRelay();
 
@@ -71,6 +72,31 @@ describe.concurrent("removal", () => {
     await socket.next("message");
     await remove(receiver!);
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "refused", reason: "device_removed" }]);
+  });
+
+  test("it leaves no row behind but the one that says what was revoked", async () => {
+    const [device, other] = await relay.devices(2);
+    const to = { device: device!.name };
+    const [socket, attending] = [await device!.connect(), await other!.connect()];
+    await relay.tag(device!, other!);
+    await other!.send(to, "held");
+    await device!.send(to, "to itself", { topic: "t", key: "k" });
+    await device!.send({ device: other!.name }, "on the wire");
+    await deliverLate(device!, other!, attending);
+    await socket.next("receipt");
+    expect(Object.keys(await relay.rows(device!.name)).length).toBeGreaterThan(3);
+
+    await remove(device!);
+    // What it held goes once the senders have been told.
+    await until("its rows to go", () => relay.rows(device!.name), ({ inbox }) => inbox === undefined);
+    expect(await relay.rows(device!.name)).toEqual({ account: 1 });
+    const directory = await relay.directory();
+    for (const table of ["devices", "tags"]) {
+      const { results } = await directory.prepare(`SELECT * FROM ${table} WHERE device = ?`).bind(device!.name).all();
+      expect(results, table).toEqual([]);
+    }
+    const account = rowsOf(await relay.database(device!.name)).account![0];
+    expect(account).toMatchObject({ device: device!.name, created_at: 0, last_seen_at: null });
   });
 
   test("created again, it starts empty, works at once, and its old tokens stay dead", async () => {

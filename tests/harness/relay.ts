@@ -1,7 +1,7 @@
 // The service under test, in reach of the test's hand: it can be restarted on the same storage, lose a
 // mailbox from memory, and show which objects and alarms it has.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,6 +11,7 @@ import type { Miniflare } from "miniflare";
 
 import type { Device } from "./device.ts";
 import { Service } from "./service.ts";
+import { rowsOf } from "./storage.ts";
 import { MAILBOX, startWorkerd, type Log, type WorkerdOptions } from "./workerd.ts";
 
 export interface RelayOptions {
@@ -94,6 +95,26 @@ export class Relay extends Service {
     // Its type is an error without the types of Workers.
     const namespace: any = await this.#started.getDurableObjectNamespace("MAILBOX");
     return join(this.#state, "do", `${MAILBOX.worker}-${MAILBOX.className}`, `${namespace.idFromName(name)}.sqlite`);
+  }
+
+  /** How many rows the mailbox of this name has, by table; tables without any are left out. */
+  async rows(name: string): Promise<Record<string, number>> {
+    const tables = Object.entries(rowsOf(await this.database(name)));
+    return Object.fromEntries(tables.map(([table, rows]) => [table, rows.length] as const).filter(([, rows]) => rows > 0));
+  }
+
+  /** Bytes of memory that workerd holds; 0 where the system does not tell. */
+  memory(): number {
+    const pids = existsSync("/proc/self/status") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : [];
+    const statuses = pids.map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/status`, "utf8");
+      } catch {
+        return "";
+      }
+    });
+    const own = statuses.filter((status) => /^Name:\s+workerd$/m.test(status) && status.includes(`\nPPid:\t${process.pid}\n`));
+    return own.reduce((sum, status) => sum + 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0), 0);
   }
 
   /** When all alarms that are set are due, in milliseconds since the Unix epoch. */
