@@ -150,7 +150,6 @@ pub(crate) fn rows(data: &[u8]) {
     let to = || Target::Device("device".parse().expect("a device"));
     let terms = Terms {
         wait: 1,
-        again: true,
         after: None,
         until: NOW + 1,
     };

@@ -81,27 +81,16 @@ impl Object {
             Call::Deliver {
                 message,
                 wait,
-                again,
                 after,
                 until,
-            } => json(
-                &self
-                    .deliver(
-                        message,
-                        Terms {
-                            wait,
-                            again,
-                            after,
-                            until,
-                        },
-                    )
-                    .await?,
-            ),
+            } => json(&self.deliver(message, Terms { wait, after, until }).await?),
             Call::Receipts { settled } => {
                 let taken = self.ask(|mailbox, now| mailbox.receipts(settled, now))?;
                 answered(taken, |()| json::<[(); 0]>(&[]))
             }
-            Call::Withdraw { id } => json(&self.event(|mailbox, now| mailbox.withdraw(id, now))?),
+            Call::Withdraw { id, from } => {
+                json(&self.event(|mailbox, now| mailbox.withdraw(id, &from, now))?)
+            }
             Call::Look { id } => json(&self.event(|mailbox, now| mailbox.look(id, now))?),
         }
     }

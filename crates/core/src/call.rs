@@ -96,8 +96,6 @@ pub enum Call {
         message: Message,
         /// Milliseconds to wait for the acknowledgement if the device is online.
         wait: u32,
-        /// Whether this call may have been made before.
-        again: bool,
         /// The message that this device must have got first, where that is not certain yet.
         after: Option<MessageId>,
         /// From when on nobody waits for the answer: a call that arrives later changes nothing.
@@ -112,6 +110,8 @@ pub enum Call {
     Withdraw {
         /// Which.
         id: MessageId,
+        /// Who sent it.
+        from: DeviceId,
     },
     /// From a sender's mailbox: what became of the message so far? Answered by a [`Delivered`].
     Look {

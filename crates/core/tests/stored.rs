@@ -102,7 +102,6 @@ fn message(from: &str, n: u64, headers: &[(&str, &str)], body: &str) -> Message 
 
 const TERMS: Terms = Terms {
     wait: 0,
-    again: false,
     after: None,
     until: START + 1_000_000,
 };

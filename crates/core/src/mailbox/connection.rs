@@ -239,6 +239,10 @@ impl<S: Store> Mailbox<S> {
             }
         }
         self.link = None;
+        for id in std::mem::take(&mut self.inbox.awaited) {
+            let delivered = self.look(id, now)?;
+            self.effects.push(Effect::Delivered(id, delivered));
+        }
         self.inbox.cursor = None;
         self.inbox.again = true;
         self.inbox.backlog = self.inbox.messages > 0;

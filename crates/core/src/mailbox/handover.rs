@@ -39,7 +39,7 @@ impl<S: Store> Mailbox<S> {
         self.wait_in_line(id, &behind);
         let open = devices.len();
         for device in devices {
-            self.call_deliver(&device, message.clone(), wait, false, now);
+            self.call_deliver(&device, message.clone(), wait, now);
         }
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
             publishing.open = open;
@@ -52,14 +52,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Calls one mailbox to deliver a message.
-    pub(super) fn call_deliver(
-        &mut self,
-        to: &DeviceId,
-        message: Message,
-        wait: u32,
-        again: bool,
-        now: Now,
-    ) {
+    pub(super) fn call_deliver(&mut self, to: &DeviceId, message: Message, wait: u32, now: Now) {
         let id = message.id;
         let calls = self.outbox.calling.entry(to.clone()).or_default();
         // While an earlier call is not answered it is not certain that its message is there first.
@@ -69,7 +62,6 @@ impl<S: Store> Mailbox<S> {
         let call = Call::Deliver {
             message,
             wait,
-            again,
             after,
             until,
         };
@@ -138,7 +130,13 @@ impl<S: Store> Mailbox<S> {
                 .find(|known| known.device == *device);
             // A receipt may have come before the answer; the last state stays.
             if let Some(known) = known.filter(|known| !known.state.is_last()) {
+                // One that never went out is over where it was addressed to, and later ones go past it:
+                // were it forgotten with a crash and tried again, it would come after them.
+                let over = delivery.state.is_last() && delivery.attempts == 0;
                 *known = delivery;
+                if over && publishing.stored && publishing.open > 1 {
+                    outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
+                }
             }
         } else {
             // What is published meanwhile goes behind this one.

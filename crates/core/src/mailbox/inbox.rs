@@ -4,7 +4,7 @@
 //! first, unstored; whoever handed it over waits. If the acknowledgement comes in time the message
 //! was never written down; otherwise it is stored before anyone is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::inbox_rows::{self, Found, Key};
 use super::link::{InFlight, Stored};
@@ -34,6 +34,8 @@ pub(super) struct Inbox {
     pub(super) cursor: Option<Key>,
     /// Whether rows may wait that were on the wire before.
     pub(super) again: bool,
+    /// Messages that were stored while the calls that brought them wait.
+    pub(super) awaited: BTreeSet<MessageId>,
     pub(super) reports: Reports,
     /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
     pub(super) recent: VecDeque<(MessageId, Delivery)>,
@@ -53,8 +55,6 @@ pub enum Accepted {
 pub struct Terms {
     /// Milliseconds to wait for the acknowledgement.
     pub wait: u32,
-    /// Whether the call may have been made before.
-    pub again: bool,
     /// The message that has to be here first.
     pub after: Option<MessageId>,
     /// From when on the call changes nothing.
@@ -85,7 +85,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<Accepted, StoreError> {
         let Some(device) = self.device().cloned() else {
-            return self.refused_before(message.id, terms).map(Accepted::Answer);
+            return self.refused_before(message.id).map(Accepted::Answer);
         };
         if now.at > terms.until || !self.follows(terms.after)? {
             return Ok(Accepted::Answer(Delivered::NotNow));
@@ -93,8 +93,7 @@ impl<S: Store> Mailbox<S> {
         if self.waits_unstored(message.id) {
             return Ok(Accepted::Wait(now.at + i64::from(terms.wait)));
         }
-        // The table is asked only about calls that may be repeats: a fresh id is not in it.
-        if let known @ Delivered::Known(_) = self.look_in(message.id, terms.again, now)? {
+        if let known @ Delivered::Known(_) = self.look_in(message.id, self.has_rows(), now)? {
             return Ok(Accepted::Answer(known));
         }
         let first = |state| Delivery::first(device.clone(), state, now.at);
@@ -133,6 +132,7 @@ impl<S: Store> Mailbox<S> {
             };
             return self.deliver_unstored(message, wait, now);
         }
+        self.store_before(&message, now)?;
         inbox_rows::insert(&self.store, &message, now.at, None)?;
         self.inbox.messages += 1;
         self.inbox.bytes += u64::from(message.size);
@@ -147,10 +147,10 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.
-    fn refused_before(&self, id: MessageId, terms: Terms) -> Result<Delivered, StoreError> {
+    fn refused_before(&self, id: MessageId) -> Result<Delivered, StoreError> {
         let found = match self.account {
-            Some(_) if terms.again => inbox_rows::find(&self.store, id)?,
-            _ => None,
+            Some(_) => inbox_rows::find(&self.store, id)?,
+            None => None,
         };
         Ok(match found {
             Some(Found::Settled(delivery)) => Delivered::Known(delivery),
@@ -195,7 +195,9 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
-        if self.waits_unstored(id) {
+        self.inbox.awaited.remove(&id);
+        if let Some(message) = self.unstored(id).cloned() {
+            self.store_before(&message, now)?;
             self.store_in_flight(id, true, now)?;
             self.pump(now)?;
         }
@@ -204,8 +206,38 @@ impl<S: Store> Mailbox<S> {
 
     /// Whether a message is on the wire and not stored.
     pub(super) fn waits_unstored(&self, id: MessageId) -> bool {
-        let entry = self.link.as_ref().and_then(|link| link.in_flight.get(&id));
-        entry.is_some_and(|entry| matches!(entry.store, Stored::Not(_)))
+        self.unstored(id).is_some()
+    }
+
+    /// A message that is on the wire and not stored.
+    fn unstored(&self, id: MessageId) -> Option<&Message> {
+        match &self.link.as_ref()?.in_flight.get(&id)?.store {
+            Stored::Not(message) => Some(message),
+            Stored::Row { .. } => None,
+        }
+    }
+
+    /// Whether the table may have rows.
+    fn has_rows(&self) -> bool {
+        let entries = self.link.iter().flat_map(|link| link.in_flight.values());
+        let unstored = entries.filter(|entry| matches!(entry.store, Stored::Not(_)));
+        self.inbox.messages as usize > unstored.count() || !self.inbox.reports.is_empty()
+    }
+
+    /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
+    /// after a crash the row would be there and those before it would not, and come later.
+    fn store_before(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
+        let rank = Key::of(message).rank;
+        let entries = self.link.iter().flat_map(|link| &link.in_flight);
+        let before = entries.filter(|(id, entry)| {
+            let same = |other: &Message| other.from == message.from && entry.rank == rank;
+            **id < message.id && matches!(&entry.store, Stored::Not(other) if same(other))
+        });
+        for id in before.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.store_in_flight(id, true, now)?;
+            self.inbox.awaited.insert(id);
+        }
+        Ok(())
     }
 
     /// Stores a message that is on the wire and unstored, or settles it where it has expired.
@@ -285,8 +317,14 @@ impl<S: Store> Mailbox<S> {
             .link
             .as_ref()
             .is_some_and(|link| link.in_flight.contains_key(&id));
-        let recent = self.inbox.recent.iter().any(|(known, _)| *known == id);
-        Ok(on_the_wire || recent || inbox_rows::find(&self.store, id)?.is_some())
+        if on_the_wire || inbox_rows::find(&self.store, id)?.is_some() {
+            return Ok(true);
+        }
+        // One that ended without having been sent, and is forgotten before its sender's mailbox knows,
+        // may be tried again.
+        let sent =
+            |(known, delivery): &(MessageId, Delivery)| *known == id && delivery.attempts > 0;
+        Ok(self.inbox.recent.iter().any(sent))
     }
 
     /// When something stored is due: an expiry, or a message that was sent and not acknowledged.

@@ -168,6 +168,26 @@ pub(super) fn insert(
     store.run(sql, &values as &[Value]).map(drop)
 }
 
+/// Stores the last state of a message that was never stored.
+pub(super) fn insert_settled(
+    store: &impl Store,
+    id: MessageId,
+    sender: &DeviceId,
+    delivery: &Delivery,
+) -> Result<Key, StoreError> {
+    let sql = "INSERT INTO inbox (rank, id, sender, topic, expires_at, size, held_at, attempts, \
+               retry_at, sent, settled, body) VALUES (?, ?, ?, NULL, 0, 0, 0, 0, 0, '[]', ?, '')";
+    let key = Key { rank: 0, id };
+    let values = [
+        key.rank.into(),
+        id.into(),
+        sender.as_str().into(),
+        to_json(delivery)?.into(),
+    ];
+    store.run(sql, &values as &[Value])?;
+    Ok(key)
+}
+
 /// The row of a message, whatever its urgency.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
     let sql = format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) AND id = ?");

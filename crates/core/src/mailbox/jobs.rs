@@ -182,7 +182,7 @@ impl<S: Store> Mailbox<S> {
             taken: Vec::new(),
         });
         for device in devices {
-            self.call_deliver(&device, message.clone(), WAIT, true, now);
+            self.call_deliver(&device, message.clone(), WAIT, now);
         }
         // Nothing else would wake a mailbox that fails while it waits for the answers.
         self.wake_by(now.at + SAFETY_DELAY);

@@ -35,6 +35,10 @@ struct Pending {
 }
 
 impl Reports {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_sender.is_empty()
+    }
+
     pub(super) fn add(&mut self, sender: DeviceId, key: Key) {
         self.by_sender
             .entry(sender)

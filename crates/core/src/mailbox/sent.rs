@@ -85,6 +85,9 @@ impl<S: Store> Mailbox<S> {
     }
 
     fn withdraw_next(&mut self, id: MessageId) {
+        let Some(from) = self.device().cloned() else {
+            return;
+        };
         let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) else {
             return;
         };
@@ -93,7 +96,8 @@ impl<S: Store> Mailbox<S> {
                 break;
             };
             withdrawal.calling.insert(to.clone());
-            let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id });
+            let from = from.clone();
+            let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id, from });
             self.effects.push(Effect::Call { to, errand, call });
         }
         if withdrawal.calling.is_empty() {

@@ -56,13 +56,18 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn withdraw(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
+    pub fn withdraw(
+        &mut self,
+        id: MessageId,
+        from: &DeviceId,
+        now: Now,
+    ) -> Result<Delivered, StoreError> {
         self.conclude(id, State::Cancelled, now, |delivery| delivery)?;
         let known = self.look(id, now)?;
         // The message may still be on its way here: it is cancelled when it comes.
         if let (Delivered::UnknownMessage, Some(device)) = (&known, self.device().cloned()) {
             let cancelled = Delivery::first(device, State::Cancelled, now.at);
-            self.remember(id, cancelled.clone());
+            self.settle_unseen(id, from, &cancelled, now)?;
             return Ok(Delivered::Known(cancelled));
         }
         Ok(known)
@@ -118,14 +123,33 @@ impl<S: Store> Mailbox<S> {
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
+        let (id, awaited) = (held.key.id, self.inbox.awaited.remove(&held.key.id));
         inbox_rows::save_settled(&self.store, held.key, &delivery)?;
         self.inbox.messages = self.inbox.messages.saturating_sub(1);
         self.inbox.bytes = self.inbox.bytes.saturating_sub(held.size);
         if let Some(link) = self.link.as_mut() {
-            link.changed |= link.in_flight.remove(&held.key.id).is_some();
+            link.changed |= link.in_flight.remove(&id).is_some();
+        }
+        if awaited {
+            let delivered = Delivered::Known(delivery);
+            self.effects.push(Effect::Delivered(id, delivered));
         }
         self.inbox.reports.add(held.sender.clone(), held.key);
         self.report(&held.sender, now)
+    }
+
+    /// Writes down and reports the last state of a message that is not here, because a crash must not
+    /// make it one that has never come.
+    pub(super) fn settle_unseen(
+        &mut self,
+        id: MessageId,
+        sender: &DeviceId,
+        delivery: &Delivery,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let key = inbox_rows::insert_settled(&self.store, id, sender, delivery)?;
+        self.inbox.reports.add(sender.clone(), key);
+        self.report(sender, now)
     }
 
     /// Settles messages whose time has run out, and those on the wire for it.

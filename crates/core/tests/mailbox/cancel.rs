@@ -10,7 +10,8 @@ use super::words::{answer, problem_or};
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 fn withdraw(desk: &mut Desk, id: tagpost_core::id::MessageId) -> Vec<String> {
-    let (delivered, effects) = desk.event(|mailbox, now| mailbox.withdraw(id, now));
+    let (delivered, effects) =
+        desk.event(|mailbox, now| mailbox.withdraw(id, &device("door"), now));
     [vec![answer(&delivered)], effects].concat()
 }
 
@@ -102,6 +103,21 @@ fn a_message_that_is_taken_back_before_it_comes_is_cancelled_when_it_does() {
     let mut desk = Desk::new();
     desk.connect(1);
     let message = message(1, TEXT);
-    assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
+    assert_eq!(
+        withdraw(&mut desk, message.id),
+        ["cancelled 0", "door: receipts cancelled 0"]
+    );
     assert_eq!(desk.deliver(&message, 0), ["cancelled 0"]);
+}
+
+#[test]
+fn a_message_that_was_taken_back_before_it_came_stays_so_after_a_crash() {
+    let mut desk = Desk::new();
+    let message = message(1, TEXT);
+    withdraw(&mut desk, message.id);
+    desk.crash();
+    desk.connect(1);
+    assert_eq!(desk.deliver(&message, 0), ["cancelled 0"]);
+    desk.reported("door", true);
+    assert_eq!(desk.rows(), "account 1");
 }

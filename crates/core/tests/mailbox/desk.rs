@@ -157,20 +157,6 @@ impl Desk {
             message,
             Terms {
                 wait,
-                again: false,
-                after: None,
-                until: Millis::MAX,
-            },
-        )
-    }
-
-    /// The same as a call that may have been made before.
-    pub(crate) fn deliver_again(&mut self, message: &Message) -> Vec<String> {
-        self.deliver_on(
-            message,
-            Terms {
-                wait: 0,
-                again: true,
                 after: None,
                 until: Millis::MAX,
             },

@@ -109,7 +109,7 @@ fn a_second_acknowledgement_changes_nothing() {
     assert_eq!(desk.ack(message.id), [""; 0]);
     let nack = format!(r#"{{"type":"nack","id":"{}"}}"#, message.id);
     assert_eq!(desk.frame(1, &nack), [""; 0]);
-    assert_eq!(desk.deliver_again(&message), ["delivered 1"]);
+    assert_eq!(desk.deliver(&message, 0), ["delivered 1"]);
 }
 
 #[test]

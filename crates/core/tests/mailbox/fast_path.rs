@@ -73,11 +73,11 @@ fn a_repeated_call_finds_the_message_wherever_it_is() {
     let mut desk = Desk::new();
     let message = message(1, TEXT);
     desk.deliver(&message, 0);
-    assert_eq!(desk.deliver_again(&message), ["held 0"]);
+    assert_eq!(desk.deliver(&message, 0), ["held 0"]);
     desk.connect(1);
-    assert_eq!(desk.deliver_again(&message), ["sent 1"]);
+    assert_eq!(desk.deliver(&message, 0), ["sent 1"]);
     desk.ack(message.id);
-    assert_eq!(desk.deliver_again(&message), ["delivered 1"]);
+    assert_eq!(desk.deliver(&message, 0), ["delivered 1"]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_repeated_call_while_the_first_waits_waits_too() {
     desk.connect(1);
     let message = message(1, TEXT);
     desk.deliver(&message, 1_000);
-    assert_eq!(desk.at(500).deliver_again(&message), ["waits until 500"]);
+    assert_eq!(desk.at(500).deliver(&message, 0), ["waits until 500"]);
     assert_eq!(desk.wait_is_over(message.id), ["sent 1"]);
 }
 
@@ -95,7 +95,6 @@ fn a_call_that_comes_too_late_changes_nothing() {
     let mut desk = Desk::new();
     let terms = Terms {
         wait: 0,
-        again: false,
         after: None,
         until: START + 100,
     };
@@ -112,11 +111,69 @@ fn a_message_does_not_overtake_the_one_it_follows() {
     let (first, second) = (message(1, TEXT), message(2, TEXT));
     let terms = Terms {
         wait: 0,
-        again: false,
         after: Some(first.id),
         until: i64::MAX,
     };
     assert_eq!(desk.deliver_on(&second, terms), ["NotNow"]);
     desk.deliver(&first, 0);
     assert_eq!(desk.deliver_on(&second, terms), ["held 0", "ready"]);
+}
+
+#[test]
+fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
+    let mut desk = Desk::new();
+    let (first, second) = (message(1, &[("TTL", "0")]), message(2, TEXT));
+    assert_eq!(desk.deliver(&first, 0), ["expired 0"]);
+    let terms = Terms {
+        wait: 0,
+        after: Some(first.id),
+        until: i64::MAX,
+    };
+    assert_eq!(desk.deliver_on(&second, terms), ["NotNow"]);
+}
+
+#[test]
+fn a_call_that_comes_twice_stores_its_message_once() {
+    let mut desk = Desk::new();
+    let message = message(1, TEXT);
+    assert_eq!(desk.deliver(&message, 0), ["held 0", "ready"]);
+    assert_eq!(desk.deliver(&message, 0), ["held 0"]);
+    assert_eq!(desk.connect(1)[0], "1 <- welcome, 1 held");
+}
+
+#[test]
+fn what_goes_before_a_stored_message_is_stored_too() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 1_000);
+    desk.deliver(&message(2, TEXT), 0);
+    desk.crash();
+    let sent = desk.at(100).connect(2);
+    assert_eq!(
+        sent[1..],
+        ["2 <- body 1, attempt 2", "2 <- body 2, attempt 2"]
+    );
+}
+
+#[test]
+fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    let first = message(1, TEXT);
+    desk.deliver(&first, 1_000);
+    desk.deliver(&message(2, TEXT), 0);
+    assert_eq!(
+        desk.at(10).ack(first.id),
+        ["answers delivered 1", "door: receipts delivered 1"]
+    );
+    assert_eq!(desk.at(1_000).wait_is_over(first.id), ["delivered 1"]);
+}
+
+#[test]
+fn a_call_whose_message_is_stored_meanwhile_is_answered_when_the_connection_is_gone() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 1_000);
+    desk.deliver(&message(2, TEXT), 0);
+    assert_eq!(desk.closed(1), ["answers held 1"]);
 }

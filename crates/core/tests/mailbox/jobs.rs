@@ -24,7 +24,7 @@ fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
     assert_eq!(desk.returned("a", id, None), ["published a held 0"]);
     assert_eq!(desk.rows(), "account 1, outbox 1, jobs 1");
     assert_eq!(desk.alarm, Some(1_000));
-    assert_eq!(desk.at(1_000).ring(), ["a: deliver again, wait 1000"]);
+    assert_eq!(desk.at(1_000).ring(), ["a: deliver, wait 1000"]);
     let taken = desk.returned("a", id, known("a", State::Delivered));
     assert_eq!(
         taken,
@@ -44,7 +44,7 @@ fn what_is_published_behind_an_untaken_message_waits_for_it() {
     desk.at(1_000).ring();
     assert_eq!(desk.calls.last().unwrap().1.id, first);
     let next = desk.returned("a", first, known("a", State::Held));
-    assert_eq!(next, ["a: deliver again, wait 1000"]);
+    assert_eq!(next, ["a: deliver, wait 1000"]);
     assert_eq!(desk.calls.last().unwrap().1.id, second);
 }
 
@@ -104,7 +104,7 @@ fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
         "unavailable"
     );
     assert_eq!(desk.alarm, Some(2_100));
-    assert_eq!(desk.at(2_100).ring(), ["a: deliver again, wait 1000"]);
+    assert_eq!(desk.at(2_100).ring(), ["a: deliver, wait 1000"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tagpost_core::message::Message;
 
-use super::desk::{Desk, message};
+use super::desk::{Desk, device, message};
 use super::words::answer;
 
 /// Something that happens to the mailbox.
@@ -84,7 +84,6 @@ impl Run {
                 let message = self.message(n, ttl);
                 let terms = tagpost_core::mailbox::Terms {
                     wait: if wait { 1_000 } else { 0 },
-                    again: true,
                     after: None,
                     until: i64::MAX,
                 };
@@ -104,7 +103,8 @@ impl Run {
             }
             Step::Withdraw { n } => {
                 let id = message(n, &[]).id;
-                self.desk.event(|mailbox, now| mailbox.withdraw(id, now));
+                self.desk
+                    .event(|mailbox, now| mailbox.withdraw(id, &device("door"), now));
             }
             Step::Connect => {
                 self.connection += 1;

@@ -59,7 +59,17 @@ fn a_publish_with_a_key_is_written_before_it_leaves_and_survives_a_crash() {
         desk.alarm.is_some_and(|at| at <= 30_000),
         "the message is still handed over"
     );
-    assert_eq!(desk.at(30_000).ring(), ["a: deliver again, wait 1000"]);
+    assert_eq!(desk.at(30_000).ring(), ["a: deliver, wait 1000"]);
+}
+
+#[test]
+fn what_ended_without_being_sent_stays_so_when_the_publish_crashes() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a", "b"], KEY, "x").unwrap();
+    desk.returned("a", id, known("a", State::Refused));
+    desk.crash();
+    assert_eq!(desk.trace(id).unwrap(), "a refused 0, b held 0");
+    assert_eq!(desk.at(30_000).ring(), ["b: deliver, wait 1000"]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn a_repeated_call_learns_that_the_message_was_refused_with_the_device() {
     let message = message(1, TEXT);
     desk.deliver(&message, 0);
     desk.event(|mailbox, now| mailbox.remove(now));
-    assert_eq!(desk.deliver_again(&message), ["refused 0 (device_removed)"]);
+    assert_eq!(desk.deliver(&message, 0), ["refused 0 (device_removed)"]);
 }
 
 #[test]

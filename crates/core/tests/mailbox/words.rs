@@ -71,16 +71,13 @@ fn said(frame: &str) -> String {
 
 fn asked(call: &Call) -> String {
     match call {
-        Call::Deliver {
-            wait, again, after, ..
-        } => {
-            let again = if *again { " again" } else { "" };
+        Call::Deliver { wait, after, .. } => {
             let after = if after.is_some() {
                 " after another"
             } else {
                 ""
             };
-            format!("deliver{again}{after}, wait {wait}")
+            format!("deliver{after}, wait {wait}")
         }
         Call::Receipts { settled } => {
             let each = settled.iter().map(|settled| brief(&settled.delivery));

@@ -10,6 +10,7 @@ use tagpost_core::token::Claims;
 
 use super::calls::Reply;
 use super::{CallId, Event, World};
+use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
 
 impl World<'_> {
@@ -37,21 +38,10 @@ impl World<'_> {
             Call::Deliver {
                 message,
                 wait,
-                again,
                 after,
                 until,
             } => {
-                return self.serve_deliver(
-                    call,
-                    object,
-                    message,
-                    Terms {
-                        wait,
-                        again,
-                        after,
-                        until,
-                    },
-                );
+                return self.serve_deliver(call, object, message, Terms { wait, after, until });
             }
             Call::Cancel { id } => return self.serve_cancel(call, object, id),
             Call::Trace { id, wait } => {
@@ -121,8 +111,9 @@ impl World<'_> {
                     problem_or(mailbox.receipts(settled, now))
                 })?
                 .map(|taken| taken.map_or_else(Reply::Problem, |()| Reply::Text("[]".to_owned()))),
-            Call::Withdraw { id } => {
-                let delivered = self.event(object, |mailbox, now| mailbox.withdraw(id, now))?;
+            Call::Withdraw { id, from } => {
+                let delivered =
+                    self.event(object, |mailbox, now| mailbox.withdraw(id, &from, now))?;
                 delivered.map(|delivered| text(&delivered)).transpose()?
             }
             Call::Look { id } => {
@@ -163,7 +154,8 @@ impl World<'_> {
             Ok(Ok(()))
         })?;
         if let Some(outcome) = &admitted {
-            self.ledger.admitted(object, claims, outcome.is_ok())?;
+            let now = self.now + self.objects[object].skew;
+            self.ledger.admitted(object, claims, now, outcome.is_ok())?;
         }
         Ok(admitted)
     }
@@ -296,17 +288,19 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The devices of a target, as the directory knows them.
+    /// The devices of a target, as the directory knows them, or a copy of it that is late.
     pub(super) fn addresses(&self, to: &Target) -> Vec<DeviceId> {
         match to {
             Target::Device(device) => vec![device.clone()],
             Target::Tag(tag) => {
                 let place = tag.as_str().trim_start_matches("tag").parse().ok();
                 let devices = place.and_then(|place: usize| self.plan.tags.get(place));
+                let mut rng = chance(self.plan.seed, &[10, self.next]);
+                let stale = happens(&mut rng, self.weather().stale);
                 let bound = devices
                     .into_iter()
                     .flatten()
-                    .filter(|device| self.ledger.is_bound(**device));
+                    .filter(|device| stale || self.ledger.is_bound(**device));
                 bound.map(|device| self.names[*device].clone()).collect()
             }
         }
