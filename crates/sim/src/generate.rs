@@ -17,6 +17,11 @@ const CROWDED: u32 = 4;
 /// Mailboxes start without tables in so many histories of a thousand; making them takes longer than
 /// most histories do.
 const BARE: u32 = 30;
+/// How far clocks are off where calls may be late: two of them differ by at most the time for which a
+/// caller listens longer than its call lives.
+const CLOCKS: Millis = 1_000;
+/// How far they are off where calls are never late.
+const WILD_CLOCKS: Millis = 300_000;
 
 impl Plan {
     /// The plan of this seed.
@@ -95,11 +100,27 @@ fn weather(rng: &mut Rng) -> Weather {
     if rng.u32(0..3) == 0 {
         weather.twice = rng.u32(1..=500);
     }
+    if rng.u32(0..4) == 0 {
+        weather.repeated = rng.u32(1..=300);
+    }
+    if rng.u32(0..4) == 0 {
+        weather.stale = rng.u32(1..=500);
+    }
+    if rng.bool() {
+        weather.clocks = CLOCKS;
+    } else if rng.u32(0..10) == 0 {
+        // Clocks that are so far off do not tell a late call from one in time.
+        weather = Weather {
+            clocks: WILD_CLOCKS,
+            slow: 0,
+            ..weather
+        };
+    }
     weather
 }
 
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 14] = [
+const KINDS: [(Kind, u32); 15] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -110,6 +131,7 @@ const KINDS: [(Kind, u32); 14] = [
     (Kind::Ask, 15),
     (Kind::BadFrames, 3),
     (Kind::Crash, 25),
+    (Kind::Deploy, 3),
     (Kind::Evict, 20),
     (Kind::Skew, 10),
     (Kind::Remove, 6),
@@ -128,6 +150,7 @@ enum Kind {
     Ask,
     BadFrames,
     Crash,
+    Deploy,
     Evict,
     Skew,
     Remove,
@@ -142,6 +165,8 @@ struct Operations<'a> {
     /// Few publishes go to a tag with a crowd, and its history is short.
     crowded: bool,
     weights: Vec<(Kind, u32)>,
+    /// How far clocks are off at most.
+    clocks: Millis,
     pace: Millis,
     /// The numbers of the publishes so far.
     published: Vec<u32>,
@@ -165,6 +190,7 @@ impl<'a> Operations<'a> {
             tags,
             crowded,
             weights: weights.into(),
+            clocks: plan.weather.clocks,
             pace,
             published: Vec::new(),
             number: 0,
@@ -260,15 +286,16 @@ impl<'a> Operations<'a> {
                 let moment = match self.rng.u32(0..6) {
                     0 => Moment::Now,
                     1 => Moment::NowKeepingSockets,
-                    2 => Moment::Committed,
+                    2 => Moment::Committed(self.rng.u32(0..4)),
                     _ => Moment::Within(self.rng.u32(0..12)),
                 };
                 Action::Crash { device, moment }
             }
+            Kind::Deploy => Action::Deploy,
             Kind::Evict => Action::Evict { device },
             Kind::Skew => Action::Skew {
                 device,
-                by: self.rng.i64(-1_000..=1_000),
+                by: self.rng.i64(-self.clocks..=self.clocks),
             },
             Kind::Remove if self.rng.bool() => Action::Remove { device },
             Kind::Remove => Action::Register {

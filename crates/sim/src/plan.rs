@@ -43,12 +43,18 @@ pub(crate) struct Weather {
     pub(crate) lost_requests: u32,
     /// Calls whose answer never arrives.
     pub(crate) lost_answers: u32,
+    /// Calls between mailboxes that arrive twice.
+    pub(crate) repeated: u32,
     /// Alarms that are late, and by how much at most.
     pub(crate) late_alarms: u32,
     /// See `late_alarms`.
     pub(crate) late_by: Millis,
     /// Alarms that go off twice.
     pub(crate) twice: u32,
+    /// How far a mailbox's clock is off at most, ahead or behind.
+    pub(crate) clocks: Millis,
+    /// Publishes to a tag that also go to devices that have left it.
+    pub(crate) stale: u32,
 }
 
 impl Weather {
@@ -59,9 +65,12 @@ impl Weather {
         slow_by: 0,
         lost_requests: 0,
         lost_answers: 0,
+        repeated: 0,
         late_alarms: 0,
         late_by: 0,
         twice: 0,
+        clocks: 0,
+        stale: 0,
     };
 }
 
@@ -110,6 +119,8 @@ pub(crate) enum Action {
     BadFrames { device: usize, count: u32 },
     /// A mailbox fails.
     Crash { device: usize, moment: Moment },
+    /// A new version is deployed: every mailbox loses its memory and its sockets.
+    Deploy,
     /// A mailbox that has nothing under way leaves memory.
     Evict { device: usize },
     /// The clock of a mailbox's machine is off by so much from now on.
@@ -191,6 +202,6 @@ pub(crate) enum Moment {
     NowKeepingSockets,
     /// In the next event, at this statement or at the end: what the event wrote is gone too.
     Within(u32),
-    /// In the next event, after it is committed and before anything of it left.
-    Committed,
+    /// In the next event, after it is committed and after so much of what it has to do has left.
+    Committed(u32),
 }

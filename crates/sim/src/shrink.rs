@@ -86,6 +86,18 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.weather
         },
         Weather {
+            repeated: 0,
+            ..plan.weather
+        },
+        Weather {
+            clocks: 0,
+            ..plan.weather
+        },
+        Weather {
+            stale: 0,
+            ..plan.weather
+        },
+        Weather {
             latency: fair.latency,
             ..plan.weather
         },

@@ -52,6 +52,32 @@ impl Ledger {
         )
     }
 
+    /// A mailbox has accepted a message, which it is seen to have for the first time.
+    pub(super) fn accepted(&mut self, sender: usize, id: MessageId) -> Checked {
+        if self.messages.contains_key(&id) {
+            return Ok(());
+        }
+        let tables = &self.tables[sender];
+        let (life, times) = self.paces.entry(sender).or_default();
+        // How fast it was before is forgotten with the memory.
+        if *life != tables.life {
+            (*life, *times) = (tables.life, Vec::new());
+        }
+        times.push(tables.now);
+        let (rate, burst) = (self.limits.publish_rate, self.limits.publish_burst);
+        for (first, count) in times.iter().rev().zip(1..) {
+            // A clock that was set back and on again counts some time twice.
+            let span = (tables.now - first).max(0) + self.skew;
+            let allowed = i64::from(burst) + span * i64::from(rate) / 1000 + 1;
+            claim(
+                "a device publishes no faster than allowed",
+                count <= allowed,
+                || format!("device {sender}: {count} messages in {span} ms"),
+            )?;
+        }
+        Ok(())
+    }
+
     /// The alarm of a device's mailbox, by its clock.
     pub(crate) fn alarm(
         &self,
@@ -63,11 +89,13 @@ impl Ledger {
         now: Millis,
     ) -> Checked {
         let tables = &self.tables[device];
+        // What was put off by a clock that was set back since counts from what it showed then.
+        let then = now.max(tables.latest);
         let mut due: Vec<(&'static str, Millis)> = Vec::new();
         due.extend(expires_at.map(|at| ("a token's end", at)));
         for (id, row) in &tables.inbox {
             if row.settled {
-                due.push(("a report", now + LONGEST_PAUSE));
+                due.push(("a report", then + LONGEST_PAUSE));
                 continue;
             }
             due.push(("an expiry", row.expires_at));
@@ -91,7 +119,7 @@ impl Ledger {
             tables
                 .jobs
                 .values()
-                .map(|at| ("a job", (*at).max(now + LONGEST_PAUSE))),
+                .map(|at| ("a job", (*at).max(then + LONGEST_PAUSE))),
         );
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let kept = kept.chain(tables.receipts.values().map(|(at, _)| *at));
@@ -99,7 +127,7 @@ impl Ledger {
         due.extend(kept.map(|at| {
             (
                 "the end of retention",
-                (at + self.retention()).max(now) + late,
+                (at + self.retention()).max(then) + late,
             )
         }));
         for (what, at) in due {

@@ -3,7 +3,7 @@
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::MessageId;
 
-use super::{Checked, Ledger, SKEW, claim, said};
+use super::{Checked, Ledger, claim, said};
 
 impl Ledger {
     /// The addressed mailbox has written down how a delivery ended.
@@ -15,6 +15,12 @@ impl Ledger {
         text: String,
     ) -> Checked {
         let track = self.deliveries.entry((id, device)).or_default();
+        // To take back a message that has ended and is forgotten here changes nothing: its sender's
+        // mailbox knows how it ended, and that stays.
+        let too_late = delivery.state == State::Cancelled && delivery.attempts == 0;
+        if too_late && track.settled.is_some() && track.end.is_some() {
+            return Ok(());
+        }
         let before = track.settled.replace(text);
         claim("a delivery is settled once", before.is_none(), || {
             format!("{id}: {before:?}, then {delivery:?}")
@@ -64,7 +70,7 @@ impl Ledger {
                 claim(claimed, said(&track.verdicts, delivery), what)
             }
             State::Expired => {
-                let early = message.expires_at > delivery.at + SKEW;
+                let early = message.expires_at > delivery.at + self.skew;
                 claim("nothing expires early", !early, what)
             }
             State::Undeliverable => {
@@ -74,8 +80,8 @@ impl Ledger {
                     .rev()
                     .find(|step| step.event == State::Sent);
                 let given_up = last_sent.map_or(0, |step| step.at + self.backoff(step.attempt));
-                let holds =
-                    delivery.attempts >= self.limits.max_attempts && given_up <= delivery.at + SKEW;
+                let holds = delivery.attempts >= self.limits.max_attempts
+                    && given_up <= delivery.at + self.skew;
                 claim(
                     "a message is given up when its last attempt has had its time",
                     holds,

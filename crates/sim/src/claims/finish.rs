@@ -66,9 +66,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Messages of one sender and urgency first went to a device in the order in which they were accepted.
+    /// Messages of one sender and urgency first went to a device, and first reached it, in the order in
+    /// which they were accepted.
     fn in_order(&self) -> Checked {
-        for ((device, sender, urgency), ids) in &self.first_sent {
+        let sent = self.first_sent.iter().map(|of| ("go out", of));
+        let heard = self.first_heard.iter().map(|of| ("arrive", of));
+        for (how, ((device, sender, urgency), ids)) in sent.chain(heard) {
             let accepted = |id: &&_| {
                 self.messages
                     .get(id)
@@ -78,7 +81,7 @@ impl Ledger {
             claim(
                 "messages arrive in the order in which they were accepted",
                 ids.is_sorted(),
-                || format!("device {sender} to device {device}, {urgency:?}: {ids:?}"),
+                || format!("device {sender} to device {device}, {urgency:?}, they {how}: {ids:?}"),
             )?;
         }
         Ok(())

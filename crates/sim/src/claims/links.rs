@@ -1,6 +1,7 @@
 //! Who may come in, and over which connection: tokens, closes, and their reasons.
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
 use super::{Checked, Ledger, claim};
@@ -28,8 +29,14 @@ impl Ledger {
             .map_or(0, |account| account.revocations)
     }
 
-    /// A credential was judged.
-    pub(crate) fn admitted(&self, device: usize, claims: &Claims, admitted: bool) -> Checked {
+    /// A credential was judged, at this time of the mailbox's clock.
+    pub(crate) fn admitted(
+        &self,
+        device: usize,
+        claims: &Claims,
+        now: Millis,
+        admitted: bool,
+    ) -> Checked {
         let Some(account) = self.tables[device].account else {
             return Ok(());
         };
@@ -39,9 +46,10 @@ impl Ledger {
                 account.revocations == 0 || claims.issued_at > account.revoked_at.div_euclid(1000)
             }
         };
+        let over = claims.expires_at.is_some_and(|at| at * 1000 <= now);
         claim(
-            "a token holds until it is revoked, and not longer",
-            holds == admitted,
+            "a token holds until it is revoked or over, and not longer",
+            (holds && !over) == admitted,
             || format!("{claims:?}"),
         )
     }
@@ -86,10 +94,7 @@ impl Ledger {
         code: u16,
         expired: bool,
     ) -> Checked {
-        let newer = self
-            .links
-            .iter()
-            .any(|(other, link)| link.device == device && *other > connection);
+        let newer = self.has_newer(device, connection);
         let Some(link) = self.links.get(&connection) else {
             return Ok(());
         };
@@ -105,6 +110,12 @@ impl Ledger {
             holds,
             || format!("{code}: {link:?}"),
         )
+    }
+
+    /// Whether a device has opened another connection since.
+    pub(super) fn has_newer(&self, device: usize, connection: ConnectionId) -> bool {
+        let mut later = self.links.range(connection..).skip(1);
+        later.any(|(_, link)| link.device == device)
     }
 
     /// A mailbox has this connection.

@@ -29,9 +29,6 @@ pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication};
 use crate::world::Verdict;
 
-/// How far two readings of clocks may lie apart, because they are off.
-const SKEW: Millis = 2_000;
-
 /// A claim that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -72,6 +69,8 @@ pub(crate) fn broken(error: impl Display) -> Violation {
 /// All that was seen.
 pub(crate) struct Ledger {
     limits: Limits,
+    /// How far two readings of clocks may lie apart, because they are off.
+    skew: Millis,
     places: BTreeMap<DeviceId, usize>,
     publications: BTreeMap<u32, Publication>,
     messages: BTreeMap<MessageId, Published>,
@@ -79,6 +78,10 @@ pub(crate) struct Ledger {
     tables: Vec<Tables>,
     /// The messages of one sender and urgency to one device, in the order in which they first went out.
     first_sent: BTreeMap<(usize, usize, Urgency), Vec<MessageId>>,
+    /// The same, in the order in which they first reached the device over a socket.
+    first_heard: BTreeMap<(usize, usize, Urgency), Vec<MessageId>>,
+    /// When each sender's mailbox accepted a message in its present life, by its clock.
+    paces: BTreeMap<usize, (u32, Vec<Millis>)>,
     /// The newest message of each key of each sender.
     keys: BTreeMap<(usize, u32), MessageId>,
     links: BTreeMap<ConnectionId, Link>,
@@ -108,6 +111,10 @@ struct Published {
 #[derive(Debug, Default)]
 struct Track {
     wire: Option<Wire>,
+    /// It went over a socket when it was first sent.
+    socket_first: bool,
+    /// It has reached the device over a socket.
+    heard: bool,
     /// When it was first seen in a row of the addressed device.
     stored_at: Option<Millis>,
     /// The last state, as the addressed mailbox wrote it down.
@@ -142,12 +149,15 @@ impl Ledger {
         });
         Self {
             limits: plan.limits.clone(),
+            skew: 2 * plan.weather.clocks,
             places: names.iter().cloned().zip(0..).collect(),
             publications: publications.collect(),
             messages: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             tables: names.iter().map(|_| Tables::default()).collect(),
             first_sent: BTreeMap::new(),
+            first_heard: BTreeMap::new(),
+            paces: BTreeMap::new(),
             keys: BTreeMap::new(),
             links: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -159,7 +169,7 @@ impl Ledger {
     pub(crate) fn subject(&self, call: &Call) -> u64 {
         u64::from(match call {
             Call::Deliver { message, .. } => number(message),
-            Call::Withdraw { id }
+            Call::Withdraw { id, .. }
             | Call::Look { id }
             | Call::Ack { id, .. }
             | Call::Nack { id, .. } => self.op_of(*id),
@@ -176,7 +186,8 @@ impl Ledger {
     }
 
     /// A message leaves its sender's mailbox.
-    pub(crate) fn leaves(&mut self, from: usize, to: usize, message: &Message) {
+    pub(crate) fn leaves(&mut self, from: usize, to: usize, message: &Message) -> Checked {
+        self.accepted(from, message.id)?;
         let op = number(message);
         let known = self.messages.entry(message.id).or_default();
         known.sender = from;
@@ -185,6 +196,7 @@ impl Ledger {
         known.expires_at = message.expires_at;
         known.now_or_never = message.expires_at <= message.sent_at;
         self.deliveries.entry((message.id, to)).or_default();
+        Ok(())
     }
 
     /// A publish is answered.

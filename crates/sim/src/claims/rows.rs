@@ -14,6 +14,10 @@ use crate::store::Sqlite;
 /// The tables of one mailbox.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
+    /// What its clock showed last.
+    pub(super) now: Millis,
+    /// How often it has lost its memory.
+    pub(super) life: u32,
     /// The latest that its clock has shown.
     pub(super) latest: Millis,
     pub(super) account: Option<Account>,
@@ -52,9 +56,15 @@ pub(super) struct OutboxRow {
 
 impl Ledger {
     /// A mailbox committed an event, at this time of its clock.
-    pub(crate) fn committed(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let latest = &mut self.tables[place].latest;
-        *latest = now.max(*latest);
+    pub(crate) fn committed(
+        &mut self,
+        place: usize,
+        store: &Sqlite,
+        now: Millis,
+        life: u32,
+    ) -> Checked {
+        let tables = &mut self.tables[place];
+        (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
         if written.account {
             self.read_account(place, store)?;
@@ -203,6 +213,7 @@ impl Ledger {
             }
             let known = self.tables[place].outbox.get(&id);
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
+                self.accepted(place, id)?;
                 let message = self.messages.entry(id).or_default();
                 (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
                 message.now_or_never = expires_at <= row.accepted_at;

@@ -1,16 +1,16 @@
 //! What goes to a device, and what comes back to a sender.
 
 use tagpost_core::frame::Receipt;
-use tagpost_core::id::MessageId;
+use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
 
-use super::{Checked, Ledger, SKEW, Wire, claim};
+use super::{Checked, Ledger, Wire, claim};
 
 /// How long after it was accepted a message that must be there now or never may still go out: its call
 /// may be late, and a large tag takes a while.
-const NOW_OR_NEVER: Millis = 12_000;
+const NOW_OR_NEVER: Millis = 10_000;
 
 /// A message on the wire.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Ledger {
         let in_time = if sent.expires_at > sent.sent_at {
             sent.now < sent.expires_at
         } else {
-            sent.now < sent.sent_at + NOW_OR_NEVER
+            sent.now < sent.sent_at + NOW_OR_NEVER + self.skew
         };
         claim("nothing is sent after it has expired", in_time, what)?;
         let key = (sent.id, device);
@@ -87,6 +87,7 @@ impl Ledger {
             None => {
                 let first = sent.attempt == 1 || sent.losses > 0;
                 claim("the first attempt is the first", first, what)?;
+                track.socket_first = sent.connection.is_some();
                 self.goes_behind_what_was_sent(device, &sent)?;
                 self.first_sent
                     .entry((device, sent.from, sent.urgency))
@@ -106,8 +107,8 @@ impl Ledger {
                     || format!("{}, after {before:?}", what()),
                 )?;
                 let same_link = sent.connection.is_some() && before.connection == sent.connection;
-                let early =
-                    same_link && sent.now + 2 * SKEW < before.at + self.backoff(before.attempt);
+                let early = same_link
+                    && sent.now + 2 * self.skew < before.at + self.backoff(before.attempt);
                 claim(
                     "a device has its time to acknowledge",
                     !early || lost,
@@ -120,6 +121,25 @@ impl Ledger {
             sent.attempt <= self.limits.max_attempts,
             what,
         )
+    }
+
+    /// A message has reached a device over a socket.
+    pub(crate) fn heard(
+        &mut self,
+        device: usize,
+        connection: ConnectionId,
+        id: MessageId,
+        from: &DeviceId,
+        urgency: Urgency,
+    ) {
+        // What is on its way over a connection that was taken over may come when it will.
+        let newer = self.has_newer(device, connection);
+        let track = self.deliveries.entry((id, device)).or_default();
+        // The answer to a poll may be lost, and what it took comes again when its time is up.
+        if !std::mem::replace(&mut track.heard, true) && track.socket_first && !newer {
+            let key = (device, self.places[from], urgency);
+            self.first_heard.entry(key).or_default().push(id);
+        }
     }
 
     /// A message goes out for the first time: everything that was out before goes first.

@@ -27,6 +27,16 @@ impl World<'_> {
         self.at(due.max(self.now) + late, Event::Alarm { object, token });
     }
 
+    /// The clock of a mailbox's machine is set: it is off by so much from now on.
+    pub(super) fn set_clock(&mut self, object: usize, by: Millis) {
+        let host = &mut self.objects[object];
+        host.skew = by;
+        let token = host.alarm_token;
+        if let Some(at) = host.alarm {
+            self.at(at - by, Event::Alarm { object, token });
+        }
+    }
+
     /// The alarm goes off, if it is still the one.
     pub(super) fn alarm(&mut self, object: usize, token: u64) -> Checked {
         let host = &mut self.objects[object];

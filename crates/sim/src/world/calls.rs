@@ -16,7 +16,7 @@ use tagpost_core::trace::Trace;
 use super::client::Ask;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
-use crate::claims::Checked;
+use crate::claims::{Checked, broken};
 
 /// How long a mailbox may take beyond what it was asked to wait, as in the Worker's `src/stub.rs`.
 const PATIENCE: Millis = 10_000;
@@ -70,6 +70,8 @@ pub(super) struct Fate {
     pub(super) way_back: Millis,
     pub(super) lost: bool,
     pub(super) answer_lost: bool,
+    /// How much later it arrives once more, if it does.
+    again: Option<Millis>,
     /// Whether the caller learns of a loss at once.
     abrupt: bool,
 }
@@ -98,18 +100,25 @@ impl World<'_> {
                     0
                 }
         };
-        let (way, way_back) = (way(), way());
+        let (way, way_back, later) = (way(), way(), way());
         Fate {
             way,
             way_back,
             lost: happens(&mut rng, weather.lost_requests),
             answer_lost: happens(&mut rng, weather.lost_answers),
+            again: happens(&mut rng, weather.repeated).then_some(later),
             abrupt: rng.bool(),
         }
     }
 
     /// Makes a call.
-    pub(super) fn call(&mut self, caller: Caller, to: usize, claims: Option<Claims>, call: Call) {
+    pub(super) fn call(
+        &mut self,
+        caller: Caller,
+        to: usize,
+        claims: Option<Claims>,
+        call: Call,
+    ) -> Checked {
         let (from, operator) = match &caller {
             Caller::Mailbox { object, .. } | Caller::Look { object, .. } => (*object, false),
             Caller::Client { device, ask } => (
@@ -124,7 +133,10 @@ impl World<'_> {
             fate.answer_lost = false;
         }
         let patience = match caller {
-            Caller::Client { .. } => PATIENCE,
+            Caller::Client { .. } => {
+                fate.again = None;
+                PATIENCE
+            }
             _ => OWN_PATIENCE,
         };
         let patience = patience + wait(&call);
@@ -134,11 +146,9 @@ impl World<'_> {
             call,
         };
         if let Call::Deliver { message, .. } = &request.call {
-            self.ledger.leaves(from, to, message);
+            self.ledger.leaves(from, to, message)?;
         }
-        let Ok(request) = serde_json::to_string(&request) else {
-            return;
-        };
+        let request = serde_json::to_string(&request).map_err(broken)?;
         self.next += 1;
         let id = self.next;
         let sender = match &caller {
@@ -172,12 +182,14 @@ impl World<'_> {
                 },
             );
         } else {
+            let copy = fate.again.map(|later| (later, request.clone()));
             self.after(
                 fate.way,
                 Event::Arrives {
                     call: id,
                     to,
                     request,
+                    copy,
                 },
             );
             self.after(
@@ -188,6 +200,7 @@ impl World<'_> {
                 },
             );
         }
+        Ok(())
     }
 
     /// Answers a call, if anyone still waits for it.

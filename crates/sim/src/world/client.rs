@@ -171,7 +171,16 @@ impl World<'_> {
     /// A frame reaches a device.
     pub(super) fn hear(&mut self, device: usize, connection: ConnectionId, said: Said) -> Checked {
         match said {
-            Said::Message(message) => self.decide(device, message.id, message.attempt),
+            Said::Message(message) => {
+                self.ledger.heard(
+                    device,
+                    connection,
+                    message.id,
+                    &message.from,
+                    message.urgency,
+                );
+                self.decide(device, message.id, message.attempt);
+            }
             Said::Receipt(receipt) => {
                 let client = &mut self.clients[device];
                 let last = client.last_receipt.replace((connection, receipt.seq));
@@ -293,7 +302,7 @@ impl World<'_> {
                     reply: words.and_then(|words| RawValue::from_string(words).ok()),
                 },
             };
-            self.ask(device, Ask::Settle, call);
+            self.ask(device, Ask::Settle, call)?;
         } else {
             self.clients[device].unsaid.push(verdict);
         }
@@ -301,9 +310,9 @@ impl World<'_> {
     }
 
     /// A device asks its mailbox for something over HTTP.
-    pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) {
+    pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) -> Checked {
         let claims = (!matches!(ask, Ask::Operator)).then(|| self.clients[device].claims.clone());
-        self.call(Caller::Client { device, ask }, device, claims, call);
+        self.call(Caller::Client { device, ask }, device, claims, call)
     }
 
     /// A device learns what came of a call over HTTP.
@@ -313,6 +322,7 @@ impl World<'_> {
         ask: Ask,
         reply: Option<Reply>,
     ) -> Checked {
+        self.come_at_last(device);
         match (ask, reply) {
             (Ask::Publish { op, .. }, Some(Reply::Trace(trace))) => {
                 self.learn_id(device, op, trace.id)?;
@@ -355,14 +365,15 @@ impl World<'_> {
                 }
                 Ok(())
             }
-            (Ask::Operator, _) => {
-                let here = self.clients[device].connection.is_some();
-                if self.healed && !here && self.ledger.is_bound(device) {
-                    self.connect(device, None);
-                }
-                Ok(())
-            }
             _ => Ok(()),
+        }
+    }
+
+    /// A device that was created after all is well comes, too.
+    fn come_at_last(&mut self, device: usize) {
+        let here = self.clients[device].connection.is_some();
+        if self.healed && !here && self.ledger.is_bound(device) {
+            self.come_back(device);
         }
     }
 }

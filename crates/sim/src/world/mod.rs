@@ -33,7 +33,8 @@ use crate::store::Sqlite;
 const START: Millis = 1_700_000_000_000;
 /// A run that is not at rest after so many events never will be.
 const MOST_EVENTS: u64 = 60_000;
-/// How long after it was healed nothing may be unsettled: the longest pause between two tries, twice.
+/// How long after it was healed nothing may be unsettled: the longest pause between two tries, twice; and
+/// how far a clock may have been set back by then, four times.
 const CURE: Millis = 700_000;
 
 /// Names a call.
@@ -52,6 +53,15 @@ enum Event {
     Arrives {
         call: CallId,
         to: usize,
+        request: String,
+        /// It arrives once more so much later.
+        copy: Option<(Millis, String)>,
+    },
+    /// A call reaches its mailbox once more; nobody learns the answer.
+    Copy {
+        of: CallId,
+        to: usize,
+        life: u32,
         request: String,
     },
     /// A caller learns its answer, or that there is none.
@@ -192,7 +202,40 @@ impl<'a> World<'a> {
             Event::Op(place) => self.operate(place),
             Event::Heal => self.heal(),
             Event::Cured => self.ledger.nothing_is_left_undone(),
-            Event::Arrives { call, to, request } => self.serve(call, to, &request),
+            Event::Arrives {
+                call,
+                to,
+                request,
+                copy,
+            } => {
+                if let Some((later, request)) = copy {
+                    let life = self.objects[to].life;
+                    let of = call;
+                    self.after(
+                        later,
+                        Event::Copy {
+                            of,
+                            to,
+                            life,
+                            request,
+                        },
+                    );
+                }
+                self.serve(call, to, &request)
+            }
+            Event::Copy {
+                of,
+                to,
+                life,
+                request,
+            } => {
+                // No network repeats a request that was answered, or over a connection that has ended.
+                if !self.calls.contains_key(&of) || self.objects[to].life != life {
+                    return Ok(());
+                }
+                self.next += 1;
+                self.serve(self.next, to, &request)
+            }
             Event::Returns { call, reply } => self.returned(call, reply),
             Event::WaitIsOver {
                 object,

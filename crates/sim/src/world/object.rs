@@ -186,8 +186,13 @@ impl World<'_> {
                     }
                 }
                 self.commit(object, now.at)?;
-                if doom == Some(Moment::Committed) {
+                if let Some(Moment::Committed(left)) = doom {
                     self.note(|names| format!("{} fails when this is committed", names[object]));
+                    let effects = effects
+                        .into_iter()
+                        .filter(|effect| !matches!(effect, Effect::Alarm(_)))
+                        .take(left as usize);
+                    self.perform(object, effects.collect())?;
                     self.crash(object, false);
                     return Ok(None);
                 }
@@ -215,7 +220,7 @@ impl World<'_> {
 
     fn commit(&mut self, object: usize, now: Millis) -> Checked {
         let host = &self.objects[object];
-        self.ledger.committed(object, &host.store, now)
+        self.ledger.committed(object, &host.store, now, host.life)
     }
 
     /// What holds after every event that a mailbox has handled.
@@ -261,7 +266,7 @@ impl World<'_> {
                         to,
                         None,
                         call,
-                    );
+                    )?;
                 }
                 Effect::Resolve(frame) => {
                     let host = &mut self.objects[object];

@@ -16,6 +16,10 @@ impl World<'_> {
     pub(super) fn begin(&mut self) -> Checked {
         for device in 0..self.names.len() {
             let mut rng = chance(self.plan.seed, &[9, device as u64]);
+            let off = self.plan.weather.clocks;
+            if rng.bool() {
+                self.objects[device].skew = rng.i64(-off..=off);
+            }
             let in_crowd = device >= self.plan.devices;
             if in_crowd && rng.u32(0..10) == 0 {
                 continue;
@@ -32,7 +36,8 @@ impl World<'_> {
             self.at(at, Event::Op(place));
         }
         self.at(at + 100, Event::Heal);
-        self.at(at + 100 + CURE, Event::Cured);
+        let cure = CURE + 4 * self.plan.weather.clocks;
+        self.at(at + 100 + cure, Event::Cured);
         Ok(())
     }
 
@@ -40,9 +45,9 @@ impl World<'_> {
     pub(super) fn heal(&mut self) -> Checked {
         self.healed = true;
         self.note(|_| "all is well from now on".to_owned());
-        for object in &mut self.objects {
-            object.doom = None;
-            object.skew = 0;
+        for object in 0..self.objects.len() {
+            self.objects[object].doom = None;
+            self.set_clock(object, 0);
         }
         for device in 0..self.clients.len() {
             let client = &mut self.clients[device];
@@ -91,17 +96,17 @@ impl World<'_> {
                         limit: *limit,
                         wait: *wait,
                     },
-                );
+                )?;
             }
             Action::Cancel { of } => {
                 if let Some((device, id)) = self.published(*of) {
                     self.ledger.cancelling(id);
-                    self.ask(device, Ask::Trace, Call::Cancel { id });
+                    self.ask(device, Ask::Trace, Call::Cancel { id })?;
                 }
             }
             Action::Trace { of, wait } => {
                 if let Some((device, id)) = self.published(*of) {
-                    self.ask(device, Ask::Trace, Call::Trace { id, wait: *wait });
+                    self.ask(device, Ask::Trace, Call::Trace { id, wait: *wait })?;
                 }
             }
             Action::List { device } => {
@@ -113,9 +118,9 @@ impl World<'_> {
                         limit: 3,
                         before: None,
                     },
-                );
+                )?;
             }
-            Action::Status { device } => self.ask(*device, Ask::Operator, Call::Status),
+            Action::Status { device } => self.ask(*device, Ask::Operator, Call::Status)?,
             Action::BadFrames { device, count } => {
                 if let Some(connection) = self.clients[*device].connection {
                     for _ in 0..*count {
@@ -125,14 +130,15 @@ impl World<'_> {
                 }
             }
             Action::Crash { device, moment } => self.order_crash(*device, *moment),
+            Action::Deploy => (0..self.objects.len()).for_each(|object| self.crash(object, false)),
             Action::Evict { device } => self.evict(*device),
-            Action::Skew { device, by } => self.objects[*device].skew = *by,
-            Action::Remove { device } => self.ask(*device, Ask::Operator, Call::Remove),
+            Action::Skew { device, by } => self.set_clock(*device, *by),
+            Action::Remove { device } => self.ask(*device, Ask::Operator, Call::Remove)?,
             Action::Register { device, foreign } => {
                 self.renew(*device, *foreign);
-                self.ask(*device, Ask::Operator, Call::Register);
+                self.ask(*device, Ask::Operator, Call::Register)?;
             }
-            Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke),
+            Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
         }
         Ok(())
     }
@@ -143,7 +149,7 @@ impl World<'_> {
                 self.note(|names| format!("{} crashes", names[device]));
                 self.crash(device, moment == Moment::NowKeepingSockets);
             }
-            Moment::Within(_) | Moment::Committed => self.objects[device].doom = Some(moment),
+            Moment::Within(_) | Moment::Committed(_) => self.objects[device].doom = Some(moment),
         }
     }
 
@@ -258,7 +264,7 @@ impl World<'_> {
                 repeats,
             },
             Call::Publish { to, devices, draft },
-        );
+        )?;
         Ok(())
     }
 }

@@ -229,7 +229,7 @@ impl World<'_> {
         reason: &str,
     ) -> Checked {
         let keepalive = self.keepalive();
-        let skew = self.objects[object].skew;
+        let (skew, off) = (self.objects[object].skew, self.plan.weather.clocks);
         let socket = &mut self.sockets[connection as usize];
         claim(
             "a connection is closed once",
@@ -255,7 +255,7 @@ impl World<'_> {
         // A sign of life is noted half a keep-alive late at most; and clocks may be off.
         claim(
             "a connection that shows life is not closed as silent",
-            code != 4408 || silent + 2_000 >= keepalive * 2,
+            code != 4408 || silent + 2 * off >= keepalive * 2,
             || format!("connection {connection} was silent for {silent} ms"),
         )?;
         self.ledger.hung_up(object, connection, code, expired)?;

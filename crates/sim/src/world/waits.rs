@@ -73,7 +73,7 @@ impl World<'_> {
                         to,
                         None,
                         Call::Look { id },
-                    );
+                    )?;
                 }
                 Ok(())
             }
