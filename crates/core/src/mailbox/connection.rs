@@ -13,7 +13,7 @@ use crate::token::Claims;
 
 /// Close code: too many bad frames.
 const CLOSE_BAD_FRAMES: u16 = 4400;
-/// Close code: no sign of life within 2.5 keep-alives.
+/// Close code: no sign of life within 2.5 keep-alives, or too much sent without an acknowledgement.
 const CLOSE_SILENT: u16 = 4408;
 /// Close code: a newer connection of the same device took over.
 const CLOSE_TAKEN_OVER: u16 = 4409;
@@ -90,6 +90,9 @@ impl<S: Store> Mailbox<S> {
                 return self.bad_frame(connection, None, &problem, now);
             }
         };
+        if let Ok(FromDevice::Ack { id, .. } | FromDevice::Nack { id, .. }) = &parsed {
+            link.answered(*id);
+        }
         match parsed {
             Ok(FromDevice::Ack { id, reply }) => self.ack(id, reply, now),
             Ok(FromDevice::Nack { id, reason }) => self.nack(id, reason, now),
@@ -196,8 +199,18 @@ impl<S: Store> Mailbox<S> {
         } else if !link.is_alive(&now, &self.limits) {
             self.hang_up(now, CLOSE_SILENT, "no sign of life")
         } else {
-            Ok(())
+            self.give_up_stuck(false, now)
         }
+    }
+
+    /// Closes a connection that took too much and acknowledged nothing, once something is due or
+    /// nothing is in flight that could ever be.
+    pub(super) fn give_up_stuck(&mut self, due: bool, now: Now) -> Result<(), StoreError> {
+        let mut link = self.link.iter();
+        if link.any(|link| link.is_stuck() && (due || link.in_flight.is_empty())) {
+            self.hang_up(now, CLOSE_SILENT, "nothing is acknowledged")?;
+        }
+        Ok(())
     }
 
     /// When the connection has to be closed.

@@ -17,6 +17,10 @@ use crate::pattern::Pattern;
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
+/// So many bytes may go over a connection without one acknowledgement. What a device does not read
+/// stands in the memory of the platform, which tells nobody.
+pub(super) const MAX_UNREAD: u64 = 16 << 20;
+
 /// Names a connection; the shell finds the socket by it.
 pub type ConnectionId = u32;
 
@@ -50,6 +54,8 @@ pub(super) struct Link {
     pub(super) expires_at: Option<Millis>,
     publish: Option<Vec<Pattern>>,
     pub(super) bad_frames: u32,
+    /// Bytes of messages that went over it since the device last answered for one of them.
+    pub(super) unread: u64,
     /// The last receipt that was sent, while more wait for the device to have seen it.
     pub(super) receipts_paused_at: Option<i64>,
     pub(super) in_flight: BTreeMap<MessageId, InFlight>,
@@ -69,10 +75,16 @@ struct Attachment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<Vec<Pattern>>,
     b: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    u: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     r: Option<i64>,
     /// id, rank, attempt, sent at, due at
     f: Vec<(MessageId, i64, u32, Millis, Millis)>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Link {
@@ -87,6 +99,7 @@ impl Link {
                 .map(|seconds| seconds.saturating_mul(1000)),
             publish: claims.publish.clone(),
             bad_frames: 0,
+            unread: 0,
             receipts_paused_at: None,
             in_flight: BTreeMap::new(),
             changed: true,
@@ -118,6 +131,7 @@ impl Link {
             expires_at: attachment.e,
             publish: attachment.p,
             bad_frames: attachment.b,
+            unread: attachment.u,
             receipts_paused_at: attachment.r,
             in_flight: in_flight.collect(),
             changed: false,
@@ -144,6 +158,7 @@ impl Link {
             e: self.expires_at,
             p: self.publish.clone(),
             b: self.bad_frames,
+            u: self.unread,
             r: self.receipts_paused_at,
             f: stored.collect(),
         };
@@ -169,8 +184,23 @@ impl Link {
         now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
+    /// The device answers for a message: where that was on the wire, it has read up to there.
+    pub(super) fn answered(&mut self, id: MessageId) {
+        if self.in_flight.contains_key(&id) {
+            self.unread = 0;
+        }
+    }
+
+    /// Whether too much went over it without an answer.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.unread >= MAX_UNREAD
+    }
+
     /// How many more messages may go on the wire.
     pub(super) fn window(&self, limits: &Limits) -> u32 {
+        if self.is_stuck() {
+            return 0;
+        }
         let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
         limits.max_in_flight.saturating_sub(used)
     }

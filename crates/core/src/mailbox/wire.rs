@@ -28,8 +28,10 @@ impl<S: Store> Mailbox<S> {
 
     /// Puts a message on the wire.
     pub(super) fn send(&mut self, message: &Message, attempt: u32) {
-        if let Some(connection) = self.link.as_ref().map(|link| link.id) {
+        if let Some(link) = self.link.as_mut() {
             let frame = ToDevice::Message { message, attempt }.to_json();
+            link.unread += frame.len() as u64;
+            let connection = link.id;
             self.effects.push(Effect::Send { connection, frame });
         }
     }
@@ -39,6 +41,7 @@ impl<S: Store> Mailbox<S> {
         if !self.inbox.backlog || !self.is_online(&now) {
             return Ok(());
         }
+        self.give_up_stuck(false, now)?;
         let mut after = None;
         while self.inbox.again {
             let limit = self.limits.max_in_flight.saturating_mul(2);
@@ -149,6 +152,7 @@ impl<S: Store> Mailbox<S> {
             .filter(|(_, entry)| due(entry))
             .map(|(id, _)| *id)
             .collect();
+        self.give_up_stuck(!ids.is_empty(), now)?;
         for id in ids {
             self.send_one_again(id, &device, now)?;
         }

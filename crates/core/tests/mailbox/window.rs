@@ -1,5 +1,7 @@
 //! The in-flight window, and sending again.
 
+use tagpost_core::message::Message;
+
 use super::desk::{Desk, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
@@ -187,6 +189,75 @@ fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
     desk.connect(1);
     assert_eq!(
         desk.at(25_001).deliver(&message(1, TEXT), 0),
+        ["held 0", "1 closes with 4408", "ready"]
+    );
+}
+
+/// So many of the [`large`] messages are sixteen megabytes.
+const LARGE: u64 = 12;
+
+fn large(n: u64) -> Message {
+    let payload = serde_json::value::RawValue::from_string(format!("{:?}", "x".repeat(1_500_000)));
+    Message {
+        payload: payload.unwrap(),
+        ..message(n, TEXT)
+    }
+}
+
+#[test]
+fn a_connection_over_which_nothing_is_acknowledged_takes_sixteen_megabytes_and_is_closed_when_the_first_is_due()
+ {
+    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
+    desk.connect(1);
+    for n in 1..=LARGE {
+        assert_eq!(desk.deliver(&large(n), 0)[0], "sent 1");
+    }
+    assert_eq!(desk.deliver(&large(LARGE + 1), 0), ["held 0", "ready"]);
+    desk.sleep();
+    assert_eq!(desk.at(1_000).ring(), ["1 closes with 4408"]);
+    assert_eq!(desk.at(1_000).connect(2)[0], "2 <- welcome, 13 held");
+}
+
+#[test]
+fn an_acknowledgement_shows_that_a_connection_is_read() {
+    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
+    desk.connect(1);
+    for n in 1..=LARGE {
+        let message = large(n);
+        assert_eq!(desk.deliver(&message, 0)[0], "sent 1");
+        if n == 3 {
+            desk.frame(1, &format!(r#"{{"type":"ack","id":"{}"}}"#, message.id));
+        }
+    }
+    let others = desk.at(1_000).ring();
+    assert_eq!(others.len() as u64, LARGE - 1, "the others are sent again");
+}
+
+#[test]
+fn an_acknowledgement_of_something_else_does_not() {
+    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
+    desk.connect(1);
+    for n in 1..=LARGE {
+        desk.deliver(&large(n), 0);
+        desk.frame(1, r#"{"type":"ack","id":"01JZZZZZZZZZZZZZZZZZZZZZZZ"}"#);
+    }
+    assert_eq!(desk.at(1_000).ring(), ["1 closes with 4408"]);
+}
+
+#[test]
+fn a_stuck_connection_with_nothing_in_flight_is_closed_by_the_next_message() {
+    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
+    desk.connect(1);
+    let messages: Vec<_> = (1..=LARGE).map(large).collect();
+    for message in &messages {
+        desk.deliver(message, 0);
+    }
+    for message in &messages {
+        // Over HTTP, which says nothing about the socket.
+        desk.ack(message.id);
+    }
+    assert_eq!(
+        desk.deliver(&message(99, TEXT), 0),
         ["held 0", "1 closes with 4408", "ready"]
     );
 }
