@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use js_sys::Array;
 use serde::{Deserialize, Serialize};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement, D1Result, D1SessionConstraint, Env, Result};
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{D1Database, D1PreparedStatement, D1Result, Env, Result};
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,66 +121,71 @@ pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Res
     Ok(!rows::<CreatedAt>(&found)?.is_empty())
 }
 
-/// The devices of a tag, at most `limit` of them.
+/// The devices of a tag, at most `limit` of them. Requests that arrive together share a query.
+///
+/// A nearby replica is asked first. It may lag behind, so what it does not know is asked of the
+/// primary: a tag that was just bound is found.
 pub(crate) async fn resolve(db: &D1Database, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
     let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
     Ok(found.remove(tag).unwrap_or_default())
 }
 
-/// The devices of each of these tags, at most `limit` of each; a tag without devices is absent.
-///
-/// A nearby replica is asked first. It may lag behind, so what it does not know is asked of the
-/// primary: a tag that was just bound is found.
+/// [`resolve`] for each of these tags; one without devices is absent.
 pub(crate) async fn resolve_many(
     db: &D1Database,
     tags: &[Tag],
     limit: u32,
 ) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
-    let mut found = resolve_at(db, D1SessionConstraint::FirstUnconstrained, tags, limit).await?;
+    let mut found = resolve_at(db, "first-unconstrained", tags, limit).await?;
     let missing: Vec<Tag> = tags
         .iter()
         .filter(|tag| !found.contains_key(tag))
         .cloned()
         .collect();
     if !missing.is_empty() {
-        found.extend(resolve_at(db, D1SessionConstraint::FirstPrimary, &missing, limit).await?);
+        found.extend(resolve_at(db, "first-primary", &missing, limit).await?);
     }
     Ok(found)
 }
 
+#[wasm_bindgen(module = "/src/lookup.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = lookUp, catch)]
+    async fn look_up(
+        db: &JsValue,
+        constraint: &str,
+        statement: &str,
+        tags: Vec<String>,
+        limit: u32,
+    ) -> std::result::Result<JsValue, JsValue>;
+}
+
+/// The tags are one parameter, because a statement takes no more than 100. A row holds 10,000 devices
+/// as one JSON text, at most 0.7 of the 2 MB that a value may have: a row each would cross into wasm
+/// one by one.
+const RESOLVE: &str = "SELECT tag, json_group_array(device) FROM (
+        SELECT tag, device, row_number() OVER (PARTITION BY tag ORDER BY device) AS n
+        FROM tags WHERE tag IN (SELECT value FROM json_each(?1))
+    ) WHERE n <= ?2 GROUP BY tag, n / 10000";
+
 async fn resolve_at(
     db: &D1Database,
-    constraint: D1SessionConstraint,
+    constraint: &str,
     tags: &[Tag],
     limit: u32,
 ) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
-    #[derive(Deserialize)]
-    struct Row {
-        tag: Tag,
-        devices: String,
-    }
-
-    // A row holds 10,000 devices as one JSON text, at most 0.7 of the 2 MB that a value may have: a
-    // row each would cross into wasm one by one. The tags are one parameter, because a statement
-    // takes no more than 100.
-    let result = db
-        .with_session_constraint(constraint)?
-        .prepare(
-            "SELECT tag, json_group_array(device) AS devices FROM (
-                SELECT tag, device, row_number() OVER (PARTITION BY tag ORDER BY device) AS n
-                FROM tags WHERE tag IN (SELECT value FROM json_each(?1))
-             ) WHERE n <= ?2 GROUP BY tag, n / 10000",
-        )
-        .bind(&[
-            JsValue::from_str(&serde_json::to_string(tags)?),
-            number(limit.into()),
-        ])?
-        .all()
-        .await?;
+    let names = tags.iter().map(Tag::to_string).collect();
+    let rows = look_up(db.as_ref(), constraint, RESOLVE, names, limit).await?;
     let mut found = BTreeMap::<Tag, Vec<DeviceId>>::new();
-    for row in rows::<Row>(&result)? {
-        let devices: Vec<DeviceId> = serde_json::from_str(&row.devices)?;
-        found.entry(row.tag).or_default().extend(devices);
+    for row in Array::from(&rows) {
+        let mut columns = Array::from(&row).into_iter().map(|value| value.as_string());
+        let (Some(Some(name)), Some(Some(devices))) = (columns.next(), columns.next()) else {
+            return Err("D1 answered something else than tags and devices".into());
+        };
+        if let Some(tag) = tags.iter().find(|tag| tag.as_str() == name) {
+            let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;
+            found.entry(tag.clone()).or_default().extend(devices);
+        }
     }
     Ok(found)
 }

@@ -22,9 +22,12 @@ pub(super) const DEFAULT_PAGE: u32 = 100;
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The parameters in order, decoded; of those with the same name, the first counts.
-    pub(super) fn new(parameters: Vec<(String, String)>) -> Self {
-        Self(parameters)
+    /// The parameters of a URL in order, decoded; of those with the same name, the first counts.
+    pub(super) fn read(url: &str) -> Self {
+        let url = url.split_once('#').map_or(url, |(url, _)| url);
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let parameters = form_urlencoded::parse(query.as_bytes());
+        Self(parameters.into_owned().collect())
     }
 
     /// The parameter of this name.
@@ -97,8 +100,7 @@ mod tests {
     use super::*;
 
     fn query(text: &str) -> Query {
-        let url: worker::Url = format!("http://relay/?{text}").parse().unwrap();
-        Query::new(url.query_pairs().into_owned().collect())
+        Query::read(&format!("https://relay/v1/devices?{text}"))
     }
 
     #[test]
@@ -116,6 +118,12 @@ mod tests {
             query("cursor=cam%2D1").cursor::<DeviceId>(),
             Ok(Some("cam-1".parse().unwrap()))
         );
+    }
+
+    #[test]
+    fn a_url_without_a_query_has_no_parameters() {
+        let query = Query::read("https://relay/v1/devices");
+        assert_eq!(query.limit(), Ok(100));
     }
 
     #[test]

@@ -103,9 +103,7 @@ impl Exchange {
 
     /// The query parameters of the request.
     fn query(&self) -> Result<Query, Error> {
-        Ok(Query::new(
-            self.request.url()?.query_pairs().into_owned().collect(),
-        ))
+        Ok(Query::read(&self.request.inner().url()))
     }
 
     fn directory(&self) -> Result<D1Database, Error> {
