@@ -64,3 +64,26 @@ describe.concurrent("redelivery", () => {
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 2 }]);
   });
 });
+
+describe("redelivery with a window of one", () => {
+  const narrow = useRelay({ vars: { ACK_TIMEOUT: 1, MAX_ATTEMPTS: 2, MAX_IN_FLIGHT: 1 } });
+
+  test("a message that is never acknowledged holds up others no longer than its attempts last", async () => {
+    const [sender, receiver] = await narrow.devices(2);
+    const to = { device: receiver!.name };
+    const socket = await receiver!.connect();
+    const stuck = await sender!.send(to, "stuck");
+    const ids = [await sender!.send(to, 1), await sender!.send(to, 2)];
+    const came = await socket.messages(2);
+    expect(came.map(({ id, attempt }) => [id, attempt])).toEqual([
+      [stuck, 1],
+      [stuck, 2],
+    ]);
+    for (const id of ids) {
+      expect(await socket.next("message")).toMatchObject({ id, attempt: 1 });
+      socket.ack(id);
+      expect((await sender!.settled(id)).summary).toEqual({ delivered: 1 });
+    }
+    expect((await sender!.settled(stuck)).summary).toEqual({ undeliverable: 1 });
+  });
+});
