@@ -1,16 +1,25 @@
 // Who abuses the service harms itself: nothing is woken without a token, one device's flood does not keep
 // others from their answers, and a device that does not read gets no more than its window.
+// FIGURES=1 prints what a flood did to others' latency and to workerd's memory; FLOOD makes them last longer.
+
+import { ReadableStream } from "node:stream/web";
 
 import { expect, test } from "vitest";
 
-import { mint, seconds, useRelay, type Device } from "./harness/index.ts";
+import { HandshakeRefused, mint, seconds, useRelay, type Device } from "./harness/index.ts";
 
-const relay = useRelay();
+/** How many times as long the floods last. */
+const FLOOD = Number(process.env.FLOOD ?? 1);
+const CONNECTS = 500 * FLOOD;
+const PUBLISHES = 1000 * FLOOD;
 
-/** Publishes to a device that answers, which has to work whatever goes on beside it. */
-async function works(sender: Device, receiver: Device): Promise<void> {
-  const answer = (await sender.publish({ device: receiver.name }, "hello", { wait: 20 })).is(200);
-  expect(answer.summary).toEqual({ delivered: 1 });
+const relay = useRelay({ vars: { PUBLISH_RATE: 50, PUBLISH_BURST: 300 } });
+
+/** Publishes to a device that answers, which has to work whatever goes on beside it; milliseconds that it took. */
+async function works(sender: Device, receiver: Device): Promise<number> {
+  const answer = await sender.publish({ device: receiver.name }, "hello", { wait: 20 });
+  expect(answer.is(200).summary).toEqual({ delivered: 1 });
+  return answer.took;
 }
 
 /** Does something so many times, a few at a time. */
@@ -22,31 +31,93 @@ async function repeat(times: number, atOnce: number, act: (n: number) => Promise
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-test("ten thousand bad tokens wake no mailbox and keep nobody from an answer", async () => {
+/** Lets others go on with their work for as long as a flood lasts, and after it. */
+async function besides(what: string, flood: () => Promise<void>): Promise<void> {
   const [sender, receiver] = await relay.devices(2);
   (await receiver!.connect()).answer();
+  const calm: number[] = [];
+  for (let n = 0; n < 20; n++) calm.push(await works(sender!, receiver!));
+  const before = relay.memory();
+  const started = performance.now();
+  let over = false;
+  const flooded = flood().finally(() => (over = true));
+  const during: number[] = [];
+  do during.push(await works(sender!, receiver!));
+  while (!over);
+  await flooded;
+  const took = performance.now() - started;
   await works(sender!, receiver!);
-  const before = await relay.objects();
-  const flood = repeat(10_000, 20, async (n) => {
-    const token = mint("not the key of this service", { sub: `nobody-${n}`, iat: seconds() });
-    (await relay.bearer(`nobody-${n}`, token).publish({ device: "nobody" }, "x")).problem(401, "unauthorized");
+  if (!process.env.FIGURES) return;
+  const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!.toFixed(1);
+  const mebibytes = (bytes: number) => Math.round(bytes / (1 << 20));
+  console.log(
+    `${what}: ${Math.round(took)} ms; others' confirmed publish, median of ${calm.length} before ${median(calm)} ms, ` +
+      `of ${during.length} during ${median(during)} ms, longest ${Math.max(...during).toFixed(0)} ms; ` +
+      `memory ${mebibytes(before)} MiB before, ${mebibytes(relay.memory())} MiB after`,
+  );
+}
+
+test("ten thousand bad tokens wake no mailbox and keep nobody from an answer", async () => {
+  let objects: string[] = [];
+  await besides("10,000 bad tokens", async () => {
+    objects = await relay.objects();
+    await repeat(10_000, 20, async (n) => {
+      const token = mint("not the key of this service", { sub: `nobody-${n}`, iat: seconds() });
+      const nobody = relay.bearer(`nobody-${n}`, token);
+      if (n % 10 > 0) return (await nobody.publish({ device: "nobody" }, "x")).problem(401, "unauthorized");
+      expect(await nobody.open().catch((error: unknown) => error)).toBeInstanceOf(HandshakeRefused);
+    });
   });
-  await works(sender!, receiver!);
-  await flood;
-  await works(sender!, receiver!);
-  expect(await relay.objects()).toEqual(before);
+  expect(await relay.objects()).toEqual(objects);
 }, 180_000);
 
-test("of five hundred connects of one device in a row one stays, and others are served meanwhile", async () => {
-  const [sender, receiver, flapping] = await relay.devices(3);
-  (await receiver!.connect()).answer();
-  const flood = repeat(500, 10, () => flapping!.open());
-  await works(sender!, receiver!);
-  await flood;
+test("of many connects of one device in a row one stays, and others are served meanwhile", async () => {
+  const [sender, flapping] = await relay.devices(2);
+  await besides(`${CONNECTS} connects of one device`, () => repeat(CONNECTS, 20, () => flapping!.open()));
   const last = await flapping!.connect();
   last.answer(() => "still here");
   const answer = (await sender!.publish({ device: flapping!.name }, "x", { wait: 20 })).is(200);
   expect(answer.deliveries).toMatchObject([{ state: "delivered", reply: "still here" }]);
+}, 120_000);
+
+test("a device that publishes ten times too fast gets 429 with Retry-After, and others are served meanwhile", async () => {
+  const [busy, target] = await relay.devices(2);
+  let refused = 0;
+  await besides(`${PUBLISHES} publishes of one device`, () =>
+    repeat(PUBLISHES, 20, async (n) => {
+      const answer = await busy!.publish({ device: target!.name }, n, { wait: 0 });
+      if (answer.status === 202) return;
+      answer.problem(429, "too_many_requests");
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      refused++;
+    }),
+  );
+  expect(refused).toBeGreaterThan(0);
+  expect((await target!.status()).is(200).held).toBe(PUBLISHES - refused);
+}, 120_000);
+
+test("bodies far over the limit are refused before they are read, and others are served meanwhile", async () => {
+  const [busy, target] = await relay.devices(2);
+  const MEGABYTE = new Uint8Array(1 << 20);
+  let sent = 0;
+  await besides("100 endless bodies", () =>
+    repeat(100, 10, async () => {
+      // It has no end: who waited for it would wait until the test fails.
+      const body = new ReadableStream({
+        pull(controller) {
+          sent++;
+          controller.enqueue(MEGABYTE);
+        },
+      });
+      const path = `/v1/devices/${target!.name}/messages`;
+      const answer = await busy!.request("POST", path, { body }).catch((error: Error) => error);
+      // The service closes the connection of who goes on sending, perhaps before its answer is read.
+      if (answer instanceof Error) expect(`${answer}`).toMatch(/EPIPE|ECONNRESET|socket hang up/);
+      else answer.problem(413, "payload_too_large");
+    }),
+  );
+  if (process.env.FIGURES) console.log(`${sent} MiB were sent of them`);
+  expect((await target!.status()).is(200).held).toBe(0);
 }, 120_000);
 
 test("a device that takes messages and never acknowledges gets its window and no more", async () => {
