@@ -1,123 +1,177 @@
-// SIGKILL at random moments under load: nothing that was answered is lost, and nothing happens twice.
+// SIGKILL at random moments under load, and evictions of random mailboxes in between: nothing that was
+// answered is lost, nothing happens twice, and nothing comes late. KILLS sets how often.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
-import { until, type Delivery, type Device, type Frame } from "./harness/index.ts";
+import { attend, attendPolling, type Leave } from "./harness/attend.ts";
+import { fresh, until, type Device, type Frame, type Target } from "./harness/index.ts";
 import { RelayProcess } from "./harness/process.ts";
-import { LAST_STATES } from "./harness/protocol.ts";
+import { LAST_STATES, type Delivery } from "./harness/protocol.ts";
 
-const ROUNDS = 5;
-const RECEIVERS = 3;
-const PUBLISHERS = 4;
+const KILLS = Number(process.env.KILLS ?? 4);
+const PUBLISHERS = 8;
+/** What a frame that was under way when its message's end was told may take, in milliseconds. */
+const UNDER_WAY = 1000;
 
-const relay = new RelayProcess({ ACK_TIMEOUT: 5 });
+const relay = new RelayProcess({ ACK_TIMEOUT: 2, KEEPALIVE: 5 });
 beforeAll(() => relay.start(), 90_000);
 afterAll(() => relay.stop(), 30_000);
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") console.log(`the relay's last lines:\n${relay.output}`);
+});
 
-/** Keeps a device connected until it is told to stop, as its firmware would. */
-function stayConnected(device: Device, onFrame: (frame: Frame, send: (frame: unknown) => void) => void) {
-  let stopped = false;
-  const run = async () => {
-    while (!stopped) {
-      try {
-        const socket = await device.open();
-        while (!stopped && socket.isOpen) {
-          const frame = await socket.next(() => true, 200).catch(() => undefined);
-          if (frame) onFrame(frame, (answer) => socket.send(answer));
-        }
-      } catch {
-        await sleep(50);
-      }
+const chance = (probability: number) => Math.random() < probability;
+const pick = <T>(choices: T[]): T => choices[Math.floor(Math.random() * choices.length)]!;
+
+/** What was heard from the service, from outside. */
+class Heard {
+  /** Every message that came to a device, in order. */
+  readonly arrivals: { device: string; frame: Frame; at: number; since: number }[] = [];
+  /** By `device id`, the last states that the sender was told, and when first. */
+  readonly told = new Map<string, { states: Set<string>; at: number }>();
+  /** By the number in its payload, what each answered publish was answered. */
+  readonly answered = new Map<number, { id: string; to: Target; urgency: string }>();
+
+  arrive(device: Device, frame: Frame, since: number): void {
+    this.arrivals.push({ device: device.name, frame, at: performance.now(), since });
+  }
+
+  tell(id: string, deliveries: Pick<Delivery, "device" | "state">[]): void {
+    for (const { device, state } of deliveries.filter(({ state }) => LAST_STATES.has(state))) {
+      const key = `${device} ${id}`;
+      if (!this.told.has(key)) this.told.set(key, { states: new Set(), at: performance.now() });
+      this.told.get(key)!.states.add(state);
     }
-  };
-  const running = run();
-  return () => {
-    stopped = true;
-    return running;
-  };
+  }
 }
 
-test(`what was answered survives ${ROUNDS} kills under load`, async () => {
-  const [sender, ...receivers] = await relay.devices(1 + RECEIVERS);
-  const tag = await relay.tag(...receivers);
-
-  /** By `device id`, when each message arrived there; by payload, the ids it arrived under. */
-  const arrivals = new Map<string, number[]>();
-  const idsByPayload = new Map<number, Set<string>>();
-  const leave = receivers.map((receiver) =>
-    stayConnected(receiver, (frame, send) => {
+/** Devices of several habits; each acknowledges with the number in the payload. */
+function attendAll(heard: Heard, sender: Device, [steady, moody, polling]: Device[]): Leave[] {
+  return [
+    attend(steady!, (frame, socket, since) => {
       if (frame.type !== "message") return;
-      const key = `${receiver.name} ${frame.id}`;
-      arrivals.set(key, [...(arrivals.get(key) ?? []), performance.now()]);
-      idsByPayload.set(frame.payload.n, (idsByPayload.get(frame.payload.n) ?? new Set()).add(frame.id));
-      send({ type: "ack", id: frame.id, reply: frame.payload.n });
+      heard.arrive(steady!, frame, since);
+      socket.ack(frame.id, frame.payload.n);
     }),
-  );
-
-  /** By `device id`, when the sender was first told the last state, and which. */
-  const told = new Map<string, { state: string; at: number }>();
-  const tell = (id: string, { device, state }: Pick<Delivery, "device" | "state">) => {
-    if (!LAST_STATES.has(state)) return;
-    const key = `${device} ${id}`;
-    const before = told.get(key);
-    if (before) expect(before.state, `the second report of ${key}`).toBe(state);
-    else told.set(key, { state, at: performance.now() });
-  };
-  leave.push(
-    stayConnected(sender!, (frame, send) => {
+    // Now and then it vanishes, leaves a message without an answer, or does not want it.
+    attend(moody!, (frame, socket, since) => {
+      if (frame.type !== "message") return;
+      heard.arrive(moody!, frame, since);
+      if (chance(0.1)) socket.terminate();
+      else if (chance(0.1)) socket.nack(frame.id, "no");
+      else if (!chance(0.1)) socket.ack(frame.id, frame.payload.n);
+    }),
+    attendPolling(polling!, async (frames, since) => {
+      for (const frame of frames) heard.arrive(polling!, frame, since);
+      for (const frame of frames) await polling!.ack(frame.id, { reply: frame.payload.n });
+    }),
+    attend(sender, (frame, socket) => {
       if (frame.type !== "receipt") return;
-      tell(frame.id, frame as unknown as Delivery);
-      send({ type: "receipts_seen", seq: frame.seq });
+      heard.tell(frame.id, [frame as unknown as Delivery]);
+      if (chance(0.5)) socket.send({ type: "receipts_seen", seq: frame.seq });
     }),
-  );
+  ];
+}
 
-  const answered = new Map<number, string>();
-  let published = 0;
-  let stopping = false;
-  const publishers = Array.from({ length: PUBLISHERS }, async () => {
-    while (!stopping) {
-      const n = published++;
-      // What is not answered is published again with the same key until it is.
-      while (!answered.has(n)) {
-        const answer = await sender!.publish({ tag }, { n }, { key: `n${n}` }).catch(() => undefined);
-        if (answer && answer.status < 300) {
-          answered.set(n, answer.json.id);
-          for (const delivery of answer.json.deliveries) tell(answer.json.id, delivery);
-        } else {
-          await sleep(50);
-        }
+/** Publishes until told otherwise; what is not answered is published again with its key until it is. */
+async function publish(heard: Heard, sender: Device, targets: Target[], next: () => number | undefined): Promise<void> {
+  for (let n = next(); n !== undefined; n = next()) {
+    const to = pick(targets);
+    const urgency = pick(["normal", "high"]);
+    const options = { key: `n${n}`, urgency, wait: pick([0, 1]), ttl: chance(0.1) ? 1 : 600 };
+    const payload = chance(0.05) ? { n, filler: "x".repeat(20_000) } : { n };
+    for (;;) {
+      const answer = await sender.publish(to, payload, options).catch(() => undefined);
+      if (answer && answer.status < 300) {
+        heard.answered.set(n, { id: answer.json.id, to, urgency });
+        heard.tell(answer.json.id, answer.json.deliveries);
+        break;
       }
+      await sleep(50);
     }
-  });
+  }
+}
 
-  for (let round = 0; round < ROUNDS; round++) {
-    const already = answered.size;
-    await until("a publish to be answered", async () => answered.size, (size) => size > already, 30_000);
+test(`what was answered survives ${KILLS} kills under load`, async () => {
+  const [sender, absent] = await relay.devices(2);
+  const receivers: Device[] = [];
+  for (const habit of ["steady", "moody", "polling"]) receivers.push(await relay.device(fresh(habit)));
+  const tag = await relay.tag(...receivers);
+  const devicesOf = (to: Target) => ("tag" in to ? receivers.map(({ name }) => name) : [to.device]);
+  const targets = [{ tag }, ...[...receivers, absent!].map(({ name }) => ({ device: name }))];
+  const heard = new Heard();
+  const leave = attendAll(heard, sender!, receivers);
+
+  let [published, stopping] = [0, false];
+  const next = () => (stopping ? undefined : published++);
+  const publishers = Array.from({ length: PUBLISHERS }, () => publish(heard, sender!, targets, next));
+  const evicting = (async () => {
+    for (; !stopping; await sleep(Math.random() * 300)) relay.evict(pick([sender!, ...receivers]));
+  })();
+  for (let kill = 0; kill < KILLS; kill++) {
+    const already = heard.answered.size;
+    await until("a publish to be answered", async () => heard.answered.size, (size) => size > already, 30_000);
     await sleep(Math.random() * 1500);
     await relay.kill();
     await relay.start();
   }
   stopping = true;
-  await Promise.all(publishers);
+  await Promise.all([...publishers, evicting]);
+  // Now the one that was away all the time comes, too.
+  leave.push(attend(absent!, (frame, socket, since) => {
+    if (frame.type !== "message") return;
+    heard.arrive(absent!, frame, since);
+    socket.ack(frame.id, frame.payload.n);
+  }));
 
-  for (const [n, id] of answered) {
+  for (const [n, { id, to }] of heard.answered) {
     const trace = await sender!.settled(id, 60);
-    expect(trace.summary, `the trace of publish ${n}`).toEqual({ delivered: RECEIVERS });
-    for (const receiver of receivers) {
-      const last = trace.timeline.filter(({ device, event }) => device === receiver.name && LAST_STATES.has(event));
-      expect(last, `the last states of publish ${n} at ${receiver.name}`).toHaveLength(1);
+    for (const { device, state } of trace.deliveries) {
+      expect(["delivered", "rejected", "expired", "undeliverable"], `publish ${n} at ${device}`).toContain(state);
     }
-    expect([...(idsByPayload.get(n) ?? [])], `the ids under which publish ${n} arrived`).toEqual([id]);
+    const ends = trace.timeline.filter(({ event }) => LAST_STATES.has(event));
+    expect(ends.map(({ device }) => device).sort(), `publish ${n}: whose last states are in its trace`).toEqual(devicesOf(to).sort());
+    const late = trace.timeline.filter(({ event, at }) => event === "sent" && at >= trace.expires_at);
+    expect(late, `publish ${n}: what was sent after ${trace.expires_at}`).toEqual([]);
+    const untold = () => devicesOf(to).filter((device) => !heard.told.has(`${device} ${id}`));
+    await until(`the sender to be told of publish ${n}`, async () => untold(), (names) => names.length === 0);
+    for (const { device, state } of trace.deliveries) {
+      expect([...heard.told.get(`${device} ${id}`)!.states], `what was told of publish ${n} at ${device}`).toEqual([state]);
+    }
   }
-  const untold = () =>
-    [...answered.values()].flatMap((id) =>
-      receivers.map(({ name }) => `${name} ${id}`).filter((key) => !told.has(key)),
-    );
-  await until("the sender to be told every last state", async () => untold(), (keys) => keys.length === 0, 20_000);
   await Promise.all(leave.map((stop) => stop()));
 
-  const late = [...told].flatMap(([key, { at }]) => (arrivals.get(key) ?? []).filter((time) => time > at).map(() => key));
-  expect(late, "messages that arrived again after the sender was told of their delivery").toEqual([]);
-}, 180_000);
+  const idsOf = new Map<number, Set<string>>();
+  for (const { frame } of heard.arrivals) idsOf.set(frame.payload.n, (idsOf.get(frame.payload.n) ?? new Set()).add(frame.id));
+  for (const [n, ids] of idsOf) {
+    expect([...ids], `the ids under which publish ${n} came`).toEqual([heard.answered.get(n)?.id]);
+  }
+  const again = heard.arrivals.filter(({ device, frame, at, since }) => {
+    const told = heard.told.get(`${device} ${frame.id}`);
+    return told && (since > told.at || at > told.at + UNDER_WAY);
+  });
+  expect(again, "messages that came again after their end was told").toEqual([]);
+  // A poll whose answer was lost keeps its messages for a while, in which later ones may come.
+  for (const { name } of [...receivers, absent!].filter((device) => device !== receivers[2])) {
+    for (const urgency of ["normal", "high"]) {
+      const came = heard.arrivals.filter(({ device, frame }) => device === name && frame.urgency === urgency);
+      const first = [...new Set(came.map(({ frame }) => frame.id))];
+      expect(first, `the order in which ${urgency} ones first came to ${name}`).toEqual(first.toSorted());
+    }
+  }
+
+  // Everything is quiet in the end.
+  const socket = await sender!.connect();
+  const seq = Math.max(0, ...socket.seen.map(({ seq }) => seq ?? 0));
+  await until("the receipts to go", async () => {
+    socket.send({ type: "receipts_seen", seq: Math.max(seq, Date.now() * 1000) });
+    const { inbox, jobs, receipts } = relay.rows();
+    return [inbox, jobs, receipts].flat();
+  }, (rows) => rows.filter(Boolean).length === 0);
+  if (process.env.KILLS) {
+    const attempts = heard.arrivals.filter(({ frame }) => frame.attempt > 1).length;
+    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} last states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts`);
+  }
+}, 120_000 + KILLS * 20_000);

@@ -39,7 +39,7 @@ export function replace(path: string, statements: string): void {
 }
 
 function read<T>(path: string, ask: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(path, { readOnly: true });
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
   try {
     return ask(database);
   } finally {

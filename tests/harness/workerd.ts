@@ -26,6 +26,8 @@ export interface WorkerdOptions {
   build?: string;
   /** A module, relative to the build, that takes the place of the entry and may import it. */
   wrap?: { name: string; script: string };
+  /** A fixed port; any free one without it. */
+  port?: number;
   /** Called with every line that the Worker logs. */
   onLog?: (log: Log) => void;
 }
@@ -36,7 +38,7 @@ export const MAILBOX = { worker: "tagpost", className: "Mailbox" };
 export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> {
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.toml"));
   if (!main) throw new Error("wrangler.toml names no `main`");
-  const { state, vars, build = "build", wrap, onLog } = options;
+  const { state, vars, build = "build", wrap, port = 0, onLog } = options;
   const databases = Object.keys(workerOptions.d1Databases ?? {});
   const modulesRoot = join(ROOT, build);
   const miniflare = new Miniflare({
@@ -53,7 +55,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> 
     d1Persist: join(state, "d1"),
     durableObjectsPersist: join(state, "do"),
     host: "127.0.0.1",
-    port: 0,
+    port,
     cf: false,
     structuredWorkerdLogs: true,
     handleStructuredLogs: (log: Log): void => onLog?.(log),
