@@ -109,6 +109,20 @@ describeInBrowser("accessibility", () => {
     await page.getByRole("button", { name: "Be this device" }).waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   });
+
+  test("a phone shows the steps of a held message side by side", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const id = await sender!.send({ device: receiver!.name }, "x");
+    const socket = await receiver!.connect();
+    socket.ack((await socket.next("message")).id);
+    await sender!.settled(id);
+    const { page } = await browser.tab({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name] }));
+    const steps = paneOf(page, sender!.name).locator(".steps li");
+    await shows(steps, 4);
+    const tops: number[] = await page.evaluate("Array.from(document.querySelectorAll('.steps li'), (step) => step.offsetTop)");
+    expect(tops).toEqual(Array(4).fill(tops[0]));
+  });
 });
 
 /** Presses Tab until the element has the focus. */
