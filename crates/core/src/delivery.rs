@@ -54,6 +54,11 @@ impl State {
         !matches!(self, State::Held | State::Sent)
     }
 
+    /// Whether the device itself brought it about.
+    pub fn is_answer(self) -> bool {
+        matches!(self, State::Delivered | State::Rejected)
+    }
+
     /// A bit of its own for each state, for sets of states in one number.
     pub fn bit(self) -> i64 {
         1 << (self as u32)

@@ -130,7 +130,8 @@ impl MessageId {
     /// The id that follows `last` for a message accepted at `now`.
     ///
     /// `random` fills the unique part at the start of each millisecond. A clock that stands or runs
-    /// backwards, or a full unique part, carries on from `last`, so that ids still grow.
+    /// backwards, or a full unique part, carries on from `last`, so that ids still grow; by a random step,
+    /// because an id given out before a crash may not have been written down.
     pub fn next(sender: &DeviceId, now: Millis, last: Option<MessageId>, random: u64) -> Self {
         let time = u128::try_from(now).unwrap_or(0).min((1 << 48) - 1);
         // The top bit stays clear so that a millisecond has room for many more ids after the first.
@@ -141,10 +142,11 @@ impl MessageId {
         };
         let bits = match last.map(|id| u128::from(id.0)) {
             Some(last) if fresh(time) <= last => {
-                if last & LOW_40 == LOW_40 {
+                let step = 1 + (u128::from(random) & (LOW_40 >> 20));
+                if (last & LOW_40) + step > LOW_40 {
                     fresh((last >> 80) + 1)
                 } else {
-                    last + 1
+                    last + step
                 }
             }
             _ => fresh(time),
@@ -298,6 +300,14 @@ mod tests {
             assert!(text.parse::<MessageId>().is_err(), "{text:?}");
         }
         assert!("7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<MessageId>().is_ok());
+    }
+
+    #[test]
+    fn an_id_given_out_before_a_crash_is_not_given_out_again_when_the_clock_was_set_back() {
+        let sender = device("doorbell");
+        let written = MessageId::next(&sender, 5, None, 0);
+        let forgotten = MessageId::next(&sender, 4, Some(written), 1);
+        assert_ne!(MessageId::next(&sender, 4, Some(written), 2), forgotten);
     }
 
     #[test]

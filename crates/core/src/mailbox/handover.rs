@@ -130,9 +130,9 @@ impl<S: Store> Mailbox<S> {
                 .find(|known| known.device == *device);
             // A receipt may have come before the answer; the last state stays.
             if let Some(known) = known.filter(|known| !known.state.is_last()) {
-                // One that never went out is over where it was addressed to, and later ones go past it:
-                // were it forgotten with a crash and tried again, it would come after them.
-                let over = delivery.state.is_last() && delivery.attempts == 0;
+                // One that is over without the device's answer lets later ones go past it: were it forgotten
+                // with a crash and tried again, it would come after them.
+                let over = delivery.state.is_last() && !delivery.state.is_answer();
                 *known = delivery;
                 if over && publishing.stored && publishing.open > 1 {
                     outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;

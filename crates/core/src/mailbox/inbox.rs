@@ -320,11 +320,10 @@ impl<S: Store> Mailbox<S> {
         if on_the_wire || inbox_rows::find(&self.store, id)?.is_some() {
             return Ok(true);
         }
-        // One that ended without having been sent, and is forgotten before its sender's mailbox knows,
-        // may be tried again.
-        let sent =
-            |(known, delivery): &(MessageId, Delivery)| *known == id && delivery.attempts > 0;
-        Ok(self.inbox.recent.iter().any(sent))
+        // One that the device has not answered, and that is forgotten before its sender's mailbox knows how
+        // it ended, is tried again.
+        let mut recent = self.inbox.recent.iter();
+        Ok(recent.any(|(known, delivery)| *known == id && delivery.state.is_answer()))
     }
 
     /// When something stored is due: an expiry, or a message that was sent and not acknowledged.

@@ -15,10 +15,9 @@ impl Ledger {
         text: String,
     ) -> Checked {
         let track = self.deliveries.entry((id, device)).or_default();
-        // To take back a message that has ended and is forgotten here changes nothing: its sender's
-        // mailbox knows how it ended, and that stays.
-        let too_late = delivery.state == State::Cancelled && delivery.attempts == 0;
-        if too_late && track.settled.is_some() && track.end.is_some() {
+        // To take back a message that is over and not here changes nothing: its sender's mailbox knows how
+        // it ended, and that stays.
+        if is_unseen(delivery) && track.end.is_some() {
             return Ok(());
         }
         let before = track.settled.replace(text);
@@ -48,7 +47,13 @@ impl Ledger {
         }
         if let Some(settled) = &track.settled {
             let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
-            same(id, &settled, delivery)?;
+            // A message that has to be there now or never and is not is given up by its sender's mailbox,
+            // also while it is being taken back where it has not come.
+            let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
+            let given_up = now_or_never && delivery.state == State::Expired;
+            if !(given_up && is_unseen(&settled)) {
+                same(id, &settled, delivery)?;
+            }
         }
         track.end = Some(delivery.clone());
         self.reasonable(id, device, delivery)
@@ -132,6 +137,11 @@ impl Ledger {
             })
         })
     }
+}
+
+/// Whether a message was taken back where it had not come.
+fn is_unseen(delivery: &Delivery) -> bool {
+    delivery.state == State::Cancelled && delivery.steps.len() == 1
 }
 
 fn same(id: MessageId, known: &Delivery, found: &Delivery) -> Checked {

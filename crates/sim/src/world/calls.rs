@@ -203,6 +203,17 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Whether somebody still waits for the answer to a call.
+    pub(super) fn is_awaited(&self, call: CallId) -> bool {
+        match self.calls.get(&call).map(|state| &state.caller) {
+            Some(Caller::Mailbox { object, life, .. } | Caller::Look { object, life, .. }) => {
+                self.objects[*object].life == *life
+            }
+            Some(Caller::Client { .. }) => true,
+            None => false,
+        }
+    }
+
     /// Answers a call, if anyone still waits for it.
     pub(super) fn reply(&mut self, call: CallId, reply: Reply) {
         let Some(CallState { fate, .. }) = self.calls.get(&call) else {

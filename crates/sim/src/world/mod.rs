@@ -230,7 +230,7 @@ impl<'a> World<'a> {
                 request,
             } => {
                 // No network repeats a request that was answered, or over a connection that has ended.
-                if !self.calls.contains_key(&of) || self.objects[to].life != life {
+                if !self.is_awaited(of) || self.objects[to].life != life {
                     return Ok(());
                 }
                 self.next += 1;
