@@ -12,6 +12,7 @@ mod deploy;
 mod dev;
 mod fingerprint;
 mod interrupt;
+mod planted;
 mod relay;
 mod repository;
 mod secrets;

@@ -9,10 +9,13 @@ use anyhow::{Result, bail};
 
 use crate::interrupt::Group;
 use crate::repository::Repository;
-use crate::step;
+use crate::{planted, step};
 
 /// The profile, and the folder in cargo's target directory.
-const PROFILE: &str = "simulation";
+pub(crate) const PROFILE: &str = "simulation";
+
+/// What cargo builds it with.
+pub(crate) const BUILD: [&str; 4] = ["build", "--package=tagpost-sim", "--profile", PROFILE];
 
 /// What to simulate.
 #[derive(clap::Args)]
@@ -29,12 +32,18 @@ pub(crate) struct Options {
     /// Go on after a failure, and say how many seeds break each claim
     #[arg(long)]
     all: bool,
+    /// Put bugs into a copy of the core, one after the other, and say after how many histories each is found
+    #[arg(long, conflicts_with_all = ["from", "threads", "all"])]
+    planted: bool,
 }
 
 /// Builds the simulation and runs it; what it finds is printed.
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    if options.planted {
+        return planted::run(repository, options.seeds);
+    }
     let mut build = repository.cargo();
-    build.args(["build", "--package=tagpost-sim", "--profile", PROFILE]);
+    build.args(BUILD);
     step::run("simulation", build)?;
     let program = repository.target().join(PROFILE).join("simulate");
     let mut simulate = std::process::Command::new(&program);

@@ -31,6 +31,9 @@ struct Arguments {
     /// Go on after a failure, and say how many seeds break each claim
     #[arg(long)]
     all: bool,
+    /// Say which seed breaks which claim, and not how
+    #[arg(long)]
+    brief: bool,
 }
 
 /// The seeds that break each claim: how many, and the least.
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
         .values()
         .map(|(_, seed)| *seed)
         .min()
-        .filter(|_| !arguments.all);
+        .filter(|_| !arguments.all && !arguments.brief);
     if let Some(failure) = first.and_then(|seed| Runner::default().explain(seed)) {
         println!("\n{failure}");
     }
