@@ -64,3 +64,27 @@ fn a_receipt_that_nobody_fetches_leaves_too() {
     }
     assert_eq!(desk.rows(), "account 1");
 }
+
+#[test]
+fn a_pile_leaves_in_batches_one_event_after_the_other() {
+    let mut desk = Desk::with(|limits| (limits.retention, limits.publish_burst) = (60, 10_000));
+    for _ in 0..1_100 {
+        let (id, _) = desk.publish(&["a"], &[], "x").unwrap();
+        desk.returned("a", id, known("a", State::Held));
+        desk.report(id, delivery("a", State::Expired)).unwrap();
+    }
+    let left = |desk: &Desk| {
+        let rows = desk.rows();
+        let sent = rows
+            .split(", ")
+            .find_map(|rows| rows.strip_prefix("outbox "));
+        sent.map_or(0, |count| count.parse::<u32>().unwrap())
+    };
+    let mut counts = vec![left(&desk)];
+    while let Some(at) = desk.alarm {
+        desk.at(at).ring();
+        counts.push(left(&desk));
+    }
+    assert_eq!(counts, [1_100, 600, 100, 0]);
+    assert_eq!(desk.rows(), "account 1");
+}
