@@ -16,7 +16,7 @@ use crate::plan::{Action, Answers, Manner, Moment, Op, Plan, Publication, To, We
 const CROWDED: u32 = 4;
 /// Mailboxes start without tables in so many histories of a thousand; making them takes longer than
 /// most histories do.
-const BARE: u32 = 30;
+const BARE: u32 = 10;
 /// How far clocks are off where calls may be late: two of them differ by at most the time for which a
 /// caller listens longer than its call lives.
 const CLOCKS: Millis = 1_000;

@@ -1,5 +1,7 @@
 //! The end of a delivery: there is one, everybody says the same of it, and it has its reason.
 
+use std::collections::BTreeSet;
+
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::MessageId;
 
@@ -34,6 +36,33 @@ impl Ledger {
             same(id, end, delivery)?;
         }
         self.reasonable(id, device, delivery)
+    }
+
+    /// A mailbox has heard what its device says about a message.
+    pub(crate) fn has_answered(&self, device: usize, id: MessageId) -> Checked {
+        let row = self.tables[device].inbox.get(&id);
+        claim(
+            "a message is over when its device has answered",
+            row.is_none_or(|row| row.settled),
+            || format!("{id} to device {device}: {row:?}"),
+        )
+    }
+
+    /// Of one sender's messages of one topic a device is to get one.
+    pub(super) fn one_of_a_topic(&self, device: usize) -> Checked {
+        let rows = self.tables[device].inbox.iter();
+        let mut topics = BTreeSet::new();
+        for (id, _) in rows.filter(|(_, row)| !row.settled) {
+            let message = self.messages.get(id);
+            let op = message.and_then(|message| self.publications.get(&message.op));
+            let topic = op.and_then(|op| Some((op.sender, op.topic?)));
+            claim(
+                "a message replaces those of its topic",
+                topic.is_none_or(|topic| topics.insert(topic)),
+                || format!("{id} to device {device}, {topic:?}"),
+            )?;
+        }
+        Ok(())
     }
 
     /// A sender was told how a delivery ended, or its mailbox has written it down.

@@ -154,6 +154,7 @@ impl Ledger {
             )?;
         }
         let before = std::mem::replace(&mut self.tables[place].inbox, rows);
+        self.one_of_a_topic(place)?;
         let gone = before
             .into_iter()
             .filter(|(id, _)| !self.tables[place].inbox.contains_key(id));

@@ -40,6 +40,19 @@ pub(super) struct WelcomeFrame {
     pub(super) held: u32,
 }
 
+/// The message that a frame of a device answers.
+pub(super) fn answered(frame: &str) -> Option<MessageId> {
+    #[derive(Deserialize)]
+    struct Answer {
+        r#type: String,
+        id: MessageId,
+    }
+    let answer: Answer = serde_json::from_str(frame).ok()?;
+    ["ack", "nack"]
+        .contains(&answer.r#type.as_str())
+        .then_some(answer.id)
+}
+
 /// Reads a frame of the service.
 pub(super) fn read(frame: &str) -> Checked<Said> {
     let is = |kind: &str| {

@@ -77,12 +77,14 @@ impl World<'_> {
                     self.event(object, |mailbox, _| mailbox.messages(state, before, limit))?;
                 found.map(|(traces, _)| Reply::Traces(traces))
             }
-            Call::Ack { id, reply } => self
-                .event(object, |mailbox, now| mailbox.ack(id, reply, now))?
-                .map(|()| Reply::Done),
-            Call::Nack { id, reason } => self
-                .event(object, |mailbox, now| mailbox.nack(id, reason, now))?
-                .map(|()| Reply::Done),
+            Call::Ack { id, reply } => {
+                let done = self.event(object, |mailbox, now| mailbox.ack(id, reply, now))?;
+                self.answered_over_http(object, id, done)?
+            }
+            Call::Nack { id, reason } => {
+                let done = self.event(object, |mailbox, now| mailbox.nack(id, reason, now))?;
+                self.answered_over_http(object, id, done)?
+            }
             Call::Status => {
                 let status = self.event(object, |mailbox, now| mailbox.status(now))?;
                 if let Some(status) = &status {
@@ -122,6 +124,18 @@ impl World<'_> {
             }
         };
         self.answer(call, reply)
+    }
+
+    fn answered_over_http(
+        &self,
+        object: usize,
+        id: MessageId,
+        done: Option<()>,
+    ) -> Checked<Option<Reply>> {
+        if done.is_some() {
+            self.ledger.has_answered(object, id)?;
+        }
+        Ok(done.map(|()| Reply::Done))
     }
 
     pub(super) fn answer(&mut self, call: CallId, reply: Option<Reply>) -> Checked {

@@ -7,7 +7,7 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use super::said::{Said, read};
+use super::said::{self, Said, read};
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, Sent, broken, claim};
@@ -336,10 +336,14 @@ impl World<'_> {
             ToMailbox::Frame(frame) => {
                 socket.heard_at = self.now;
                 self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
-                self.event(device, |mailbox, now| {
+                let heard = self.event(device, |mailbox, now| {
                     mailbox.frame(connection, Some(&frame), now)
-                })
-                .map(drop)
+                })?;
+                let open = self.live_connection(device) == Some(connection);
+                if let (Some(()), true, Some(id)) = (heard, open, said::answered(&frame)) {
+                    self.ledger.has_answered(device, id)?;
+                }
+                Ok(())
             }
             ToMailbox::Closed => {
                 self.note(|names| format!("{} has closed connection {connection}", names[device]));
