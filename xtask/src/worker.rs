@@ -23,6 +23,9 @@ const MODULES: [&str; 2] = ["entry.js", "index.js"];
 /// The name of wasm-bindgen's module, and the stem of the wasm file it imports.
 const BINDINGS: &str = "bindings";
 
+/// The profile of Cargo.toml that is for the Worker.
+const PROFILE: &str = "worker";
+
 /// What to build.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -54,7 +57,8 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
     let wasm = repository
         .target()
         .join(TARGET)
-        .join("release/tagpost.wasm");
+        .join(PROFILE)
+        .join("tagpost.wasm");
     let modules = MODULES.map(|name| Path::new("src").join(name));
     let program = env::current_exe().context("the path of xtask")?;
     let inputs: Vec<&Path> = [&wasm, &program]
@@ -86,7 +90,8 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
     let mut command = repository.cargo();
     command.args([
         "build",
-        "--release",
+        "--profile",
+        PROFILE,
         "--lib",
         "--package=tagpost",
         "--target",
@@ -108,6 +113,9 @@ fn bind(wasm: &Path, out: &Path) -> Result<()> {
         .input_path(wasm)
         .out_name(BINDINGS)
         .typescript(false)
+        // Half of the file; nothing that the runtime needs.
+        .remove_name_section(true)
+        .remove_producers_section(true)
         // A panic ends the wasm instance: these give it a successor.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
