@@ -7,7 +7,7 @@
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 
-import Rust, { Mailbox as RustMailbox } from "./index.js";
+import * as rust from "./index.js";
 
 /** How long the runtime lets a handler of a sleeping socket's event run, in milliseconds. */
 const SOCKET_EVENT_LIMIT = 30_000;
@@ -20,17 +20,19 @@ addEventListener("error", ({ error }) => {
 });
 
 /** The outcome of `call`, or a rejection as soon as anything in the isolate fails uncaught. */
-async function contained(call) {
-  let end;
-  const panic = new Promise((_, reject) => {
-    end = reject;
-    running.add(end);
+function contained(call) {
+  return new Promise((resolve, reject) => {
+    const end = (settle) => (value) => {
+      running.delete(reject);
+      settle(value);
+    };
+    running.add(reject);
+    try {
+      call().then(end(resolve), end(reject));
+    } catch (error) {
+      end(reject)(error);
+    }
   });
-  try {
-    return await Promise.race([call(), panic]);
-  } finally {
-    running.delete(end);
-  }
 }
 
 const INTERNAL = JSON.stringify({
@@ -42,11 +44,9 @@ const INTERNAL = JSON.stringify({
 });
 
 export default class extends WorkerEntrypoint {
-  #rust = new Rust(this.ctx, this.env);
-
   async fetch(request) {
     try {
-      return await contained(() => this.#rust.fetch(request));
+      return await contained(() => rust.fetch(request, this.env));
     } catch (error) {
       console.error(JSON.stringify({ level: "error", event: "worker_failed", cause: String(error) }));
       return new Response(INTERNAL, {
@@ -66,7 +66,12 @@ export class Mailbox extends DurableObject {
     // What goes on after an event is lost with the wasm instance like a call is.
     const { waitUntil } = ctx;
     ctx.waitUntil = (promise) => waitUntil.call(ctx, this.#guard("background", () => promise));
-    this.#rust = new RustMailbox(ctx, env);
+    this.#rust = new rust.Mailbox(ctx, env);
+  }
+
+  /** What the service asks a mailbox; see `stub.js`. */
+  ask(call, fault) {
+    return this.#call("ask", call, fault);
   }
 
   fetch(request) {

@@ -10,7 +10,6 @@ mod injected {
     use std::cell::RefCell;
 
     use wasm_bindgen::prelude::wasm_bindgen;
-    use worker::Request;
 
     thread_local! {
         static ARMED: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -23,17 +22,15 @@ mod injected {
         fn throw_on_purpose();
     }
 
-    /// Fails now if the request asks for it here; what it asks for elsewhere waits until it comes there.
-    pub(crate) async fn cause(place: &str, request: &Request) -> worker::Result<()> {
-        if let Some(fault) = request.headers().get("tagpost-fault")?
-            && place == "fetch"
-        {
-            ARMED.with(|armed| armed.replace(Some(fault)));
+    /// Fails now if the wish is for here; one for elsewhere waits until it comes there.
+    pub(crate) async fn cause(place: &str, wish: Option<String>) {
+        if wish.is_some() {
+            ARMED.with(|armed| armed.replace(wish));
         }
-        cause_armed(place).await
+        cause_armed(place).await;
     }
 
-    pub(crate) async fn cause_armed(place: &str) -> worker::Result<()> {
+    pub(crate) async fn cause_armed(place: &str) {
         let armed = ARMED.with(|armed| {
             let mut armed = armed.borrow_mut();
             let here =
@@ -43,7 +40,6 @@ mod injected {
         if let Some((kind, _)) = armed.as_deref().and_then(|fault| fault.split_once('@')) {
             fail(kind).await;
         }
-        Ok(())
     }
 
     #[allow(clippy::panic, reason = "this is what the fault is")]
@@ -60,14 +56,10 @@ mod injected {
 #[cfg(feature = "fault-injection")]
 pub(crate) use injected::{cause, cause_armed};
 
-/// Fails if the request asks for it.
+/// Fails if the wish is for here.
 #[cfg(not(feature = "fault-injection"))]
-pub(crate) async fn cause(_place: &str, _request: &worker::Request) -> worker::Result<()> {
-    Ok(())
-}
+pub(crate) async fn cause(_place: &str, _wish: Option<String>) {}
 
-/// Fails if an earlier request asked for it.
+/// Fails if an earlier wish was for here.
 #[cfg(not(feature = "fault-injection"))]
-pub(crate) async fn cause_armed(_place: &str) -> worker::Result<()> {
-    Ok(())
-}
+pub(crate) async fn cause_armed(_place: &str) {}

@@ -4,8 +4,6 @@
 // of this isolate. The next call starts a new instance, and each mailbox its successor. What that does
 // to the calls that were under way is the entry's concern.
 
-import { WorkerEntrypoint } from "cloudflare:workers";
-
 import * as rust from "./bindings.js";
 
 // Rust's panic hook sets `criticalError` too; each new instance counts up `instanceId`.
@@ -21,11 +19,28 @@ function revive() {
   state.criticalError = false;
 }
 
-export default class extends WorkerEntrypoint {
-  fetch(request) {
-    revive();
-    return rust.fetch(request, this.env, this.ctx);
+/** Any page may call: a credential travels in a header, never in a cookie that a browser adds by itself. */
+const EVERY_ANSWER = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "location, retry-after, www-authenticate, allow",
+};
+
+/** The runtime's form of an answer as `respond.rs` describes it; the headers are lines of one text. */
+function response([status, lines, body]) {
+  const headers = { ...EVERY_ANSWER };
+  for (const line of lines ? lines.split("\n") : []) {
+    const colon = line.indexOf(": ");
+    headers[line.slice(0, colon)] = line.slice(colon + 2);
   }
+  return new Response(body, { status, headers });
+}
+
+export async function fetch(request, env) {
+  revive();
+  const answer = await rust.fetch(request, env);
+  if (!Array.isArray(answer)) return answer;
+  if (request.method === "HEAD") answer[2] = null;
+  return response(answer);
 }
 
 export class Mailbox {
@@ -38,8 +53,17 @@ export class Mailbox {
     this.#current();
   }
 
-  fetch(...args) {
-    return this.#current().fetch(...args);
+  ask(...args) {
+    return this.#current().ask(...args);
+  }
+
+  async fetch({ headers }) {
+    const names = ["tagpost-device", "tagpost-caller", "tagpost-fault"];
+    const [device, caller, fault] = names.map((name) => headers.get(name) ?? undefined);
+    const answer = await this.#current().connect(device, caller, fault);
+    if (Array.isArray(answer)) return response(answer);
+    const subprotocol = { "sec-websocket-protocol": "tagpost.v1" };
+    return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });
   }
 
   alarm(...args) {

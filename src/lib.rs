@@ -18,41 +18,33 @@ mod routes;
 mod stub;
 
 use tagpost_core::problem::Problem;
-use worker::{Context, Env, Request, Response, ResponseBody, event};
+use tagpost_core::time::Millis;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
+use worker::worker_sys::web_sys;
 
 use crate::config::Config;
-use crate::respond::{Error, set};
+use crate::respond::{Error, Response};
 use crate::route::{Found, Open, Route};
 use crate::routes::Exchange;
 
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    let is_head = request.inner().method() == "HEAD";
-    let response = answer(request, env)
+/// Answers one request; how, [`respond::Response`] says.
+#[wasm_bindgen]
+pub async fn fetch(request: web_sys::Request, env: Env) -> JsValue {
+    answer(request, env)
         .await
-        .unwrap_or_else(Error::into_response);
-    for (name, value) in EVERY_ORIGIN {
-        set(&response, name, value);
-    }
-    if is_head {
-        let (head, _) = response.into_parts();
-        return Ok(head.body(ResponseBody::Empty));
-    }
-    Ok(response)
+        .unwrap_or_else(Error::into_response)
+        .into()
 }
 
-/// Any page may call, since a credential travels in a header that the page must have been given, never
-/// in a cookie that a browser adds by itself.
-const EVERY_ORIGIN: [(&str, &str); 2] = [
-    ("access-control-allow-origin", "*"),
-    (
-        "access-control-expose-headers",
-        "location, retry-after, www-authenticate, allow",
-    ),
-];
+/// The time by the platform's clock.
+fn clock() -> Millis {
+    js_sys::Date::now() as Millis
+}
 
-async fn answer(request: Request, env: Env) -> Result<Response, Error> {
-    let found = route::route(&request.inner().method(), &request.path());
+async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> {
+    let found = route::route(&request.method(), path(&request.url()));
     match (found, Config::from_env(&env)) {
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
         (_, Err(misconfigured)) => Err(misconfigured),
@@ -68,15 +60,47 @@ async fn answer(request: Request, env: Env) -> Result<Response, Error> {
     }
 }
 
+/// The path of a URL as the runtime writes it: absolute, and with a `/` after the host.
+fn path(url: &str) -> &str {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = host.find('/').and_then(|start| host.get(start..));
+    let path = path.unwrap_or("/");
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
 /// What a browser wants to know before it sends a request with these headers.
 fn preflight(allow: &str) -> Response {
-    let response = respond::empty(204);
-    set(&response, "access-control-allow-methods", allow);
-    set(
-        &response,
-        "access-control-allow-headers",
-        "authorization, content-type, ttl, topic, urgency, prefer, idempotency-key",
-    );
-    set(&response, "access-control-max-age", "86400");
-    response
+    let headers = [
+        ("access-control-allow-methods", allow),
+        (
+            "access-control-allow-headers",
+            "authorization, content-type, ttl, topic, urgency, prefer, idempotency-key",
+        ),
+        ("access-control-max-age", "86400"),
+    ];
+    headers
+        .into_iter()
+        .fold(respond::empty(204), |response, (name, value)| {
+            respond::with(response, name, value.to_owned())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_url_is_what_stands_between_host_and_query() {
+        for (url, expected) in [
+            (
+                "https://relay.example/v1/tags/a%2Fb?limit=1",
+                "/v1/tags/a%2Fb",
+            ),
+            ("http://127.0.0.1:8787/?next=/v1/", "/"),
+            ("http://[::1]:8787/health", "/health"),
+            ("https://relay.example", "/"),
+        ] {
+            assert_eq!(path(url), expected, "{url}");
+        }
+    }
 }

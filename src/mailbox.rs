@@ -18,30 +18,33 @@ mod waiting;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use js_sys::Promise;
+use js_sys::futures::future_to_promise;
 use tagpost_core::mailbox;
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{
-    Date, DurableObject, Env, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, durable_object,
-};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::worker_sys::{DurableObjectState, web_sys};
+use worker::{Env, Result, State, WebSocket};
 
 use self::lane::Lane;
 use self::store::ObjectStore;
 use self::waiting::Waiting;
 use crate::config::Config;
-use crate::{fault, log, respond};
+use crate::{clock, fault, log};
 
-/// The class that the runtime makes objects of.
-#[durable_object]
+/// The mailbox as `index.js` drives it: a method an event of the platform.
+#[wasm_bindgen]
 pub struct Mailbox {
     object: Rc<Object>,
 }
 
-impl DurableObject for Mailbox {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen]
+impl Mailbox {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
         let alarm = Rc::new(Cell::new(None));
         let (storage, found) = (state.storage(), Rc::clone(&alarm));
         // No event is delivered before this is known: the mailbox would set an alarm that is there.
@@ -62,51 +65,61 @@ impl DurableObject for Mailbox {
         }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        fault::cause("fetch", &request).await?;
-        if request.path() == "/connect" {
-            self.object.connect(&request).await
-        } else {
-            self.object.answer(request).await
-        }
+    pub fn ask(&self, call: String, fault: Option<String>) -> Promise {
+        self.handle(async move |object| {
+            fault::cause("fetch", fault).await;
+            object.answer(&call).await.map(JsValue::from)
+        })
     }
 
-    async fn alarm(&self) -> Result<Response> {
-        fault::cause_armed("alarm").await?;
-        self.object.alarm.set(None);
-        self.object.event(|mailbox, now| mailbox.alarm(now))?;
-        Ok(respond::empty(204))
+    pub fn connect(&self, device: String, caller: String, fault: Option<String>) -> Promise {
+        self.handle(async move |object| {
+            fault::cause("fetch", fault).await;
+            object.connect(&device, &caller).await
+        })
     }
 
-    async fn websocket_message(
-        &self,
-        ws: WebSocket,
-        message: WebSocketIncomingMessage,
-    ) -> Result<()> {
-        fault::cause_armed("message").await?;
-        let connection = self.object.connection(&ws);
-        let text = match &message {
-            WebSocketIncomingMessage::String(text) => Some(text.as_str()),
-            WebSocketIncomingMessage::Binary(_) => None,
-        };
-        self.object
-            .event(|mailbox, now| mailbox.frame(connection, text, now))
+    pub fn alarm(&self) -> Promise {
+        self.handle(async |object| {
+            fault::cause_armed("alarm").await;
+            object.alarm.set(None);
+            object.event(|mailbox, now| mailbox.alarm(now))?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
-    async fn websocket_close(
-        &self,
-        ws: WebSocket,
-        code: usize,
-        _reason: String,
-        _clean: bool,
-    ) -> Result<()> {
-        // Only this completes the closing handshake of a socket that hibernates.
-        sockets::close(&ws, u16::try_from(code).unwrap_or(1000), "");
-        self.object.lost(&ws)
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn web_socket_message(&self, ws: web_sys::WebSocket, message: JsValue) -> Promise {
+        self.handle(async move |object| {
+            fault::cause_armed("message").await;
+            let connection = object.connection(&ws.into());
+            // What is no text is no frame.
+            let text = message.as_string();
+            object.event(|mailbox, now| mailbox.frame(connection, text.as_deref(), now))?;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
-    async fn websocket_error(&self, ws: WebSocket, _error: worker::Error) -> Result<()> {
-        self.object.lost(&ws)
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(&self, ws: web_sys::WebSocket, code: u16) -> Promise {
+        self.handle(async move |object| {
+            let ws = ws.into();
+            // Only this completes the closing handshake of a socket that hibernates.
+            sockets::close(&ws, code, "");
+            object.lost(&ws)
+        })
+    }
+
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self, ws: web_sys::WebSocket) -> Promise {
+        self.handle(async move |object| object.lost(&ws.into()))
+    }
+}
+
+impl Mailbox {
+    fn handle(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
+        let object = Rc::clone(&self.object);
+        future_to_promise(async move { event(object).await.map_err(JsValue::from) })
     }
 }
 
@@ -167,9 +180,10 @@ impl Object {
         })
     }
 
-    fn lost(self: &Rc<Self>, ws: &WebSocket) -> Result<()> {
+    fn lost(self: &Rc<Self>, ws: &WebSocket) -> Result<JsValue> {
         let connection = self.connection(ws);
-        self.event(|mailbox, now| mailbox.closed(connection, now))
+        self.event(|mailbox, now| mailbox.closed(connection, now))?;
+        Ok(JsValue::UNDEFINED)
     }
 
     /// Ends this object; see the module's header.
@@ -187,11 +201,6 @@ extern "C" {
     /// `DurableObjectState.abort`, which worker-sys does not have.
     #[wasm_bindgen(method)]
     fn abort(this: &Abort, reason: &str);
-}
-
-/// The time by the platform's clock.
-fn clock() -> Millis {
-    Millis::try_from(Date::now().as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// A failure after which the mailbox cannot be trusted.

@@ -6,12 +6,77 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
+use js_sys::Array;
 use serde::Serialize;
 use tagpost_core::problem::{Code, Problem};
-use worker::{Response, ResponseBuilder};
+use wasm_bindgen::JsValue;
 
 use crate::log;
 use crate::route::Miss;
+
+/// What is answered.
+///
+/// To JavaScript it is an array of status, headers and body, of which `index.js` makes what the runtime
+/// takes. Between a mailbox and the Worker it travels as that array: what a client gets of a mailbox
+/// never enters the Worker's wasm.
+#[derive(Debug)]
+pub(crate) enum Response {
+    /// Made here.
+    Made {
+        /// The status code.
+        status: u16,
+        /// The headers, without those that every answer has.
+        headers: Vec<(&'static str, String)>,
+        /// The body.
+        body: Option<String>,
+    },
+    /// Made by a mailbox: the array.
+    Passed(Array),
+    /// A finished response of the runtime: that of a WebSocket handshake.
+    Finished(JsValue),
+}
+
+impl Response {
+    /// The status code.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Made { status, .. } => *status,
+            Self::Passed(parts) => parts.get(0).as_f64().unwrap_or_default() as u16,
+            Self::Finished(_) => 0,
+        }
+    }
+
+    /// The body's text.
+    pub(crate) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Made { body, .. } => body,
+            Self::Passed(parts) => parts.get(2).as_string(),
+            Self::Finished(_) => None,
+        }
+    }
+}
+
+impl From<Response> for JsValue {
+    fn from(response: Response) -> Self {
+        match response {
+            Response::Made {
+                status,
+                headers,
+                body,
+            } => {
+                let headers: Vec<String> = headers
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {value}"))
+                    .collect();
+                let body = body.map_or(JsValue::NULL, |body| JsValue::from_str(&body));
+                let headers = JsValue::from_str(&headers.join("\n"));
+                Array::of3(&JsValue::from(status), &headers, &body).into()
+            }
+            Response::Passed(parts) => parts.into(),
+            Response::Finished(response) => response,
+        }
+    }
+}
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -24,7 +89,7 @@ pub(crate) enum Error {
         allow: String,
     },
     /// What a mailbox answered instead: a finished problem document.
-    Answered(Box<Response>),
+    Answered(Response),
     /// What failed inside.
     Failed {
         /// [`Code::Internal`], or [`Code::Unavailable`] where trying again may help.
@@ -60,11 +125,10 @@ impl Error {
             Self::Problem(found) => problem(&found),
             Self::MethodNotAllowed { allow } => {
                 let detail = format!("this path takes {allow}");
-                let response = problem(&Problem::new(Code::MethodNotAllowed, detail));
-                set(&response, "allow", &allow);
-                response
+                let problem = problem(&Problem::new(Code::MethodNotAllowed, detail));
+                with(problem, "allow", allow)
             }
-            Self::Answered(response) => *response,
+            Self::Answered(response) => response,
             Self::Failed {
                 code: Code::Unavailable,
                 ..
@@ -133,7 +197,11 @@ pub(crate) fn json_text(status: u16, body: String) -> Response {
 
 /// An answer without a body.
 pub(crate) fn empty(status: u16) -> Response {
-    ResponseBuilder::new().with_status(status).empty()
+    Response::Made {
+        status,
+        headers: Vec::new(),
+        body: None,
+    }
 }
 
 /// A problem document (RFC 9457) with the headers that go with its status.
@@ -142,28 +210,26 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     let body = serde_json::to_string(problem).unwrap_or_default();
     let response = body_of("application/problem+json", problem.code.status(), body);
     if problem.code == Code::Unauthorized {
-        set(&response, "www-authenticate", "Bearer");
+        return with(response, "www-authenticate", "Bearer".to_owned());
     }
-    if let Some(seconds) = problem.retry_after {
-        set(&response, "retry-after", &seconds.to_string());
+    match problem.retry_after {
+        Some(seconds) => with(response, "retry-after", seconds.to_string()),
+        None => response,
     }
-    response
 }
 
-/// Sets a header of an answer made here; the headers of an answer that was fetched are read-only.
-pub(crate) fn set(response: &Response, name: &str, value: &str) {
-    if let Err(error) = response.headers().set(name, value) {
-        log::error(
-            "header_not_set",
-            &[("name", name), ("cause", &cause(&error))],
-        );
+/// An answer that is made here, with one more header.
+pub(crate) fn with(mut response: Response, name: &'static str, value: String) -> Response {
+    if let Response::Made { headers, .. } = &mut response {
+        headers.push((name, value));
     }
+    response
 }
 
 fn body_of(content_type: &str, status: u16, body: String) -> Response {
-    let response = ResponseBuilder::new()
-        .with_status(status)
-        .fixed(body.into_bytes());
-    set(&response, "content-type", content_type);
-    response
+    Response::Made {
+        status,
+        headers: vec![("content-type", content_type.to_owned())],
+        body: Some(body),
+    }
 }

@@ -17,12 +17,11 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::Draft;
 use tagpost_core::token::Claims;
 use tagpost_core::trace::{Answer, Trace};
-use worker::Response;
 
+use super::Object;
 use super::waiting::within;
-use super::{Object, clock};
-use crate::respond::{self, Error};
-use crate::{directory, fault, log, stub};
+use crate::respond::{self, Error, Response};
+use crate::{clock, directory, fault, log, stub};
 
 /// What a caller is answered if it cannot have what it asked for.
 type Asked<T> = worker::Result<Result<T, Problem>>;
@@ -32,23 +31,20 @@ const CANCEL_WAIT: i64 = 5_000;
 
 impl Object {
     /// Answers one call.
-    pub(super) async fn answer(
-        self: &Rc<Self>,
-        mut request: worker::Request,
-    ) -> worker::Result<Response> {
+    pub(super) async fn answer(self: &Rc<Self>, request: &str) -> worker::Result<Response> {
         // A call that cannot be read comes from another version of the service: this object is as good as
         // before.
         let Request {
             device,
             caller,
             call,
-        } = match serde_json::from_str(&request.text().await?) {
+        } = match serde_json::from_str(request) {
             Ok(request) => request,
             Err(error) => {
                 return Ok(Error::internal("call_not_understood", error).into_response());
             }
         };
-        fault::cause(call.name(), &request).await?;
+        fault::cause_armed(call.name()).await;
         if let Some(claims) = &caller
             && let Err(problem) = self.admit(&device, claims).await?
         {
@@ -151,8 +147,8 @@ impl Object {
         answered(trace, |trace| {
             let status = if trace.is_settled() { 200 } else { 202 };
             let response = respond::json_text(status, trace.answer_json());
-            respond::set(&response, "location", &format!("/v1/messages/{}", trace.id));
-            Ok(response)
+            let location = format!("/v1/messages/{}", trace.id);
+            Ok(respond::with(response, "location", location))
         })
     }
 

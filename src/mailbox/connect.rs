@@ -2,38 +2,33 @@
 
 use std::rc::Rc;
 
-use tagpost_core::frame::SUBPROTOCOL;
 use tagpost_core::id::DeviceId;
 use tagpost_core::token::Claims;
-use worker::{Request, Response, WebSocketPair};
+use wasm_bindgen::JsValue;
+use worker::WebSocketPair;
+use worker::worker_sys::web_sys;
 
 use super::Object;
-use crate::{respond, stub};
+use crate::respond;
 
 impl Object {
-    /// Opens the socket, as [`stub::connect`] asks for it.
-    pub(super) async fn connect(self: &Rc<Self>, request: &Request) -> worker::Result<Response> {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .ok()
-                .flatten()
-                .unwrap_or_default()
-        };
-        let claims: Claims = serde_json::from_str(&header(stub::CALLER))?;
-        let device: DeviceId = header(stub::DEVICE)
-            .parse()
-            .map_err(|_| "a connect without a device")?;
+    /// Opens the socket of the device that `caller`, its claims as JSON, speaks for. Answers the client's
+    /// end, or as a [`Response`] why there is none.
+    pub(super) async fn connect(
+        self: &Rc<Self>,
+        device: &str,
+        caller: &str,
+    ) -> worker::Result<JsValue> {
+        let claims: Claims = serde_json::from_str(caller)?;
+        let device: DeviceId = device.parse().map_err(|_| "a connect without a device")?;
         if let Err(problem) = self.admit(&device, &claims).await? {
-            return Ok(respond::problem(&problem));
+            return Ok(respond::problem(&problem).into());
         }
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let connection = getrandom::u32().map_err(|error| error.to_string())?;
         self.accept(&server, connection)?;
         self.event(|mailbox, now| mailbox.connect(connection, &claims, now))?;
-        let response = Response::from_websocket(client)?;
-        respond::set(&response, "sec-websocket-protocol", SUBPROTOCOL);
-        Ok(response)
+        let client: &web_sys::WebSocket = client.as_ref();
+        Ok(client.into())
     }
 }

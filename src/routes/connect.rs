@@ -2,11 +2,10 @@
 
 use tagpost_core::frame::SUBPROTOCOL;
 use tagpost_core::problem::{Code, Problem};
-use worker::Response;
 
 use super::Exchange;
 use crate::auth::{Caller, Offer};
-use crate::respond::Error;
+use crate::respond::{Error, Response};
 use crate::stub;
 
 /// Hands the handshake to the device's mailbox, which holds the socket from then on.
@@ -24,11 +23,5 @@ pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Respon
         let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}");
         return Err(Problem::bad_request(detail).into());
     }
-    stub::connect(
-        &exchange.env,
-        &claims,
-        &protocols.join(", "),
-        exchange.request.headers(),
-    )
-    .await
+    stub::connect(&exchange.env, &claims, exchange.fault()).await
 }

@@ -9,11 +9,10 @@ use tagpost_core::pattern::Pattern;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use worker::Response;
 
 use super::{Exchange, input};
 use crate::auth::Caller;
-use crate::respond::{self, Error};
+use crate::respond::{self, Error, Response};
 use crate::{directory, log};
 
 /// The longest body of a [`put`]: more than any token has room for.
@@ -63,12 +62,12 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
 
 /// `PUT /v1/devices/{device}`
 pub(super) async fn put(
-    mut exchange: Exchange,
+    exchange: Exchange,
     caller: Caller,
     device: DeviceId,
 ) -> Result<Response, Error> {
     caller.admin()?;
-    let body = input::body(&mut exchange.request, LONGEST_GRANT).await?;
+    let body = input::body(&exchange.request, LONGEST_GRANT).await?;
     let grant = Grant::read(&body)?;
     let issued_at = exchange.now.div_euclid(1_000);
     let mut claims = Claims {

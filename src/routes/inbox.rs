@@ -4,12 +4,11 @@ use tagpost_core::call::Call;
 use tagpost_core::frame::{parse_ack_body, parse_nack_body};
 use tagpost_core::id::MessageId;
 use tagpost_core::publish::WAIT;
-use worker::Response;
 
 use super::Exchange;
 use super::input::{self, PAGE};
 use crate::auth::Caller;
-use crate::respond::Error;
+use crate::respond::{Error, Response};
 
 /// The longest body of an answer: room for 4 KiB of JSON however it is spaced and escaped.
 const LONGEST_ANSWER: usize = 32_768;
@@ -25,24 +24,24 @@ pub(super) async fn take(exchange: Exchange, caller: Caller) -> Result<Response,
 
 /// `POST /v1/inbox/{id}/ack`
 pub(super) async fn ack(
-    mut exchange: Exchange,
+    exchange: Exchange,
     caller: Caller,
     id: MessageId,
 ) -> Result<Response, Error> {
     let claims = caller.device()?;
-    let body = input::body(&mut exchange.request, LONGEST_ANSWER).await?;
+    let body = input::body(&exchange.request, LONGEST_ANSWER).await?;
     let reply = parse_ack_body(&body)?;
     exchange.ask_own(claims, Call::Ack { id, reply }).await
 }
 
 /// `POST /v1/inbox/{id}/nack`
 pub(super) async fn nack(
-    mut exchange: Exchange,
+    exchange: Exchange,
     caller: Caller,
     id: MessageId,
 ) -> Result<Response, Error> {
     let claims = caller.device()?;
-    let body = input::body(&mut exchange.request, LONGEST_ANSWER).await?;
+    let body = input::body(&exchange.request, LONGEST_ANSWER).await?;
     let reason = parse_nack_body(&body)?;
     exchange.ask_own(claims, Call::Nack { id, reason }).await
 }

@@ -6,10 +6,12 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use futures_util::StreamExt;
+use js_sys::Uint8Array;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::whole_number;
-use worker::Request;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::worker_sys::web_sys;
 
 use crate::respond::Error;
 
@@ -65,32 +67,34 @@ impl Query {
 ///
 /// # Errors
 /// [`Code::PayloadTooLarge`]; a body whose length is announced is then not read at all.
-pub(super) async fn body(request: &mut Request, longest: usize) -> Result<Vec<u8>, Error> {
+pub(super) async fn body(request: &web_sys::Request, longest: usize) -> Result<Vec<u8>, Error> {
     let too_large = || {
         Problem::new(
             Code::PayloadTooLarge,
             format!("the body has more than {longest} bytes"),
         )
     };
-    if request.inner().body().is_none() {
+    let Some(stream) = request.body() else {
         return Ok(Vec::new());
+    };
+    let announced = request.headers().get("content-length");
+    let announced = announced.map_err(worker::Error::from)?;
+    if announced
+        .and_then(|length| length.parse::<usize>().ok())
+        .is_some_and(|length| length > longest)
+    {
+        return Err(too_large().into());
     }
-    let announced = request.headers().get("content-length")?;
-    if let Some(length) = announced.and_then(|length| length.parse::<usize>().ok()) {
-        if length > longest {
-            return Err(too_large().into());
-        }
-        return Ok(request.bytes().await?);
+    match read(&stream, longest).await.map_err(worker::Error::from)? {
+        bytes if bytes.is_null() => Err(too_large().into()),
+        bytes => Ok(Uint8Array::new(&bytes).to_vec()),
     }
-    let mut stream = request.stream()?;
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        body.extend(chunk?);
-        if body.len() > longest {
-            return Err(too_large().into());
-        }
-    }
-    Ok(body)
+}
+
+#[wasm_bindgen(module = "/src/body.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn read(stream: &JsValue, longest: usize) -> Result<JsValue, JsValue>;
 }
 
 #[cfg(test)]

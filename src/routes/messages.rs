@@ -8,17 +8,16 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::{Draft, WAIT};
-use worker::Response;
 
 use super::Exchange;
 use super::input;
 use crate::auth::Caller;
 use crate::directory;
-use crate::respond::Error;
+use crate::respond::{Error, Response};
 
 /// `POST /v1/tags/{tag}/messages` and `POST /v1/devices/{device}/messages`
 pub(super) async fn publish(
-    mut exchange: Exchange,
+    exchange: Exchange,
     caller: Caller,
     to: Target,
 ) -> Result<Response, Error> {
@@ -31,7 +30,7 @@ pub(super) async fn publish(
         .into());
     }
     let longest = exchange.config.limits.max_payload_bytes as usize;
-    let body = input::body(&mut exchange.request, longest).await?;
+    let body = input::body(&exchange.request, longest).await?;
     let draft = Draft::from_http(|name| exchange.header(name), &body, &exchange.config.limits)?;
     let devices = addresses(&exchange, &to).await?;
     exchange
@@ -66,7 +65,7 @@ pub(super) async fn trace(
         let answer = exchange
             .ask_as_admin(sender, Call::Trace { id, wait })
             .await?;
-        if answer.status_code() != Code::UnknownMessage.status() {
+        if answer.status() != Code::UnknownMessage.status() {
             return Ok(answer);
         }
     }

@@ -16,15 +16,16 @@ use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use worker::{D1Database, Date, Env, Response};
+use worker::worker_sys::web_sys;
+use worker::{D1Database, Env};
 
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::openapi::DESCRIPTION;
-use crate::respond::{self, Error};
+use crate::respond::{self, Error, Response};
 use crate::route::Route;
 use crate::routes::input::Query;
-use crate::{directory, stub};
+use crate::{clock, directory, stub};
 
 /// `GET /health`
 pub(crate) fn health() -> Response {
@@ -43,19 +44,18 @@ pub(crate) fn description() -> Response {
 pub(crate) struct Exchange {
     env: Env,
     config: Rc<Config>,
-    request: worker::Request,
+    request: web_sys::Request,
     now: Millis,
 }
 
 impl Exchange {
     /// The exchange that this request opens.
-    pub(crate) fn new(request: worker::Request, env: Env, config: Rc<Config>) -> Self {
-        let now = Millis::try_from(Date::now().as_millis()).unwrap_or(Millis::MAX);
+    pub(crate) fn new(request: web_sys::Request, env: Env, config: Rc<Config>) -> Self {
         Self {
             env,
             config,
             request,
-            now,
+            now: clock(),
         }
     }
 
@@ -101,9 +101,16 @@ impl Exchange {
         self.request.headers().get(name).ok().flatten()
     }
 
+    /// The fault that the client wishes for, in builds that grant it.
+    fn fault(&self) -> Option<String> {
+        cfg!(feature = "fault-injection")
+            .then(|| self.header("tagpost-fault"))
+            .flatten()
+    }
+
     /// The query parameters of the request.
     fn query(&self) -> Result<Query, Error> {
-        Ok(Query::read(&self.request.inner().url()))
+        Ok(Query::read(&self.request.url()))
     }
 
     fn directory(&self) -> Result<D1Database, Error> {
@@ -134,7 +141,7 @@ impl Exchange {
             caller: Some(caller),
             call,
         };
-        stub::call(&self.env, &request, self.request.headers()).await
+        stub::call(&self.env, &request, self.fault()).await
     }
 
     /// Asks the mailbox of `device` for the admin, and passes its answer on.
@@ -144,6 +151,6 @@ impl Exchange {
             caller: None,
             call,
         };
-        stub::call(&self.env, &request, self.request.headers()).await
+        stub::call(&self.env, &request, self.fault()).await
     }
 }

@@ -6,12 +6,11 @@ use tagpost_core::call::{Call, Status};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
-use worker::Response;
 
 use super::Exchange;
 use crate::auth::Caller;
 use crate::directory;
-use crate::respond::{self, Error};
+use crate::respond::{self, Error, Response};
 
 /// How many mailboxes are asked for their presence at the same time. Many that have to be woken would
 /// make each other late.
