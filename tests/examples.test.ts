@@ -2,9 +2,10 @@
 
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -16,6 +17,7 @@ import { claimsOf, useRelay, type Device } from "./harness/index.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const relay = useRelay();
+const run = promisify(execFile);
 
 /** Milliseconds for a program to start, or to say the next line. */
 const PATIENCE = 30_000;
@@ -132,6 +134,22 @@ test("the backend's token is a device's, for an hour and the tags of one house",
   await relay.bind("house.alice.door", camera);
   expect((await alice.publish({ tag: "house.alice.door" }, 1, { wait: 0 })).is(202).summary).toEqual({ held: 1 });
   await socket.close();
+});
+
+test("the readme's script rings, and prints what the readme says", async () => {
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  const [, script, printed] = /```js\n(.*?)```.*?```text\n(.*?)```/s.exec(readme) ?? [];
+  const [doorbell, camera] = [await relay.device(), await relay.device("kitchen-cam")];
+  (await camera.connect()).answer(() => ({ opened: true }));
+  const directory = await mkdtemp(join(tmpdir(), "tagpost-readme-"));
+  try {
+    await writeFile(join(directory, "ring.mjs"), script!.replace("./clients", join(ROOT, "clients")));
+    const env = { ...process.env, ...credentials(doorbell) };
+    const { stdout } = await run(process.execPath, ["ring.mjs"], { cwd: directory, env, timeout: PATIENCE });
+    expect(stdout).toBe(printed);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 describeInBrowser("the page", () => {
