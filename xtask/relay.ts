@@ -1,10 +1,11 @@
 // The relay on this machine: the built Worker on workerd, with what wrangler.toml says.
 //
-// `cargo xtask dev` starts it, writes it one line of JSON, the Settings, and reads the line `ready`. It
-// keeps its pipe open: when that closes, however the other side ended, this ends too. So it does when
-// workerd ends.
+// `cargo xtask dev` starts it, and so do the measurements: writes it one line of JSON, the Settings, and
+// reads the line `ready`. It keeps its pipe open: when that closes, however the other side ended, this ends
+// too. So it does when workerd ends.
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -20,6 +21,8 @@ interface Settings {
   state: string;
   /** Secrets, and limits that differ from wrangler.toml. */
   bindings: Record<string, string>;
+  /** What the measurements change: no console, and a module in the place of the entry, as if it lay beside it. */
+  bench?: { entry?: string };
 }
 
 const HOST = "127.0.0.1";
@@ -30,7 +33,7 @@ const [line] = await Promise.race([once(input, "line"), closed]);
 if (line) await run(JSON.parse(line));
 process.exit();
 
-async function run({ port, state, bindings }: Settings): Promise<void> {
+async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions("wrangler.toml");
   if (!main) throw new Error("wrangler.toml names no `main`");
   const databases = Object.keys(workerOptions.d1Databases ?? {});
@@ -40,6 +43,11 @@ async function run({ port, state, bindings }: Settings): Promise<void> {
     modules: true,
     modulesRoot: dirname(resolve(main)),
     scriptPath: resolve(main),
+    ...(bench && { assets: undefined }),
+    ...(bench?.entry && {
+      scriptPath: join(dirname(resolve(main)), basename(bench.entry)),
+      script: readFileSync(bench.entry, "utf8"),
+    }),
     modulesRules: [{ type: "ESModule", include: ["**/*.js"] }, ...(workerOptions.modulesRules ?? [])],
     bindings: { ...workerOptions.bindings, ...bindings },
     // Under its binding's name a database keeps its state also once wrangler.toml has its remote id.

@@ -1,11 +1,12 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
-//! `deploy`.
+//! `bench`, `deploy`.
 //!
 //! Each does what it needs first, so any of them works in a fresh clone. Tools come through cargo, npm
 //! and rustup alone, in the versions of the lock files.
 //!
 //! Not here: what the Worker does. A limit is checked by the very code that checks it there.
 
+mod bench;
 mod console;
 mod demo;
 mod deploy;
@@ -50,6 +51,8 @@ enum Chore {
     Test(test::Options),
     /// Simulate the whole system, many histories of it, and check every guarantee
     Simulate(simulate::Options),
+    /// Measure it, beside a hand-written floor and beside what people would run instead
+    Bench(bench::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),
 }
@@ -78,6 +81,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Dev(options) => dev::run(&repository, &options),
         Chore::Test(options) => test::run(&repository, &options),
         Chore::Simulate(options) => simulate::run(&repository, &options),
+        Chore::Bench(options) => bench::run(&repository, &options),
         Chore::Deploy(options) => deploy::run(&repository, &options),
     }
 }

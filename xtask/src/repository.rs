@@ -54,10 +54,15 @@ impl Repository {
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([bin].into_iter().chain(env::split_paths(&path)))
             .context("PATH cannot be extended")?;
-        let node = self.root.join(NODE);
-        let mut command = Command::new(if node.exists() { node } else { "node".into() });
+        let mut command = Command::new(self.node_program());
         command.arg(script.as_ref()).env("PATH", path);
         Ok(command)
+    }
+
+    /// The clone's own Node.js, or the system's where the clone has none.
+    pub(crate) fn node_program(&self) -> PathBuf {
+        let node = self.root.join(NODE);
+        if node.exists() { node } else { "node".into() }
     }
 
     /// A run of the cargo that runs this chore.

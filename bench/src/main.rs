@@ -1,0 +1,140 @@
+//! The measurements: tagpost beside a hand-written floor and beside what people would run instead, all on
+//! one machine, in turns, in one run. `cargo xtask bench` builds what it needs and starts it in the
+//! repository's root.
+//!
+//! A figure is the median of its turns. Absolute values say something about the machine; what says
+//! something about tagpost are the ratios.
+
+mod arena;
+mod costs;
+mod device;
+mod document;
+mod figure;
+mod http;
+mod load;
+mod peer;
+mod plan;
+mod plot;
+mod publish;
+mod relay;
+mod results;
+mod scenario;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use crate::arena::Arena;
+use crate::plan::Plan;
+use crate::results::Results;
+use crate::scenario::{cold, connect, crowd, load as under_load, queue};
+
+/// Measure tagpost.
+#[derive(Parser)]
+struct Arguments {
+    /// A run of about a minute that shows that everything works, and nothing else
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts; repeatable. The documents are written after a whole run only
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+    /// The Node.js that runs the Workers
+    #[arg(long)]
+    node: PathBuf,
+}
+
+/// A part of the whole, in the order in which they run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What the load generator and the runtime can do at most
+    Ceiling,
+    /// Confirmed publishes
+    Confirmed,
+    /// Latency at a steady rate
+    Steady,
+    /// One sender with many publishes in flight
+    Busy,
+    /// Connect → welcome
+    Connect,
+    /// Publishes to devices that are offline
+    Offline,
+    /// A long queue: enqueue, drain
+    Queue,
+    /// The first request after a start
+    Cold,
+    /// Idle devices, and tags of many devices
+    Crowd,
+    /// No measurement: the prices of the counts in tests/costs.json
+    Costs,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let plan = if arguments.quick {
+        Plan::quick()
+    } else {
+        Plan::whole()
+    };
+    let mut results = Results::default();
+    let mut arena = None;
+    for part in Part::value_variants() {
+        if !arguments.only.is_empty() && !arguments.only.contains(part) {
+            continue;
+        }
+        let started = Instant::now();
+        run(*part, &arguments, &plan, &mut arena, &mut results).await?;
+        let name = part.to_possible_value();
+        let name = name.as_ref().map_or("", |value| value.get_name());
+        eprintln!("{name:<12} {:>6.1} s", started.elapsed().as_secs_f64());
+    }
+    for note in results.notes() {
+        println!("{note}");
+    }
+    println!("{}", table::text(&results));
+    if arguments.only.is_empty() && !arguments.quick {
+        document::write(&results)?;
+    }
+    Ok(())
+}
+
+async fn run(
+    part: Part,
+    arguments: &Arguments,
+    plan: &Plan,
+    arena: &mut Option<Arena>,
+    results: &mut Results,
+) -> Result<()> {
+    let node = &arguments.node;
+    match part {
+        Part::Cold => {
+            // Nothing runs beside it.
+            arena.take();
+            return cold::cold(node, plan, results).await;
+        }
+        Part::Crowd => {
+            arena.take();
+            return crowd::crowd(node, plan, results).await;
+        }
+        Part::Costs if arguments.quick => return Ok(()),
+        Part::Costs => return document::write_costs(),
+        _ => {}
+    }
+    let arena = match arena {
+        Some(arena) => arena,
+        None => arena.insert(Arena::open(node, plan.pairs, results).await?),
+    };
+    match part {
+        Part::Ceiling => under_load::ceiling(arena, plan, results).await,
+        Part::Confirmed => under_load::confirmed(arena, plan, results).await,
+        Part::Steady => under_load::steady(arena, plan, results).await,
+        Part::Busy => under_load::busy(arena, plan, results).await,
+        Part::Connect => connect::connect(arena, plan, results).await,
+        Part::Offline => under_load::offline(arena, plan, results).await,
+        Part::Queue => queue::queue(arena, plan, results).await,
+        Part::Cold | Part::Crowd | Part::Costs => Ok(()),
+    }
+}

@@ -1,0 +1,7 @@
+//! What is measured, one subject a file.
+
+pub(crate) mod cold;
+pub(crate) mod connect;
+pub(crate) mod crowd;
+pub(crate) mod load;
+pub(crate) mod queue;

@@ -1,0 +1,225 @@
+// What a message costs: requests, frames, rows and alarms of every way it can go, counted to the last one.
+//
+// The expected counts stand in costs.json, from which docs/performance.md has its prices. After a change that
+// is meant to change them: UPDATE_COSTS=1 cargo xtask test --only workerd costs, then cargo xtask bench --only costs.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
+
+const METER = { name: "meter.js", script: readFileSync("bench/meter.js", "utf8") };
+// No time to acknowledge runs out meanwhile, so that no count depends on how long the test takes.
+const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600 } });
+/** Here everything is cleaned up soon after it has settled. */
+const forgetful = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, RETENTION: 2 } });
+const idle = useRelay({ wrap: METER });
+
+type Relay = typeof relay;
+type Counts = Record<string, number>;
+
+/** How often a way is gone, one message at a time. */
+const REPEATS = 5;
+const FILE = "tests/costs.json";
+const UPDATE = process.env.UPDATE_COSTS !== undefined;
+const expected: Record<string, Counts> = JSON.parse(readFileSync(FILE, "utf8"));
+const seen: Record<string, Counts> = {};
+afterAll(() => {
+  if (UPDATE) writeFileSync(FILE, `${JSON.stringify({ ...expected, ...seen }, null, 2)}\n`);
+});
+
+/** A way, made ready to be gone: with `once`, of so many messages. */
+interface Way {
+  messages?: number;
+  once: () => Promise<unknown>;
+}
+
+/** The ways of one message, gone one at a time, so that nothing is left to chance. */
+const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
+  "online": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    (await receiver!.connect()).answer();
+    return { once: async () => (await sender!.publish({ tag }, {}, { wait: 30 })).is(200) };
+  },
+
+  "online, published over a WebSocket": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    (await receiver!.connect()).answer();
+    const socket = await sender!.connect();
+    return {
+      once: async () => {
+        socket.send({ type: "publish", ref: "r", to: { tag }, payload: {}, wait: 30 });
+        expect(await socket.next("published")).toMatchObject({ summary: { delivered: 1 } });
+      },
+    };
+  },
+
+  "online, with an Idempotency-Key": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    (await receiver!.connect()).answer();
+    let key = 0;
+    return { once: async () => (await sender!.publish({ tag }, {}, { wait: 30, key: `${++key}` })).is(200) };
+  },
+
+  "held, then delivered on the next connection, receipt seen": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    const socket = await sender!.connect();
+    return {
+      once: async () => {
+        (await sender!.publish({ tag }, {})).is(202);
+        const receiving = await receiver!.connect();
+        receiving.answer();
+        await receiptSeen(socket);
+        await receiving.close();
+      },
+    };
+  },
+
+  "held, then polled and acknowledged over HTTP, receipt seen": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    const socket = await sender!.connect();
+    return {
+      once: async () => {
+        (await sender!.publish({ tag }, {})).is(202);
+        const [message] = await receiver!.inbox({ wait: 10 });
+        (await receiver!.ack(message!.id)).is(204);
+        await receiptSeen(socket);
+      },
+    };
+  },
+
+  "held until it expires, receipt seen": async (relay) => {
+    const [sender, receiver] = await relay.devices(2);
+    const tag = await relay.tag(receiver!);
+    const socket = await sender!.connect();
+    return {
+      once: async () => {
+        (await sender!.publish({ tag }, {}, { ttl: 1 })).is(202);
+        await receiptSeen(socket);
+      },
+    };
+  },
+};
+
+/** Of these one is enough: many messages together, or none. */
+const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
+  "online, 64 in flight from one sender": async (relay) => {
+    const [sender, ...receivers] = await relay.devices(5);
+    const tags = await Promise.all(receivers.map((receiver) => relay.tag(receiver)));
+    await Promise.all(receivers.map(async (receiver) => (await receiver.connect()).answer()));
+    const publish = async (n: number) => {
+      (await sender!.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
+    };
+    return { messages: 64, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => publish(n))) };
+  },
+
+  "a tag of 100 devices, all online": (relay) => everyone(relay, 100),
+  "a tag of 150 devices, all online": (relay) => everyone(relay, 150),
+
+  "a connection that comes and goes": async (relay) => {
+    const device = await relay.device();
+    return { messages: 0, once: async () => (await device.connect()).close() };
+  },
+};
+
+async function everyone(relay: Relay, size: number): Promise<Way> {
+  const sender = await relay.device();
+  const receivers: Device[] = [];
+  while (receivers.length < size) receivers.push(...(await relay.devices(25)));
+  const tag = await relay.tag(...receivers);
+  const sockets: Socket[] = [];
+  for (const receiver of receivers) sockets.push(await receiver.connect());
+  sockets.forEach((socket) => socket.answer());
+  const once = async () => {
+    const { id } = (await sender.publish({ tag }, {}, { wait: 30 })).json;
+    await Promise.all(sockets.map((socket) => socket.next((frame) => frame.type === "message" && frame.id === id)));
+  };
+  return { messages: size, once };
+}
+
+/** Takes the receipt of a message, and says that it was seen. */
+async function receiptSeen(socket: Socket): Promise<void> {
+  const { seq } = await socket.next("receipt");
+  socket.send({ type: "receipts_seen", seq });
+}
+
+let idleSince = 0;
+let whenIdle: Counts = {};
+beforeAll(async () => {
+  for (const device of await idle.devices(3)) await device.connect();
+  whenIdle = await still(idle);
+  idleSince = Date.now();
+});
+
+describe("what is counted is what is expected:", () => {
+  test.each(Object.keys(WAYS))("%s", async (name) => {
+    const { once } = await WAYS[name]!(relay);
+    // The first of a kind sets the alarm of the clean-up, which the others find set.
+    await once();
+    const counts = await counted(relay, async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
+    });
+    check(name, { messages: REPEATS, ...counts });
+  });
+
+  test.each(Object.keys(TOGETHER))("%s", async (name) => {
+    const { messages = 1, once } = await TOGETHER[name]!(relay);
+    await once();
+    check(name, { messages, ...(await counted(relay, once)) });
+  });
+});
+
+describe("the rows that are written until all is forgotten again:", () => {
+  test.each(Object.keys(WAYS))("%s", async (name) => {
+    const { once } = await WAYS[name]!(forgetful);
+    const before = await still(forgetful);
+    for (let n = 0; n < REPEATS; n++) await once();
+    const soon = () => forgetful.alarms().filter((due) => due < Date.now() + 10_000);
+    await until("no alarm that is due soon", async () => soon(), (alarms) => alarms.length === 0);
+    const { rows_written } = await still(forgetful);
+    check(`${name}, forgotten`, { messages: REPEATS, rows_written: rows_written! - before.rows_written! });
+  });
+});
+
+test("connected devices cost nothing for a minute", async () => {
+  await sleep(Math.max(0, idleSince + 60_000 - Date.now()));
+  expect(await meter(idle)).toEqual(whenIdle);
+}, 90_000);
+
+/** How much the counts grow while something runs. */
+async function counted(relay: Relay, run: () => Promise<unknown>): Promise<Counts> {
+  const before = await still(relay);
+  await run();
+  const after = await still(relay);
+  return Object.fromEntries(Object.entries(after).map(([what, count]) => [what, count - before[what]!]));
+}
+
+function check(name: string, counts: Counts): void {
+  if (UPDATE) seen[name] = counts;
+  else expect(counts, name).toEqual(expected[name]);
+}
+
+async function meter(relay: Relay): Promise<Counts> {
+  // How many rows D1 reads depends on what lies beside those it looks for.
+  const { d1_rows_read, ...counts } = (await relay.request("GET", "/v1/meter")).is(200);
+  return counts;
+}
+
+/** The counts once they do not grow any more: what follows an answer has no event of its own to wait for. */
+async function still(relay: Relay): Promise<Counts> {
+  let before = await meter(relay);
+  for (;;) {
+    await sleep(300);
+    const now = await meter(relay);
+    if (isDeepStrictEqual(now, before)) return now;
+    before = now;
+  }
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask bench`: the measurements, of the build that is deployed.
+//!
+//! The work is done by the crate `tagpost-bench`; what it is compared with stands there too.
+
+use anyhow::{Result, bail};
+
+use crate::interrupt::Group;
+use crate::repository::Repository;
+use crate::{setup, step, worker};
+
+/// The profile, and the folder in cargo's target directory.
+const PROFILE: &str = "measurement";
+
+/// What to measure.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// A run of about a minute that shows that everything works, and nothing else
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts; repeatable. `--only list` lists them
+    #[arg(long, value_name = "PART")]
+    only: Vec<String>,
+}
+
+/// Builds the Worker and the measurements, and runs them.
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    setup::run(repository)?;
+    worker::build(repository, &worker::Options::default())?;
+    let mut build = repository.cargo();
+    build.args(["build", "--package=tagpost-bench", "--profile", PROFILE]);
+    step::run("measurements", build)?;
+    let program = repository.target().join(PROFILE).join("bench");
+    let mut bench = std::process::Command::new(&program);
+    bench.arg("--node").arg(repository.node_program());
+    bench.args(options.quick.then_some("--quick"));
+    bench.args(options.only.iter().map(|part| format!("--only={part}")));
+    let status = Group::spawn(&mut bench)?.wait()?;
+    if !status.success() {
+        bail!("the measurements ended with {status}");
+    }
+    Ok(())
+}
