@@ -31,8 +31,9 @@ afterAll(() => {
   if (UPDATE) writeFileSync(FILE, `${JSON.stringify({ ...expected, ...seen }, null, 2)}\n`);
 });
 
-/** A way, made ready to be gone: with `once`, of so many messages. */
+/** A way, made ready to be gone: with `once`, of so many messages by this sender. */
 interface Way {
+  sender?: Device;
   messages?: number;
   once: () => Promise<unknown>;
 }
@@ -40,18 +41,19 @@ interface Way {
 /** The ways of one message, gone one at a time, so that nothing is left to chance. */
 const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
   "online": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    (await receiver!.connect()).answer();
-    return { once: async () => (await sender!.publish({ tag }, {}, { wait: 30 })).is(200) };
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    (await receiver.connect()).answer();
+    return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30 })).is(200) };
   },
 
   "online, published over a WebSocket": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    (await receiver!.connect()).answer();
-    const socket = await sender!.connect();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    (await receiver.connect()).answer();
+    const socket = await sender.connect();
     return {
+      sender,
       once: async () => {
         socket.send({ type: "publish", ref: "r", to: { tag }, payload: {}, wait: 30 });
         expect(await socket.next("published")).toMatchObject({ summary: { delivered: 1 } });
@@ -60,21 +62,22 @@ const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
   },
 
   "online, with an Idempotency-Key": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    (await receiver!.connect()).answer();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    (await receiver.connect()).answer();
     let key = 0;
-    return { once: async () => (await sender!.publish({ tag }, {}, { wait: 30, key: `${++key}` })).is(200) };
+    return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30, key: `${++key}` })).is(200) };
   },
 
   "held, then delivered on the next connection, receipt seen": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    const socket = await sender!.connect();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    const socket = await sender.connect();
     return {
+      sender,
       once: async () => {
-        (await sender!.publish({ tag }, {})).is(202);
-        const receiving = await receiver!.connect();
+        (await sender.publish({ tag }, {})).is(202);
+        const receiving = await receiver.connect();
         receiving.answer();
         await receiptSeen(socket);
         await receiving.close();
@@ -83,26 +86,28 @@ const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
   },
 
   "held, then polled and acknowledged over HTTP, receipt seen": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    const socket = await sender!.connect();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    const socket = await sender.connect();
     return {
+      sender,
       once: async () => {
-        (await sender!.publish({ tag }, {})).is(202);
-        const [message] = await receiver!.inbox({ wait: 10 });
-        (await receiver!.ack(message!.id)).is(204);
+        (await sender.publish({ tag }, {})).is(202);
+        const [message] = await receiver.inbox({ wait: 10 });
+        (await receiver.ack(message!.id)).is(204);
         await receiptSeen(socket);
       },
     };
   },
 
   "held until it expires, receipt seen": async (relay) => {
-    const [sender, receiver] = await relay.devices(2);
-    const tag = await relay.tag(receiver!);
-    const socket = await sender!.connect();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    const socket = await sender.connect();
     return {
+      sender,
       once: async () => {
-        (await sender!.publish({ tag }, {}, { ttl: 1 })).is(202);
+        (await sender.publish({ tag }, {}, { ttl: 1 })).is(202);
         await receiptSeen(socket);
       },
     };
@@ -112,13 +117,13 @@ const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
 /** Of these one is enough: many messages together, or none. */
 const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
   "online, 64 in flight from one sender": async (relay) => {
-    const [sender, ...receivers] = await relay.devices(5);
+    const [sender, ...receivers] = (await relay.devices(5)) as [Device, ...Device[]];
     const tags = await Promise.all(receivers.map((receiver) => relay.tag(receiver)));
     await Promise.all(receivers.map(async (receiver) => (await receiver.connect()).answer()));
     const publish = async (n: number) => {
-      (await sender!.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
+      (await sender.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
     };
-    return { messages: 64, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => publish(n))) };
+    return { sender, messages: 64, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => publish(n))) };
   },
 
   "a tag of 100 devices, all online": (relay) => everyone(relay, 100),
@@ -142,7 +147,7 @@ async function everyone(relay: Relay, size: number): Promise<Way> {
     const { id } = (await sender.publish({ tag }, {}, { wait: 30 })).json;
     await Promise.all(sockets.map((socket) => socket.next((frame) => frame.type === "message" && frame.id === id)));
   };
-  return { messages: size, once };
+  return { sender, messages: size, once };
 }
 
 /** Takes the receipt of a message, and says that it was seen. */
@@ -173,19 +178,24 @@ describe("what is counted is what is expected:", () => {
   test.each(Object.keys(TOGETHER))("%s", async (name) => {
     const { messages = 1, once } = await TOGETHER[name]!(relay);
     await once();
-    check(name, { messages, ...(await counted(relay, once)) });
+    // What is read when many events interleave depends on how they do.
+    const { statements, rows_read, ...counts } = await counted(relay, once);
+    check(name, { messages, ...counts });
   });
 });
 
 describe("the rows that are written until all is forgotten again:", () => {
-  test.each(Object.keys(WAYS))("%s", async (name) => {
-    const { once } = await WAYS[name]!(forgetful);
+  const { "a connection that comes and goes": _, ...together } = TOGETHER;
+  const ways = { ...WAYS, ...together };
+  test.each(Object.keys(ways))("%s", async (name) => {
+    const { sender, messages, once } = await ways[name]!(forgetful);
     const before = await still(forgetful);
-    for (let n = 0; n < REPEATS; n++) await once();
-    const soon = () => forgetful.alarms().filter((due) => due < Date.now() + 10_000);
-    await until("no alarm that is due soon", async () => soon(), (alarms) => alarms.length === 0);
+    const repeats = messages === undefined ? REPEATS : 1;
+    for (let n = 0; n < repeats; n++) await once();
+    const remembered = async () => (await sender!.request("GET", "/v1/messages")).is(200).messages;
+    await until("no message that is remembered", remembered, (messages) => messages.length === 0);
     const { rows_written } = await still(forgetful);
-    check(`${name}, forgotten`, { messages: REPEATS, rows_written: rows_written! - before.rows_written! });
+    check(`${name}, forgotten`, { messages: messages ?? repeats, rows_written: rows_written! - before.rows_written! });
   });
 });
 
@@ -208,8 +218,8 @@ function check(name: string, counts: Counts): void {
 }
 
 async function meter(relay: Relay): Promise<Counts> {
-  // How many rows D1 reads depends on what lies beside those it looks for.
-  const { d1_rows_read, ...counts } = (await relay.request("GET", "/v1/meter")).is(200);
+  // How many publishes share a query depends on when they arrive.
+  const { d1_queries, ...counts } = (await relay.request("GET", "/v1/meter")).is(200);
   return counts;
 }
 

@@ -90,11 +90,10 @@ fn render(counts: &str) -> Result<String> {
             .with_context(|| format!("no counts of “{way}”"))?;
         let each = |count: f64| count / way_counts.messages;
         let rows = each(way_counts.rows_written + way_counts.d1_rows_written);
-        let with_clean_up = match counts.get(&format!("{way}{FORGOTTEN}")) {
-            Some(forgotten) => forgotten.rows_written / forgotten.messages,
-            // What one event writes is one row, which one delete takes away.
-            None => rows,
-        };
+        let forgotten = counts
+            .get(&format!("{way}{FORGOTTEN}"))
+            .with_context(|| format!("no counts of “{way}{FORGOTTEN}”"))?;
+        let with_clean_up = forgotten.rows_written / forgotten.messages;
         let requests =
             each(way_counts.object_requests) + each(way_counts.frames_in) / FRAMES_IN_A_REQUEST;
         let price = each(way_counts.worker_requests) * WORKER_REQUESTS

@@ -58,7 +58,7 @@ fn ratio(value: f64) -> String {
 /// Three digits, thousands apart.
 pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
-        0.0 => 0,
+        _ if value.fract() == 0.0 => 0,
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
         _ => 0,
@@ -87,6 +87,7 @@ mod tests {
     fn numbers_have_three_digits_and_their_thousands_apart() {
         for (value, text) in [
             (0.0, "0"),
+            (2.0, "2"),
             (0.123_4, "0.12"),
             (12.34, "12.3"),
             (123.4, "123"),
