@@ -42,6 +42,11 @@ export class Mailbox extends Product {
     super(ctx, env);
   }
 
+  ask(...call) {
+    counts.object_requests++;
+    return super.ask(...call);
+  }
+
   fetch(request) {
     counts.object_requests++;
     return super.fetch(request);
