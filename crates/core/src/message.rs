@@ -72,3 +72,10 @@ pub struct Message {
     /// JSON as it came, text as a JSON string, anything else as a JSON string of base64.
     pub payload: Box<RawValue>,
 }
+
+impl Message {
+    /// Whether it has to be there now or never: its TTL is 0.
+    pub fn is_now_or_never(&self) -> bool {
+        self.expires_at <= self.sent_at
+    }
+}

@@ -97,7 +97,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(Accepted::Answer(known));
         }
         let first = |state| Delivery::first(device.clone(), state, now.at);
-        let now_or_never = message.expires_at <= message.sent_at;
+        let now_or_never = message.is_now_or_never();
         let missed = now_or_never && now.at > message.sent_at + NOW;
         if missed || (message.expires_at <= now.at && !now_or_never) {
             return Ok(self.never_stored(message.id, first(State::Expired)));
@@ -258,7 +258,8 @@ impl<S: Store> Mailbox<S> {
             link.in_flight.insert(id, entry);
             return Ok(());
         };
-        if message.expires_at <= now.at {
+        // What has to be there now or never is not kept, also where the clock is behind the sender's.
+        if message.expires_at <= now.at || message.is_now_or_never() {
             let delivery = sent_once(&device.device, &entry).then(State::Expired, now.at);
             let size = message.size;
             self.forget_unstored(id, size, delivery);

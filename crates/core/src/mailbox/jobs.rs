@@ -108,7 +108,7 @@ impl<S: Store> Mailbox<S> {
                 continue;
             }
             // Others expire where they are addressed to: only that mailbox knows whether it has them.
-            let now_or_never = message.expires_at <= message.sent_at;
+            let now_or_never = message.is_now_or_never();
             if now_or_never && (job.tries > 0 || now.at > message.sent_at + SAFETY_DELAY) {
                 self.expire_waiting(job.id, next, now)?;
                 continue;

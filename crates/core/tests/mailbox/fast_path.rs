@@ -133,6 +133,16 @@ fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
 }
 
 #[test]
+fn what_has_to_be_there_now_or_never_is_not_kept_by_a_clock_that_is_behind() {
+    let mut desk = Desk::new();
+    desk.at(-1_500).connect(1);
+    let message = message(1, &[("TTL", "0")]);
+    desk.deliver(&message, 1_000);
+    assert_eq!(desk.at(-500).wait_is_over(message.id)[0], "expired 1");
+    assert_eq!(desk.rows(), "account 1");
+}
+
+#[test]
 fn a_call_that_comes_twice_stores_its_message_once() {
     let mut desk = Desk::new();
     let message = message(1, TEXT);

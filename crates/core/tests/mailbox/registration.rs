@@ -1,8 +1,9 @@
 //! A device comes, has its tokens revoked, and goes.
 
+use tagpost_core::delivery::State;
 use tagpost_core::token::Claims;
 
-use super::desk::{Desk, START, claims, device, message};
+use super::desk::{Desk, START, claims, delivery, device, message};
 use super::words::problem_or;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
@@ -90,6 +91,17 @@ fn removing_a_device_refuses_what_it_held_and_forgets_what_it_sent() {
     desk.reported("door", true);
     assert_eq!(desk.rows(), "account 1");
     assert_eq!(desk.deliver(&message(2, TEXT), 0), ["UnknownDevice"]);
+}
+
+#[test]
+fn what_a_removed_device_was_handing_over_is_reported_when_that_is_over() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], &[], "x").unwrap();
+    desk.event(|mailbox, now| mailbox.remove(now));
+    let report = |desk: &mut Desk| desk.report(id, delivery("a", State::Delivered));
+    assert_eq!(report(&mut desk).unwrap_err(), "unavailable");
+    desk.returned("a", id, None);
+    assert_eq!(report(&mut desk).unwrap(), [""; 0]);
 }
 
 #[test]
