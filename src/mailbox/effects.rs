@@ -5,13 +5,14 @@
 //! events; its answer is an event of its own.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{Effect, Errand};
-use worker::ScheduledTime;
+use worker::{Delay, ScheduledTime};
 
-use super::Object;
+use super::{Object, clock};
 use crate::stub;
 
 impl Object {
@@ -31,6 +32,7 @@ impl Object {
                 Effect::Call { to, errand, call } => self.call(to, errand, call),
                 Effect::Resolve(frame) => self.resolve(*frame),
                 Effect::Alarm(at) => self.set_alarm(at),
+                Effect::Tick(at) => self.tick(at),
                 Effect::Delivered(id, delivered) => self.waiting.deliveries.wake(&id, &delivered),
                 Effect::Published(id, trace) => self.waiting.publishes.wake(&id, &trace),
                 Effect::Settled(id) => self.waiting.traces.wake(&id, &()),
@@ -56,6 +58,16 @@ impl Object {
             object.event(|mailbox, now| {
                 mailbox.returned(&request.device, errand, answer.as_deref(), now)
             })
+        });
+    }
+
+    /// The timer also keeps this object awake.
+    fn tick(self: &Rc<Self>, at: i64) {
+        let object = Rc::clone(self);
+        self.spawn(async move {
+            let millis = u64::try_from(at - clock()).unwrap_or(0);
+            Delay::from(Duration::from_millis(millis)).await;
+            object.event(|mailbox, now| mailbox.tick(now))
         });
     }
 

@@ -98,6 +98,9 @@ pub struct Delivery {
     /// All steps so far, oldest first; the last one is `state`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// In the sender's mailbox, the number of the receipt that reports its last state; else `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<i64>,
 }
 
 impl Delivery {
@@ -116,6 +119,7 @@ impl Delivery {
             reply: None,
             reason: None,
             steps,
+            receipt: None,
         }
     }
 

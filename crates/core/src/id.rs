@@ -159,6 +159,23 @@ impl MessageId {
         u64::try_from((u128::from(self.0) >> 40) & LOW_40).unwrap_or(0)
     }
 
+    /// When the message was accepted, as far as ids tell: they also grow while a clock stands.
+    pub fn time(self) -> Millis {
+        Millis::try_from(u128::from(self.0) >> 80).unwrap_or(Millis::MAX)
+    }
+
+    /// The least id of this time.
+    pub(crate) fn least(time: Millis) -> Self {
+        let time = u128::try_from(time).unwrap_or(0).min((1 << 48) - 1);
+        Self(Ulid::from(time << 80))
+    }
+
+    /// The next id there could be.
+    pub(crate) fn successor(self) -> Option<Self> {
+        let next = u128::from(self.0).checked_add(1)?;
+        Some(Self(Ulid::from(next)))
+    }
+
     /// The 16 bytes of the ULID, whose order is the order of the ids.
     pub fn to_bytes(self) -> [u8; 16] {
         u128::from(self.0).to_be_bytes()

@@ -4,15 +4,20 @@
 //! the partial indexes hold rows only of messages that have a topic or were sent more than once.
 //! Tables are made when a device is registered: a mailbox without a device stores nothing.
 
-use crate::store::{Store, StoreError, Value};
+use serde::Deserialize;
+
+use crate::delivery::Delivery;
+use crate::id::{DeviceId, MessageId};
+use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The schema's version that this program reads and writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
-/// The statements that lead from version `n` to `n + 1`, by `n`.
-const STEPS: [&[&str]; VERSION as usize] = [&[
+/// The tables in their present form.
+const TABLES: &[&str] = &[
     // The device itself: one row, number 1. `created_at` is 0 while there is no device; what was
-    // revoked is remembered also then.
+    // revoked is remembered also then. `receipts_seen` is the last receipt that the device is known to
+    // have seen; no message before `unseen_from` has a later one, or will.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -21,7 +26,9 @@ const STEPS: [&[&str]; VERSION as usize] = [&[
         revocations INTEGER NOT NULL,
         revoked_at INTEGER NOT NULL,
         last_seen_at INTEGER,
-        last_receipt INTEGER NOT NULL
+        last_receipt INTEGER NOT NULL,
+        receipts_seen INTEGER NOT NULL DEFAULT 0,
+        unseen_from BLOB
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
     // order of delivery. `settled` holds the delivery once it is in a last state and stays until the
@@ -43,9 +50,11 @@ const STEPS: [&[&str]; VERSION as usize] = [&[
     ) WITHOUT ROWID",
     "CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL",
     "CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL",
-    // Messages this device sent. `open` counts the deliveries that are not in a last state, `states` is
-    // a set of bits, one a state that some delivery is in, and `done_at` is NULL while `open` is not 0. Up to 100 deliveries stand in the row
-    // itself, those of larger tags in `parts`, 100 a row, keyed by the first device's name.
+    // Messages this device sent, but for those in `groups`. `open` counts the deliveries that are not
+    // in a last state, `states` is a set of bits, one a state that some delivery is in, and `done_at`
+    // is NULL while `open` is not 0. Up to 100 deliveries stand in the row itself, those of larger tags
+    // in `parts`, 100 a row, keyed by the first device's name. A receipt is a number that stands with
+    // its delivery; `receipt` is the greatest in the row.
     "CREATE TABLE outbox (
         id BLOB PRIMARY KEY,
         target TEXT NOT NULL,
@@ -55,14 +64,17 @@ const STEPS: [&[&str]; VERSION as usize] = [&[
         states INTEGER NOT NULL,
         done_at INTEGER,
         idempotency_key TEXT,
-        deliveries TEXT
+        deliveries TEXT,
+        receipt INTEGER
     ) WITHOUT ROWID",
     "CREATE TABLE parts (
         id BLOB NOT NULL,
         first TEXT NOT NULL,
         deliveries TEXT NOT NULL,
+        receipt INTEGER,
         PRIMARY KEY (id, first)
     ) WITHOUT ROWID",
+    GROUPS,
     "CREATE TABLE keys (
         idempotency_key TEXT PRIMARY KEY,
         id BLOB NOT NULL,
@@ -75,13 +87,18 @@ const STEPS: [&[&str]; VERSION as usize] = [&[
         tries INTEGER NOT NULL,
         message TEXT NOT NULL
     ) WITHOUT ROWID",
-    // Receipts that this device has not seen.
-    "CREATE TABLE receipts (
-        seq INTEGER PRIMARY KEY,
-        at INTEGER NOT NULL,
-        receipt TEXT NOT NULL
-    )",
-]];
+];
+
+/// Messages this device sent that were settled by their publish's own answer, those of one moment in
+/// one row that never changes. `first` and `last` are the least and the greatest id in it, of one
+/// second; `states` and `done_at` are as in `outbox`.
+const GROUPS: &str = "CREATE TABLE groups (
+        first BLOB PRIMARY KEY,
+        last BLOB NOT NULL,
+        states INTEGER NOT NULL,
+        done_at INTEGER NOT NULL,
+        messages TEXT NOT NULL
+    ) WITHOUT ROWID";
 
 /// The version of the tables in `store`; 0 where there are none.
 pub fn version(store: &impl Store) -> Result<i64, StoreError> {
@@ -100,22 +117,83 @@ pub fn version(store: &impl Store) -> Result<i64, StoreError> {
 /// # Errors
 /// The store failed, or was written by a newer program.
 pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
-    let from = usize::try_from(version).unwrap_or(usize::MAX);
-    let Some(steps) = STEPS.get(from..) else {
-        return Err(StoreError(format!(
-            "schema {version} is newer than {VERSION}"
-        )));
+    match version {
+        VERSION => return Ok(()),
+        0 => return run_all(store, TABLES),
+        1 => from_1(store)?,
+        _ => {
+            return Err(StoreError(format!(
+                "schema {version} is newer than {VERSION}"
+            )));
+        }
+    }
+    let sql = "UPDATE account SET schema = ? WHERE one = 1";
+    store.run(sql, &[VERSION.into()]).map(drop)
+}
+
+fn run_all(store: &impl Store, statements: &[&str]) -> Result<(), StoreError> {
+    statements
+        .iter()
+        .try_for_each(|statement| store.run(statement, &[]).map(drop))
+}
+
+/// Version 1 kept each unseen receipt in a row of its own, and had no groups.
+fn from_1(store: &impl Store) -> Result<(), StoreError> {
+    run_all(
+        store,
+        &[
+            "ALTER TABLE account ADD COLUMN receipts_seen INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE account ADD COLUMN unseen_from BLOB",
+            "ALTER TABLE outbox ADD COLUMN receipt INTEGER",
+            "ALTER TABLE parts ADD COLUMN receipt INTEGER",
+            GROUPS,
+        ],
+    )?;
+    let next = "SELECT seq, receipt FROM receipts WHERE seq > ? ORDER BY seq LIMIT 1";
+    let mut after = 0;
+    while let Some(mut row) = store.run(next, &[Value::Int(after)])?.pop() {
+        after = row.int()?;
+        number_1(store, after, &from_json(&row.text()?)?)?;
+    }
+    store.run("DROP TABLE receipts", &[]).map(drop)
+}
+
+/// What version 1 kept of a receipt, as far as its message does not say it too.
+#[derive(Deserialize)]
+struct Receipt1 {
+    id: MessageId,
+    device: DeviceId,
+}
+
+/// Writes a receipt's number to its delivery.
+fn number_1(store: &impl Store, seq: i64, receipt: &Receipt1) -> Result<(), StoreError> {
+    let (id, device) = (Value::from(receipt.id), receipt.device.as_str());
+    let whole = "SELECT '', deliveries FROM outbox WHERE id = ? AND deliveries IS NOT NULL";
+    let part = "SELECT first, deliveries FROM parts WHERE id = ? AND first <= ? \
+                ORDER BY first DESC LIMIT 1";
+    let mut found = store.run(whole, std::slice::from_ref(&id))?;
+    if found.is_empty() {
+        found = store.run(part, &[id.clone(), device.into()])?;
+    }
+    // A message whose time was up has left, and its receipts with it.
+    let Some(mut row) = found.pop() else {
+        return Ok(());
     };
-    for statement in steps.iter().copied().flatten() {
-        store.run(statement, &[])?;
+    let first = row.text()?;
+    let mut deliveries: Vec<Delivery> = from_json(&row.text()?)?;
+    let mut all = deliveries.iter_mut();
+    if let Some(delivery) = all.find(|delivery| delivery.device == receipt.device) {
+        delivery.receipt = Some(seq);
     }
-    if (1..VERSION).contains(&version) {
-        store.run(
-            "UPDATE account SET schema = ? WHERE one = 1",
-            &[Value::Int(VERSION)],
-        )?;
+    let text = Value::from(to_json(&deliveries)?);
+    if first.is_empty() {
+        let sql = "UPDATE outbox SET deliveries = ?, receipt = ? WHERE id = ?";
+        return store.run(sql, &[text, seq.into(), id]).map(drop);
     }
-    Ok(())
+    let sql = "UPDATE parts SET deliveries = ?, receipt = ? WHERE id = ? AND first = ?";
+    store.run(sql, &[text, seq.into(), id.clone(), first.into()])?;
+    let sql = "UPDATE outbox SET receipt = ? WHERE id = ?";
+    store.run(sql, &[seq.into(), id]).map(drop)
 }
 
 fn rows<T, const N: usize>(rows: Vec<T>) -> Result<[T; N], StoreError> {

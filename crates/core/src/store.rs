@@ -126,12 +126,24 @@ impl Row {
         }
     }
 
+    /// The next column, the bytes of a message id or NULL.
+    pub fn opt_id(&mut self) -> Result<Option<MessageId>, StoreError> {
+        match self.next("a message id or NULL")? {
+            Value::Null => Ok(None),
+            Value::Blob(bytes) => read_id(&bytes).map(Some),
+            other => Err(unexpected("a message id or NULL", &other)),
+        }
+    }
+
     /// The next column, the bytes of a message id.
     pub fn id(&mut self) -> Result<MessageId, StoreError> {
-        let bytes = self.blob()?;
-        MessageId::from_bytes(&bytes)
-            .ok_or_else(|| StoreError(format!("{} bytes are no message id", bytes.len())))
+        read_id(&self.blob()?)
     }
+}
+
+fn read_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
+    MessageId::from_bytes(bytes)
+        .ok_or_else(|| StoreError(format!("{} bytes are no message id", bytes.len())))
 }
 
 /// Which kind of value came instead; its content stays out of logs.

@@ -3,17 +3,19 @@
 //! The answer to a publish and the trace are two views of the same. Who may see them, and for how long
 //! they are kept, is not decided here.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::delivery::{Delivery, State, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::json;
-use crate::message::Target;
+use crate::message::{Message, Target};
 use crate::time::Millis;
 
 /// What is known of a message and all its deliveries.
-#[derive(Debug, Clone)]
+///
+/// Serialized, this is the form in which it is kept; what senders see are its views.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trace {
     /// The message.
     pub id: MessageId,
@@ -28,6 +30,17 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The trace of a message with these deliveries.
+    pub fn of(message: Message, deliveries: Vec<Delivery>) -> Self {
+        Self {
+            id: message.id,
+            to: message.to,
+            accepted_at: message.sent_at,
+            expires_at: message.expires_at,
+            deliveries,
+        }
+    }
+
     /// Whether every delivery is in a last state, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
         self.deliveries

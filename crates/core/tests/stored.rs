@@ -15,9 +15,11 @@ use std::{env, fs};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
+use tagpost_core::call::{Delivered, Settled};
+use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{Effect, Mailbox, Terms};
+use tagpost_core::mailbox::{Effect, Errand, Mailbox, Published, Terms};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
@@ -110,7 +112,7 @@ const TERMS: Terms = Terms {
 fn dump(connection: &Connection) -> String {
     let mut text = String::new();
     for table in [
-        "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+        "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
     ] {
         writeln!(text, "# {table}").unwrap();
         let mut statement = connection
@@ -187,7 +189,31 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     mailbox.ack(settled_id, Some(reply), at(3)).unwrap();
     mailbox.deliver(waiting, TERMS, at(4)).unwrap();
 
-    // The outbox: a keyed publish that is under way, and one to more devices than a row holds.
+    // The outbox: one that ended after its answer, a keyed publish that is under way, and one to more devices than a row holds.
+    let gate = device("gate");
+    let publish = mailbox.publish(
+        Target::Device(gate.clone()),
+        vec![gate.clone()],
+        draft(&[], "z"),
+        at(4),
+    );
+    let Ok(Published::Wait(ended)) = publish else {
+        panic!("{publish:?}");
+    };
+    for state in [State::Held, State::Delivered] {
+        let delivery = Delivery::first(gate.clone(), state, START + 4);
+        if state == State::Held {
+            let answer = serde_json::to_string(&Delivered::Known(delivery)).unwrap();
+            let errand = Errand::Deliver(ended);
+            mailbox
+                .returned(&gate, errand, Some(&answer), at(4))
+                .unwrap();
+        } else {
+            let id = ended;
+            let settled = vec![Settled { id, delivery }];
+            mailbox.receipts(settled, at(4)).unwrap();
+        }
+    }
     let keyed = draft(&[("Idempotency-Key", "ring-1"), ("TTL", "60")], "x");
     let door = device("door");
     mailbox
@@ -222,7 +248,65 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     let mut again = open(&attached, at(8));
     let status = again.status(at(8)).unwrap();
     assert!(status.online && status.in_flight > 0, "{status:?}");
-    assert_eq!(again.messages(None, None, 10).unwrap().0.len(), 2);
+    assert_eq!(again.messages(None, None, 10).unwrap().0.len(), 3);
+}
+
+/// What version 1 left on disk of a device that published.
+const VERSION_1: &str = include_str!("../../../tests/storage/1/doorbell.sql");
+
+#[test]
+fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    let query = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let columns = |connection: &Connection| -> Vec<String> {
+        let sql = "SELECT m.name || ' ' || c.name || ' ' || c.type || ' ' || c.pk FROM sqlite_master m, \
+                   pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    };
+    let old = query("SELECT group_concat(seq || receipt) FROM receipts");
+    assert!(old.contains(r#""reply":"late""#), "{old}");
+    let outbox = query(
+        "SELECT group_concat(hex(id) || target || open || deliveries) FROM outbox \
+                        WHERE instr(deliveries, '\"late\"') = 0",
+    );
+
+    let now = Now {
+        at: 1_795_527_200_000,
+        pong_at: None,
+        random: 7,
+    };
+    let limits = Limits::default();
+    let mut mailbox = Mailbox::open(Sqlite(&connection), limits, &[], None, now).unwrap();
+
+    let fresh = Connection::open_in_memory().unwrap();
+    tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
+    assert_eq!(columns(&connection), columns(&fresh));
+    assert_eq!(query("SELECT schema || '' FROM account"), "2");
+    let kept = query(
+        "SELECT group_concat(hex(id) || target || open || deliveries) FROM outbox \
+                      WHERE receipt IS NULL",
+    );
+    assert_eq!(kept, outbox, "the others are as they were");
+
+    let claims = r#"{"sub":"doorbell","iat":1795527000}"#;
+    let claims: Claims = serde_json::from_str(claims).unwrap();
+    mailbox.connect(1, &claims, now).unwrap();
+    let effects = mailbox.take_effects().into_iter();
+    let frames = effects.filter_map(|effect| match effect {
+        Effect::Send { frame, .. } => Some(frame),
+        _ => None,
+    });
+    let frames: Vec<String> = frames.collect();
+    let [_, receipt] = &frames[..] else {
+        panic!("{frames:?}");
+    };
+    let seq = query("SELECT receipt || '' FROM outbox WHERE receipt IS NOT NULL");
+    assert!(old.starts_with(&seq), "{old}, now {seq}");
+    let expected = old.replacen(&format!("{seq}{{"), r#"{"type":"receipt","#, 1);
+    assert_eq!(*receipt, expected, "as it was given out before");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 2_000_000;
 const MAX_INT: u64 = (1 << 53) - 1;
 /// The tables of a mailbox.
 const TABLES: [&str; 7] = [
-    "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+    "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
 ];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
@@ -44,8 +44,8 @@ pub struct Written {
     pub inbox: bool,
     /// The tables `outbox` and `parts`.
     pub outbox: bool,
-    /// The table `receipts`.
-    pub receipts: bool,
+    /// The table `groups`.
+    pub groups: bool,
     /// The table `jobs`.
     pub jobs: bool,
     /// The table `account`.
@@ -124,6 +124,11 @@ impl Sqlite {
         self.0.written.take()
     }
 
+    /// How many rows were inserted, updated or deleted so far; entries of indexes are not counted.
+    pub fn changes(&self) -> u64 {
+        self.0.connection.total_changes()
+    }
+
     fn control(&self, sql: &str) -> Result<(), StoreError> {
         let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
         statement.raw_execute().map(drop).map_err(failed)
@@ -149,7 +154,7 @@ impl Written {
     fn add(&mut self, sql: &str) {
         self.inbox |= sql.contains(" inbox");
         self.outbox |= sql.contains(" outbox") || sql.contains(" parts");
-        self.receipts |= sql.contains(" receipts");
+        self.groups |= sql.contains(" groups");
         self.jobs |= sql.contains(" jobs");
         self.account |= sql.contains(" account");
     }

@@ -3,7 +3,7 @@
 //! The row outlives the device: what was revoked stays revoked.
 
 use crate::call::Registered;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, MessageId};
 use crate::schema;
 use crate::store::{Store, StoreError, Value};
 use crate::time::Millis;
@@ -21,6 +21,10 @@ pub(super) struct Account {
     pub(super) last_seen_at: Option<Millis>,
     /// The number of a receipt given out when the device was last seen; later ones are greater.
     pub(super) last_receipt: i64,
+    /// The last receipt that the device has seen, as far as that is written down.
+    pub(super) receipts_seen: i64,
+    /// No message before this one has a receipt that the device has not seen, or will have one.
+    pub(super) unseen_from: Option<MessageId>,
 }
 
 impl Account {
@@ -31,8 +35,8 @@ impl Account {
             return Ok(None);
         }
         schema::upgrade(store, version)?;
-        let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt \
-                   FROM account WHERE one = 1";
+        let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
+                   receipts_seen, unseen_from FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -46,6 +50,8 @@ impl Account {
             revoked_at: row.int()?,
             last_seen_at: row.opt_int()?,
             last_receipt: row.int()?,
+            receipts_seen: row.int()?,
+            unseen_from: row.opt_id()?,
         }))
     }
 
@@ -59,14 +65,16 @@ impl Account {
             revoked_at: 0,
             last_seen_at: None,
             last_receipt: 0,
+            receipts_seen: 0,
+            unseen_from: None,
         })
     }
 
     /// Writes the row.
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
-            (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt) \
-            VALUES (1, ?, ?, ?, ?, ?, ?, ?)";
+            (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
+            receipts_seen, unseen_from) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -75,6 +83,8 @@ impl Account {
             self.revoked_at.into(),
             self.last_seen_at.into(),
             self.last_receipt.into(),
+            self.receipts_seen.into(),
+            self.unseen_from.into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }

@@ -38,7 +38,12 @@ impl<S: Store> Mailbox<S> {
                 "a connection was opened for no device".to_owned(),
             ));
         };
-        self.link = Some(Link::open(connection, now.at, claims));
+        let receipts_seen = self
+            .account
+            .as_ref()
+            .map_or(0, |account| account.receipts_seen);
+        self.link = Some(Link::open(connection, now.at, claims, receipts_seen));
+        self.outbox.unseen.clear();
         // What a poll took and was not acknowledged goes over the socket, too.
         self.inbox.again = true;
         self.inbox.backlog = self.inbox.messages > 0;
@@ -55,7 +60,7 @@ impl<S: Store> Mailbox<S> {
         if let Some(at) = self.link_due() {
             self.wake_by(at);
         }
-        self.send_receipts_after(0)?;
+        self.send_receipts()?;
         self.pump(now)
     }
 
@@ -251,6 +256,7 @@ impl<S: Store> Mailbox<S> {
                 None => {}
             }
         }
+        self.seen(seen_at)?;
         self.link = None;
         for id in std::mem::take(&mut self.inbox.awaited) {
             let delivered = self.look(id, now)?;
@@ -259,18 +265,15 @@ impl<S: Store> Mailbox<S> {
         self.inbox.cursor = None;
         self.inbox.again = true;
         self.inbox.backlog = self.inbox.messages > 0;
-        self.seen(seen_at)
+        Ok(())
     }
 
-    /// Notes when the device was last there.
+    /// Notes when the device was last there, and which receipts it has seen.
     fn seen(&mut self, at: Millis) -> Result<(), StoreError> {
-        let last_receipt = self.outbox.last_receipt;
         if let Some(account) = self.account.as_mut() {
             account.last_seen_at = Some(at);
-            account.last_receipt = account.last_receipt.max(last_receipt);
-            account.save(&self.store)?;
         }
-        Ok(())
+        self.note_receipts()
     }
 
     /// Notes a poll; written at most once a keep-alive.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::jobs::FIRST_RETRY;
 use super::publish::Publishing;
-use super::{Effect, Errand, Mailbox};
+use super::{ConnectionId, Effect, Errand, Mailbox};
 use super::{job_rows, outbox_rows};
 use crate::call::{Call, Delivered};
 use crate::delivery::{Delivery, State};
@@ -161,28 +161,60 @@ impl<S: Store> Mailbox<S> {
         let Some(publishing) = self.outbox.publishing.remove(&id) else {
             return Ok(());
         };
+        let mut deliveries = publishing.deliveries.iter();
+        let done = deliveries.all(|delivery| delivery.state.is_last());
+        if publishing.unknown {
+            self.take_back(publishing)?;
+        } else if done && !publishing.stored {
+            self.gather(publishing);
+        } else {
+            self.write(publishing, done, now)?;
+        }
+        self.write_or_wait(now)
+    }
+
+    /// The one device it is addressed to does not exist.
+    fn take_back(&mut self, publishing: Publishing) -> Result<(), StoreError> {
+        let Publishing {
+            message,
+            stored,
+            key,
+            frames,
+            ..
+        } = publishing;
+        if stored {
+            let key = key.as_ref().map(IdempotencyKey::as_str);
+            outbox_rows::delete(&self.store, message.id, key)?;
+        }
+        let problem = Problem::new(Code::UnknownDevice, "there is no such device");
+        for (connection, reference) in &frames {
+            self.send_problem(*connection, reference.as_deref(), &problem);
+        }
+        let answer = Effect::Published(message.id, Err(problem));
+        self.effects.push(answer);
+        Ok(())
+    }
+
+    /// Writes down a publish in a row of its own, and answers it.
+    fn write(
+        &mut self,
+        mut publishing: Publishing,
+        done: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let unheard = self.is_unheard(&publishing);
+        if unheard {
+            self.number(&mut publishing.deliveries, now)?;
+        }
         let Publishing {
             message,
             deliveries,
             stored,
             key,
-            unknown,
             frames,
             ..
         } = publishing;
-        if unknown {
-            if stored {
-                outbox_rows::delete(&self.store, id, key.as_ref().map(IdempotencyKey::as_str))?;
-            }
-            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
-            for (connection, reference) in &frames {
-                self.send_problem(*connection, reference.as_deref(), &problem);
-            }
-            self.effects.push(Effect::Published(id, Err(problem)));
-            return Ok(());
-        }
-        let done = deliveries.iter().all(|delivery| delivery.state.is_last());
-        let done_at = done.then_some(now.at);
+        let (id, done_at) = (message.id, done.then_some(now.at));
         if stored {
             outbox_rows::save(&self.store, id, &deliveries, done_at)?;
         } else {
@@ -198,42 +230,35 @@ impl<S: Store> Mailbox<S> {
             self.wake_by(now.at + FIRST_RETRY);
         }
         self.wake_by(self.clean_up_at(message.sent_at));
-        let Message {
-            to,
-            sent_at: accepted_at,
-            expires_at,
-            ..
-        } = message;
-        let trace = Trace {
-            id,
-            to,
-            accepted_at,
-            expires_at,
-            deliveries,
-        };
-        for (connection, reference) in &frames {
+        self.tell(Trace::of(message, deliveries), &frames, unheard);
+        Ok(())
+    }
+
+    /// Whether the connections that a publish came over are gone, and its answer with them.
+    pub(super) fn is_unheard(&self, publishing: &Publishing) -> bool {
+        let live = self.link.as_ref().map(|link| link.id);
+        let mut frames = publishing.frames.iter();
+        !publishing.frames.is_empty() && !frames.any(|(connection, _)| Some(*connection) == live)
+    }
+
+    /// Answers a publish that is written down; with receipts if its answer goes unheard.
+    pub(super) fn tell(
+        &mut self,
+        trace: Trace,
+        frames: &[(ConnectionId, Option<String>)],
+        unheard: bool,
+    ) {
+        for (connection, reference) in frames {
             self.send_published(*connection, reference.as_deref(), &trace);
         }
-        let live = self.link.as_ref().map(|link| link.id);
-        if !frames.is_empty()
-            && !frames
-                .iter()
-                .any(|(connection, _)| Some(*connection) == live)
-        {
-            // The connection that asked is gone, and the answer with it.
-            for delivery in trace
-                .deliveries
-                .iter()
-                .filter(|delivery| delivery.state.is_last())
-            {
-                self.give_receipt(id, delivery, now)?;
-            }
+        for delivery in trace.deliveries.iter().filter(|_| unheard) {
+            self.send_receipt(trace.id, delivery);
         }
         if trace.is_settled() {
-            self.effects.push(Effect::Settled(id));
+            self.effects.push(Effect::Settled(trace.id));
         }
-        self.effects.push(Effect::Published(id, Ok(trace)));
-        Ok(())
+        let answer = Effect::Published(trace.id, Ok(trace));
+        self.effects.push(answer);
     }
 }
 

@@ -113,6 +113,7 @@ impl Held {
             reply: None,
             reason: None,
             steps,
+            receipt: None,
         }
     }
 }

@@ -56,11 +56,27 @@ pub(super) struct Link {
     pub(super) bad_frames: u32,
     /// Bytes of messages that went over it since the device last answered for one of them.
     pub(super) unread: u64,
-    /// The last receipt that was sent, while more wait for the device to have seen it.
-    pub(super) receipts_paused_at: Option<i64>,
+    pub(super) receipts: Receipts,
     pub(super) in_flight: BTreeMap<MessageId, InFlight>,
     /// What was attached last says something else.
     pub(super) changed: bool,
+}
+
+/// How far receipts have gone over a connection.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Receipts {
+    /// The last that was sent.
+    #[serde(rename = "l")]
+    pub(super) sent: i64,
+    /// The last that the device has seen.
+    #[serde(rename = "s")]
+    pub(super) seen: i64,
+    /// How many were sent since what was seen was written down.
+    #[serde(rename = "n")]
+    pub(super) unnoted: u32,
+    /// More wait until the device has seen these.
+    #[serde(rename = "p")]
+    pub(super) paused: bool,
 }
 
 /// The form in which a link is attached to its socket. Fields are short: at most 16,384 bytes fit,
@@ -77,8 +93,8 @@ struct Attachment {
     b: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     u: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    r: Option<i64>,
+    #[serde(default)]
+    r: Receipts,
     /// id, rank, attempt, sent at, due at
     f: Vec<(MessageId, i64, u32, Millis, Millis)>,
 }
@@ -88,7 +104,8 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Link {
-    pub(super) fn open(id: ConnectionId, now: Millis, claims: &Claims) -> Self {
+    /// `receipts_seen` is the last receipt that the device is known to have seen.
+    pub(super) fn open(id: ConnectionId, now: Millis, claims: &Claims, receipts_seen: i64) -> Self {
         Self {
             id,
             connected_at: now,
@@ -100,7 +117,11 @@ impl Link {
             publish: claims.publish.clone(),
             bad_frames: 0,
             unread: 0,
-            receipts_paused_at: None,
+            receipts: Receipts {
+                sent: receipts_seen,
+                seen: receipts_seen,
+                ..Receipts::default()
+            },
             in_flight: BTreeMap::new(),
             changed: true,
         }
@@ -132,7 +153,7 @@ impl Link {
             publish: attachment.p,
             bad_frames: attachment.b,
             unread: attachment.u,
-            receipts_paused_at: attachment.r,
+            receipts: attachment.r,
             in_flight: in_flight.collect(),
             changed: false,
         })
@@ -159,7 +180,7 @@ impl Link {
             p: self.publish.clone(),
             b: self.bad_frames,
             u: self.unread,
-            r: self.receipts_paused_at,
+            r: self.receipts,
             f: stored.collect(),
         };
         serde_json::to_string(&attachment).unwrap_or_default()

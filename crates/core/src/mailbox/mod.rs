@@ -15,6 +15,8 @@
 
 mod account;
 mod connection;
+mod gather;
+mod group_rows;
 mod handover;
 mod inbox;
 mod inbox_rows;
@@ -62,6 +64,8 @@ pub struct Mailbox<S> {
     outbox: Outbox,
     /// The alarm is set no later than this.
     alarm: Option<Millis>,
+    /// What it is set to outside is later.
+    alarm_moved: bool,
     effects: Vec<Effect>,
 }
 
@@ -105,6 +109,8 @@ pub enum Effect {
     Resolve(Box<PublishFrame>),
     /// Have [`Mailbox::alarm`] called at this time or earlier.
     Alarm(Millis),
+    /// Have [`Mailbox::tick`] called at this time, a few milliseconds from now, and stay awake till then.
+    Tick(Millis),
     /// Answer the calls to deliver this message that wait.
     Delivered(MessageId, Delivered),
     /// Answer the publishes that wait for this message.
@@ -178,6 +184,7 @@ impl<S: Store> Mailbox<S> {
             outbox: Outbox::default(),
             // One that should have gone off by now may have been lost with a crash.
             alarm: alarm.filter(|at| *at > now.at),
+            alarm_moved: false,
             effects: Vec::new(),
         };
         if mailbox.account.is_some() {
@@ -197,6 +204,11 @@ impl<S: Store> Mailbox<S> {
                 attachment,
             });
         }
+        // Once an event: each time costs a row.
+        if let Some(at) = self.alarm.filter(|_| self.alarm_moved) {
+            self.effects.push(Effect::Alarm(at));
+        }
+        self.alarm_moved = false;
         std::mem::take(&mut self.effects)
     }
 
@@ -207,8 +219,7 @@ impl<S: Store> Mailbox<S> {
     pub fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.alarm = None;
         // What this event does need not be asked for, as opening the mailbox for it has done.
-        self.effects
-            .retain(|effect| !matches!(effect, Effect::Alarm(_)));
+        self.alarm_moved = false;
         if self.account.is_none() {
             return Ok(());
         }
@@ -270,7 +281,7 @@ impl<S: Store> Mailbox<S> {
     fn wake_by(&mut self, at: Millis) {
         if self.alarm.is_none_or(|alarm| at < alarm) {
             self.alarm = Some(at);
-            self.effects.push(Effect::Alarm(at));
+            self.alarm_moved = true;
         }
     }
 

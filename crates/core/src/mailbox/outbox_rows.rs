@@ -1,9 +1,10 @@
-//! The rows of the messages that a device sent: the statements on `outbox` and `parts`.
+//! The rows of the messages that a device sent: the statements on `outbox` and `parts`. Those that were
+//! settled by their own answer are in `groups` instead.
 //!
 //! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
 //! `parts` of that many each. A delivery without steps has not reached its mailbox.
 
-use crate::delivery::{Delivery, State};
+use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
@@ -12,9 +13,6 @@ use crate::trace::Trace;
 
 /// How many deliveries stand in one row.
 pub(super) const PART: usize = 100;
-
-/// A list of messages ends once it has about so many bytes.
-const LIST_BYTES: usize = 1 << 20;
 
 /// The row of a message that this device sent.
 #[derive(Debug)]
@@ -59,6 +57,14 @@ pub(super) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> 
         .fold(0, |bits, delivery| bits | delivery.state.bit())
 }
 
+/// The greatest number of a receipt among `deliveries`.
+pub(super) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
+    deliveries
+        .iter()
+        .filter_map(|delivery| delivery.receipt)
+        .max()
+}
+
 /// How many of `deliveries` are not settled.
 fn open(deliveries: &[Delivery]) -> u32 {
     let open = deliveries
@@ -83,7 +89,7 @@ pub(super) fn insert(
         }
     }
     let sql = "INSERT INTO outbox (id, target, accepted_at, expires_at, open, states, done_at, \
-               idempotency_key, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               idempotency_key, deliveries, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         message.id.into(),
         to_json(&message.to)?.into(),
@@ -98,6 +104,7 @@ pub(super) fn insert(
         } else {
             Value::Null
         },
+        last_receipt(deliveries).into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
@@ -109,32 +116,39 @@ pub(super) fn save(
     deliveries: &[Delivery],
     done_at: Option<Millis>,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ? WHERE id = ?";
+    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ? \
+               WHERE id = ?";
     let values = [
         open(deliveries).into(),
         states(deliveries).into(),
         done_at.into(),
         to_json(&deliveries)?.into(),
+        last_receipt(deliveries).into(),
         id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Writes which states the deliveries in `parts` are in, and since when all are settled.
+/// Writes which states the deliveries in `parts` are in, since when all are settled, and their last
+/// receipt if it is a new one.
 pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
     states: i64,
     open: u32,
     done_at: Option<Millis>,
+    receipt: Option<i64>,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ? WHERE id = ?";
-    store
-        .run(
-            sql,
-            &[states.into(), open.into(), done_at.into(), id.into()],
-        )
-        .map(drop)
+    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, receipt = coalesce(?, receipt) \
+               WHERE id = ?";
+    let values = [
+        states.into(),
+        open.into(),
+        done_at.into(),
+        receipt.into(),
+        id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
 }
 
 /// Writes one part, whose devices are the same as before.
@@ -146,17 +160,14 @@ pub(super) fn save_part(
     let Some(first) = part.first() else {
         return Ok(());
     };
-    let sql = "INSERT OR REPLACE INTO parts (id, first, deliveries) VALUES (?, ?, ?)";
-    store
-        .run(
-            sql,
-            &[
-                id.into(),
-                first.device.as_str().into(),
-                to_json(&part)?.into(),
-            ],
-        )
-        .map(drop)
+    let sql = "INSERT OR REPLACE INTO parts (id, first, deliveries, receipt) VALUES (?, ?, ?, ?)";
+    let values = [
+        id.into(),
+        first.device.as_str().into(),
+        to_json(&part)?.into(),
+        last_receipt(part).into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
 }
 
 /// The message's row.
@@ -237,35 +248,18 @@ pub(super) fn parts_states(store: &impl Store, id: MessageId) -> Result<i64, Sto
     Ok(states(&parts(store, id)?))
 }
 
-/// Messages, newest first, before `before`, with a delivery in `state`; and whether there may be more.
-/// Fewer than `limit` where large tags are among them.
-pub(super) fn list(
+/// The newest message before `before` with a delivery in one of these states.
+pub(super) fn newest_before(
     store: &impl Store,
-    state: Option<State>,
     before: Option<MessageId>,
-    limit: u32,
-) -> Result<(Vec<Trace>, bool), StoreError> {
+    states: i64,
+) -> Result<Option<Trace>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
     );
-    let states = state.map_or(-1, State::bit);
-    let (mut traces, mut before, mut size) = (Vec::new(), before, 0);
-    while traces.len() < limit as usize && size < LIST_BYTES {
-        let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
-        let Some(row) = store.run(&sql, &[end, states.into()])?.pop() else {
-            return Ok((traces, false));
-        };
-        let trace = complete(store, Sent::read(row)?)?;
-        size += trace.deliveries.iter().map(weight).sum::<usize>();
-        before = Some(trace.id);
-        traces.push(trace);
-    }
-    Ok((traces, true))
-}
-
-/// About how many bytes a delivery takes in a list.
-fn weight(delivery: &Delivery) -> usize {
-    100 + delivery.reply.as_ref().map_or(0, |reply| reply.get().len())
+    let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+    let row = store.run(&sql, &[end, states.into()])?.pop();
+    row.map(|row| complete(store, Sent::read(row)?)).transpose()
 }
 
 /// The newest id.
@@ -276,13 +270,14 @@ pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError
     row.map(|mut row| row.id()).transpose()
 }
 
-/// When the first of the oldest messages that are done was done. Later ones that were done before are
-/// found when these have gone: looking at all would be a scan for each time the mailbox wakes.
-pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
-    let sql = "SELECT min(done_at) FROM \
-               (SELECT done_at FROM outbox WHERE done_at IS NOT NULL ORDER BY id LIMIT 100)";
+/// When the first of the oldest messages was done; one that is not counts as done `now`. Later ones
+/// that were done before are found when these have gone: looking at all would be a scan for each time
+/// the mailbox wakes.
+pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
+    let sql = "SELECT min(coalesce(done_at, ?)) FROM \
+               (SELECT done_at FROM outbox ORDER BY id LIMIT 100)";
     store
-        .run(sql, &[])?
+        .run(sql, &[now.into()])?
         .pop()
         .map_or(Ok(None), |mut row| row.opt_int())
 }
@@ -317,7 +312,7 @@ pub(super) fn delete(
 
 /// Deletes everything this device sent.
 pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
-    for table in ["outbox", "parts", "keys", "jobs", "receipts"] {
+    for table in ["outbox", "parts", "groups", "keys", "jobs"] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())

@@ -1,18 +1,21 @@
 //! Accepting a message from this device and handing it to the mailboxes it is addressed to.
 //!
-//! A message to a few devices is written down once, with what became of it. It is written down
+//! A message to a few devices is written down once, with what became of it; those that are settled at
+//! about the same time together, in one row. It is written down
 //! before anything leaves if it has an idempotency key, goes to more than [`PART`] devices, or has to
 //! wait behind one that has not reached its mailbox: then it is a job as well, and survives a crash.
 //! A message of which nothing is written was never answered; its sender repeats it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::gather::Gathered;
 use super::jobs::{SAFETY_DELAY, Work};
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
+use super::receipt_rows::Place;
 use super::sent::Withdrawal;
 use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame};
-use super::{job_rows, receipt_rows};
+use super::{group_rows, job_rows};
 use crate::delivery::Delivery;
 use crate::frame::ToDevice;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -27,11 +30,15 @@ use crate::trace::Trace;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) last_id: Option<MessageId>,
-    /// The number of the last receipt given out.
-    pub(super) last_receipt: i64,
+    /// The number of the last receipt given out, once it was asked for.
+    pub(super) last_receipt: Option<i64>,
+    /// The next receipts that the device has not seen, where more wait than go out at once.
+    pub(super) unseen: VecDeque<Place>,
     pub(super) bucket: Bucket,
     /// Publishes that are not answered.
     pub(super) publishing: BTreeMap<MessageId, Publishing>,
+    /// Publishes that are settled and not answered: they are to be written down together.
+    pub(super) gathered: Gathered,
     /// Calls to deliver that are under way, by device.
     pub(super) calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
@@ -76,13 +83,8 @@ pub enum Published {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_outbox(&mut self, now: Now) -> Result<(), StoreError> {
-        let span = receipt_rows::span(&self.store)?;
-        let noted = self
-            .account
-            .as_ref()
-            .map_or(0, |account| account.last_receipt);
-        self.outbox.last_id = outbox_rows::newest(&self.store)?;
-        self.outbox.last_receipt = span.map_or(0, |(_, _, last)| last).max(noted);
+        self.outbox.last_id =
+            outbox_rows::newest(&self.store)?.max(group_rows::newest(&self.store)?);
         self.outbox.opened_with = self.outbox.last_id;
         self.open_jobs(now)
     }
@@ -182,19 +184,7 @@ impl<S: Store> Mailbox<S> {
         }
         if many {
             self.wait_in_line(id, &deliveries);
-            let Message {
-                to,
-                sent_at: accepted_at,
-                expires_at,
-                ..
-            } = message;
-            return Ok(Published::Answer(Trace {
-                id,
-                to,
-                accepted_at,
-                expires_at,
-                deliveries,
-            }));
+            return Ok(Published::Answer(Trace::of(message, deliveries)));
         }
         let stored = behind || key.is_some();
         let frames = frame.into_iter().collect();
@@ -291,10 +281,13 @@ impl<S: Store> Mailbox<S> {
     /// Forgets everything this device sent, also what is not answered.
     pub(super) fn forget_outbox(&mut self) -> Result<(), StoreError> {
         outbox_rows::delete_all(&self.store)?;
-        for id in std::mem::take(&mut self.outbox.publishing).into_keys() {
+        let publishing = std::mem::take(&mut self.outbox.publishing).into_keys();
+        let gathered = self.outbox.gathered.take().into_iter();
+        for id in publishing.chain(gathered.map(|gathered| gathered.message.id)) {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
             self.effects.push(Effect::Published(id, Err(problem)));
         }
+        self.outbox.unseen.clear();
         self.outbox.waiting.clear();
         self.outbox.passed.clear();
         self.outbox.work = None;

@@ -1,12 +1,14 @@
 //! What became of messages that this device sent: recorded in their rows, and reported to the device.
 //!
 //! A last state is recorded once; whoever brings it again is told that it is known. Each that the
-//! publish's own answer did not carry becomes a receipt, which stays until the device has seen it.
+//! publish's own answer did not carry becomes a receipt: a number that stands with the delivery. What the
+//! device has seen is a number, too, kept with the connection and written down now and then.
 
 use std::collections::BTreeMap;
 
+use super::link::Receipts;
 use super::outbox_rows::{self, Sent};
-use super::receipt_rows;
+use super::receipt_rows::{self, Place};
 use super::{Effect, Failure, Mailbox};
 use crate::call::Settled;
 use crate::delivery::Delivery;
@@ -17,7 +19,13 @@ use crate::store::{Store, StoreError};
 use crate::time::Now;
 
 /// How many receipts may be on their way to a device that comes back to a pile of them.
-const WINDOW: u32 = 500;
+const WINDOW: usize = 500;
+
+/// How many of such a pile are remembered by their place; for more it is gone through again.
+const PILE: usize = 20_000;
+
+/// Which receipts were seen is written down once so many were sent, at the latest.
+const NOTED_AFTER: u32 = 100;
 
 impl<S: Store> Mailbox<S> {
     /// An addressed mailbox reports deliveries that were settled. Those of messages that this mailbox
@@ -86,10 +94,11 @@ impl<S: Store> Mailbox<S> {
     fn record_sent(
         &mut self,
         sent: Sent,
-        updates: Vec<Delivery>,
+        mut updates: Vec<Delivery>,
         now: Now,
     ) -> Result<(), StoreError> {
         let id = sent.id;
+        self.number(&mut updates, now)?;
         let (changed, done) = match sent.deliveries {
             Some(mut deliveries) => {
                 let changed = replace_all(&mut deliveries, updates);
@@ -104,8 +113,8 @@ impl<S: Store> Mailbox<S> {
         for delivery in &changed {
             self.leave_line(id, &delivery.device);
         }
-        for delivery in changed.iter().filter(|delivery| delivery.state.is_last()) {
-            self.give_receipt(id, delivery, now)?;
+        for delivery in &changed {
+            self.send_receipt(id, delivery);
         }
         if done && !changed.is_empty() {
             self.effects.push(Effect::Settled(id));
@@ -161,74 +170,151 @@ impl<S: Store> Mailbox<S> {
                 states,
                 open,
                 done.then_some(now.at),
+                outbox_rows::last_receipt(&changed),
             )?;
         }
         Ok((changed, done))
     }
 
-    pub(super) fn give_receipt(
+    /// The number of the last receipt given out. It is looked for once a life, when it is needed.
+    fn last_receipt(&mut self) -> Result<i64, StoreError> {
+        if let Some(last) = self.outbox.last_receipt {
+            return Ok(last);
+        }
+        let account = self.account.as_ref();
+        let from = account.and_then(|account| account.unseen_from);
+        let noted = account.map(|account| account.last_receipt.max(account.receipts_seen));
+        let sent = self.link.as_ref().map(|link| link.receipts.sent);
+        let last = receipt_rows::last(&self.store, from)?;
+        let last = last.max(noted).max(sent).unwrap_or(0);
+        self.outbox.last_receipt = Some(last);
+        Ok(last)
+    }
+
+    /// Numbers a receipt. Numbers must grow also when all earlier receipts are gone and the mailbox has
+    /// slept: the clock sees to that without a row that counts.
+    fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
+        let seq = (self.last_receipt()? + 1).max(now.at);
+        self.outbox.last_receipt = Some(seq);
+        Ok(seq)
+    }
+
+    /// Numbers a receipt for each delivery that is in a last state. They have to be written down, then
+    /// sent.
+    pub(super) fn number(
         &mut self,
-        id: MessageId,
-        delivery: &Delivery,
+        deliveries: &mut [Delivery],
         now: Now,
     ) -> Result<(), StoreError> {
-        // Numbers must grow also when all earlier receipts are gone and the mailbox has slept: the
-        // clock sees to that without a row that counts.
-        let seq = (self.outbox.last_receipt + 1).max(now.at);
-        self.outbox.last_receipt = seq;
-        let receipt = Receipt {
-            seq,
-            id,
-            device: delivery.device.clone(),
-            state: delivery.state,
-            at: delivery.at,
-            reply: delivery.reply.clone(),
-            reason: delivery.reason.clone(),
-        };
-        receipt_rows::insert(&self.store, &receipt, now.at)?;
-        self.wake_by(self.clean_up_at(now.at));
-        // A pile that is not through goes first, or `receipts_seen` would cover what was never sent.
-        if self
-            .link
-            .as_ref()
-            .is_some_and(|link| link.receipts_paused_at.is_none())
-        {
-            self.send_receipt(&receipt);
+        for delivery in deliveries {
+            delivery.receipt = match delivery.state.is_last() {
+                true => Some(self.next_receipt(now)?),
+                false => None,
+            };
         }
         Ok(())
     }
 
-    fn send_receipt(&mut self, receipt: &Receipt) {
-        if let Some(connection) = self.link.as_ref().map(|link| link.id) {
-            let frame = ToDevice::Receipt(receipt).to_json();
+    /// Sends the receipt of a delivery if it has one and the device is there. A pile that is not through
+    /// goes first, or `receipts_seen` would cover what was never sent.
+    pub(super) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
+        let free = self.link.as_ref().is_some_and(|link| !link.receipts.paused);
+        if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
+            self.put_receipt(&receipt);
+        }
+    }
+
+    fn put_receipt(&mut self, receipt: &Receipt) {
+        if let Some(link) = self.link.as_mut() {
+            link.receipts.sent = receipt.seq;
+            link.receipts.unnoted += 1;
+            link.changed = true;
+            let (connection, frame) = (link.id, ToDevice::Receipt(receipt).to_json());
             self.effects.push(Effect::Send { connection, frame });
         }
     }
 
-    /// Sends the receipts after `seq` that the device has not seen, at most [`WINDOW`] of them. More go
-    /// out when it has seen these.
-    pub(super) fn send_receipts_after(&mut self, seq: i64) -> Result<(), StoreError> {
-        let unseen = receipt_rows::after(&self.store, seq, WINDOW)?;
-        unseen.iter().for_each(|receipt| self.send_receipt(receipt));
-        let full = unseen.len() >= WINDOW as usize;
+    /// Sends the receipts that the device has not seen and that were not sent over this connection, at
+    /// most [`WINDOW`] of them. More go out when it has seen these.
+    pub(super) fn send_receipts(&mut self) -> Result<(), StoreError> {
+        let Some(mut after) = self.link.as_ref().map(|link| link.receipts.sent) else {
+            return Ok(());
+        };
+        let (mut room, mut all) = (WINDOW, false);
+        while room > 0 && !(all && self.outbox.unseen.is_empty()) {
+            if self.outbox.unseen.is_empty() {
+                let from = self
+                    .account
+                    .as_ref()
+                    .and_then(|account| account.unseen_from);
+                self.outbox.unseen = receipt_rows::unseen(&self.store, from, after, PILE)?;
+                all = self.outbox.unseen.len() < PILE;
+            }
+            let count = room.min(self.outbox.unseen.len());
+            let places: Vec<Place> = self.outbox.unseen.drain(..count).collect();
+            for receipt in receipt_rows::load(&self.store, &places)? {
+                self.put_receipt(&receipt);
+            }
+            after = places.last().map_or(after, |place| place.seq);
+            room -= count;
+        }
         if let Some(link) = self.link.as_mut() {
-            let paused_at = unseen.last().filter(|_| full).map(|receipt| receipt.seq);
-            link.changed |= link.receipts_paused_at != paused_at;
-            link.receipts_paused_at = paused_at;
+            let paused = room == 0;
+            link.changed |= link.receipts.paused != paused;
+            (link.receipts.paused, link.receipts.sent) = (paused, after);
         }
         Ok(())
     }
 
     /// The device has seen all receipts up to `seq`.
     pub(super) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
-        let paused_at = self.link.as_ref().and_then(|link| link.receipts_paused_at);
+        let Some(link) = self.link.as_mut() else {
+            return Ok(());
+        };
         // What was not sent was not seen, whatever the device says.
-        let seq = paused_at.map_or(seq, |paused_at| seq.min(paused_at));
-        receipt_rows::delete(&self.store, seq)?;
-        match paused_at {
-            Some(paused_at) if seq == paused_at => self.send_receipts_after(seq),
-            _ => Ok(()),
+        let seq = seq.min(link.receipts.sent);
+        if seq <= link.receipts.seen {
+            return Ok(());
         }
+        link.receipts.seen = seq;
+        link.changed = true;
+        let Receipts {
+            sent,
+            paused,
+            unnoted,
+            ..
+        } = link.receipts;
+        if unnoted >= NOTED_AFTER {
+            self.note_receipts()?;
+        }
+        if paused && seq == sent {
+            self.send_receipts()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes down which receipts the device has seen.
+    pub(super) fn note_receipts(&mut self) -> Result<(), StoreError> {
+        let Some(account) = self.account.as_mut() else {
+            return Ok(());
+        };
+        account.last_receipt = account
+            .last_receipt
+            .max(self.outbox.last_receipt.unwrap_or(0));
+        if let Some(link) = self.link.as_mut() {
+            let seen = link.receipts.seen.max(account.receipts_seen);
+            account.receipts_seen = seen;
+            link.changed |= link.receipts.unnoted > 0;
+            link.receipts.unnoted = 0;
+            let unseen = receipt_rows::first_unseen(&self.store, account.unseen_from, seen)?;
+            // A message that is not written down yet may get a receipt, too.
+            let unwritten = self.outbox.publishing.keys().next().copied();
+            let gathered = self.outbox.gathered.first();
+            let from = [unseen, unwritten, gathered].into_iter().flatten().min();
+            account.unseen_from = from.or(self.outbox.last_id).max(account.unseen_from);
+        }
+        account.save(&self.store)
     }
 }
 

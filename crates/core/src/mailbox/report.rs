@@ -68,8 +68,12 @@ impl<S: Store> Mailbox<S> {
             pending.calling += 1;
         }
         if pending.calling > 0 {
-            // Nothing else would wake a mailbox that fails before the answer.
-            self.wake_by(now.at + SAFETY_DELAY);
+            // A mailbox that fails before the answer has to wake some time. An alarm that is set for
+            // the message's attempt will do: moving it would cost a row a message.
+            let soon = now.at + LONGEST_PAUSE;
+            if self.alarm.is_none_or(|alarm| alarm > soon) {
+                self.wake_by(now.at + SAFETY_DELAY);
+            }
             let (errand, call) = (Errand::Report, Call::Receipts { settled });
             self.effects.push(Effect::Call {
                 to: sender.clone(),

@@ -1,11 +1,11 @@
-//! What was kept long enough goes: traces, their idempotency keys, and receipts nobody fetched.
+//! What was kept long enough goes: traces with their idempotency keys and receipts.
 //!
 //! In batches, and not at every message's own hour: an alarm costs a row, so one serves all that
 //! became due in a sixteenth of the retention time, at most an hour.
 
 use super::Mailbox;
 use super::jobs::{FIRST_RETRY, SAFETY_DELAY};
-use super::{job_rows, outbox_rows, receipt_rows};
+use super::{group_rows, job_rows, outbox_rows};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -31,7 +31,7 @@ impl<S: Store> Mailbox<S> {
     /// Deletes what was kept long enough.
     pub(super) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self
-            .oldest()?
+            .oldest(now)?
             .is_some_and(|at| self.clean_up_at(at) <= now.at);
         if !due {
             return Ok(());
@@ -41,12 +41,9 @@ impl<S: Store> Mailbox<S> {
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
         }
-        let unseen = receipt_rows::until(&self.store, until, BATCH)?;
-        if let Some(seq) = unseen {
-            receipt_rows::delete(&self.store, seq)?;
-        }
-        let more = done.len() >= BATCH as usize || unseen.is_some();
-        if more && self.oldest()?.is_some_and(|at| at <= until) {
+        let groups = group_rows::delete_done(&self.store, until, BATCH)?;
+        let more = done.len().max(groups) >= BATCH as usize;
+        if more && self.oldest(now)?.is_some_and(|at| at <= until) {
             self.wake_by(now.at);
         } else {
             self.outbox.cleaned_at = now.at;
@@ -54,13 +51,11 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// The time of the oldest row that has to go one day.
-    fn oldest(&self) -> Result<Option<Millis>, StoreError> {
-        let receipt = receipt_rows::span(&self.store)?.map(|(_, at, _)| at);
-        Ok(outbox_rows::oldest(&self.store)?
-            .into_iter()
-            .chain(receipt)
-            .min())
+    /// From when on the first row counts as kept.
+    fn oldest(&self, now: Now) -> Result<Option<Millis>, StoreError> {
+        let alone = outbox_rows::oldest(&self.store, now.at)?;
+        let grouped = group_rows::oldest(&self.store)?;
+        Ok(alone.into_iter().chain(grouped).min())
     }
 
     /// When the outbox has something to do: a job, or something to clean up.
@@ -84,7 +79,7 @@ impl<S: Store> Mailbox<S> {
                 due_at
             }
         });
-        let clean_up = self.oldest()?.map(|at| self.clean_up_at(at));
+        let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
         Ok(jobs.chain(clean_up).min())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::group_rows::{self, Newest};
 use super::outbox_rows;
 use super::{Effect, Errand, Failure, Mailbox};
 use crate::call::{Call, Delivered};
@@ -14,6 +15,9 @@ use crate::trace::Trace;
 
 /// Up to so many mailboxes are asked where a delivery stands, and so many at a time to take one back.
 const AT_A_TIME: usize = 100;
+
+/// A list of messages ends once it has about so many bytes.
+const LIST_BYTES: usize = 1 << 20;
 
 /// A message that is being taken back.
 #[derive(Debug)]
@@ -58,7 +62,27 @@ impl<S: Store> Mailbox<S> {
         if self.device().is_none() {
             return Ok((Vec::new(), false));
         }
-        outbox_rows::list(&self.store, state, before, limit)
+        let states = state.map_or(-1, State::bit);
+        let (mut traces, mut size) = (Vec::new(), 0);
+        let mut groups = Newest::before(before, states);
+        let mut grouped = groups.next(&self.store)?;
+        let mut alone = outbox_rows::newest_before(&self.store, before, states)?;
+        while traces.len() < limit as usize && size < LIST_BYTES {
+            let id = |trace: &Option<Trace>| trace.as_ref().map(|trace| trace.id);
+            let trace = if id(&alone) > id(&grouped) {
+                let next = outbox_rows::newest_before(&self.store, id(&alone), states)?;
+                std::mem::replace(&mut alone, next)
+            } else {
+                let next = groups.next(&self.store)?;
+                std::mem::replace(&mut grouped, next)
+            };
+            let Some(trace) = trace else {
+                return Ok((traces, false));
+            };
+            size += trace.deliveries.iter().map(weight).sum::<usize>();
+            traces.push(trace);
+        }
+        Ok((traces, true))
     }
 
     /// Takes a message back wherever it is not in a last state.
@@ -128,7 +152,10 @@ impl<S: Store> Mailbox<S> {
     /// A message of this device, with all its deliveries.
     fn kept(&self, id: MessageId) -> Result<Trace, Failure> {
         let trace = match self.device() {
-            Some(_) => outbox_rows::trace(&self.store, id)?,
+            Some(_) => match outbox_rows::trace(&self.store, id)? {
+                Some(trace) => Some(trace),
+                None => group_rows::find(&self.store, id)?,
+            },
             None => None,
         };
         let unknown = || {
@@ -139,4 +166,9 @@ impl<S: Store> Mailbox<S> {
         };
         Ok(trace.ok_or_else(unknown)?)
     }
+}
+
+/// About how many bytes a delivery takes in a list.
+pub(super) fn weight(delivery: &Delivery) -> usize {
+    100 + delivery.reply.as_ref().map_or(0, |reply| reply.get().len())
 }

@@ -142,7 +142,9 @@ impl Desk {
     }
 
     pub(crate) fn closed(&mut self, connection: ConnectionId) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.closed(connection, now)).1
+        let effects = self.event(|mailbox, now| mailbox.closed(connection, now)).1;
+        self.attachments.clear();
+        effects
     }
 
     /// The alarm goes off.
@@ -239,7 +241,7 @@ impl Desk {
     /// How many rows each table has that has any.
     pub(crate) fn rows(&self) -> String {
         let tables = [
-            "account", "inbox", "outbox", "parts", "keys", "jobs", "receipts",
+            "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
         ];
         let count = |table: &str| {
             let mut rows = self
@@ -253,6 +255,21 @@ impl Desk {
         some.map(|(table, count)| format!("{table} {count}"))
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// How many rows were written so far.
+    pub(crate) fn writes(&self) -> u64 {
+        self.store.changes()
+    }
+
+    /// The numbers of all receipts that are kept, in the order of their rows, seen or not.
+    pub(crate) fn receipts(&self) -> Vec<i64> {
+        let numbers = "SELECT json_extract(value, '$.receipt') FROM outbox, json_each(deliveries) \
+            WHERE json_extract(value, '$.receipt') IS NOT NULL UNION ALL \
+            SELECT json_extract(value, '$.receipt') FROM parts, json_each(parts.deliveries) \
+            WHERE json_extract(value, '$.receipt') IS NOT NULL";
+        let rows = self.store.run(numbers, &[]).unwrap();
+        rows.into_iter().map(|mut row| row.int().unwrap()).collect()
     }
 
     /// The only column of the only row of a query.

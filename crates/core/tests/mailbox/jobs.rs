@@ -31,7 +31,8 @@ fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
         ["settled"],
         "the publish's answer did not carry it: there is a receipt"
     );
-    assert_eq!(desk.rows(), "account 1, outbox 1, receipts 1");
+    assert_eq!(desk.rows(), "account 1, outbox 1");
+    assert_eq!(desk.receipts().len(), 1);
 }
 
 #[test]
@@ -70,11 +71,7 @@ fn a_delivery_that_its_own_mailbox_reports_leaves_the_line() {
     let (_, effects) = desk.publish(&["a"], WAIT, "y").unwrap();
     assert_eq!(effects, ["a: deliver, wait 1000"]);
     desk.at(1_000).ring();
-    assert_eq!(
-        desk.rows(),
-        "account 1, outbox 1, receipts 1",
-        "the job is done"
-    );
+    assert_eq!(desk.rows(), "account 1, outbox 1", "the job is done");
 }
 
 #[test]
@@ -134,7 +131,8 @@ fn a_large_tag_is_passed_through_part_by_part_to_its_end() {
     }
     assert_eq!(desk.calls.len(), 150);
     assert!(desk.calls.iter().all(|(_, message)| message.id == id));
-    assert_eq!(desk.rows(), "account 1, outbox 1, parts 2, receipts 150");
+    assert_eq!(desk.rows(), "account 1, outbox 1, parts 2");
+    assert_eq!(desk.receipts().len(), 150);
     assert_eq!(desk.query("SELECT open FROM outbox").int().unwrap(), 0);
     assert!(
         desk.query("SELECT done_at FROM outbox")

@@ -13,6 +13,7 @@ mod cancel;
 mod desk;
 mod ends;
 mod fast_path;
+mod gather;
 mod jobs;
 mod poll;
 mod properties;

@@ -25,7 +25,7 @@ fn a_last_state_becomes_a_receipt_and_goes_out() {
     );
     let last = desk.report(id, delivery("b", State::Expired)).unwrap();
     assert_eq!(last, ["1 <- receipt b expired", "settled"]);
-    assert_eq!(desk.rows(), "account 1, outbox 1, receipts 2");
+    assert_eq!(desk.receipts(), [START, START + 1]);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn the_same_report_again_gives_no_second_receipt() {
         desk.report(id, delivery("a", State::Delivered)).unwrap(),
         [""; 0]
     );
-    assert_eq!(desk.rows(), "account 1, outbox 1, receipts 1");
+    assert_eq!(desk.receipts(), [START]);
 }
 
 #[test]
@@ -66,13 +66,16 @@ fn a_receipt_comes_again_until_it_is_seen() {
         3,
         &format!(r#"{{"type":"receipts_seen","seq":{}}}"#, START + 1),
     );
-    assert_eq!(desk.rows(), "account 1, outbox 1");
+    assert_eq!(
+        desk.connect(4),
+        ["3 closes with 4409", "4 <- welcome, 0 held"]
+    );
 }
 
 #[test]
 fn numbers_grow_also_when_all_receipts_are_seen_and_the_mailbox_slept() {
     let mut desk = Desk::new();
-    let seq = |desk: &Desk| desk.query("SELECT max(seq) FROM receipts").int().unwrap();
+    let seq = |desk: &Desk| desk.receipts().into_iter().max().unwrap();
     let id = held(&mut desk, &["a", "b", "c"]);
     desk.connect(1);
     desk.at(1_000)
@@ -97,4 +100,127 @@ fn a_report_of_a_message_that_is_not_known_is_taken_and_forgotten() {
         [""; 0]
     );
     assert_eq!(desk.rows(), "account 1");
+}
+
+/// `devices` messages, each delivered, while the sender is away.
+fn pile(desk: &mut Desk, devices: u32) {
+    for n in 0..devices {
+        let name = format!("d{n}");
+        let id = held(desk, &[&name]);
+        desk.report(id, delivery(&name, State::Delivered)).unwrap();
+    }
+}
+
+fn seen(desk: &mut Desk, connection: u32, seq: i64) -> Vec<String> {
+    desk.frame(
+        connection,
+        &format!(r#"{{"type":"receipts_seen","seq":{seq}}}"#),
+    )
+}
+
+#[test]
+fn a_receipt_costs_no_row_of_its_own_and_neither_does_its_being_seen() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    let id = held(&mut desk, &["a"]);
+    let writes = |desk: &Desk| desk.writes();
+    let before = writes(&desk);
+    desk.report(id, delivery("a", State::Delivered)).unwrap();
+    assert_eq!(writes(&desk) - before, 1, "state and receipt together");
+    let seq = desk.receipts()[0];
+    assert_eq!(seen(&mut desk, 1, seq), [""; 0]);
+    assert_eq!(writes(&desk) - before, 1);
+    desk.sleep();
+    desk.closed(1);
+    assert_eq!(writes(&desk) - before, 2, "one when the connection ends");
+    assert_eq!(desk.connect(2), ["2 <- welcome, 0 held"]);
+}
+
+#[test]
+fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
+    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
+    pile(&mut desk, 1_200);
+    let numbers = desk.receipts();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    assert_eq!(desk.connect(1).len(), 1 + 500);
+    assert_eq!(seen(&mut desk, 1, numbers[498]), [""; 0], "one is missing");
+    assert_eq!(
+        seen(&mut desk, 1, numbers[1_199]).len(),
+        500,
+        "what was not sent was not seen"
+    );
+    // What comes meanwhile waits behind the pile.
+    let late = held(&mut desk, &["late"]);
+    assert_eq!(
+        desk.report(late, delivery("late", State::Expired)).unwrap(),
+        ["settled"]
+    );
+    desk.sleep();
+    let rest = seen(&mut desk, 1, numbers[999]);
+    assert_eq!(rest.len(), 201);
+    assert_eq!(rest[200], "1 <- receipt late expired");
+    let last = *desk.receipts().last().unwrap();
+    seen(&mut desk, 1, last);
+    desk.closed(1);
+    assert_eq!(desk.connect(2), ["2 <- welcome, 0 held"]);
+}
+
+#[test]
+fn the_receipts_of_tags_small_and_large_come_in_order() {
+    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
+    let names: Vec<String> = (0..150).map(|n| format!("d{n:03}")).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (large, _) = desk.publish(&all, &[], "x").unwrap();
+    desk.ring();
+    for name in &names {
+        desk.returned(name, large, known(name, State::Held));
+    }
+    let small = held(&mut desk, &["a", "b"]);
+    for (id, name) in [(large, "d149"), (small, "b"), (large, "d000"), (small, "a")] {
+        desk.report(id, delivery(name, State::Delivered)).unwrap();
+    }
+    let frames = desk.connect(1);
+    let devices: Vec<&str> = frames[1..].iter().map(|frame| &frame[13..]).collect();
+    assert_eq!(
+        devices,
+        [
+            "d149 delivered",
+            "b delivered",
+            "d000 delivered",
+            "a delivered"
+        ]
+    );
+}
+
+#[test]
+fn of_receipts_that_were_seen_only_the_last_come_again_after_a_crash() {
+    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
+    desk.connect(1);
+    for _ in 0..250 {
+        pile(&mut desk, 1);
+        let last = *desk.receipts().last().unwrap();
+        seen(&mut desk, 1, last);
+        desk.sleep();
+    }
+    desk.crash();
+    assert_eq!(desk.connect(2).len(), 1 + 50);
+}
+
+#[test]
+fn a_message_that_is_still_open_has_its_receipt_found_when_later_ones_were_seen() {
+    let mut desk = Desk::new();
+    let first = held(&mut desk, &["slow"]);
+    desk.connect(1);
+    pile(&mut desk, 3);
+    let last = *desk.receipts().last().unwrap();
+    seen(&mut desk, 1, last);
+    desk.closed(1);
+    desk.sleep();
+    desk.report(first, delivery("slow", State::Delivered))
+        .unwrap();
+    desk.sleep();
+    assert_eq!(
+        desk.connect(2),
+        ["2 <- welcome, 0 held", "2 <- receipt slow delivered"]
+    );
 }

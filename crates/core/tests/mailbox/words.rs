@@ -51,6 +51,7 @@ pub(crate) fn words(effect: &Effect) -> String {
         Effect::Ready => "ready".to_owned(),
         Effect::Resolve(_) => "resolve".to_owned(),
         Effect::Alarm(at) => format!("alarm {}", at - START),
+        Effect::Tick(at) => format!("tick {}", at - START),
         Effect::Attach { .. } => "attach".to_owned(),
     }
 }

@@ -122,7 +122,6 @@ impl Ledger {
                 .map(|at| ("a job", (*at).max(then + LONGEST_PAUSE))),
         );
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
-        let kept = kept.chain(tables.receipts.values().map(|(at, _)| *at));
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {
             (

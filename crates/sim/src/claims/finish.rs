@@ -20,10 +20,15 @@ impl Ledger {
             claim("every job ends", job.is_none(), || {
                 format!("device {device} has the job {job:?}")
             })?;
-            let receipt = tables.receipts.iter().next();
-            claim("every receipt arrives", receipt.is_none(), || {
-                format!("device {device} keeps {receipt:?}")
-            })?;
+            for (seq, (id, to)) in &tables.receipts {
+                let void = self.messages.get(id).is_none_or(|message| message.void);
+                let track = self.deliveries.get(&(*id, *to));
+                claim(
+                    "every receipt arrives",
+                    void || track.is_some_and(|track| track.reported),
+                    || format!("device {device} keeps receipt {seq} of {id}: {track:?}"),
+                )?;
+            }
         }
         Ok(())
     }

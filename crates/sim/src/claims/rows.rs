@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use tagpost_core::delivery::Delivery;
-use tagpost_core::frame::Receipt;
 use tagpost_core::id::MessageId;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
+use tagpost_core::trace::Trace;
 
 use super::{Checked, Ledger, broken, claim};
 use crate::store::Sqlite;
@@ -25,8 +25,8 @@ pub(super) struct Tables {
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
     /// When each job is due.
     pub(super) jobs: BTreeMap<MessageId, Millis>,
-    /// When each receipt came, and its text.
-    pub(super) receipts: BTreeMap<i64, (Millis, String)>,
+    /// Whose receipt each number is.
+    pub(super) receipts: BTreeMap<i64, (MessageId, usize)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,8 @@ pub(super) struct Account {
     pub(super) created_at: Millis,
     pub(super) revocations: u32,
     pub(super) revoked_at: Millis,
+    /// The last receipt that the device is known to have seen.
+    pub(super) receipts_seen: i64,
 }
 
 #[derive(Debug)]
@@ -69,11 +71,8 @@ impl Ledger {
         if written.account {
             self.read_account(place, store)?;
         }
-        if written.outbox {
+        if written.outbox || written.groups {
             self.read_outbox(place, store, now)?;
-        }
-        if written.receipts {
-            self.read_receipts(place, store, now)?;
         }
         if written.jobs {
             let read = |mut row: Row| Ok((row.id()?, row.int()?));
@@ -93,11 +92,12 @@ impl Ledger {
                 created_at: row.int()?,
                 revocations: row.count()?,
                 revoked_at: row.int()?,
+                receipts_seen: row.int()?,
             })
         };
         let account = all(
             store,
-            "SELECT created_at, revocations, revoked_at FROM account",
+            "SELECT created_at, revocations, revoked_at, receipts_seen FROM account",
             read,
         )?
         .pop();
@@ -113,6 +113,26 @@ impl Ledger {
                 message.void = true;
             }
             self.keys.retain(|(sender, _), _| *sender != place);
+        }
+        self.what_is_seen_was_seen(place)
+    }
+
+    /// Receipts that are noted as seen have reached their device, and it has said so.
+    fn what_is_seen_was_seen(&self, place: usize) -> Checked {
+        let tables = &self.tables[place];
+        let noted = tables.account.map_or(0, |account| account.receipts_seen);
+        let said = self.seen.get(&place).copied().unwrap_or(0);
+        claim("what counts as seen was seen", noted <= said, || {
+            format!("device {place} has seen {said}, and {noted} is noted")
+        })?;
+        for (seq, receipt) in tables.receipts.range(..=noted) {
+            let void = self.messages.get(&receipt.0).is_none_or(|it| it.void);
+            let track = self.deliveries.get(receipt);
+            claim(
+                "a receipt stays until it is seen",
+                void || track.is_some_and(|track| track.reported),
+                || format!("receipt {seq} of device {place}: {track:?}"),
+            )?;
         }
         Ok(())
     }
@@ -201,6 +221,10 @@ impl Ledger {
                 },
             ))
         };
+        let tables = &self.tables[place];
+        let seen = tables.account.map_or(0, |account| account.receipts_seen);
+        let last = tables.receipts.last_key_value();
+        let last = last.map_or(seen, |(last, _)| (*last).max(seen));
         let mut rows = BTreeMap::new();
         for (id, expires_at, open, states, mut row) in all(store, sql, read)? {
             if row.texts.is_empty() {
@@ -215,19 +239,32 @@ impl Ledger {
             let known = self.tables[place].outbox.get(&id);
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
                 self.accepted(place, id)?;
-                let message = self.messages.entry(id).or_default();
-                (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
-                message.now_or_never = expires_at <= row.accepted_at;
-                self.read_deliveries(id, &row, open, states)?;
+                self.is_sent(place, id, expires_at, row.accepted_at);
+                self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
             }
             rows.insert(id, row);
+        }
+        for (id, row) in self.read_groups(place, store)? {
+            claim(
+                "a sent message has one row",
+                rows.insert(id, row).is_none(),
+                || id.to_string(),
+            )?;
         }
         let before = std::mem::replace(&mut self.tables[place].outbox, rows);
         for (id, row) in before {
             if self.tables[place].outbox.contains_key(&id) {
                 continue;
             }
+            let receipts = &mut self.tables[place].receipts;
+            receipts.retain(|_, (of, device)| {
+                if *of == id {
+                    let track = self.deliveries.entry((id, *device)).or_default();
+                    track.lapsed = true;
+                }
+                *of != id
+            });
             let kept = row.done_at.is_some_and(|at| at + self.retention() <= now);
             let free = self
                 .messages
@@ -242,12 +279,68 @@ impl Ledger {
         Ok(())
     }
 
+    /// The messages in `groups`: all settled, each row summed up, nothing ever changed.
+    fn read_groups(
+        &mut self,
+        place: usize,
+        store: &Sqlite,
+    ) -> Checked<Vec<(MessageId, OutboxRow)>> {
+        let sql = "SELECT first, last, states, done_at, messages FROM groups";
+        let read = |mut row: Row| {
+            let (first, last) = (row.id()?, row.id()?);
+            Ok((first, last, row.int()?, row.int()?, row.text()?))
+        };
+        let mut rows = Vec::new();
+        for (first, last, states, done_at, text) in all(store, sql, read)? {
+            let traces: Vec<Trace> = serde_json::from_str(&text).map_err(broken)?;
+            let deliveries = traces.iter().flat_map(|trace| &trace.deliveries);
+            let exact = deliveries.fold(0, |bits, delivery| bits | delivery.state.bit());
+            let ids: Vec<MessageId> = traces.iter().map(|trace| trace.id).collect();
+            let holds = (ids.first(), ids.last()) == (Some(&first), Some(&last))
+                && ids.is_sorted_by(|a, b| a < b)
+                && first.time().div_euclid(1000) == last.time().div_euclid(1000)
+                && states == exact
+                && traces.iter().all(Trace::is_settled);
+            claim("a group sums up its messages", holds, || text.clone())?;
+            for trace in traces {
+                let row = OutboxRow {
+                    texts: vec![serde_json::to_string(&trace.deliveries).map_err(broken)?],
+                    done_at: Some(done_at),
+                    accepted_at: trace.accepted_at,
+                    key: None,
+                };
+                let known = self.tables[place].outbox.get(&trace.id);
+                let same =
+                    |known: &OutboxRow| known.texts == row.texts && known.done_at == row.done_at;
+                claim("a group never changes", known.is_none_or(same), || {
+                    format!("{known:?}, then {row:?}")
+                })?;
+                if known.is_none() {
+                    self.is_sent(place, trace.id, trace.expires_at, row.accepted_at);
+                    let states = trace.deliveries.iter();
+                    let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
+                    self.read_deliveries(trace.id, &row, 0, states, 0)?;
+                }
+                rows.push((trace.id, row));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A message is in a row of its sender.
+    fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis, accepted_at: Millis) {
+        let message = self.messages.entry(id).or_default();
+        (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
+        message.now_or_never = expires_at <= accepted_at;
+    }
+
     fn read_deliveries(
         &mut self,
         id: MessageId,
         row: &OutboxRow,
         open: u32,
         states: i64,
+        last: i64,
     ) -> Checked {
         let mut devices = Vec::new();
         let (mut still_open, mut exact) = (0, 0);
@@ -261,6 +354,9 @@ impl Ledger {
                     self.ended(id, device, &delivery)?;
                 } else {
                     still_open += 1;
+                }
+                if let Some(seq) = delivery.receipt {
+                    self.keep_receipt(seq, id, device, last)?;
                 }
             }
         }
@@ -282,6 +378,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// `last` is the last number before this event.
+    fn keep_receipt(&mut self, seq: i64, id: MessageId, device: usize, last: i64) -> Checked {
+        let sender = self.messages.get(&id).map_or(0, |message| message.sender);
+        let known = self.tables[sender].receipts.insert(seq, (id, device));
+        claim(
+            "receipts are numbered upwards, each once",
+            known.map_or(seq > last, |known| known == (id, device)),
+            || format!("{seq} after {last}: {known:?}, then {id} to device {device}"),
+        )
+    }
+
     fn keep_key(&mut self, sender: usize, id: MessageId, row: &OutboxRow) -> Checked {
         let key = row
             .key
@@ -298,36 +405,6 @@ impl Ledger {
             !kept,
             || format!("key {key}: {known:?}, then {id}"),
         )
-    }
-
-    fn read_receipts(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let read = |mut row: Row| Ok((row.int()?, (row.int()?, row.text()?)));
-        let rows: BTreeMap<_, _> = all(store, "SELECT seq, at, receipt FROM receipts", read)?
-            .into_iter()
-            .collect();
-        let before = std::mem::replace(&mut self.tables[place].receipts, rows);
-        let seen = self.seen.get(&place).copied();
-        for (seq, (at, text)) in before {
-            if self.tables[place].receipts.contains_key(&seq) {
-                continue;
-            }
-            let receipt: Receipt = serde_json::from_str(&text).map_err(broken)?;
-            let device = self.places[&receipt.device];
-            let lapsed = at + self.retention() <= now;
-            let void = self
-                .messages
-                .get(&receipt.id)
-                .is_none_or(|message| message.void);
-            let track = self.deliveries.entry((receipt.id, device)).or_default();
-            track.lapsed |= lapsed;
-            let fetched = track.reported && seen.is_some_and(|seen| seen >= seq);
-            claim(
-                "a receipt stays until it is seen",
-                lapsed || void || fetched,
-                || text.clone(),
-            )?;
-        }
-        Ok(())
     }
 
     pub(super) fn retention(&self) -> Millis {

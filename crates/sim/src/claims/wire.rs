@@ -164,6 +164,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// A receipt leaves a sender's mailbox.
+    pub(crate) fn receipt_sent(&self, sender: usize, receipt: &Receipt) -> Checked {
+        let account = self.tables[sender].account;
+        claim(
+            "a receipt that is noted as seen does not come again",
+            account.is_none_or(|account| account.receipts_seen < receipt.seq),
+            || format!("{receipt:?}: {account:?}"),
+        )
+    }
+
     /// A receipt reaches a device; `last` is the receipt before it on the same connection.
     pub(crate) fn receipt_arrived(
         &mut self,

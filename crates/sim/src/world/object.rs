@@ -47,6 +47,8 @@ pub(super) struct Object {
     pub(super) waiting: Waiting,
     /// Calls of its own under way.
     pub(super) calls_out: u32,
+    /// Timers of its own that run.
+    pub(super) ticks: u32,
     pub(super) lane: Lane,
     /// Its sockets that are not gone, oldest first.
     pub(super) sockets: Vec<ConnectionId>,
@@ -104,6 +106,7 @@ impl Object {
             doom: None,
             waiting: Waiting::default(),
             calls_out: 0,
+            ticks: 0,
             lane: Lane::default(),
             sockets: Vec::new(),
         }
@@ -111,7 +114,7 @@ impl Object {
 
     /// Whether it may sleep: nobody waits for it, and it waits for nobody.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.calls_out == 0 && self.lane.is_empty()
+        self.waiting.is_empty() && self.calls_out == 0 && self.ticks == 0 && self.lane.is_empty()
     }
 }
 
@@ -276,6 +279,12 @@ impl World<'_> {
                         self.after(RESOLVING, Event::Resolved { object, life });
                     }
                 }
+                Effect::Tick(at) => {
+                    let host = &mut self.objects[object];
+                    host.ticks += 1;
+                    let (at, life) = (at - host.skew, host.life);
+                    self.at(at, Event::Tick { object, life });
+                }
                 // Set when the event was committed.
                 Effect::Alarm(_) => {}
                 Effect::Delivered(id, delivered) => self.delivered(object, id, &delivered)?,
@@ -335,6 +344,7 @@ impl World<'_> {
         host.life += 1;
         host.losses += 1;
         host.calls_out = 0;
+        host.ticks = 0;
         host.lane.clear();
         let waiting = host.waiting.take_all();
         waiting.into_iter().for_each(|call| self.fail(call));

@@ -179,6 +179,9 @@ impl World<'_> {
         if let Said::Welcome(welcome) = &said {
             self.ledger.welcomed(object, connection, welcome.held)?;
         }
+        if let Said::Receipt(receipt) = &said {
+            self.ledger.receipt_sent(object, receipt)?;
+        }
         if let Said::Message(message) = &said {
             let host = &self.objects[object];
             let sent = Sent {

@@ -1,4 +1,4 @@
-//! Calls that waited for something, and go on: deliveries, traces, polls.
+//! Calls that waited for something, and go on: deliveries, traces, polls; and a mailbox's own timer.
 
 use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
@@ -39,6 +39,18 @@ impl World<'_> {
             Some(delivered) => self.answer_delivered(object, call, id, &delivered),
             None => self.failed(call),
         }
+    }
+
+    /// A timer of a mailbox ran out.
+    pub(super) fn tick(&mut self, object: usize, life: u32) -> Checked {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return Ok(());
+        }
+        host.ticks -= 1;
+        self.keep_awake(object);
+        self.event(object, |mailbox, now| mailbox.tick(now))
+            .map(drop)
     }
 
     /// Answers a trace, once the mailboxes that know more have been asked.

@@ -1,0 +1,113 @@
+//! Publishes that are settled when they are answered: those of about the same time are written down as
+//! one row, and only then answered.
+//!
+//! One that is alone is written and answered at once. While others of this device are under way it waits
+//! for them, but not long: a row is what costs, and a few milliseconds are not noticed.
+
+use super::publish::Publishing;
+use super::sent::weight;
+use super::{Effect, Mailbox};
+use super::{group_rows, outbox_rows};
+use crate::id::MessageId;
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::trace::Trace;
+
+/// Milliseconds that one waits for others. Timers are late at times: twice as many are to be expected.
+const PATIENCE: Millis = 10;
+
+/// So many do not wait for more.
+const MOST: usize = 256;
+
+/// So many bytes of deliveries, about, do not wait for more.
+const MOST_BYTES: usize = 500_000;
+
+/// Publishes that are settled and not written down.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    publishes: Vec<Publishing>,
+    bytes: usize,
+    /// A tick is to come.
+    ticking: bool,
+}
+
+impl Gathered {
+    pub(super) fn take(&mut self) -> Vec<Publishing> {
+        self.bytes = 0;
+        std::mem::take(&mut self.publishes)
+    }
+
+    /// The least id among them.
+    pub(super) fn first(&self) -> Option<MessageId> {
+        self.publishes.iter().map(|it| it.message.id).min()
+    }
+}
+
+impl<S: Store> Mailbox<S> {
+    /// A publish is settled and its messages' mailboxes are done with it.
+    pub(super) fn gather(&mut self, publishing: Publishing) {
+        let gathered = &mut self.outbox.gathered;
+        gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
+        gathered.publishes.push(publishing);
+    }
+
+    /// Writes down what has gathered, unless it pays to wait for more.
+    pub(super) fn write_or_wait(&mut self, now: Now) -> Result<(), StoreError> {
+        let gathered = &mut self.outbox.gathered;
+        if gathered.publishes.is_empty() {
+            return Ok(());
+        }
+        let enough = gathered.publishes.len() >= MOST || gathered.bytes >= MOST_BYTES;
+        if enough || self.outbox.publishing.is_empty() {
+            return self.write_gathered(now);
+        }
+        if !gathered.ticking {
+            gathered.ticking = true;
+            self.effects.push(Effect::Tick(now.at + PATIENCE));
+        }
+        Ok(())
+    }
+
+    /// The time that [`Effect::Tick`] named has come.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn tick(&mut self, now: Now) -> Result<(), StoreError> {
+        self.outbox.gathered.ticking = false;
+        self.write_gathered(now)
+    }
+
+    fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
+        let mut answers = Vec::new();
+        for mut publishing in self.outbox.gathered.take() {
+            let unheard = self.is_unheard(&publishing);
+            if unheard {
+                // Its receipts have to be kept, which takes a row of its own.
+                self.number(&mut publishing.deliveries, now)?;
+                let Publishing {
+                    message,
+                    deliveries,
+                    ..
+                } = &publishing;
+                outbox_rows::insert(&self.store, message, None, deliveries, Some(now.at))?;
+            }
+            let frames = publishing.frames;
+            answers.push((
+                Trace::of(publishing.message, publishing.deliveries),
+                frames,
+                unheard,
+            ));
+        }
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let heard = answers.iter().filter(|(_, _, unheard)| !unheard);
+        let heard = heard.map(|(trace, _, _)| trace).collect();
+        group_rows::insert(&self.store, heard, now.at)?;
+        self.wake_by(self.clean_up_at(now.at));
+        for (trace, frames, unheard) in answers {
+            self.tell(trace, &frames, unheard);
+        }
+        Ok(())
+    }
+}
