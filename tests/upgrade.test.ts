@@ -142,6 +142,8 @@ test.runIf(process.env.RECORD_STORAGE)("the sample of the present version is rec
   await attending.next("message");
   attending.ack(late, "late");
   await sending.next("receipt");
+  // What was seen is written down when the connection ends.
+  await sending.close();
 
   await doorbell!.send({ device: "kitchen-cam" }, "polled", long);
   await kitchen!.inbox();

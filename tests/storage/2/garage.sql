@@ -1,4 +1,4 @@
--- at 1795530534987
+-- at 1795530770660
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -65,4 +65,4 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 2, 'garage', 0, 1, 1795530532334, NULL, 0, 0, NULL);
+INSERT INTO account VALUES (1, 2, 'garage', 0, 1, 1795530768406, NULL, 0, 0, NULL);

@@ -1,4 +1,4 @@
--- at 1795530534986
+-- at 1795530770647
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -65,4 +65,4 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 2, 'hall-cam', 1795530526511, 0, 0, NULL, 0, 0, NULL);
+INSERT INTO account VALUES (1, 2, 'hall-cam', 1795530761843, 0, 0, NULL, 0, 0, NULL);

@@ -1,4 +1,4 @@
--- at 1795530534986
+-- at 1795530770652
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -65,7 +65,7 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 2, 'kitchen-cam', 1795530526511, 0, 0, 1795530532536, 0, 0, NULL);
-INSERT INTO inbox VALUES (0, x'01a20df5a6d37fa3c632a25ef5e10fde', 'doorbell', 'motion', 1797530532563, 15, 1795530532563, 0, 0, '[]', NULL, '{"id":"01M86ZB9PKFYHWCCN2BVTY23YY","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530532563,"expires_at":1797530532563,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
-INSERT INTO inbox VALUES (1, x'01a20df5a6af7fa3c632a2695eee8d7d', 'doorbell', NULL, 1797530532527, 8, 1795530532527, 1, 1795530562536, '[1795530532536]', NULL, '{"id":"01M86ZB9NFFYHWCCN2D5FEX3BX","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530532527,"expires_at":1797530532527,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
-INSERT INTO inbox VALUES (1, x'01a20df5a6c77fa3c632a21b2472c2c0', 'doorbell', NULL, 1797530532551, 7, 1795530532556, 0, 0, '[]', NULL, '{"id":"01M86ZB9P7FYHWCCN23CJ75GP0","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530532551,"expires_at":1797530532551,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');
+INSERT INTO account VALUES (1, 2, 'kitchen-cam', 1795530761872, 0, 0, 1795530768773, 0, 0, NULL);
+INSERT INTO inbox VALUES (0, x'01a20df941e37fa3c632a2722ef7a659', 'doorbell', 'motion', 1797530768867, 15, 1795530768867, 0, 0, '[]', NULL, '{"id":"01M86ZJGF3FYHWCCN2E8QFF9JS","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530768867,"expires_at":1797530768867,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
+INSERT INTO inbox VALUES (1, x'01a20df9413a7fa3c632a203da1091f8', 'doorbell', NULL, 1797530768698, 8, 1795530768698, 1, 1795530798773, '[1795530768773]', NULL, '{"id":"01M86ZJG9TFYHWCCN20FD114FR","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530768698,"expires_at":1797530768698,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
+INSERT INTO inbox VALUES (1, x'01a20df941b37fa3c632a216cba5c76c', 'doorbell', NULL, 1797530768819, 7, 1795530768844, 0, 0, '[]', NULL, '{"id":"01M86ZJGDKFYHWCCN22V5TBHVC","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795530768819,"expires_at":1797530768819,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');
