@@ -28,6 +28,8 @@ pub(super) struct Inbox {
     pub(super) messages: u32,
     /// Their payloads' bytes.
     pub(super) bytes: u64,
+    /// No message that is stored expires before this; `None` where none is.
+    pub(super) expires_at: Option<Millis>,
     /// Whether rows may wait that are not on the wire.
     pub(super) backlog: bool,
     /// All rows never sent up to this one are on the wire.
@@ -63,13 +65,16 @@ pub struct Terms {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_inbox(&mut self, now: Now) -> Result<(), StoreError> {
-        let totals = inbox_rows::totals(&self.store, now.at, self.limits.max_attempts)?;
+        let totals = inbox_rows::totals(&self.store)?;
         self.inbox.messages = totals.messages;
         self.inbox.bytes = totals.bytes;
+        self.inbox.expires_at = totals.expires_at;
         self.inbox.backlog = totals.messages > 0;
         self.inbox.again = totals.messages > 0;
-        for (sender, key) in inbox_rows::all_settled(&self.store)? {
-            self.inbox.reports.add(sender, key);
+        if totals.settled {
+            for (sender, key) in inbox_rows::all_settled(&self.store)? {
+                self.inbox.reports.add(sender, key);
+            }
         }
         self.report_all(now)
     }
@@ -141,7 +146,7 @@ impl<S: Store> Mailbox<S> {
         if self.inbox.cursor.is_some_and(|cursor| key < cursor) {
             self.inbox.cursor = None;
         }
-        self.wake_by(message.expires_at);
+        self.expires_by(message.expires_at);
         self.effects.push(Effect::Ready);
         Ok(Accepted::Answer(Delivered::Known(first(State::Held))))
     }
@@ -283,7 +288,7 @@ impl<S: Store> Mailbox<S> {
             );
             link.changed = true;
         }
-        self.wake_by(expires_at);
+        self.expires_by(expires_at);
         if retry_at > 0 {
             self.wake_by(retry_at);
         }
@@ -327,14 +332,29 @@ impl<S: Store> Mailbox<S> {
         Ok(recent.any(|(known, delivery)| *known == id && delivery.state.is_answer()))
     }
 
-    /// When something stored is due: an expiry, or a message that was sent and not acknowledged.
+    /// A message is stored that expires then.
+    fn expires_by(&mut self, at: Millis) {
+        let known = self.inbox.expires_at;
+        self.inbox.expires_at = Some(known.map_or(at, |known| known.min(at)));
+        self.wake_by(at);
+    }
+
+    /// When something stored is due: an expiry, or a message that was sent and not acknowledged. The
+    /// table is not gone through for it, but when an expiry that is due turned out to be over.
     pub(super) fn inbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
-        let totals = inbox_rows::totals(&self.store, now.at, self.limits.max_attempts)?;
+        if self.inbox.messages == 0 {
+            self.inbox.expires_at = None;
+            return Ok(None);
+        }
+        if self.inbox.expires_at.is_some_and(|at| at <= now.at) {
+            self.inbox.expires_at = inbox_rows::totals(&self.store)?.expires_at;
+        }
+        let retry_at = inbox_rows::next_retry(&self.store, now.at, self.limits.max_attempts)?;
         let in_flight = self.link.iter().flat_map(|link| link.in_flight.values());
         let due = in_flight.filter_map(|entry| match entry.store {
             Stored::Row { due_at } => Some(due_at),
             Stored::Not(_) => None,
         });
-        Ok(due.chain(totals.expires_at).chain(totals.retry_at).min())
+        Ok(due.chain(self.inbox.expires_at).chain(retry_at).min())
     }
 }

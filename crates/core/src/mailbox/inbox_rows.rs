@@ -134,9 +134,8 @@ pub(super) struct Totals {
     pub(super) bytes: u64,
     /// The earliest expiry among them.
     pub(super) expires_at: Option<Millis>,
-    /// The earliest time after `now` at which one that was sent is due again, or at which one that was
-    /// sent as often as allowed is given up.
-    pub(super) retry_at: Option<Millis>,
+    /// Whether there are rows that are.
+    pub(super) settled: bool,
 }
 
 /// Stores a message. `sent` is `Some` where it is on the wire already.
@@ -347,24 +346,34 @@ pub(super) fn delete(store: &impl Store, key: Key) -> Result<(), StoreError> {
     store.run(sql, &[key.rank.into(), key.id.into()]).map(drop)
 }
 
-/// Counts what there is to deliver.
-pub(super) fn totals(
-    store: &impl Store,
-    now: Millis,
-    max_attempts: u32,
-) -> Result<Totals, StoreError> {
-    let sql = "SELECT count(*), coalesce(sum(size), 0), min(expires_at), \
-               min(CASE WHEN attempts > 0 AND (retry_at > ? OR attempts >= ?) THEN retry_at END) \
-               FROM inbox WHERE settled IS NULL";
-    let Some(mut row) = store.run(sql, &[now.into(), max_attempts.into()])?.pop() else {
+/// Counts what there is to deliver. Goes through the whole table.
+pub(super) fn totals(store: &impl Store) -> Result<Totals, StoreError> {
+    let sql = "SELECT count(*) FILTER (WHERE settled IS NULL), \
+               coalesce(sum(size) FILTER (WHERE settled IS NULL), 0), \
+               min(expires_at) FILTER (WHERE settled IS NULL), \
+               count(*) FILTER (WHERE settled IS NOT NULL) > 0 FROM inbox";
+    let Some(mut row) = store.run(sql, &[])?.pop() else {
         return Ok(Totals::default());
     };
     Ok(Totals {
         messages: row.count()?,
         bytes: row.count()?,
         expires_at: row.opt_int()?,
-        retry_at: row.opt_int()?,
+        settled: row.int()? > 0,
     })
+}
+
+/// The earliest time after `now` at which a message that was sent is due again, or at which one that was
+/// sent as often as allowed is given up.
+pub(super) fn next_retry(
+    store: &impl Store,
+    now: Millis,
+    max_attempts: u32,
+) -> Result<Option<Millis>, StoreError> {
+    let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
+               WHERE attempts > 0 AND settled IS NULL AND (retry_at > ? OR attempts >= ?)";
+    let mut rows = store.run(sql, &[now.into(), max_attempts.into()])?;
+    rows.pop().map_or(Ok(None), |mut row| row.opt_int())
 }
 
 fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {

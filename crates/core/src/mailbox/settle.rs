@@ -157,6 +157,9 @@ impl<S: Store> Mailbox<S> {
         let Some(device) = self.account.as_ref().map(|account| account.device.clone()) else {
             return Ok(());
         };
+        if self.inbox.expires_at.is_none_or(|at| at > now.at) {
+            return Ok(());
+        }
         let expired = inbox_rows::expired(&self.store, now.at, BATCH)?;
         for mut held in expired {
             if let Some(entry) = self
