@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::jobs::FIRST_RETRY;
+use super::outbox_rows;
 use super::publish::Publishing;
 use super::{ConnectionId, Effect, Errand, Mailbox};
-use super::{job_rows, outbox_rows};
 use crate::call::{Call, Delivered};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -185,6 +185,7 @@ impl<S: Store> Mailbox<S> {
         if stored {
             let key = key.as_ref().map(IdempotencyKey::as_str);
             outbox_rows::delete(&self.store, message.id, key)?;
+            self.outbox.jobs.remove(&message.id);
         }
         let problem = Problem::new(Code::UnknownDevice, "there is no such device");
         for (connection, reference) in &frames {
@@ -222,10 +223,10 @@ impl<S: Store> Mailbox<S> {
         }
         if deliveries.iter().all(Delivery::is_taken) {
             if stored {
-                job_rows::delete_job(&self.store, id)?;
+                self.drop_job(id)?;
             }
         } else {
-            job_rows::insert_job(&self.store, &message, now.at + FIRST_RETRY)?;
+            self.keep_job(&message, now.at + FIRST_RETRY)?;
             self.wait_in_line(id, &deliveries);
             self.wake_by(now.at + FIRST_RETRY);
         }

@@ -30,7 +30,7 @@ pub(super) fn insert_key(
 }
 
 /// A message with deliveries that their mailbox has not taken.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     pub(super) id: MessageId,
     pub(super) retry_at: Millis,
@@ -42,14 +42,16 @@ pub(super) fn insert_job(
     store: &impl Store,
     message: &Message,
     retry_at: Millis,
-) -> Result<(), StoreError> {
+) -> Result<Job, StoreError> {
+    let (id, tries) = (message.id, 0);
     let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, message) VALUES (?, ?, 0, ?)";
     store
-        .run(
-            sql,
-            &[message.id.into(), retry_at.into(), to_json(message)?.into()],
-        )
-        .map(drop)
+        .run(sql, &[id.into(), retry_at.into(), to_json(message)?.into()])
+        .map(|_| Job {
+            id,
+            retry_at,
+            tries,
+        })
 }
 
 /// Puts a job off.

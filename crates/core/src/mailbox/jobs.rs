@@ -4,6 +4,8 @@
 //! the same device have been taken, so that their order stays. A job is done when every mailbox has
 //! taken its message.
 
+use std::ops::Bound;
+
 use super::Mailbox;
 use super::handover::{CALL_LIFE, taken};
 use super::job_rows::{self, Job};
@@ -48,8 +50,26 @@ impl<S: Store> Mailbox<S> {
             if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
                 self.wait_in_line(job.id, &trace.deliveries);
             }
+            self.outbox.jobs.insert(job.id, job);
         }
         Ok(())
+    }
+
+    /// A message has deliveries that their mailbox has not taken.
+    pub(super) fn keep_job(
+        &mut self,
+        message: &Message,
+        retry_at: Millis,
+    ) -> Result<(), StoreError> {
+        let job = job_rows::insert_job(&self.store, message, retry_at)?;
+        self.outbox.jobs.insert(job.id, job);
+        Ok(())
+    }
+
+    /// A message has none any more.
+    pub(super) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
+        self.outbox.jobs.remove(&id);
+        job_rows::delete_job(&self.store, id)
     }
 
     /// Lets later messages to the same devices go behind this one.
@@ -75,12 +95,18 @@ impl<S: Store> Mailbox<S> {
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        for job in job_rows::jobs(&self.store)? {
-            let due_at = job.retry_at.max(self.jobs_from(job.id));
-            let due = due_at <= now.at && !self.outbox.publishing.contains_key(&job.id);
-            if due && self.outbox.work.is_none() {
-                self.pass(job, now)?;
-            }
+        let mut after = Bound::Unbounded;
+        while self.outbox.work.is_none() {
+            let due = |job: &&Job| {
+                let due_at = job.retry_at.max(self.jobs_from(job.id));
+                due_at <= now.at && !self.outbox.publishing.contains_key(&job.id)
+            };
+            let mut jobs = self.outbox.jobs.range((after, Bound::Unbounded));
+            let Some(job) = jobs.by_ref().map(|(_, job)| job).find(due).copied() else {
+                break;
+            };
+            after = Bound::Excluded(job.id);
+            self.pass(job, now)?;
         }
         Ok(())
     }
@@ -122,14 +148,12 @@ impl<S: Store> Mailbox<S> {
         let lines = self.outbox.waiting.values();
         let mut lines = lines.filter(|line| line.contains(&job.id)).peekable();
         if lines.peek().is_none() {
-            return job_rows::delete_job(&self.store, job.id);
+            return self.drop_job(job.id);
         }
         if lines.all(|line| line.first() != Some(&job.id)) {
             // It only waits for others, and is looked at when they have been.
-            let older = job_rows::jobs(&self.store)?
-                .into_iter()
-                .take_while(|other| other.id < job.id);
-            let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
+            let older = self.outbox.jobs.range(..job.id);
+            let tried_at = older.map(|(_, older)| older.retry_at).max().unwrap_or(0);
             job.retry_at = tried_at.max(now.at + FIRST_RETRY);
         } else {
             job.tries += 1;
@@ -137,6 +161,7 @@ impl<S: Store> Mailbox<S> {
         }
         job_rows::save_job(&self.store, &job)?;
         self.wake_by(job.retry_at);
+        self.outbox.jobs.insert(job.id, job);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::gather::Gathered;
+use super::job_rows::Job;
 use super::jobs::{SAFETY_DELAY, Work};
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
@@ -43,6 +44,8 @@ pub(super) struct Outbox {
     pub(super) calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
     pub(super) waiting: BTreeMap<DeviceId, BTreeSet<MessageId>>,
+    /// All jobs, as their rows say.
+    pub(super) jobs: BTreeMap<MessageId, Job>,
     pub(super) work: Option<Work>,
     /// From when on jobs are worked on: no call that a life before made can arrive then.
     pub(super) jobs_from: Millis,
@@ -179,7 +182,7 @@ impl<S: Store> Mailbox<S> {
                 job_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
             outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, None)?;
-            job_rows::insert_job(&self.store, &message, now.at)?;
+            self.keep_job(&message, now.at)?;
             self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
@@ -239,7 +242,8 @@ impl<S: Store> Mailbox<S> {
             ..
         } = publishing;
         outbox_rows::insert(&self.store, message, key.as_ref(), deliveries, None)?;
-        job_rows::insert_job(&self.store, message, now.at)?;
+        let message = message.clone();
+        self.keep_job(&message, now.at)?;
         self.wake_by(now.at + SAFETY_DELAY);
         Ok(())
     }
@@ -289,6 +293,7 @@ impl<S: Store> Mailbox<S> {
         }
         self.outbox.unseen.clear();
         self.outbox.waiting.clear();
+        self.outbox.jobs.clear();
         self.outbox.passed.clear();
         self.outbox.work = None;
         Ok(())

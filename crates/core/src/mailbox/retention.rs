@@ -40,6 +40,7 @@ impl<S: Store> Mailbox<S> {
         let done = outbox_rows::done(&self.store, until, BATCH)?;
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
+            self.outbox.jobs.remove(id);
         }
         let groups = group_rows::delete_done(&self.store, until, BATCH)?;
         let more = done.len().max(groups) >= BATCH as usize;
@@ -68,8 +69,7 @@ impl<S: Store> Mailbox<S> {
                 .is_some_and(|work| work.id == job.id);
             worked_on || self.outbox.publishing.contains_key(&job.id)
         };
-        let jobs = job_rows::jobs(&self.store)?;
-        let jobs = jobs.iter().map(|job| {
+        let jobs = self.outbox.jobs.values().map(|job| {
             let due_at = job.retry_at.max(self.jobs_from(job.id));
             if busy(job) {
                 due_at.max(now.at + SAFETY_DELAY)
