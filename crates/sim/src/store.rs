@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, StatementStatus, ToSql};
 use tagpost_core::store::{Row, Store, StoreError, Value};
 
 /// The most parameters that a statement of a Durable Object binds.
@@ -35,6 +35,7 @@ struct Database {
     lasts: Cell<Option<u32>>,
     failed: Cell<bool>,
     written: Cell<Written>,
+    steps: Cell<u64>,
 }
 
 /// Which tables statements have written to.
@@ -65,6 +66,7 @@ impl Sqlite {
             lasts: Cell::new(None),
             failed: Cell::new(false),
             written: Cell::default(),
+            steps: Cell::default(),
         })))
     }
 
@@ -129,6 +131,11 @@ impl Sqlite {
         self.0.connection.total_changes()
     }
 
+    /// How many steps SQLite took for all statements so far: the work they were, whatever the machine.
+    pub fn steps(&self) -> u64 {
+        self.0.steps.get()
+    }
+
     fn control(&self, sql: &str) -> Result<(), StoreError> {
         let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
         statement.raw_execute().map(drop).map_err(failed)
@@ -190,6 +197,11 @@ impl Store for Sqlite {
             let values = (0..columns).map(|column| value(row.get_ref(column).map_err(failed)?));
             found.push(Row::new(values.collect::<Result<_, _>>()?));
         }
+        drop(rows);
+        let steps = statement.reset_status(StatementStatus::VmStep);
+        self.0
+            .steps
+            .set(self.0.steps.get() + u64::from(steps.unsigned_abs()));
         Ok(found)
     }
 }

@@ -262,6 +262,11 @@ impl Desk {
         self.store.changes()
     }
 
+    /// How much work the statements were so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.store.steps()
+    }
+
     /// The numbers of all receipts that are kept, in the order of their rows, seen or not.
     pub(crate) fn receipts(&self) -> Vec<i64> {
         let numbers = "SELECT json_extract(value, '$.receipt') FROM outbox, json_each(deliveries) \

@@ -10,6 +10,7 @@
 
 mod alarm;
 mod cancel;
+mod depth;
 mod desk;
 mod ends;
 mod fast_path;

@@ -1,0 +1,112 @@
+//! What one message costs does not depend on how many others wait.
+
+use tagpost_core::delivery::State;
+
+use super::desk::{Desk, known, message};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+/// A device that is away, with so many messages held.
+fn queue(length: u64) -> Desk {
+    let mut desk = Desk::with(|limits| limits.max_held_messages = 100_000);
+    for n in 0..length {
+        desk.deliver(&message(n, TEXT), 0);
+    }
+    desk
+}
+
+/// The steps of SQLite that something takes.
+fn steps(desk: &mut Desk, something: impl FnOnce(&mut Desk)) -> u64 {
+    let before = desk.steps();
+    something(desk);
+    desk.steps() - before
+}
+
+/// At most a fifth more.
+fn about(more: u64, less: u64) -> bool {
+    more * 5 <= less * 6
+}
+
+#[test]
+fn a_message_joins_a_long_queue_as_easily_as_a_short_one() {
+    let costs = [1, 10_000].map(|length| {
+        let mut desk = queue(length);
+        steps(&mut desk, |desk| {
+            desk.deliver(&message(length, TEXT), 0);
+        })
+    });
+    assert!(about(costs[1], costs[0]), "{costs:?}");
+}
+
+#[test]
+fn a_long_queue_is_drained_as_easily_as_a_short_one_message_by_message() {
+    let costs = [200, 4_000].map(|length| {
+        let mut desk = queue(length);
+        desk.connect(1);
+        let cost = steps(&mut desk, |desk| {
+            for n in 0..length {
+                desk.ack(message(n, TEXT).id);
+                desk.reported("door", true);
+            }
+        });
+        assert_eq!(desk.rows(), "account 1");
+        cost / length
+    });
+    assert!(about(costs[1], costs[0]), "{costs:?}");
+}
+
+#[test]
+fn an_alarm_before_the_first_expiry_does_not_go_through_the_queue() {
+    let costs = [10, 5_000].map(|length| {
+        let mut desk = queue(length);
+        desk.at(1_000);
+        steps(&mut desk, |desk| drop(desk.ring()))
+    });
+    assert!(about(costs[1], costs[0]), "{costs:?}");
+}
+
+#[test]
+fn a_publish_costs_the_same_whatever_was_sent_and_is_still_open() {
+    let costs = [10, 3_000].map(|length| {
+        let mut desk = Desk::with(|limits| limits.publish_burst = 100_000);
+        let mut publish = |state| {
+            let (id, _) = desk.publish(&["a"], &[], "x").unwrap();
+            desk.returned("a", id, known("a", state));
+            desk.steps()
+        };
+        for _ in 0..length {
+            publish(State::Held);
+        }
+        let before = publish(State::Delivered);
+        publish(State::Delivered) - before
+    });
+    assert!(about(costs[1], costs[0]), "{costs:?}");
+}
+
+#[test]
+fn jobs_of_a_mailbox_that_is_back_are_done_one_as_easily_as_another() {
+    let costs = [20, 1_000].map(|length| {
+        let mut desk = Desk::with(|limits| limits.publish_burst = 100_000);
+        for _ in 0..length {
+            let (id, effects) = desk.publish(&["a"], &[], "x").unwrap();
+            if !effects.is_empty() && !effects[0].starts_with("published") {
+                desk.returned("a", id, None);
+            }
+        }
+        let done = desk.calls.len();
+        desk.at(1_000_000);
+        let cost = steps(&mut desk, |desk| {
+            while desk.alarm.is_some_and(|at| at <= 1_000_000) {
+                desk.ring();
+                let mut next = desk.calls.len() - 1;
+                while let Some((_, message)) = desk.calls.get(next).cloned() {
+                    desk.returned("a", message.id, known("a", State::Held));
+                    next += 1;
+                }
+            }
+        });
+        assert_eq!(desk.calls.len() - done, length as usize);
+        cost / length
+    });
+    assert!(about(costs[1], costs[0]), "{costs:?}");
+}
