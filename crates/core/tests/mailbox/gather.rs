@@ -57,17 +57,17 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
     let ids: Vec<_> = (0..4).map(|_| publish(&mut desk)).collect();
     let before = desk.writes();
     assert_eq!(delivered(&mut desk, ids[2]), ["tick 10"]);
-    assert_eq!(delivered(&mut desk.at(3), ids[0]), [""; 0]);
+    assert_eq!(delivered(desk.at(3), ids[0]), [""; 0]);
     assert_eq!(desk.writes(), before, "nothing is answered yet");
     assert_eq!(
         tick(desk.at(10)),
         ["settled", "published a delivered 0"].repeat(2)
     );
     assert_eq!(desk.writes() - before, 1);
-    assert_eq!(delivered(&mut desk.at(11), ids[1]), ["tick 21"]);
+    assert_eq!(delivered(desk.at(11), ids[1]), ["tick 21"]);
     // The last one has nobody to wait for.
     assert_eq!(
-        delivered(&mut desk.at(12), ids[3]),
+        delivered(desk.at(12), ids[3]),
         ["settled", "published a delivered 0"].repeat(2)
     );
     assert_eq!(tick(desk.at(21)), [""; 0]);
@@ -118,10 +118,10 @@ fn sixty_four_in_flight_cost_a_third_of_a_row_each_with_clean_up() {
             effects.extend(tick(desk.at(now)));
         }
         let id = under_way.remove(0);
-        effects.extend(delivered(&mut desk.at(now), id));
+        effects.extend(delivered(desk.at(now), id));
         under_way.push(publish(&mut desk));
-        let ticks = effects.iter().filter_map(|it| it.strip_prefix("tick "));
-        tick_at = ticks.last().map(|at| at.parse().unwrap()).or(tick_at);
+        let mut ticks = effects.iter().filter_map(|it| it.strip_prefix("tick "));
+        tick_at = ticks.next_back().map(|at| at.parse().unwrap()).or(tick_at);
         answered += effects
             .iter()
             .filter(|it| it.starts_with("published"))
