@@ -108,7 +108,7 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   const next = () => (stopping ? undefined : published++);
   const publishers = Array.from({ length: PUBLISHERS }, () => publish(heard, sender!, targets, next));
   const evicting = (async () => {
-    for (; !stopping; await sleep(Math.random() * 300)) relay.evict(pick([sender!, ...receivers]));
+    for (; !stopping; await sleep(Math.random() * 300)) relay.evict(pick([sender!, absent!, ...receivers]));
   })();
   for (let kill = 0; kill < KILLS; kill++) {
     const already = heard.answered.size;
