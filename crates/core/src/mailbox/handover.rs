@@ -226,7 +226,7 @@ impl<S: Store> Mailbox<S> {
                 self.drop_job(id)?;
             }
         } else {
-            self.keep_job(&message, now.at + FIRST_RETRY)?;
+            self.keep_job(&message, now.at + FIRST_RETRY, !stored)?;
             self.wait_in_line(id, &deliveries);
             self.wake_by(now.at + FIRST_RETRY);
         }

@@ -230,12 +230,15 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
-    /// after a crash the row would be there and those before it would not, and come later.
+    /// after a crash the row would be there and those before it would not, and come later. What has to be
+    /// there now or never does not come again.
     fn store_before(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
         let rank = Key::of(message).rank;
         let entries = self.link.iter().flat_map(|link| &link.in_flight);
         let before = entries.filter(|(id, entry)| {
-            let same = |other: &Message| other.from == message.from && entry.rank == rank;
+            let same = |other: &Message| {
+                other.from == message.from && entry.rank == rank && !other.is_now_or_never()
+            };
             **id < message.id && matches!(&entry.store, Stored::Not(other) if same(other))
         });
         for id in before.map(|(id, _)| *id).collect::<Vec<_>>() {

@@ -42,11 +42,16 @@ pub(super) fn insert_job(
     store: &impl Store,
     message: &Message,
     retry_at: Millis,
+    tries: u32,
 ) -> Result<Job, StoreError> {
-    let (id, tries) = (message.id, 0);
-    let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, message) VALUES (?, ?, 0, ?)";
+    let id = message.id;
+    let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, message) VALUES (?, ?, ?, ?)";
+    let message = to_json(message)?;
     store
-        .run(sql, &[id.into(), retry_at.into(), to_json(message)?.into()])
+        .run(
+            sql,
+            &[id.into(), retry_at.into(), tries.into(), message.into()],
+        )
         .map(|_| Job {
             id,
             retry_at,

@@ -55,13 +55,19 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// A message has deliveries that their mailbox has not taken.
+    /// A message has deliveries that their mailbox has not taken; `called` is whether mailboxes are or
+    /// were called without this job.
     pub(super) fn keep_job(
         &mut self,
         message: &Message,
         retry_at: Millis,
+        called: bool,
     ) -> Result<(), StoreError> {
-        let job = job_rows::insert_job(&self.store, message, retry_at)?;
+        let known = self.outbox.jobs.get(&message.id);
+        let called = called || known.is_some_and(|job| job.tries > 0);
+        // What has to be there now or never is called for once, and never comes after later ones.
+        let tries = u32::from(called && message.is_now_or_never());
+        let job = job_rows::insert_job(&self.store, message, retry_at, tries)?;
         self.outbox.jobs.insert(job.id, job);
         Ok(())
     }
@@ -134,8 +140,9 @@ impl<S: Store> Mailbox<S> {
                 continue;
             }
             // Others expire where they are addressed to: only that mailbox knows whether it has them.
-            let now_or_never = message.is_now_or_never();
-            if now_or_never && (job.tries > 0 || now.at > message.sent_at + SAFETY_DELAY) {
+            if message.is_now_or_never()
+                && (job.tries > 0 || now.at > message.sent_at + SAFETY_DELAY)
+            {
                 self.expire_waiting(job.id, next, now)?;
                 continue;
             }

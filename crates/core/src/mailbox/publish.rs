@@ -174,15 +174,15 @@ impl<S: Store> Mailbox<S> {
             .map(|device| Delivery::waiting(device, now.at))
             .collect();
         let many = deliveries.len() > PART;
-        let behind = deliveries
-            .iter()
-            .any(|delivery| self.outbox.waiting.contains_key(&delivery.device));
+        let waits = |delivery: &Delivery| self.outbox.waiting.contains_key(&delivery.device);
+        let behind = deliveries.iter().any(waits);
         if many || behind || key.is_some() {
             if let Some(key) = &key {
                 job_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
             outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, None)?;
-            self.keep_job(&message, now.at)?;
+            let called = !many && !deliveries.iter().all(waits);
+            self.keep_job(&message, now.at, called)?;
             self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
@@ -243,7 +243,7 @@ impl<S: Store> Mailbox<S> {
         } = publishing;
         outbox_rows::insert(&self.store, message, key.as_ref(), deliveries, None)?;
         let message = message.clone();
-        self.keep_job(&message, now.at)?;
+        self.keep_job(&message, now.at, true)?;
         self.wake_by(now.at + SAFETY_DELAY);
         Ok(())
     }

@@ -36,6 +36,27 @@ fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
 }
 
 #[test]
+fn what_has_to_be_there_now_or_never_is_called_for_once() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], &[("TTL", "0")], "x").unwrap();
+    assert_eq!(desk.returned("a", id, None), ["published a held 0"]);
+    assert_eq!(desk.at(1_000).ring(), ["settled"]);
+    assert_eq!(desk.trace(id).unwrap(), "a expired 0");
+}
+
+#[test]
+fn what_has_to_be_there_now_or_never_and_waited_for_another_is_called_for() {
+    let mut desk = Desk::new();
+    let (first, _) = desk.publish(&["a"], WAIT, "x").unwrap();
+    desk.returned("a", first, None);
+    let (second, _) = desk.publish(&["a"], &[("TTL", "0")], "y").unwrap();
+    desk.at(1_000).ring();
+    let next = desk.returned("a", first, known("a", State::Held));
+    assert_eq!(next, ["a: deliver, wait 1000"]);
+    assert_eq!(desk.calls.last().unwrap().1.id, second);
+}
+
+#[test]
 fn what_is_published_behind_an_untaken_message_waits_for_it() {
     let mut desk = Desk::new();
     let (first, _) = desk.publish(&["a"], WAIT, "x").unwrap();
@@ -164,19 +185,4 @@ fn a_large_tag_survives_a_crash_in_the_middle() {
         names(150)[100..],
         "those that were taken are not called again"
     );
-}
-
-#[test]
-fn now_or_never_is_tried_once_more_at_most() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], &[("TTL", "0")], "x").unwrap();
-    desk.returned("a", id, None);
-    desk.at(1_000).ring();
-    desk.at(1_100).returned("a", id, None);
-    desk.at(desk_alarm(&desk)).ring();
-    assert_eq!(desk.trace(id).unwrap(), "a expired 0");
-}
-
-fn desk_alarm(desk: &Desk) -> i64 {
-    desk.alarm.unwrap()
 }
