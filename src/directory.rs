@@ -4,17 +4,18 @@
 //! of its tokens hold, is decided by its mailbox alone: what is written here follows it.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use js_sys::Array;
-use serde::{Deserialize, Serialize};
-use tagpost_core::id::{DeviceId, Tag};
+use js_sys::{Array, ArrayIntoIter};
+use serde::Serialize;
+use tagpost_core::id::{DeviceId, InvalidName, Tag};
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{D1Database, D1PreparedStatement, D1Result, Env, Result};
+use worker::{Env, Result};
 
 /// A device as the directory lists it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Device {
     /// Its name.
     pub(crate) device: DeviceId,
@@ -23,7 +24,7 @@ pub(crate) struct Device {
 }
 
 /// A tag as the directory lists it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Tagged {
     /// Its name.
     pub(crate) tag: Tag,
@@ -56,83 +57,83 @@ impl<T> Page<T> {
 }
 
 /// The directory's database.
-pub(crate) fn database(env: &Env) -> Result<D1Database> {
-    env.d1("DB")
+pub(crate) struct Directory(JsValue);
+
+/// The directory's database.
+pub(crate) fn database(env: &Env) -> Directory {
+    // A binding that is missing fails with the first statement.
+    let database = js_sys::Reflect::get(env, &JsValue::from_str("DB"));
+    Directory(database.unwrap_or_default())
 }
 
 /// Enters a device; changes nothing where it is there already.
 pub(crate) async fn register(
-    db: &D1Database,
+    db: &Directory,
     device: &DeviceId,
     now: Millis,
 ) -> Result<Registration> {
-    let insert = db
-        .prepare(
-            "INSERT INTO devices (device, address, created_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO NOTHING RETURNING created_at",
-        )
-        .bind(&[
+    let insert = statement(
+        "INSERT INTO devices (device, address, created_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING RETURNING created_at",
+        [
             text(device),
             number(device.address() as f64),
             number(now as f64),
-        ])?;
-    let select = created_at(db, device)?;
-    let [inserted, found] = batch(db, [insert, select]).await?;
-    let created = rows::<CreatedAt>(&inserted)?.pop();
-    let found = rows::<CreatedAt>(&found)?.pop();
-    found
-        .map(|row| Registration {
-            created: created.is_some(),
-            created_at: row.created_at,
-        })
-        .ok_or_else(|| worker::Error::from("the device that was entered is not there"))
+        ],
+    );
+    let [inserted, found] = run(db, [insert, created_at(device)]).await?;
+    let mut found = found.into_iter();
+    let created_at = found.next().map(|mut row| row.number()).transpose()?;
+    Ok(Registration {
+        created: !inserted.is_empty(),
+        created_at: created_at.ok_or("the device that was entered is not there")? as Millis,
+    })
 }
 
 /// Forgets a device and its tags; whether it was there.
-pub(crate) async fn forget(db: &D1Database, device: &DeviceId) -> Result<bool> {
-    let tags = db
-        .prepare("DELETE FROM tags WHERE device = ?1")
-        .bind(&[text(device)])?;
-    let device = db
-        .prepare("DELETE FROM devices WHERE device = ?1 RETURNING created_at")
-        .bind(&[text(device)])?;
-    let [_, deleted] = batch(db, [tags, device]).await?;
-    Ok(!rows::<CreatedAt>(&deleted)?.is_empty())
+pub(crate) async fn forget(db: &Directory, device: &DeviceId) -> Result<bool> {
+    let tags = statement("DELETE FROM tags WHERE device = ?1", [text(device)]);
+    let device = statement(
+        "DELETE FROM devices WHERE device = ?1 RETURNING created_at",
+        [text(device)],
+    );
+    let [_, deleted] = run(db, [tags, device]).await?;
+    Ok(!deleted.is_empty())
 }
 
 /// Lets a tag lead to a device; whether the device is known. Changes nothing where it is not.
-pub(crate) async fn bind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
-    let insert = db
-        .prepare(
-            "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&[text(tag), text(device)])?;
-    let [_, found] = batch(db, [insert, created_at(db, device)?]).await?;
-    Ok(!rows::<CreatedAt>(&found)?.is_empty())
+pub(crate) async fn bind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
+    let insert = statement(
+        "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
+         ON CONFLICT DO NOTHING",
+        [text(tag), text(device)],
+    );
+    let [_, found] = run(db, [insert, created_at(device)]).await?;
+    Ok(!found.is_empty())
 }
 
 /// Lets a tag not lead to a device any more; whether the device is known.
-pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
-    let delete = db
-        .prepare("DELETE FROM tags WHERE tag = ?1 AND device = ?2")
-        .bind(&[text(tag), text(device)])?;
-    let [_, found] = batch(db, [delete, created_at(db, device)?]).await?;
-    Ok(!rows::<CreatedAt>(&found)?.is_empty())
+pub(crate) async fn unbind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
+    let delete = statement(
+        "DELETE FROM tags WHERE tag = ?1 AND device = ?2",
+        [text(tag), text(device)],
+    );
+    let [_, found] = run(db, [delete, created_at(device)]).await?;
+    Ok(!found.is_empty())
 }
 
 /// The devices of a tag, at most `limit` of them. Requests that arrive together share a query.
 ///
 /// A nearby replica is asked first. It may lag behind, so what it does not know is asked of the
 /// primary: a tag that was just bound is found.
-pub(crate) async fn resolve(db: &D1Database, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
+pub(crate) async fn resolve(db: &Directory, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
     let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
     Ok(found.remove(tag).unwrap_or_default())
 }
 
 /// [`resolve`] for each of these tags; one without devices is absent.
 pub(crate) async fn resolve_many(
-    db: &D1Database,
+    db: &Directory,
     tags: &[Tag],
     limit: u32,
 ) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
@@ -148,7 +149,7 @@ pub(crate) async fn resolve_many(
     Ok(found)
 }
 
-#[wasm_bindgen(module = "/src/lookup.js")]
+#[wasm_bindgen(module = "/src/directory.js")]
 extern "C" {
     #[wasm_bindgen(js_name = lookUp, catch)]
     async fn look_up(
@@ -158,6 +159,9 @@ extern "C" {
         tags: Vec<String>,
         limit: u32,
     ) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = run, catch)]
+    async fn run_all(db: &JsValue, statements: Array) -> std::result::Result<JsValue, JsValue>;
 }
 
 /// The tags are one parameter, because a statement takes no more than 100. A row holds 10,000 devices
@@ -169,19 +173,16 @@ const RESOLVE: &str = "SELECT tag, json_group_array(device) FROM (
     ) WHERE n <= ?2 GROUP BY tag, n / 10000";
 
 async fn resolve_at(
-    db: &D1Database,
+    db: &Directory,
     constraint: &str,
     tags: &[Tag],
     limit: u32,
 ) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
     let names = tags.iter().map(Tag::to_string).collect();
-    let rows = look_up(db.as_ref(), constraint, RESOLVE, names, limit).await?;
+    let rows = look_up(&db.0, constraint, RESOLVE, names, limit).await?;
     let mut found = BTreeMap::<Tag, Vec<DeviceId>>::new();
-    for row in Array::from(&rows) {
-        let mut columns = Array::from(&row).into_iter().map(|value| value.as_string());
-        let (Some(Some(name)), Some(Some(devices))) = (columns.next(), columns.next()) else {
-            return Err("D1 answered something else than tags and devices".into());
-        };
+    for mut row in rows_of(&rows) {
+        let (name, devices) = (row.text()?, row.text()?);
         if let Some(tag) = tags.iter().find(|tag| tag.as_str() == name) {
             let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;
             found.entry(tag.clone()).or_default().extend(devices);
@@ -191,116 +192,128 @@ async fn resolve_at(
 }
 
 /// The tags that lead to a device.
-pub(crate) async fn tags_of(db: &D1Database, device: &DeviceId) -> Result<Vec<Tag>> {
-    #[derive(Deserialize)]
-    struct Row {
-        tag: Tag,
-    }
-
-    let result = db
-        .prepare("SELECT tag FROM tags WHERE device = ?1 ORDER BY tag")
-        .bind(&[text(device)])?
-        .all()
-        .await?;
-    Ok(rows::<Row>(&result)?
-        .into_iter()
-        .map(|row| row.tag)
-        .collect())
+pub(crate) async fn tags_of(db: &Directory, device: &DeviceId) -> Result<Vec<Tag>> {
+    let select = statement(
+        "SELECT tag FROM tags WHERE device = ?1 ORDER BY tag",
+        [text(device)],
+    );
+    let [found] = run(db, [select]).await?;
+    found.into_iter().map(|mut row| row.name()).collect()
 }
 
 /// The devices after `after`, ordered by name.
 pub(crate) async fn devices(
-    db: &D1Database,
+    db: &Directory,
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<Page<Device>> {
-    let result = db
-        .prepare(
-            "SELECT device, created_at FROM devices WHERE device > ?1 ORDER BY device LIMIT ?2",
-        )
-        .bind(&[after.map_or_else(start, text), one_more_than(limit)])?
-        .all()
-        .await?;
-    Ok(page(rows(&result)?, limit))
+    let select = statement(
+        "SELECT device, created_at FROM devices WHERE device > ?1 ORDER BY device LIMIT ?2",
+        [after.map_or_else(start, text), one_more_than(limit)],
+    );
+    let [found] = run(db, [select]).await?;
+    let devices = found.into_iter().map(|mut row| {
+        Ok(Device {
+            device: row.name()?,
+            created_at: row.number()? as Millis,
+        })
+    });
+    Ok(page(devices.collect::<Result<_>>()?, limit))
 }
 
 /// The tags after `after`, ordered by name, each with the number of its devices.
-pub(crate) async fn tags(db: &D1Database, after: Option<&Tag>, limit: u32) -> Result<Page<Tagged>> {
-    let result = db
-        .prepare(
-            "SELECT tag, COUNT(*) AS devices FROM tags
-             WHERE tag > ?1 GROUP BY tag ORDER BY tag LIMIT ?2",
-        )
-        .bind(&[after.map_or_else(start, text), one_more_than(limit)])?
-        .all()
-        .await?;
-    Ok(page(rows(&result)?, limit))
+pub(crate) async fn tags(db: &Directory, after: Option<&Tag>, limit: u32) -> Result<Page<Tagged>> {
+    let select = statement(
+        "SELECT tag, COUNT(*) FROM tags WHERE tag > ?1 GROUP BY tag ORDER BY tag LIMIT ?2",
+        [after.map_or_else(start, text), one_more_than(limit)],
+    );
+    let [found] = run(db, [select]).await?;
+    let tags = found.into_iter().map(|mut row| {
+        Ok(Tagged {
+            tag: row.name()?,
+            devices: row.number()? as u32,
+        })
+    });
+    Ok(page(tags.collect::<Result<_>>()?, limit))
 }
 
 /// The devices of a tag after `after`, ordered by name.
 pub(crate) async fn members(
-    db: &D1Database,
+    db: &Directory,
     tag: &Tag,
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<Page<DeviceId>> {
-    let result = db
-        .prepare("SELECT device FROM tags WHERE tag = ?1 AND device > ?2 ORDER BY device LIMIT ?3")
-        .bind(&[
+    let select = statement(
+        "SELECT device FROM tags WHERE tag = ?1 AND device > ?2 ORDER BY device LIMIT ?3",
+        [
             text(tag),
             after.map_or_else(start, text),
             one_more_than(limit),
-        ])?
-        .all()
-        .await?;
-    let devices = rows::<Named>(&result)?
-        .into_iter()
-        .map(|row| row.device)
-        .collect();
-    Ok(page(devices, limit))
+        ],
+    );
+    let [found] = run(db, [select]).await?;
+    let devices = found.into_iter().map(|mut row| row.name());
+    Ok(page(devices.collect::<Result<_>>()?, limit))
 }
 
 /// The devices with this address: one of them sent the messages whose ids carry it.
-pub(crate) async fn senders(db: &D1Database, address: u64) -> Result<Vec<DeviceId>> {
-    let result = db
-        .prepare("SELECT device FROM devices WHERE address = ?1 ORDER BY device")
-        .bind(&[number(address as f64)])?
-        .all()
-        .await?;
-    Ok(rows::<Named>(&result)?
-        .into_iter()
-        .map(|row| row.device)
-        .collect())
+pub(crate) async fn senders(db: &Directory, address: u64) -> Result<Vec<DeviceId>> {
+    let select = statement(
+        "SELECT device FROM devices WHERE address = ?1 ORDER BY device",
+        [number(address as f64)],
+    );
+    let [found] = run(db, [select]).await?;
+    found.into_iter().map(|mut row| row.name()).collect()
 }
 
-#[derive(Deserialize)]
-struct CreatedAt {
-    created_at: Millis,
+fn created_at(device: &DeviceId) -> Array {
+    statement(
+        "SELECT created_at FROM devices WHERE device = ?1",
+        [text(device)],
+    )
 }
 
-#[derive(Deserialize)]
-struct Named {
-    device: DeviceId,
+/// A statement with its parameters.
+fn statement<const N: usize>(sql: &str, parameters: [JsValue; N]) -> Array {
+    [text(sql)].into_iter().chain(parameters).collect()
 }
 
-fn created_at(db: &D1Database, device: &DeviceId) -> Result<D1PreparedStatement> {
-    db.prepare("SELECT created_at FROM devices WHERE device = ?1")
-        .bind(&[text(device)])
-}
-
-/// Runs the statements in one transaction.
-async fn batch<const N: usize>(
-    db: &D1Database,
-    statements: [D1PreparedStatement; N],
-) -> Result<[D1Result; N]> {
-    let results = db.batch(statements.into()).await?;
-    results
+/// Runs the statements in one transaction, and answers the rows of each.
+async fn run<const N: usize>(db: &Directory, statements: [Array; N]) -> Result<[Vec<Row>; N]> {
+    let answers = run_all(&db.0, statements.into_iter().collect()).await?;
+    let answers: Vec<Vec<Row>> = Array::from(&answers)
+        .iter()
+        .map(|rows| rows_of(&rows))
+        .collect();
+    answers
         .try_into()
-        .map_err(|_| worker::Error::from("D1 answered another number of statements"))
+        .map_err(|_| "D1 answered another number of statements".into())
 }
 
-fn rows<T: for<'a> Deserialize<'a>>(result: &D1Result) -> Result<Vec<T>> {
-    result.results()
+/// One row of an answer, read column by column.
+struct Row(ArrayIntoIter);
+
+fn rows_of(rows: &JsValue) -> Vec<Row> {
+    let rows = Array::from(rows).into_iter();
+    rows.map(|row| Row(Array::from(&row).into_iter())).collect()
+}
+
+impl Row {
+    fn text(&mut self) -> Result<String> {
+        let column = self.0.next().and_then(|value| value.as_string());
+        column.ok_or_else(|| "D1 answered no text where some was expected".into())
+    }
+
+    fn name<T: FromStr<Err = InvalidName>>(&mut self) -> Result<T> {
+        let name = self.text()?.parse();
+        name.map_err(|name: InvalidName| format!("in the directory, {name}").into())
+    }
+
+    fn number(&mut self) -> Result<f64> {
+        let column = self.0.next().and_then(|value| value.as_f64());
+        column.ok_or_else(|| "D1 answered no number where one was expected".into())
+    }
 }
 
 /// Cuts off the one entry that was asked for only to see whether there are more.

@@ -49,7 +49,7 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
         (_, Err(misconfigured)) => Err(misconfigured),
         (Err(miss), _) => Err(miss.into()),
-        (Ok(Found::Open(Open::Description)), _) => Ok(routes::description()),
+        (Ok(Found::Open(Open::Description)), _) => Ok(openapi::description()),
         (Ok(Found::Preflight { allow }), _) => Ok(preflight(&allow)),
         (Ok(Found::Guarded(route)), Ok(config)) => {
             let exchange = Exchange::new(request, env, config);

@@ -15,7 +15,7 @@ mod sockets;
 mod store;
 mod waiting;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use js_sys::Promise;
@@ -153,14 +153,19 @@ impl Object {
         &self,
         handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
     ) -> Result<(T, Vec<mailbox::Effect>)> {
+        let (mut mailbox, now) = self.opened()?;
+        let outcome = handle(&mut mailbox, now).map_err(fatal)?;
+        Ok((outcome, mailbox.take_effects()))
+    }
+
+    fn opened(&self) -> Result<(RefMut<'_, Core>, Now)> {
         let now = self.now()?;
         let mut mailbox = self.mailbox.borrow_mut();
         if mailbox.is_none() {
             *mailbox = Some(self.open(now)?);
         }
-        let mailbox = mailbox.as_mut().ok_or("the mailbox did not open")?;
-        let outcome = handle(mailbox, now).map_err(fatal)?;
-        Ok((outcome, mailbox.take_effects()))
+        let mailbox = RefMut::filter_map(mailbox, Option::as_mut);
+        Ok((mailbox.map_err(|_| "the mailbox did not open")?, now))
     }
 
     fn open(&self, now: Now) -> Result<Core> {

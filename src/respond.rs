@@ -170,9 +170,6 @@ impl From<worker::Error> for Error {
 
 /// The text of a platform error with everything that caused it.
 pub(crate) fn cause(error: &worker::Error) -> String {
-    if let worker::Error::D1(error) = error {
-        return format!("D1: {}", error.cause());
-    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

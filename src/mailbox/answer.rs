@@ -118,7 +118,7 @@ impl Object {
     }
 
     async fn enter(&self, device: &DeviceId) -> Result<(), Error> {
-        let db = directory::database(&self.env)?;
+        let db = directory::database(&self.env);
         directory::register(&db, device, clock()).await?;
         Ok(())
     }

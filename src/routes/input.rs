@@ -74,27 +74,17 @@ pub(super) async fn body(request: &web_sys::Request, longest: usize) -> Result<V
             format!("the body has more than {longest} bytes"),
         )
     };
-    let Some(stream) = request.body() else {
-        return Ok(Vec::new());
-    };
-    let announced = request.headers().get("content-length");
-    let announced = announced.map_err(worker::Error::from)?;
-    if announced
-        .and_then(|length| length.parse::<usize>().ok())
-        .is_some_and(|length| length > longest)
-    {
+    let bytes = read(request, longest).await.map_err(worker::Error::from)?;
+    if bytes.is_null() {
         return Err(too_large().into());
     }
-    match read(&stream, longest).await.map_err(worker::Error::from)? {
-        bytes if bytes.is_null() => Err(too_large().into()),
-        bytes => Ok(Uint8Array::new(&bytes).to_vec()),
-    }
+    Ok(Uint8Array::new(&bytes).to_vec())
 }
 
 #[wasm_bindgen(module = "/src/body.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    async fn read(stream: &JsValue, longest: usize) -> Result<JsValue, JsValue>;
+    async fn read(request: &web_sys::Request, longest: usize) -> Result<JsValue, JsValue>;
 }
 
 #[cfg(test)]

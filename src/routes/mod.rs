@@ -16,12 +16,12 @@ use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
+use worker::Env;
 use worker::worker_sys::web_sys;
-use worker::{D1Database, Env};
 
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
-use crate::openapi::DESCRIPTION;
+use crate::directory::Directory;
 use crate::respond::{self, Error, Response};
 use crate::route::Route;
 use crate::routes::input::Query;
@@ -33,11 +33,6 @@ pub(crate) fn health() -> Response {
         200,
         &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
     )
-}
-
-/// `GET /openapi.json`
-pub(crate) fn description() -> Response {
-    respond::json_text(200, DESCRIPTION.to_owned())
 }
 
 /// One request, and all that is at hand to answer it.
@@ -113,8 +108,8 @@ impl Exchange {
         Ok(Query::read(&self.request.url()))
     }
 
-    fn directory(&self) -> Result<D1Database, Error> {
-        Ok(directory::database(&self.env)?)
+    fn directory(&self) -> Directory {
+        directory::database(&self.env)
     }
 
     /// Asks the mailbox of `device` for the service itself, or for the `caller` whose own it is.

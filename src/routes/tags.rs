@@ -44,7 +44,7 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     caller.admin()?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
-    let page = directory::tags(&exchange.directory()?, after.as_ref(), limit).await?;
+    let page = directory::tags(&exchange.directory(), after.as_ref(), limit).await?;
     let next = page.next(|tagged| &tagged.tag);
     let tags = &page.entries;
     Ok(respond::json(200, &TagList { tags, next }))
@@ -70,7 +70,7 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
             .ask_for(&device, Some(claims), Call::Status)
             .await?;
     }
-    let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
+    let page = directory::members(&exchange.directory(), &tag, after.as_ref(), limit).await?;
     if page.entries.is_empty() && after.is_none() {
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
     }
@@ -98,7 +98,7 @@ pub(super) async fn bind(
 ) -> Result<Response, Error> {
     caller.admin()?;
     known(
-        directory::bind(&exchange.directory()?, &tag, &device).await?,
+        directory::bind(&exchange.directory(), &tag, &device).await?,
         &device,
     )
 }
@@ -112,7 +112,7 @@ pub(super) async fn unbind(
 ) -> Result<Response, Error> {
     caller.admin()?;
     known(
-        directory::unbind(&exchange.directory()?, &tag, &device).await?,
+        directory::unbind(&exchange.directory(), &tag, &device).await?,
         &device,
     )
 }

@@ -19,6 +19,7 @@ mod repository;
 mod secrets;
 mod setup;
 mod simulate;
+mod size;
 mod step;
 mod test;
 mod vars;

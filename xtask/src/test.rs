@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{setup, step, worker};
+use crate::{setup, size, step, worker};
 
 /// Where the build with faults to inject goes. It is never deployed.
 const FAULTS: &str = "build-faults";
@@ -95,7 +95,9 @@ fn lint(repository: &Repository) -> Result<()> {
 }
 
 fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
-    worker::build(repository, &worker::Options::default())?;
+    let deployed = worker::Options::default();
+    worker::build(repository, &deployed)?;
+    size::check(&worker::wasm(&deployed))?;
     let faults = worker::Options {
         features: vec!["fault-injection".to_owned()],
         out: PathBuf::from(FAULTS),

@@ -26,6 +26,10 @@ const BINDINGS: &str = "bindings";
 /// The profile of Cargo.toml that is for the Worker.
 const PROFILE: &str = "worker";
 
+/// The description of the interface, and the module that holds its text.
+const DESCRIPTION: &str = "src/openapi.json";
+const DESCRIPTION_MODULE: &str = "openapi.js";
+
 /// What to build.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -65,13 +69,15 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
         .into_iter()
         .chain(&modules)
         .map(PathBuf::as_path)
+        .chain([Path::new(DESCRIPTION)])
         .collect();
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     console::copy(out)?;
     let fingerprint = Fingerprint::new(out, &inputs)?;
     let products = MODULES.map(|name| out.join(name)).into_iter().chain([
         out.join(format!("{BINDINGS}.js")),
-        out.join(format!("{BINDINGS}_bg.wasm")),
+        self::wasm(options),
+        out.join(DESCRIPTION_MODULE),
     ]);
     if fingerprint.is_current() && products.into_iter().all(|product| product.exists()) {
         return Ok(());
@@ -83,7 +89,17 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
         fs::copy(module, out.join(name))
             .with_context(|| format!("cannot copy {}", module.display()))?;
     }
+    let description = serde_json::to_string(&fs::read_to_string(DESCRIPTION)?)?;
+    fs::write(
+        out.join(DESCRIPTION_MODULE),
+        format!("export default {description};\n"),
+    )?;
     fingerprint.keep()
+}
+
+/// Where a build has its wasm.
+pub(crate) fn wasm(options: &Options) -> PathBuf {
+    options.out.join(format!("{BINDINGS}_bg.wasm"))
 }
 
 fn compile(repository: &Repository, options: &Options) -> Result<()> {

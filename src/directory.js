@@ -1,4 +1,4 @@
-// Lookups in the directory, shared by the publishes that arrive together.
+// Statements of the directory; and lookups, shared by the publishes that arrive together.
 //
 // A query is most of what a publish by tag costs. While one is under way, the tags of the requests that
 // arrive gather, and one more query serves them all. Nothing is remembered: the query that answers a
@@ -6,6 +6,14 @@
 //
 // The requests of an isolate are strangers to each other: one whose client goes away takes its query with
 // it. So nobody waits for another's longer than `PATIENCE`; then it makes its own.
+
+/** The rows, arrays of columns, of each statement; one is its SQL followed by its parameters. */
+export async function run(db, statements) {
+  const bound = statements.map(([sql, ...parameters]) => db.prepare(sql).bind(...parameters));
+  if (bound.length === 1) return [await bound[0].raw()];
+  const answers = await db.batch(bound);
+  return answers.map(({ results }) => results.map(Object.values));
+}
 
 /** In milliseconds. */
 const PATIENCE = 500;
