@@ -122,7 +122,7 @@ pub(crate) async fn unbind(db: &Directory, tag: &Tag, device: &DeviceId) -> Resu
     Ok(!found.is_empty())
 }
 
-/// The devices of a tag, at most `limit` of them. Requests that arrive together share a query.
+/// The devices of a tag, at most `limit` of them.
 ///
 /// A nearby replica is asked first. It may lag behind, so what it does not know is asked of the
 /// primary: a tag that was just bound is found.
