@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! The library needs a tokio runtime. Without the feature `command` it comes without what only the command
-//! `tagpost` needs. Not here: what the service promises; see `docs/protocol.md`.
+//! `examples/` has programs to run. The library needs a tokio runtime. Without the feature `command` it comes
+//! without what only the command `tagpost` needs. Not here: what the service promises; see `docs/protocol.md`.
 
 mod backoff;
 mod client;
@@ -34,6 +34,11 @@ mod seen;
 mod socket;
 mod tls;
 mod trace;
+
+/// The examples of README.md, compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use client::Client;
 pub use error::{Error, Problem};
