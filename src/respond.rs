@@ -32,7 +32,7 @@ pub(crate) enum Response {
     },
     /// Made by a mailbox: the array.
     Passed(Array),
-    /// A finished response of the runtime: that of a WebSocket handshake.
+    /// A finished response of the runtime: that of a WebSocket handshake, or a static asset.
     Finished(JsValue),
 }
 

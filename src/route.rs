@@ -30,6 +30,8 @@ pub(crate) enum Open {
     Health,
     /// The description of this interface.
     Description,
+    /// The console's page.
+    Console,
 }
 
 /// What needs a credential.
@@ -205,6 +207,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/v1/inbox/{id}/nack",
         &[on(POST, |path| Ok(Route::Nack(path.name("id")?)))],
     ),
+    ("/", &[open(Open::Console)]),
 ];
 
 /// Every method and path that is served, `HEAD` and `OPTIONS` apart.

@@ -95,6 +95,7 @@ fn every_request_of_the_contract_is_served() {
     let open = [
         ("/health", Open::Health),
         ("/openapi.json", Open::Description),
+        ("/", Open::Console),
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
@@ -105,7 +106,6 @@ fn every_request_of_the_contract_is_served() {
 fn nothing_is_served_anywhere_else() {
     for path in [
         "",
-        "/",
         "//",
         "/v1",
         "/v1/",
@@ -136,6 +136,7 @@ fn nothing_is_served_anywhere_else() {
 #[test]
 fn a_method_that_is_not_served_is_told_which_are() {
     for (path, allow) in [
+        ("/", "GET, HEAD, OPTIONS"),
         ("/health", "GET, HEAD, OPTIONS"),
         ("/v1/devices/cam-1", "GET, HEAD, PUT, DELETE, OPTIONS"),
         ("/v1/devices/cam-1/tokens", "DELETE, OPTIONS"),

@@ -2,6 +2,7 @@
 //! directory and the mailboxes. None decides about a delivery.
 
 mod connect;
+mod console;
 mod devices;
 mod inbox;
 mod input;
@@ -19,6 +20,7 @@ use tagpost_core::token::Claims;
 use worker::Env;
 use worker::worker_sys::web_sys;
 
+pub(crate) use self::console::console;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::directory::Directory;
