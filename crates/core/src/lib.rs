@@ -7,6 +7,12 @@
 //!
 //! Not here: HTTP, sockets, D1, alarms. Those are the Worker's shell (`src/` of the root package).
 
+// These panic as well, and clippy.toml cannot allow them in tests.
+#![cfg_attr(
+    not(test),
+    deny(clippy::string_slice, clippy::unreachable, clippy::unimplemented)
+)]
+
 pub mod call;
 pub mod delivery;
 pub mod frame;
