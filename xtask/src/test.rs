@@ -100,6 +100,7 @@ fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
     size::check(&worker::wasm(&deployed))?;
     let faults = worker::Options {
         features: vec!["fault-injection".to_owned()],
+        profile: "faults".to_owned(),
         out: PathBuf::from(FAULTS),
     };
     worker::build(repository, &faults)?;

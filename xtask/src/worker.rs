@@ -23,7 +23,7 @@ const MODULES: [&str; 2] = ["entry.js", "index.js"];
 /// The name of wasm-bindgen's module, and the stem of the wasm file it imports.
 const BINDINGS: &str = "bindings";
 
-/// The profile of Cargo.toml that is for the Worker.
+/// The profile of what is deployed.
 const PROFILE: &str = "worker";
 
 /// The description of the interface, and the module that holds its text.
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Features of the root package, as for cargo
     #[arg(long, value_delimiter = ',')]
     pub(crate) features: Vec<String>,
+    /// The profile of Cargo.toml
+    #[arg(long, default_value = PROFILE)]
+    pub(crate) profile: String,
     /// The directory that gets the result
     #[arg(long, default_value = "build")]
     pub(crate) out: PathBuf,
@@ -46,6 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             features: Vec::new(),
+            profile: PROFILE.to_owned(),
             out: "build".into(),
         }
     }
@@ -61,7 +65,7 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
     let wasm = repository
         .target()
         .join(TARGET)
-        .join(PROFILE)
+        .join(&options.profile)
         .join("tagpost.wasm");
     let modules = MODULES.map(|name| Path::new("src").join(name));
     let program = env::current_exe().context("the path of xtask")?;
@@ -107,7 +111,7 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
     command.args([
         "build",
         "--profile",
-        PROFILE,
+        &options.profile,
         "--lib",
         "--package=tagpost",
         "--target",
