@@ -4,7 +4,7 @@ use std::path::{self, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::relay::{Relay, Settings};
+use crate::relay::{Place, Relay, Settings};
 use crate::repository::Repository;
 use crate::secrets::Secrets;
 use crate::{demo, interrupt, setup, vars, worker};
@@ -25,26 +25,25 @@ pub(crate) struct Options {
 
 /// Runs the relay until it is told to stop.
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    // What can be wrong on the command line is said before minutes of building.
+    // What can be wrong already is said before minutes of building.
     let vars = vars::parse(&options.vars)?;
     let secrets = Secrets::load()?;
     let state = match &options.state {
         Some(state) => repository.caller.join(state),
         None => PathBuf::from(".tagpost"),
     };
-    let state = path::absolute(&state).context("--state")?;
+    let place = Place::take(options.port, path::absolute(&state).context("--state")?)?;
 
     setup::run(repository)?;
     worker::build(repository, &worker::Options::default())?;
     let settings = Settings {
-        port: options.port,
-        state,
+        place: &place,
         vars,
         secrets: &secrets,
     };
     let mut relay = Relay::start(repository, &settings)?;
-    demo::create(relay.url(), &secrets, &settings.state)?;
-    let commands = demo::commands(relay.url(), repository.relative(&settings.state))?;
+    demo::create(relay.url(), &secrets, place.state())?;
+    let commands = demo::commands(relay.url(), repository.relative(place.state()))?;
     println!(
         "\ntagpost is ready on {}; Ctrl-C stops it.\n\n{}\n{commands}",
         relay.url(),

@@ -27,11 +27,39 @@ const POLL: Duration = Duration::from_millis(50);
 /// The line that says so.
 const READY: &str = "ready";
 
+/// Where a relay listens and keeps its state, for it alone.
+pub(crate) struct Place {
+    port: u16,
+    /// An absolute path.
+    state: PathBuf,
+    /// Keeps a second relay off the same state.
+    _lock: File,
+}
+
+impl Place {
+    /// Takes the directory `state`, an absolute path, and sees that the port is free.
+    ///
+    /// # Errors
+    /// A port or state directory that is in use.
+    pub(crate) fn take(port: u16, state: PathBuf) -> Result<Self> {
+        let lock = lock(&state)?;
+        await_port(port)?;
+        Ok(Self {
+            port,
+            state,
+            _lock: lock,
+        })
+    }
+
+    /// The directory.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+}
+
 /// What a relay is started with.
 pub(crate) struct Settings<'a> {
-    pub(crate) port: u16,
-    /// An absolute path.
-    pub(crate) state: PathBuf,
+    pub(crate) place: &'a Place,
     /// Limits that differ from wrangler.toml.
     pub(crate) vars: Vars,
     pub(crate) secrets: &'a Secrets,
@@ -41,18 +69,15 @@ pub(crate) struct Settings<'a> {
 pub(crate) struct Relay {
     group: Group,
     url: String,
-    /// Keeps a second relay off the same state.
-    _lock: File,
 }
 
 impl Relay {
     /// Starts a relay and waits until it is ready.
     ///
     /// # Errors
-    /// A port or state directory that is in use, a relay that ends or is not ready in time.
+    /// A relay that ends or is not ready in time.
     pub(crate) fn start(repository: &Repository, settings: &Settings) -> Result<Self> {
-        let lock = lock(&settings.state)?;
-        await_port(settings.port)?;
+        let Place { port, state, .. } = settings.place;
         let mut command = repository.node("xtask/relay.ts")?;
         command
             .stdin(Stdio::piped())
@@ -64,8 +89,8 @@ impl Relay {
         bindings.insert("ADMIN_KEY".to_owned(), settings.secrets.admin_key.clone());
         bindings.insert("TOKEN_KEY".to_owned(), settings.secrets.token_key.clone());
         let line = serde_json::json!({
-            "port": settings.port,
-            "state": settings.state,
+            "port": port,
+            "state": state,
             "bindings": bindings,
         });
         let stdin = group.leader().stdin.as_mut();
@@ -77,8 +102,7 @@ impl Relay {
         await_ready(&mut group)?;
         Ok(Self {
             group,
-            url: format!("http://127.0.0.1:{}", settings.port),
-            _lock: lock,
+            url: format!("http://127.0.0.1:{port}"),
         })
     }
 
