@@ -8,6 +8,7 @@ const relay = useRelay();
 
 /** Every path of the contract with the methods it has. */
 const PATHS: [path: string, methods: string[]][] = [
+  ["/", ["GET"]],
   ["/health", ["GET"]],
   ["/openapi.json", ["GET"]],
   ["/v1/devices", ["GET"]],
@@ -53,6 +54,7 @@ describe.concurrent("HTTP", () => {
 
   test("a browser's preflight is answered without a credential", async () => {
     for (const [path, method] of [
+      ["/", "GET"],
       ["/v1/tags/kitchen/messages", "POST"],
       ["/v1/devices/camera-1", "PUT"],
       ["/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ", "DELETE"],

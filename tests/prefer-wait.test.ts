@@ -2,9 +2,12 @@
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay } from "./harness/index.ts";
+import { useRelay, within } from "./harness/index.ts";
 
 const relay = useRelay();
+
+/** Milliseconds: half the longest wait, which an answer that comes early does not take. */
+const HALF = 30_000;
 
 describe.concurrent("Prefer: wait", () => {
   test("wait=0 answers 202 sent without waiting, and the acknowledgement comes as a receipt", async () => {
@@ -28,13 +31,12 @@ describe.concurrent("Prefer: wait", () => {
   test("an acknowledgement within the wait is in the answer", async () => {
     const [sender, receiver] = await relay.devices(2);
     const socket = await receiver!.connect();
-    const publish = sender!.publish({ device: receiver!.name }, {}, { wait: 20 });
+    const publish = sender!.publish({ device: receiver!.name }, {}, { wait: 60 });
     const { id } = await socket.next("message");
     // Longer than the default wait, so that only the header explains the answer.
     setTimeout(() => socket.ack(id, "slow"), 2000);
-    const answer = await publish;
+    const answer = await within(HALF, publish);
     expect(answer.is(200).deliveries).toMatchObject([{ state: "delivered", reply: "slow" }]);
-    expect(answer.took).toBeLessThan(10_000);
   });
 
   test("when nobody acknowledges, the answer comes when the wait is over", async () => {
@@ -43,7 +45,6 @@ describe.concurrent("Prefer: wait", () => {
     const answer = await sender!.publish({ device: receiver!.name }, {}, { wait: 2 });
     expect(answer.is(202).deliveries).toMatchObject([{ state: "sent", attempts: 1 }]);
     expect(answer.took).toBeGreaterThan(1900);
-    expect(answer.took).toBeLessThan(6000);
   });
 
   test("without the header the wait is one second", async () => {
@@ -52,25 +53,26 @@ describe.concurrent("Prefer: wait", () => {
     const answer = await sender!.publish({ device: receiver!.name }, {});
     expect(answer.is(202).summary).toEqual({ sent: 1 });
     expect(answer.took).toBeGreaterThan(900);
-    expect(answer.took).toBeLessThan(5000);
   });
 
   test("a device that is offline is not waited for", async () => {
     const [sender, receiver] = await relay.devices(2);
-    const answer = await sender!.publish({ device: receiver!.name }, {}, { wait: 60 });
+    const answer = await within(HALF, sender!.publish({ device: receiver!.name }, {}, { wait: 60 }));
     expect(answer.is(202).summary).toEqual({ held: 1 });
-    expect(answer.took).toBeLessThan(5000);
   });
 
-  test("other preferences and other spellings of the header are no obstacle", async () => {
-    const [sender, receiver] = await relay.devices(2);
-    await receiver!.connect();
-    for (const prefer of ["respond-async, wait=0", "WAIT=0; foo=bar", 'wait="0"', "handling=lenient,  wait=0"]) {
-      const answer = await sender!.publish({ device: receiver!.name }, {}, { headers: { Prefer: prefer } });
-      expect(answer.is(202).summary, prefer).toEqual({ sent: 1 });
-      expect(answer.took, prefer).toBeLessThan(900);
-    }
-  });
+  test.each(["respond-async, wait=60", "WAIT=60; foo=bar", 'wait="60"', "handling=lenient,  wait=60"])(
+    "a wait among other preferences, or spelt otherwise, is taken: %s",
+    async (prefer) => {
+      const [sender, receiver] = await relay.devices(2);
+      const socket = await receiver!.connect();
+      const publish = sender!.publish({ device: receiver!.name }, {}, { headers: { Prefer: prefer } });
+      const { id } = await socket.next("message");
+      // After the default wait the answer would be `sent`.
+      setTimeout(() => socket.ack(id), 2000);
+      expect((await within(HALF, publish)).is(200).summary).toEqual({ delivered: 1 });
+    },
+  );
 
   test("a connection that breaks within the wait leaves the message for the next one", async () => {
     const [sender, receiver] = await relay.devices(2);

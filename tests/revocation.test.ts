@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { HandshakeRefused, mint, seconds, useRelay, type Device } from "./harness/index.ts";
+import { HandshakeRefused, mint, seconds, until, useRelay, within, type Device } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -65,6 +65,16 @@ describe.concurrent("revocation", () => {
     await revoke(device);
     const later = relay.bearer(device.name, mint(relay.tokenKey, { sub: device.name, iat: seconds() + 2 }));
     await later.inbox();
+  });
+
+  test("a poll that waits ends with 401", async () => {
+    const [device, sender] = await relay.devices(2);
+    const waiting = device!.request("GET", "/v1/inbox?wait=60", { timeout: 80_000 });
+    // It is known to wait once a message to it would be taken by it.
+    await until("the poll to wait", async () => (await device!.status()).is(200).last_seen_at, (at) => at !== null);
+    await revoke(device!);
+    (await within(30_000, waiting)).problem(401, "unauthorized");
+    await sender!.send({ device: device!.name }, "held");
   });
 
   test("other devices keep their tokens and their sockets", async () => {

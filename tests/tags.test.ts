@@ -43,6 +43,23 @@ describe("tags", () => {
     expect(shown.devices.map(({ device }: any) => device).sort()).toEqual([a!.name, b!.name].sort());
   });
 
+  test("limit and cursor lead through the devices of a tag, each once", async () => {
+    const devices = await relay.devices(5);
+    const tag = await relay.tag(...devices);
+    const names: string[] = [];
+    let next = "";
+    for (let pages = 1; ; pages++) {
+      const page = (await relay.admin("GET", `/v1/tags/${tag}?limit=2${next && `&cursor=${next}`}`)).is(200);
+      names.push(...page.devices.map(({ device }: { device: string }) => device));
+      if (page.next === undefined) {
+        expect(pages).toBe(3);
+        break;
+      }
+      next = page.next;
+    }
+    expect(names).toEqual(devices.map(({ name }) => name).sort());
+  });
+
   test("a tag is gone with its last device", async () => {
     const device = await relay.device();
     const tag = await relay.tag(device);

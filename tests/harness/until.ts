@@ -18,3 +18,11 @@ export async function until<T>(
     await sleep(50);
   }
 }
+
+/** What `promise` gives, unless that takes longer than so many milliseconds. */
+export async function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
+  const late = Symbol();
+  const first = await Promise.race([promise, sleep(timeout, late, { ref: false })]);
+  if (first === late) throw new Error(`expected an answer within ${timeout} ms`);
+  return first as T;
+}

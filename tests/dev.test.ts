@@ -1,0 +1,135 @@
+// `cargo xtask dev` does what it prints: the lines to paste work as they stand, and it ends with all it started.
+
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { afterEach, describe, expect, test } from "vitest";
+
+import { until } from "./harness/index.ts";
+import { ROOT } from "./harness/workerd.ts";
+
+const run = promisify(execFile);
+const running = new Set<Command>();
+const directories = new Set<string>();
+
+afterEach(() => {
+  for (const command of running) command.signal("SIGKILL");
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+  running.clear();
+  directories.clear();
+});
+
+/** A command in the repository, with everything it prints. */
+class Command {
+  output = "";
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown[]>;
+
+  constructor(command: string, args: string[]) {
+    this.#process = spawn(command, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process.stdout?.on("data", (data) => (this.output += data));
+    this.#process.stderr?.on("data", (data) => (this.output += data));
+    this.#closed = once(this.#process, "close");
+    running.add(this);
+  }
+
+  /** Waits until it has printed this. */
+  async prints(text: RegExp, timeout = 60_000): Promise<string> {
+    const look = async () => text.exec(this.output)?.[0] ?? "";
+    const ended = this.#closed.then(() => look());
+    const found = await Promise.race([until(`${text}`, look, (found) => found !== "", timeout), ended]).catch(() => "");
+    if (found === "") throw new Error(`expected within ${timeout} ms: ${text}; printed so far: ${this.output}`);
+    return found;
+  }
+
+  /** Sends a signal to it and to what is in its process group, as Ctrl-C does. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#process.pid === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    process.kill(-this.#process.pid, signal);
+  }
+
+  /** What it answers when it has ended. Its output ends only with the last process that holds it. */
+  async ended(): Promise<number | null> {
+    await this.#closed;
+    running.delete(this);
+    return this.#process.exitCode;
+  }
+}
+
+const dev = (...args: string[]) => new Command("cargo", ["xtask", "dev", ...args]);
+
+function state(): string {
+  const directory = mkdtempSync(join(tmpdir(), "tagpost-test-"));
+  directories.add(directory);
+  return directory;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** The lines that are printed to paste, in their order. */
+function lines(output: string): string[] {
+  const indented = output.split("\n").filter((line) => /^ {2}(TAGPOST_URL=|curl )/.test(line));
+  return indented.map((line) => line.trim());
+}
+
+describe("cargo xtask dev", () => {
+  test("its lines can be pasted, it keeps its state, and ends with all it started", async () => {
+    const [port, directory] = [await freePort(), state()];
+    const url = `http://127.0.0.1:${port}`;
+    const relay = dev("--port", `${port}`, "--state", directory);
+    await relay.prints(/and sees what became of it:\n\n.*\n/);
+    const [listen, publish, trace] = lines(relay.output);
+
+    const listener = new Command("sh", ["-c", listen!]);
+    await listener.prints(/"type":"welcome","device":"kitchen-cam"/);
+    const answer = JSON.parse((await run("sh", ["-c", publish!], { cwd: ROOT })).stdout);
+    expect(answer.summary).toEqual({ held: 1, delivered: 1 });
+    await listener.prints(/"type":"message".*"payload":\{"ring":true\}/);
+    listener.signal("SIGINT");
+    await listener.ended();
+    const traced = JSON.parse((await run("sh", ["-c", trace!], { cwd: ROOT })).stdout);
+    expect(traced).toMatchObject({ id: answer.id, timeline: expect.any(Array) });
+
+    relay.signal("SIGINT");
+    expect(await relay.ended()).toBe(0);
+    await expect(fetch(`${url}/health`)).rejects.toThrow();
+
+    const again = dev("--port", `${port}`, "--state", directory);
+    await again.prints(/tagpost is ready/);
+    expect(JSON.parse((await run("sh", ["-c", trace!], { cwd: ROOT })).stdout).id).toBe(answer.id);
+    again.signal("SIGTERM");
+    expect(await again.ended()).toBe(0);
+    await expect(fetch(`${url}/health`)).rejects.toThrow();
+  }, 180_000);
+
+  test("what is wrong on its command line is named before anything is built", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    for (const [args, named] of [
+      [["--var", "KEEPALIVE=0"], /KEEPALIVE is "0", but must be a whole number from 1 to 3600/],
+      [["--var", "KEEP_ALIVE=1"], /KEEP_ALIVE is no limit/],
+      [["--port", `${port}`], new RegExp(`port ${port} is in use.*--port`)],
+    ] as const) {
+      const directory = state();
+      const relay = dev("--state", join(directory, "new"), ...args);
+      expect(await relay.ended()).toBe(1);
+      expect(relay.output).toMatch(named);
+      expect(relay.output).not.toMatch(/compile the Worker/);
+      expect(existsSync(join(directory, "new/d1"))).toBe(false);
+    }
+    server.close();
+  }, 120_000);
+});
