@@ -45,7 +45,7 @@ impl Plan {
             in_flight: 64,
             steady: 100.0,
             depths: [1_000, 10_000],
-            enqueues: 200,
+            enqueues: 100,
             connections: 100,
             idle: 5_000,
             watch: Duration::from_secs(60),
