@@ -6,10 +6,11 @@ import { ReadableStream } from "node:stream/web";
 
 import { expect, test } from "vitest";
 
-import { HandshakeRefused, mint, seconds, useRelay, type Device } from "./harness/index.ts";
+import { HandshakeRefused, mint, seconds, until, useRelay, type Device } from "./harness/index.ts";
 
 /** How many times as long the floods last. */
 const FLOOD = Number(process.env.FLOOD ?? 1);
+const BAD_TOKENS = 10_000 * FLOOD;
 const CONNECTS = 500 * FLOOD;
 const PUBLISHES = 1000 * FLOOD;
 
@@ -59,9 +60,9 @@ async function besides(what: string, flood: () => Promise<void>): Promise<void> 
 
 test("ten thousand bad tokens wake no mailbox and keep nobody from an answer", async () => {
   let objects: string[] = [];
-  await besides("10,000 bad tokens", async () => {
+  await besides(`${BAD_TOKENS} bad tokens`, async () => {
     objects = await relay.objects();
-    await repeat(10_000, 20, async (n) => {
+    await repeat(BAD_TOKENS, 20, async (n) => {
       const token = mint("not the key of this service", { sub: `nobody-${n}`, iat: seconds() });
       const nobody = relay.bearer(`nobody-${n}`, token);
       if (n % 10 > 0) return (await nobody.publish({ device: "nobody" }, "x")).problem(401, "unauthorized");
@@ -69,7 +70,7 @@ test("ten thousand bad tokens wake no mailbox and keep nobody from an answer", a
     });
   });
   expect(await relay.objects()).toEqual(objects);
-}, 180_000);
+}, 180_000 * FLOOD);
 
 test("of many connects of one device in a row one stays, and others are served meanwhile", async () => {
   const [sender, flapping] = await relay.devices(2);
@@ -93,7 +94,10 @@ test("a device that publishes ten times too fast gets 429 with Retry-After, and 
     }),
   );
   expect(refused).toBeGreaterThan(0);
-  expect((await target!.status()).is(200).held).toBe(PUBLISHES - refused);
+  // What a call did not hand over at once is handed over by the next alarm.
+  const held = async () => (await target!.status()).is(200).held;
+  await until("what was answered to be held", held, (messages) => messages >= PUBLISHES - refused);
+  expect(await held()).toBe(PUBLISHES - refused);
 }, 120_000);
 
 test("bodies far over the limit are refused before they are read, and others are served meanwhile", async () => {
