@@ -21,6 +21,9 @@ const idle = useRelay({ wrap: METER });
 type Relay = typeof relay;
 type Counts = Record<string, number>;
 
+/** Here publishes share rows; how many do depends on when they end. */
+const SHARING = "online, 64 in flight from one sender";
+
 /** How often a way is gone, one message at a time. */
 const REPEATS = 5;
 const FILE = "tests/costs.json";
@@ -116,7 +119,7 @@ const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
 
 /** Of these one is enough: many messages together, or none. */
 const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
-  "online, 64 in flight from one sender": async (relay) => {
+  [SHARING]: async (relay) => {
     const [sender, ...receivers] = (await relay.devices(5)) as [Device, ...Device[]];
     const tags = await Promise.all(receivers.map((receiver) => relay.tag(receiver)));
     await Promise.all(receivers.map(async (receiver) => (await receiver.connect()).answer()));
@@ -212,18 +215,15 @@ async function counted(relay: Relay, run: () => Promise<unknown>): Promise<Count
   return Object.fromEntries(Object.entries(after).map(([what, count]) => [what, count - before[what]!]));
 }
 
-/** What is settled within one moment is written together, and what one moment is depends on the machine. */
-const AT_MOST = "online, 64 in flight from one sender";
-
 function check(name: string, counts: Counts): void {
-  const wanted = expected[name];
-  if (name.startsWith(AT_MOST)) {
-    const most = wanted?.rows_written ?? 0;
-    if (UPDATE) counts.rows_written = Math.max(counts.rows_written!, most);
-    else if (counts.rows_written! <= most) counts.rows_written = most;
-  }
   if (UPDATE) seen[name] = counts;
-  else expect(counts, name).toEqual(wanted);
+  if (name.startsWith(SHARING)) {
+    // Alone, each would be a row, and another when that is forgotten.
+    const alone = counts.messages! * (name === SHARING ? 1 : 2);
+    expect(counts.rows_written, name).toBeLessThanOrEqual(alone / 2);
+    counts = { ...counts, rows_written: expected[name]!.rows_written! };
+  }
+  if (!UPDATE) expect(counts, name).toEqual(expected[name]);
 }
 
 async function meter(relay: Relay): Promise<Counts> {

@@ -13,8 +13,8 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// Milliseconds that one waits for others. Timers are late at times: twice as many are to be expected.
-const PATIENCE: Millis = 10;
+/// Milliseconds that one waits for others. Timers are a little late at times: 20 are what is promised.
+const PATIENCE: Millis = 15;
 
 /// So many do not wait for more.
 const MOST: usize = 256;

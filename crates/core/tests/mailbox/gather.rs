@@ -56,21 +56,21 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
     let mut desk = desk();
     let ids: Vec<_> = (0..4).map(|_| publish(&mut desk)).collect();
     let before = desk.writes();
-    assert_eq!(delivered(&mut desk, ids[2]), ["tick 10"]);
+    assert_eq!(delivered(&mut desk, ids[2]), ["tick 15"]);
     assert_eq!(delivered(desk.at(3), ids[0]), [""; 0]);
     assert_eq!(desk.writes(), before, "nothing is answered yet");
     assert_eq!(
-        tick(desk.at(10)),
+        tick(desk.at(15)),
         ["settled", "published a delivered 0"].repeat(2)
     );
     assert_eq!(desk.writes() - before, 1);
-    assert_eq!(delivered(desk.at(11), ids[1]), ["tick 21"]);
+    assert_eq!(delivered(desk.at(16), ids[1]), ["tick 31"]);
     // The last one has nobody to wait for.
     assert_eq!(
-        delivered(desk.at(12), ids[3]),
+        delivered(desk.at(17), ids[3]),
         ["settled", "published a delivered 0"].repeat(2)
     );
-    assert_eq!(tick(desk.at(21)), [""; 0]);
+    assert_eq!(tick(desk.at(31)), [""; 0]);
     assert_eq!(desk.writes() - before, 2);
     assert_eq!(desk.rows(), "account 1, groups 2");
     for id in ids {
@@ -82,7 +82,7 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
 fn one_that_is_held_does_not_keep_the_others_waiting() {
     let mut desk = desk();
     let (first, second) = (publish(&mut desk), publish(&mut desk));
-    assert_eq!(delivered(&mut desk, first), ["tick 10"]);
+    assert_eq!(delivered(&mut desk, first), ["tick 15"]);
     assert_eq!(
         desk.returned("a", second, known("a", State::Held)),
         ["published a held 0", "settled", "published a delivered 0"]
@@ -94,9 +94,9 @@ fn one_that_is_held_does_not_keep_the_others_waiting() {
 fn what_a_crash_finds_gathered_was_never_answered() {
     let mut desk = desk();
     let (first, _) = (publish(&mut desk), publish(&mut desk));
-    assert_eq!(delivered(&mut desk, first), ["tick 10"]);
+    assert_eq!(delivered(&mut desk, first), ["tick 15"]);
     desk.crash();
-    assert_eq!(tick(desk.at(10)), [""; 0]);
+    assert_eq!(tick(desk.at(15)), [""; 0]);
     assert_eq!(desk.trace(first), Err("unknown_message".to_owned()));
     assert_eq!(desk.rows(), "account 1");
 }
@@ -252,7 +252,7 @@ fn an_answer_that_nobody_hears_becomes_a_receipt() {
         desk.event(|mailbox, now| mailbox.publish_frame(frame(n), devices, now));
     }
     let ids: Vec<_> = desk.calls.iter().map(|(_, message)| message.id).collect();
-    assert_eq!(delivered(&mut desk, ids[0]), ["tick 10"]);
+    assert_eq!(delivered(&mut desk, ids[0]), ["tick 15"]);
     desk.closed(1);
     delivered(&mut desk, ids[1]);
     assert_eq!(desk.rows(), "account 1, outbox 2");
