@@ -22,7 +22,7 @@ const MOST: usize = 256;
 /// So many bytes of deliveries, about, do not wait for more.
 const MOST_BYTES: usize = 500_000;
 
-/// Publishes that are settled and not written down.
+/// Publishes that are settled and not written down, in the order of their ids.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     publishes: Vec<Publishing>,
@@ -39,7 +39,7 @@ impl Gathered {
 
     /// The least id among them.
     pub(super) fn first(&self) -> Option<MessageId> {
-        self.publishes.iter().map(|it| it.message.id).min()
+        self.publishes.first().map(|it| it.message.id)
     }
 }
 
@@ -48,7 +48,10 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn gather(&mut self, publishing: Publishing) {
         let gathered = &mut self.outbox.gathered;
         gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
-        gathered.publishes.push(publishing);
+        let id = publishing.message.id;
+        let publishes = &mut gathered.publishes;
+        let place = publishes.partition_point(|other| other.message.id < id);
+        publishes.insert(place, publishing);
     }
 
     /// Writes down what has gathered, unless it pays to wait for more.
@@ -102,7 +105,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         let heard = answers.iter().filter(|(_, _, unheard)| !unheard);
-        let heard = heard.map(|(trace, _, _)| trace).collect();
+        let heard = heard.map(|(trace, _, _)| trace);
         group_rows::insert(&self.store, heard, now.at)?;
         self.wake_by(self.clean_up_at(now.at));
         for (trace, frames, unheard) in answers {

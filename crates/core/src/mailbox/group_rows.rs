@@ -18,13 +18,13 @@ fn second(id: MessageId) -> (MessageId, MessageId) {
     (MessageId::least(start), MessageId::least(start + 1000))
 }
 
-/// Stores messages that were settled by `done_at`, in as few rows as they fit in.
-pub(super) fn insert(
+/// Stores messages that were settled by `done_at`, given in the order of their ids, in as few rows as
+/// they fit in.
+pub(super) fn insert<'a>(
     store: &impl Store,
-    mut traces: Vec<&Trace>,
+    traces: impl Iterator<Item = &'a Trace>,
     done_at: Millis,
 ) -> Result<(), StoreError> {
-    traces.sort_by_key(|trace| trace.id);
     let mut row: Option<Group> = None;
     for trace in traces {
         let text = to_json(trace)?;
@@ -138,13 +138,15 @@ impl Newest {
         let sql =
             "SELECT messages FROM groups WHERE first >= ? AND first < ? AND (states & ?) != 0";
         for row in store.run(sql, &[start.into(), end.into(), self.states.into()])? {
-            let traces = read(row)?.into_iter().filter(|trace| {
+            for trace in read(row)? {
                 let wanted = states(&trace.deliveries) & self.states != 0;
-                wanted && self.before.is_none_or(|before| trace.id < before)
-            });
-            self.second.extend(traces);
+                if wanted && self.before.is_none_or(|before| trace.id < before) {
+                    // Rows overlap little: most are the last so far.
+                    let place = self.second.partition_point(|other| other.id < trace.id);
+                    self.second.insert(place, trace);
+                }
+            }
         }
-        self.second.sort_by_key(|trace| trace.id);
         self.before = Some(start);
         Ok(())
     }

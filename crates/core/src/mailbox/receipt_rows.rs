@@ -3,9 +3,7 @@
 //! No index leads to them: an entry in one would cost a row a receipt. They are looked for when a
 //! device connects, among the messages from [`super::account::Account::unseen_from`] on.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde::Deserialize;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::delivery::Delivery;
 use crate::frame::Receipt;
@@ -15,8 +13,8 @@ use crate::store::{Row, Store, StoreError, Value, from_json};
 /// How many messages are looked at in one statement.
 const BATCH: u32 = 500;
 
-/// Where a receipt stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a receipt stands. Ordered by its number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) seq: i64,
     id: MessageId,
@@ -24,26 +22,20 @@ pub(super) struct Place {
     part: Option<DeviceId>,
 }
 
-/// A delivery, as far as its receipt goes.
-#[derive(Deserialize)]
-struct Numbered {
-    #[serde(default)]
-    receipt: Option<i64>,
-}
-
-/// The first receipts after a number, in order.
+/// The first receipts after a number.
 struct Found {
     after: i64,
     limit: usize,
-    places: BTreeMap<i64, (MessageId, Option<DeviceId>)>,
+    places: BinaryHeap<Place>,
 }
 
 impl Found {
     fn add(&mut self, seq: i64, id: MessageId, part: Option<&DeviceId>) {
         if seq > self.after {
-            self.places.insert(seq, (id, part.cloned()));
+            let part = part.cloned();
+            self.places.push(Place { seq, id, part });
             if self.places.len() > self.limit {
-                self.places.pop_last();
+                self.places.pop();
             }
         }
     }
@@ -54,8 +46,8 @@ impl Found {
         id: MessageId,
         part: Option<&DeviceId>,
     ) -> Result<(), StoreError> {
-        let numbered: Vec<Numbered> = from_json(deliveries)?;
-        let numbers = numbered.iter().filter_map(|delivery| delivery.receipt);
+        let deliveries: Vec<Delivery> = from_json(deliveries)?;
+        let numbers = deliveries.iter().filter_map(|delivery| delivery.receipt);
         numbers.for_each(|seq| self.add(seq, id, part));
         Ok(())
     }
@@ -71,7 +63,7 @@ pub(super) fn unseen(
     let mut found = Found {
         after,
         limit,
-        places: BTreeMap::new(),
+        places: BinaryHeap::new(),
     };
     // A message to a device has one delivery, so its receipt is the row's.
     let sql = "SELECT id, receipt, target LIKE '{\"device\"%', deliveries IS NULL FROM outbox \
@@ -98,8 +90,7 @@ pub(super) fn unseen(
             None => break,
         }
     }
-    let place = |(seq, (id, part))| Place { seq, id, part };
-    Ok(found.places.into_iter().map(place).collect())
+    Ok(found.places.into_sorted_vec().into())
 }
 
 fn unseen_in_parts(store: &impl Store, id: MessageId, found: &mut Found) -> Result<(), StoreError> {
