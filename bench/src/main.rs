@@ -24,7 +24,7 @@ mod table;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 
 use crate::arena::Arena;
@@ -81,14 +81,22 @@ async fn main() -> Result<()> {
     };
     let mut results = Results::default();
     let mut arena = None;
+    let mut failed = Vec::new();
     for part in Part::value_variants() {
         if !arguments.only.is_empty() && !arguments.only.contains(part) {
             continue;
         }
         let started = Instant::now();
-        run(*part, &arguments, &plan, &mut arena, &mut results).await?;
         let name = part.to_possible_value();
         let name = name.as_ref().map_or("", |value| value.get_name());
+        if let Err(error) = run(*part, &arguments, &plan, &mut arena, &mut results).await {
+            // What the others show holds all the same.
+            eprintln!("{name}: {error:#}");
+            results.note(format!(
+                "{name} failed: its figures are missing or incomplete"
+            ));
+            failed.push(name.to_owned());
+        }
         eprintln!("{name:<12} {:>6.1} s", started.elapsed().as_secs_f64());
     }
     for note in results.notes() {
@@ -97,6 +105,9 @@ async fn main() -> Result<()> {
     println!("{}", table::text(&results));
     if arguments.only.is_empty() && !arguments.quick {
         document::write(&results)?;
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }

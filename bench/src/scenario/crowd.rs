@@ -138,7 +138,10 @@ impl Crowd {
         let members = stream::iter(bearers)
             .map(|bearer| async move { Device::connect(address, &bearer, acknowledged).await })
             .buffered(AT_ONCE);
-        let members: Vec<Device> = members.try_collect().await?;
+        let members: Vec<Device> = members
+            .try_collect()
+            .await
+            .context("a crowd needs many open files: try `ulimit -n 100000`")?;
         self.members.extend(members);
         Ok(())
     }
