@@ -38,7 +38,7 @@ impl Plan {
     pub(crate) fn whole() -> Self {
         Self {
             turns: 5,
-            long_turns: 5,
+            long_turns: 3,
             turn: Duration::from_secs(3),
             warm_up: Duration::from_millis(500),
             pairs: 20,
