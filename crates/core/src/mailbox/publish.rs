@@ -1,10 +1,10 @@
 //! Accepting a message from this device and handing it to the mailboxes it is addressed to.
 //!
 //! A message to a few devices is written down once, with what became of it; those that are settled at
-//! about the same time together, in one row. It is written down
-//! before anything leaves if it has an idempotency key, goes to more than [`PART`] devices, or has to
-//! wait behind one that has not reached its mailbox: then it is a job as well, and survives a crash.
-//! A message of which nothing is written was never answered; its sender repeats it.
+//! about the same time together, in one row. It is written down before anything leaves if it has an
+//! idempotency key, goes to more than [`PART`] devices, or has to wait behind one that has not reached
+//! its mailbox: then it is a job as well, and survives a crash. A message of which nothing is written
+//! was never answered; its sender repeats it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -166,6 +166,26 @@ fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
 }
 
 #[test]
+fn a_pile_whose_rest_has_left_with_its_time_holds_up_no_later_receipt() {
+    let mut desk = Desk::with(|limits| {
+        (limits.publish_burst, limits.retention) = (10_000, 60);
+    });
+    pile(&mut desk, 1_200);
+    let numbers = desk.receipts();
+    assert_eq!(desk.connect(1).len(), 1 + 500);
+    desk.at(70_000).frame(1, "ping");
+    while !desk.receipts().is_empty() {
+        desk.ring();
+    }
+    assert_eq!(seen(&mut desk, 1, numbers[499]), [""; 0]);
+    let late = held(&mut desk, &["late"]);
+    assert_eq!(
+        desk.report(late, delivery("late", State::Expired)).unwrap(),
+        ["1 <- receipt late expired", "settled"]
+    );
+}
+
+#[test]
 fn the_receipts_of_tags_small_and_large_come_in_order() {
     let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
     let names: Vec<String> = (0..150).map(|n| format!("d{n:03}")).collect();
