@@ -13,9 +13,9 @@ import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
 
 const METER = { name: "meter.js", script: readFileSync("bench/meter.js", "utf8") };
 // No time to acknowledge runs out meanwhile, so that no count depends on how long the test takes.
-const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600 } });
+const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
 /** Here everything is cleaned up soon after it has settled. */
-const forgetful = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, RETENTION: 2 } });
+const forgetful = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000, RETENTION: 2 } });
 const idle = useRelay({ wrap: METER });
 
 type Relay = typeof relay;
@@ -23,6 +23,9 @@ type Counts = Record<string, number>;
 
 /** Here publishes share rows; how many do depends on when they end. */
 const SHARING = "online, 64 in flight from one sender";
+
+/** How often each of many senders at a time publishes. */
+const TURNS = 10;
 
 /** How often a way is gone, one message at a time. */
 const REPEATS = 5;
@@ -123,10 +126,13 @@ const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
     const [sender, ...receivers] = (await relay.devices(5)) as [Device, ...Device[]];
     const tags = await Promise.all(receivers.map((receiver) => relay.tag(receiver)));
     await Promise.all(receivers.map(async (receiver) => (await receiver.connect()).answer()));
-    const publish = async (n: number) => {
-      (await sender.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
+    // Each publishes again when its last is answered.
+    const inTurn = async (n: number) => {
+      for (let turn = 0; turn < TURNS; turn++) {
+        (await sender.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
+      }
     };
-    return { sender, messages: 64, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => publish(n))) };
+    return { sender, messages: 64 * TURNS, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => inTurn(n))) };
   },
 
   "a tag of 100 devices, all online": (relay) => everyone(relay, 100),
