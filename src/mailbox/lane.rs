@@ -43,10 +43,7 @@ impl Object {
             }
             let found = self.look_up(&frames).await;
             for frame in frames {
-                let devices = match &found {
-                    Ok(found) => Ok(addresses(&frame.to, found)),
-                    Err(problem) => Err(problem.clone()),
-                };
+                let devices = addresses(&frame.to, &found);
                 self.event(|mailbox, now| mailbox.publish_frame(frame, devices, now))?;
             }
         }
@@ -82,9 +79,29 @@ impl Object {
     }
 }
 
-fn addresses(to: &Target, found: &BTreeMap<Tag, Vec<DeviceId>>) -> Vec<DeviceId> {
-    match to {
-        Target::Device(device) => vec![device.clone()],
-        Target::Tag(tag) => found.get(tag).cloned().unwrap_or_default(),
+/// The devices that `to` leads to. One device needs no directory, so it is found also where that failed.
+fn addresses(
+    to: &Target,
+    found: &Result<BTreeMap<Tag, Vec<DeviceId>>, Problem>,
+) -> Result<Vec<DeviceId>, Problem> {
+    match (to, found) {
+        (Target::Device(device), _) => Ok(vec![device.clone()]),
+        (Target::Tag(tag), Ok(found)) => Ok(found.get(tag).cloned().unwrap_or_default()),
+        (Target::Tag(_), Err(problem)) => Err(problem.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_fails_stops_messages_to_tags_and_no_others() {
+        let failed = Err(Problem::new(Code::Unavailable, "down"));
+        let device: DeviceId = "cam".parse().unwrap();
+        let to_device = addresses(&Target::Device(device.clone()), &failed);
+        assert_eq!(to_device.unwrap(), [device]);
+        let to_tag = addresses(&Target::Tag("kitchen".parse().unwrap()), &failed);
+        assert_eq!(to_tag.unwrap_err().code, Code::Unavailable);
     }
 }
