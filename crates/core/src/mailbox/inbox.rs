@@ -203,6 +203,7 @@ impl<S: Store> Mailbox<S> {
         self.inbox.awaited.remove(&id);
         if let Some(message) = self.unstored(id).cloned() {
             self.store_before(&message, now)?;
+            self.count_before(&message)?;
             self.store_in_flight(id, true, now)?;
             self.pump(now)?;
         }
@@ -244,6 +245,29 @@ impl<S: Store> Mailbox<S> {
         for id in before.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.store_in_flight(id, true, now)?;
             self.inbox.awaited.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Writes down the first attempt of stored messages on the wire that go before this one, which only
+    /// the connection knows: what was sent before goes first after a crash.
+    fn count_before(&self, message: &Message) -> Result<(), StoreError> {
+        let rank = Key::of(message).rank;
+        let Some(link) = self.link.as_ref() else {
+            return Ok(());
+        };
+        for (id, entry) in link.in_flight.range(..message.id) {
+            let due_at = match entry.store {
+                Stored::Row { due_at } if entry.rank == rank && entry.attempt == 1 => due_at,
+                _ => continue,
+            };
+            if let Some(mut held) = inbox_rows::held(&self.store, *id)?
+                .filter(|held| held.sender == message.from && held.attempts == 0)
+            {
+                held.catch_up(entry);
+                held.retry_at = due_at;
+                inbox_rows::save_attempts(&self.store, &held)?;
+            }
         }
         Ok(())
     }

@@ -166,6 +166,20 @@ fn what_goes_before_a_stored_message_is_stored_too() {
 }
 
 #[test]
+fn what_was_sent_before_a_stored_message_goes_first_after_a_crash() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    desk.connect(1);
+    desk.deliver(&message(2, TEXT), 0);
+    desk.crash();
+    let sent = desk.at(100).connect(2);
+    assert_eq!(
+        sent[1..],
+        ["2 <- body 1, attempt 2", "2 <- body 2, attempt 2"]
+    );
+}
+
+#[test]
 fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement() {
     let mut desk = Desk::new();
     desk.connect(1);

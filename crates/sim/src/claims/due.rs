@@ -57,6 +57,8 @@ impl Ledger {
         if self.messages.contains_key(&id) {
             return Ok(());
         }
+        let order = self.messages.len();
+        self.messages.entry(id).or_default().order = order;
         let tables = &self.tables[sender];
         let (life, times) = self.paces.entry(sender).or_default();
         // How fast it was before is forgotten with the memory.

@@ -19,14 +19,14 @@ impl Ledger {
         let track = self.deliveries.entry((id, device)).or_default();
         // To take back a message that is over and not here changes nothing: its sender's mailbox knows how
         // it ended, and that stays.
-        if is_unseen(delivery) && track.end.is_some() {
+        let void = self.messages.get(&id).is_none_or(|message| message.void);
+        if is_unseen(delivery) && (track.end.is_some() || void) {
             return Ok(());
         }
         let before = track.settled.replace(text);
         claim("a delivery is settled once", before.is_none(), || {
             format!("{id}: {before:?}, then {delivery:?}")
         })?;
-        let void = self.messages.get(&id).is_none_or(|message| message.void);
         if let Some(end) = self
             .deliveries
             .get(&(id, device))
@@ -159,10 +159,8 @@ impl Ledger {
         same.any(|newer| {
             let track = self.deliveries.get(&(newer, device));
             track.is_some_and(|track| {
-                track
-                    .end
-                    .as_ref()
-                    .is_none_or(|end| end.state != State::Refused)
+                let refused = |end: &Delivery| end.state == State::Refused && end.attempts == 0;
+                track.stored_at.is_some() || !track.end.as_ref().is_some_and(refused)
             })
         })
     }

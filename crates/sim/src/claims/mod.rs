@@ -8,6 +8,7 @@ mod ends;
 mod finish;
 mod links;
 mod rows;
+mod sent_rows;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,8 @@ pub(crate) struct Ledger {
 struct Published {
     sender: usize,
     op: u32,
+    /// How many messages were accepted before it, by anyone.
+    order: usize,
     size: u32,
     expires_at: Millis,
     now_or_never: bool,
