@@ -12,6 +12,12 @@ export function announce(text) {
   waiting.push(text);
 }
 
+/** Tells this alone: what has not been told yet is dropped. */
+export function announceAlone(text) {
+  if (waiting.length === 0) setTimeout(speak, GATHER);
+  waiting = [text];
+}
+
 function speak() {
   const few = waiting.slice(0, 3);
   if (waiting.length > few.length) few.push(`and ${waiting.length - few.length} more`);

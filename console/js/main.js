@@ -1,6 +1,6 @@
 // The page from its start: which credentials there are, and what they open.
 
-import { announce } from "./announce.js";
+import { announceAlone } from "./announce.js";
 import { Api, Problem, devicePath } from "./api.js";
 import { deviceOf } from "./credential.js";
 import * as session from "./session.js";
@@ -13,7 +13,8 @@ let workspace;
 document.getElementById("host").textContent = location.host;
 signOut.addEventListener("click", () => {
   leave();
-  announce("Signed out");
+  // Nothing of the session stays on the page, not even for a screen reader.
+  announceAlone("Signed out");
 });
 onSignIn(enterWith);
 // A link pasted into the address bar of an open page changes only its fragment.
