@@ -126,10 +126,13 @@ const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
     const [sender, ...receivers] = (await relay.devices(5)) as [Device, ...Device[]];
     const tags = await Promise.all(receivers.map((receiver) => relay.tag(receiver)));
     await Promise.all(receivers.map(async (receiver) => (await receiver.connect()).answer()));
-    // Each publishes again when its last is answered.
+    // Each publishes again when its last has settled: a call that overtakes an earlier one to the same
+    // device is answered 202, and made again.
     const inTurn = async (n: number) => {
       for (let turn = 0; turn < TURNS; turn++) {
-        (await sender.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 })).is(200);
+        const answer = await sender.publish({ tag: tags[n % tags.length]! }, {}, { wait: 30 });
+        if (answer.status === 202) (await sender.request("GET", `/v1/messages/${answer.json.id}?wait=30`)).is(200);
+        else answer.is(200);
       }
     };
     return { sender, messages: 64 * TURNS, once: () => Promise.all(Array.from({ length: 64 }, (_, n) => inTurn(n))) };
@@ -227,9 +230,7 @@ function check(name: string, counts: Counts): void {
     // Alone, each would be a row, and another when that is forgotten.
     const alone = counts.messages! * (name === SHARING ? 1 : 2);
     expect(counts.rows_written, name).toBeLessThanOrEqual(alone / 2);
-    counts = { ...counts, rows_written: expected[name]!.rows_written! };
-  }
-  if (!UPDATE) expect(counts, name).toEqual(expected[name]);
+  } else if (!UPDATE) expect(counts, name).toEqual(expected[name]);
 }
 
 async function meter(relay: Relay): Promise<Counts> {
