@@ -24,6 +24,9 @@ type Counts = Record<string, number>;
 /** Here publishes share rows; how many do depends on when they end. */
 const SHARING = "online, 64 in flight from one sender";
 
+/** How often calls of a job are made depends on the machine. */
+const LARGE = "a tag of 150 devices, all online";
+
 /** How often each of many senders at a time publishes. */
 const TURNS = 10;
 
@@ -230,6 +233,9 @@ function check(name: string, counts: Counts): void {
     // Alone, each would be a row, and another when that is forgotten.
     const alone = counts.messages! * (name === SHARING ? 1 : 2);
     expect(counts.rows_written, name).toBeLessThanOrEqual(alone / 2);
+  } else if (!UPDATE && name.startsWith(LARGE)) {
+    // A part of a large tag that is not through in time is gone through again.
+    expect(counts.rows_written, name).toBeLessThanOrEqual(2 * expected[name]!.rows_written!);
   } else if (!UPDATE) expect(counts, name).toEqual(expected[name]);
 }
 
