@@ -23,6 +23,10 @@ mod route;
 mod routes;
 mod stub;
 
+use std::pin::Pin;
+
+use js_sys::Promise;
+use js_sys::futures::future_to_promise;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
@@ -37,11 +41,18 @@ use crate::routes::Exchange;
 
 /// Answers one request; how, [`respond::Response`] says.
 #[wasm_bindgen]
-pub async fn fetch(request: web_sys::Request, env: Env) -> JsValue {
-    answer(request, env)
-        .await
-        .unwrap_or_else(Error::into_response)
-        .into()
+pub fn fetch(request: web_sys::Request, env: Env) -> Promise {
+    promise(async {
+        let answer = answer(request, env).await;
+        Ok(answer.unwrap_or_else(Error::into_response).into())
+    })
+}
+
+/// Lets JavaScript wait for a future. Behind the box all futures are one type, so that what drives them
+/// is compiled once.
+fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let future: Pin<Box<dyn Future<Output = _>>> = Box::pin(future);
+    future_to_promise(future)
 }
 
 /// The time by the platform's clock.

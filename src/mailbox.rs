@@ -19,7 +19,6 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use js_sys::Promise;
-use js_sys::futures::future_to_promise;
 use tagpost_core::mailbox;
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
@@ -32,7 +31,7 @@ use self::lane::Lane;
 use self::store::ObjectStore;
 use self::waiting::Waiting;
 use crate::config::Config;
-use crate::{clock, fault, log};
+use crate::{clock, fault, log, promise};
 
 /// The mailbox as `index.js` drives it: a method an event of the platform.
 #[wasm_bindgen]
@@ -119,7 +118,7 @@ impl Mailbox {
 impl Mailbox {
     fn handle(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
         let object = Rc::clone(&self.object);
-        future_to_promise(async move { event(object).await.map_err(JsValue::from) })
+        promise(async move { event(object).await.map_err(JsValue::from) })
     }
 }
 

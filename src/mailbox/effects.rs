@@ -4,6 +4,7 @@
 //! belongs to, so that the platform holds it back until these are committed. A call runs beside other
 //! events; its answer is an event of its own.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ impl Object {
     /// Runs something beside the event that it comes from. If it fails the object ends.
     pub(super) fn spawn(self: &Rc<Self>, task: impl Future<Output = worker::Result<()>> + 'static) {
         let object = Rc::clone(self);
+        // Boxed as in [`crate::promise`].
+        let task: Pin<Box<dyn Future<Output = worker::Result<()>>>> = Box::pin(task);
         self.state.wait_until(async move {
             if let Err(error) = task.await {
                 object.abort(&crate::respond::cause(&error));
