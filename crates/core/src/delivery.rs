@@ -3,9 +3,8 @@
 //! A delivery has one state at a time and reaches exactly one last state. The mailbox of the device
 //! decides it; the sender's mailbox records it. Neither is done here.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::id::DeviceId;
@@ -154,13 +153,20 @@ impl Delivery {
 }
 
 /// How many deliveries of one message are in which state; states without one are absent.
-pub type Summary = BTreeMap<State, u64>;
+#[derive(Debug, Default)]
+pub struct Summary(LiteMap<State, u64>);
+
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(&self.0)
+    }
+}
 
 /// Counts `deliveries` by state.
 pub fn summary<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Summary {
-    let mut summary = Summary::new();
+    let mut summary = Summary::default();
     for delivery in deliveries {
-        *summary.entry(delivery.state).or_default() += 1;
+        *summary.0.entry(delivery.state).or_default() += 1;
     }
     summary
 }

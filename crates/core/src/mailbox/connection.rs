@@ -258,7 +258,7 @@ impl<S: Store> Mailbox<S> {
         }
         self.seen(seen_at)?;
         self.link = None;
-        for id in std::mem::take(&mut self.inbox.awaited) {
+        for (id, ()) in std::mem::take(&mut self.inbox.awaited) {
             let delivered = self.look(id, now)?;
             self.effects.push(Effect::Delivered(id, delivered));
         }

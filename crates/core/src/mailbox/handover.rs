@@ -1,6 +1,6 @@
 //! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
 
-use std::collections::BTreeSet;
+use litemap::LiteMap;
 
 use super::jobs::FIRST_RETRY;
 use super::outbox_rows;
@@ -56,8 +56,8 @@ impl<S: Store> Mailbox<S> {
         let id = message.id;
         let calls = self.outbox.calling.entry(to.clone()).or_default();
         // While an earlier call is not answered it is not certain that its message is there first.
-        let after = calls.range(..id).next_back().copied();
-        calls.insert(id);
+        let after = calls.keys().rev().find(|earlier| **earlier < id).copied();
+        calls.insert(id, ());
         let until = now.at + CALL_LIFE;
         let call = Call::Deliver {
             message,
@@ -75,7 +75,8 @@ impl<S: Store> Mailbox<S> {
     /// Whether a call to deliver this message may yet arrive: one of this life, or of one before that was
     /// ended while it waited.
     pub(super) fn is_under_way(&self, id: MessageId, device: &DeviceId, now: Now) -> bool {
-        let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
+        let holds =
+            |ids: Option<&LiteMap<MessageId, ()>>| ids.is_some_and(|ids| ids.contains_key(&id));
         let before = now.at < self.outbox.jobs_from && holds(self.outbox.waiting.get(device));
         before || holds(self.outbox.calling.get(device))
     }

@@ -4,7 +4,9 @@
 //! first, unstored; whoever handed it over waits. If the acknowledgement comes in time the message
 //! was never written down; otherwise it is stored before anyone is told.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use super::inbox_rows::{self, Found, Key};
 use super::link::{InFlight, Stored};
@@ -37,7 +39,7 @@ pub(super) struct Inbox {
     /// Whether rows may wait that were on the wire before.
     pub(super) again: bool,
     /// Messages that were stored while the calls that brought them wait.
-    pub(super) awaited: BTreeSet<MessageId>,
+    pub(super) awaited: LiteMap<MessageId, ()>,
     pub(super) reports: Reports,
     /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
     pub(super) recent: VecDeque<(MessageId, Delivery)>,
@@ -244,7 +246,7 @@ impl<S: Store> Mailbox<S> {
         });
         for id in before.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.store_in_flight(id, true, now)?;
-            self.inbox.awaited.insert(id);
+            self.inbox.awaited.insert(id, ());
         }
         Ok(())
     }
@@ -256,7 +258,11 @@ impl<S: Store> Mailbox<S> {
         let Some(link) = self.link.as_ref() else {
             return Ok(());
         };
-        for (id, entry) in link.in_flight.range(..message.id) {
+        for (id, entry) in link
+            .in_flight
+            .iter()
+            .take_while(|(id, _)| **id < message.id)
+        {
             let due_at = match entry.store {
                 Stored::Row { due_at } if entry.rank == rank && entry.attempt == 1 => due_at,
                 _ => continue,

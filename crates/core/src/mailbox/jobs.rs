@@ -4,8 +4,6 @@
 //! the same device have been taken, so that their order stays. A job is done when every mailbox has
 //! taken its message.
 
-use std::ops::Bound;
-
 use super::Mailbox;
 use super::handover::{CALL_LIFE, taken};
 use super::job_rows::{self, Job};
@@ -86,7 +84,7 @@ impl<S: Store> Mailbox<S> {
                 .waiting
                 .entry(delivery.device.clone())
                 .or_default();
-            line.insert(id);
+            line.insert(id, ());
         }
     }
 
@@ -101,17 +99,17 @@ impl<S: Store> Mailbox<S> {
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        let mut after = Bound::Unbounded;
+        let mut after = None;
         while self.outbox.work.is_none() {
             let due = |job: &&Job| {
                 let due_at = job.retry_at.max(self.jobs_from(job.id));
                 due_at <= now.at && !self.outbox.publishing.contains_key(&job.id)
             };
-            let mut jobs = self.outbox.jobs.range((after, Bound::Unbounded));
-            let Some(job) = jobs.by_ref().map(|(_, job)| job).find(due).copied() else {
+            let mut jobs = self.outbox.jobs.values().filter(|job| Some(job.id) > after);
+            let Some(job) = jobs.find(due).copied() else {
                 break;
             };
-            after = Bound::Excluded(job.id);
+            after = Some(job.id);
             self.pass(job, now)?;
         }
         Ok(())
@@ -153,14 +151,18 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         let lines = self.outbox.waiting.values();
-        let mut lines = lines.filter(|line| line.contains(&job.id)).peekable();
+        let mut lines = lines.filter(|line| line.contains_key(&job.id)).peekable();
         if lines.peek().is_none() {
             return self.drop_job(job.id);
         }
-        if lines.all(|line| line.first() != Some(&job.id)) {
+        if lines.all(|line| line.first() != Some((&job.id, &()))) {
             // It only waits for others, and is looked at when they have been.
-            let older = self.outbox.jobs.range(..job.id);
-            let tried_at = older.map(|(_, older)| older.retry_at).max().unwrap_or(0);
+            let older = self
+                .outbox
+                .jobs
+                .values()
+                .take_while(|older| older.id < job.id);
+            let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
             job.retry_at = tried_at.max(now.at + FIRST_RETRY);
         } else {
             job.tries += 1;
@@ -178,7 +180,7 @@ impl<S: Store> Mailbox<S> {
         !delivery.is_taken()
             && line
                 .and_then(|line| line.first())
-                .is_none_or(|first| *first == id)
+                .is_none_or(|(first, ())| *first == id)
     }
 
     fn part_after(

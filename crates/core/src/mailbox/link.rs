@@ -5,8 +5,7 @@
 //! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
 //! and that keeps the mailbox awake.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::inbox_rows::Key;
@@ -57,7 +56,7 @@ pub(super) struct Link {
     /// Bytes of messages that went over it since the device last answered for one of them.
     pub(super) unread: u64,
     pub(super) receipts: Receipts,
-    pub(super) in_flight: BTreeMap<MessageId, InFlight>,
+    pub(super) in_flight: LiteMap<MessageId, InFlight>,
     /// What was attached last says something else.
     pub(super) changed: bool,
 }
@@ -122,7 +121,7 @@ impl Link {
                 seen: receipts_seen,
                 ..Receipts::default()
             },
-            in_flight: BTreeMap::new(),
+            in_flight: LiteMap::new(),
             changed: true,
         }
     }

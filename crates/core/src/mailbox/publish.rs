@@ -6,7 +6,9 @@
 //! its mailbox: then it is a job as well, and survives a crash. A message of which nothing is written
 //! was never answered; its sender repeats it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use super::gather::Gathered;
 use super::job_rows::Job;
@@ -37,15 +39,15 @@ pub(super) struct Outbox {
     pub(super) unseen: VecDeque<Place>,
     pub(super) bucket: Bucket,
     /// Publishes that are not answered.
-    pub(super) publishing: BTreeMap<MessageId, Publishing>,
+    pub(super) publishing: LiteMap<MessageId, Publishing>,
     /// Publishes that are settled and not answered: they are to be written down together.
     pub(super) gathered: Gathered,
     /// Calls to deliver that are under way, by device.
-    pub(super) calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
+    pub(super) calling: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
-    pub(super) waiting: BTreeMap<DeviceId, BTreeSet<MessageId>>,
+    pub(super) waiting: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
     /// All jobs, as their rows say.
-    pub(super) jobs: BTreeMap<MessageId, Job>,
+    pub(super) jobs: LiteMap<MessageId, Job>,
     pub(super) work: Option<Work>,
     /// From when on jobs are worked on: no call that a life before made can arrive then.
     pub(super) jobs_from: Millis,
@@ -54,8 +56,8 @@ pub(super) struct Outbox {
     /// How many more calls of jobs may follow from the last alarm.
     pub(super) calls_left: usize,
     /// The first device of the part up to which the pass through a job has come.
-    pub(super) passed: BTreeMap<MessageId, DeviceId>,
-    pub(super) withdrawing: BTreeMap<MessageId, Withdrawal>,
+    pub(super) passed: LiteMap<MessageId, DeviceId>,
+    pub(super) withdrawing: LiteMap<MessageId, Withdrawal>,
     pub(super) cleaned_at: Millis,
 }
 
@@ -285,9 +287,12 @@ impl<S: Store> Mailbox<S> {
     /// Forgets everything this device sent, also what is not answered.
     pub(super) fn forget_outbox(&mut self) -> Result<(), StoreError> {
         outbox_rows::delete_all(&self.store)?;
-        let publishing = std::mem::take(&mut self.outbox.publishing).into_keys();
+        let publishing = std::mem::take(&mut self.outbox.publishing).into_iter();
         let gathered = self.outbox.gathered.take().into_iter();
-        for id in publishing.chain(gathered.map(|gathered| gathered.message.id)) {
+        for id in publishing
+            .map(|(id, _)| id)
+            .chain(gathered.map(|gathered| gathered.message.id))
+        {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
             self.effects.push(Effect::Published(id, Err(problem)));
         }

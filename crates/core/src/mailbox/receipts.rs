@@ -4,7 +4,7 @@
 //! publish's own answer did not carry becomes a receipt: a number that stands with the delivery. What the
 //! device has seen is a number, too, kept with the connection and written down now and then.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::link::Receipts;
 use super::outbox_rows::{self, Sent};
@@ -56,7 +56,7 @@ impl<S: Store> Mailbox<S> {
         updates: Vec<(MessageId, Delivery)>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let mut by_message: BTreeMap<MessageId, Vec<Delivery>> = BTreeMap::new();
+        let mut by_message: LiteMap<MessageId, Vec<Delivery>> = LiteMap::new();
         for (id, delivery) in updates {
             by_message.entry(id).or_default().push(delivery);
         }
@@ -128,7 +128,7 @@ impl<S: Store> Mailbox<S> {
         updates: Vec<Delivery>,
         now: Now,
     ) -> Result<(Vec<Delivery>, bool), StoreError> {
-        let mut parts: BTreeMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = BTreeMap::new();
+        let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
             let part = outbox_rows::part_with(&self.store, sent.id, &update.device)?;
             let Some(part) = part else { continue };
@@ -141,7 +141,7 @@ impl<S: Store> Mailbox<S> {
             }
         }
         let mut changed = Vec::new();
-        for (mut part, updates) in parts.into_values() {
+        for (_, (mut part, updates)) in parts {
             let in_part = replace_all(&mut part, updates);
             if !in_part.is_empty() {
                 outbox_rows::save_part(&self.store, sent.id, &part)?;

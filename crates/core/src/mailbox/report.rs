@@ -3,7 +3,9 @@
 //! One call at a time to each sender, with all that has come together meanwhile; a row is deleted
 //! when the sender's mailbox has taken it, not before.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use super::inbox_rows::{self, Key};
 use super::jobs::SAFETY_DELAY;
@@ -22,7 +24,7 @@ const LONGEST_PAUSE: Millis = 300_000;
 /// What is to be reported, by sender.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
-    by_sender: BTreeMap<DeviceId, Pending>,
+    by_sender: LiteMap<DeviceId, Pending>,
 }
 
 #[derive(Debug, Default)]

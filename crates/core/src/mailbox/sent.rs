@@ -1,7 +1,5 @@
 //! What a sender asks about its messages: the trace, the list, and to take one back.
 
-use std::collections::BTreeSet;
-
 use super::group_rows::{self, Newest};
 use super::outbox_rows;
 use super::{Effect, Errand, Failure, Mailbox};
@@ -22,7 +20,7 @@ const LIST_BYTES: usize = 1 << 20;
 /// A message that is being taken back.
 #[derive(Debug)]
 pub(super) struct Withdrawal {
-    calling: BTreeSet<DeviceId>,
+    calling: Vec<DeviceId>,
     rest: Vec<DeviceId>,
 }
 
@@ -100,7 +98,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(Cancelled::Answer(trace));
         }
         let withdrawal = Withdrawal {
-            calling: BTreeSet::new(),
+            calling: Vec::new(),
             rest,
         };
         self.outbox.withdrawing.insert(id, withdrawal);
@@ -119,7 +117,7 @@ impl<S: Store> Mailbox<S> {
             let Some(to) = withdrawal.rest.pop() else {
                 break;
             };
-            withdrawal.calling.insert(to.clone());
+            withdrawal.calling.push(to.clone());
             let from = from.clone();
             let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id, from });
             self.effects.push(Effect::Call { to, errand, call });
@@ -143,7 +141,7 @@ impl<S: Store> Mailbox<S> {
             self.record(vec![(id, delivery)], now)?;
         }
         if let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) {
-            withdrawal.calling.remove(device);
+            withdrawal.calling.retain(|called| called != device);
         }
         self.withdraw_next(id);
         Ok(())

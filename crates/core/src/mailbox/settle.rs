@@ -123,7 +123,10 @@ impl<S: Store> Mailbox<S> {
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let (id, awaited) = (held.key.id, self.inbox.awaited.remove(&held.key.id));
+        let (id, awaited) = (
+            held.key.id,
+            self.inbox.awaited.remove(&held.key.id).is_some(),
+        );
         inbox_rows::save_settled(&self.store, held.key, &delivery)?;
         self.inbox.messages = self.inbox.messages.saturating_sub(1);
         self.inbox.bytes = self.inbox.bytes.saturating_sub(held.size);
