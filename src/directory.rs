@@ -3,10 +3,10 @@
 //! The directory is an index for people and for publishes by tag. Whether a device is known, and which
 //! of its tokens hold, is decided by its mailbox alone: what is written here follows it.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use js_sys::{Array, ArrayIntoIter};
+use litemap::LiteMap;
 use serde::Serialize;
 use tagpost_core::id::{DeviceId, InvalidName, Tag};
 use tagpost_core::time::Millis;
@@ -136,7 +136,7 @@ pub(crate) async fn resolve_many(
     db: &Directory,
     tags: &[Tag],
     limit: u32,
-) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
+) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
     let mut found = resolve_at(db, "first-unconstrained", tags, limit).await?;
     let missing: Vec<Tag> = tags
         .iter()
@@ -177,10 +177,10 @@ async fn resolve_at(
     constraint: &str,
     tags: &[Tag],
     limit: u32,
-) -> Result<BTreeMap<Tag, Vec<DeviceId>>> {
+) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
     let names = tags.iter().map(Tag::to_string).collect();
     let rows = look_up(&db.0, constraint, RESOLVE, names, limit).await?;
-    let mut found = BTreeMap::<Tag, Vec<DeviceId>>::new();
+    let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
     for mut row in rows_of(&rows) {
         let (name, devices) = (row.text()?, row.text()?);
         if let Some(tag) = tags.iter().find(|tag| tag.as_str() == name) {

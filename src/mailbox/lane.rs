@@ -4,9 +4,9 @@
 //! while one query is under way the next frames gather, and one more query serves them all.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use litemap::LiteMap;
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::mailbox::PublishFrame;
 use tagpost_core::message::Target;
@@ -52,14 +52,16 @@ impl Object {
     async fn look_up(
         &self,
         frames: &[PublishFrame],
-    ) -> Result<BTreeMap<Tag, Vec<DeviceId>>, Problem> {
+    ) -> Result<LiteMap<Tag, Vec<DeviceId>>, Problem> {
         let tags = frames.iter().filter_map(|frame| match &frame.to {
             Target::Tag(tag) => Some(tag.clone()),
             Target::Device(_) => None,
         });
-        let tags: Vec<Tag> = tags.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut tags: Vec<Tag> = tags.collect();
+        tags.sort();
+        tags.dedup();
         if tags.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(LiteMap::new());
         }
         let found = async {
             let limit = Config::from_env(&self.env)?
@@ -82,7 +84,7 @@ impl Object {
 /// The devices that `to` leads to. One device needs no directory, so it is found also where that failed.
 fn addresses(
     to: &Target,
-    found: &Result<BTreeMap<Tag, Vec<DeviceId>>, Problem>,
+    found: &Result<LiteMap<Tag, Vec<DeviceId>>, Problem>,
 ) -> Result<Vec<DeviceId>, Problem> {
     match (to, found) {
         (Target::Device(device), _) => Ok(vec![device.clone()]),

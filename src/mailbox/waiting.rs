@@ -3,12 +3,11 @@
 //! Each waits for one thing with a channel of its own; who gives up says so with [`Waiters::tidy`].
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
+use litemap::LiteMap;
 use tagpost_core::call::Delivered;
 use tagpost_core::id::MessageId;
 use tagpost_core::problem::Problem;
@@ -32,7 +31,7 @@ pub(super) struct Waiting {
 }
 
 /// Those that wait for things of one kind.
-pub(super) struct Waiters<K, T>(RefCell<HashMap<K, Vec<oneshot::Sender<T>>>>);
+pub(super) struct Waiters<K, T>(RefCell<LiteMap<K, Vec<oneshot::Sender<T>>>>);
 
 impl<K, T> Default for Waiters<K, T> {
     fn default() -> Self {
@@ -40,7 +39,7 @@ impl<K, T> Default for Waiters<K, T> {
     }
 }
 
-impl<K: Eq + Hash, T: Clone> Waiters<K, T> {
+impl<K: Ord, T: Clone> Waiters<K, T> {
     /// Begins to wait.
     pub(super) fn add(&self, key: K) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();

@@ -1,8 +1,11 @@
 //! `/v1/devices`: the operator's view of the devices, and each device's view of itself.
 
+use std::fmt;
+
 use futures_util::future::join;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use tagpost_core::call::{Call, Registered, Status};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::pattern::Pattern;
@@ -190,20 +193,25 @@ impl Grant {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        let no_object = |error: &dyn fmt::Display| {
             Problem::bad_request(format!("the body must be a JSON object: {error}"))
-        })?;
+        };
+        let body = str::from_utf8(body).map_err(|error| no_object(&error))?;
+        let Fields(fields) = serde_json::from_str(body).map_err(|error| no_object(&error))?;
         let mut grant = Self::default();
         for (name, value) in fields {
             match name.as_str() {
                 "publish" => {
-                    let patterns = serde_json::from_value(value)
-                        .map_err(|error| Problem::bad_request(format!("publish: {error}")))?;
-                    grant.publish = Some(patterns);
+                    let texts: Vec<String> = serde_json::from_str(value.get())
+                        .map_err(|_| Problem::bad_request("publish must be an array of strings"))?;
+                    let patterns = texts.into_iter().map(Pattern::try_from);
+                    let patterns = patterns.collect::<Result<_, _>>();
+                    let invalid = |error| Problem::bad_request(format!("publish: {error}"));
+                    grant.publish = Some(patterns.map_err(invalid)?);
                 }
                 "expires_in" => {
-                    let seconds = value
-                        .as_i64()
+                    let seconds = serde_json::from_str(value.get())
+                        .ok()
                         .filter(|seconds| (1..=LONGEST_EXPIRY).contains(seconds));
                     let invalid = || {
                         format!(
@@ -222,6 +230,33 @@ impl Grant {
             }
         }
         Ok(grant)
+    }
+}
+
+/// The fields of an object as they stand there, in their order.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyFields;
+
+        impl<'de> Visitor<'de> for AnyFields {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(AnyFields)
     }
 }
 

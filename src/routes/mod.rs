@@ -11,8 +11,8 @@ mod tags;
 
 use std::rc::Rc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
@@ -29,11 +29,20 @@ use crate::route::Route;
 use crate::routes::input::Query;
 use crate::{clock, directory, stub};
 
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
 /// `GET /health`
 pub(crate) fn health() -> Response {
     respond::json(
         200,
-        &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
+        &Health {
+            status: "ok",
+            version: env!("CARGO_PKG_VERSION"),
+        },
     )
 }
 

@@ -144,9 +144,9 @@ impl<S: Store> Mailbox<S> {
                 self.expire_waiting(job.id, next, now)?;
                 continue;
             }
-            self.outbox
-                .passed
-                .extend(after.map(|first| (job.id, first)));
+            if let Some(first) = after {
+                self.outbox.passed.insert(job.id, first);
+            }
             self.hand_over_part(&message, next, now);
             return Ok(());
         }
