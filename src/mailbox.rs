@@ -31,6 +31,7 @@ use self::lane::Lane;
 use self::store::ObjectStore;
 use self::waiting::Waiting;
 use crate::config::Config;
+use crate::stub::Calls;
 use crate::{clock, fault, log, promise};
 
 /// The mailbox as `index.js` drives it: a method an event of the platform.
@@ -51,12 +52,14 @@ impl Mailbox {
             found.set(storage.get_alarm().await?);
             Ok(())
         });
+        let calls = Calls::new(&env);
         let object = Object {
             state,
             env,
             alarm,
             mailbox: RefCell::default(),
             waiting: Waiting::default(),
+            calls,
             lane: Lane::default(),
         };
         Self {
@@ -133,6 +136,7 @@ struct Object {
     alarm: Rc<Cell<Option<Millis>>>,
     mailbox: RefCell<Option<Core>>,
     waiting: Waiting,
+    calls: Calls,
     lane: Lane,
 }
 

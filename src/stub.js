@@ -1,8 +1,30 @@
 // Calls of mailboxes, each of which ends in time.
 
-/** The answer of a mailbox to one call; null if it does not come within `limit` milliseconds. */
-export function ask(env, device, call, fault, limit) {
-  return within(limit, env.MAILBOX.getByName(device).ask(call, fault));
+/** The calls of one mailbox, or of one request, to mailboxes. Those to the same one arrive in the order in
+ * which they are made: the runtime keeps it among the calls through one stub, and only there. */
+export class Calls {
+  #env;
+  /** For each mailbox that is being called, the stub and how many calls have not ended. */
+  #open = new Map();
+
+  constructor(env) {
+    this.#env = env;
+  }
+
+  /** The answer of a mailbox to one call; null if it does not come within `limit` milliseconds. */
+  ask(device, call, fault, limit) {
+    let line = this.#open.get(device);
+    if (!line) this.#open.set(device, (line = { stub: this.#env.MAILBOX.getByName(device), calls: 0 }));
+    line.calls += 1;
+    const answer = within(limit, line.stub.ask(call, fault));
+    // A stub through which a call has failed may be of no use any more.
+    const ended = (failed) => {
+      line.calls -= 1;
+      if ((failed || line.calls === 0) && this.#open.get(device) === line) this.#open.delete(device);
+    };
+    answer.then((value) => ended(value === null), () => ended(true));
+    return answer;
+  }
 }
 
 /** The response of a mailbox to the handshake of its device, in the same way. */

@@ -1,7 +1,8 @@
 //! The way to a mailbox: the only place from which one is called.
 //!
-//! Every call ends within a bounded time, whatever the mailbox does. Nothing of a client's request goes
-//! along but what the call says; above all not its credential.
+//! Every call ends within a bounded time, whatever the mailbox does. The calls of one [`Calls`] to the same
+//! mailbox arrive in the order in which they are made. Nothing of a client's request goes along but what the
+//! call says; above all not its credential.
 
 use std::time::Duration;
 
@@ -24,10 +25,16 @@ const OWN_PATIENCE: Duration = Duration::from_secs(4);
 
 #[wasm_bindgen(module = "/src/stub.js")]
 extern "C" {
+    /// The calls of one mailbox, or of one request, to mailboxes.
+    pub(crate) type Calls;
+
+    #[wasm_bindgen(constructor)]
+    fn to_mailboxes(env: &JsValue) -> Calls;
+
     /// The answer of a mailbox as an array, see [`Response`]; null if it does not come in time.
-    #[wasm_bindgen(js_name = ask, catch)]
-    async fn call_mailbox(
-        env: &JsValue,
+    #[wasm_bindgen(method, catch)]
+    async fn ask(
+        this: &Calls,
         device: &str,
         call: &str,
         fault: Option<String>,
@@ -45,18 +52,24 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
+impl Calls {
+    pub(crate) fn new(env: &Env) -> Self {
+        Self::to_mailboxes(env)
+    }
+}
+
 /// Asks a mailbox on behalf of a client, who may wish for a fault. Answers what the mailbox answers: the
 /// client's finished answer.
 pub(crate) async fn call(
-    env: &Env,
+    calls: &Calls,
     request: &Request,
     fault: Option<String>,
 ) -> Result<Response, Error> {
-    send(env, request, fault, PATIENCE).await
+    send(calls, request, fault, PATIENCE).await
 }
 
 async fn send(
-    env: &Env,
+    calls: &Calls,
     request: &Request,
     fault: Option<String>,
     patience: Duration,
@@ -65,7 +78,9 @@ async fn send(
         .map_err(|error| Error::internal("call_not_rendered", error))?;
     let device = &request.device;
     let limit = wait(&request.call) + patience;
-    let answer = call_mailbox(env, device.as_str(), &call, fault, millis(limit)).await;
+    let answer = calls
+        .ask(device.as_str(), &call, fault, millis(limit))
+        .await;
     let answer = in_time(device, limit, answer)?;
     Ok(Response::Passed(answer.unchecked_into()))
 }
@@ -74,8 +89,8 @@ async fn send(
 ///
 /// # Errors
 /// Also where the mailbox answers with a problem: [`Error::Answered`] holds it.
-pub(crate) async fn ask(env: &Env, request: &Request) -> Result<String, Error> {
-    let response = send(env, request, None, OWN_PATIENCE).await?;
+pub(crate) async fn ask(calls: &Calls, request: &Request) -> Result<String, Error> {
+    let response = send(calls, request, None, OWN_PATIENCE).await?;
     if response.status() >= 300 {
         return Err(Error::Answered(response));
     }
@@ -83,8 +98,11 @@ pub(crate) async fn ask(env: &Env, request: &Request) -> Result<String, Error> {
 }
 
 /// [`ask`], for an answer that is a `T`.
-pub(crate) async fn ask_for<T: DeserializeOwned>(env: &Env, request: &Request) -> Result<T, Error> {
-    serde_json::from_str(&ask(env, request).await?)
+pub(crate) async fn ask_for<T: DeserializeOwned>(
+    calls: &Calls,
+    request: &Request,
+) -> Result<T, Error> {
+    serde_json::from_str(&ask(calls, request).await?)
         .map_err(|error| Error::internal("call_not_understood", error))
 }
 

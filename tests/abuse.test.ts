@@ -132,9 +132,6 @@ test("a device that takes messages and never acknowledges gets its window and no
   const [sender, receiver] = await relay.devices(2);
   const socket = await receiver!.connect();
   await repeat(200, 10, () => sender!.send({ device: receiver!.name }, "x".repeat(1000)));
-  // A call that overtakes an earlier one is made again from the sender's next alarm.
-  const status = async () => (await receiver!.status()).is(200);
-  await until("all to be taken", status, ({ held }) => held >= 168);
-  expect(await status()).toMatchObject({ in_flight: 32, held: 168 });
+  expect((await receiver!.status()).is(200)).toMatchObject({ in_flight: 32, held: 168 });
   expect(socket.seen.filter(({ type }) => type === "message")).toHaveLength(32);
 }, 60_000);

@@ -205,7 +205,7 @@ impl Object {
             caller: None,
             call: Call::Look { id },
         };
-        match stub::ask_for(&self.env, &request).await {
+        match stub::ask_for(&self.calls, &request).await {
             Ok(delivered) => Some(delivered),
             Err(error) => {
                 error.log();

@@ -51,7 +51,7 @@ impl Object {
                 caller: None,
                 call,
             };
-            let answer = stub::ask(&object.env, &request).await;
+            let answer = stub::ask(&object.calls, &request).await;
             if let Err(error) = &answer {
                 error.log();
             }

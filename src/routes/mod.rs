@@ -27,6 +27,7 @@ use crate::directory::Directory;
 use crate::respond::{self, Error, Response};
 use crate::route::Route;
 use crate::routes::input::Query;
+use crate::stub::Calls;
 use crate::{clock, directory, stub};
 
 #[derive(Serialize)]
@@ -136,7 +137,7 @@ impl Exchange {
             caller,
             call,
         };
-        stub::ask_for(&self.env, &request).await
+        stub::ask_for(&Calls::new(&self.env), &request).await
     }
 
     /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its
@@ -147,7 +148,7 @@ impl Exchange {
             caller: Some(caller),
             call,
         };
-        stub::call(&self.env, &request, self.fault()).await
+        stub::call(&Calls::new(&self.env), &request, self.fault()).await
     }
 
     /// Asks the mailbox of `device` for the admin, and passes its answer on.
@@ -157,6 +158,6 @@ impl Exchange {
             caller: None,
             call,
         };
-        stub::call(&self.env, &request, self.fault()).await
+        stub::call(&Calls::new(&self.env), &request, self.fault()).await
     }
 }
