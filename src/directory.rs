@@ -1,9 +1,13 @@
 //! The directory in D1: which devices there are, and which tags lead to them. All its SQL is here.
 //!
 //! The directory is an index for people and for publishes by tag. Whether a device is known, and which
-//! of its tokens hold, is decided by its mailbox alone: what is written here follows it.
+//! of its tokens hold, is decided by its mailbox alone: what is written here follows it. What was just looked
+//! up is remembered for a moment, see `recent`; what changes that is answered when the moment is over.
+
+mod recent;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use js_sys::{Array, ArrayIntoIter};
 use litemap::LiteMap;
@@ -12,7 +16,9 @@ use tagpost_core::id::{DeviceId, InvalidName, Tag};
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{Env, Result};
+use worker::{Delay, Env, Result};
+
+use crate::clock;
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize)]
@@ -92,12 +98,18 @@ pub(crate) async fn register(
 
 /// Forgets a device and its tags; whether it was there.
 pub(crate) async fn forget(db: &Directory, device: &DeviceId) -> Result<bool> {
-    let tags = statement("DELETE FROM tags WHERE device = ?1", [text(device)]);
+    let tags = statement(
+        "DELETE FROM tags WHERE device = ?1 RETURNING tag",
+        [text(device)],
+    );
     let device = statement(
         "DELETE FROM devices WHERE device = ?1 RETURNING created_at",
         [text(device)],
     );
-    let [_, deleted] = run(db, [tags, device]).await?;
+    let [unbound, deleted] = run(db, [tags, device]).await?;
+    if !unbound.is_empty() {
+        forgotten().await;
+    }
     Ok(!deleted.is_empty())
 }
 
@@ -105,27 +117,44 @@ pub(crate) async fn forget(db: &Directory, device: &DeviceId) -> Result<bool> {
 pub(crate) async fn bind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let insert = statement(
         "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT DO NOTHING RETURNING tag",
         [text(tag), text(device)],
     );
-    let [_, found] = run(db, [insert, created_at(device)]).await?;
-    Ok(!found.is_empty())
+    change(db, tag, device, insert).await
 }
 
 /// Lets a tag not lead to a device any more; whether the device is known.
 pub(crate) async fn unbind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let delete = statement(
-        "DELETE FROM tags WHERE tag = ?1 AND device = ?2",
+        "DELETE FROM tags WHERE tag = ?1 AND device = ?2 RETURNING tag",
         [text(tag), text(device)],
     );
-    let [_, found] = run(db, [delete, created_at(device)]).await?;
+    change(db, tag, device, delete).await
+}
+
+/// Changes where a tag leads, and returns when nobody goes by what was before; whether the device is known.
+/// Several changes of one tag that are made at the same time are done when all have returned.
+async fn change(db: &Directory, tag: &Tag, device: &DeviceId, change: Array) -> Result<bool> {
+    let before = statement(
+        "SELECT device FROM tags WHERE tag = ?1 LIMIT 2",
+        [text(tag)],
+    );
+    let [before, changed, found] = run(db, [before, change, created_at(device)]).await?;
+    if before.len() == 1 && !changed.is_empty() {
+        forgotten().await;
+    }
     Ok(!found.is_empty())
+}
+
+/// Returns when what was remembered before it was called is not any more.
+async fn forgotten() {
+    Delay::from(Duration::from_millis(recent::LIFE.unsigned_abs())).await;
 }
 
 /// The devices of a tag, at most `limit` of them.
 ///
-/// A nearby replica is asked first. It may lag behind, so what it does not know is asked of the
-/// primary: a tag that was just bound is found.
+/// A nearby replica is asked first, unless the tag was looked up a moment ago. It may lag behind, so what
+/// it does not know is asked of the primary: a tag that was just bound is found.
 pub(crate) async fn resolve(db: &Directory, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
     let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
     Ok(found.remove(tag).unwrap_or_default())
@@ -137,14 +166,24 @@ pub(crate) async fn resolve_many(
     tags: &[Tag],
     limit: u32,
 ) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
-    let mut found = resolve_at(db, "first-unconstrained", tags, limit).await?;
-    let missing: Vec<Tag> = tags
+    let asked_at = clock();
+    let recent = tags
         .iter()
-        .filter(|tag| !found.contains_key(tag))
-        .cloned()
-        .collect();
-    if !missing.is_empty() {
-        found.extend(resolve_at(db, "first-primary", &missing, limit).await?);
+        .filter_map(|tag| Some((tag.clone(), vec![recent::device_of(tag, asked_at)?])));
+    let mut found: LiteMap<Tag, Vec<DeviceId>> = recent.collect();
+    for constraint in ["first-unconstrained", "first-primary"] {
+        let missing: Vec<Tag> = tags
+            .iter()
+            .filter(|tag| !found.contains_key(tag))
+            .cloned()
+            .collect();
+        if missing.is_empty() {
+            break;
+        }
+        for (tag, devices) in resolve_at(db, constraint, &missing, limit).await? {
+            recent::remember(&tag, &devices, asked_at, clock());
+            found.insert(tag, devices);
+        }
     }
     Ok(found)
 }

@@ -208,6 +208,17 @@ describe("the rows that are written until all is forgotten again:", () => {
   });
 });
 
+test("a tag that leads to one device is looked up once a second, however often it is published to", async () => {
+  const { once } = await WAYS.online!(relay);
+  const queries = async () => (await relay.request("GET", "/v1/meter")).is(200).d1_queries;
+  const [before, publishes] = [await queries(), 30];
+  for (let n = 0; n < publishes; n++) await once();
+  const grown = (await queries()) - before;
+  // That takes a fraction of a second, or some seconds where the machine is slow.
+  expect(grown).toBeGreaterThan(0);
+  expect(grown).toBeLessThan(publishes);
+});
+
 test("connected devices cost nothing for a minute", async () => {
   await sleep(Math.max(0, idleSince + 60_000 - Date.now()));
   expect(await meter(idle)).toEqual(whenIdle);

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { fresh, useRelay } from "./harness/index.ts";
+import { fresh, useRelay, type Device } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -98,4 +98,53 @@ describe("tags", () => {
     await relay.bind(tag, device);
     (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
   });
+
+  // A tag that leads to one device is remembered for a moment by whoever looked it up.
+  describe("that was just published to", () => {
+    test("reaches a second device as soon as its binding is answered", async () => {
+      const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
+      const tag = await relay.tag(first);
+      expect(await reached(sender, tag)).toEqual([first.name]);
+      await relay.bind(tag, second);
+      expect(await reached(sender, tag)).toEqual([first.name, second.name].sort());
+    });
+
+    test("reaches a device no more as soon as its unbinding is answered", async () => {
+      const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
+      const tag = await relay.tag(first);
+      expect(await reached(sender, tag)).toEqual([first.name]);
+      await relay.unbind(tag, first);
+      (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");
+      await relay.bind(tag, second);
+      expect(await reached(sender, tag)).toEqual([second.name]);
+    });
+
+    test("reaches a device no more as soon as its deletion is answered", async () => {
+      const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+      const tag = await relay.tag(receiver);
+      expect(await reached(sender, tag)).toEqual([receiver.name]);
+      (await relay.admin("DELETE", `/v1/devices/${receiver.name}`)).is(204);
+      (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");
+    });
+
+    test("leads a frame to the same devices", async () => {
+      const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
+      const tag = await relay.tag(first);
+      const socket = await sender.connect();
+      const published = async () => {
+        socket.send({ type: "publish", ref: "r", to: { tag }, payload: {}, wait: 0 });
+        return (await socket.next("published")).summary;
+      };
+      expect(await published()).toEqual({ held: 1 });
+      await relay.bind(tag, second);
+      expect(await published()).toEqual({ held: 2 });
+    });
+  });
 });
+
+/** The devices that a message to the tag is addressed to. */
+async function reached(sender: Device, tag: string): Promise<string[]> {
+  const { id } = (await sender.publish({ tag }, {}, { wait: 0 })).is(202);
+  const { deliveries } = (await sender.request("GET", `/v1/messages/${id}`)).is(200);
+  return deliveries.map(({ device }: { device: string }) => device).sort();
+}
