@@ -167,10 +167,12 @@ pub(crate) async fn resolve_many(
     limit: u32,
 ) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
     let asked_at = clock();
-    let recent = tags
-        .iter()
-        .filter_map(|tag| Some((tag.clone(), vec![recent::device_of(tag, asked_at)?])));
-    let mut found: LiteMap<Tag, Vec<DeviceId>> = recent.collect();
+    let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
+    for tag in tags {
+        if let Some(device) = recent::device_of(tag, asked_at) {
+            found.insert(tag.clone(), vec![device]);
+        }
+    }
     for constraint in ["first-unconstrained", "first-primary"] {
         let missing: Vec<Tag> = tags
             .iter()

@@ -53,13 +53,13 @@ impl Object {
         &self,
         frames: &[PublishFrame],
     ) -> Result<LiteMap<Tag, Vec<DeviceId>>, Problem> {
-        let tags = frames.iter().filter_map(|frame| match &frame.to {
-            Target::Tag(tag) => Some(tag.clone()),
-            Target::Device(_) => None,
-        });
-        let mut tags: Vec<Tag> = tags.collect();
-        tags.sort();
-        tags.dedup();
+        let mut tags: Vec<Tag> = Vec::new();
+        for frame in frames {
+            match &frame.to {
+                Target::Tag(tag) if !tags.contains(tag) => tags.push(tag.clone()),
+                _ => {}
+            }
+        }
         if tags.is_empty() {
             return Ok(LiteMap::new());
         }

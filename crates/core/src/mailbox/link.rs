@@ -129,20 +129,16 @@ impl Link {
     /// The link that an attachment describes; `None` for anything else.
     pub(super) fn from_attachment(text: &str) -> Option<Self> {
         let attachment: Attachment = serde_json::from_str(text).ok()?;
-        let in_flight = attachment
-            .f
-            .into_iter()
-            .map(|(id, rank, attempt, sent_at, due_at)| {
-                (
-                    id,
-                    InFlight {
-                        rank,
-                        attempt,
-                        sent_at,
-                        store: Stored::Row { due_at },
-                    },
-                )
-            });
+        let mut in_flight = LiteMap::new();
+        for (id, rank, attempt, sent_at, due_at) in attachment.f {
+            let entry = InFlight {
+                rank,
+                attempt,
+                sent_at,
+                store: Stored::Row { due_at },
+            };
+            in_flight.insert(id, entry);
+        }
         Some(Self {
             id: attachment.c,
             connected_at: attachment.at,
@@ -153,7 +149,7 @@ impl Link {
             bad_frames: attachment.b,
             unread: attachment.u,
             receipts: attachment.r,
-            in_flight: in_flight.collect(),
+            in_flight,
             changed: false,
         })
     }

@@ -164,7 +164,7 @@ impl<S: Store> Mailbox<S> {
             return self.repeated(id, known == fingerprint, frame);
         }
         self.check_reach(&to, devices.len())?;
-        devices.sort();
+        devices.sort_unstable();
         devices.dedup();
         let id = MessageId::next(&sender, now.at, self.outbox.last_id, now.random);
         self.outbox.last_id = Some(id);
