@@ -15,7 +15,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::fingerprint::Fingerprint;
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{console, step};
+use crate::{arrangement, console, step};
 
 /// The hand-written modules: the Worker's entry, and what it imports.
 const MODULES: [&str; 2] = ["entry.js", "index.js"];
@@ -89,6 +89,7 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
 
     fingerprint.forget()?;
     bind(&wasm, out)?;
+    arrangement::arrange(&self::wasm(options))?;
     for (name, module) in MODULES.iter().zip(&modules) {
         fs::copy(module, out.join(name))
             .with_context(|| format!("cannot copy {}", module.display()))?;
