@@ -127,9 +127,30 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
     step::run(&name, command)
 }
 
+/// Classes that dependencies export to JavaScript, and the Worker never makes.
+const UNUSED: [&str; 6] = [
+    "intounderlyingbytesource",
+    "intounderlyingsink",
+    "intounderlyingsource",
+    "containerstartupoptions",
+    "minifyconfig",
+    "r2range",
+];
+
+/// Leaves out the code of exports that nobody calls.
+fn drop_unused(wasm: &mut walrus::Module) {
+    let exports = wasm.exports.iter();
+    let unused = exports.filter(|export| UNUSED.iter().any(|class| export.name.contains(class)));
+    let unused: Vec<_> = unused.map(|export| export.id()).collect();
+    for export in unused {
+        wasm.exports.delete(export);
+    }
+    walrus::passes::gc::run(wasm);
+}
+
 /// Writes the JavaScript through which the runtime and the wasm call each other.
 fn bind(wasm: &Path, out: &Path) -> Result<()> {
-    Bindgen::new()
+    let mut output = Bindgen::new()
         .module(true)?
         .input_path(wasm)
         .out_name(BINDINGS)
@@ -140,8 +161,10 @@ fn bind(wasm: &Path, out: &Path) -> Result<()> {
         // A panic ends the wasm instance: these give it a successor.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
-        .generate(out)
+        .generate_output()
         .with_context(|| format!("wasm-bindgen cannot process {}", wasm.display()))?;
+    drop_unused(output.wasm_mut());
+    output.emit(out)?;
     // The runtime gives a compiled module to a plain import, and does not know source imports.
     let path = out.join(format!("{BINDINGS}.js"));
     let script = fs::read_to_string(&path)?;
