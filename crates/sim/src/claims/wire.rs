@@ -81,7 +81,9 @@ impl Ledger {
             lives: sent.lives,
         };
         let row = self.tables[device].inbox.get(&sent.id);
-        let never_counted = row.is_none_or(|row| row.attempts == 0);
+        // A poll is counted before it is answered.
+        let this_one = u32::from(sent.connection.is_none());
+        let never_counted = row.is_none_or(|row| row.attempts <= this_one);
         let stored_at = track.stored_at.filter(|_| row.is_some());
         match track.wire.replace(wire) {
             None => {
