@@ -10,6 +10,7 @@
 mod answer;
 mod connect;
 mod effects;
+mod frames;
 mod lane;
 mod sockets;
 mod store;
@@ -27,6 +28,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::{DurableObjectState, web_sys};
 use worker::{Env, Result, State, WebSocket};
 
+use self::frames::Frames;
 use self::lane::Lane;
 use self::store::ObjectStore;
 use self::waiting::Waiting;
@@ -61,6 +63,7 @@ impl Mailbox {
             waiting: Waiting::default(),
             calls,
             lane: Lane::default(),
+            frames: Frames::default(),
         };
         Self {
             object: Rc::new(object),
@@ -96,8 +99,7 @@ impl Mailbox {
             fault::cause_armed("message").await;
             let connection = object.connection(&ws.into());
             // What is no text is no frame.
-            let text = message.as_string();
-            object.event(|mailbox, now| mailbox.frame(connection, text.as_deref(), now))?;
+            object.hear(connection, message.as_string()).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -138,6 +140,7 @@ struct Object {
     waiting: Waiting,
     calls: Calls,
     lane: Lane,
+    frames: Frames,
 }
 
 impl Object {
@@ -157,6 +160,11 @@ impl Object {
         handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
     ) -> Result<(T, Vec<mailbox::Effect>)> {
         let (mut mailbox, now) = self.opened()?;
+        // What came first is handled first.
+        let frames = self.frames.take();
+        if !frames.is_empty() {
+            mailbox.frames(&frames, now).map_err(fatal)?;
+        }
         let outcome = handle(&mut mailbox, now).map_err(fatal)?;
         Ok((outcome, mailbox.take_effects()))
     }

@@ -64,11 +64,30 @@ impl<S: Store> Mailbox<S> {
         self.pump(now)
     }
 
-    /// The device sent a frame; `None` where it was not text.
+    /// Whether frames may wait for those that come right behind them, to be one event together: several
+    /// stored messages are on the wire, and one commit serves all acknowledgements.
+    pub fn gathers(&self) -> bool {
+        let entries = self.link.iter().flat_map(|link| link.in_flight.values());
+        let stored = entries.filter(|entry| matches!(entry.store, Stored::Row { .. }));
+        stored.take(2).count() > 1
+    }
+
+    /// The device sent these frames; one that was not text is `None`.
     ///
     /// # Errors
     /// The store failed.
-    pub fn frame(
+    pub fn frames(
+        &mut self,
+        frames: &[(ConnectionId, Option<String>)],
+        now: Now,
+    ) -> Result<(), StoreError> {
+        for (connection, text) in frames {
+            self.frame(*connection, text.as_deref(), now)?;
+        }
+        self.pump(now)
+    }
+
+    fn frame(
         &mut self,
         connection: ConnectionId,
         text: Option<&str>,
@@ -99,8 +118,8 @@ impl<S: Store> Mailbox<S> {
             link.answered(*id);
         }
         match parsed {
-            Ok(FromDevice::Ack { id, reply }) => self.ack(id, reply, now),
-            Ok(FromDevice::Nack { id, reason }) => self.nack(id, reason, now),
+            Ok(FromDevice::Ack { id, reply }) => self.conclude_acked(id, reply, now),
+            Ok(FromDevice::Nack { id, reason }) => self.conclude_nacked(id, reason, now),
             Ok(FromDevice::ReceiptsSeen { seq }) => self.receipts_seen(seq),
             Ok(FromDevice::Publish {
                 reference,

@@ -77,7 +77,8 @@ impl<S: Store> Mailbox<S> {
     /// The store failed.
     pub fn tick(&mut self, now: Now) -> Result<(), StoreError> {
         self.outbox.gathered.ticking = false;
-        self.write_gathered(now)
+        self.write_gathered(now)?;
+        self.report_gathered(now)
     }
 
     fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {

@@ -129,6 +129,7 @@ impl<S: Store> Mailbox<S> {
         }
         for (id, _) in replaced {
             self.conclude(id, State::Replaced, now, |delivery| delivery)?;
+            self.pump(now)?;
         }
         if self.is_free() {
             // A message that must be there now or never has at least a second to be acknowledged.

@@ -3,6 +3,8 @@
 //! A row with `settled` is a delivery in a last state whose receipt the sender's mailbox has not
 //! taken; every other row is a message to deliver. Which of these are on the wire is not in the rows.
 
+use litemap::LiteMap;
+
 use super::link::InFlight;
 use crate::delivery::{Delivery, State, Step};
 use crate::id::{DeviceId, MessageId, Topic};
@@ -314,11 +316,29 @@ pub(super) fn save_settled(
         .map(drop)
 }
 
-/// The settled delivery of this key.
-pub(super) fn settled(store: &impl Store, key: Key) -> Result<Option<Delivery>, StoreError> {
-    let sql = "SELECT settled FROM inbox WHERE rank = ? AND id = ? AND settled IS NOT NULL";
-    let row = store.run(sql, &[key.rank.into(), key.id.into()])?.pop();
-    row.map(|mut row| from_json(&row.text()?)).transpose()
+/// The settled deliveries of these keys, in their order.
+pub(super) fn settled(
+    store: &impl Store,
+    keys: &[Key],
+) -> Result<Vec<(MessageId, Delivery)>, StoreError> {
+    let sql = format!("SELECT id, settled FROM inbox WHERE {THESE} AND settled IS NOT NULL");
+    let mut found: LiteMap<MessageId, Delivery> = LiteMap::new();
+    for mut row in store.run(&sql, &[these(keys)?])? {
+        found.insert(row.id()?, from_json(&row.text()?)?);
+    }
+    let in_order = keys
+        .iter()
+        .filter_map(|key| Some((key.id, found.remove(&key.id)?)));
+    Ok(in_order.collect())
+}
+
+/// The rows of some ids, which are one parameter: see [`these`].
+const THESE: &str = "rank IN (0, 1, 2, 3) AND id IN (SELECT unhex(value) FROM json_each(?))";
+
+/// Any number of ids as one parameter, so that a statement's text does not depend on how many they are.
+fn these(keys: &[Key]) -> Result<Value, StoreError> {
+    let hex = |key: &Key| format!("{:032x}", u128::from_be_bytes(key.id.to_bytes()));
+    Ok(to_json(&keys.iter().map(hex).collect::<Vec<_>>())?.into())
 }
 
 /// Every settled delivery's sender and key, oldest first.
@@ -340,10 +360,10 @@ pub(super) fn all_settled(store: &impl Store) -> Result<Vec<(DeviceId, Key)>, St
     store.run(sql, &[])?.into_iter().map(read).collect()
 }
 
-/// Deletes a row.
-pub(super) fn delete(store: &impl Store, key: Key) -> Result<(), StoreError> {
-    let sql = "DELETE FROM inbox WHERE rank = ? AND id = ?";
-    store.run(sql, &[key.rank.into(), key.id.into()]).map(drop)
+/// Deletes rows.
+pub(super) fn delete(store: &impl Store, keys: &[Key]) -> Result<(), StoreError> {
+    let sql = format!("DELETE FROM inbox WHERE {THESE}");
+    store.run(&sql, &[these(keys)?]).map(drop)
 }
 
 /// Counts what there is to deliver. Goes through the whole table.

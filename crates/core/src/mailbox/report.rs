@@ -1,7 +1,8 @@
 //! Settled deliveries on their way to the mailboxes of their senders.
 //!
 //! One call at a time to each sender, with all that has come together meanwhile; a row is deleted
-//! when the sender's mailbox has taken it, not before.
+//! when the sender's mailbox has taken it, not before. While a pile goes out, calls wait a little for
+//! what is acknowledged next: many senders may have a part in it.
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,9 @@ use crate::time::{Millis, Now};
 /// How many settled deliveries one call reports at most.
 const BATCH: usize = 100;
 
+/// Milliseconds for which a report waits for others to the same sender while more are to be expected.
+const PATIENCE: Millis = 100;
+
 /// The longest pause between two calls to a mailbox that does not answer.
 const LONGEST_PAUSE: Millis = 300_000;
 
@@ -25,6 +29,8 @@ const LONGEST_PAUSE: Millis = 300_000;
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     by_sender: LiteMap<DeviceId, Pending>,
+    /// A tick is to come.
+    ticking: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,39 +57,65 @@ impl Reports {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Reports to this sender, unless that is being done or has just failed.
+    /// Reports to this sender, unless more is to be expected in a moment.
     pub(super) fn report(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
+        let pending = self.inbox.reports.by_sender.get(sender);
+        let enough = pending.is_some_and(|pending| pending.keys.len() >= BATCH);
+        if enough || !self.gathers() {
+            return self.report_now(sender, now);
+        }
+        self.look_after_reports(now);
+        let reports = &mut self.inbox.reports;
+        if !reports.ticking {
+            reports.ticking = true;
+            self.effects.push(Effect::Tick(now.at + PATIENCE));
+        }
+        Ok(())
+    }
+
+    /// The time for which reports wait for others is over.
+    pub(super) fn report_gathered(&mut self, now: Now) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.inbox.reports.ticking) {
+            self.report_all(now)?;
+        }
+        Ok(())
+    }
+
+    /// Reports to this sender, unless that is being done or has just failed.
+    fn report_now(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
         let Some(pending) = self.inbox.reports.by_sender.get_mut(sender) else {
             return Ok(());
         };
         if pending.calling > 0 || pending.retry_at > now.at {
             return Ok(());
         }
-        let mut settled = Vec::new();
-        for key in pending.keys.iter().take(BATCH) {
-            if let Some(delivery) = inbox_rows::settled(&self.store, *key)? {
-                settled.push(Settled {
-                    id: key.id,
-                    delivery,
-                });
-            }
-            pending.calling += 1;
+        let keys: Vec<Key> = pending.keys.iter().take(BATCH).copied().collect();
+        if keys.is_empty() {
+            return Ok(());
         }
-        if pending.calling > 0 {
-            // A mailbox that fails before the answer has to wake some time. An alarm that is set for
-            // the message's attempt will do: moving it would cost a row a message.
-            let soon = now.at + LONGEST_PAUSE;
-            if self.alarm.is_none_or(|alarm| alarm > soon) {
-                self.wake_by(now.at + SAFETY_DELAY);
-            }
-            let (errand, call) = (Errand::Report, Call::Receipts { settled });
-            self.effects.push(Effect::Call {
-                to: sender.clone(),
-                errand,
-                call,
-            });
-        }
+        pending.calling = keys.len();
+        let settled = inbox_rows::settled(&self.store, &keys)?
+            .into_iter()
+            .map(|(id, delivery)| Settled { id, delivery });
+        let call = Call::Receipts {
+            settled: settled.collect(),
+        };
+        self.effects.push(Effect::Call {
+            to: sender.clone(),
+            errand: Errand::Report,
+            call,
+        });
+        self.look_after_reports(now);
         Ok(())
+    }
+
+    /// A mailbox that fails before a report is taken has to wake some time. An alarm that is set for the
+    /// message's attempt will do: moving it would cost a row a message.
+    fn look_after_reports(&mut self, now: Now) {
+        let soon = now.at + LONGEST_PAUSE;
+        if self.alarm.is_none_or(|alarm| alarm > soon) {
+            self.wake_by(now.at + SAFETY_DELAY);
+        }
     }
 
     /// Reports to every sender that waits for something.
@@ -91,7 +123,7 @@ impl<S: Store> Mailbox<S> {
         let senders: Vec<DeviceId> = self.inbox.reports.by_sender.keys().cloned().collect();
         senders
             .iter()
-            .try_for_each(|sender| self.report(sender, now))
+            .try_for_each(|sender| self.report_now(sender, now))
     }
 
     /// A sender's mailbox has taken what was reported, or could not be reached.
@@ -107,9 +139,8 @@ impl<S: Store> Mailbox<S> {
         let calling = std::mem::take(&mut pending.calling);
         if taken {
             pending.failures = 0;
-            for key in pending.keys.drain(..calling.min(pending.keys.len())) {
-                inbox_rows::delete(&self.store, key)?;
-            }
+            let keys = pending.keys.drain(..calling.min(pending.keys.len()));
+            inbox_rows::delete(&self.store, &keys.collect::<Vec<_>>())?;
             if pending.keys.is_empty() {
                 self.inbox.reports.by_sender.remove(sender);
                 return Ok(());
@@ -125,10 +156,14 @@ impl<S: Store> Mailbox<S> {
 
     /// When the next sender is to be tried again, or looked after should its call have been lost.
     pub(super) fn reports_due(&self, now: Now) -> Option<Millis> {
-        let pending = self.inbox.reports.by_sender.values();
-        let due = pending.map(|pending| match pending.calling {
-            0 => pending.retry_at,
-            _ => now.at + SAFETY_DELAY,
+        let Reports { by_sender, ticking } = &self.inbox.reports;
+        let due = by_sender.values().map(|pending| {
+            let under_way = pending.calling > 0 || (*ticking && pending.retry_at <= now.at);
+            if under_way {
+                now.at + SAFETY_DELAY
+            } else {
+                pending.retry_at
+            }
         });
         due.min()
     }

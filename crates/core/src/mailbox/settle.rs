@@ -30,6 +30,16 @@ impl<S: Store> Mailbox<S> {
         reply: Option<Box<serde_json::value::RawValue>>,
         now: Now,
     ) -> Result<(), StoreError> {
+        self.conclude_acked(id, reply, now)?;
+        self.pump(now)
+    }
+
+    pub(super) fn conclude_acked(
+        &mut self,
+        id: MessageId,
+        reply: Option<Box<serde_json::value::RawValue>>,
+        now: Now,
+    ) -> Result<(), StoreError> {
         self.conclude(id, State::Delivered, now, |delivery| Delivery {
             reply,
             ..delivery
@@ -41,6 +51,16 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn nack(
+        &mut self,
+        id: MessageId,
+        reason: Option<String>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.conclude_nacked(id, reason, now)?;
+        self.pump(now)
+    }
+
+    pub(super) fn conclude_nacked(
         &mut self,
         id: MessageId,
         reason: Option<String>,
@@ -63,6 +83,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<Delivered, StoreError> {
         self.conclude(id, State::Cancelled, now, |delivery| delivery)?;
+        self.pump(now)?;
         let known = self.look(id, now)?;
         // The message may still be on its way here: it is cancelled when it comes.
         if let (Delivered::UnknownMessage, Some(device)) = (&known, self.device().cloned()) {
@@ -81,7 +102,7 @@ impl<S: Store> Mailbox<S> {
         self.look_in(id, true, now)
     }
 
-    /// Ends a delivery, wherever its message is.
+    /// Ends a delivery, wherever its message is. What follows it is still to be sent.
     pub(super) fn conclude(
         &mut self,
         id: MessageId,
@@ -113,7 +134,7 @@ impl<S: Store> Mailbox<S> {
             let delivery = held.delivery(&device, true).then(state, now.at);
             self.settle(held, complete(delivery), now)?;
         }
-        self.pump(now)
+        Ok(())
     }
 
     /// Writes down a stored delivery's last state, and reports it.

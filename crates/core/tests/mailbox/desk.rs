@@ -133,7 +133,7 @@ impl Desk {
     }
 
     pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.frame(connection, Some(text), now))
+        self.event(|mailbox, now| mailbox.frames(&[(connection, Some(text.to_owned()))], now))
             .1
     }
 

@@ -12,6 +12,7 @@ mod alarm;
 mod cancel;
 mod depth;
 mod desk;
+mod drain;
 mod ends;
 mod fast_path;
 mod gather;

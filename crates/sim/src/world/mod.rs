@@ -87,6 +87,8 @@ enum Event {
     },
     /// The addresses of published frames are found.
     Resolved { object: usize, life: u32 },
+    /// Frames of a device have waited for those that come right behind them.
+    Frames { object: usize, life: u32 },
     /// A mailbox wanted to be called about now.
     Tick { object: usize, life: u32 },
     /// An alarm goes off.
@@ -248,6 +250,7 @@ impl<'a> World<'a> {
             Event::Poll { object, life, call } => self.poll(object, life, call),
             Event::Trace { object, life, call } => self.trace(object, life, call),
             Event::Resolved { object, life } => self.resolved(object, life),
+            Event::Frames { object, life } => self.frames_gathered(object, life),
             Event::Tick { object, life } => self.tick(object, life),
             Event::Alarm { object, token } => self.alarm(object, token),
             Event::AlarmAgain { object } => self.alarm_again(object),

@@ -13,7 +13,7 @@ use tagpost_core::time::{Millis, Now};
 use tagpost_core::trace::Trace;
 
 use super::calls::{Caller, Reply};
-use super::{CallId, Event, Lane, World};
+use super::{CallId, Event, Lane, World, said};
 use crate::chance::chance;
 use crate::claims::{Checked, claim};
 use crate::plan::Moment;
@@ -50,6 +50,10 @@ pub(super) struct Object {
     /// Timers of its own that run.
     pub(super) ticks: u32,
     pub(super) lane: Lane,
+    /// Frames that wait for those that come right behind them.
+    pub(super) heard: Vec<(ConnectionId, Option<String>)>,
+    /// Messages that were answered over a connection in the present event.
+    pub(super) answered: Vec<(ConnectionId, MessageId)>,
     /// Its sockets that are not gone, oldest first.
     pub(super) sockets: Vec<ConnectionId>,
 }
@@ -108,13 +112,19 @@ impl Object {
             calls_out: 0,
             ticks: 0,
             lane: Lane::default(),
+            heard: Vec::new(),
+            answered: Vec::new(),
             sockets: Vec::new(),
         }
     }
 
     /// Whether it may sleep: nobody waits for it, and it waits for nobody.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.calls_out == 0 && self.ticks == 0 && self.lane.is_empty()
+        self.waiting.is_empty()
+            && self.calls_out == 0
+            && self.ticks == 0
+            && self.lane.is_empty()
+            && self.heard.is_empty()
     }
 }
 
@@ -151,6 +161,7 @@ impl World<'_> {
         if let Some(Moment::Within(statements)) = doom {
             host.store.fail_after(Some(statements));
         }
+        let heard = std::mem::take(&mut host.heard);
         let attempt = |host: &mut Object| -> Result<(T, Vec<Effect>), StoreError> {
             host.store.begin()?;
             let mailbox = match &mut host.mailbox {
@@ -163,6 +174,9 @@ impl World<'_> {
                     now,
                 )?),
             };
+            if !heard.is_empty() {
+                mailbox.frames(&heard, now)?;
+            }
             let outcome = handle(mailbox, now)?;
             Ok((outcome, mailbox.take_effects()))
         };
@@ -199,6 +213,10 @@ impl World<'_> {
                     self.crash(object, false);
                     return Ok(None);
                 }
+                let answered = heard.iter().filter_map(|(connection, frame)| {
+                    Some((*connection, said::answered(frame.as_deref()?)?))
+                });
+                self.objects[object].answered.extend(answered);
                 Ok(Some((outcome, effects)))
             }
             (Err(error), _) => Err(crate::claims::broken(error)),
@@ -235,6 +253,12 @@ impl World<'_> {
         if let Some(connection) = connection {
             self.ledger.holds(object, connection)?;
         }
+        for (over, id) in std::mem::take(&mut self.objects[object].answered) {
+            if connection == Some(over) {
+                self.ledger.has_answered(object, id)?;
+            }
+        }
+        let host = &self.objects[object];
         self.ledger
             .quotas(object, &waiting, connection, host.losses)?;
         let expires_at =
@@ -346,6 +370,8 @@ impl World<'_> {
         host.calls_out = 0;
         host.ticks = 0;
         host.lane.clear();
+        host.heard.clear();
+        host.answered.clear();
         let waiting = host.waiting.take_all();
         waiting.into_iter().for_each(|call| self.fail(call));
         if !keep_sockets {

@@ -7,13 +7,17 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use super::said::{self, Said, read};
+use super::object::Core;
+use super::said::{Said, read};
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, Sent, broken, claim};
 
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
+
+/// How long the turn of the event loop takes at most for which frames wait.
+const LATEST_TURN: Millis = 10;
 
 /// A socket.
 #[derive(Debug)]
@@ -339,14 +343,7 @@ impl World<'_> {
             ToMailbox::Frame(frame) => {
                 socket.heard_at = self.now;
                 self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
-                let heard = self.event(device, |mailbox, now| {
-                    mailbox.frame(connection, Some(&frame), now)
-                })?;
-                let open = self.live_connection(device) == Some(connection);
-                if let (Some(()), true, Some(id)) = (heard, open, said::answered(&frame)) {
-                    self.ledger.has_answered(device, id)?;
-                }
-                Ok(())
+                self.hear_frame(device, connection, frame)
             }
             ToMailbox::Closed => {
                 self.note(|names| format!("{} has closed connection {connection}", names[device]));
@@ -361,6 +358,38 @@ impl World<'_> {
                 closed.map(drop)
             }
         }
+    }
+
+    /// A frame is handled, with those that come right behind it where that pays.
+    fn hear_frame(&mut self, object: usize, connection: ConnectionId, frame: String) -> Checked {
+        if self.plan.sleeps {
+            self.evict(object);
+        }
+        let host = &mut self.objects[object];
+        host.heard.push((connection, Some(frame)));
+        if host.heard.len() > 1 {
+            return Ok(());
+        }
+        if !host.mailbox.as_ref().is_some_and(Core::gathers) {
+            return self.frames(object);
+        }
+        let life = host.life;
+        let turn = chance(self.plan.seed, &[12, self.next]).i64(0..=LATEST_TURN);
+        self.after(turn, Event::Frames { object, life });
+        Ok(())
+    }
+
+    /// Frames have waited for those behind them.
+    pub(super) fn frames_gathered(&mut self, object: usize, life: u32) -> Checked {
+        let host = &self.objects[object];
+        if host.life != life || host.heard.is_empty() {
+            return Ok(());
+        }
+        self.frames(object)
+    }
+
+    fn frames(&mut self, object: usize) -> Checked {
+        self.event(object, |_, _| Ok(())).map(drop)
     }
 
     /// Something reaches a device over a socket.

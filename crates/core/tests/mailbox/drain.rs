@@ -1,0 +1,147 @@
+//! A pile that goes out: acknowledgements that come together, and their reports.
+
+use tagpost_core::id::MessageId;
+use tagpost_core::message::Message;
+
+use super::desk::{Desk, START, message, message_from};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+/// A device that is connected, with messages 1 to `held`; of these `window` are on the wire. The messages
+/// of `door` and `gate` take turns.
+fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = window);
+    let messages: Vec<_> = (1..=held)
+        .map(|n| {
+            let message = match n % 2 {
+                1 => message(n, TEXT),
+                _ => message_from("gate", n, TEXT),
+            };
+            // Of two senders' ids the time decides.
+            let at = START + i64::try_from(n).unwrap();
+            let id = MessageId::next(&message.from, at, None, n);
+            Message { id, ..message }
+        })
+        .collect();
+    for message in &messages {
+        desk.deliver(message, 0);
+    }
+    desk.connect(1);
+    (desk, messages.iter().map(|message| message.id).collect())
+}
+
+fn acks(desk: &mut Desk, ids: &[MessageId]) -> Vec<String> {
+    let frames = ids
+        .iter()
+        .map(|id| (1, Some(format!(r#"{{"type":"ack","id":"{id}"}}"#))));
+    let frames: Vec<_> = frames.collect();
+    desk.event(|mailbox, now| mailbox.frames(&frames, now)).1
+}
+
+fn tick(desk: &mut Desk) -> Vec<String> {
+    desk.event(|mailbox, now| mailbox.tick(now)).1
+}
+
+fn gathers(desk: &mut Desk) -> bool {
+    desk.event(|mailbox, _| Ok(mailbox.gathers())).0
+}
+
+#[test]
+fn frames_wait_for_others_only_while_several_stored_messages_are_on_the_wire() {
+    let (mut desk, ids) = desk(2, 4);
+    assert!(gathers(&mut desk));
+    acks(&mut desk, &ids[..1]);
+    assert!(!gathers(&mut desk), "one is left");
+    acks(&mut desk, &ids[1..]);
+    // Somebody waits for these, and nothing is written for them.
+    desk.deliver(&message(3, TEXT), 1_000);
+    desk.deliver(&message(4, TEXT), 1_000);
+    assert!(!gathers(&mut desk));
+}
+
+#[test]
+fn acknowledgements_that_come_together_make_room_together() {
+    let (mut desk, ids) = desk(7, 4);
+    assert_eq!(
+        acks(&mut desk, &ids[..2]),
+        [
+            "tick 100",
+            "1 <- body 5, attempt 1",
+            "1 <- body 6, attempt 1"
+        ]
+    );
+    desk.sleep();
+    assert_eq!(
+        acks(&mut desk, &ids[2..3]),
+        [
+            "door: receipts delivered 1",
+            "gate: receipts delivered 1",
+            "tick 100",
+            "1 <- body 7, attempt 1",
+        ],
+        "what sleeps has lost its tick, not its reports; the window is as it was"
+    );
+}
+
+#[test]
+fn while_a_pile_goes_out_reports_wait_for_others_to_the_same_sender() {
+    let (mut desk, ids) = desk(8, 5);
+    assert_eq!(acks(&mut desk, &ids[..1])[0], "tick 100");
+    acks(desk.at(10), &ids[1..2]);
+    acks(desk.at(20), &ids[2..3]);
+    assert_eq!(
+        tick(desk.at(100)),
+        [
+            "door: receipts delivered 1, delivered 1",
+            "gate: receipts delivered 1"
+        ]
+    );
+    // The next time begins with the next acknowledgement; what is taken is let go at once.
+    assert_eq!(desk.rows(), "account 1, inbox 8");
+    assert_eq!(desk.reported("door", true), [""; 0]);
+    assert_eq!(desk.rows(), "account 1, inbox 6");
+    assert_eq!(acks(desk.at(110), &ids[4..5]), ["tick 210"]);
+    // The last ones do not wait.
+    assert_eq!(acks(desk.at(120), &ids[6..7]), [""; 0]);
+    acks(desk.at(130), &ids[3..4]);
+    assert_eq!(
+        acks(desk.at(140), &ids[5..6]),
+        [""; 0],
+        "the last call to gate is not answered"
+    );
+    assert_eq!(
+        tick(desk.at(210)),
+        ["door: receipts delivered 1, delivered 1"]
+    );
+}
+
+#[test]
+fn a_hundred_reports_to_one_sender_do_not_wait_for_more() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 128);
+    let messages: Vec<_> = (1..=110).map(|n| message(n, TEXT)).collect();
+    for message in &messages {
+        desk.deliver(message, 0);
+    }
+    desk.connect(1);
+    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+    assert_eq!(acks(&mut desk, &ids[..99]), ["tick 100"]);
+    let sent = acks(&mut desk, &ids[99..100]);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].matches("delivered 1").count(), 100);
+}
+
+#[test]
+fn a_report_that_waits_is_looked_after_by_an_alarm() {
+    // Nothing else is due for an hour.
+    let (mut desk, ids) = desk(3, 3);
+    desk.alarm = None;
+    desk.sleep();
+    acks(&mut desk, &ids[..1]);
+    assert!(
+        desk.alarm.is_some_and(|at| at <= 30_000),
+        "{:?}",
+        desk.alarm
+    );
+    desk.crash();
+    assert_eq!(desk.ring()[0], "door: receipts delivered 1");
+}

@@ -1,0 +1,58 @@
+//! Frames of the device that come right behind each other are one event, and so one commit.
+//!
+//! A commit waits for the disk, whatever is in it. A device that is sent a pile of messages acknowledges
+//! them in rows of frames, each of which is an event to the platform. The first waits for one turn of the
+//! event loop; those that have come by then are handled with it, before any other event. The order of
+//! events stays, and nobody is told anything earlier.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tagpost_core::mailbox::ConnectionId;
+use worker::Delay;
+
+use super::{Core, Object};
+
+/// Frames that are not handled yet, oldest first.
+#[derive(Default)]
+pub(super) struct Frames(RefCell<Vec<(ConnectionId, Option<String>)>>);
+
+impl Frames {
+    pub(super) fn take(&self) -> Vec<(ConnectionId, Option<String>)> {
+        self.0.take()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Whether it is the first.
+    fn push(&self, connection: ConnectionId, text: Option<String>) -> bool {
+        let mut frames = self.0.borrow_mut();
+        frames.push((connection, text));
+        frames.len() == 1
+    }
+}
+
+impl Object {
+    /// Handles a frame, with those that come at once after it where that pays.
+    pub(super) async fn hear(
+        self: &Rc<Self>,
+        connection: ConnectionId,
+        text: Option<String>,
+    ) -> worker::Result<()> {
+        if !self.frames.push(connection, text) {
+            // The first is on its way to be handled, and takes this one along.
+            return Ok(());
+        }
+        if self.mailbox.borrow().as_ref().is_some_and(Core::gathers) {
+            Delay::from(Duration::ZERO).await;
+        }
+        // Another event may have taken them along meanwhile.
+        if self.frames.is_empty() {
+            return Ok(());
+        }
+        self.event(|_, _| Ok(()))
+    }
+}
