@@ -47,6 +47,30 @@ describe.concurrent("acknowledgement", () => {
     expect((await again.next("message")).id).toBe(end);
   });
 
+  test("acknowledgements in one go right before the connection closes count, each with its reply", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const to = { device: receiver!.name };
+    const ids: string[] = [];
+    for (let n = 0; n < 40; n++) ids.push(await sender!.send(to, n));
+    const first = await receiver!.connect();
+    const sent = await first.messages(32);
+    for (const { id, payload } of sent) first.ack(id, payload);
+    await first.close();
+
+    const again = await receiver!.open();
+    expect(await again.next("welcome")).toMatchObject({ held: 8 });
+    again.answer(({ payload }) => payload);
+    const traces = await Promise.all(ids.map((id) => sender!.settled(id)));
+    const replies = traces.map(({ deliveries: [delivery] }) => [delivery!.state, delivery!.reply]);
+    expect(replies).toEqual(ids.map((_, n) => ["delivered", n]));
+    // What was acknowledged was sent once.
+    expect(traces.slice(0, 32).map(({ deliveries: [delivery] }) => delivery!.attempts)).toEqual(Array(32).fill(1));
+    const seen = await sender!.connect();
+    const receipts: string[] = [];
+    while (receipts.length < ids.length) receipts.push((await seen.next("receipt")).id);
+    expect(receipts.sort()).toEqual(ids);
+  });
+
   test("a repeated acknowledgement changes nothing", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, "x");

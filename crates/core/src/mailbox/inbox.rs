@@ -12,6 +12,7 @@ use super::inbox_rows::{self, Found, Key};
 use super::link::{InFlight, Stored};
 use super::report::Reports;
 use super::settle::sent_once;
+use super::settled_rows;
 use super::{Effect, Mailbox};
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State};
@@ -74,7 +75,7 @@ impl<S: Store> Mailbox<S> {
         self.inbox.backlog = totals.messages > 0;
         self.inbox.again = totals.messages > 0;
         if totals.settled {
-            for (sender, key) in inbox_rows::all_settled(&self.store)? {
+            for (sender, key) in settled_rows::all(&self.store)? {
                 self.inbox.reports.add(sender, key);
             }
         }

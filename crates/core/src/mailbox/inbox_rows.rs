@@ -3,8 +3,6 @@
 //! A row with `settled` is a delivery in a last state whose receipt the sender's mailbox has not
 //! taken; every other row is a message to deliver. Which of these are on the wire is not in the rows.
 
-use litemap::LiteMap;
-
 use super::link::InFlight;
 use crate::delivery::{Delivery, State, Step};
 use crate::id::{DeviceId, MessageId, Topic};
@@ -170,26 +168,6 @@ pub(super) fn insert(
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Stores the last state of a message that was never stored.
-pub(super) fn insert_settled(
-    store: &impl Store,
-    id: MessageId,
-    sender: &DeviceId,
-    delivery: &Delivery,
-) -> Result<Key, StoreError> {
-    let sql = "INSERT INTO inbox (rank, id, sender, topic, expires_at, size, held_at, attempts, \
-               retry_at, sent, settled, body) VALUES (?, ?, ?, NULL, 0, 0, 0, 0, 0, '[]', ?, '')";
-    let key = Key { rank: 0, id };
-    let values = [
-        key.rank.into(),
-        id.into(),
-        sender.as_str().into(),
-        to_json(delivery)?.into(),
-    ];
-    store.run(sql, &values as &[Value])?;
-    Ok(key)
-}
-
 /// The row of a message, whatever its urgency.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
     let sql = format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) AND id = ?");
@@ -299,71 +277,6 @@ pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), Store
         held.key.id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
-}
-
-/// Writes the last state of a delivery and lets go of the message.
-pub(super) fn save_settled(
-    store: &impl Store,
-    key: Key,
-    delivery: &Delivery,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE inbox SET settled = ?, body = '' WHERE rank = ? AND id = ?";
-    store
-        .run(
-            sql,
-            &[to_json(delivery)?.into(), key.rank.into(), key.id.into()],
-        )
-        .map(drop)
-}
-
-/// The settled deliveries of these keys, in their order.
-pub(super) fn settled(
-    store: &impl Store,
-    keys: &[Key],
-) -> Result<Vec<(MessageId, Delivery)>, StoreError> {
-    let sql = format!("SELECT id, settled FROM inbox WHERE {THESE} AND settled IS NOT NULL");
-    let mut found: LiteMap<MessageId, Delivery> = LiteMap::new();
-    for mut row in store.run(&sql, &[these(keys)?])? {
-        found.insert(row.id()?, from_json(&row.text()?)?);
-    }
-    let in_order = keys
-        .iter()
-        .filter_map(|key| Some((key.id, found.remove(&key.id)?)));
-    Ok(in_order.collect())
-}
-
-/// The rows of some ids, which are one parameter: see [`these`].
-const THESE: &str = "rank IN (0, 1, 2, 3) AND id IN (SELECT unhex(value) FROM json_each(?))";
-
-/// Any number of ids as one parameter, so that a statement's text does not depend on how many they are.
-fn these(keys: &[Key]) -> Result<Value, StoreError> {
-    let hex = |key: &Key| format!("{:032x}", u128::from_be_bytes(key.id.to_bytes()));
-    Ok(to_json(&keys.iter().map(hex).collect::<Vec<_>>())?.into())
-}
-
-/// Every settled delivery's sender and key, oldest first.
-pub(super) fn all_settled(store: &impl Store) -> Result<Vec<(DeviceId, Key)>, StoreError> {
-    let sql = "SELECT sender, rank, id FROM inbox WHERE settled IS NOT NULL ORDER BY id";
-    let read = |mut row: Row| {
-        let sender = row.text()?;
-        let sender = sender
-            .parse()
-            .map_err(|error| StoreError(format!("inbox: {error}")))?;
-        Ok((
-            sender,
-            Key {
-                rank: row.int()?,
-                id: row.id()?,
-            },
-        ))
-    };
-    store.run(sql, &[])?.into_iter().map(read).collect()
-}
-
-/// Deletes rows.
-pub(super) fn delete(store: &impl Store, keys: &[Key]) -> Result<(), StoreError> {
-    let sql = format!("DELETE FROM inbox WHERE {THESE}");
-    store.run(&sql, &[these(keys)?]).map(drop)
 }
 
 /// Counts what there is to deliver. Goes through the whole table.

@@ -33,6 +33,7 @@ mod report;
 mod retention;
 mod sent;
 mod settle;
+mod settled_rows;
 mod wire;
 
 use self::account::Account;

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
-use super::inbox_rows::{self, Key};
+use super::inbox_rows::Key;
 use super::jobs::SAFETY_DELAY;
+use super::settled_rows;
 use super::{Effect, Errand, Mailbox};
 use crate::call::{Call, Settled};
 use crate::id::DeviceId;
@@ -94,7 +95,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         pending.calling = keys.len();
-        let settled = inbox_rows::settled(&self.store, &keys)?
+        let settled = settled_rows::load(&self.store, &keys)?
             .into_iter()
             .map(|(id, delivery)| Settled { id, delivery });
         let call = Call::Receipts {
@@ -140,7 +141,7 @@ impl<S: Store> Mailbox<S> {
         if taken {
             pending.failures = 0;
             let keys = pending.keys.drain(..calling.min(pending.keys.len()));
-            inbox_rows::delete(&self.store, &keys.collect::<Vec<_>>())?;
+            settled_rows::delete(&self.store, &keys.collect::<Vec<_>>())?;
             if pending.keys.is_empty() {
                 self.inbox.reports.by_sender.remove(sender);
                 return Ok(());

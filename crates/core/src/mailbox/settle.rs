@@ -5,6 +5,7 @@
 
 use super::inbox_rows::{self, Found, Held};
 use super::link::{InFlight, Stored};
+use super::settled_rows;
 use super::{Accepted, Effect, Mailbox};
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State, Step};
@@ -148,7 +149,7 @@ impl<S: Store> Mailbox<S> {
             held.key.id,
             self.inbox.awaited.remove(&held.key.id).is_some(),
         );
-        inbox_rows::save_settled(&self.store, held.key, &delivery)?;
+        settled_rows::save(&self.store, held.key, &delivery)?;
         self.inbox.messages = self.inbox.messages.saturating_sub(1);
         self.inbox.bytes = self.inbox.bytes.saturating_sub(held.size);
         if let Some(link) = self.link.as_mut() {
@@ -171,7 +172,7 @@ impl<S: Store> Mailbox<S> {
         delivery: &Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let key = inbox_rows::insert_settled(&self.store, id, sender, delivery)?;
+        let key = settled_rows::insert(&self.store, id, sender, delivery)?;
         self.inbox.reports.add(sender.clone(), key);
         self.report(sender, now)
     }
