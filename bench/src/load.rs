@@ -72,6 +72,21 @@ pub(crate) async fn burst<S: Step>(steps: Vec<S>, count: usize) -> Result<Durati
     Ok(started.elapsed())
 }
 
+/// A number of steps, one after the other, by each in turn.
+///
+/// workerd looks for new requests only when it has nothing left to do. Where some connections bring their
+/// next one before that, as publishes that wait for nobody's acknowledgement do, it hears no others, and
+/// closes these after five seconds as idle, with their requests unread.
+pub(crate) async fn in_turn<S: Step>(mut steps: Vec<S>, count: usize) -> Result<()> {
+    let sharers = steps.len().max(1);
+    for index in 0..count {
+        if let Some(step) = steps.get_mut(index % sharers) {
+            step.step().await?;
+        }
+    }
+    Ok(())
+}
+
 /// Steps one after the other; the median time of one, in milliseconds.
 pub(crate) async fn median_of(step: &mut impl Step, count: usize) -> Result<f64> {
     let mut times = histogram()?;

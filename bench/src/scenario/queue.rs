@@ -8,7 +8,7 @@ use crate::arena::Arena;
 use crate::device::{Acknowledged, Device};
 use crate::figure::{DRAIN, ENQUEUE_0, ENQUEUE_MANY, ENQUEUE_RATIO, ENQUEUE_SOME, System};
 use crate::http::Connection;
-use crate::load::{burst, median_of};
+use crate::load::{in_turn, median_of};
 use crate::plan::Plan;
 use crate::results::Results;
 
@@ -29,7 +29,7 @@ pub(crate) async fn queue(arena: &Arena, plan: &Plan, results: &mut Results) -> 
                 .zip([ENQUEUE_0, ENQUEUE_SOME, ENQUEUE_MANY])
         {
             let senders = tagpost.senders_to(&tag, plan.pairs).await?;
-            burst(senders, depth - held).await?;
+            in_turn(senders, depth - held).await?;
             let mut sender = tagpost.sender_to(&tag).await?;
             let time = median_of(&mut sender, plan.enqueues).await?;
             results.add(figure, System::Tagpost, time);
