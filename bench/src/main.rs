@@ -10,6 +10,7 @@ mod costs;
 mod device;
 mod document;
 mod figure;
+mod files;
 mod http;
 mod load;
 mod peer;

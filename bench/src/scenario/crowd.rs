@@ -15,6 +15,7 @@ use crate::figure::{
     Figure, IDLE_ALARMS, IDLE_EVENTS, IDLE_WRITES, MEMORY, System, TAG_LARGE, TAG_LARGE_KNOWN,
     TAG_SMALL,
 };
+use crate::files;
 use crate::http::Connection;
 use crate::load::burst;
 use crate::plan::Plan;
@@ -31,25 +32,37 @@ struct Crowd {
     relay: Relay,
     acknowledged: Acknowledged,
     members: Vec<Device>,
+    /// How many of them may be awake at the same time.
+    awake: usize,
 }
 
 /// Idle devices; then a publish to a tag of them all, turn by turn with the floor's single publishes.
 pub(crate) async fn crowd(node: &Path, plan: &Plan, results: &mut Results) -> Result<()> {
+    let [small, wanted] = plan.tags;
+    let large = files::room_for(wanted)?;
+    results.note(format!("The largest tag has {large} devices, all online."));
+    if large < wanted {
+        results.note(format!(
+            "It was to have {wanted}. workerd has four files open for each device that is awake, and here a process may not have as many."
+        ));
+    }
     let state = tempfile::tempdir()?;
     let start = |worker, name| Relay::start(node, worker, &state.path().join(name));
-    let mut tagpost = Crowd::new(System::Tagpost, start(Worker::MeteredTagpost, "tagpost")?);
-    let mut floor = Crowd::new(System::Floor, start(Worker::Floor, "floor")?);
+    let mut tagpost = Crowd::new(
+        System::Tagpost,
+        start(Worker::MeteredTagpost, "tagpost")?,
+        large,
+    );
+    let mut floor = Crowd::new(System::Floor, start(Worker::Floor, "floor")?, large);
     idle(&mut tagpost, &mut floor, plan, results).await?;
 
-    let [small, large] = plan.tags;
-    // Some systems do not let this process have more connections.
     let bindings = (0..floor.members.len()).map(|member| (format!("tag-{member}"), member));
     floor.bind(bindings.collect()).await?;
     for (size, known, turns, figure) in [
         (small, None, plan.turns, TAG_SMALL),
         (large, Some(TAG_LARGE_KNOWN), plan.long_turns, TAG_LARGE),
     ] {
-        tagpost.grow(size).await?;
+        tagpost.grow(size, plan).await?;
         let tag = format!("all-{size}");
         let bindings = (0..size).map(|member| (tag.clone(), member));
         tagpost.bind(bindings.collect()).await?;
@@ -74,12 +87,12 @@ async fn idle(
     let mut before = Vec::new();
     for crowd in [&mut *tagpost, &mut *floor] {
         // The first ones also make the runtime compile and allocate what all use.
-        crowd.grow(plan.idle / 50).await?;
+        crowd.grow(plan.idle / 50, plan).await?;
     }
     sleep(plan.until_asleep).await;
     for crowd in [&mut *tagpost, &mut *floor] {
         before.push((crowd.relay.memory(), crowd.members.len()));
-        crowd.grow(plan.idle).await?;
+        crowd.grow(plan.idle, plan).await?;
     }
     sleep(plan.until_asleep).await;
     for (crowd, (before, devices)) in [&*tagpost, &*floor].into_iter().zip(before) {
@@ -118,17 +131,29 @@ async fn idle(
 }
 
 impl Crowd {
-    fn new(system: System, relay: Relay) -> Self {
+    fn new(system: System, relay: Relay, awake: usize) -> Self {
         Self {
             system,
             relay,
             acknowledged: Acknowledged::new(),
             members: Vec::new(),
+            awake,
         }
     }
 
     /// Lets more devices connect, until there are so many.
-    async fn grow(&mut self, size: usize) -> Result<()> {
+    async fn grow(&mut self, size: usize, plan: &Plan) -> Result<()> {
+        loop {
+            let next = size.min(self.members.len() + self.awake);
+            self.connect(next).await?;
+            if self.members.len() >= size {
+                return Ok(());
+            }
+            sleep(plan.until_asleep).await;
+        }
+    }
+
+    async fn connect(&mut self, size: usize) -> Result<()> {
         let bearers: Vec<String> = (self.members.len()..size)
             .map(|member| self.relay.bearer(&format!("member-{member}")))
             .collect::<Result<_>>()?;
@@ -136,10 +161,7 @@ impl Crowd {
         let members = stream::iter(bearers)
             .map(|bearer| async move { Device::connect(address, &bearer, acknowledged).await })
             .buffered(AT_ONCE);
-        let members: Vec<Device> = members
-            .try_collect()
-            .await
-            .context("a crowd needs many open files: try `ulimit -n 100000`")?;
+        let members: Vec<Device> = members.try_collect().await?;
         self.members.extend(members);
         Ok(())
     }
@@ -200,7 +222,7 @@ async fn single_publishes(
     results: &mut Results,
 ) -> Result<()> {
     let senders = (0..plan.pairs).map(|sender| {
-        let members = (sender..floor.members.len()).step_by(plan.pairs);
+        let members = (sender..floor.members.len().min(floor.awake)).step_by(plan.pairs);
         let tags = members.map(|member| format!("tag-{member}"));
         Publisher::new(&floor.relay, format!("sender-{sender}"), tags, "delivered")
     });

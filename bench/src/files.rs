@@ -1,0 +1,45 @@
+//! How many files a process may have open, which is what bounds the number of devices on one machine.
+//!
+//! workerd has three open for each object that is awake, its database, the log and the index of the log,
+//! and one for the socket of its device.
+
+use anyhow::{Context, Result, ensure};
+use rlimit::Resource;
+
+/// Files that workerd has open for a connected device whose object is awake.
+const FOR_A_DEVICE: u64 = 4;
+/// What else it needs: its own files, the senders' objects, D1.
+const RESERVE: u64 = 1_000;
+
+/// Lets this process and all that it starts open as many files as so many devices need, as far as the
+/// system allows it; how many devices may be awake at the same time then.
+pub(crate) fn room_for(devices: usize) -> Result<usize> {
+    let wanted = u64::try_from(devices)? * FOR_A_DEVICE + RESERVE;
+    let (_, hard) = Resource::NOFILE.get().context("the limit of open files")?;
+    if hard < wanted {
+        // It takes a privilege.
+        let _ = Resource::NOFILE.set(wanted, wanted);
+    }
+    let allowed = rlimit::increase_nofile_limit(wanted).context("the limit of open files")?;
+    let room = devices.min(devices_within(allowed)?);
+    ensure!(room > 0, "{allowed} open files are too few");
+    Ok(room)
+}
+
+fn devices_within(files: u64) -> Result<usize> {
+    Ok(usize::try_from(
+        files.saturating_sub(RESERVE) / FOR_A_DEVICE,
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_devices_as_files_allow() {
+        assert_eq!(devices_within(41_000).unwrap(), 10_000);
+        assert_eq!(devices_within(20_000).unwrap(), 4_750);
+        assert_eq!(devices_within(256).unwrap(), 0);
+    }
+}
