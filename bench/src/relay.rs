@@ -24,7 +24,9 @@ const ADMIN_KEY: &str = "the operator of the measurements";
 const TOKEN_KEY: &str = "known to nobody but the measurements";
 
 /// Limits that would be measured in place of the service.
-const LIMITS: [(&str, &str); 3] = [
+const LIMITS: [(&str, &str); 4] = [
+    // Devices show no life here while they wait for the others.
+    ("KEEPALIVE", "3600"),
     ("PUBLISH_RATE", "10000"),
     ("PUBLISH_BURST", "100000"),
     ("MAX_HELD_MESSAGES", "1000000"),
