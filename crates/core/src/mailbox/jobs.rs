@@ -76,6 +76,16 @@ impl<S: Store> Mailbox<S> {
         job_rows::delete_job(&self.store, id)
     }
 
+    /// The row of a job is gone: nothing goes behind it any more.
+    fn forget_job(&mut self, id: MessageId) -> Result<(), StoreError> {
+        self.outbox.passed.remove(&id);
+        for (_, line) in self.outbox.waiting.iter_mut() {
+            line.remove(&id);
+        }
+        self.outbox.waiting.retain(|_, line| !line.is_empty());
+        self.drop_job(id)
+    }
+
     /// Lets later messages to the same devices go behind this one.
     pub(super) fn wait_in_line(&mut self, id: MessageId, deliveries: &[Delivery]) {
         for delivery in deliveries.iter().filter(|delivery| !delivery.is_taken()) {
@@ -125,7 +135,8 @@ impl<S: Store> Mailbox<S> {
     /// Goes on with the pass through a job, up to the next part that has something to hand over.
     fn pass(&mut self, mut job: Job, now: Now) -> Result<(), StoreError> {
         let Some(message) = job_rows::job_message(&self.store, job.id)? else {
-            return Ok(());
+            // There is nothing left to hand over: kept, it would be due for ever.
+            return self.forget_job(job.id);
         };
         let mut after = self.outbox.passed.remove(&job.id);
         while let Some(part) = self.part_after(job.id, after.as_ref())? {

@@ -186,3 +186,15 @@ fn a_large_tag_survives_a_crash_in_the_middle() {
         "those that were taken are not called again"
     );
 }
+
+#[test]
+fn a_job_whose_row_is_gone_is_forgotten_and_nothing_waits_behind_it() {
+    let mut desk = Desk::new();
+    let (first, _) = desk.publish(&["a"], WAIT, "x").unwrap();
+    desk.returned("a", first, None);
+    desk.query("DELETE FROM jobs RETURNING id");
+    assert_eq!(desk.at(1_000).ring(), [""; 0]);
+    assert!(desk.alarm > Some(600_000), "it would be due for ever");
+    let (_, effects) = desk.publish(&["a"], WAIT, "y").unwrap();
+    assert_eq!(effects, ["a: deliver, wait 1000"]);
+}
