@@ -11,7 +11,14 @@ export async function run(db, statements) {
   return answers.map(({ results }) => results.map(Object.values));
 }
 
+/** How long one query may take on behalf of a publish, in milliseconds. */
+const PATIENCE = 5_000;
+
 /** The rows of a statement whose first parameter is a JSON array of tags, in a session of its own. */
 export function lookUp(db, constraint, statement, tags, limit) {
-  return db.withSession(constraint).prepare(statement).bind(JSON.stringify(tags), limit).raw();
+  const rows = db.withSession(constraint).prepare(statement).bind(JSON.stringify(tags), limit).raw();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`D1 did not answer within ${PATIENCE} ms`)), PATIENCE);
+    rows.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -1,7 +1,8 @@
 //! Messages published over a socket, on the way from their frame to their addresses.
 //!
 //! They are accepted in the order of their frames, although finding the devices of a tag takes time:
-//! while one query is under way the next frames gather, and one more query serves them all.
+//! while one query is under way the next frames gather, and one more query serves them all. How many may
+//! gather, and which of them are void by then, the mailbox decides.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -137,7 +137,7 @@ impl<S: Store> Mailbox<S> {
                         to,
                         draft,
                     };
-                    self.effects.push(Effect::Resolve(Box::new(frame)));
+                    self.resolve(frame);
                 }
                 Ok(())
             }
@@ -208,6 +208,7 @@ impl<S: Store> Mailbox<S> {
                 code,
                 reason,
             });
+            self.outbox.resolving.forget(connection);
             self.let_go(now)?;
         }
         Ok(())

@@ -29,6 +29,12 @@ pub(super) fn insert_key(
         .map(drop)
 }
 
+/// Forgets a key.
+pub(super) fn delete_key(store: &impl Store, key: &IdempotencyKey) -> Result<(), StoreError> {
+    let sql = "DELETE FROM keys WHERE idempotency_key = ?";
+    store.run(sql, &[key.as_str().into()]).map(drop)
+}
+
 /// A message with deliveries that their mailbox has not taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {

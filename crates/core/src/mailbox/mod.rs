@@ -30,6 +30,7 @@ mod receipt_rows;
 mod receipts;
 mod registration;
 mod report;
+mod resolve;
 mod retention;
 mod sent;
 mod settle;

@@ -16,8 +16,9 @@ use super::jobs::{SAFETY_DELAY, Work};
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
 use super::receipt_rows::Place;
+use super::resolve::Resolving;
 use super::sent::Withdrawal;
-use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame};
+use super::{ConnectionId, Effect, Failure, Mailbox};
 use super::{group_rows, job_rows};
 use crate::delivery::Delivery;
 use crate::frame::ToDevice;
@@ -38,6 +39,8 @@ pub(super) struct Outbox {
     /// The next receipts that the device has not seen, where more wait than go out at once.
     pub(super) unseen: VecDeque<Place>,
     pub(super) bucket: Bucket,
+    /// Frames whose targets are being resolved.
+    pub(super) resolving: Resolving,
     /// Publishes that are not answered.
     pub(super) publishing: LiteMap<MessageId, Publishing>,
     /// Publishes that are settled and not answered: they are to be written down together.
@@ -109,41 +112,7 @@ impl<S: Store> Mailbox<S> {
         self.accept(to, devices, draft, None, now)
     }
 
-    /// Accepts a message that came in a frame, and answers there. `devices` is what its target
-    /// resolved to.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn publish_frame(
-        &mut self,
-        frame: PublishFrame,
-        devices: Result<Vec<DeviceId>, Problem>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let PublishFrame {
-            connection,
-            reference,
-            to,
-            draft,
-        } = frame;
-        let origin = (connection, reference.clone());
-        let published = devices
-            .map_err(Failure::from)
-            .and_then(|devices| self.accept(to, devices, draft, Some(origin), now));
-        match published {
-            Ok(Published::Answer(trace)) => {
-                self.send_published(connection, reference.as_deref(), &trace)
-            }
-            Ok(Published::Wait(_)) => {}
-            Err(Failure::Problem(problem)) => {
-                self.send_problem(connection, reference.as_deref(), &problem)
-            }
-            Err(Failure::Store(error)) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         to: Target,
         mut devices: Vec<DeviceId>,
@@ -161,7 +130,13 @@ impl<S: Store> Mailbox<S> {
             .as_ref()
             .map(|key| job_rows::key(&self.store, key));
         if let Some((id, known)) = known.transpose()?.flatten() {
-            return self.repeated(id, known == fingerprint, frame);
+            if self.is_kept(id)? {
+                return self.repeated(id, known == fingerprint, frame);
+            }
+            // Its message is gone: there is nothing that it could be a repeat of.
+            if let Some(key) = &draft.key {
+                job_rows::delete_key(&self.store, key)?;
+            }
         }
         self.check_reach(&to, devices.len())?;
         devices.sort_unstable();
@@ -270,6 +245,12 @@ impl<S: Store> Mailbox<S> {
         Ok(Published::Answer(trace.ok_or_else(gone)?))
     }
 
+    /// Whether a message that has a key is there: it is written down before anything leaves.
+    fn is_kept(&self, id: MessageId) -> Result<bool, StoreError> {
+        Ok(self.outbox.publishing.contains_key(&id)
+            || outbox_rows::load(&self.store, id)?.is_some())
+    }
+
     pub(super) fn send_published(
         &mut self,
         connection: ConnectionId,
@@ -296,6 +277,11 @@ impl<S: Store> Mailbox<S> {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
             self.effects.push(Effect::Published(id, Err(problem)));
         }
+        let withdrawing = std::mem::take(&mut self.outbox.withdrawing);
+        for (id, _) in withdrawing {
+            self.effects.push(Effect::Cancelled(id));
+        }
+        self.outbox.resolving.clear();
         self.outbox.unseen.clear();
         self.outbox.waiting.clear();
         self.outbox.jobs.clear();

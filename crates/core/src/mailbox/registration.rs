@@ -77,6 +77,7 @@ impl<S: Store> Mailbox<S> {
         let registered = account.registered(false);
         // Polls look at their tokens again.
         self.effects.push(Effect::Ready);
+        self.outbox.resolving.clear();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
         Ok(registered)
     }

@@ -121,3 +121,17 @@ fn a_message_that_was_taken_back_before_it_came_stays_so_after_a_crash() {
     desk.reported("door", true);
     assert_eq!(desk.rows(), "account 1");
 }
+
+#[test]
+fn taking_back_ends_at_once_when_its_sender_is_removed() {
+    let mut desk = Desk::new();
+    let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
+    desk.returned("a", id, known("a", State::Held));
+    let (_, effects) = desk.event(|mailbox, _| problem_or(mailbox.cancel(id)));
+    assert_eq!(effects, ["a: withdraw"]);
+    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    assert_eq!(removed, ["cancelled", "ready"]);
+    let returned =
+        desk.event(|mailbox, now| mailbox.returned(&device("a"), Errand::Withdraw(id), None, now));
+    assert_eq!(returned.1, [""; 0], "it was answered already");
+}

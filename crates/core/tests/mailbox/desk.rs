@@ -4,7 +4,9 @@ use tagpost_core::call::{Call, Delivered, Settled};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{Accepted, ConnectionId, Effect, Errand, Mailbox, Published, Terms};
+use tagpost_core::mailbox::{
+    Accepted, ConnectionId, Effect, Errand, Mailbox, PublishFrame, Published, Terms,
+};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError};
@@ -28,6 +30,8 @@ pub(crate) struct Desk {
     random: u64,
     /// The last calls to deliver that the mailbox made: to whom, and which message.
     pub(crate) calls: Vec<(DeviceId, Message)>,
+    /// The last frames whose targets it wanted resolved.
+    pub(crate) resolving: Vec<PublishFrame>,
 }
 
 impl Desk {
@@ -48,6 +52,7 @@ impl Desk {
             now: 0,
             random: 0,
             calls: Vec::new(),
+            resolving: Vec::new(),
         };
         desk.event(|mailbox, now| mailbox.register(&device("cam"), now));
         desk
@@ -110,6 +115,10 @@ impl Desk {
                 ..
             } => {
                 self.calls.push((to.clone(), message.clone()));
+            }
+            Effect::Resolve(frame) => {
+                self.resolving.push(*frame);
+                return Some("resolve".to_owned());
             }
             _ => {}
         }

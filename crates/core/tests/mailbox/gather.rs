@@ -229,27 +229,13 @@ fn ids_grow_also_after_groups_that_overlap() {
 fn an_answer_that_nobody_hears_becomes_a_receipt() {
     let mut desk = desk();
     desk.connect(1);
-    let frame = |n| {
+    for n in 0..2 {
         let frame =
             format!(r#"{{"type":"publish","ref":"{n}","to":{{"device":"a"}},"payload":1}}"#);
-        let tagpost_core::frame::FromDevice::Publish {
-            reference,
-            to,
-            draft,
-        } = tagpost_core::frame::FromDevice::parse(&frame, &Default::default()).unwrap()
-        else {
-            unreachable!()
-        };
-        tagpost_core::mailbox::PublishFrame {
-            connection: 1,
-            reference,
-            to,
-            draft,
-        }
-    };
-    for n in 0..2 {
+        desk.frame(1, &frame);
+        let frame = desk.resolving.pop().unwrap();
         let devices = Ok(vec![super::desk::device("a")]);
-        desk.event(|mailbox, now| mailbox.publish_frame(frame(n), devices, now));
+        desk.event(|mailbox, now| mailbox.publish_frame(frame, devices, now));
     }
     let ids: Vec<_> = desk.calls.iter().map(|(_, message)| message.id).collect();
     assert_eq!(delivered(&mut desk, ids[0]), ["tick 15"]);

@@ -22,6 +22,7 @@ mod properties;
 mod publish;
 mod receipts;
 mod registration;
+mod resolve;
 mod retention;
 mod topic;
 mod window;

@@ -164,9 +164,19 @@ fn a_publish_whose_sender_is_removed_is_not_accepted() {
 }
 
 #[test]
-fn a_frame_is_answered_over_its_connection() {
+fn a_key_whose_message_is_gone_is_as_good_as_new() {
     let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = r#"{"type":"publish","ref":"r","to":{"device":"a"},"payload":1}"#;
-    assert_eq!(desk.frame(1, frame), ["resolve"]);
+    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
+    desk.returned("a", id, known("a", State::Delivered));
+    desk.query("DELETE FROM outbox RETURNING id");
+    let (again, effects) = desk.at(5).publish(&["a"], KEY, "another").unwrap();
+    assert_ne!(again, id);
+    assert_eq!(effects, ["a: deliver, wait 1000"]);
+    assert_eq!(desk.rows(), "account 1, outbox 1, keys 1, jobs 1");
+    desk.returned("a", again, known("a", State::Delivered));
+    let (repeated, answer) = desk.publish(&["a"], KEY, "another").unwrap();
+    assert_eq!(
+        (repeated, answer),
+        (again, vec!["a delivered 0".to_owned()])
+    );
 }

@@ -1,0 +1,140 @@
+//! Frames that publish, from their arrival until their targets are resolved.
+//!
+//! Finding the devices of a tag takes time, in which a connection can bring more frames, be closed by the
+//! service, or go. What waits for one connection is bounded. What a connection brought that the service
+//! closed since, because its token was revoked, another one took over or it showed no life, is not
+//! accepted; it was not answered either. A device that hung up by itself still means what it said.
+
+use super::registration::CLOSE_TOKEN;
+use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame, Published};
+use crate::id::DeviceId;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+
+/// Bytes of payload that may wait, beyond the frame that is over. An isolate has 128 MB for all its
+/// mailboxes.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// What waits, a few connections at most.
+#[derive(Debug, Default)]
+pub(super) struct Resolving(Vec<Waiting>);
+
+/// What waits of one connection.
+#[derive(Debug)]
+struct Waiting {
+    connection: ConnectionId,
+    frames: u32,
+    bytes: u64,
+}
+
+impl Resolving {
+    /// Lets a frame wait if there is room: for `most` frames, and for [`MAX_BYTES`].
+    fn add(&mut self, connection: ConnectionId, size: u32, most: u32) -> bool {
+        let bytes = u64::from(size);
+        let Some(waiting) = self.of(connection) else {
+            self.0.push(Waiting {
+                connection,
+                frames: 1,
+                bytes,
+            });
+            return true;
+        };
+        let room = waiting.frames < most && waiting.bytes < MAX_BYTES;
+        if room {
+            waiting.frames += 1;
+            waiting.bytes += bytes;
+        }
+        room
+    }
+
+    /// Takes a frame out; whether it was still waiting.
+    fn take(&mut self, connection: ConnectionId, size: u32) -> bool {
+        let Some(waiting) = self.of(connection) else {
+            return false;
+        };
+        waiting.frames = waiting.frames.saturating_sub(1);
+        waiting.bytes = waiting.bytes.saturating_sub(u64::from(size));
+        if waiting.frames == 0 {
+            self.forget(connection);
+        }
+        true
+    }
+
+    fn of(&mut self, connection: ConnectionId) -> Option<&mut Waiting> {
+        let mut all = self.0.iter_mut();
+        all.find(|waiting| waiting.connection == connection)
+    }
+
+    /// Nothing that this connection brought is accepted any more.
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
+        self.0.retain(|waiting| waiting.connection != connection);
+    }
+
+    /// Nothing that any connection brought is.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<S: Store> Mailbox<S> {
+    /// Has the target of a frame resolved, or says that too many wait.
+    pub(super) fn resolve(&mut self, frame: PublishFrame) {
+        // As many as may be published at once can also wait at once.
+        let most = self.limits.publish_burst;
+        let PublishFrame {
+            connection, draft, ..
+        } = &frame;
+        if self.outbox.resolving.add(*connection, draft.size, most) {
+            self.effects.push(Effect::Resolve(Box::new(frame)));
+            return;
+        }
+        let mut problem = Problem::new(
+            Code::TooManyRequests,
+            "too many frames wait until the devices of their tags are found",
+        );
+        problem.retry_after = Some(1);
+        self.send_problem(frame.connection, frame.reference.as_deref(), &problem);
+    }
+
+    /// Accepts a message that came in a frame, and answers there. `devices` is what its target
+    /// resolved to.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn publish_frame(
+        &mut self,
+        frame: PublishFrame,
+        devices: Result<Vec<DeviceId>, Problem>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let PublishFrame {
+            connection,
+            reference,
+            to,
+            draft,
+        } = frame;
+        let mut link = self.link.iter().filter(|link| link.id == connection);
+        if link.any(|link| link.expires_at.is_some_and(|at| at <= now.at)) {
+            self.hang_up(now, CLOSE_TOKEN, "token expired")?;
+        }
+        if !self.outbox.resolving.take(connection, draft.size) {
+            return Ok(());
+        }
+        let origin = (connection, reference.clone());
+        let published = devices
+            .map_err(Failure::from)
+            .and_then(|devices| self.accept(to, devices, draft, Some(origin), now));
+        match published {
+            Ok(Published::Answer(trace)) => {
+                self.send_published(connection, reference.as_deref(), &trace);
+            }
+            Ok(Published::Wait(_)) => {}
+            Err(Failure::Problem(problem)) => {
+                self.send_problem(connection, reference.as_deref(), &problem);
+            }
+            Err(Failure::Store(error)) => return Err(error),
+        }
+        Ok(())
+    }
+}
