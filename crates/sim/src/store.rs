@@ -36,6 +36,7 @@ struct Database {
     failed: Cell<bool>,
     written: Cell<Written>,
     steps: Cell<u64>,
+    statements: Cell<u64>,
 }
 
 /// Which tables statements have written to.
@@ -67,6 +68,7 @@ impl Sqlite {
             failed: Cell::new(false),
             written: Cell::default(),
             steps: Cell::default(),
+            statements: Cell::default(),
         })))
     }
 
@@ -136,6 +138,11 @@ impl Sqlite {
         self.0.steps.get()
     }
 
+    /// How many statements were run so far.
+    pub fn statements(&self) -> u64 {
+        self.0.statements.get()
+    }
+
     fn control(&self, sql: &str) -> Result<(), StoreError> {
         let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
         statement.raw_execute().map(drop).map_err(failed)
@@ -170,6 +177,7 @@ impl Written {
 impl Store for Sqlite {
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.wear()?;
+        self.0.statements.set(self.0.statements.get() + 1);
         within_limits(parameters)?;
         let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
         if statement.parameter_count() != parameters.len() {

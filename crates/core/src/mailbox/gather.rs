@@ -93,7 +93,8 @@ impl<S: Store> Mailbox<S> {
                     deliveries,
                     ..
                 } = &publishing;
-                outbox_rows::insert(&self.store, message, None, deliveries, Some(now.at))?;
+                let over = self.spent_row(now)?;
+                outbox_rows::insert(&self.store, over, message, None, deliveries, Some(now.at))?;
             }
             let frames = publishing.frames;
             answers.push((
@@ -105,9 +106,15 @@ impl<S: Store> Mailbox<S> {
         if answers.is_empty() {
             return Ok(());
         }
+        let until = self.kept_until(now);
         let heard = answers.iter().filter(|(_, _, unheard)| !unheard);
         let heard = heard.map(|(trace, _, _)| trace);
-        group_rows::insert(&self.store, heard, now.at)?;
+        let over = || {
+            self.outbox
+                .spent_groups
+                .take(&self.store, until, now, group_rows::first)
+        };
+        group_rows::insert(&self.store, over, heard, now.at)?;
         self.wake_by(self.clean_up_at(now.at));
         for (trace, frames, unheard) in answers {
             self.tell(trace, &frames, unheard);

@@ -1,9 +1,10 @@
 //! The rows of `groups`: messages that were settled by their publish's own answer, several in a row.
 //!
-//! A row is written once, read by any of its messages' ids, and deleted as a whole. Its messages were
+//! A row is written once, read by any of its messages' ids, and overwritten or deleted as a whole. Its messages were
 //! accepted in the same second, by their ids, so that one id leads to few rows; rows may overlap.
 
 use super::outbox_rows::states;
+use super::retention::put;
 use crate::id::MessageId;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
@@ -19,9 +20,10 @@ fn second(id: MessageId) -> (MessageId, MessageId) {
 }
 
 /// Stores messages that were settled by `done_at`, given in the order of their ids, in as few rows as
-/// they fit in.
+/// they fit in, each over one that `over` has to be overwritten.
 pub(super) fn insert<'a>(
     store: &impl Store,
+    mut over: impl FnMut() -> Result<Option<MessageId>, StoreError>,
     traces: impl Iterator<Item = &'a Trace>,
     done_at: Millis,
 ) -> Result<(), StoreError> {
@@ -32,11 +34,11 @@ pub(super) fn insert<'a>(
             Some(row) => row.add(trace, &text),
             None => {
                 let full = row.replace(Group::of(trace, &text));
-                full.map_or(Ok(()), |full| full.save(store, done_at))?;
+                full.map_or(Ok(()), |full| full.save(store, over()?, done_at))?;
             }
         }
     }
-    row.map_or(Ok(()), |row| row.save(store, done_at))
+    row.map_or(Ok(()), |row| row.save(store, over()?, done_at))
 }
 
 /// A row that is being made.
@@ -68,10 +70,14 @@ impl Group {
         self.messages.push_str(text);
     }
 
-    fn save(mut self, store: &impl Store, done_at: Millis) -> Result<(), StoreError> {
+    fn save(
+        mut self,
+        store: &impl Store,
+        over: Option<MessageId>,
+        done_at: Millis,
+    ) -> Result<(), StoreError> {
         self.messages.push(']');
-        let sql = "INSERT INTO groups (first, last, states, done_at, messages) \
-                   VALUES (?, ?, ?, ?, ?)";
+        let columns = ["first", "last", "states", "done_at", "messages"];
         let values = [
             self.first.into(),
             self.last.into(),
@@ -79,7 +85,7 @@ impl Group {
             done_at.into(),
             self.messages.into(),
         ];
-        store.run(sql, &values as &[Value]).map(drop)
+        put(store, "groups", columns, values, over)
     }
 }
 
@@ -171,6 +177,18 @@ pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
         .run(sql, &[])?
         .pop()
         .map_or(Ok(None), |mut row| row.opt_int())
+}
+
+/// The first rows, and when they were done.
+pub(super) fn first(
+    store: &impl Store,
+    limit: u32,
+) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError> {
+    let sql = "SELECT first, done_at FROM groups ORDER BY first LIMIT ?";
+    let rows = store.run(sql, &[limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.opt_int()?)))
+        .collect()
 }
 
 /// Deletes up to `limit` rows that were done by `until`; returns how many.

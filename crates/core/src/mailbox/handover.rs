@@ -220,7 +220,9 @@ impl<S: Store> Mailbox<S> {
         if stored {
             outbox_rows::save(&self.store, id, &deliveries, done_at)?;
         } else {
-            outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, done_at)?;
+            let over = self.spent_row(now)?;
+            let key = key.as_ref();
+            outbox_rows::insert(&self.store, over, &message, key, &deliveries, done_at)?;
         }
         if deliveries.iter().all(Delivery::is_taken) {
             if stored {

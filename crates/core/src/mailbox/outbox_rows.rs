@@ -4,6 +4,7 @@
 //! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
 //! `parts` of that many each. A delivery without steps has not reached its mailbox.
 
+use super::retention::put;
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
@@ -74,9 +75,11 @@ fn open(deliveries: &[Delivery]) -> u32 {
     u32::try_from(open).unwrap_or(u32::MAX)
 }
 
-/// Stores a message with all its deliveries; `done_at` is when the last of them was settled.
+/// Stores a message with all its deliveries, over another's row if there is one to be overwritten;
+/// `done_at` is when the last of them was settled.
 pub(super) fn insert(
     store: &impl Store,
+    over: Option<MessageId>,
     message: &Message,
     key: Option<&IdempotencyKey>,
     deliveries: &[Delivery],
@@ -88,8 +91,18 @@ pub(super) fn insert(
             save_part(store, message.id, part)?;
         }
     }
-    let sql = "INSERT INTO outbox (id, target, accepted_at, expires_at, open, states, done_at, \
-               idempotency_key, deliveries, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let columns = [
+        "id",
+        "target",
+        "accepted_at",
+        "expires_at",
+        "open",
+        "states",
+        "done_at",
+        "idempotency_key",
+        "deliveries",
+        "receipt",
+    ];
     let values = [
         message.id.into(),
         to_json(&message.to)?.into(),
@@ -106,7 +119,7 @@ pub(super) fn insert(
         },
         last_receipt(deliveries).into(),
     ];
-    store.run(sql, &values as &[Value]).map(drop)
+    put(store, "outbox", columns, values, over)
 }
 
 /// Writes the deliveries of a message that stand in its own row.
@@ -280,6 +293,20 @@ pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, 
         .run(sql, &[now.into()])?
         .pop()
         .map_or(Ok(None), |mut row| row.opt_int())
+}
+
+/// The first messages, and when those were done that can be overwritten: nothing else belongs to them.
+pub(super) fn first(
+    store: &impl Store,
+    limit: u32,
+) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError> {
+    let sql = "SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
+               AND id NOT IN (SELECT id FROM jobs) THEN done_at END \
+               FROM outbox ORDER BY id LIMIT ?";
+    let rows = store.run(sql, &[limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.opt_int()?)))
+        .collect()
 }
 
 /// Messages that were done by `until`, with their idempotency keys.

@@ -17,6 +17,7 @@ use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
 use super::receipt_rows::Place;
 use super::resolve::Resolving;
+use super::retention::Spent;
 use super::sent::Withdrawal;
 use super::{ConnectionId, Effect, Failure, Mailbox};
 use super::{group_rows, job_rows};
@@ -62,6 +63,10 @@ pub(super) struct Outbox {
     pub(super) passed: LiteMap<MessageId, DeviceId>,
     pub(super) withdrawing: LiteMap<MessageId, Withdrawal>,
     pub(super) cleaned_at: Millis,
+    /// Rows of `outbox` that new ones may overwrite.
+    pub(super) spent: Spent,
+    /// The same of `groups`.
+    pub(super) spent_groups: Spent,
 }
 
 /// A publish that is not answered.
@@ -153,12 +158,14 @@ impl<S: Store> Mailbox<S> {
         let many = deliveries.len() > PART;
         let waits = |delivery: &Delivery| self.outbox.waiting.contains_key(&delivery.device);
         let behind = deliveries.iter().any(waits);
+        let called = !many && !deliveries.iter().all(waits);
         if many || behind || key.is_some() {
             if let Some(key) = &key {
                 job_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
-            outbox_rows::insert(&self.store, &message, key.as_ref(), &deliveries, None)?;
-            let called = !many && !deliveries.iter().all(waits);
+            let over = self.spent_row(now)?;
+            let key = key.as_ref();
+            outbox_rows::insert(&self.store, over, &message, key, &deliveries, None)?;
             self.keep_job(&message, now.at, called)?;
             self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
@@ -203,6 +210,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Writes down a publish that is not answered, because something about it has to be kept.
     pub(super) fn store_publishing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let until = self.kept_until(now);
         let Some(publishing) = self
             .outbox
             .publishing
@@ -218,7 +226,12 @@ impl<S: Store> Mailbox<S> {
             key,
             ..
         } = publishing;
-        outbox_rows::insert(&self.store, message, key.as_ref(), deliveries, None)?;
+        let over = self
+            .outbox
+            .spent
+            .take(&self.store, until, now, outbox_rows::first)?;
+        let key = key.as_ref();
+        outbox_rows::insert(&self.store, over, message, key, deliveries, None)?;
         let message = message.clone();
         self.keep_job(&message, now.at, true)?;
         self.wake_by(now.at + SAFETY_DELAY);

@@ -1,20 +1,109 @@
 //! What was kept long enough goes: traces with their idempotency keys and receipts.
 //!
-//! In batches, and not at every message's own hour: an alarm costs a row, so one serves all that
-//! became due in a sixteenth of the retention time, at most an hour.
+//! A new row overwrites the oldest of its table that was kept long enough, which costs one row; to insert
+//! it and to delete the other would be two. So in a steady stream the clean-up is free. Only rows that
+//! nothing else belongs to are overwritten: no key, no parts, no job.
+//!
+//! The rest is deleted by the alarm, in batches, and not at every message's own hour: an alarm costs a
+//! row, so one serves all that became due in a sixteenth of the retention time, at most an hour.
+
+use std::collections::VecDeque;
 
 use super::Mailbox;
 use super::jobs::{FIRST_RETRY, SAFETY_DELAY};
 use super::{group_rows, job_rows, outbox_rows};
-use crate::store::{Store, StoreError};
+use crate::id::MessageId;
+use crate::store::{Store, StoreError, Value};
 use crate::time::{Millis, Now};
 
 /// How many rows of a table go in one event.
 const BATCH: u32 = 500;
 
+/// How many rows are looked at for those that can be overwritten: the first ones, so that a table full of
+/// others is not gone through for each message.
+const WINDOW: u32 = 100;
+
+/// The rows of a table that can be overwritten, as far as they were looked for.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    /// When each was done, the oldest first. Until its time is over nothing happens to such a row, and
+    /// then it may be deleted.
+    found: VecDeque<(Millis, MessageId)>,
+    /// None of the others is known to have been done before.
+    others_from: Millis,
+}
+
+impl Spent {
+    /// Nothing is found yet.
+    fn from(others_from: Millis) -> Self {
+        Self {
+            found: VecDeque::new(),
+            others_from,
+        }
+    }
+
+    /// The oldest row that was done by `until`, once. `look` reads the first rows of the table, and when
+    /// those that can be overwritten were done.
+    pub(super) fn take<S: Store>(
+        &mut self,
+        store: &S,
+        until: Millis,
+        now: Now,
+        look: impl FnOnce(&S, u32) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError>,
+    ) -> Result<Option<MessageId>, StoreError> {
+        if self.found.is_empty() && self.others_from <= until {
+            let rows = look(store, WINDOW)?;
+            let all = rows.len() < WINDOW as usize;
+            let done = rows.into_iter().filter_map(|(id, at)| Some((at?, id)));
+            let mut found: Vec<(Millis, MessageId)> = done.collect();
+            found.sort_unstable();
+            if all || found.is_empty() {
+                self.others_from = now.at;
+            }
+            self.found = found.into();
+        }
+        let next = self.found.front().copied();
+        let over = next.filter(|(done_at, _)| *done_at <= until);
+        Ok(over.map(|(_, id)| {
+            self.found.pop_front();
+            id
+        }))
+    }
+}
+
+/// Writes a row over that with the key `over`, or as a new one where there is none. The key is the first
+/// of the columns.
+pub(super) fn put<const N: usize>(
+    store: &impl Store,
+    table: &str,
+    columns: [&str; N],
+    values: [Value; N],
+    over: Option<MessageId>,
+) -> Result<(), StoreError> {
+    let (names, places) = (columns.join(", "), ["?"; N].join(", "));
+    let mut values = Vec::from(values);
+    if let Some(over) = over
+        && let Some(key) = columns.first()
+    {
+        let sql = format!("UPDATE {table} SET ({names}) = ({places}) WHERE {key} = ? RETURNING 1");
+        values.push(over.into());
+        if !store.run(&sql, &values)?.is_empty() {
+            return Ok(());
+        }
+        values.pop();
+    }
+    let sql = format!("INSERT INTO {table} ({names}) VALUES ({places})");
+    store.run(&sql, &values).map(drop)
+}
+
 impl<S: Store> Mailbox<S> {
     fn retention(&self) -> Millis {
         i64::from(self.limits.retention) * 1000
+    }
+
+    /// What was done by then was kept long enough.
+    pub(super) fn kept_until(&self, now: Now) -> Millis {
+        now.at - self.retention()
     }
 
     /// What is due within this time waits for one alarm.
@@ -28,6 +117,13 @@ impl<S: Store> Mailbox<S> {
         (at + self.retention() + slack).max(self.outbox.cleaned_at + slack)
     }
 
+    /// A row of `outbox` for the next one to overwrite.
+    pub(super) fn spent_row(&mut self, now: Now) -> Result<Option<MessageId>, StoreError> {
+        let until = self.kept_until(now);
+        let spent = &mut self.outbox.spent;
+        spent.take(&self.store, until, now, outbox_rows::first)
+    }
+
     /// Deletes what was kept long enough.
     pub(super) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self
@@ -36,7 +132,7 @@ impl<S: Store> Mailbox<S> {
         if !due {
             return Ok(());
         }
-        let until = now.at - self.retention();
+        let until = self.kept_until(now);
         let done = outbox_rows::done(&self.store, until, BATCH)?;
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
@@ -52,15 +148,18 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// From when on the first row counts as kept.
-    fn oldest(&self, now: Now) -> Result<Option<Millis>, StoreError> {
+    /// From when on the first row counts as kept. Until then there is nothing to overwrite either.
+    fn oldest(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let alone = outbox_rows::oldest(&self.store, now.at)?;
         let grouped = group_rows::oldest(&self.store)?;
+        self.outbox.spent = Spent::from(alone.unwrap_or(now.at));
+        self.outbox.spent_groups = Spent::from(grouped.unwrap_or(now.at));
         Ok(alone.into_iter().chain(grouped).min())
     }
 
     /// When the outbox has something to do: a job, or something to clean up.
-    pub(super) fn outbox_due(&self, now: Now) -> Result<Option<Millis>, StoreError> {
+    pub(super) fn outbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
+        let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
         let busy = |job: &job_rows::Job| {
             let worked_on = self
                 .outbox
@@ -79,7 +178,6 @@ impl<S: Store> Mailbox<S> {
                 due_at
             }
         });
-        let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
         Ok(jobs.chain(clean_up).min())
     }
 }

@@ -271,6 +271,11 @@ impl Desk {
         self.store.changes()
     }
 
+    /// How many statements were run so far.
+    pub(crate) fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
     /// How much work the statements were so far.
     pub(crate) fn steps(&self) -> u64 {
         self.store.steps()

@@ -17,6 +17,7 @@ mod ends;
 mod fast_path;
 mod gather;
 mod jobs;
+mod overwriting;
 mod poll;
 mod properties;
 mod publish;
