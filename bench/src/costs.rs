@@ -23,6 +23,10 @@ const FRAMES_IN_A_REQUEST: f64 = 20.0;
 /// Rows that are written until everything of a way is forgotten stand under its name with this added.
 const FORGOTTEN: &str = ", forgotten";
 
+/// So do those of a stream in which each message overwrites one that is to be forgotten, where they were
+/// counted.
+const IN_A_STREAM: &str = ", in a stream";
+
 /// The ways in the order of the table.
 const WAYS: [&str; 9] = [
     "online",
@@ -77,12 +81,13 @@ fn render(counts: &str) -> Result<String> {
         "frames in",
         "rows written",
         "with clean-up",
+        "… in a stream",
         "alarms set",
         "USD a million",
     ];
     let mut lines = vec![
         line(&head.map(ToOwned::to_owned)),
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
     ];
     for way in WAYS {
         let way_counts = counts
@@ -94,6 +99,8 @@ fn render(counts: &str) -> Result<String> {
             .get(&format!("{way}{FORGOTTEN}"))
             .with_context(|| format!("no counts of “{way}{FORGOTTEN}”"))?;
         let with_clean_up = forgotten.rows_written / forgotten.messages;
+        let in_a_stream = counts.get(&format!("{way}{IN_A_STREAM}"));
+        let in_a_stream = in_a_stream.map(|counts| number(counts.rows_written / counts.messages));
         let requests =
             each(way_counts.object_requests) + each(way_counts.frames_in) / FRAMES_IN_A_REQUEST;
         let price = each(way_counts.worker_requests) * WORKER_REQUESTS
@@ -107,6 +114,7 @@ fn render(counts: &str) -> Result<String> {
             number(each(way_counts.frames_in)),
             number(rows),
             number(with_clean_up),
+            in_a_stream.unwrap_or_default(),
             number(each(way_counts.alarms_set)),
             format!("**{price:.2}**"),
         ]));

@@ -65,7 +65,7 @@ fn limits(rng: &mut Rng) -> Limits {
         ack_timeout: rng.u32(1..=5),
         max_attempts: rng.u32(1..=4),
         max_in_flight: rng.u32(1..=4),
-        retention: *pick(rng, &[60, 600, 3_600]),
+        retention: *pick(rng, &[5, 60, 600, 3_600]),
         keepalive: *pick(rng, &[5, 30, 60]),
         ..Limits::default()
     };

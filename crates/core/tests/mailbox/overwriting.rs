@@ -78,16 +78,16 @@ fn a_mailbox_that_sleeps_after_each_message_overwrites_as_well() {
 fn nothing_is_overwritten_before_its_time() {
     for publish in [online, settled] {
         let mut desk = desk();
-        let first = publish(&mut desk);
-        let second = publish(desk.at(MINUTE - 1));
+        let (first, second) = (publish(&mut desk), publish(desk.at(1)));
+        let third = publish(desk.at(MINUTE - 1));
         assert_eq!(desk.trace(first).unwrap(), "a delivered 0");
-        let third = publish(desk.at(MINUTE));
+        let fourth = publish(desk.at(MINUTE));
         assert_eq!(desk.trace(first), Err("unknown_message".to_owned()));
-        for kept in [second, third] {
-            assert_eq!(desk.trace(kept).unwrap(), "a delivered 0");
-        }
-        let fourth = publish(desk.at(MINUTE + 1));
-        for kept in [second, third, fourth] {
+        let fifth = publish(&mut desk);
+        assert_eq!(desk.trace(second).unwrap(), "a delivered 0");
+        let sixth = publish(desk.at(MINUTE + 1));
+        assert_eq!(desk.trace(second), Err("unknown_message".to_owned()));
+        for kept in [third, fourth, fifth, sixth] {
             assert_eq!(desk.trace(kept).unwrap(), "a delivered 0");
         }
     }
