@@ -4,7 +4,7 @@
 //! accepted in the same second, by their ids, so that one id leads to few rows; rows may overlap.
 
 use super::outbox_rows::states;
-use super::retention::put;
+use super::retention::{FirstRows, put};
 use crate::id::MessageId;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
@@ -78,14 +78,14 @@ impl Group {
     ) -> Result<(), StoreError> {
         self.messages.push(']');
         let columns = ["first", "last", "states", "done_at", "messages"];
-        let values = [
+        let values = vec![
             self.first.into(),
             self.last.into(),
             self.states.into(),
             done_at.into(),
             self.messages.into(),
         ];
-        put(store, "groups", columns, values, over)
+        put(store, "groups", &columns, values, over)
     }
 }
 
@@ -180,11 +180,9 @@ pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
 }
 
 /// The first rows, and when they were done.
-pub(super) fn first(
-    store: &impl Store,
-    limit: u32,
-) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError> {
-    let sql = "SELECT first, done_at FROM groups ORDER BY first LIMIT ?";
+pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
+    let sql = "SELECT first, done_at FROM \
+               (SELECT first, done_at FROM groups ORDER BY first LIMIT ?) ORDER BY done_at";
     let rows = store.run(sql, &[limit.into()])?;
     rows.into_iter()
         .map(|mut row| Ok((row.id()?, row.opt_int()?)))

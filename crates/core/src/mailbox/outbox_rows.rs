@@ -4,7 +4,7 @@
 //! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
 //! `parts` of that many each. A delivery without steps has not reached its mailbox.
 
-use super::retention::put;
+use super::retention::{FirstRows, put};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
@@ -103,7 +103,7 @@ pub(super) fn insert(
         "deliveries",
         "receipt",
     ];
-    let values = [
+    let values = vec![
         message.id.into(),
         to_json(&message.to)?.into(),
         message.sent_at.into(),
@@ -119,7 +119,7 @@ pub(super) fn insert(
         },
         last_receipt(deliveries).into(),
     ];
-    put(store, "outbox", columns, values, over)
+    put(store, "outbox", &columns, values, over)
 }
 
 /// Writes the deliveries of a message that stand in its own row.
@@ -296,13 +296,11 @@ pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, 
 }
 
 /// The first messages, and when those were done that can be overwritten: nothing else belongs to them.
-pub(super) fn first(
-    store: &impl Store,
-    limit: u32,
-) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError> {
-    let sql = "SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
-               AND id NOT IN (SELECT id FROM jobs) THEN done_at END \
-               FROM outbox ORDER BY id LIMIT ?";
+pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
+    let sql = "SELECT id, done FROM \
+               (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
+               AND id NOT IN (SELECT id FROM jobs) THEN done_at END AS done \
+               FROM outbox ORDER BY id LIMIT ?) ORDER BY done";
     let rows = store.run(sql, &[limit.into()])?;
     rows.into_iter()
         .map(|mut row| Ok((row.id()?, row.opt_int()?)))

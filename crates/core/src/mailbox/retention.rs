@@ -23,6 +23,9 @@ const BATCH: u32 = 500;
 /// others is not gone through for each message.
 const WINDOW: u32 = 100;
 
+/// The first rows of a table, and when those were done that can be overwritten, in the order of that.
+pub(super) type FirstRows = Vec<(MessageId, Option<Millis>)>;
+
 /// The rows of a table that can be overwritten, as far as they were looked for.
 #[derive(Debug, Default)]
 pub(super) struct Spent {
@@ -42,25 +45,22 @@ impl Spent {
         }
     }
 
-    /// The oldest row that was done by `until`, once. `look` reads the first rows of the table, and when
-    /// those that can be overwritten were done.
+    /// The oldest row that was done by `until`, once. `look` reads the first rows of the table.
     pub(super) fn take<S: Store>(
         &mut self,
         store: &S,
         until: Millis,
         now: Now,
-        look: impl FnOnce(&S, u32) -> Result<Vec<(MessageId, Option<Millis>)>, StoreError>,
+        look: fn(&S, u32) -> Result<FirstRows, StoreError>,
     ) -> Result<Option<MessageId>, StoreError> {
         if self.found.is_empty() && self.others_from <= until {
             let rows = look(store, WINDOW)?;
             let all = rows.len() < WINDOW as usize;
             let done = rows.into_iter().filter_map(|(id, at)| Some((at?, id)));
-            let mut found: Vec<(Millis, MessageId)> = done.collect();
-            found.sort_unstable();
-            if all || found.is_empty() {
+            self.found = done.collect();
+            if all || self.found.is_empty() {
                 self.others_from = now.at;
             }
-            self.found = found.into();
         }
         let next = self.found.front().copied();
         let over = next.filter(|(done_at, _)| *done_at <= until);
@@ -73,15 +73,15 @@ impl Spent {
 
 /// Writes a row over that with the key `over`, or as a new one where there is none. The key is the first
 /// of the columns.
-pub(super) fn put<const N: usize>(
+pub(super) fn put(
     store: &impl Store,
     table: &str,
-    columns: [&str; N],
-    values: [Value; N],
+    columns: &[&str],
+    mut values: Vec<Value>,
     over: Option<MessageId>,
 ) -> Result<(), StoreError> {
-    let (names, places) = (columns.join(", "), ["?"; N].join(", "));
-    let mut values = Vec::from(values);
+    let names = columns.join(", ");
+    let places = vec!["?"; columns.len()].join(", ");
     if let Some(over) = over
         && let Some(key) = columns.first()
     {
