@@ -96,8 +96,13 @@ pub enum Published {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_outbox(&mut self, now: Now) -> Result<(), StoreError> {
-        self.outbox.last_id =
-            outbox_rows::newest(&self.store)?.max(group_rows::newest(&self.store)?);
+        let written = outbox_rows::newest(&self.store)?.max(group_rows::newest(&self.store)?);
+        // Receipts of messages before this are not looked for: the one that it names may not be written down.
+        let looked_from = self
+            .account
+            .as_ref()
+            .and_then(|account| account.unseen_from);
+        self.outbox.last_id = written.max(looked_from);
         self.outbox.opened_with = self.outbox.last_id;
         self.open_jobs(now)
     }

@@ -244,3 +244,20 @@ fn a_message_that_is_still_open_has_its_receipt_found_when_later_ones_were_seen(
         ["2 <- welcome, 0 held", "2 <- receipt slow delivered"]
     );
 }
+
+#[test]
+fn a_message_accepted_by_a_clock_that_was_set_back_after_a_crash_has_its_receipt_found() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.at(1_000).publish(&["a"], &[], "x").unwrap();
+    // Only what is written down is left of this, and the message is not.
+    desk.closed(1);
+    desk.crash();
+    desk.at(100);
+    let id = held(&mut desk, &["b"]);
+    desk.report(id, delivery("b", State::Delivered)).unwrap();
+    assert_eq!(
+        desk.connect(2),
+        ["2 <- welcome, 0 held", "2 <- receipt b delivered"]
+    );
+}
