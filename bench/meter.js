@@ -2,7 +2,8 @@
 //
 // It takes the place of the entry in tests and measurements, imports the entry, and counts what passes between
 // it and the platform. Rows are what the statements' own cursors and D1's answers say. `GET /v1/meter` answers
-// the counts since the start as JSON, and is not counted. No deployed build has it.
+// the counts since the start as JSON, and is not counted. With `?anew` the objects that there are by then are
+// not counted from then on, whatever alarms they still have. No deployed build has it.
 //
 // It counts one isolate, which is all there is on one machine.
 
@@ -28,42 +29,62 @@ const counts = {
   d1_rows_written: 0,
 };
 
+/** The ids of all objects, and of those that are not counted any more. */
+const [objects, uncounted] = [new Set(), new Set()];
+
+/** Which object a storage belongs to, and its SQL. */
+const owners = new WeakMap();
+
+function count(what, object) {
+  if (!uncounted.has(object)) counts[what]++;
+}
+
 export default class extends Worker {
   fetch(request) {
-    if (new URL(request.url).pathname === "/v1/meter") return Response.json(current());
+    const { pathname, search } = new URL(request.url);
+    if (pathname === "/v1/meter") {
+      if (search === "?anew") for (const object of objects) uncounted.add(object);
+      return Response.json(current());
+    }
     counts.worker_requests++;
     return super.fetch(request);
   }
 }
 
 export class Mailbox extends Product {
+  #id;
+
   constructor(ctx, env) {
+    const id = ctx.id.toString();
+    objects.add(id);
+    for (const part of [ctx.storage, ctx.storage.sql]) owners.set(part, id);
     watchObjects(ctx.storage);
     super(ctx, env);
+    this.#id = id;
   }
 
   ask(...call) {
-    counts.object_requests++;
+    count("object_requests", this.#id);
     return super.ask(...call);
   }
 
   fetch(request) {
-    counts.object_requests++;
+    count("object_requests", this.#id);
     return super.fetch(request);
   }
 
   alarm(info) {
-    counts.object_requests++;
+    count("object_requests", this.#id);
     return super.alarm(info);
   }
 
   webSocketMessage(socket, message) {
-    counts.frames_in++;
+    count("frames_in", this.#id);
     return super.webSocketMessage(socket, message);
   }
 
   webSocketClose(...event) {
-    counts.closes++;
+    count("closes", this.#id);
     return super.webSocketClose(...event);
   }
 }
@@ -88,12 +109,14 @@ function watchObjects(storage) {
   watched = true;
   replace(storage.sql, "exec", (exec) => function (...statement) {
     current();
-    counts.statements++;
-    cursor = exec.apply(this, statement);
-    return cursor;
+    if (!owners.has(this)) throw new Error("a statement of an object that is not known");
+    count("statements", owners.get(this));
+    const rows = exec.apply(this, statement);
+    if (!uncounted.has(owners.get(this))) cursor = rows;
+    return rows;
   });
   replace(storage, "setAlarm", (setAlarm) => function (...time) {
-    counts.alarms_set++;
+    count("alarms_set", owners.get(this));
     return setAlarm.apply(this, time);
   });
 }
