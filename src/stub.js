@@ -1,7 +1,8 @@
 // Calls of mailboxes, each of which ends in time.
 
-/** The calls of one mailbox, or of one request, to mailboxes. Those to the same one arrive in the order in
- * which they are made: the runtime keeps it among the calls through one stub, and only there. */
+/** The calls of one mailbox to others; a request has one for each call. As long as none fails, those to the
+ * same mailbox arrive in the order in which they are made: the runtime keeps it among the calls through one
+ * stub, and only there. */
 export class Calls {
   #env;
   /** For each mailbox that is being called, the stub and how many calls have not ended. */

@@ -1,7 +1,7 @@
 //! The way to a mailbox: the only place from which one is called.
 //!
 //! Every call ends within a bounded time, whatever the mailbox does. The calls of one [`Calls`] to the same
-//! mailbox arrive in the order in which they are made. Nothing of a client's request goes along but what the
+//! mailbox arrive in the order in which they are made, as long as none fails. Nothing of a client's request goes along but what the
 //! call says; above all not its credential.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ const OWN_PATIENCE: Duration = Duration::from_secs(4);
 
 #[wasm_bindgen(module = "/src/stub.js")]
 extern "C" {
-    /// The calls of one mailbox, or of one request, to mailboxes.
+    /// The calls of one mailbox to others; a request has one for each call.
     pub(crate) type Calls;
 
     #[wasm_bindgen(constructor)]

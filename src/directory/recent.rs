@@ -54,7 +54,7 @@ impl Recent {
     }
 }
 
-/// Also a clock that was set back makes nothing live longer.
+/// What was asked for in the future, by a clock that was set back since, does not count.
 fn is_fresh(asked_at: Millis, now: Millis) -> bool {
     (asked_at..asked_at + LIFE).contains(&now)
 }

@@ -190,7 +190,13 @@ impl Object {
             Ok(found) => found,
             Err(problem) => return Ok(respond::problem(&problem)),
         };
-        for delivered in join_all(ask.into_iter().map(|device| self.look(device, id))).await {
+        let looks = join_all(ask.into_iter().map(|device| self.look(device, id))).await;
+        // An end that was reported meanwhile stands. Its mailbox may have forgotten it when it was asked, and
+        // taken a cancellation for that of a message that has not come.
+        if let Ok((recorded, _)) = self.ask(|mailbox, _| mailbox.trace(id))? {
+            trace = recorded;
+        }
+        for delivered in looks {
             if let Some(Delivered::Known(delivery)) = delivered {
                 trace.learn(delivery);
             }

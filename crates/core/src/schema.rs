@@ -90,7 +90,7 @@ const TABLES: &[&str] = &[
 ];
 
 /// Messages this device sent that were settled by their publish's own answer, those of one moment in
-/// one row that never changes. `first` and `last` are the least and the greatest id in it, of one
+/// one row that is written once and goes as a whole. `first` and `last` are the least and the greatest id in it, of one
 /// second; `states` and `done_at` are as in `outbox`.
 const GROUPS: &str = "CREATE TABLE groups (
         first BLOB PRIMARY KEY,

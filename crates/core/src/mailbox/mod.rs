@@ -111,7 +111,7 @@ pub enum Effect {
     Resolve(Box<PublishFrame>),
     /// Have [`Mailbox::alarm`] called at this time or earlier.
     Alarm(Millis),
-    /// Have [`Mailbox::tick`] called at this time, a few milliseconds from now, and stay awake till then.
+    /// Have [`Mailbox::tick`] called at this time, at most a tenth of a second from now, and stay awake till then.
     Tick(Millis),
     /// Answer the calls to deliver this message that wait.
     Delivered(MessageId, Delivered),

@@ -32,7 +32,7 @@ pub(super) struct Spent {
     /// When each was done, the oldest first. Until its time is over nothing happens to such a row, and
     /// then it may be deleted.
     found: VecDeque<(Millis, MessageId)>,
-    /// None of the others is known to have been done before.
+    /// Before this there is nothing else to look for.
     others_from: Millis,
 }
 

@@ -14,6 +14,7 @@ use tagpost_core::token::Claims;
 use tagpost_core::trace::Trace;
 
 use super::client::Ask;
+use super::serve::problem_or;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
@@ -307,8 +308,19 @@ impl World<'_> {
         }
         *open -= 1;
         if *open == 0
-            && let Some((trace, _)) = looking.remove(&call)
+            && let Some((mut trace, _)) = looking.remove(&call)
         {
+            let id = trace.id;
+            let Some(recorded) = self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))?
+            else {
+                self.failed(call)?;
+                return Ok(());
+            };
+            // An end that was reported meanwhile stands.
+            if let Ok((recorded, _)) = recorded {
+                let said = std::mem::replace(&mut trace, recorded).deliveries;
+                said.into_iter().for_each(|delivery| trace.learn(delivery));
+            }
             self.reply(call, Reply::Trace(trace));
         }
         Ok(())
