@@ -140,11 +140,12 @@ async fn change(db: &Directory, tag: &Tag, device: &DeviceId, change: Array) -> 
         [text(tag)],
     );
     let [before, changed, found] = run(db, [before, change, created_at(device)]).await?;
+    let is_known = !found.is_empty();
     // One that changed nothing may repeat one that was cut off while it waited.
-    if before.len() == 1 || (changed.is_empty() && !found.is_empty()) {
+    if is_known && (before.len() == 1 || changed.is_empty()) {
         forgotten().await;
     }
-    Ok(!found.is_empty())
+    Ok(is_known)
 }
 
 /// Returns when what was remembered before it was called is not any more.

@@ -109,6 +109,16 @@ describe("tags", () => {
       expect(await reached(sender, tag)).toEqual([first.name, second.name].sort());
     });
 
+    test("reaches a second device as soon as a repeat of its binding is answered, whatever became of the first", async () => {
+      const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
+      const tag = await relay.tag(first);
+      expect(await reached(sender, tag)).toEqual([first.name]);
+      const unanswered = relay.bind(tag, second);
+      await relay.bind(tag, second);
+      expect(await reached(sender, tag)).toEqual([first.name, second.name].sort());
+      await unanswered;
+    });
+
     test("reaches a device no more as soon as its unbinding is answered", async () => {
       const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
       const tag = await relay.tag(first);
