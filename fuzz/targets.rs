@@ -152,6 +152,7 @@ pub(crate) fn rows(data: &[u8]) {
         wait: 1,
         after: None,
         until: NOW + 1,
+        waited: false,
     };
     let id = message(to(), draft()).id;
     // A failed store ends a mailbox; each of these is one that it may come to first.

@@ -2,14 +2,19 @@
 //!
 //! Only a build with the feature `fault-injection` has any; in others these functions are empty. The
 //! header `Tagpost-Fault: panic@deliver` makes the next call `deliver` in this isolate panic; `throw`
-//! throws a JavaScript error and `hang` never ends. Places are the names of calls, and `fetch`, `message`
-//! and `alarm` for the object's events.
+//! throws a JavaScript error, `hang` never ends, and `late` lets what comes behind go first. Places are the
+//! names of calls, and `fetch`, `message` and `alarm` for the object's events.
 
 #[cfg(feature = "fault-injection")]
 mod injected {
     use std::cell::RefCell;
+    use std::time::Duration;
 
     use wasm_bindgen::prelude::wasm_bindgen;
+    use worker::Delay;
+
+    /// Far less than a call waits for one that it overtook.
+    const LATE: Duration = Duration::from_millis(20);
 
     thread_local! {
         static ARMED: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -48,6 +53,7 @@ mod injected {
             "panic" => panic!("on purpose"),
             "throw" => throw_on_purpose(),
             "hang" => std::future::pending().await,
+            "late" => Delay::from(LATE).await,
             _ => {}
         }
     }

@@ -21,6 +21,18 @@ async function arm(device: Device, at: string): Promise<void> {
   (await fault(device, at, "GET", "/v1/inbox")).is(200);
 }
 
+test("a call that overtakes the one it follows waits for it: both messages are there when they are answered", async () => {
+  const [sender, receiver] = await relay.devices(2);
+  const socket = await sender!.connect();
+  await arm(receiver!, "late@deliver");
+  for (const payload of ["first", "second"]) {
+    socket.send({ type: "publish", ref: payload, to: { device: receiver!.name }, payload, wait: 0 });
+  }
+  const answers = [await socket.next("published"), await socket.next("published")];
+  expect(answers).toMatchObject(Array(2).fill({ summary: { held: 1 } }));
+  expect((await receiver!.inbox()).map(({ payload }) => payload)).toEqual(["first", "second"]);
+});
+
 describe.each(["panic", "throw"])("a mailbox that fails by %s", (kind) => {
   test("gives its caller an error, whichever call it was, and works again afterwards", async () => {
     const [device, receiver] = await relay.devices(2);

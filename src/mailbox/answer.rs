@@ -79,7 +79,15 @@ impl Object {
                 wait,
                 after,
                 until,
-            } => json(&self.deliver(message, Terms { wait, after, until }).await?),
+            } => {
+                let terms = Terms {
+                    wait,
+                    after,
+                    until,
+                    waited: false,
+                };
+                json(&self.deliver(message, terms).await?)
+            }
             Call::Receipts { settled } => {
                 let taken = self.ask(|mailbox, now| mailbox.receipts(settled, now))?;
                 answered(taken, |()| json::<[(); 0]>(&[]))
@@ -152,26 +160,40 @@ impl Object {
         })
     }
 
-    async fn deliver(self: &Rc<Self>, message: Message, terms: Terms) -> worker::Result<Delivered> {
-        let id = message.id;
-        let (accepted, effects) =
-            self.handle(|mailbox, now| mailbox.deliver(message, terms, now))?;
-        let waiting = match accepted {
-            Accepted::Wait(until) => Some((self.waiting.deliveries.add(id), until)),
-            Accepted::Answer(_) => None,
-        };
-        self.perform(effects);
-        match (accepted, waiting) {
-            (Accepted::Answer(delivered), _) => Ok(delivered),
-            (Accepted::Wait(_), Some((waiting, until))) => {
-                let delivered = within(waiting, until - clock()).await;
-                self.waiting.deliveries.tidy(&id);
-                match delivered {
-                    Some(delivered) => Ok(delivered),
-                    None => self.event(|mailbox, now| mailbox.wait_is_over(id, now)),
-                }
+    async fn deliver(
+        self: &Rc<Self>,
+        mut message: Message,
+        mut terms: Terms,
+    ) -> worker::Result<Delivered> {
+        loop {
+            let id = message.id;
+            let (accepted, effects) =
+                self.handle(|mailbox, now| mailbox.deliver(message, terms, now))?;
+            let waiting = match accepted {
+                Accepted::Wait(until) => Some((self.waiting.deliveries.add(id), until)),
+                Accepted::Answer(_) | Accepted::Early(_) => None,
+            };
+            self.perform(effects);
+            if let Accepted::Early(early) = accepted {
+                let arrival = self.waiting.arrivals.add(early.after);
+                within(arrival, early.until - clock()).await;
+                self.waiting.arrivals.tidy(&early.after);
+                (message, terms) = (early.message, early.terms);
+                continue;
             }
-            (Accepted::Wait(_), None) => Err("a delivery that nobody waits for".into()),
+            self.waiting.arrivals.wake(&id, &());
+            return match (accepted, waiting) {
+                (Accepted::Answer(delivered), _) => Ok(delivered),
+                (_, Some((waiting, until))) => {
+                    let delivered = within(waiting, until - clock()).await;
+                    self.waiting.deliveries.tidy(&id);
+                    match delivered {
+                        Some(delivered) => Ok(delivered),
+                        None => self.event(|mailbox, now| mailbox.wait_is_over(id, now)),
+                    }
+                }
+                (_, None) => Err("a delivery that nobody waits for".into()),
+            };
         }
     }
 

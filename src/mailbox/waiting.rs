@@ -18,6 +18,8 @@ use worker::Delay;
 /// All that wait, by what they wait for.
 #[derive(Default)]
 pub(super) struct Waiting {
+    /// For a message to be here.
+    pub(super) arrivals: Waiters<MessageId, ()>,
     /// For the end of a delivery that is on the wire.
     pub(super) deliveries: Waiters<MessageId, Delivered>,
     /// For the answer to a publish.

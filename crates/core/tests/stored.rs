@@ -106,6 +106,7 @@ const TERMS: Terms = Terms {
     wait: 0,
     after: None,
     until: START + 1_000_000,
+    waited: false,
 };
 
 /// Every row of every table, a line each, with the tables' own order.

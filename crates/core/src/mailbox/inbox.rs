@@ -24,6 +24,10 @@ use crate::time::{Millis, Now};
 /// How long after it was accepted a message that must be there now or never is in time.
 const NOW: Millis = 10_000;
 
+/// How long a call waits for the one that has to come first. They were made in that order, and the platform
+/// keeps it but for a few milliseconds: a mailbox's event that waits for another to end may be overtaken.
+const OVERTAKING: Millis = 100;
+
 /// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -53,6 +57,21 @@ pub enum Accepted {
     Answer(Delivered),
     /// Wait for [`Effect::Delivered`]; at this time call [`Mailbox::wait_is_over`].
     Wait(Millis),
+    /// It cannot be taken yet.
+    Early(Box<Early>),
+}
+
+/// A call to deliver that came before the one that it follows: call [`Mailbox::deliver`] again.
+#[derive(Debug)]
+pub struct Early {
+    /// What is to be delivered.
+    pub message: Message,
+    /// On which terms.
+    pub terms: Terms,
+    /// When a call to deliver this message was handled, that is the time.
+    pub after: MessageId,
+    /// Otherwise this is.
+    pub until: Millis,
 }
 
 /// What comes with a call to deliver besides the message.
@@ -64,6 +83,8 @@ pub struct Terms {
     pub after: Option<MessageId>,
     /// From when on the call changes nothing.
     pub until: Millis,
+    /// Whether it has waited for the one that has to be here first.
+    pub waited: bool,
 }
 
 impl<S: Store> Mailbox<S> {
@@ -95,8 +116,25 @@ impl<S: Store> Mailbox<S> {
         let Some(device) = self.device().cloned() else {
             return self.refused_before(message.id).map(Accepted::Answer);
         };
-        if now.at > terms.until || !self.follows(terms.after)? {
+        if now.at > terms.until {
             return Ok(Accepted::Answer(Delivered::NotNow));
+        }
+        if let Some(after) = terms.after
+            && !self.follows(after)?
+        {
+            if terms.waited {
+                return Ok(Accepted::Answer(Delivered::NotNow));
+            }
+            let terms = Terms {
+                waited: true,
+                ..terms
+            };
+            return Ok(Accepted::Early(Box::new(Early {
+                message,
+                terms,
+                after,
+                until: now.at + OVERTAKING,
+            })));
         }
         if self.waits_unstored(message.id) {
             return Ok(Accepted::Wait(now.at + i64::from(terms.wait)));
@@ -350,10 +388,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether the message that has to come first is here or was.
-    fn follows(&mut self, after: Option<MessageId>) -> Result<bool, StoreError> {
-        let Some(id) = after else {
-            return Ok(true);
-        };
+    fn follows(&mut self, id: MessageId) -> Result<bool, StoreError> {
         let on_the_wire = self
             .link
             .as_ref()

@@ -39,7 +39,7 @@ mod wire;
 
 use self::account::Account;
 use self::inbox::Inbox;
-pub use self::inbox::{Accepted, Terms};
+pub use self::inbox::{Accepted, Early, Terms};
 pub use self::link::ConnectionId;
 use self::link::Link;
 use self::publish::Outbox;

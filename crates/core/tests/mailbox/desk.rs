@@ -170,6 +170,7 @@ impl Desk {
                 wait,
                 after: None,
                 until: Millis::MAX,
+                waited: false,
             },
         )
     }
@@ -180,6 +181,12 @@ impl Desk {
         let answer = match accepted {
             Accepted::Answer(delivered) => answer(&delivered),
             Accepted::Wait(until) => format!("waits until {}", until - START),
+            Accepted::Early(early) => {
+                assert_eq!(early.message.id, message.id);
+                assert_eq!(early.terms.after, Some(early.after));
+                assert!(early.terms.waited);
+                format!("again at {}", early.until - START)
+            }
         };
         [vec![answer], effects].concat()
     }

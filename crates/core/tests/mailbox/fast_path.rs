@@ -1,5 +1,6 @@
 //! A device that is online gets a message before it is stored.
 
+use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::Terms;
 
 use super::desk::{Desk, START, message};
@@ -97,6 +98,7 @@ fn a_call_that_comes_too_late_changes_nothing() {
         wait: 0,
         after: None,
         until: START + 100,
+        waited: false,
     };
     assert_eq!(
         desk.at(101).deliver_on(&message(1, TEXT), terms),
@@ -105,18 +107,28 @@ fn a_call_that_comes_too_late_changes_nothing() {
     assert_eq!(desk.rows(), "account 1");
 }
 
+fn following(first: MessageId) -> Terms {
+    Terms {
+        wait: 0,
+        after: Some(first),
+        until: i64::MAX,
+        waited: false,
+    }
+}
+
 #[test]
 fn a_message_does_not_overtake_the_one_it_follows() {
     let mut desk = Desk::new();
     let (first, second) = (message(1, TEXT), message(2, TEXT));
-    let terms = Terms {
-        wait: 0,
-        after: Some(first.id),
-        until: i64::MAX,
+    let terms = following(first.id);
+    assert_eq!(desk.deliver_on(&second, terms), ["again at 100"]);
+    let last = Terms {
+        waited: true,
+        ..terms
     };
-    assert_eq!(desk.deliver_on(&second, terms), ["NotNow"]);
+    assert_eq!(desk.deliver_on(&second, last), ["NotNow"]);
     desk.deliver(&first, 0);
-    assert_eq!(desk.deliver_on(&second, terms), ["held 0", "ready"]);
+    assert_eq!(desk.deliver_on(&second, last), ["held 0", "ready"]);
 }
 
 #[test]
@@ -124,12 +136,11 @@ fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
     let mut desk = Desk::new();
     let (first, second) = (message(1, &[("TTL", "0")]), message(2, TEXT));
     assert_eq!(desk.deliver(&first, 0), ["expired 0"]);
-    let terms = Terms {
-        wait: 0,
-        after: Some(first.id),
-        until: i64::MAX,
+    let last = Terms {
+        waited: true,
+        ..following(first.id)
     };
-    assert_eq!(desk.deliver_on(&second, terms), ["NotNow"]);
+    assert_eq!(desk.deliver_on(&second, last), ["NotNow"]);
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Run {
                     wait: if wait { 1_000 } else { 0 },
                     after: None,
                     until: i64::MAX,
+                    waited: false,
                 };
                 self.desk.deliver_on(&message, terms);
                 if wait {

@@ -66,6 +66,12 @@ enum Event {
     },
     /// A caller learns its answer, or that there is none.
     Returns { call: CallId, reply: Option<Reply> },
+    /// A call to deliver has waited long enough for the message that it follows, or that is there.
+    Early {
+        object: usize,
+        life: u32,
+        call: CallId,
+    },
     /// A call to deliver has waited long enough.
     WaitIsOver {
         object: usize,
@@ -241,6 +247,7 @@ impl<'a> World<'a> {
                 self.serve(self.next, to, &request)
             }
             Event::Returns { call, reply } => self.returned(call, reply),
+            Event::Early { object, life, call } => self.early(object, life, call),
             Event::WaitIsOver {
                 object,
                 life,

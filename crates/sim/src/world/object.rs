@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use tagpost_core::call::Delivered;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{ConnectionId, Effect, Mailbox};
+use tagpost_core::mailbox::{ConnectionId, Early, Effect, Mailbox};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::trace::Trace;
@@ -61,6 +61,8 @@ pub(super) struct Object {
 /// Calls that are not answered.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
+    /// Those that came before the message that they follow.
+    pub(super) early: BTreeMap<CallId, Early>,
     pub(super) deliveries: BTreeMap<MessageId, Vec<CallId>>,
     pub(super) publishes: BTreeMap<MessageId, Vec<CallId>>,
     pub(super) traces: BTreeMap<CallId, MessageId>,
@@ -80,6 +82,7 @@ impl Waiting {
             .chain(all.publishes.into_values())
             .chain(all.cancels.into_values());
         let mut calls: Vec<CallId> = lists.flatten().collect();
+        calls.extend(all.early.into_keys());
         calls.extend(all.traces.into_keys());
         calls.extend(all.polls.into_keys());
         calls.extend(all.looking.into_keys());
@@ -87,7 +90,8 @@ impl Waiting {
     }
 
     fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
+        self.early.is_empty()
+            && self.deliveries.is_empty()
             && self.publishes.is_empty()
             && self.traces.is_empty()
             && self.cancels.is_empty()

@@ -41,7 +41,13 @@ impl World<'_> {
                 after,
                 until,
             } => {
-                return self.serve_deliver(call, object, message, Terms { wait, after, until });
+                let terms = Terms {
+                    wait,
+                    after,
+                    until,
+                    waited: false,
+                };
+                return self.serve_deliver(call, object, message, terms);
             }
             Call::Cancel { id } => return self.serve_cancel(call, object, id),
             Call::Trace { id, wait } => {
@@ -209,7 +215,7 @@ impl World<'_> {
         }
     }
 
-    fn serve_deliver(
+    pub(super) fn serve_deliver(
         &mut self,
         call: CallId,
         object: usize,
@@ -221,7 +227,17 @@ impl World<'_> {
         let Some((accepted, effects)) = handled else {
             return self.failed(call);
         };
+        if !matches!(accepted, Accepted::Early(_)) {
+            self.arrived(object, id);
+        }
         match accepted {
+            Accepted::Early(early) => {
+                let host = &mut self.objects[object];
+                let (life, at) = (host.life, early.until - host.skew);
+                host.waiting.early.insert(call, *early);
+                self.at(at, Event::Early { object, life, call });
+                self.perform(object, effects)
+            }
             Accepted::Answer(delivered) => {
                 self.perform(object, effects)?;
                 self.answer_delivered(object, call, id, &delivered)

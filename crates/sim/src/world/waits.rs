@@ -5,10 +5,33 @@ use tagpost_core::id::MessageId;
 
 use super::calls::{Caller, Reply};
 use super::serve::problem_or;
-use super::{CallId, World};
+use super::{CallId, Event, World};
 use crate::claims::{Checked, claim};
 
 impl World<'_> {
+    /// A message is here: those that follow it come again.
+    pub(super) fn arrived(&mut self, object: usize, id: MessageId) {
+        let host = &self.objects[object];
+        let life = host.life;
+        let early = host.waiting.early.iter();
+        let next = early.filter(|(_, early)| early.after == id);
+        for call in next.map(|(call, _)| *call).collect::<Vec<_>>() {
+            self.after(0, Event::Early { object, life, call });
+        }
+    }
+
+    /// A call to deliver that came before the message that it follows comes again.
+    pub(super) fn early(&mut self, object: usize, life: u32, call: CallId) -> Checked {
+        let host = &mut self.objects[object];
+        let early = host.waiting.early.remove(&call);
+        let Some(early) = early.filter(|_| host.life == life) else {
+            return Ok(());
+        };
+        self.keep_awake(object);
+        self.note(|names| format!("{}: {} again", names[object], early.message.id));
+        self.serve_deliver(call, object, early.message, early.terms)
+    }
+
     /// The timer of a call to deliver ran out.
     pub(super) fn wait_is_over(
         &mut self,
