@@ -166,6 +166,9 @@ impl Object {
             mailbox.frames(&frames, now).map_err(fatal)?;
         }
         let outcome = handle(&mut mailbox, now).map_err(fatal)?;
+        if !frames.is_empty() {
+            mailbox.pump(now).map_err(fatal)?;
+        }
         Ok((outcome, mailbox.take_effects()))
     }
 

@@ -72,7 +72,9 @@ impl<S: Store> Mailbox<S> {
         stored.take(2).count() > 1
     }
 
-    /// The device sent these frames; one that was not text is `None`.
+    /// The device sent these frames; one that was not text is `None`. The room that they make on the wire is
+    /// filled by [`Mailbox::pump`], when the event that takes them along is handled too: it may be about a
+    /// message that would go out.
     ///
     /// # Errors
     /// The store failed.
@@ -84,7 +86,7 @@ impl<S: Store> Mailbox<S> {
         for (connection, text) in frames {
             self.frame(*connection, text.as_deref(), now)?;
         }
-        self.pump(now)
+        Ok(())
     }
 
     fn frame(

@@ -37,7 +37,10 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Fills the in-flight window from the rows that wait.
-    pub(super) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.inbox.backlog || !self.is_online(&now) {
             return Ok(());
         }

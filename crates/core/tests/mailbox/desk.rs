@@ -142,8 +142,21 @@ impl Desk {
     }
 
     pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.frames(&[(connection, Some(text.to_owned()))], now))
-            .1
+        self.taking_along(&[(connection, Some(text.to_owned()))], |_, _| Ok(()))
+    }
+
+    /// An event that takes along frames which came before it.
+    pub(crate) fn taking_along<T>(
+        &mut self,
+        frames: &[(ConnectionId, Option<String>)],
+        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
+    ) -> Vec<String> {
+        let all = |mailbox: &mut Mailbox<Sqlite>, now| {
+            mailbox.frames(frames, now)?;
+            handle(mailbox, now)?;
+            mailbox.pump(now)
+        };
+        self.event(all).1
     }
 
     pub(crate) fn ack(&mut self, id: MessageId) -> Vec<String> {

@@ -1,9 +1,10 @@
 //! A pile that goes out: acknowledgements that come together, and their reports.
 
 use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Message;
 
-use super::desk::{Desk, START, message, message_from};
+use super::desk::{Desk, START, device, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -30,12 +31,13 @@ fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
     (desk, messages.iter().map(|message| message.id).collect())
 }
 
+fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Option<String>)> {
+    let ack = |id| (1, Some(format!(r#"{{"type":"ack","id":"{id}"}}"#)));
+    ids.iter().map(ack).collect()
+}
+
 fn acks(desk: &mut Desk, ids: &[MessageId]) -> Vec<String> {
-    let frames = ids
-        .iter()
-        .map(|id| (1, Some(format!(r#"{{"type":"ack","id":"{id}"}}"#))));
-    let frames: Vec<_> = frames.collect();
-    desk.event(|mailbox, now| mailbox.frames(&frames, now)).1
+    desk.taking_along(&frames(ids), |_, _| Ok(()))
 }
 
 fn tick(desk: &mut Desk) -> Vec<String> {
@@ -80,6 +82,17 @@ fn acknowledgements_that_come_together_make_room_together() {
             "1 <- body 7, attempt 1",
         ],
         "what sleeps has lost its tick, not its reports; the window is as it was"
+    );
+}
+
+#[test]
+fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
+    let (mut desk, ids) = desk(4, 2);
+    assert_eq!(
+        desk.taking_along(&frames(&ids[..1]), |mailbox, now| {
+            mailbox.withdraw(ids[2], &device("door"), now)
+        }),
+        ["door: receipts delivered 1", "1 <- body 4, attempt 1"]
     );
 }
 

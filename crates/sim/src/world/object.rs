@@ -182,6 +182,9 @@ impl World<'_> {
                 mailbox.frames(&heard, now)?;
             }
             let outcome = handle(mailbox, now)?;
+            if !heard.is_empty() {
+                mailbox.pump(now)?;
+            }
             Ok((outcome, mailbox.take_effects()))
         };
         let outcome = attempt(host);
