@@ -12,6 +12,8 @@ pub(super) struct Link {
     device: usize,
     bad_frames: u32,
     revocations: u32,
+    /// By the mailbox's clock.
+    pub(super) opened_at: Millis,
 }
 
 impl Ledger {
@@ -54,8 +56,8 @@ impl Ledger {
         )
     }
 
-    /// A connection is being opened.
-    pub(crate) fn connecting(&mut self, device: usize, connection: ConnectionId) {
+    /// A connection is being opened, at this time of the mailbox's clock.
+    pub(crate) fn connecting(&mut self, device: usize, connection: ConnectionId, now: Millis) {
         let revocations = self.revocations(device);
         self.links.insert(
             connection,
@@ -63,6 +65,7 @@ impl Ledger {
                 device,
                 bad_frames: 0,
                 revocations,
+                opened_at: now,
             },
         );
     }

@@ -144,11 +144,16 @@ impl Ledger {
         }
     }
 
-    /// A message goes out for the first time: everything that was out before goes first.
+    /// A message goes out for the first time: everything that was out before goes first. What a poll took
+    /// after the connection was opened comes when the alarm says that its time is up.
     fn goes_behind_what_was_sent(&self, device: usize, sent: &Sent) -> Checked {
         let Some(connection) = sent.connection else {
             return Ok(());
         };
+        let opened_at = self
+            .links
+            .get(&connection)
+            .map_or(sent.now, |link| link.opened_at);
         let rows = self.tables[device].inbox.iter().filter(|(_, row)| {
             let again = row.attempts > 0 && row.attempts < self.limits.max_attempts;
             !row.settled && again && row.retry_at <= sent.now && row.expires_at > sent.now
@@ -159,9 +164,13 @@ impl Ledger {
                 .get(&(*id, device))
                 .and_then(|track| track.wire);
             let out = wire.is_some_and(|wire| wire.connection == Some(connection));
-            claim("what was not acknowledged goes first", out, || {
-                format!("{sent:?} goes before {id}: {row:?}")
-            })?;
+            let leased =
+                row.retry_at > opened_at && wire.is_some_and(|wire| wire.connection.is_none());
+            claim(
+                "what was not acknowledged goes first",
+                out || leased,
+                || format!("{sent:?} goes before {id}: {row:?}"),
+            )?;
         }
         Ok(())
     }

@@ -163,7 +163,8 @@ impl World<'_> {
                 },
             );
         }
-        self.ledger.connecting(device, connection);
+        let now = self.now + self.objects[device].skew;
+        self.ledger.connecting(device, connection, now);
         self.event(device, |mailbox, now| {
             mailbox.connect(connection, &claims, now)
         })
