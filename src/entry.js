@@ -17,6 +17,8 @@ const running = new Set();
 
 addEventListener("error", ({ error }) => {
   for (const end of running) end(error);
+  // Those that wait for the lost wasm instance never end by themselves.
+  running.clear();
 });
 
 /** The outcome of `call`, or a rejection as soon as anything in the isolate fails uncaught. */
@@ -63,9 +65,10 @@ export class Mailbox extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     ctx.setHibernatableWebSocketEventTimeout(SOCKET_EVENT_LIMIT);
-    // What goes on after an event is lost with the wasm instance like a call is.
+    // What goes on after an event is lost with the wasm instance like a call is. Not by way of `this`, which
+    // holds the Rust object: that holds `ctx`, and so would hold itself for ever.
     const { waitUntil } = ctx;
-    ctx.waitUntil = (promise) => waitUntil.call(ctx, this.#guard("background", () => promise));
+    ctx.waitUntil = (promise) => waitUntil.call(ctx, guard(ctx, "background", () => promise));
     this.#rust = new rust.Mailbox(ctx, env);
   }
 
@@ -95,17 +98,17 @@ export class Mailbox extends DurableObject {
   }
 
   #call(event, ...args) {
-    return this.#guard(event, () => this.#rust[event](...args));
+    return guard(this.ctx, event, () => this.#rust[event](...args));
   }
+}
 
-  async #guard(event, call) {
-    try {
-      return await contained(call);
-    } catch (error) {
-      const cause = String(error);
-      console.error(JSON.stringify({ level: "error", event: "mailbox_ended", in: event, cause }));
-      this.ctx.abort(cause);
-      throw error;
-    }
+async function guard(ctx, event, call) {
+  try {
+    return await contained(call);
+  } catch (error) {
+    const cause = String(error);
+    console.error(JSON.stringify({ level: "error", event: "mailbox_ended", in: event, cause }));
+    ctx.abort(cause);
+    throw error;
   }
 }
