@@ -31,7 +31,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         };
         let message = publishing.message.clone();
-        let waits = |delivery: &&Delivery| self.outbox.waiting.contains_key(&delivery.device);
+        let waits = |delivery: &&Delivery| self.outbox.waiting.get(&delivery.device).is_some();
         let (behind, free): (Vec<&Delivery>, Vec<&Delivery>) =
             publishing.deliveries.iter().partition(waits);
         let devices: Vec<DeviceId> = free.into_iter().map(|it| it.device.clone()).collect();

@@ -79,31 +79,14 @@ impl<S: Store> Mailbox<S> {
     /// The row of a job is gone: nothing goes behind it any more.
     fn forget_job(&mut self, id: MessageId) -> Result<(), StoreError> {
         self.outbox.passed.remove(&id);
-        for (_, line) in self.outbox.waiting.iter_mut() {
-            line.remove(&id);
-        }
-        self.outbox.waiting.retain(|_, line| !line.is_empty());
+        self.outbox.waiting.leave_all(id);
         self.drop_job(id)
     }
 
     /// Lets later messages to the same devices go behind this one.
     pub(super) fn wait_in_line(&mut self, id: MessageId, deliveries: &[Delivery]) {
         for delivery in deliveries.iter().filter(|delivery| !delivery.is_taken()) {
-            let line = self
-                .outbox
-                .waiting
-                .entry(delivery.device.clone())
-                .or_default();
-            line.insert(id, ());
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, id: MessageId, device: &DeviceId) {
-        if let Some(line) = self.outbox.waiting.get_mut(device) {
-            line.remove(&id);
-            if line.is_empty() {
-                self.outbox.waiting.remove(device);
-            }
+            self.outbox.waiting.join(id, &delivery.device);
         }
     }
 
@@ -161,12 +144,10 @@ impl<S: Store> Mailbox<S> {
             self.hand_over_part(&message, next, now);
             return Ok(());
         }
-        let lines = self.outbox.waiting.values();
-        let mut lines = lines.filter(|line| line.contains_key(&job.id)).peekable();
-        if lines.peek().is_none() {
+        let Some(leads) = self.outbox.waiting.leads(job.id) else {
             return self.drop_job(job.id);
-        }
-        if lines.all(|line| line.first() != Some((&job.id, &()))) {
+        };
+        if !leads {
             // It only waits for others, and is looked at when they have been.
             let older = self
                 .outbox

@@ -22,6 +22,7 @@ mod inbox;
 mod inbox_rows;
 mod job_rows;
 mod jobs;
+mod lines;
 mod link;
 mod outbox_rows;
 mod publish;

@@ -13,6 +13,7 @@ use litemap::LiteMap;
 use super::gather::Gathered;
 use super::job_rows::Job;
 use super::jobs::{SAFETY_DELAY, Work};
+use super::lines::Lines;
 use super::outbox_rows::{self, PART};
 use super::rate::Bucket;
 use super::receipt_rows::Place;
@@ -49,7 +50,7 @@ pub(super) struct Outbox {
     /// Calls to deliver that are under way, by device.
     pub(super) calling: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
     /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
-    pub(super) waiting: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
+    pub(super) waiting: Lines,
     /// All jobs, as their rows say.
     pub(super) jobs: LiteMap<MessageId, Job>,
     pub(super) work: Option<Work>,
@@ -161,7 +162,7 @@ impl<S: Store> Mailbox<S> {
             .map(|device| Delivery::waiting(device, now.at))
             .collect();
         let many = deliveries.len() > PART;
-        let waits = |delivery: &Delivery| self.outbox.waiting.contains_key(&delivery.device);
+        let waits = |delivery: &Delivery| self.outbox.waiting.get(&delivery.device).is_some();
         let behind = deliveries.iter().any(waits);
         let called = !many && !deliveries.iter().all(waits);
         if many || behind || key.is_some() {

@@ -85,7 +85,7 @@ impl<S: Store> Mailbox<S> {
             let done = deliveries.iter().all(|delivery| delivery.state.is_last());
             outbox_rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
             for delivery in &changed {
-                self.leave_line(id, &delivery.device);
+                self.outbox.waiting.leave(id, &delivery.device);
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl<S: Store> Mailbox<S> {
             None => self.record_in_parts(&sent, updates, now)?,
         };
         for delivery in &changed {
-            self.leave_line(id, &delivery.device);
+            self.outbox.waiting.leave(id, &delivery.device);
         }
         for delivery in &changed {
             self.send_receipt(id, delivery);
