@@ -14,6 +14,7 @@ mod deploy;
 mod dev;
 mod fingerprint;
 mod interrupt;
+mod paths;
 mod planted;
 mod relay;
 mod repository;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{setup, size, step, worker};
+use crate::{paths, setup, size, step, worker};
 
 /// Where the build with faults to inject goes. It is never deployed.
 const FAULTS: &str = "build-faults";
@@ -83,7 +83,7 @@ fn lint(repository: &Repository) -> Result<()> {
             features,
         ];
         let mut command = cargo(repository, &wasm);
-        command.args(["--", "-Dwarnings"]);
+        command.args(paths::remap()?).args(["--", "-Dwarnings"]);
         step::run(name.trim_end(), command)?;
     }
     for project in ["tests", "xtask", "clients/js", "clients/js/test"] {
@@ -97,7 +97,9 @@ fn lint(repository: &Repository) -> Result<()> {
 fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
     let deployed = worker::Options::default();
     worker::build(repository, &deployed)?;
-    size::check(&worker::wasm(&deployed))?;
+    let wasm = worker::wasm(&deployed);
+    size::check(&wasm)?;
+    paths::check(&wasm)?;
     let faults = worker::Options {
         features: vec!["fault-injection".to_owned()],
         profile: "faults".to_owned(),

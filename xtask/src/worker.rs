@@ -15,7 +15,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::fingerprint::Fingerprint;
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{arrangement, console, step};
+use crate::{arrangement, console, paths, step};
 
 /// The hand-written modules: the Worker's entry, and what it imports.
 const MODULES: [&str; 2] = ["entry.js", "index.js"];
@@ -118,6 +118,7 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
         "--target",
         TARGET,
     ]);
+    command.args(paths::remap()?);
     let mut name = "compile the Worker".to_owned();
     if !options.features.is_empty() {
         let features = options.features.join(",");
