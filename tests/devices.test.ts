@@ -49,6 +49,9 @@ describe("devices", () => {
 
   test.each([
     [{ publish: "kitchen" }, "publish"],
+    [{ publish: null }, "publish"],
+    [{ publish: { kitchen: true } }, "publish"],
+    [{ publish: [["kitchen"]] }, "publish"],
     [{ publish: ["a*b"] }, "publish"],
     [{ publish: [7] }, "publish"],
     [{ publish: ["has space"] }, "publish"],
@@ -58,7 +61,8 @@ describe("devices", () => {
   ])("the body %j is refused by the name of its field, and creates nothing", async (body, field) => {
     const name = fresh("device");
     const answer = await relay.admin("PUT", `/v1/devices/${name}`, body);
-    expect(answer.problem(400, "bad_request").detail).toContain(field);
+    // At its start: the detail of an unknown field lists these names, too.
+    expect(answer.problem(400, "bad_request").detail).toMatch(new RegExp(`^${field}\\b`));
     (await relay.admin("GET", `/v1/devices/${name}`)).problem(404, "unknown_device");
   });
 

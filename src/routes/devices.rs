@@ -296,6 +296,29 @@ mod tests {
     }
 
     #[test]
+    fn patterns_that_are_no_array_of_strings_are_refused_as_such() {
+        for value in [
+            "null",
+            "true",
+            "7",
+            r#""kitchen""#,
+            r#"{"kitchen":true}"#,
+            "[7]",
+            "[null]",
+            r#"[["kitchen"]]"#,
+            r#"["kitchen",7]"#,
+            r#"["\ud800"]"#,
+        ] {
+            let problem = Grant::read(format!(r#"{{"publish":{value}}}"#).as_bytes()).unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest, "{value}");
+            assert_eq!(
+                problem.detail, "publish must be an array of strings",
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_grant_is_named() {
         for (body, named) in [
             (r#"{"publsh":["kitchen"]}"#, "publsh"),
