@@ -239,11 +239,10 @@ impl Ledger {
         id: MessageId,
     ) -> Checked {
         // An answer may come when its message is gone and its key was used again.
-        let first = known.min(id);
-        let kept = self.tables[sender].outbox.contains_key(&first);
+        let kept = |id: &MessageId| self.tables[sender].outbox.contains_key(id);
         claim(
             "an idempotency key never makes a second message",
-            !kept,
+            !(kept(&known) && kept(&id)),
             || format!("publish {op}: {known}, then {id}"),
         )
     }

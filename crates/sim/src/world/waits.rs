@@ -127,18 +127,21 @@ impl World<'_> {
         else {
             return Ok(());
         };
-        let Some(messages) = self.event(object, |mailbox, now| mailbox.poll(limit, now))? else {
+        let Some((messages, effects)) =
+            self.handle(object, |mailbox, now| mailbox.poll(limit, now))?
+        else {
             return self.failed(call);
         };
-        if messages.is_empty() && self.now < until {
-            return Ok(());
-        }
-        self.objects[object].waiting.polls.remove(&call);
         let host = &self.objects[object];
         let (now, losses) = (self.now + host.skew, (host.losses, host.life));
         for (message, attempt) in &messages {
             self.ledger.polled(object, message, *attempt, now, losses)?;
         }
+        self.perform(object, effects)?;
+        if messages.is_empty() && self.now < until {
+            return Ok(());
+        }
+        self.objects[object].waiting.polls.remove(&call);
         claim(
             "a poll takes no more than it asked for",
             messages.len() <= limit as usize,
