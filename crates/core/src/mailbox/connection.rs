@@ -45,8 +45,8 @@ impl<S: Store> Mailbox<S> {
         self.link = Some(Link::open(connection, now.at, claims, receipts_seen));
         self.outbox.unseen.clear();
         // What a poll took and was not acknowledged goes over the socket, too.
-        self.inbox.again = true;
-        self.inbox.backlog = self.inbox.messages > 0;
+        self.inbox.again = self.inbox.messages > 0;
+        self.inbox.backlog = self.inbox.again;
         let welcome = ToDevice::Welcome {
             device: &device,
             held: self.inbox.messages,
@@ -285,8 +285,8 @@ impl<S: Store> Mailbox<S> {
             self.effects.push(Effect::Delivered(id, delivered));
         }
         self.inbox.cursor = None;
-        self.inbox.again = true;
-        self.inbox.backlog = self.inbox.messages > 0;
+        self.inbox.again = self.inbox.messages > 0;
+        self.inbox.backlog = self.inbox.again;
         Ok(())
     }
 

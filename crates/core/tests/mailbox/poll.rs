@@ -69,6 +69,18 @@ fn what_a_poll_took_goes_over_a_new_socket_as_the_next_attempt() {
 }
 
 #[test]
+fn what_a_poll_took_beside_a_socket_has_its_time_before_it_goes_over_that() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.connect(1);
+    let (first, second) = (message(1, TEXT), message(2, TEXT));
+    desk.deliver(&first, 0);
+    desk.deliver(&second, 0);
+    assert_eq!(poll(&mut desk, 1), ["body 2 1"]);
+    assert_eq!(desk.ack(first.id), ["door: receipts delivered 1"]);
+    assert_eq!(desk.at(30_000).ring(), ["ready", "1 <- body 2, attempt 2"]);
+}
+
+#[test]
 fn nothing_expired_is_taken() {
     let mut desk = Desk::new();
     desk.deliver(&message(1, &[("TTL", "5")]), 0);
