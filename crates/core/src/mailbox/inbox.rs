@@ -161,14 +161,22 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
         }
         self.check_link(now)?;
-        // What waits goes first, and may turn out to be on the wire already.
-        self.pump(now)?;
-        if now_or_never && !self.is_free() {
+        // What may find no room on the wire beside all that waits replaces nothing where it must be there now.
+        let linked = self.link.as_ref().is_some_and(|link| !link.is_stuck());
+        let fits = linked && messages < self.limits.max_in_flight as usize;
+        if now_or_never && !fits && !replaced.is_empty() {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
-        for (id, _) in replaced {
-            self.conclude(id, State::Replaced, now, |delivery| delivery)?;
+        // What waits goes first, and may turn out to be on the wire already; what is replaced stays here.
+        self.pump_but(&replaced, now)?;
+        if !replaced.is_empty() {
+            for (id, _) in replaced {
+                self.conclude(id, State::Replaced, now, |delivery| delivery)?;
+            }
             self.pump(now)?;
+        }
+        if now_or_never && !self.is_free() {
+            return Ok(self.never_stored(message.id, first(State::Expired)));
         }
         if self.is_free() {
             // A message that must be there now or never has at least a second to be acknowledged.

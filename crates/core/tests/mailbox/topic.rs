@@ -1,7 +1,12 @@
 //! A message with a topic replaces an undelivered one of the same sender and topic.
 
-use super::desk::{Desk, message, message_from};
+use tagpost_core::mailbox::{Accepted, Terms};
+use tagpost_core::time::Millis;
 
+use super::desk::{Desk, message, message_from};
+use super::words;
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const TOPIC: &[(&str, &str)] = &[("Topic", "t"), ("Content-Type", "text/plain")];
 
 #[test]
@@ -35,6 +40,58 @@ fn a_newer_message_replaces_one_on_the_wire() {
         effects,
         ["sent 1", "answers replaced 1", "1 <- body 3, attempt 1"]
     );
+}
+
+const AT_ONCE: Terms = Terms {
+    wait: 1_000,
+    after: None,
+    until: Millis::MAX,
+    waited: false,
+};
+
+/// A device with a window of one: a message is on the wire, another with a topic waits behind it.
+fn desk_with_one_waiting() -> Desk {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    desk.deliver(&message(2, TOPIC), 0);
+    desk
+}
+
+#[test]
+fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
+    let now_or_never: &[_] = &[TOPIC, &[("TTL", "0")]].concat();
+    for headers in [TOPIC, now_or_never] {
+        let mut desk = desk_with_one_waiting();
+        let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
+        assert_eq!(
+            desk.taking_along(&[(1, Some(ack))], |mailbox, now| {
+                mailbox.deliver(message(3, headers), AT_ONCE, now)
+            }),
+            ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
+        );
+    }
+}
+
+#[test]
+fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
+    let mut desk = desk_with_one_waiting();
+    desk.deliver(&message(3, TEXT), 0);
+    let now_or_never = message(4, &[("Topic", "t"), ("TTL", "0")]);
+    let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
+    let mut answers = Vec::new();
+    assert_eq!(
+        desk.taking_along(&[(1, Some(ack))], |mailbox, now| {
+            answers.push(mailbox.deliver(now_or_never, AT_ONCE, now)?);
+            Ok(())
+        }),
+        ["door: receipts delivered 1", "1 <- body 2, attempt 1"]
+    );
+    let [Accepted::Answer(answer)] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(words::answer(answer), "expired 0");
+    assert_eq!(desk.ack(message(2, TOPIC).id), ["1 <- body 3, attempt 1"]);
 }
 
 #[test]
