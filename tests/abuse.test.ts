@@ -6,7 +6,7 @@ import { ReadableStream } from "node:stream/web";
 
 import { expect, test } from "vitest";
 
-import { HandshakeRefused, mint, seconds, until, useRelay, type Device } from "./harness/index.ts";
+import { HandshakeRefused, mint, repeat, seconds, until, useRelay, type Device } from "./harness/index.ts";
 
 /** How many times as long the floods last. */
 const FLOOD = Number(process.env.FLOOD ?? 1);
@@ -22,15 +22,6 @@ async function works(sender: Device, receiver: Device): Promise<number> {
   const answer = await sender.publish({ device: receiver.name }, "hello", { wait: 20 });
   expect(answer.is(200).summary).toEqual({ delivered: 1 });
   return answer.took;
-}
-
-/** Does something so many times, a few at a time. */
-async function repeat(times: number, atOnce: number, act: (n: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < times) await act(next++);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
 /** Lets others go on with their work for as long as a flood lasts, and after it. */

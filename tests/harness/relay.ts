@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Miniflare } from "miniflare";
 
 import type { Device } from "./device.ts";
+import { memoryOf, type Memory } from "./memory.ts";
 import { Service } from "./service.ts";
 import { rowsOf } from "./storage.ts";
 import { MAILBOX, startWorkerd, type Log, type WorkerdOptions } from "./workerd.ts";
@@ -20,6 +21,8 @@ export interface RelayOptions {
   /** Another build than `build/`. */
   build?: string;
   wrap?: WorkerdOptions["wrap"];
+  /** Whether it can say what it holds in memory. */
+  inspected?: boolean;
 }
 
 export class Relay extends Service {
@@ -41,7 +44,7 @@ export class Relay extends Service {
   }
 
   async start(): Promise<void> {
-    const { vars = {}, build, wrap } = this.#options;
+    const { vars = {}, build, wrap, inspected } = this.#options;
     this.#workerd = await startWorkerd({
       adminKey: this.adminKey,
       tokenKey: this.tokenKey,
@@ -49,6 +52,7 @@ export class Relay extends Service {
       vars: Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, `${value}`])),
       ...(build && { build }),
       ...(wrap && { wrap }),
+      ...(inspected && { inspected }),
       onLog: (log) => void this.logs.push(log),
     });
     this.#url = await this.#workerd.ready;
@@ -101,6 +105,11 @@ export class Relay extends Service {
   async rows(name: string): Promise<Record<string, number>> {
     const tables = Object.entries(rowsOf(await this.database(name)));
     return Object.fromEntries(tables.map(([table, rows]) => [table, rows.length] as const).filter(([, rows]) => rows > 0));
+  }
+
+  /** What the Worker and its mailboxes hold in memory once all garbage is collected; of an inspected relay. */
+  async held(): Promise<Memory> {
+    return memoryOf(new URL(`/core:user:${MAILBOX.worker}`, await this.#started.getInspectorURL()));
   }
 
   /** Bytes of memory that workerd holds; 0 where the system does not tell. */

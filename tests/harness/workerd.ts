@@ -26,6 +26,8 @@ export interface WorkerdOptions {
   build?: string;
   /** A module, relative to the build, that takes the place of the entry and may import it. */
   wrap?: { name: string; script: string };
+  /** Whether V8's inspector is in reach. */
+  inspected?: boolean;
   /** A fixed port; any free one without it. */
   port?: number;
   /** Called with every line that the Worker logs. */
@@ -38,7 +40,7 @@ export const MAILBOX = { worker: "tagpost", className: "Mailbox" };
 export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> {
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.toml"));
   if (!main) throw new Error("wrangler.toml names no `main`");
-  const { state, vars, build = "build", wrap, port = 0, onLog } = options;
+  const { state, vars, build = "build", wrap, inspected, port = 0, onLog } = options;
   const databases = Object.keys(workerOptions.d1Databases ?? {});
   const modulesRoot = join(ROOT, build);
   const miniflare = new Miniflare({
@@ -56,6 +58,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> 
     durableObjectsPersist: join(state, "do"),
     host: "127.0.0.1",
     port,
+    ...(inspected && { inspectorPort: 0 }),
     cf: false,
     structuredWorkerdLogs: true,
     handleStructuredLogs: (log: Log): void => onLog?.(log),

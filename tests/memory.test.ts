@@ -1,0 +1,113 @@
+// Floods leave nothing in memory: what the isolate holds after one is what it held after the one before.
+// What the platform keeps for a connection is not seen here; that is `backpressure.test.ts`.
+// FIGURES=1 prints what was held; FLOOD makes the floods last longer.
+
+import { describe, expect, test } from "vitest";
+
+import { fresh, mint, repeat, until, useRelay } from "./harness/index.ts";
+
+/** How many times as long the floods last. */
+const FLOOD = Number(process.env.FLOOD ?? 1);
+
+/** How many requests of a flood are under way at once. */
+const AT_ONCE = 20;
+/** So many bytes of the heap may come with each request: a number that is kept takes 8, an object 50 and more. */
+const KEPT = 16;
+/** The heap varies by so many bytes, with what V8 notes of the code that ran. */
+const NOISE = 16 << 10;
+/** A wasm memory grows by pages of 64 KiB; so many may be for a flood whose requests met otherwise than before. */
+const PAGES = 2 << 16;
+
+const [BURST, HELD] = [500, 20];
+const relay = useRelay({
+  inspected: true,
+  vars: { PUBLISH_RATE: 1, PUBLISH_BURST: BURST, MAX_HELD_MESSAGES: HELD, MAX_PAYLOAD_BYTES: 1000 },
+});
+
+/** Floods the service twice, with so many requests each: of the second time nothing may be left. */
+async function leavesNothing(requests: number, act: (n: number, one: number) => Promise<unknown>): Promise<void> {
+  const times = requests * FLOOD;
+  await repeat(times, AT_ONCE, act);
+  const before = await relay.held();
+  await repeat(times, AT_ONCE, act);
+  // Sockets that were closed and calls that ended a moment ago may be there yet.
+  const limit = { heap: before.heap + NOISE + KEPT * times, wasm: before.wasm + PAGES };
+  const within = ({ heap, wasm }: typeof before) => heap <= limit.heap && wasm <= limit.wasm;
+  const after = await until(`no more in memory than ${JSON.stringify(limit)}`, () => relay.held(), within);
+  if (process.env.FIGURES) console.log(`${times} times: ${JSON.stringify(before)}, then ${JSON.stringify(after)}`);
+}
+
+describe("nothing is left in memory of", () => {
+  test("requests without a valid token", async () => {
+    const nobody = relay.bearer("nobody", mint("not the key of this service", { sub: "nobody", iat: 1 }));
+    await leavesNothing(3000, async (n) => {
+      if (n % 10 > 0) return (await nobody.publish({ device: fresh("nobody") }, "x")).problem(401);
+      await expect(nobody.open()).rejects.toThrow("the handshake was answered 401");
+    });
+  });
+
+  test("requests for what is not there", async () => {
+    const device = await relay.device();
+    await leavesNothing(1000, async (n) => {
+      if (n % 10 > 0) return (await device.request("GET", `/v1/${fresh("path")}`)).problem(404, "not_found");
+      return (await device.publish({ tag: fresh("tag") }, "x")).problem(404, "unknown_tag");
+    });
+  });
+
+  test("publishes above the rate", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    await repeat(BURST, 20, () => sender!.send({ device: receiver!.name }, "x", { topic: "latest" }));
+    await leavesNothing(1000, async () => {
+      const answer = await sender!.publish({ device: receiver!.name }, "x", { topic: "latest", wait: 0 });
+      if (answer.status !== 202) answer.problem(429, "too_many_requests");
+    });
+  });
+
+  test("bodies above the limit", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const body = "x".repeat(10_000);
+    await leavesNothing(1000, async () => {
+      (await sender!.publish({ device: receiver!.name }, body)).problem(413, "payload_too_large");
+    });
+  });
+
+  test("messages for a queue that is full", async () => {
+    const [receiver, ...senders] = await relay.devices(1 + AT_ONCE);
+    const to = { device: receiver!.name };
+    for (let n = 0; n < HELD; n++) await senders[n % AT_ONCE]!.send(to, "x");
+    await leavesNothing(1000, async (_, one) => {
+      expect((await senders[one]!.publish(to, "x")).is(200).summary).toEqual({ refused: 1 });
+    });
+  });
+
+  test("messages that arrive", async () => {
+    const [receiver, ...senders] = await relay.devices(1 + AT_ONCE);
+    (await receiver!.connect()).answer();
+    await leavesNothing(1000, async (_, one) => {
+      const answer = await senders[one]!.publish({ device: receiver!.name }, "x", { wait: 10 });
+      expect(answer.is(200).summary).toEqual({ delivered: 1 });
+    });
+  });
+
+  test("connections that the next one takes over", async () => {
+    const device = await relay.device();
+    await leavesNothing(500, async () => void (await device.open()));
+  });
+
+  test("connections that say nothing of sense", async () => {
+    const devices = await relay.devices(AT_ONCE);
+    await leavesNothing(100, async (_, one) => {
+      const socket = await devices[one]!.connect();
+      for (let frame = 0; frame < 10; frame++) socket.send({ type: "nonsense", of: "x".repeat(500) });
+      expect(await socket.closed()).toMatchObject({ code: 4400 });
+    });
+  });
+
+  test("mailboxes that left it", async () => {
+    const [sender, ...receivers] = await relay.devices(1 + AT_ONCE);
+    await leavesNothing(100, async (_, one) => {
+      await sender!.send({ device: receivers[one]!.name }, "x", { topic: "latest" });
+      await relay.evict(receivers[one]!);
+    });
+  });
+});
