@@ -135,6 +135,11 @@ impl Delivery {
         !self.steps.is_empty()
     }
 
+    /// Whether it was taken back before its message came.
+    pub fn is_unseen(&self) -> bool {
+        self.state == State::Cancelled && self.steps.len() == 1
+    }
+
     /// The same delivery with a reason.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());

@@ -72,12 +72,14 @@ impl<S: Store> Mailbox<S> {
         });
     }
 
-    /// Whether a call to deliver this message may yet arrive: one of this life, or of one before that was
-    /// ended while it waited.
-    pub(super) fn is_under_way(&self, id: MessageId, device: &DeviceId, now: Now) -> bool {
+    /// Whether a call to deliver this message may yet arrive: one of this life, or of one before, where its
+    /// delivery waits or was taken back before it came.
+    pub(super) fn is_under_way(&self, id: MessageId, delivery: &Delivery, now: Now) -> bool {
         let holds =
             |ids: Option<&LiteMap<MessageId, ()>>| ids.is_some_and(|ids| ids.contains_key(&id));
-        let before = now.at < self.outbox.jobs_from && holds(self.outbox.waiting.get(device));
+        let device = &delivery.device;
+        let before = now.at < self.jobs_from(id)
+            && (delivery.is_unseen() || holds(self.outbox.waiting.get(device)));
         before || holds(self.outbox.calling.get(device))
     }
 

@@ -35,8 +35,7 @@ impl<S: Store> Mailbox<S> {
     /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
     /// that call is over, or would take it for a new one. The store failed.
     pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
-        let under_way =
-            |settled: &Settled| self.is_under_way(settled.id, &settled.delivery.device, now);
+        let under_way = |settled: &Settled| self.is_under_way(settled.id, &settled.delivery, now);
         if settled.iter().any(under_way) {
             let detail = "a message is still being handed over";
             return Err(Problem::new(Code::Unavailable, detail).into());

@@ -1,8 +1,10 @@
 //! Deliveries that did not reach their mailbox, and large tags.
 
+use tagpost_core::call::Delivered;
 use tagpost_core::delivery::State;
+use tagpost_core::mailbox::Errand;
 
-use super::desk::{Desk, delivery, known};
+use super::desk::{Desk, delivery, device, known};
 
 const WAIT: &[(&str, &str)] = &[("Prefer", "wait=1")];
 
@@ -123,6 +125,23 @@ fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
     );
     assert_eq!(desk.alarm, Some(2_100));
     assert_eq!(desk.at(2_100).ring(), ["a: deliver, wait 1000"]);
+}
+
+#[test]
+fn after_a_crash_what_was_taken_back_before_it_came_stays_known_until_older_calls_are_void() {
+    let mut desk = Desk::new();
+    let (id, _) = desk
+        .publish(&["a"], &[("Idempotency-Key", "k")], "x")
+        .unwrap();
+    desk.crash();
+    let unseen = || delivery("a", State::Cancelled);
+    let answer = serde_json::to_string(&Delivered::Known(unseen())).unwrap();
+    desk.at(100).event(|mailbox, now| {
+        mailbox.returned(&device("a"), Errand::Withdraw(id), Some(&answer), now)
+    });
+    assert_eq!(desk.trace(id).unwrap(), "a cancelled 0");
+    assert_eq!(desk.report(id, unseen()).unwrap_err(), "unavailable");
+    assert_eq!(desk.at(2_100).report(id, unseen()).unwrap(), [""; 0]);
 }
 
 #[test]
