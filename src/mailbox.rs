@@ -162,13 +162,7 @@ impl Object {
         let (mut mailbox, now) = self.opened()?;
         // What came first is handled first.
         let frames = self.frames.take();
-        if !frames.is_empty() {
-            mailbox.frames(&frames, now).map_err(fatal)?;
-        }
-        let outcome = handle(&mut mailbox, now).map_err(fatal)?;
-        if !frames.is_empty() {
-            mailbox.pump(now).map_err(fatal)?;
-        }
+        let outcome = mailbox.taking_along(&frames, now, handle).map_err(fatal)?;
         Ok((outcome, mailbox.take_effects()))
     }
 

@@ -72,21 +72,26 @@ impl<S: Store> Mailbox<S> {
         stored.take(2).count() > 1
     }
 
-    /// The device sent these frames; one that was not text is `None`. The room that they make on the wire is
-    /// filled by [`Mailbox::pump`], when the event that takes them along is handled too: it may be about a
+    /// Handles an event that takes along frames which the device sent before it; one that was not text is
+    /// `None`. The room that they make on the wire is filled when all is handled: the event may be about a
     /// message that would go out.
     ///
     /// # Errors
     /// The store failed.
-    pub fn frames(
+    pub fn taking_along<T>(
         &mut self,
         frames: &[(ConnectionId, Option<String>)],
         now: Now,
-    ) -> Result<(), StoreError> {
+        handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         for (connection, text) in frames {
             self.frame(*connection, text.as_deref(), now)?;
         }
-        Ok(())
+        let outcome = handle(self, now)?;
+        if !frames.is_empty() {
+            self.pump(now)?;
+        }
+        Ok(outcome)
     }
 
     fn frame(

@@ -24,8 +24,8 @@ use crate::time::{Millis, Now};
 /// How long after it was accepted a message that must be there now or never is in time.
 const NOW: Millis = 10_000;
 
-/// How long a call waits for the one that has to come first. They were made in that order, and the platform
-/// keeps it but for a few milliseconds: a mailbox's event that waits for another to end may be overtaken.
+/// How long a call waits for the one that has to come first. Calls are made in order, and the platform lets
+/// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
 const OVERTAKING: Millis = 100;
 
 /// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
@@ -68,9 +68,9 @@ pub struct Early {
     pub message: Message,
     /// On which terms.
     pub terms: Terms,
-    /// When a call to deliver this message was handled, that is the time.
+    /// As soon as a call to deliver this message was handled.
     pub after: MessageId,
-    /// Otherwise this is.
+    /// At this time at the latest.
     pub until: Millis,
 }
 
@@ -122,7 +122,9 @@ impl<S: Store> Mailbox<S> {
         if let Some(after) = terms.after
             && !self.follows(after)?
         {
-            if terms.waited {
+            // One that has ended here is waited for in vain.
+            let mut recent = self.inbox.recent.iter();
+            if terms.waited || recent.any(|(known, _)| *known == after) {
                 return Ok(Accepted::Answer(Delivered::NotNow));
             }
             let terms = Terms {
@@ -161,20 +163,18 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
         }
         self.check_link(now)?;
-        // What may find no room on the wire beside all that waits replaces nothing where it must be there now.
+        // A message that must be there now or never replaces another only if there is room on the wire for it
+        // and for all that waits.
         let linked = self.link.as_ref().is_some_and(|link| !link.is_stuck());
         let fits = linked && messages < self.limits.max_in_flight as usize;
         if now_or_never && !fits && !replaced.is_empty() {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }
-        // What waits goes first, and may turn out to be on the wire already; what is replaced stays here.
-        self.pump_but(&replaced, now)?;
-        if !replaced.is_empty() {
-            for (id, _) in replaced {
-                self.conclude(id, State::Replaced, now, |delivery| delivery)?;
-            }
-            self.pump(now)?;
+        for (id, _) in replaced {
+            self.conclude(id, State::Replaced, now, |delivery| delivery)?;
         }
+        // What waits goes first, and may turn out to be on the wire already.
+        self.pump(now)?;
         if now_or_never && !self.is_free() {
             return Ok(self.never_stored(message.id, first(State::Expired)));
         }

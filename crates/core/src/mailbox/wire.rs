@@ -37,20 +37,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Fills the in-flight window from the rows that wait.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn pump(&mut self, now: Now) -> Result<(), StoreError> {
-        self.pump_but(&[], now)
-    }
-
-    /// The same, but for some that are about to end.
-    pub(super) fn pump_but(
-        &mut self,
-        ending: &[(MessageId, u64)],
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let ends = |held: &Held| ending.iter().any(|(id, _)| *id == held.key.id);
+    pub(super) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.inbox.backlog || !self.is_online(&now) {
             return Ok(());
         }
@@ -62,7 +49,7 @@ impl<S: Store> Mailbox<S> {
             let more = rows.len() >= limit as usize;
             for held in rows {
                 after = Some(held.key.id);
-                if !ends(&held) && !self.send_held(held, now)? {
+                if !self.send_held(held, now)? {
                     return Ok(());
                 }
             }
@@ -89,7 +76,7 @@ impl<S: Store> Mailbox<S> {
             }
             for held in rows {
                 let key = held.key;
-                if !ends(&held) && !self.send_held(held, now)? {
+                if !self.send_held(held, now)? {
                     return Ok(());
                 }
                 self.inbox.cursor = Some(key);

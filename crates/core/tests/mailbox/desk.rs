@@ -151,12 +151,8 @@ impl Desk {
         frames: &[(ConnectionId, Option<String>)],
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
     ) -> Vec<String> {
-        let all = |mailbox: &mut Mailbox<Sqlite>, now| {
-            mailbox.frames(frames, now)?;
-            handle(mailbox, now)?;
-            mailbox.pump(now)
-        };
-        self.event(all).1
+        self.event(|mailbox, now| mailbox.taking_along(frames, now, handle))
+            .1
     }
 
     pub(crate) fn ack(&mut self, id: MessageId) -> Vec<String> {

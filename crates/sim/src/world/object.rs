@@ -178,13 +178,7 @@ impl World<'_> {
                     now,
                 )?),
             };
-            if !heard.is_empty() {
-                mailbox.frames(&heard, now)?;
-            }
-            let outcome = handle(mailbox, now)?;
-            if !heard.is_empty() {
-                mailbox.pump(now)?;
-            }
+            let outcome = mailbox.taking_along(&heard, now, handle)?;
             Ok((outcome, mailbox.take_effects()))
         };
         let outcome = attempt(host);
