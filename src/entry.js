@@ -47,8 +47,12 @@ const INTERNAL = JSON.stringify({
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {
+    const answer = contained(() => rust.fetch(request, this.env));
+    // A request that its client breaks off comes to its end, too: Rust would wait for ever for what the
+    // runtime does not finish, and keep it in memory.
+    this.ctx.waitUntil(answer.catch(() => {}));
     try {
-      return await contained(() => rust.fetch(request, this.env));
+      return await answer;
     } catch (error) {
       console.error(JSON.stringify({ level: "error", event: "worker_failed", cause: String(error) }));
       return new Response(INTERNAL, {
