@@ -13,8 +13,8 @@ mod injected {
     use wasm_bindgen::prelude::wasm_bindgen;
     use worker::Delay;
 
-    /// Far less than a call waits for one that it overtook.
-    const LATE: Duration = Duration::from_millis(20);
+    /// Half as long as a call waits for one that it overtook.
+    const LATE: Duration = Duration::from_millis(50);
 
     thread_local! {
         static ARMED: RefCell<Option<String>> = const { RefCell::new(None) };

@@ -1,5 +1,6 @@
 // A panic or a thrown error in a mailbox gives its caller an error within five seconds, loses nothing that
-// was answered, and leaves no other device stuck. Faults are asked for by a header that only this build knows.
+// was answered, and leaves no other device stuck; a call that is late changes no order. Faults are asked for
+// by a header that only this build knows.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
