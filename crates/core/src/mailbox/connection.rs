@@ -84,14 +84,23 @@ impl<S: Store> Mailbox<S> {
         now: Now,
         handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        for (connection, text) in frames {
-            self.frame(*connection, text.as_deref(), now)?;
-        }
+        self.frames(frames, now)?;
         let outcome = handle(self, now)?;
         if !frames.is_empty() {
             self.pump(now)?;
         }
         Ok(outcome)
+    }
+
+    fn frames(
+        &mut self,
+        frames: &[(ConnectionId, Option<String>)],
+        now: Now,
+    ) -> Result<(), StoreError> {
+        for (connection, text) in frames {
+            self.frame(*connection, text.as_deref(), now)?;
+        }
+        Ok(())
     }
 
     fn frame(
