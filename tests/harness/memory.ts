@@ -45,7 +45,7 @@ class Session {
 
   static async open(url: URL): Promise<Session> {
     const ws = new WebSocket(url);
-    await once(ws, "open");
+    await within(ANSWER_TIMEOUT, once(ws, "open"));
     return new Session(ws);
   }
 
