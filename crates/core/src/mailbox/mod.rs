@@ -36,6 +36,7 @@ mod retention;
 mod sent;
 mod settle;
 mod settled_rows;
+mod unstored;
 mod wire;
 
 use self::account::Account;
