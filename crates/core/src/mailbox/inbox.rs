@@ -142,15 +142,14 @@ impl<S: Store> Mailbox<S> {
         if let known @ Delivered::Known(_) = self.look_in(message.id, self.has_rows(), now)? {
             return Ok(Accepted::Answer(known));
         }
-        let first = |state| Delivery::first(device.clone(), state, now.at);
         let now_or_never = message.is_now_or_never();
         let missed = now_or_never && now.at > message.sent_at + NOW;
         if missed || (message.expires_at <= now.at && !now_or_never) {
-            return Ok(self.never_stored(message.id, first(State::Expired)));
+            return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
         let replaced = self.same_topic(&message)?;
         if replaced.iter().any(|(id, _)| *id > message.id) {
-            return Ok(self.never_stored(message.id, first(State::Replaced)));
+            return Ok(self.never_stored(message.id, device, State::Replaced, now));
         }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
         let messages =
@@ -158,7 +157,7 @@ impl<S: Store> Mailbox<S> {
         let bytes = self.inbox.bytes.saturating_sub(freed) + u64::from(message.size);
         if messages >= self.limits.max_held_messages as usize || bytes > self.limits.max_held_bytes
         {
-            return Ok(self.never_stored(message.id, first(State::Refused).because("queue_full")));
+            return Ok(self.never_stored(message.id, device, State::Refused, now));
         }
         self.check_link(now)?;
         // A message that must be there now or never replaces another only if there is room on the wire for it
@@ -166,7 +165,7 @@ impl<S: Store> Mailbox<S> {
         let linked = self.link.as_ref().is_some_and(|link| !link.is_stuck());
         let fits = linked && messages < self.limits.max_in_flight as usize;
         if now_or_never && !fits && !replaced.is_empty() {
-            return Ok(self.never_stored(message.id, first(State::Expired)));
+            return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
         for (id, _) in replaced {
             self.conclude(id, State::Replaced, now, |delivery| delivery)?;
@@ -174,7 +173,7 @@ impl<S: Store> Mailbox<S> {
         // What waits goes first, and may turn out to be on the wire already.
         self.pump(now)?;
         if now_or_never && !self.is_free() {
-            return Ok(self.never_stored(message.id, first(State::Expired)));
+            return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
         if self.is_free() {
             // A message that must be there now or never has at least a second to be acknowledged.
@@ -196,7 +195,8 @@ impl<S: Store> Mailbox<S> {
         }
         self.expires_by(message.expires_at);
         self.effects.push(Effect::Ready);
-        Ok(Accepted::Answer(Delivered::Known(first(State::Held))))
+        let held = Delivery::first(device, State::Held, now.at);
+        Ok(Accepted::Answer(Delivered::Known(held)))
     }
 
     /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.

@@ -240,8 +240,18 @@ impl<S: Store> Mailbox<S> {
         })
     }
 
-    /// The answer for a message that is settled before it was anywhere.
-    pub(super) fn never_stored(&mut self, id: MessageId, delivery: Delivery) -> Accepted {
+    /// Ends a message before it was anywhere, and answers so. One that is refused finds the queue full.
+    pub(super) fn never_stored(
+        &mut self,
+        id: MessageId,
+        device: DeviceId,
+        state: State,
+        now: Now,
+    ) -> Accepted {
+        let mut delivery = Delivery::first(device, state, now.at);
+        if state == State::Refused {
+            delivery = delivery.because("queue_full");
+        }
         self.remember(id, delivery.clone());
         Accepted::Answer(Delivered::Known(delivery))
     }
