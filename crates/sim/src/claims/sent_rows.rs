@@ -57,6 +57,11 @@ impl Ledger {
             }
             rows.insert(id, row);
         }
+        let left = "SELECT idempotency_key FROM keys WHERE id NOT IN (SELECT id FROM outbox)";
+        let left = all(store, left, |mut row: Row| row.text())?;
+        claim("a key goes with its message", left.is_empty(), || {
+            format!("device {place} keeps {left:?}")
+        })?;
         for (id, row) in self.read_groups(place, store)? {
             claim(
                 "a sent message has one row",
