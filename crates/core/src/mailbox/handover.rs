@@ -78,8 +78,11 @@ impl<S: Store> Mailbox<S> {
         let holds =
             |ids: Option<&LiteMap<MessageId, ()>>| ids.is_some_and(|ids| ids.contains_key(&id));
         let device = &delivery.device;
-        let before = now.at < self.jobs_from(id)
-            && (delivery.is_unseen() || holds(self.outbox.waiting.get(device)));
+        // It was called for before it was taken back. So long after that the call is void by either clock, and
+        // the report is not refused again and again by a mailbox that wakes for it.
+        let unseen = delivery.is_unseen() && now.at < delivery.at + 3 * CALL_LIFE;
+        let before =
+            now.at < self.jobs_from(id) && (unseen || holds(self.outbox.waiting.get(device)));
         before || holds(self.outbox.calling.get(device))
     }
 

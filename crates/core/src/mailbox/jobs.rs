@@ -43,7 +43,8 @@ pub(super) struct Work {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
-        self.outbox.jobs_from = now.at + CALL_LIFE;
+        // By this clock; that of the mailbox which an older call may reach may be behind.
+        self.outbox.jobs_from = now.at + 2 * CALL_LIFE;
         for job in job_rows::jobs(&self.store)? {
             if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
                 self.wait_in_line(job.id, &trace.deliveries);
