@@ -160,10 +160,10 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, device, State::Refused, now));
         }
         self.check_link(now)?;
-        // A message that must be there now or never replaces another only if there is room on the wire for it
-        // and for all that waits.
+        // A message that must be there now or never replaces another only if there is room in the window for
+        // it and for all that waits.
         let linked = self.link.as_ref().is_some_and(|link| !link.is_stuck());
-        let fits = linked && messages < self.limits.max_in_flight as usize;
+        let fits = self.is_free() || (linked && messages < self.limits.max_in_flight as usize);
         if now_or_never && !fits && !replaced.is_empty() {
             return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
