@@ -45,6 +45,8 @@ class Session {
 
   static async open(url: URL): Promise<Session> {
     const ws = new WebSocket(url);
+    // A connection that breaks is seen by the answer that does not come.
+    ws.on("error", () => {});
     await within(ANSWER_TIMEOUT, once(ws, "open"));
     return new Session(ws);
   }
