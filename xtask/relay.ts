@@ -75,12 +75,13 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   }
 }
 
-/** Throws when nothing listens on the port any more. */
+/** Ends this when nothing listens on the port any more. */
 async function silence(port: number): Promise<never> {
   for (;;) {
     const socket = connect(port, HOST);
     await once(socket, "connect").catch(() => {
-      throw new Error(`workerd no longer listens on ${HOST}:${port}`);
+      console.error(`workerd no longer listens on ${HOST}:${port}; what was accepted is kept for the next start`);
+      process.exit(1);
     });
     // It may also close only because the connection is idle.
     await new Promise((done) => socket.once("error", () => {}).once("close", done).resume());

@@ -11,14 +11,28 @@ use crate::{setup, step, worker};
 /// The profile, and the folder in cargo's target directory.
 const PROFILE: &str = "measurement";
 
+/// The parts, as the program of the measurements names them; a wrong one is refused before that is built.
+const PARTS: [&str; 10] = [
+    "ceiling",
+    "confirmed",
+    "steady",
+    "busy",
+    "connect",
+    "offline",
+    "queue",
+    "cold",
+    "crowd",
+    "costs",
+];
+
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// A run of about a minute that shows that everything works, and nothing else
     #[arg(long)]
     quick: bool,
-    /// Only these parts; repeatable. `--only list` lists them
-    #[arg(long, value_name = "PART")]
+    /// Only these parts; repeatable
+    #[arg(long, value_name = "PART", value_parser = PARTS)]
     only: Vec<String>,
 }
 

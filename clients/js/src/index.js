@@ -83,5 +83,8 @@ export function connect({ url, token }) {
   const base = new URL(url);
   if (!["http:", "https:"].includes(base.protocol)) throw new TypeError("url must begin with http:// or https://");
   if (typeof token !== "string" || !TOKEN.test(token)) throw new TypeError("token must be a device's token");
+  if (typeof WebSocket === "undefined") {
+    throw new Error("there is no WebSocket here: it takes Node.js 22 or newer, a browser, Deno or a Worker");
+  }
   return new Device(base, token);
 }
