@@ -150,3 +150,18 @@ async fn run(
         Part::Cold | Part::Crowd | Part::Costs => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_takes_every_part_by_its_name() {
+        let command = include_str!("../../xtask/src/bench.rs");
+        for part in Part::value_variants() {
+            let part = part.to_possible_value().unwrap();
+            let name = format!("\"{}\",", part.get_name());
+            assert!(command.contains(&name), "xtask/src/bench.rs lacks {name}");
+        }
+    }
+}

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll } from "vitest";
 
 import { Relay, type RelayOptions } from "./relay.ts";
 
-export { repeat, until, within } from "./until.ts";
+export { repeat } from "./repeat.ts";
+export { until, within } from "./until.ts";
 export { fresh } from "./service.ts";
 export { mint, seconds, claimsOf } from "./token.ts";
 export { HandshakeRefused, Socket } from "./socket.ts";

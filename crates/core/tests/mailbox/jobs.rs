@@ -2,6 +2,7 @@
 
 use tagpost_core::call::Delivered;
 use tagpost_core::delivery::State;
+use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::Errand;
 
 use super::desk::{Desk, delivery, device, known};
@@ -13,7 +14,7 @@ fn names(count: usize) -> Vec<String> {
 }
 
 /// A publish to so many devices.
-fn large(desk: &mut Desk, count: usize) -> tagpost_core::id::MessageId {
+fn large(desk: &mut Desk, count: usize) -> MessageId {
     let names = names(count);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     desk.publish(&names, WAIT, "x").unwrap().0
@@ -110,13 +111,18 @@ fn a_report_waits_while_its_message_is_being_handed_over() {
     );
 }
 
+/// A publish to `a` that is written down, and whose call is not answered when the mailbox crashes.
+fn crashed() -> (Desk, MessageId) {
+    let mut desk = Desk::new();
+    let headers = [("Idempotency-Key", "k")];
+    let (id, _) = desk.publish(&["a"], &headers, "x").unwrap();
+    desk.crash();
+    (desk, id)
+}
+
 #[test]
 fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
-    let mut desk = Desk::new();
-    let (id, _) = desk
-        .publish(&["a"], &[("Idempotency-Key", "k")], "x")
-        .unwrap();
-    desk.crash();
+    let (mut desk, id) = crashed();
     assert_eq!(
         desk.at(100)
             .report(id, delivery("a", State::Delivered))
@@ -129,11 +135,7 @@ fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
 
 #[test]
 fn after_a_crash_what_was_taken_back_before_it_came_stays_known_until_older_calls_are_void() {
-    let mut desk = Desk::new();
-    let (id, _) = desk
-        .publish(&["a"], &[("Idempotency-Key", "k")], "x")
-        .unwrap();
-    desk.crash();
+    let (mut desk, id) = crashed();
     let unseen = || delivery("a", State::Cancelled);
     let answer = serde_json::to_string(&Delivered::Known(unseen())).unwrap();
     desk.at(100).event(|mailbox, now| {

@@ -6,6 +6,7 @@
 mod alarm;
 mod calls;
 mod client;
+mod frames;
 mod object;
 mod ops;
 mod said;

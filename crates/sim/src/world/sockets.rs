@@ -7,7 +7,6 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use super::object::Core;
 use super::said::{Said, read};
 use super::{Event, World};
 use crate::chance::chance;
@@ -15,9 +14,6 @@ use crate::claims::{Checked, Sent, broken, claim};
 
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
-
-/// How long the turn of the event loop takes at most for which frames wait.
-const LATEST_TURN: Millis = 10;
 
 /// A socket.
 #[derive(Debug)]
@@ -359,38 +355,6 @@ impl World<'_> {
                 closed.map(drop)
             }
         }
-    }
-
-    /// A frame is handled, with those that come right behind it where that pays.
-    fn hear_frame(&mut self, object: usize, connection: ConnectionId, frame: String) -> Checked {
-        if self.plan.sleeps {
-            self.evict(object);
-        }
-        let host = &mut self.objects[object];
-        host.heard.push((connection, Some(frame)));
-        if host.heard.len() > 1 {
-            return Ok(());
-        }
-        if !host.mailbox.as_ref().is_some_and(Core::gathers) {
-            return self.frames(object);
-        }
-        let life = host.life;
-        let turn = chance(self.plan.seed, &[12, self.next]).i64(0..=LATEST_TURN);
-        self.after(turn, Event::Frames { object, life });
-        Ok(())
-    }
-
-    /// Frames have waited for those behind them.
-    pub(super) fn frames_gathered(&mut self, object: usize, life: u32) -> Checked {
-        let host = &self.objects[object];
-        if host.life != life || host.heard.is_empty() {
-            return Ok(());
-        }
-        self.frames(object)
-    }
-
-    fn frames(&mut self, object: usize) -> Checked {
-        self.event(object, |_, _| Ok(())).map(drop)
     }
 
     /// Something reaches a device over a socket.

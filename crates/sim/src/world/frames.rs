@@ -1,0 +1,51 @@
+//! Frames that have reached a mailbox, and wait for those right behind them, to be one event together.
+
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+
+use super::object::Core;
+use super::{Event, World};
+use crate::chance::chance;
+use crate::claims::Checked;
+
+/// How long the turn of the event loop takes at most for which frames wait.
+const LATEST_TURN: Millis = 10;
+
+impl World<'_> {
+    /// A frame is handled, with those that come right behind it where that pays.
+    pub(super) fn hear_frame(
+        &mut self,
+        object: usize,
+        connection: ConnectionId,
+        frame: String,
+    ) -> Checked {
+        if self.plan.sleeps {
+            self.evict(object);
+        }
+        let host = &mut self.objects[object];
+        host.heard.push((connection, Some(frame)));
+        if host.heard.len() > 1 {
+            return Ok(());
+        }
+        if !host.mailbox.as_ref().is_some_and(Core::gathers) {
+            return self.frames(object);
+        }
+        let life = host.life;
+        let turn = chance(self.plan.seed, &[12, self.next]).i64(0..=LATEST_TURN);
+        self.after(turn, Event::Frames { object, life });
+        Ok(())
+    }
+
+    /// Frames have waited for those behind them.
+    pub(super) fn frames_gathered(&mut self, object: usize, life: u32) -> Checked {
+        let host = &self.objects[object];
+        if host.life != life || host.heard.is_empty() {
+            return Ok(());
+        }
+        self.frames(object)
+    }
+
+    fn frames(&mut self, object: usize) -> Checked {
+        self.event(object, |_, _| Ok(())).map(drop)
+    }
+}
