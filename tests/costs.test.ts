@@ -1,6 +1,6 @@
 // What a message costs: requests, frames, rows and alarms of every way it can go, counted to the last one.
 //
-// The expected counts stand in costs.json, from which docs/performance.md has its prices. After a change that
+// The expected counts are in costs.json, from which docs/performance.md has its prices. After a change that
 // is meant to change them: UPDATE_COSTS=1 cargo xtask test --only workerd costs, then cargo xtask bench --only costs.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +18,15 @@ const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 
 const RETENTION = 2;
 const forgetful = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000, RETENTION } });
 const idle = useRelay({ wrap: METER });
+/** The ways that set alarms, each on a relay of its own, with the default limits. */
+const APART = {
+  "online, with an Idempotency-Key": useRelay({ wrap: METER }),
+  "held, then delivered to a device that comes and stays, receipt seen": useRelay({ wrap: METER }),
+  "held, then delivered on the next connection, receipt seen": useRelay({ wrap: METER }),
+  "held, then polled and acknowledged over HTTP, receipt seen": useRelay({ wrap: METER }),
+};
+/** Alarms due later than this are those of an expiry or of a clean-up; all others have gone off by then. */
+const SOON = 600_000;
 
 type Relay = typeof relay;
 type Counts = Record<string, number>;
@@ -186,6 +195,15 @@ async function receiptSeen(socket: Socket): Promise<void> {
   socket.send({ type: "receipts_seen", seq });
 }
 
+/** Begun at once, since they mostly wait. */
+let apart: Record<string, Promise<Counts>> = {};
+beforeAll(() => {
+  const names = Object.keys(APART) as (keyof typeof APART)[];
+  apart = Object.fromEntries(names.map((name) => [name, countedApart(name)]));
+  // A failure is that of the test that awaits it.
+  for (const counts of Object.values(apart)) counts.catch(() => {});
+});
+
 let idleSince = 0;
 let whenIdle: Counts = {};
 beforeAll(async () => {
@@ -214,6 +232,28 @@ describe("what is counted is what is expected:", () => {
     const { statements, rows_read, ...counts } = await counted(relay, once);
     check(name, { messages, ...counts });
   });
+});
+
+/** What one message costs when every alarm that an earlier one set has gone off, and its own have, too. */
+async function countedApart(name: keyof typeof APART): Promise<Counts> {
+  const relay = APART[name];
+  const { once } = await WAYS[name]!(relay);
+  const quiet = async () => {
+    const soon = async () => relay.alarms().filter((due) => due < Date.now() + SOON).length;
+    await until("no alarm that is due soon", soon, (alarms) => alarms === 0, 60_000);
+  };
+  await once();
+  await quiet();
+  return counted(relay, async () => {
+    await once();
+    await quiet();
+  });
+}
+
+describe("messages more than 30 s apart, with the default limits:", () => {
+  test.each(Object.keys(APART))("%s", async (name) => {
+    check(`${name}, apart`, { messages: 1, ...(await apart[name]!) });
+  }, 150_000);
 });
 
 describe("the rows that are written until all is forgotten again:", () => {

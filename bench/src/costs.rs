@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::table::{line, number};
 
-/// Where the counts stand.
+/// Where the counts are.
 const COUNTS: &str = "tests/costs.json";
 
 /// USD for a million, beyond what the paid plan includes.
@@ -20,12 +20,16 @@ const ROWS_READ: f64 = 0.001;
 /// So many incoming frames are billed as one request of an object.
 const FRAMES_IN_A_REQUEST: f64 = 20.0;
 
-/// Rows that are written until everything of a way is forgotten stand under its name with this added.
+/// Rows that are written until everything of a way is forgotten have its name with this added.
 const FORGOTTEN: &str = ", forgotten";
 
 /// So do those of a stream in which each message overwrites one that is to be forgotten, where they were
 /// counted.
 const IN_A_STREAM: &str = ", in a stream";
+
+/// What a message of a way costs when every alarm that the one before it set has gone off, and its own have
+/// too, with the calls that they cause. Counted for the ways that set alarms.
+const APART: &str = ", apart";
 
 /// The ways in the order of the table.
 const WAYS: [&str; 9] = [
@@ -48,10 +52,46 @@ struct Counts {
     worker_requests: f64,
     object_requests: f64,
     frames_in: f64,
-    rows_read: f64,
+    /// Not counted where it depends on how events interleave.
+    rows_read: Option<f64>,
     rows_written: f64,
     alarms_set: f64,
     d1_rows_written: f64,
+}
+
+impl Counts {
+    /// Of one message, like all that follows.
+    fn each(&self, count: f64) -> f64 {
+        count / self.messages
+    }
+
+    fn rows(&self) -> f64 {
+        self.each(self.rows_written + self.d1_rows_written)
+    }
+
+    /// The line of the table; `clean_up` are the rows that are written when the message is forgotten.
+    fn line(&self, name: &str, clean_up: f64, in_a_stream: String) -> String {
+        let requests =
+            self.each(self.object_requests) + self.each(self.frames_in) / FRAMES_IN_A_REQUEST;
+        let price = self.each(self.worker_requests) * WORKER_REQUESTS
+            + requests * OBJECT_REQUESTS
+            + (self.rows() + clean_up + self.each(self.alarms_set)) * ROWS_WRITTEN
+            + self.each(self.rows_read.unwrap_or_default()) * ROWS_READ;
+        line(&[
+            name.to_owned(),
+            number(self.each(self.worker_requests)),
+            number(self.each(self.object_requests)),
+            number(self.each(self.frames_in)),
+            self.rows_read
+                .map(|rows| number(self.each(rows)))
+                .unwrap_or_default(),
+            number(self.rows()),
+            number(self.rows() + clean_up),
+            in_a_stream,
+            number(self.each(self.alarms_set)),
+            format!("**{price:.2}**"),
+        ])
+    }
 }
 
 /// What others charge for a million confirmed messages of one sender to one device, by their price lists.
@@ -79,6 +119,7 @@ fn render(counts: &str) -> Result<String> {
         "Worker",
         "objects",
         "frames in",
+        "rows read",
         "rows written",
         "with clean-up",
         "… in a stream",
@@ -87,37 +128,23 @@ fn render(counts: &str) -> Result<String> {
     ];
     let mut lines = vec![
         line(&head.map(ToOwned::to_owned)),
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
+        format!("| --- |{}", " ---: |".repeat(head.len() - 1)),
     ];
+    let of = |name: &str| {
+        counts
+            .get(name)
+            .with_context(|| format!("no counts of “{name}”"))
+    };
     for way in WAYS {
-        let way_counts = counts
-            .get(way)
-            .with_context(|| format!("no counts of “{way}”"))?;
-        let each = |count: f64| count / way_counts.messages;
-        let rows = each(way_counts.rows_written + way_counts.d1_rows_written);
-        let forgotten = counts
-            .get(&format!("{way}{FORGOTTEN}"))
-            .with_context(|| format!("no counts of “{way}{FORGOTTEN}”"))?;
-        let with_clean_up = forgotten.rows_written / forgotten.messages;
+        let close = of(way)?;
+        let rows = close.rows();
+        let clean_up = of(&format!("{way}{FORGOTTEN}"))?.rows() - rows;
         let in_a_stream = counts.get(&format!("{way}{IN_A_STREAM}"));
-        let in_a_stream = in_a_stream.map(|counts| number(counts.rows_written / counts.messages));
-        let requests =
-            each(way_counts.object_requests) + each(way_counts.frames_in) / FRAMES_IN_A_REQUEST;
-        let price = each(way_counts.worker_requests) * WORKER_REQUESTS
-            + requests * OBJECT_REQUESTS
-            + (with_clean_up + each(way_counts.alarms_set)) * ROWS_WRITTEN
-            + each(way_counts.rows_read) * ROWS_READ;
-        lines.push(line(&[
-            way.to_owned(),
-            number(each(way_counts.worker_requests)),
-            number(each(way_counts.object_requests)),
-            number(each(way_counts.frames_in)),
-            number(rows),
-            number(with_clean_up),
-            in_a_stream.unwrap_or_default(),
-            number(each(way_counts.alarms_set)),
-            format!("**{price:.2}**"),
-        ]));
+        let in_a_stream = in_a_stream.map(|counts| number(counts.rows()));
+        lines.push(close.line(way, clean_up, in_a_stream.unwrap_or_default()));
+        if let Some(apart) = counts.get(&format!("{way}{APART}")) {
+            lines.push(apart.line("… more than 30 s after the last", clean_up, String::new()));
+        }
     }
     for (other, price) in OTHERS {
         let mut cells = vec![other.to_owned()];

@@ -56,7 +56,7 @@ mod tests {
         fs::write(&path, &noise).unwrap();
         let error = check(&path).unwrap_err().to_string();
         assert!(error.contains("large.wasm is "), "{error}");
-        assert!(error.ends_with("the limit is 250000"), "{error}");
+        assert!(error.ends_with(&format!("the limit is {LIMIT}")), "{error}");
 
         fs::write(&path, &noise[..LIMIT / 2]).unwrap();
         check(&path).unwrap();
