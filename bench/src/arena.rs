@@ -1,8 +1,6 @@
 //! Where systems are compared: all of them running, each with its pairs of devices.
 
-use std::path::Path;
-
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use futures_util::future::try_join_all;
 use tempfile::TempDir;
 
@@ -12,13 +10,13 @@ use crate::http::Connection;
 use crate::peer::mosquitto::Mosquitto;
 use crate::peer::nats::Nats;
 use crate::publish::Publisher;
-use crate::relay::{Relay, Worker};
+use crate::relay::{Relay, Worker, Workers};
 use crate::results::Results;
 
 /// Everything that is compared.
 pub(crate) struct Arena {
-    /// tagpost, then the floor.
-    pub(crate) workers: [Contender; 2],
+    /// tagpost, the version before where there is one, then the floor.
+    pub(crate) workers: Vec<Contender>,
     pub(crate) empty: Relay,
     pub(crate) mosquitto: Option<Mosquitto>,
     pub(crate) nats: Option<Nats>,
@@ -34,11 +32,18 @@ pub(crate) struct Contender {
 }
 
 impl Arena {
-    pub(crate) async fn open(node: &Path, pairs: usize, results: &mut Results) -> Result<Self> {
+    pub(crate) async fn open(
+        workers: &Workers,
+        pairs: usize,
+        results: &mut Results,
+    ) -> Result<Self> {
         let state = tempfile::tempdir()?;
-        let start = |worker, name| Relay::start(node, worker, &state.path().join(name));
-        let tagpost = start(Worker::Tagpost, "tagpost")?;
-        let floor = start(Worker::Floor, "floor")?;
+        let start = |worker, name| workers.start(worker, &state.path().join(name));
+        let mut contenders = Vec::new();
+        for (system, worker) in workers.compared() {
+            let relay = start(worker, system.name())?;
+            contenders.push(Contender::prepare(system, relay, pairs).await?);
+        }
         let empty = start(Worker::Empty, "empty")?;
         let mosquitto = Mosquitto::start(pairs).await?;
         let nats = Nats::start(pairs).await?;
@@ -53,10 +58,7 @@ impl Arena {
             });
         }
         Ok(Self {
-            workers: [
-                Contender::prepare(System::Tagpost, tagpost, pairs).await?,
-                Contender::prepare(System::Floor, floor, pairs).await?,
-            ],
+            workers: contenders,
             empty,
             mosquitto,
             nats,
@@ -64,9 +66,8 @@ impl Arena {
         })
     }
 
-    pub(crate) fn tagpost(&self) -> &Contender {
-        let [tagpost, _] = &self.workers;
-        tagpost
+    pub(crate) fn tagpost(&self) -> Result<&Contender> {
+        self.workers.first().context("no tagpost")
     }
 }
 

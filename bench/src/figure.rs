@@ -30,6 +30,7 @@ pub(crate) enum Target {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum System {
     Tagpost,
+    Before,
     Floor,
     Empty,
     Mosquitto,
@@ -38,8 +39,9 @@ pub(crate) enum System {
 
 impl System {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Tagpost,
+        Self::Before,
         Self::Floor,
         Self::Mosquitto,
         Self::Nats,
@@ -49,6 +51,7 @@ impl System {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tagpost => "tagpost",
+            Self::Before => "before",
             Self::Floor => "floor",
             Self::Empty => "empty Worker",
             Self::Mosquitto => "Mosquitto",

@@ -30,6 +30,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::arena::Arena;
 use crate::plan::Plan;
+use crate::relay::Workers;
 use crate::results::Results;
 use crate::scenario::{cold, connect, crowd, load as under_load, queue};
 
@@ -42,6 +43,9 @@ struct Arguments {
     /// Only these parts; repeatable. The documents are written after a whole run only
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// A checkout of an earlier version, built, that is measured beside this one
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// The Node.js that runs the Workers
     #[arg(long)]
     node: PathBuf,
@@ -75,6 +79,10 @@ enum Part {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let workers = Workers {
+        node: arguments.node.clone(),
+        before: arguments.before.clone(),
+    };
     let plan = if arguments.quick {
         Plan::quick()
     } else {
@@ -90,7 +98,8 @@ async fn main() -> Result<()> {
         let started = Instant::now();
         let name = part.to_possible_value();
         let name = name.as_ref().map_or("", |value| value.get_name());
-        if let Err(error) = run(*part, &arguments, &plan, &mut arena, &mut results).await {
+        if let Err(error) = run(*part, &arguments, &workers, &plan, &mut arena, &mut results).await
+        {
             // What the others show holds all the same.
             eprintln!("{name}: {error:#}");
             results.note(format!(
@@ -104,7 +113,7 @@ async fn main() -> Result<()> {
         println!("{note}");
     }
     println!("{}", table::text(&results));
-    if arguments.only.is_empty() && !arguments.quick {
+    if arguments.only.is_empty() && !arguments.quick && arguments.before.is_none() {
         document::write(&results)?;
     }
     if !failed.is_empty() {
@@ -116,20 +125,20 @@ async fn main() -> Result<()> {
 async fn run(
     part: Part,
     arguments: &Arguments,
+    workers: &Workers,
     plan: &Plan,
     arena: &mut Option<Arena>,
     results: &mut Results,
 ) -> Result<()> {
-    let node = &arguments.node;
     match part {
         Part::Cold => {
             // Nothing runs beside it.
             arena.take();
-            return cold::cold(node, plan, results).await;
+            return cold::cold(workers, plan, results).await;
         }
         Part::Crowd => {
             arena.take();
-            return crowd::crowd(node, plan, results).await;
+            return crowd::crowd(workers, plan, results).await;
         }
         Part::Costs if arguments.quick => return Ok(()),
         Part::Costs => return document::write_costs(),
@@ -137,7 +146,7 @@ async fn run(
     }
     let arena = match arena {
         Some(arena) => arena,
-        None => arena.insert(Arena::open(node, plan.pairs, results).await?),
+        None => arena.insert(Arena::open(workers, plan.pairs, results).await?),
     };
     match part {
         Part::Ceiling => under_load::ceiling(arena, plan, results).await,

@@ -14,6 +14,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use tagpost_core::token::{self, Claims};
 
+use crate::figure::System;
 use crate::http::Connection;
 
 /// How long a relay may take to end by itself.
@@ -37,6 +38,8 @@ const LIMITS: [(&str, &str); 4] = [
 pub(crate) enum Worker {
     /// The build that is deployed.
     Tagpost,
+    /// That of another checkout; see [`Workers::before`].
+    Before,
     /// The same, counted by `bench/meter.js`.
     MeteredTagpost,
     /// `bench/floor.js`.
@@ -48,12 +51,20 @@ pub(crate) enum Worker {
 impl Worker {
     fn entry(self) -> Option<&'static str> {
         match self {
-            Self::Tagpost => None,
+            Self::Tagpost | Self::Before => None,
             Self::MeteredTagpost => Some("bench/meter.js"),
             Self::Floor => Some("bench/floor.js"),
             Self::Empty => Some("bench/empty.js"),
         }
     }
+}
+
+/// What it takes to run Workers.
+pub(crate) struct Workers {
+    /// The Node.js that runs them.
+    pub(crate) node: PathBuf,
+    /// A checkout of an earlier version, built, to be measured beside this one.
+    pub(crate) before: Option<PathBuf>,
 }
 
 /// A running Worker. Dropping it stops it.
@@ -65,17 +76,33 @@ pub(crate) struct Relay {
     stdin: Option<ChildStdin>,
 }
 
-impl Relay {
-    /// Starts it over the state in a directory, and waits until it listens.
-    pub(crate) fn start(node: &Path, worker: Worker, state: &Path) -> Result<Self> {
+impl Workers {
+    /// What is compared, in the order of the turns.
+    pub(crate) fn compared(&self) -> impl Iterator<Item = (System, Worker)> {
+        let before = self.before.is_some();
+        [
+            Some((System::Tagpost, Worker::Tagpost)),
+            before.then_some((System::Before, Worker::Before)),
+            Some((System::Floor, Worker::Floor)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Starts one over the state in a directory, and waits until it listens.
+    pub(crate) fn start(&self, worker: Worker, state: &Path) -> Result<Relay> {
         let port = free_port()?;
-        let mut process = Command::new(node)
+        let mut command = Command::new(&self.node);
+        if worker == Worker::Before {
+            command.current_dir(self.before.as_ref().context("no earlier version")?);
+        }
+        let mut process = command
             .arg("xtask/relay.ts")
             .env("WRANGLER_LOG", "error")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {}", node.display()))?;
+            .with_context(|| format!("cannot run {}", self.node.display()))?;
         let mut bindings = serde_json::Map::new();
         let keys = [("ADMIN_KEY", ADMIN_KEY), ("TOKEN_KEY", TOKEN_KEY)];
         for (name, value) in LIMITS.iter().chain(&keys) {
@@ -90,7 +117,7 @@ impl Relay {
         let mut stdin = process.stdin.take().ok_or_else(|| anyhow!("no stdin"))?;
         writeln!(stdin, "{settings}")?;
         let stdout = process.stdout.take().ok_or_else(|| anyhow!("no stdout"))?;
-        let relay = Self {
+        let relay = Relay {
             worker,
             address: (Ipv4Addr::LOCALHOST, port).into(),
             process,
@@ -106,7 +133,9 @@ impl Relay {
         }
         bail!("the relay ended before it was ready");
     }
+}
 
+impl Relay {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

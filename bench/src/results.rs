@@ -85,12 +85,12 @@ impl Row {
         self.series(system).map_or(&[], |series| &series.turns)
     }
 
-    /// tagpost : floor, the median of the turns' ratios: what disturbs a turn disturbs both.
-    pub(crate) fn ratio(&self) -> Option<f64> {
-        let floor = self.turns(System::Floor);
-        let ratios = self.turns(System::Tagpost).iter().zip(floor);
-        let ratios = ratios.filter(|(_, floor)| **floor > 0.0);
-        let ratios: Vec<f64> = ratios.map(|(tagpost, floor)| tagpost / floor).collect();
+    /// tagpost : another, the median of the turns' ratios: what disturbs a turn disturbs both.
+    pub(crate) fn ratio(&self, to: System) -> Option<f64> {
+        let others = self.turns(to);
+        let ratios = self.turns(System::Tagpost).iter().zip(others);
+        let ratios = ratios.filter(|(_, other)| **other > 0.0);
+        let ratios: Vec<f64> = ratios.map(|(tagpost, other)| tagpost / other).collect();
         (!ratios.is_empty()).then(|| median(&ratios))
     }
 
@@ -99,8 +99,8 @@ impl Row {
         let median = self.median(System::Tagpost);
         match self.figure.target {
             Target::None => None,
-            Target::RatioAtLeast(least) => Some(self.ratio()? >= least),
-            Target::RatioAtMost(most) => Some(self.ratio()? <= most),
+            Target::RatioAtLeast(least) => Some(self.ratio(System::Floor)? >= least),
+            Target::RatioAtMost(most) => Some(self.ratio(System::Floor)? <= most),
             Target::AtLeast(least) => Some(median? >= least),
             Target::AtMost(most) => Some(median? <= most),
         }
@@ -144,7 +144,7 @@ mod tests {
             results.add(CONFIRMED, System::Floor, floor);
         }
         let row = results.row(CONFIRMED).unwrap();
-        assert_eq!(row.ratio(), Some(0.9));
+        assert_eq!(row.ratio(System::Floor), Some(0.9));
         assert_eq!(row.reached(), Some(false));
     }
 

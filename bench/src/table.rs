@@ -12,6 +12,8 @@ pub(crate) fn text(results: &Results) -> String {
     let systems: Vec<System> = systems.collect();
     let mut head = vec![String::new(), "unit".to_owned()];
     head.extend(systems.iter().map(|system| system.name().to_owned()));
+    let before = systems.contains(&System::Before);
+    head.extend(before.then(|| "tagpost : before".to_owned()));
     head.extend(["tagpost : floor".to_owned(), "target".to_owned()]);
     let mut lines = vec![line(&head)];
     let rule = ["---", "---"].into_iter();
@@ -21,7 +23,9 @@ pub(crate) fn text(results: &Results) -> String {
         let mut cells = vec![row.figure.what.to_owned(), row.figure.unit.to_owned()];
         let values = systems.iter().map(|system| row.median(*system));
         cells.extend(values.map(|value| value.map(number).unwrap_or_default()));
-        cells.push(row.ratio().map(ratio).unwrap_or_default());
+        let to = |system| row.ratio(system).map(ratio).unwrap_or_default();
+        cells.extend(before.then(|| to(System::Before)));
+        cells.push(to(System::Floor));
         cells.push(target(row));
         lines.push(line(&cells));
     }

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: the measurements, of the build that is deployed.
 //!
-//! The work is done by the crate `tagpost-bench`; what it is compared with stands there too.
+//! The work is done by the crate `tagpost-bench`; what it is compared with is there too.
+
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -34,6 +36,9 @@ pub(crate) struct Options {
     /// Only these parts; repeatable
     #[arg(long, value_name = "PART", value_parser = PARTS)]
     only: Vec<String>,
+    /// Measure an earlier version beside this one: a checkout in which `cargo xtask build` has run
+    #[arg(long, value_name = "CHECKOUT")]
+    before: Option<PathBuf>,
 }
 
 /// Builds the Worker and the measurements, and runs them.
@@ -48,6 +53,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     bench.arg("--node").arg(repository.node_program());
     bench.args(options.quick.then_some("--quick"));
     bench.args(options.only.iter().map(|part| format!("--only={part}")));
+    if let Some(before) = &options.before {
+        bench.arg("--before").arg(before);
+    }
     let status = Group::spawn(&mut bench)?.wait()?;
     if !status.success() {
         bail!("the measurements ended with {status}");

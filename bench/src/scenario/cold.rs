@@ -1,38 +1,33 @@
 //! The first publish that a Worker handles after its start, beside one that comes later.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::figure::{COLD, System, WARM};
+use crate::figure::{COLD, WARM};
 use crate::http::Connection;
 use crate::load::Step;
 use crate::plan::Plan;
 use crate::publish::Publisher;
-use crate::relay::{Relay, Worker};
+use crate::relay::Workers;
 use crate::results::Results;
 
-/// Starts both again and again on the storage they have.
-pub(crate) async fn cold(node: &Path, plan: &Plan, results: &mut Results) -> Result<()> {
+/// Starts each again and again on the storage they have.
+pub(crate) async fn cold(workers: &Workers, plan: &Plan, results: &mut Results) -> Result<()> {
     let state = tempfile::tempdir()?;
-    let systems = [
-        (
-            System::Tagpost,
-            Worker::Tagpost,
-            state.path().join("tagpost"),
-        ),
-        (System::Floor, Worker::Floor, state.path().join("floor")),
-    ];
+    let systems = workers.compared();
+    let systems: Vec<_> = systems
+        .map(|(system, worker)| (system, worker, state.path().join(system.name())))
+        .collect();
     for (_, worker, state) in &systems {
-        let relay = Relay::start(node, *worker, state)?;
+        let relay = workers.start(*worker, state)?;
         let mut http = Connection::open(relay.address()).await?;
         relay.register(&mut http, "absent").await?;
         relay.bind(&mut http, "tag", "absent").await?;
     }
     for _ in 0..plan.turns {
         for (system, worker, state) in &systems {
-            let relay = Relay::start(node, *worker, state)?;
+            let relay = workers.start(*worker, state)?;
             let sender = "sender".to_owned();
             let mut publisher = Publisher::new(&relay, sender, ["tag".to_owned()], "held").await?;
             for number in 1..=10 {

@@ -1,6 +1,5 @@
 //! A crowd of connected devices: what they cost while nothing happens, and a publish to all of them.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +19,7 @@ use crate::http::Connection;
 use crate::load::burst;
 use crate::plan::Plan;
 use crate::publish::Publisher;
-use crate::relay::{Relay, Worker};
+use crate::relay::{Relay, Worker, Workers};
 use crate::results::Results;
 
 /// How many connect or are bound at the same time.
@@ -37,7 +36,7 @@ struct Crowd {
 }
 
 /// Idle devices; then a publish to a tag of them all, turn by turn with the floor's single publishes.
-pub(crate) async fn crowd(node: &Path, plan: &Plan, results: &mut Results) -> Result<()> {
+pub(crate) async fn crowd(workers: &Workers, plan: &Plan, results: &mut Results) -> Result<()> {
     let [small, wanted] = plan.tags;
     let large = files::room_for(wanted)?;
     results.note(format!("The largest tag has {large} devices, all online."));
@@ -47,7 +46,7 @@ pub(crate) async fn crowd(node: &Path, plan: &Plan, results: &mut Results) -> Re
         ));
     }
     let state = tempfile::tempdir()?;
-    let start = |worker, name| Relay::start(node, worker, &state.path().join(name));
+    let start = |worker, name| workers.start(worker, &state.path().join(name));
     let mut tagpost = Crowd::new(
         System::Tagpost,
         start(Worker::MeteredTagpost, "tagpost")?,

@@ -14,7 +14,7 @@ use crate::results::Results;
 
 /// A fresh device each turn: filled, timed at three depths, then drained.
 pub(crate) async fn queue(arena: &Arena, plan: &Plan, results: &mut Results) -> Result<()> {
-    let tagpost = arena.tagpost();
+    let tagpost = arena.tagpost()?;
     for turn in 0..plan.long_turns {
         let (device, tag) = (format!("queue-{turn}"), format!("queued-{turn}"));
         let mut http = Connection::open(tagpost.relay.address()).await?;
