@@ -6,7 +6,6 @@
 //!
 //! Not here: what the Worker does. A limit is checked by the very code that checks it there.
 
-mod arrangement;
 mod bench;
 mod console;
 mod demo;

@@ -1,21 +1,19 @@
 //! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and the modules of `src/`
 //! around both; and the console that it serves.
 //!
-//! Cargo alone decides what has to be compiled; the rest is made again when what cargo made, the
-//! JavaScript of `src/`, or this program has changed. wasm-bindgen is linked in, so Cargo.lock gives its
-//! version and nothing has to be installed. Bundling and minifying are left to wrangler.
+//! Cargo alone decides what has to be compiled; the rest takes a second and is made each time.
+//! wasm-bindgen is linked in, so Cargo.lock gives its version and nothing has to be installed. Bundling
+//! and minifying are left to wrangler.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::fingerprint::Fingerprint;
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{arrangement, console, paths, step};
+use crate::{console, paths, step};
 
 /// The hand-written modules: the Worker's entry, and what it imports.
 const MODULES: [&str; 2] = ["entry.js", "index.js"];
@@ -55,7 +53,7 @@ impl Default for Options {
     }
 }
 
-/// Builds the Worker; quick when nothing has changed.
+/// Builds the Worker.
 pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
     // Builds with other features put their result in the same place.
     let _lock = repository.lock()?;
@@ -67,39 +65,20 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
         .join(TARGET)
         .join(&options.profile)
         .join("tagpost.wasm");
-    let modules = MODULES.map(|name| Path::new("src").join(name));
-    let program = env::current_exe().context("the path of xtask")?;
-    let inputs: Vec<&Path> = [&wasm, &program]
-        .into_iter()
-        .chain(&modules)
-        .map(PathBuf::as_path)
-        .chain([Path::new(DESCRIPTION)])
-        .collect();
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     console::copy(out)?;
-    let fingerprint = Fingerprint::new(out, &inputs)?;
-    let products = MODULES.map(|name| out.join(name)).into_iter().chain([
-        out.join(format!("{BINDINGS}.js")),
-        self::wasm(options),
-        out.join(DESCRIPTION_MODULE),
-    ]);
-    if fingerprint.is_current() && products.into_iter().all(|product| product.exists()) {
-        return Ok(());
-    }
-
-    fingerprint.forget()?;
     bind(&wasm, out)?;
-    arrangement::arrange(&self::wasm(options))?;
-    for (name, module) in MODULES.iter().zip(&modules) {
-        fs::copy(module, out.join(name))
+    for name in MODULES {
+        let module = Path::new("src").join(name);
+        fs::copy(&module, out.join(name))
             .with_context(|| format!("cannot copy {}", module.display()))?;
     }
     let description = serde_json::to_string(&fs::read_to_string(DESCRIPTION)?)?;
     fs::write(
         out.join(DESCRIPTION_MODULE),
         format!("export default {description};\n"),
-    )?;
-    fingerprint.keep()
+    )
+    .with_context(|| format!("cannot write {DESCRIPTION_MODULE}"))
 }
 
 /// Where a build has its wasm.
@@ -128,27 +107,6 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
     step::run(&name, command)
 }
 
-/// Classes that dependencies export to JavaScript, and the Worker never makes.
-const UNUSED: [&str; 6] = [
-    "intounderlyingbytesource",
-    "intounderlyingsink",
-    "intounderlyingsource",
-    "containerstartupoptions",
-    "minifyconfig",
-    "r2range",
-];
-
-/// Leaves out the code of exports that nobody calls.
-fn drop_unused(wasm: &mut walrus::Module) {
-    let exports = wasm.exports.iter();
-    let unused = exports.filter(|export| UNUSED.iter().any(|class| export.name.contains(class)));
-    let unused: Vec<_> = unused.map(|export| export.id()).collect();
-    for export in unused {
-        wasm.exports.delete(export);
-    }
-    walrus::passes::gc::run(wasm);
-}
-
 /// Writes the JavaScript through which the runtime and the wasm call each other.
 fn bind(wasm: &Path, out: &Path) -> Result<()> {
     let mut output = Bindgen::new()
@@ -164,7 +122,6 @@ fn bind(wasm: &Path, out: &Path) -> Result<()> {
         .force_enable_abort_handler(true)
         .generate_output()
         .with_context(|| format!("wasm-bindgen cannot process {}", wasm.display()))?;
-    drop_unused(output.wasm_mut());
     output.emit(out)?;
     // The runtime gives a compiled module to a plain import, and does not know source imports.
     let path = out.join(format!("{BINDINGS}.js"));
