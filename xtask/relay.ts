@@ -37,6 +37,7 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions("wrangler.toml");
   if (!main) throw new Error("wrangler.toml names no `main`");
   const databases = Object.keys(workerOptions.d1Databases ?? {});
+  await migrate(databases, join(state, "d1"));
   const miniflare = new Miniflare({
     ...workerOptions,
     name: "tagpost",
@@ -64,12 +65,23 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   for (const event of ["SIGINT", "SIGTERM"]) process.on(event, () => input.close());
   try {
     await miniflare.ready;
-    for (const database of databases) {
+    console.log("ready");
+    await Promise.race([closed, silence(port)]);
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+/** Applies the migrations before anything listens on the port: whoever waits for an answer there, and gets one, finds
+ * the tables. */
+async function migrate(d1Databases: string[], d1Persist: string): Promise<void> {
+  const script = "export default {}";
+  const miniflare = new Miniflare({ modules: true, script, d1Databases, d1Persist, host: HOST, port: 0, cf: false });
+  try {
+    for (const database of d1Databases) {
       const applied = await applyMigrations(await miniflare.getD1Database(database), resolve("migrations"));
       for (const name of applied) console.log(`applied migrations/${basename(name)}`);
     }
-    console.log("ready");
-    await Promise.race([closed, silence(port)]);
   } finally {
     await miniflare.dispose();
   }
