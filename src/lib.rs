@@ -42,8 +42,10 @@ use crate::routes::Exchange;
 /// Answers one request; how, [`respond::Response`] says.
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env) -> Promise {
-    promise(async {
-        let answer = answer(request, env).await;
+    promise(async move {
+        // Another handle of the same request, not its `clone()`, which would read the body twice.
+        let answer = answer(Clone::clone(&request), env).await;
+        routes::finish(&request).await;
         Ok(answer.unwrap_or_else(Error::into_response).into())
     })
 }

@@ -206,12 +206,12 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     // A problem is made of strings and numbers: rendering it cannot fail.
     let body = serde_json::to_string(problem).unwrap_or_default();
     let response = body_of("application/problem+json", problem.code.status(), body);
-    if problem.code == Code::Unauthorized {
-        return with(response, "www-authenticate", "Bearer".to_owned());
-    }
-    match problem.retry_after {
-        Some(seconds) => with(response, "retry-after", seconds.to_string()),
-        None => response,
+    match (problem.code, problem.retry_after) {
+        (Code::Unauthorized, _) => with(response, "www-authenticate", "Bearer".to_owned()),
+        // RFC 9110, section 15.5.16.
+        (Code::UnsupportedMediaType, _) => with(response, "accept-encoding", "identity".to_owned()),
+        (_, Some(seconds)) => with(response, "retry-after", seconds.to_string()),
+        _ => response,
     }
 }
 

@@ -1,19 +1,20 @@
 //! `/v1/devices`: the operator's view of the devices, and each device's view of itself.
 
-use std::fmt;
+use std::fmt::Display;
 
 use futures_util::future::join;
-use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tagpost_core::call::{Call, Registered, Status};
 use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::json;
 use tagpost_core::pattern::Pattern;
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::publish::json_whole_number;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use super::{Exchange, input};
+use super::Exchange;
 use crate::auth::Caller;
 use crate::respond::{self, Error, Response};
 use crate::{directory, log};
@@ -70,7 +71,7 @@ pub(super) async fn put(
     device: DeviceId,
 ) -> Result<Response, Error> {
     caller.admin()?;
-    let body = input::body(&exchange.request, LONGEST_GRANT).await?;
+    let body = exchange.body(LONGEST_GRANT).await?;
     let grant = Grant::read(&body)?;
     let issued_at = exchange.now.div_euclid(1_000);
     let mut claims = Claims {
@@ -188,83 +189,49 @@ struct Grant {
 
 impl Grant {
     /// Reads the body of a [`put`]: nothing, or an object. A field that is unknown, misspelt perhaps,
-    /// is refused: a token that allows more than was meant must not come of it. So is a null.
+    /// is refused: a token that allows more than was meant must not come of it. So is a null, and a field
+    /// that is given twice.
     fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let no_object = |error: &dyn fmt::Display| {
-            Problem::bad_request(format!("the body must be a JSON object: {error}"))
-        };
-        let body = str::from_utf8(body).map_err(|error| no_object(&error))?;
-        let Fields(fields) = serde_json::from_str(body).map_err(|error| no_object(&error))?;
-        let mut grant = Self::default();
-        for (name, value) in fields {
-            match name.as_str() {
-                "publish" => {
-                    let texts: Vec<String> = serde_json::from_str(value.get())
-                        .map_err(|_| Problem::bad_request("publish must be an array of strings"))?;
-                    let patterns = texts.into_iter().map(Pattern::try_from);
-                    let patterns = patterns.collect::<Result<_, _>>();
-                    let invalid = |error| Problem::bad_request(format!("publish: {error}"));
-                    grant.publish = Some(patterns.map_err(invalid)?);
-                }
-                "expires_in" => {
-                    let seconds = serde_json::from_str(value.get())
-                        .ok()
-                        .filter(|seconds| (1..=LONGEST_EXPIRY).contains(seconds));
-                    let invalid = || {
-                        format!(
-                            "expires_in must be a whole number of seconds from 1 to {LONGEST_EXPIRY}"
-                        )
-                    };
-                    grant.expires_in =
-                        Some(seconds.ok_or_else(|| Problem::bad_request(invalid()))?);
-                }
-                _ => {
-                    let detail = format!(
-                        "the body has an unknown field {name:?}; known are publish and expires_in"
-                    );
-                    return Err(Problem::bad_request(detail));
-                }
-            }
-        }
-        Ok(grant)
+        let invalid =
+            |error: &dyn Display| Problem::bad_request(format!("the body is not valid: {error}"));
+        let body = str::from_utf8(body).map_err(|error| invalid(&error))?;
+        let fields: Fields = json::object(body).map_err(|error| invalid(&error))?;
+        let expires_in = fields
+            .expires_in
+            .map(|raw| json_whole_number("expires_in", raw, 1..=LONGEST_EXPIRY));
+        Ok(Self {
+            publish: fields.publish.map(patterns).transpose()?,
+            expires_in: expires_in.transpose()?,
+        })
     }
 }
 
-/// The fields of an object as they stand there, in their order.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+/// The fields of the body of a [`put`], each as it was written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields<'a> {
+    #[serde(borrow, default, deserialize_with = "json::not_null")]
+    publish: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::not_null")]
+    expires_in: Option<&'a RawValue>,
+}
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyFields;
-
-        impl<'de> Visitor<'de> for AnyFields {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        deserializer.deserialize_map(AnyFields)
-    }
+fn patterns(raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
+    let texts: Vec<String> = serde_json::from_str(raw.get())
+        .map_err(|_| Problem::bad_request("publish must be an array of strings of Unicode text"))?;
+    let patterns = texts.into_iter().map(Pattern::try_from);
+    let patterns = patterns.collect::<Result<_, _>>();
+    patterns.map_err(|error| Problem::bad_request(format!("publish: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn patterns(texts: &[&str]) -> Vec<Pattern> {
+    fn list(texts: &[&str]) -> Vec<Pattern> {
         texts
             .iter()
             .map(|text| Pattern::try_from((*text).to_owned()).unwrap())
@@ -282,7 +249,7 @@ mod tests {
         assert_eq!(
             Grant::read(br#"{"publish":["kitchen.*","@cam-1"],"expires_in":60}"#),
             Ok(Grant {
-                publish: Some(patterns(&["kitchen.*", "@cam-1"])),
+                publish: Some(list(&["kitchen.*", "@cam-1"])),
                 expires_in: Some(60)
             })
         );
@@ -293,6 +260,14 @@ mod tests {
                 expires_in: None
             })
         );
+    }
+
+    #[test]
+    fn an_end_is_a_whole_number_in_every_form() {
+        for text in ["60", "60.0", "6e1"] {
+            let grant = Grant::read(format!(r#"{{"expires_in":{text}}}"#).as_bytes()).unwrap();
+            assert_eq!(grant.expires_in, Some(60), "{text}");
+        }
     }
 
     #[test]
@@ -312,7 +287,7 @@ mod tests {
             let problem = Grant::read(format!(r#"{{"publish":{value}}}"#).as_bytes()).unwrap_err();
             assert_eq!(problem.code, Code::BadRequest, "{value}");
             assert_eq!(
-                problem.detail, "publish must be an array of strings",
+                problem.detail, "publish must be an array of strings of Unicode text",
                 "{value}"
             );
         }
@@ -332,6 +307,20 @@ mod tests {
             (r#"{"expires_in":1.5}"#, "expires_in"),
             (r#"{"expires_in":"60"}"#, "expires_in"),
             (r#"{"expires_in":3153600001}"#, "expires_in"),
+            (
+                r#"{"expires_in":5,"expires_in":6}"#,
+                "duplicate field `expires_in`",
+            ),
+            (
+                r#"{"publish":[],"publish":["*"]}"#,
+                "duplicate field `publish`",
+            ),
+            (
+                r#"{"publish":[],"\u0070ublish":["*"]}"#,
+                "duplicate field `publish`",
+            ),
+            ("[]", "not a JSON object"),
+            ("[[],5]", "not a JSON object"),
             ("[]", "body"),
             ("nonsense", "body"),
             ("\"\u{fffd}", "body"),

@@ -6,7 +6,7 @@ use tagpost_core::id::MessageId;
 use tagpost_core::publish::WAIT;
 
 use super::Exchange;
-use super::input::{self, PAGE};
+use super::input::PAGE;
 use crate::auth::Caller;
 use crate::respond::{Error, Response};
 
@@ -29,7 +29,7 @@ pub(super) async fn ack(
     id: MessageId,
 ) -> Result<Response, Error> {
     let claims = caller.device()?;
-    let body = input::body(&exchange.request, LONGEST_ANSWER).await?;
+    let body = exchange.body(LONGEST_ANSWER).await?;
     let reply = parse_ack_body(&body)?;
     exchange.ask_own(claims, Call::Ack { id, reply }).await
 }
@@ -41,7 +41,7 @@ pub(super) async fn nack(
     id: MessageId,
 ) -> Result<Response, Error> {
     let claims = caller.device()?;
-    let body = input::body(&exchange.request, LONGEST_ANSWER).await?;
+    let body = exchange.body(LONGEST_ANSWER).await?;
     let reason = parse_nack_body(&body)?;
     exchange.ask_own(claims, Call::Nack { id, reason }).await
 }

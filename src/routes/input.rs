@@ -1,7 +1,8 @@
 //! What a request carries besides its path: query parameters and a body.
 //!
-//! A parameter that is out of range is refused by its name; one that is not known is ignored. No more
-//! of a body is read than is allowed.
+//! A parameter that is out of range, or given twice, is refused by its name; one that is not known is ignored.
+//! No more of a body is kept than is allowed. A body that cannot be read is its sender's error: nothing of the
+//! service takes part in reading it.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -24,7 +25,7 @@ pub(super) const DEFAULT_PAGE: u32 = 100;
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The parameters of a URL in order, decoded; of those with the same name, the first counts.
+    /// The parameters of a URL in order, decoded.
     pub(super) fn read(url: &str) -> Self {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let query = url.split_once('?').map_or("", |(_, query)| query);
@@ -33,9 +34,26 @@ impl Query {
     }
 
     /// The parameter of this name.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let parameter = self.0.iter().find(|(known, _)| known == name);
-        parameter.map(|(_, value)| value.as_str())
+    ///
+    /// # Errors
+    /// It is given twice.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut given = self.0.iter().filter(|(known, _)| known == name);
+        match (given.next(), given.next()) {
+            (_, Some(_)) => Err(Problem::bad_request(format!("{name} is given twice"))),
+            (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+        }
+    }
+
+    /// Whether the parameter of this name is `true`; without it, it is not.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.text(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::bad_request(format!(
+                "{name} must be true or false"
+            ))),
+        }
     }
 
     /// The whole number that the parameter `name` is.
@@ -45,7 +63,7 @@ impl Query {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> Result<u32, Problem> {
-        self.text(name)
+        self.text(name)?
             .map_or(Ok(default), |text| whole_number(name, text, range))
     }
 
@@ -56,35 +74,60 @@ impl Query {
 
     /// Where a page begins: after the name that ended the one before.
     pub(super) fn cursor<T: FromStr>(&self) -> Result<Option<T>, Problem> {
-        self.text("cursor")
+        self.text("cursor")?
             .map(str::parse)
             .transpose()
             .map_err(|_| Problem::bad_request("cursor must be the `next` of an earlier page"))
     }
 }
 
-/// The body of a request, if it has at most `longest` bytes.
+/// The body of a request with this `Content-Encoding`, if it has at most `longest` bytes.
 ///
 /// # Errors
-/// [`Code::PayloadTooLarge`]; a body whose length is announced is then not read at all.
-pub(super) async fn body(request: &web_sys::Request, longest: usize) -> Result<Vec<u8>, Error> {
-    let too_large = || {
-        Problem::new(
-            Code::PayloadTooLarge,
-            format!("the body has more than {longest} bytes"),
-        )
+/// [`Code::UnsupportedMediaType`] where it is encoded: what is not decoded must not be taken for the content.
+/// [`Code::PayloadTooLarge`]. [`Code::BadRequest`] where it breaks off or is malformed.
+pub(super) async fn body(
+    request: &web_sys::Request,
+    encoding: Option<String>,
+    longest: usize,
+) -> Result<Vec<u8>, Error> {
+    if encoding.is_some_and(|codings| !is_identity(&codings)) {
+        let detail = "Content-Encoding must be absent or identity: the body is taken as it comes";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
+    }
+    let Ok(bytes) = read(request, longest).await else {
+        return Err(Problem::bad_request("the body breaks off, or is not valid HTTP").into());
     };
-    let bytes = read(request, longest).await.map_err(worker::Error::from)?;
     if bytes.is_null() {
-        return Err(too_large().into());
+        let detail = format!("the body has more than {longest} bytes");
+        return Err(Problem::new(Code::PayloadTooLarge, detail).into());
     }
     Ok(Uint8Array::new(&bytes).to_vec())
+}
+
+/// Whether these content codings (RFC 9110, section 8.4) change nothing.
+fn is_identity(codings: &str) -> bool {
+    let mut codings = codings.split(',').map(str::trim);
+    codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+}
+
+/// Throws away what was not read of the body, so that the connection can carry the next request.
+pub(crate) async fn finish(request: &web_sys::Request) {
+    if is_left(request) {
+        discard(request).await;
+    }
 }
 
 #[wasm_bindgen(module = "/src/body.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn read(request: &web_sys::Request, longest: usize) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = isLeft)]
+    fn is_left(request: &web_sys::Request) -> bool;
+
+    /// Never rejects.
+    async fn discard(request: &web_sys::Request);
 }
 
 #[cfg(test)]
@@ -107,7 +150,10 @@ mod tests {
     #[test]
     fn a_parameter_in_range_is_taken() {
         assert_eq!(query("limit=1").limit(), Ok(1));
-        assert_eq!(query("x=1&limit=1000&limit=5").limit(), Ok(1000));
+        assert_eq!(query("x=1&x=2&limit=1000").limit(), Ok(1000));
+        assert_eq!(query("presence=true").flag("presence"), Ok(true));
+        assert_eq!(query("presence=false").flag("presence"), Ok(false));
+        assert_eq!(query("").flag("presence"), Ok(false));
         assert_eq!(
             query("cursor=cam%2D1").cursor::<DeviceId>(),
             Ok(Some("cam-1".parse().unwrap()))
@@ -138,9 +184,42 @@ mod tests {
                 "{text}"
             );
         }
+        for text in ["presence=", "presence=1", "presence=True"] {
+            let problem = query(text).flag("presence").unwrap_err();
+            assert_eq!(problem.detail, "presence must be true or false", "{text}");
+        }
         for text in ["cursor=", "cursor=.x", "cursor=a%20b"] {
             let problem = query(text).cursor::<DeviceId>().unwrap_err();
             assert!(problem.detail.starts_with("cursor "), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_is_refused_by_its_name() {
+        for (text, name) in [
+            ("limit=1&limit=2", "limit"),
+            ("limit=1&limit=1", "limit"),
+            ("wait=1&x=2&wait=3", "wait"),
+        ] {
+            let problem = query(text).number(name, 0, 0..=60).unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest, "{text}");
+            assert_eq!(problem.detail, format!("{name} is given twice"));
+        }
+    }
+
+    #[test]
+    fn only_a_coding_that_changes_nothing_is_read() {
+        for codings in [
+            "",
+            "identity",
+            "Identity",
+            "identity, identity",
+            " , identity",
+        ] {
+            assert!(is_identity(codings), "{codings:?}");
+        }
+        for codings in ["gzip", "br", "x", "identity, gzip", "identity gzip", "*"] {
+            assert!(!is_identity(codings), "{codings:?}");
         }
     }
 }

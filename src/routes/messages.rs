@@ -10,7 +10,6 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::{Draft, WAIT};
 
 use super::Exchange;
-use super::input;
 use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{Error, Response};
@@ -30,7 +29,7 @@ pub(super) async fn publish(
         .into());
     }
     let longest = exchange.config.limits.max_payload_bytes as usize;
-    let body = input::body(&exchange.request, longest).await?;
+    let body = exchange.body(longest).await?;
     let draft = Draft::from_http(|name| exchange.header(name), &body, &exchange.config.limits)?;
     let devices = addresses(&exchange, &to).await?;
     exchange
@@ -80,7 +79,7 @@ pub(super) async fn trace(
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
     let claims = caller.device()?;
     let query = exchange.query()?;
-    let state = query.text("state").map(state).transpose()?;
+    let state = query.text("state")?.map(state).transpose()?;
     let (limit, before) = (query.limit()?, query.cursor()?);
     exchange
         .ask_own(

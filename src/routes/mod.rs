@@ -21,6 +21,7 @@ use worker::Env;
 use worker::worker_sys::web_sys;
 
 pub(crate) use self::console::console;
+pub(crate) use self::input::finish;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::directory::Directory;
@@ -103,9 +104,16 @@ impl Exchange {
         }
     }
 
-    /// A header of the request.
+    /// A header of the request. White space around it is not part of its value (RFC 9110, section 5.5), and the
+    /// platform does not take it off everywhere. Of a header that is given twice, the values are joined.
     fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+        let value = self.request.headers().get(name).ok().flatten()?;
+        Some(value.trim_matches([' ', '\t']).to_owned())
+    }
+
+    /// The body of the request, if it has at most `longest` bytes.
+    async fn body(&self, longest: usize) -> Result<Vec<u8>, Error> {
+        input::body(&self.request, self.header("content-encoding"), longest).await
     }
 
     /// The fault that the client wishes for, in builds that grant it.

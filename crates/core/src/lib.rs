@@ -17,7 +17,7 @@ pub mod call;
 pub mod delivery;
 pub mod frame;
 pub mod id;
-mod json;
+pub mod json;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

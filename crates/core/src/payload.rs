@@ -11,6 +11,7 @@ use crate::json;
 use crate::limits::Limits;
 use crate::message::Encoding;
 use crate::problem::{Code, Problem};
+use crate::publish::split_unquoted;
 
 /// The longest media type that is taken, in characters.
 const MAX_CONTENT_TYPE: usize = 255;
@@ -76,7 +77,7 @@ impl Payload {
     ///
     /// # Errors
     /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none, or promises JSON
-    /// that the bytes are not.
+    /// that the bytes are not, or where that has more than [`json::MAX_DEPTH`] levels.
     pub(crate) fn of_bytes(
         bytes: &[u8],
         content_type: String,
@@ -89,6 +90,7 @@ impl Payload {
             (Form::Json, Ok(text)) => {
                 let json = RawValue::from_string(text.to_owned())
                     .map_err(|error| not_json(names, error))?;
+                json::check_depth(names.payload, json.get())?;
                 (json, None)
             }
             (Form::Json, Err(error)) => return Err(not_json(names, error)),
@@ -106,7 +108,7 @@ impl Payload {
         })
     }
 
-    /// The payload that is this JSON value itself.
+    /// The payload that is this JSON value itself, whose depth the caller has checked.
     ///
     /// # Errors
     /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none.
@@ -166,19 +168,22 @@ fn string(text: &str, names: Names) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(json).map_err(|error| not_json(names, error))
 }
 
-/// Checks that this is `type/subtype`, with parameters or without (RFC 9110, section 8.3.1).
+/// Checks that this is one `type/subtype`, with parameters or without (RFC 9110, section 8.3.1). A media range
+/// such as `*/*` is none (RFC 6838, section 4.2, keeps `*` out of names), and neither is a list, which is what a
+/// header that is given twice reads as.
 fn check_content_type(text: &str, names: Names) -> Result<(), Problem> {
     let is_token = |text: &str| {
         !text.is_empty()
             && text
                 .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'+-.^_`|~".contains(c))
     };
     let essence = text.split(';').next().unwrap_or_default().trim();
     let is_media_type = essence
         .split_once('/')
         .is_some_and(|(a, b)| is_token(a) && is_token(b));
     if is_media_type
+        && split_unquoted(text, ',').len() == 1
         && text.len() <= MAX_CONTENT_TYPE
         && text.chars().all(|c| matches!(c, ' '..='~'))
     {
@@ -290,6 +295,27 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_comma_in_a_parameter_is_no_list() {
+        assert!(of_bytes(b"", r#"text/plain; x="a, b""#).is_ok());
+    }
+
+    #[test]
+    fn a_json_body_of_more_than_a_hundred_levels_is_refused() {
+        let nested = |depth| format!(" {}{} ", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        assert!(of_bytes(&nested(100), "application/json").is_ok());
+        for depth in [101, 5_000, 120_000] {
+            let problem = of_bytes(&nested(depth), "application/vnd.x+json").unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest);
+            assert!(
+                problem
+                    .detail
+                    .starts_with("the body has more than 100 levels")
+            );
+            assert!(of_bytes(&nested(depth), "text/plain").is_ok());
+        }
+    }
+
+    #[test]
     fn an_empty_body_is_an_empty_payload() {
         let text = of_bytes(b"", "text/plain").unwrap();
         assert_eq!(
@@ -333,6 +359,11 @@ mod tests {
             "/plain",
             "te xt/plain",
             "a/b/c",
+            "*/*",
+            "application/*",
+            "*/json",
+            "text/plain, text/html",
+            "text/plain; charset=utf-8, text/html",
             "text/plain; é",
             &long,
         ] {

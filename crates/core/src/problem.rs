@@ -57,14 +57,16 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The payload is over `MAX_PAYLOAD_BYTES`.
     PayloadTooLarge = "payload_too_large", 413, "The payload is too large";
+    /// The body has a `Content-Encoding`, which is not read.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The content coding is not supported";
     /// The same idempotency key came with another body or target.
     IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key belongs to another message";
     /// The tag has more devices than `MAX_FANOUT`.
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
     /// The path needs a WebSocket handshake.
     UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is needed";
-    /// Over `PUBLISH_RATE`; `Retry-After` says when to come again.
-    TooManyRequests = "too_many_requests", 429, "Too many publishes";
+    /// Over `PUBLISH_RATE`, or too many reads that ask other mailboxes; `Retry-After` says when to come again.
+    TooManyRequests = "too_many_requests", 429, "Too many requests";
     /// Something failed inside; it is in the service's log.
     Internal = "internal", 500, "Something failed inside";
     /// A part of the service could not be reached in time; the same request may be repeated.

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::id::{DeviceId, IdempotencyKey, MessageId, Topic};
+use crate::json;
 use crate::limits::Limits;
 use crate::message::{Encoding, Message, Target, Urgency};
 use crate::payload::{self, Names, Payload};
@@ -79,7 +80,7 @@ impl Draft {
                 .map(|text| whole_number("Prefer: wait", &text, WAIT))
                 .transpose()?,
             key: header("Idempotency-Key")
-                .map(|text| parsed(&text))
+                .map(|text| single(&text).and_then(parsed))
                 .transpose()?,
         };
         Ok(Self::new(
@@ -155,7 +156,7 @@ pub(crate) struct Options {
     pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// The whole number that `text` is, if it is one in `range`.
+/// The whole number that `text` is, digits alone (RFC 8030, section 5.2), if it is one in `range`.
 ///
 /// # Errors
 /// [`crate::problem::Code::BadRequest`] names `field` and the range.
@@ -168,12 +169,30 @@ pub fn whole_number<T: FromStr + PartialOrd + Display>(
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
         .filter(|number| range.contains(number))
-        .ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            Problem::bad_request(format!(
-                "{field} must be a whole number from {least} to {most}"
-            ))
-        })
+        .ok_or_else(|| not_in(field, range))
+}
+
+/// The whole number that `raw` is, if it is one in `range`. JSON writers render the same number in several
+/// forms, of which each is taken: `60`, `60.0`, `6e1`.
+///
+/// # Errors
+/// [`crate::problem::Code::BadRequest`] names `field` and the range.
+pub fn json_whole_number<T: TryFrom<i64> + PartialOrd + Display>(
+    field: &str,
+    raw: &RawValue,
+    range: RangeInclusive<T>,
+) -> Result<T, Problem> {
+    json::whole(raw.get())
+        .and_then(|number| T::try_from(number).ok())
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| not_in(field, range))
+}
+
+fn not_in<T: Display>(field: &str, range: RangeInclusive<T>) -> Problem {
+    let (least, most) = (range.start(), range.end());
+    Problem::bad_request(format!(
+        "{field} must be a whole number from {least} to {most}"
+    ))
 }
 
 /// The urgency of this name.
@@ -195,6 +214,17 @@ fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
         .map_err(|error: T::Err| Problem::bad_request(error.to_string()))
 }
 
+/// A key that is given once. One that is given twice reads as both with a comma and a space in between, since
+/// header fields of one name are joined (RFC 9110, section 5.3).
+fn single(key: &str) -> Result<&str, Problem> {
+    if key.contains(", ") {
+        return Err(Problem::bad_request(
+            "Idempotency-Key must be given once, and have no comma with a space behind it",
+        ));
+    }
+    Ok(key)
+}
+
 /// The value of `wait` in a `Prefer` header (RFC 7240); the first one counts where there are several.
 fn preferred_wait(header: &str) -> Option<String> {
     split_unquoted(header, ',')
@@ -210,7 +240,7 @@ fn preferred_wait(header: &str) -> Option<String> {
 }
 
 /// The parts of `text` between the `separator`s that stand outside quoted strings (RFC 9110, section 5.6.4).
-fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+pub(crate) fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
         let splits = c == separator && !quoted;

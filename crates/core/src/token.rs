@@ -74,16 +74,21 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub expires_at: Option<i64>,
-    /// `publish`: where it may publish to; absent = everywhere.
+    /// `publish`: where it may publish to; absent = everywhere. A null would read as that, and is refused.
     #[serde(
         default,
-        deserialize_with = "some_patterns",
+        deserialize_with = "json::not_null",
         skip_serializing_if = "Option::is_none"
     )]
     pub publish: Option<Vec<Pattern>>,
     /// `rev`: how often the device's tokens had been revoked when the service minted this one; absent
     /// in tokens minted elsewhere. It tells a token apart from one revoked within the same second.
-    #[serde(rename = "rev", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "rev",
+        default,
+        deserialize_with = "count",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub revocations: Option<u32>,
 }
 
@@ -101,7 +106,7 @@ impl Claims {
 #[derive(Deserialize)]
 struct Header<'a> {
     alg: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json::not_null")]
     crit: Option<&'a RawValue>,
 }
 
@@ -216,11 +221,14 @@ fn some_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64
     seconds(deserializer).map(Some)
 }
 
-/// Patterns that may be absent, but not null: a null would read as a right to publish everywhere.
-fn some_patterns<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<Pattern>>, D::Error> {
-    Vec::deserialize(deserializer).map(Some)
+/// A count that may be absent, but not null.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    serde_json::Number::deserialize(deserializer)
+        .ok()
+        .and_then(|number| number.as_f64())
+        .filter(|count| count.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(count))
+        .map(|count| Some(count as u32))
+        .ok_or_else(|| D::Error::custom("rev must be a whole number from 0"))
 }
 
 #[cfg(test)]

@@ -13,8 +13,15 @@ use crate::problem::Problem;
 /// A string.
 pub(super) fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
     raw.map(|raw| {
-        serde_json::from_str(raw.get())
-            .map_err(|_| Problem::bad_request(format!("{field} must be a string")))
+        serde_json::from_str(raw.get()).map_err(|_| {
+            // JSON that is a string fails for nothing else (RFC 8259, section 8.2).
+            let wrong = if raw.get().starts_with('"') {
+                "has half a surrogate pair, which is no Unicode text"
+            } else {
+                "must be a string"
+            };
+            Problem::bad_request(format!("{field} {wrong}"))
+        })
     })
     .transpose()
 }

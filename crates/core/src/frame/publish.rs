@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::message::Target;
 use crate::payload::{self, Form, Names, Payload};
 use crate::problem::Problem;
-use crate::publish::{self, Draft, Options, whole_number};
+use crate::publish::{self, Draft, Options, json_whole_number};
 
 const NAMES: Names = Names {
     payload: "payload",
@@ -48,7 +48,7 @@ impl Fields<'_> {
 
     fn options(&self) -> Result<Options, Problem> {
         let number = |field, raw: Option<&RawValue>, range| {
-            raw.map(|raw| whole_number(field, raw.get(), range))
+            raw.map(|raw| json_whole_number(field, raw, range))
                 .transpose()
         };
         Ok(Options {
@@ -214,7 +214,7 @@ mod tests {
                 "ttl must be a whole number from 0 to 2592000",
             ),
             (
-                r#""payload":1,"ttl":60.0"#,
+                r#""payload":1,"ttl":60.5"#,
                 "ttl must be a whole number from 0 to 2592000",
             ),
             (
@@ -246,7 +246,10 @@ mod tests {
                 r#""payload":1,"content_type":"text/plain""#,
                 "payload must be a string",
             ),
-            (r#""payload":"\ud800""#, "payload must be a string"),
+            (
+                r#""payload":"\ud800""#,
+                "payload has half a surrogate pair, which is no Unicode text",
+            ),
         ] {
             let bad = publish(fields).unwrap_err();
             assert_eq!(
@@ -280,6 +283,14 @@ mod tests {
                 "{fields}: {}",
                 bad.problem.detail
             );
+        }
+    }
+
+    #[test]
+    fn a_number_is_taken_in_every_form_in_which_it_is_written() {
+        for ttl in ["60", "60.0", "6e1", "0.6E+2"] {
+            let draft = publish(&format!(r#""payload":1,"ttl":{ttl},"wait":3.0e0"#)).unwrap();
+            assert_eq!((draft.ttl, draft.wait), (60, 3), "{ttl}");
         }
     }
 

@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use super::FromDevice;
 use super::field::{limited_text, name, null_too, required, text};
 use crate::id::MessageId;
-use crate::json;
+use crate::json::{self, MAX_DEPTH, MAX_EXACT};
 use crate::limits::Limits;
 use crate::problem::{Code, Problem};
-use crate::publish::whole_number;
+use crate::publish::json_whole_number;
 
 /// The longest `ref`, in characters.
 pub const MAX_REF: usize = 64;
@@ -22,9 +22,6 @@ pub const MAX_REF: usize = 64;
 pub const MAX_REPLY_BYTES: usize = 4_096;
 /// The longest `reason`, in characters.
 pub const MAX_REASON: usize = 256;
-
-/// The largest number that every JSON parser reads exactly (RFC 8259, section 6).
-const MAX_SEQ: i64 = (1 << 53) - 1;
 
 /// The most that a frame has beside its payload, in bytes.
 const MAX_ENVELOPE_BYTES: usize = 16_384;
@@ -112,7 +109,8 @@ impl FromDevice {
             .map_err(in_frame)
             .map_err(bad)?;
         fields
-            .read(reference.clone(), limits)
+            .check_depth(text)
+            .and_then(|()| fields.read(reference.clone(), limits))
             .map_err(|problem| BadFrame {
                 problem: in_frame(problem),
                 reference,
@@ -140,13 +138,19 @@ impl Fields<'_> {
             "receipts_seen" => {
                 let seq = required("seq", self.seq)?;
                 Ok(FromDevice::ReceiptsSeen {
-                    seq: whole_number("seq", seq.get(), 0..=MAX_SEQ)?,
+                    seq: json_whole_number("seq", seq, 0..=MAX_EXACT)?,
                 })
             }
             _ => Err(Problem::bad_request(
                 "type must be ack, nack, publish or receipts_seen",
             )),
         }
+    }
+
+    /// Checks the depth of every field at once: the frame is one level around them.
+    fn check_depth(&self, text: &str) -> Result<(), Problem> {
+        let fields = [("payload", self.payload), ("reply", self.reply)];
+        check_depth("the frame", text, &fields)
     }
 
     fn id(&self) -> Result<MessageId, Problem> {
@@ -177,9 +181,25 @@ fn answer(body: &[u8]) -> Result<Option<Answer<'_>>, Problem> {
     let invalid =
         |error: &dyn Display| Problem::bad_request(format!("the body is not valid: {error}"));
     let text = std::str::from_utf8(body).map_err(|error| invalid(&error))?;
-    json::object(text)
-        .map(Some)
-        .map_err(|error| invalid(&error))
+    let answer: Answer = json::object(text).map_err(|error| invalid(&error))?;
+    check_depth("the body", text, &[("reply", answer.reply)])?;
+    Ok(Some(answer))
+}
+
+/// Checks that no field of the object `text`, which is called `whole`, has more than [`MAX_DEPTH`] levels. The
+/// error names that of the `fields` which has, since what is unknown is bounded as well.
+fn check_depth(
+    whole: &str,
+    text: &str,
+    fields: &[(&str, Option<&RawValue>)],
+) -> Result<(), Problem> {
+    if !json::is_deeper(text, MAX_DEPTH + 1) {
+        return Ok(());
+    }
+    let is_deep =
+        |raw: Option<&RawValue>| raw.is_some_and(|raw| json::is_deeper(raw.get(), MAX_DEPTH));
+    let deep = fields.iter().find(|(_, raw)| is_deep(*raw));
+    Err(json::too_deep(deep.map_or(whole, |(name, _)| name)))
 }
 
 fn reply(raw: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Problem> {

@@ -104,6 +104,13 @@ fn a_wrong_name_names_the_header() {
         detail("Idempotency-Key", ""),
         "Idempotency-Key must match 1 to 64 printable ASCII characters"
     );
+    for twice in ["a, b", "a, a"] {
+        assert_eq!(
+            detail("Idempotency-Key", twice),
+            "Idempotency-Key must be given once, and have no comma with a space behind it"
+        );
+    }
+    assert!(read(&[("Idempotency-Key", "a,b")], b"").is_ok());
     assert!(detail("Content-Type", "nothing").starts_with("Content-Type must be a media type"));
 }
 

@@ -127,6 +127,8 @@ fn an_algorithm_other_than_hs256_is_refused() {
         r#"{"alg":"None"}"#,
         r#"{"alg":null}"#,
         r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+        r#"{"alg":"HS256","crit":[]}"#,
+        r#"{"alg":"HS256","crit":null}"#,
     ] {
         let token = signed(header, r#"{"sub":"doorbell","iat":1700000000}"#);
         assert_eq!(
@@ -203,6 +205,16 @@ fn a_claim_that_is_missing_or_wrong_is_named() {
         (r#"{"sub":"doorbell","iat":1e30}"#, "iat"),
         (r#"{"sub":"doorbell","iat":1700000000,"exp":null}"#, "exp"),
         (r#"{"sub":"doorbell","iat":1700000000,"nbf":"now"}"#, "nbf"),
+        (r#"{"sub":"doorbell","iat":1700000000,"nbf":null}"#, "nbf"),
+        (r#"{"sub":"doorbell","iat":null}"#, "iat"),
+        (r#"{"sub":"doorbell","iat":253402300800}"#, "iat"),
+        (r#"{"sub":"doorbell","iat":1700000000,"rev":null}"#, "rev"),
+        (r#"{"sub":"doorbell","iat":1700000000,"rev":1.5}"#, "rev"),
+        (r#"{"sub":"doorbell","iat":1700000000,"rev":-1}"#, "rev"),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"rev":4294967296}"#,
+            "rev",
+        ),
         (
             r#"{"sub":"doorbell","iat":1700000000,"publish":["a*b"]}"#,
             "publish pattern",
@@ -235,6 +247,17 @@ fn a_claim_that_is_missing_or_wrong_is_named() {
 fn claims_of_other_services_are_ignored() {
     let text = r#"{"aud":"x","iss":{"a":[1]},"sub":"doorbell","iat":1700000000,"jti":"9"}"#;
     assert_eq!(saying(text), Ok(claims()));
+}
+
+#[test]
+fn claims_are_numbers_in_every_form() {
+    let text = r#"{"sub":"doorbell","iat":1.7e9,"exp":1700000010.0,"nbf":1700000000.9,"rev":2.0}"#;
+    let read = Claims {
+        expires_at: Some(1_700_000_010),
+        revocations: Some(2),
+        ..claims()
+    };
+    assert_eq!(saying(text), Ok(read));
 }
 
 #[test]

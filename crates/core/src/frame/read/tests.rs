@@ -115,11 +115,95 @@ fn a_frame_that_is_no_object_of_a_known_type_is_refused() {
 }
 
 #[test]
+fn a_string_that_is_no_unicode_text_is_told_as_what_it_is() {
+    let detail =
+        |field: &str| format!("{field} has half a surrogate pair, which is no Unicode text");
+    for (fields, field) in [
+        (r#""type":"\ud800""#.to_owned(), "type"),
+        (
+            format!(r#""type":"nack","id":"{ID}","reason":"a\udc00b""#),
+            "reason",
+        ),
+        (
+            format!(r#""type":"ack","id":"{ID}","ref":"\ud800\ud800""#),
+            "ref",
+        ),
+        (r#""type":"ack","id":"\ud83d""#.to_owned(), "id"),
+        (
+            r#""type":"publish","payload":1,"to":{"tag":"\ud800"}"#.to_owned(),
+            "to.tag",
+        ),
+    ] {
+        assert_eq!(wrong(&format!("{{{fields}}}")), detail(field), "{fields}");
+    }
+    let body = br#"{"reason":"\ud800"}"#;
+    assert_eq!(parse_nack_body(body).unwrap_err().detail, detail("reason"));
+    // JSON is passed on character for character, whatever its strings hold.
+    let passed = format!(r#"{{"type":"ack","id":"{ID}","reply":"\ud800"}}"#);
+    assert!(parse(&passed).is_ok());
+    assert!(
+        parse(r#"{"type":"publish","to":{"tag":"t"},"payload":["\ud83d\ude00","\ud800"]}"#).is_ok()
+    );
+}
+
+/// `depth` arrays in each other.
+fn nested(depth: usize) -> String {
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+}
+
+#[test]
+fn json_of_more_than_a_hundred_levels_is_refused_by_its_field() {
+    let publish = |payload: &str, more: &str| {
+        format!(r#"{{"type":"publish","ref":"a1","to":{{"tag":"t"}},"payload":{payload}{more}}}"#)
+    };
+    let ack = |reply: &str| format!(r#"{{"reply":{reply},"type":"ack","id":"{ID}"}}"#);
+    let levels = "has more than 100 levels of nested arrays and objects";
+    assert!(parse(&publish(&nested(100), "")).is_ok());
+    assert!(parse(&ack(&nested(100))).is_ok());
+    for (frame, field) in [
+        (publish(&nested(101), ""), "payload"),
+        (
+            publish(&format!(r#"{{"a":{}}}"#, nested(100)), ""),
+            "payload",
+        ),
+        (publish(&nested(40_000), ""), "payload"),
+        (
+            publish("1", &format!(r#","x":{}"#, nested(101))),
+            "the frame",
+        ),
+        (ack(&nested(101)), "reply"),
+    ] {
+        assert_eq!(wrong(&frame), format!("{field} {levels}"));
+    }
+    let bad = parse(&publish(&nested(101), "")).unwrap_err();
+    assert_eq!(bad.reference.as_deref(), Some("a1"));
+    let base64 = r#""W1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tdXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXQ==""#;
+    let coded = publish(
+        base64,
+        r#","encoding":"base64","content_type":"application/json""#,
+    );
+    assert_eq!(wrong(&coded), format!("payload {levels}"));
+
+    let body = |field: &str| format!(r#"{{"{field}":{}}}"#, nested(101)).into_bytes();
+    let reply = parse_ack_body(&body("reply")).unwrap_err();
+    assert_eq!(reply.detail, format!("reply {levels}"));
+    let unknown = parse_nack_body(&body("x")).unwrap_err();
+    assert_eq!(unknown.detail, format!("the body {levels}"));
+}
+
+#[test]
 fn seen_receipts_are_named_by_a_number() {
     let seen = parse(r#"{"type":"receipts_seen","seq":7}"#).unwrap();
     assert!(matches!(seen, FromDevice::ReceiptsSeen { seq: 7 }));
+    for seq in ["1795460668726.0", "1.795460668726e12", "17954606687260E-1"] {
+        let seen = parse(&format!(r#"{{"type":"receipts_seen","seq":{seq}}}"#)).unwrap();
+        let FromDevice::ReceiptsSeen { seq } = seen else {
+            panic!("not a seq: {seen:?}");
+        };
+        assert_eq!(seq, 1_795_460_668_726);
+    }
     assert_eq!(wrong(r#"{"type":"receipts_seen"}"#), "seq is missing");
-    for seq in ["-1", "1.0", r#""7""#, "9007199254740992"] {
+    for seq in ["-1", "1.5", r#""7""#, "9007199254740992"] {
         let detail = wrong(&format!(r#"{{"type":"receipts_seen","seq":{seq}}}"#));
         assert_eq!(
             detail,

@@ -1,0 +1,153 @@
+// The body of a request, and what is left of it: what it takes to read one, and that the connection stays whole.
+
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+
+import { describe, expect, test } from "vitest";
+
+import { useRelay, within, type Device } from "./harness/index.ts";
+
+const relay = useRelay();
+
+/** The head of a request with this device's token, and the lines that say how its body comes. */
+function head(method: string, path: string, token: string, ...lines: string[]): string {
+  const all = [`${method} ${path} HTTP/1.1`, `Host: ${relay.url.host}`, `Authorization: Bearer ${token}`, ...lines];
+  return `${all.join("\r\n")}\r\n\r\n`;
+}
+
+async function dial(): Promise<Socket> {
+  const socket = connect({ port: Number(relay.url.port), host: relay.url.hostname, allowHalfOpen: true });
+  await once(socket, "connect");
+  return socket;
+}
+
+/** What is answered over the socket until it ends or `holds`. */
+async function heard(socket: Socket, holds: (text: string) => boolean = () => false): Promise<string> {
+  let text = "";
+  const read = async () => {
+    for await (const chunk of socket) {
+      text += chunk;
+      if (holds(text)) break;
+    }
+    return text;
+  };
+  return within(20_000, read());
+}
+
+/** What the Worker logged as a failure of its own. */
+const complaints = () => relay.logs.map(({ message }) => message).filter((line) => line.includes('"level":"error"'));
+
+/** Every route that reads a body. */
+const READERS: [method: string, path: (device: Device) => string, token: (device: Device) => string][] = [
+  ["POST", ({ name }) => `/v1/devices/${name}/messages`, ({ token }) => token],
+  ["POST", () => "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/ack", ({ token }) => token],
+  ["POST", () => "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/nack", ({ token }) => token],
+  ["PUT", ({ name }) => `/v1/devices/${name}`, () => relay.adminKey],
+];
+
+describe("a body", () => {
+  test.each(READERS)("that is malformed is the client's error: %s", async (method, path, token) => {
+    const device = await relay.device();
+    const socket = await dial();
+    socket.write(head(method, path(device), token(device), "Transfer-Encoding: chunked") + "3\r\nabc\r\nzz\r\n");
+    expect(await heard(socket, (text) => text.includes("bad_request"))).toMatch(/^HTTP\/1\.1 400 [^]*the body breaks off/);
+    socket.destroy();
+    expect(complaints()).toEqual([]);
+  });
+
+  test.each(READERS)("that breaks off is no failure of the service: %s", async (method, path, token) => {
+    const device = await relay.device();
+    for (const how of ["Content-Length: 100", "Transfer-Encoding: chunked"]) {
+      const [gone, ended] = [await dial(), await dial()];
+      const start = how.startsWith("Content") ? "abc" : "64\r\nabc";
+      for (const socket of [gone, ended]) socket.write(head(method, path(device), token(device), how) + start);
+      // Once the service has read what there is, the client goes, or says that nothing more comes.
+      await sleep(100);
+      gone.destroy();
+      ended.end();
+      expect(await heard(ended)).not.toMatch(/^HTTP\/1\.1 5/);
+    }
+    // Whatever the log has of them it has by the time that a whole request is answered.
+    (await device.status()).is(200);
+    expect(complaints()).toEqual([]);
+    expect((await device.status()).is(200).held).toBe(0);
+  });
+
+  test.each(READERS)("with a Content-Encoding is refused, not taken for the content: %s", async (method, path, token) => {
+    const device = await relay.device();
+    const body = gzipSync('{"alarm":true}');
+    for (const type of ["application/json", "text/plain"]) {
+      const headers = { "Content-Encoding": "gzip", "Content-Type": type };
+      const answer = await relay.request(method, path(device), { token: token(device), headers, body });
+      expect(answer.problem(415, "unsupported_media_type").detail).toContain("Content-Encoding");
+      expect(answer.headers.get("accept-encoding")).toBe("identity");
+    }
+    expect((await device.status()).is(200).held).toBe(0);
+  });
+
+  test("with the content coding that changes nothing is taken", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const headers = { "Content-Encoding": "identity" };
+    (await sender!.publish({ device: receiver!.name }, { ring: true }, { wait: 0, headers })).is(202);
+    expect((await receiver!.inbox())[0]!.payload).toEqual({ ring: true });
+  });
+});
+
+describe("a connection that is kept", () => {
+  // 240 requests in 8 lanes over the connections that Node's fetch keeps; each must be answered.
+  test.each([10, 1_000, 300_000, 1_000_000])("carries the next request after an error with %i bytes unread", async (size) => {
+    const device = await relay.device();
+    const body = "x".repeat(size);
+    const asks: [path: string, token: string | undefined, status: number][] = [
+      ["/nothing", undefined, 404],
+      [`/v1/devices/${device.name}/messages`, undefined, 401],
+      ["/v1/messages", device.token, 405],
+      [`/v1/devices/${device.name}/messages`, relay.adminKey, 403],
+    ];
+    let count = 0;
+    const lane = async () => {
+      while (count < 240) {
+        const [path, token, status] = asks[count++ % asks.length]!;
+        const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+        const answer = await fetch(new URL(path, relay.url), { method: "POST", body, headers });
+        await answer.text();
+        expect(answer.status).toBe(status);
+      }
+    };
+    await within(60_000, Promise.all(Array.from({ length: 8 }, lane)));
+  });
+
+  test("brings the answer before the end of a body that is too long, or never comes", async () => {
+    for (const chunks of [9 << 4, 0]) {
+      const socket = await dial();
+      socket.on("error", () => {});
+      socket.write(head("POST", "/nothing", "x", `Content-Length: ${100 << 20}`));
+      for (let n = 0; n < chunks; n++) socket.write(Buffer.alloc(1 << 16));
+      expect(await heard(socket, (text) => text.includes("not_found"))).toMatch(/^HTTP\/1\.1 404 /);
+      socket.destroy();
+    }
+  });
+
+  test("carries the next request after a body without a length that was too long", async () => {
+    const device = await relay.device();
+    const part = new Uint8Array(100_000);
+    const stream = () =>
+      new ReadableStream({
+        start(controller) {
+          for (let n = 0; n < 5; n++) controller.enqueue(part);
+          controller.close();
+        },
+      });
+    const lane = async () => {
+      for (let n = 0; n < 30; n++) {
+        const headers = { authorization: `Bearer ${device.token}`, "content-type": "text/plain" };
+        const request = { method: "POST", headers, body: stream(), duplex: "half" } as RequestInit;
+        const answer = await fetch(new URL(`/v1/devices/${device.name}/messages`, relay.url), request);
+        expect(await answer.json()).toMatchObject({ code: "payload_too_large" });
+      }
+    };
+    await within(60_000, Promise.all(Array.from({ length: 8 }, lane)));
+  });
+});
