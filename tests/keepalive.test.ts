@@ -73,7 +73,7 @@ describe.concurrent("keepalive", () => {
     const tag = await relay.tag(device);
     await device.connect();
     await device.offline();
-    expect((await relay.admin("GET", `/v1/tags/${tag}`)).is(200).devices).toEqual([
+    expect((await relay.admin("GET", `/v1/tags/${tag}?presence=true`)).is(200).devices).toEqual([
       { device: device.name, online: false },
     ]);
   });

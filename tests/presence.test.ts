@@ -78,7 +78,7 @@ describe.concurrent("presence", () => {
     const [on, off] = await relay.devices(2);
     const tag = await relay.tag(on!, off!);
     const socket = await on!.connect();
-    const read = async () => (await relay.admin("GET", `/v1/tags/${tag}`)).is(200);
+    const read = async () => (await relay.admin("GET", `/v1/tags/${tag}?presence=true`)).is(200);
     const members = (await read()).devices;
     expect(members).toHaveLength(2);
     expect(members).toContainEqual({ device: on!.name, online: true });

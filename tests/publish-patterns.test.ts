@@ -58,7 +58,7 @@ describe("publish patterns", () => {
     const reader = relay.minted({ publish: [open] });
     expect((await reader.request("GET", `/v1/tags/${open}`)).is(200)).toEqual({
       tag: open,
-      devices: [{ device: member.name, online: false }],
+      devices: [{ device: member.name }],
     });
     (await reader.request("GET", `/v1/tags/${shut}`)).problem(403, "forbidden");
   });

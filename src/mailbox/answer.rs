@@ -52,7 +52,7 @@ impl Object {
         }
         match call {
             Call::Publish { to, devices, draft } => self.publish(to, devices, draft).await,
-            Call::Trace { id, wait } => self.trace(id, wait).await,
+            Call::Trace { id, wait } => self.trace(id, wait, caller.as_ref()).await,
             Call::Messages {
                 state,
                 limit,
@@ -69,6 +69,10 @@ impl Object {
                 Ok(respond::empty(204))
             }
             Call::Status => json(&self.event(|mailbox, now| mailbox.status(now))?),
+            Call::MayAsk { mailboxes } => {
+                let may = self.ask(|mailbox, now| Ok(mailbox.may_ask(mailboxes, now)?))?;
+                answered(may, |()| json::<[(); 0]>(&[]))
+            }
             Call::Register => json(&self.event(|mailbox, now| mailbox.register(&device, now))?),
             Call::Revoke => answered(self.ask(|mailbox, now| mailbox.revoke(now))?, |done| {
                 json(&done)
@@ -197,7 +201,12 @@ impl Object {
         }
     }
 
-    async fn trace(self: &Rc<Self>, id: MessageId, wait: u32) -> worker::Result<Response> {
+    async fn trace(
+        self: &Rc<Self>,
+        id: MessageId,
+        wait: u32,
+        caller: Option<&Claims>,
+    ) -> worker::Result<Response> {
         let until = clock() + i64::from(wait) * 1000;
         let found = self.ask(|mailbox, _| mailbox.trace(id))?;
         let open = found.as_ref().is_ok_and(|(trace, _)| !trace.is_settled());
@@ -212,6 +221,14 @@ impl Object {
             Ok(found) => found,
             Err(problem) => return Ok(respond::problem(&problem)),
         };
+        // The admin's reads are not limited.
+        if caller.is_some() {
+            let mailboxes = u32::try_from(ask.len()).unwrap_or(u32::MAX);
+            let may = self.ask(|mailbox, now| Ok(mailbox.may_ask(mailboxes, now)?))?;
+            if let Err(problem) = may {
+                return Ok(respond::problem(&problem));
+            }
+        }
         let looks = join_all(ask.into_iter().map(|device| self.look(device, id))).await;
         // An end that was reported meanwhile stands. Its mailbox may have forgotten it when it was asked, and
         // taken a cancellation for that of a message that has not come.
@@ -272,7 +289,7 @@ impl Object {
             // The rest of a large tag is taken back after the answer.
             within(waiting, CANCEL_WAIT).await;
             self.waiting.cancels.tidy(&id);
-            return self.trace(id, 0).await;
+            return self.trace(id, 0, None).await;
         }
         answered(cancelled, |cancelled| match cancelled {
             Cancelled::Answer(trace) => Ok(respond::json_text(200, trace.trace_json())),

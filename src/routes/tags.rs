@@ -1,6 +1,6 @@
 //! `/v1/tags`: which tags there are, and which devices they lead to.
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::future::join_all;
 use serde::Serialize;
 use tagpost_core::call::{Call, Status};
 use tagpost_core::id::{DeviceId, Tag};
@@ -12,9 +12,9 @@ use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{self, Error, Response};
 
-/// How many mailboxes are asked for their presence at the same time. Many that have to be woken would
-/// make each other late.
-const AT_ONCE: usize = 100;
+/// How many devices a page with their presence may have, and has where the caller says nothing: each costs a
+/// request to its mailbox, which all are made at the same time.
+const PRESENCE_PAGE: u32 = 50;
 
 /// The answer to [`list`].
 #[derive(Serialize)]
@@ -36,7 +36,9 @@ struct Members<'a> {
 #[derive(Serialize)]
 struct Member<'a> {
     device: &'a DeviceId,
-    online: bool,
+    /// Present only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<bool>,
 }
 
 /// `GET /v1/tags`
@@ -62,30 +64,43 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
         .into());
     }
     let query = exchange.query()?;
-    let (after, limit) = (query.cursor()?, query.limit()?);
+    let presence = query.flag("presence")?;
+    let limit = match presence {
+        true => query.number("limit", PRESENCE_PAGE, 1..=PRESENCE_PAGE)?,
+        false => query.limit()?,
+    };
+    let after = query.cursor()?;
     if let Caller::Device(claims) = caller {
-        // The directory cannot know whether the token was revoked; the device's own mailbox does.
+        // The directory cannot know whether the token was revoked, nor what its device has read lately; the
+        // device's own mailbox does.
         let device = claims.device.clone();
-        let _: Status = exchange
-            .ask_for(&device, Some(claims), Call::Status)
+        let mailboxes = if presence { limit } else { 0 };
+        let _: [(); 0] = exchange
+            .ask_for(&device, Some(claims), Call::MayAsk { mailboxes })
             .await?;
     }
     let page = directory::members(&exchange.directory(), &tag, after.as_ref(), limit).await?;
     if page.entries.is_empty() && after.is_none() {
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
     }
-    let members = page.entries.iter().map(|device| member(&exchange, device));
-    let devices = stream::iter(members).buffered(AT_ONCE).collect().await;
+    let members = page.entries.iter();
+    let devices = join_all(members.map(|device| member(&exchange, device, presence))).await;
     let next = page.next(|device| device);
     Ok(respond::json(200, &Members { tag, devices, next }))
 }
 
-/// A device with its presence. One whose mailbox fails is offline: nothing can be delivered to it.
-async fn member<'a>(exchange: &Exchange, device: &'a DeviceId) -> Member<'a> {
+/// A device, with its presence where that is wanted. One whose mailbox fails is offline: nothing can be delivered
+/// to it.
+async fn member<'a>(exchange: &Exchange, device: &'a DeviceId, presence: bool) -> Member<'a> {
+    if !presence {
+        let online = None;
+        return Member { device, online };
+    }
     let status: Result<Status, Error> = exchange.ask_for(device, None, Call::Status).await;
     let online = status
         .inspect_err(Error::log)
         .is_ok_and(|status| status.online);
+    let online = Some(online);
     Member { device, online }
 }
 

@@ -1,10 +1,11 @@
-// The devices of one tag. Their presence is asked for as they are listed, a hundred at a time.
+// The devices of one tag. Their presence is asked for as they are listed, fifty at a time.
 
 import { tagPath } from "../api.js";
 import { button, element, icon } from "../dom.js";
 import { addForm } from "../add-form.js";
 
-const PAGE = 100;
+/** The most for which the relay asks presence at once. */
+const PAGE = 50;
 
 export function tagDetail(api, tag, { bind, unbind }) {
   const members = element("ul", { class: "members" });
@@ -16,7 +17,7 @@ export function tagDetail(api, tag, { bind, unbind }) {
   async function load(cursor) {
     error.textContent = "";
     try {
-      const page = await api.get(`${tagPath(tag)}?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      const page = await api.get(`${tagPath(tag)}?presence=true&limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
       if (!cursor) members.replaceChildren();
       members.append(...page.devices.map(member));
       next = page.next;

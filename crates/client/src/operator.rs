@@ -206,7 +206,7 @@ impl Client {
         })
     }
 
-    /// A page of the devices that a tag leads to; `after` is the `next` of the page before. For the admin,
+    /// A page of the devices that a tag leads to, with their presence; `after` is the `next` of the page before. For the admin,
     /// and a device that may publish to the tag.
     ///
     /// # Errors
@@ -221,7 +221,8 @@ impl Client {
             devices: Vec<Member>,
             next: Option<DeviceId>,
         }
-        let request = page(&format!("/v1/tags/{tag}"), after);
+        let cursor = after.map_or(String::new(), |after| format!("&cursor={after}"));
+        let request = Request::get(format!("/v1/tags/{tag}?presence=true{cursor}"));
         let Members { devices, next } = self.send(&request).await?.json()?;
         Ok(Page {
             entries: devices,

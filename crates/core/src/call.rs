@@ -84,6 +84,11 @@ pub enum Call {
     },
     /// Presence and queue of this device; answered by a [`Status`].
     Status,
+    /// A read of this device for which up to so many mailboxes are asked; answered by `[]`.
+    MayAsk {
+        /// How many.
+        mailboxes: u32,
+    },
     /// Create the device where it is not known; answered by a [`Registered`].
     Register,
     /// Revoke all tokens of this device issued so far; answered by a [`Registered`].
@@ -132,6 +137,7 @@ impl Call {
             Call::Ack { .. } => "ack",
             Call::Nack { .. } => "nack",
             Call::Status => "status",
+            Call::MayAsk { .. } => "may_ask",
             Call::Register => "register",
             Call::Revoke => "revoke",
             Call::Remove => "remove",

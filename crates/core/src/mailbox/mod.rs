@@ -66,6 +66,8 @@ pub struct Mailbox<S> {
     link: Option<Link>,
     inbox: Inbox,
     outbox: Outbox,
+    /// What its reads may have other mailboxes asked.
+    asks: rate::Bucket,
     /// The alarm is set no later than this.
     alarm: Option<Millis>,
     /// What it is set to outside is later.
@@ -186,6 +188,7 @@ impl<S: Store> Mailbox<S> {
             link: links.max_by_key(|link| link.connected_at),
             inbox: Inbox::default(),
             outbox: Outbox::default(),
+            asks: rate::Bucket::default(),
             // One that should have gone off by now may have been lost with a crash.
             alarm: alarm.filter(|at| *at > now.at),
             alarm_moved: false,

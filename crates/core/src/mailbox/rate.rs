@@ -1,13 +1,20 @@
-//! How fast a device may publish: a token bucket.
+//! How fast a device may publish, and have other mailboxes asked: token buckets.
 //!
-//! It lives in memory. A mailbox that slept starts with a full one, which it would have by then
+//! They live in memory. A mailbox that slept starts with full ones, which it would have by then
 //! anyway unless the burst takes longer to refill than a mailbox stays awake.
 
+use super::Mailbox;
 use crate::limits::Limits;
 use crate::problem::{Code, Problem};
-use crate::time::Millis;
+use crate::store::Store;
+use crate::time::{Millis, Now};
 
-/// The state of the bucket, in thousandths of a publish.
+/// Mailboxes a second that a device's reads may have asked.
+const ASK_RATE: u32 = 100;
+/// Mailboxes that a device's reads may have asked at once.
+const ASK_BURST: u32 = 1_000;
+
+/// The state of a bucket, in thousandths.
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
     used: i64,
@@ -20,27 +27,53 @@ impl Bucket {
     /// # Errors
     /// `too_many_requests`, with the seconds until there is room again.
     pub(super) fn take(&mut self, limits: &Limits, now: Millis) -> Result<(), Problem> {
-        let rate = i64::from(limits.publish_rate).max(1);
-        // A publish refills in 1000 / rate milliseconds: `rate` thousandths a millisecond.
+        let (rate, burst) = (limits.publish_rate, limits.publish_burst);
+        self.draw(1, rate, burst, now).map_err(|seconds| {
+            let detail = format!("at most {rate} publishes a second, {burst} at once");
+            too_many(detail, seconds)
+        })
+    }
+
+    /// Takes `count` out of a bucket that holds `burst` and refills by `rate` a second.
+    ///
+    /// # Errors
+    /// The seconds until there is room again; nothing is taken then.
+    fn draw(&mut self, count: u32, rate: u32, burst: u32, now: Millis) -> Result<(), i64> {
+        let rate = i64::from(rate).max(1);
+        // One refills in 1000 / rate milliseconds: `rate` thousandths a millisecond.
         let refilled = now.saturating_sub(self.at).max(0).saturating_mul(rate);
         self.used = self.used.saturating_sub(refilled).max(0);
         self.at = now;
-        let room = i64::from(limits.publish_burst).max(1) * 1000;
-        if self.used + 1000 > room {
-            let seconds = (self.used + 1000 - room).div_euclid(rate * 1000) + 1;
-            let mut problem = Problem::new(
-                Code::TooManyRequests,
-                format!(
-                    "at most {rate} publishes a second, {} at once",
-                    limits.publish_burst
-                ),
-            );
-            problem.retry_after = u32::try_from(seconds).ok();
-            return Err(problem);
+        let (count, room) = (i64::from(count) * 1000, i64::from(burst).max(1) * 1000);
+        if self.used + count > room {
+            return Err((self.used + count - room).div_euclid(rate * 1000) + 1);
         }
-        self.used += 1000;
+        self.used += count;
         Ok(())
     }
+}
+
+impl<S: Store> Mailbox<S> {
+    /// Counts a read of this device for which up to so many mailboxes are asked: one request of a device must not
+    /// become many of the service without a limit.
+    ///
+    /// # Errors
+    /// `too_many_requests`, with the seconds after which the same read is let through.
+    pub fn may_ask(&mut self, mailboxes: u32, now: Now) -> Result<(), Problem> {
+        let drawn = self.asks.draw(mailboxes, ASK_RATE, ASK_BURST, now.at);
+        drawn.map_err(|seconds| {
+            let detail = format!(
+                "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a trace asks one for each delivery that is not settled"
+            );
+            too_many(detail, seconds)
+        })
+    }
+}
+
+fn too_many(detail: String, seconds: i64) -> Problem {
+    let mut problem = Problem::new(Code::TooManyRequests, detail);
+    problem.retry_after = u32::try_from(seconds).ok();
+    problem
 }
 
 #[cfg(test)]
@@ -81,5 +114,18 @@ mod tests {
         let (mut bucket, limits) = (Bucket::default(), limits(1, 1));
         bucket.take(&limits, 10_000).unwrap();
         assert!(bucket.take(&limits, 0).is_err());
+    }
+
+    #[test]
+    fn a_large_read_is_let_through_when_retry_after_is_over() {
+        let mut bucket = Bucket::default();
+        for _ in 0..10 {
+            bucket.draw(100, 100, 1_000, 10_000).unwrap();
+        }
+        let seconds = bucket.draw(100, 100, 1_000, 10_000).unwrap_err();
+        assert!(bucket.draw(100, 100, 1_000, 10_900).is_err());
+        bucket
+            .draw(100, 100, 1_000, 10_000 + seconds * 1_000)
+            .unwrap();
     }
 }

@@ -104,6 +104,12 @@ impl World<'_> {
                 }
                 status.map(|_| Reply::Done)
             }
+            Call::MayAsk { mailboxes } => {
+                let may = self.event(object, |mailbox, now| {
+                    problem_or(mailbox.may_ask(mailboxes, now).map_err(Failure::from))
+                })?;
+                may.map(|may| may.map_or_else(Reply::Problem, |()| Reply::Done))
+            }
             Call::Register => self
                 .event(object, |mailbox, now| mailbox.register(&device, now))?
                 .map(|_| Reply::Done),
