@@ -114,6 +114,22 @@ describe("cargo xtask dev", () => {
     await expect(fetch(`${url}/health`)).rejects.toThrow();
   }, 180_000);
 
+  test("it answers no request before its tables are there", async () => {
+    const [port, directory, key] = [await freePort(), state(), "k".repeat(32)];
+    const relay = spawn(process.execPath, ["xtask/relay.ts"], { cwd: ROOT, stdio: ["pipe", "ignore", "inherit"] });
+    try {
+      const bindings = { ADMIN_KEY: key, TOKEN_KEY: "t".repeat(32) };
+      relay.stdin!.write(`${JSON.stringify({ port, state: directory, bindings })}\n`);
+      const headers = { authorization: `Bearer ${key}` };
+      const ask = () => fetch(`http://127.0.0.1:${port}/v1/devices`, { headers }).catch(() => undefined);
+      const first = await until("an answer", ask, (answer) => answer !== undefined, 60_000);
+      expect(await first!.json()).toEqual({ devices: [], next: null });
+    } finally {
+      relay.stdin!.end();
+      if (relay.exitCode === null) await once(relay, "exit");
+    }
+  }, 90_000);
+
   test("what is wrong on its command line is named before anything is built", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -66,6 +66,16 @@ describe("devices", () => {
     (await relay.admin("GET", `/v1/devices/${name}`)).problem(404, "unknown_device");
   });
 
+  test.each(['{"expires_in":5,"expires_in":6}', '{"publish":[],"publish":["*"]}'])(
+    "the body %s is refused, since a field stands in it twice, and creates nothing",
+    async (body) => {
+      const name = fresh("device");
+      const answer = await relay.admin("PUT", `/v1/devices/${name}`, body);
+      expect(answer.problem(400, "bad_request").detail).toContain("duplicate field");
+      (await relay.admin("GET", `/v1/devices/${name}`)).problem(404, "unknown_device");
+    },
+  );
+
   test("a body that is not JSON is refused and creates nothing", async () => {
     const name = fresh("device");
     (await relay.admin("PUT", `/v1/devices/${name}`, "{")).problem(400, "bad_request");

@@ -117,6 +117,8 @@ describe("OpenAPI document", () => {
     describes("GET /v1/devices", await relay.admin("GET", "/v1/devices?limit=1"));
     describes("GET /v1/tags", await relay.admin("GET", "/v1/tags"));
     describes("GET /v1/tags/{tag}", await relay.admin("GET", "/v1/tags/hallway"));
+    describes("GET /v1/tags/{tag}", await relay.admin("GET", "/v1/tags/hallway?presence=true"));
+    describes("GET /v1/tags/{tag}", await relay.admin("GET", "/v1/tags/hallway?presence=true&limit=51"));
 
     const publish = doorbell.publish(to, { ring: 1 }, { wait: 10, key: "k", topic: "t", urgency: "high" });
     socket.ack((await socket.next("message")).id, { opened: true });
@@ -130,6 +132,9 @@ describe("OpenAPI document", () => {
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, { ring: 2 }, { key: "k" }));
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish({ tag: "nobody" }, {}));
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, {}, { ttl: -1 }));
+    const coded = { headers: { "Content-Encoding": "gzip" } };
+    describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, {}, coded));
+    describes("PUT /v1/devices/{device}", await relay.request("PUT", "/v1/devices/x", { token: relay.adminKey, ...coded, body: "{}" }));
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, "x".repeat(2000)));
     for (let n = 0; n < 20; n++) await doorbell.publish({ device: offline!.name }, n, { wait: 0 });
     const limited = await doorbell.publish({ device: offline!.name }, {}, { wait: 0 });
