@@ -7,18 +7,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Problem};
+use crate::handshake::{self, Answer as Handshake};
 use crate::tls;
 
 /// How long a request is repeated, unless the application says otherwise.
 const RETRY_FOR: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What this client calls itself.
+const NAME: &str = concat!("tagpost/", env!("CARGO_PKG_VERSION"));
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,12 +47,16 @@ pub struct Client {
     http: reqwest::Client,
     url: Url,
     authorization: HeaderValue,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    /// Which proxy the environment names for which service; the HTTP client asks the same.
+    proxies: Arc<Matcher>,
+    tls: Arc<rustls::ClientConfig>,
     retry_for: Duration,
+    max_in_flight: Option<u32>,
 }
 
 impl Client {
-    /// A client of the service at `url`, with a device's token or the admin key.
+    /// A client of the service at `url`, with a device's token or the admin key. The service may be below
+    /// a path. The proxies of the environment are used: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
     ///
     /// # Errors
     /// [`Error::Url`], [`Error::Credential`], [`Error::Tls`]. Nothing is asked of the network.
@@ -57,7 +66,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("tagpost/", env!("CARGO_PKG_VERSION")))
+            .user_agent(NAME)
             // A redirect would take the credential elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -68,9 +77,11 @@ impl Client {
         Ok(Self {
             http,
             authorization: authorization(credential)?,
-            tls: (url.scheme() == "https").then(|| Arc::new(tls)),
+            proxies: Arc::new(Matcher::from_system()),
+            tls: Arc::new(tls),
             url,
             retry_for: RETRY_FOR,
+            max_in_flight: None,
         })
     }
 
@@ -82,23 +93,44 @@ impl Client {
         self
     }
 
+    /// Sets how many messages come unacknowledged on a connection: from 1 to the service's own number,
+    /// which holds unless set.
+    #[must_use]
+    pub fn max_in_flight(mut self, messages: u32) -> Self {
+        self.max_in_flight = Some(messages);
+        self
+    }
+
     /// Where the service is.
     pub fn url(&self) -> &str {
         self.url.as_str().trim_end_matches('/')
     }
 
-    /// The value of `Authorization`; it does not print itself.
-    pub(crate) fn authorization(&self) -> &HeaderValue {
-        &self.authorization
-    }
-
-    pub(crate) fn tls(&self) -> Option<Arc<rustls::ClientConfig>> {
-        self.tls.clone()
+    /// Asks the service for a WebSocket, as the device whose token this is.
+    pub(crate) async fn handshake(&self) -> Result<Handshake, Error> {
+        let mut url = self.url.clone();
+        let path = format!("{}/v1/connect", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        let window = self.max_in_flight.map(|n| format!("max_in_flight={n}"));
+        url.set_query(window.as_deref());
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, self.authorization.clone()),
+            (USER_AGENT, HeaderValue::from_static(NAME)),
+        ]);
+        let uri = handshake::uri(&url);
+        let answer = match uri {
+            Ok(uri) => handshake::perform(uri, headers, &self.proxies, &self.tls).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| Error::Unreachable {
+            url: self.url().to_owned(),
+            reason: reason(&*error),
+        })
     }
 
     /// Makes a request until it is answered, or fails for good.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Error> {
-        let end = Instant::now() + self.retry_for;
+        let since = Instant::now();
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let error = match self.attempt(request).await {
@@ -106,7 +138,7 @@ impl Client {
                 answered => return answered,
             };
             let pause = error.retry_after().unwrap_or_else(|| backoff.next());
-            if Instant::now() + pause >= end {
+            if since.elapsed().saturating_add(pause) >= self.retry_for {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -132,7 +164,7 @@ impl Client {
             .await
             .map_err(unreachable)?;
         let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).cloned();
+        let headers = response.headers().clone();
         let body = response.bytes().await.map_err(unreachable)?.to_vec();
         if status.is_success() {
             return Ok(Answer {
@@ -140,9 +172,7 @@ impl Client {
                 body,
             });
         }
-        let retry_after = retry_after.as_ref().and_then(|value| value.to_str().ok());
-        let problem = Problem::of(status.as_u16(), retry_after, &body);
-        Err(Error::Refused(problem))
+        Err(Error::Refused(Problem::of(status, &headers, &body)))
     }
 }
 
@@ -278,7 +308,7 @@ mod tests {
             );
         }
         let client = Client::new("http://127.0.0.1", "hunter2").unwrap();
-        assert!(!format!("{client:?} {:?}", client.authorization()).contains("hunter2"));
+        assert!(!format!("{client:?} {:?}", client.authorization).contains("hunter2"));
     }
 
     #[test]

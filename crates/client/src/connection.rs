@@ -5,13 +5,17 @@
 //! application has taken what came before: the network holds back what memory need not. What is
 //! answered while there is no connection is said on the next one, whether the message comes again or not:
 //! the service may have sent it for the last time.
+//!
+//! A wish to close wins over everything else: [`CLOSE_TIMEOUT`] after it, the connection is gone, whatever
+//! the network does, and no other follows.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tagpost_core::frame::Receipt;
 use tagpost_core::id::MessageId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backoff::Backoff;
@@ -31,6 +35,9 @@ const GOOD: Duration = Duration::from_secs(10);
 /// How long the handshake and the welcome may take together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long a close may take, from the wish to the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// What the application wants.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -48,7 +55,8 @@ pub(crate) struct Connection {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     /// Where messages send their answers: the other end of `commands`.
     pub(crate) answers: mpsc::UnboundedSender<Command>,
-    pub(crate) messages: mpsc::Sender<Message>,
+    /// Messages, and errors about answers that were refused.
+    pub(crate) messages: mpsc::Sender<Result<Message, Error>>,
     /// Without, receipts are left to whoever wants them.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
     pub(crate) status: watch::Sender<Status>,
@@ -71,40 +79,59 @@ pub(crate) struct Memory {
 
 impl Connection {
     /// Runs until the application is done, or an error says that connecting again makes no sense.
-    pub(crate) async fn run(mut self) -> Result<(), Error> {
+    ///
+    /// `wanted` ends as soon as the application is done, where [`Command::Close`] stands in line behind
+    /// the answers.
+    pub(crate) async fn run(mut self, wanted: oneshot::Receiver<Infallible>) -> Result<(), Error> {
+        let overdue = async {
+            let _ = wanted.await;
+            sleep(CLOSE_TIMEOUT).await;
+        };
+        tokio::select! {
+            ended = self.stay() => ended,
+            () = overdue => Err(Error::Silent),
+        }
+    }
+
+    /// Connects, and connects again. `Ok` means that the application is done.
+    async fn stay(&mut self) -> Result<(), Error> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             self.status.send_replace(Status::Connecting);
             let client = self.client.clone();
             let opened = tokio::select! {
+                biased;
+                () = self.done() => return self.memory.left(),
                 opened = timeout(HANDSHAKE_TIMEOUT, open(&client)) => opened,
-                () = self.done() => return Ok(()),
             };
-            let lost = match opened {
-                Ok(Ok((socket, welcome))) => {
+            let error = match opened {
+                Ok(Ok((mut socket, welcome))) => {
                     let since = Instant::now();
-                    let lost = self.serve(socket, welcome).await;
-                    if since.elapsed() >= GOOD {
-                        backoff.reset();
+                    match self.serve(&mut socket, welcome).await {
+                        Ok(()) => return self.close(&mut socket).await,
+                        Err(lost) => {
+                            if since.elapsed() >= GOOD {
+                                backoff.reset();
+                            }
+                            lost
+                        }
                     }
-                    lost
                 }
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(Error::Silent),
+                Ok(Err(error)) => error,
+                Err(_) => Error::Silent,
             };
-            let error = match lost {
-                Ok(()) => return Ok(()),
-                Err(error) if is_final(&error) => return Err(self.explained(error)),
-                Err(error) => error,
-            };
+            if is_final(&error) {
+                return Err(self.explained(error));
+            }
             let pause = error.retry_after().unwrap_or_else(|| backoff.next());
             self.status.send_replace(Status::Waiting {
                 why: error.to_string(),
                 pause,
             });
             tokio::select! {
+                biased;
+                () = self.done() => return self.memory.left(),
                 () = sleep(pause) => {}
-                () = self.done() => return Ok(()),
             }
         }
     }
@@ -122,8 +149,8 @@ impl Connection {
     }
 
     /// Serves one connection. `Ok` means that the application is done.
-    async fn serve(&mut self, mut socket: Socket, welcome: Welcome) -> Result<(), Error> {
-        let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.into()));
+    async fn serve(&mut self, socket: &mut Socket, welcome: Welcome) -> Result<(), Error> {
+        let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.max(1).into()));
         self.status.send_replace(Status::Connected(welcome));
         // The first sign of life tells the service that this connection works.
         socket.say(PING).await?;
@@ -146,12 +173,12 @@ impl Connection {
                     match self.memory.heed(&command) {
                         Some(Some(frame)) => socket.say(&frame).await?,
                         Some(None) => {}
-                        None => return socket.close().await,
+                        None => return Ok(()),
                     }
                 }
                 heard = socket.hear(), if listening => {
                     pulse.heard();
-                    self.take(&heard?, &mut socket).await?;
+                    self.take(&heard?, socket).await?;
                 }
                 () = room(&self.messages, self.receipts.as_ref()), if !listening => pulse.heard(),
                 () = sleep_until(pulse.due) => {
@@ -172,7 +199,7 @@ impl Connection {
         match self.parse(text)? {
             FromService::Message(message) => match self.memory.seen.see(message.id) {
                 // That fails only if the inbox is gone, and then the command to close is on its way.
-                Sighting::First => _ = self.messages.try_send(message.with(&self.answers)),
+                Sighting::First => _ = self.messages.try_send(Ok(message.with(&self.answers))),
                 Sighting::Answered(frame) => socket.say(frame).await?,
                 Sighting::Unanswered => {}
             },
@@ -186,10 +213,28 @@ impl Connection {
                     }
                 }
             }
-            FromService::Error { detail } => self.memory.complaint = Some(detail),
+            FromService::Error { detail, answer_to } => {
+                if let Some(refused) = self.memory.complain(detail, answer_to) {
+                    let _ = self.messages.try_send(Err(refused));
+                }
+            }
             FromService::Welcome(_) | FromService::Unknown => {}
         }
         Ok(())
+    }
+
+    /// Closes a connection over which all answers went. One that is refused even now is an error.
+    async fn close(&mut self, socket: &mut Socket) -> Result<(), Error> {
+        let mut refused = None;
+        let memory = &mut self.memory;
+        let closed = socket.close(|text| {
+            if let Ok(FromService::Error { detail, answer_to }) = FromService::parse(text) {
+                let error = memory.complain(detail, answer_to);
+                refused = refused.take().or(error);
+            }
+        });
+        closed.await?;
+        refused.map_or(Ok(()), Err)
     }
 
     fn parse(&self, text: &str) -> Result<FromService, Error> {
@@ -220,6 +265,27 @@ impl Memory {
                 Some(ToService::ReceiptsSeen { seq: *seq }.to_json().ok())
             }
             Command::Close => None,
+        }
+    }
+
+    /// Notes what the service found wrong with a frame; the error for the application if it was an answer.
+    fn complain(&mut self, detail: String, answer_to: Option<MessageId>) -> Option<Error> {
+        match answer_to.filter(|id| self.seen.retract(*id)) {
+            Some(id) => Some(Error::AnswerRefused { id, detail }),
+            None => {
+                self.complaint = Some(detail);
+                None
+            }
+        }
+    }
+
+    /// How an inbox ends that has no connection.
+    fn left(&self) -> Result<(), Error> {
+        if self.unsaid.is_empty() {
+            Ok(())
+        } else {
+            let what = "not every answer reached the service";
+            Err(Error::Closed(what.to_owned()))
         }
     }
 }
@@ -261,12 +327,12 @@ async fn open(client: &Client) -> Result<(Socket, Welcome), Error> {
 }
 
 /// Whether the application can be given whatever comes next.
-fn has_room(messages: &mpsc::Sender<Message>, receipts: Option<&mpsc::Sender<Receipt>>) -> bool {
+fn has_room<T>(messages: &mpsc::Sender<T>, receipts: Option<&mpsc::Sender<Receipt>>) -> bool {
     messages.capacity() > 0 && receipts.is_none_or(|receipts| receipts.capacity() > 0)
 }
 
 /// Waits until [`has_room`]. Nobody else fills these channels, so the room stays.
-async fn room(messages: &mpsc::Sender<Message>, receipts: Option<&mpsc::Sender<Receipt>>) {
+async fn room<T>(messages: &mpsc::Sender<T>, receipts: Option<&mpsc::Sender<Receipt>>) {
     drop(messages.reserve().await);
     if let Some(receipts) = receipts {
         drop(receipts.reserve().await);

@@ -4,8 +4,14 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
+use tagpost_core::id::MessageId;
 use tagpost_core::problem::Code;
+
+/// The longest that the service is left alone, whatever it asks for: what stands before it may be wrong.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,14 @@ pub enum Error {
     /// The service did not understand this client (close code 4400).
     #[error("the service does not understand this client: {0}")]
     BadFrames(String),
+    /// The service did not take the answer to a message, which is still unanswered. The inbox goes on.
+    #[error("the answer to {id} was refused: {detail}")]
+    AnswerRefused {
+        /// The message.
+        id: MessageId,
+        /// What is wrong with the answer.
+        detail: String,
+    },
     /// Nothing was heard for longer than a live connection is silent.
     #[error("the connection fell silent")]
     Silent,
@@ -106,23 +120,31 @@ pub struct Problem {
 impl Problem {
     /// The problem of an answer with this status and body. A body may be missing, or come from something
     /// in between; then the status says what there is to say.
-    pub(crate) fn of(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+    pub(crate) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let stated: Option<Problem> = serde_json::from_slice(body).ok();
         let problem = stated.unwrap_or_else(|| {
-            let code = Code::ALL.iter().find(|code| code.status() == status);
+            let code = Code::ALL
+                .iter()
+                .find(|code| code.status() == status.as_u16());
+            let title = code.map_or("the answer gives no reason", |code| code.title());
+            let elsewhere = header(LOCATION).filter(|_| status.is_redirection());
             Self {
-                status,
+                status: status.as_u16(),
                 code: code.map_or("unknown", |code| code.as_str()).to_owned(),
-                detail: code
-                    .map_or("the answer says nothing more", |code| code.title())
-                    .to_owned(),
+                detail: elsewhere.map_or(title.to_owned(), |url| {
+                    format!(
+                        "a redirect to {url} was not followed: it would take the credential there"
+                    )
+                }),
                 retry_after: None,
             }
         });
-        let seconds = retry_after.and_then(|seconds| seconds.trim().parse().ok());
+        let seconds = header(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
         Self {
-            status,
-            retry_after: seconds.map(Duration::from_secs),
+            status: status.as_u16(),
+            retry_after: retry_after.map(|pause| pause.min(LONGEST_RETRY_AFTER)),
             ..problem
         }
     }
@@ -132,14 +154,45 @@ impl Problem {
 mod tests {
     use super::*;
 
+    fn problem(status: u16, headers: &[(HeaderName, &str)], body: &[u8]) -> Problem {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        Problem::of(
+            StatusCode::from_u16(status).unwrap(),
+            &headers.collect(),
+            body,
+        )
+    }
+
     #[test]
     fn a_problem_document_is_read_with_its_retry_after() {
         let body =
             br#"{"type":"urn:x","title":"t","status":429,"code":"too_many_requests","detail":"d"}"#;
-        let problem = Problem::of(429, Some("2"), body);
+        let problem = problem(429, &[(RETRY_AFTER, "2")], body);
         assert_eq!(problem.to_string(), "d (too_many_requests, 429)");
         assert_eq!(problem.retry_after, Some(Duration::from_secs(2)));
         assert!(Error::Refused(problem).is_transient());
+    }
+
+    #[test]
+    fn a_retry_after_of_any_length_is_bounded() {
+        for seconds in ["301", "18446744073709551615"] {
+            let problem = problem(503, &[(RETRY_AFTER, seconds)], b"");
+            assert_eq!(problem.retry_after, Some(LONGEST_RETRY_AFTER), "{seconds}");
+        }
+        let date = problem(503, &[(RETRY_AFTER, "Fri, 31 Dec 1999 23:59:59 GMT")], b"");
+        assert_eq!(date.retry_after, None);
+    }
+
+    #[test]
+    fn a_redirect_is_told_with_where_it_leads() {
+        let problem = problem(308, &[(LOCATION, "https://example.com/push")], b"");
+        assert!(
+            problem.detail.contains("https://example.com/push"),
+            "{problem}"
+        );
+        assert!(!Error::Refused(problem).is_transient());
     }
 
     #[test]
@@ -149,7 +202,7 @@ mod tests {
             (401, "unauthorized"),
             (503, "unavailable"),
         ] {
-            let problem = Problem::of(status, None, b"<html>Sorry</html>");
+            let problem = problem(status, &[], b"<html>Sorry</html>");
             assert_eq!((problem.status, problem.code.as_str()), (status, code));
         }
     }
@@ -164,7 +217,7 @@ mod tests {
             (500, true),
             (503, true),
         ] {
-            let error = Error::Refused(Problem::of(status, None, b""));
+            let error = Error::Refused(problem(status, &[], b""));
             assert_eq!(error.is_transient(), transient, "{status}");
         }
         assert!(!Error::TokenEnded.is_transient() && !Error::TakenOver.is_transient());

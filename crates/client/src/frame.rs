@@ -20,9 +20,10 @@ pub(crate) enum FromService {
     Welcome(Welcome),
     Message(Message),
     Receipt(Receipt),
-    /// A frame of this client could not be taken.
+    /// A frame of this client could not be taken: the answer to this message, where that is said.
     Error {
         detail: String,
+        answer_to: Option<MessageId>,
     },
     /// A type that came after this client.
     Unknown,
@@ -52,6 +53,7 @@ impl FromService {
         #[derive(Deserialize)]
         struct Problem {
             detail: String,
+            r#ref: Option<String>,
         }
         // A payload is kept as it stands, which serde's tagged enums do not do.
         let kind: Kind = serde_json::from_str(text)?;
@@ -60,25 +62,31 @@ impl FromService {
             "message" => Self::Message(serde_json::from_str(text)?),
             "receipt" => Self::Receipt(serde_json::from_str(text)?),
             "error" => {
-                let Problem { detail } = serde_json::from_str(text)?;
-                Self::Error { detail }
+                let Problem { detail, r#ref } = serde_json::from_str(text)?;
+                Self::Error {
+                    detail,
+                    answer_to: r#ref.and_then(|id| id.parse().ok()),
+                }
             }
             _ => Self::Unknown,
         })
     }
 }
 
-/// What the device says.
+/// What the device says. The `ref` of an answer is the id of its message, so that an error frame tells
+/// which answer it is about.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ToService<'a> {
     Ack {
         id: MessageId,
+        r#ref: MessageId,
         #[serde(skip_serializing_if = "Option::is_none")]
         reply: Option<&'a RawValue>,
     },
     Nack {
         id: MessageId,
+        r#ref: MessageId,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
     },
@@ -98,7 +106,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use tagpost_core::frame::FromDevice;
+    use tagpost_core::frame::{FromDevice, MAX_REASON};
     use tagpost_core::limits::Limits;
 
     use super::*;
@@ -153,17 +161,39 @@ mod tests {
         };
         let ack = read(ToService::Ack {
             id,
+            r#ref: id,
             reply: Some(&reply),
         });
         assert!(matches!(ack, FromDevice::Ack { reply: Some(it), .. } if it.get() == reply.get()));
-        let ack = read(ToService::Ack { id, reply: None });
+        let ack = read(ToService::Ack {
+            id,
+            r#ref: id,
+            reply: None,
+        });
         assert!(matches!(ack, FromDevice::Ack { reply: None, .. }));
         let nack = read(ToService::Nack {
             id,
+            r#ref: id,
             reason: Some("no"),
         });
         assert!(matches!(nack, FromDevice::Nack { reason: Some(it), .. } if it == "no"));
         let seen = read(ToService::ReceiptsSeen { seq: 7 });
         assert!(matches!(seen, FromDevice::ReceiptsSeen { seq: 7 }));
+    }
+
+    #[test]
+    fn the_error_about_an_answer_names_its_message() {
+        let id: MessageId = "01HF7YAT00FYHWCCN200000007".parse().unwrap();
+        let reason = "x".repeat(MAX_REASON + 1);
+        let nack = ToService::Nack {
+            id,
+            r#ref: id,
+            reason: Some(&reason),
+        };
+        let bad = FromDevice::parse(&nack.to_json().unwrap(), &Limits::default()).unwrap_err();
+        assert_eq!(bad.reference, Some(id.to_string()));
+        let error = format!(r#"{{"type":"error","code":"bad_frame","detail":"d","ref":"{id}"}}"#);
+        let error = FromService::parse(&error).unwrap();
+        assert!(matches!(error, FromService::Error { answer_to: Some(it), .. } if it == id));
     }
 }

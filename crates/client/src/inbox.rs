@@ -1,11 +1,12 @@
 //! The inbox: the messages of a device as a stream that survives lost connections.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
@@ -38,9 +39,9 @@ pub enum Status {
 
 /// The messages of a device, a [`Stream`].
 ///
-/// It connects, and connects again for ever, and shows each message once. It ends with an error when
+/// It connects, and connects again, forever, and shows each message once. It ends with an error when
 /// connecting again makes no sense: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
-/// refused. At most 128 messages wait in memory for the application; what it has not taken is never
+/// refused. [`Error::AnswerRefused`] does not end it. At most 128 messages wait in memory for the application; what it has not taken is never
 /// acknowledged.
 ///
 /// ```no_run
@@ -49,17 +50,25 @@ pub enum Status {
 /// let mut inbox = client.connect();
 /// while let Some(message) = inbox.next().await {
 ///     let message = message?;
-///     println!("{} says {}", message.from, message.text()?);
-///     message.reply(&serde_json::json!({ "opened": true }))?;
+///     match message.text() {
+///         Ok(text) => {
+///             println!("{} says {text}", message.from);
+///             message.reply(&serde_json::json!({ "opened": true }))?;
+///         }
+///         // Without an answer it would come again.
+///         Err(error) => message.nack(&error.to_string())?,
+///     }
 /// }
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Inbox {
-    messages: mpsc::Receiver<Message>,
+    messages: mpsc::Receiver<Result<Message, Error>>,
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Status>,
+    /// Dropped when the application is done.
+    wish: Option<oneshot::Sender<Infallible>>,
     /// `None` once it ended.
     connection: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -86,6 +95,7 @@ impl Client {
         let (messages, waiting) = mpsc::channel(WAITING);
         let (answers, commands) = mpsc::unbounded_channel();
         let (status, current) = watch::channel(Status::Connecting);
+        let (wish, wanted) = oneshot::channel();
         let connection = Connection {
             client: self.clone(),
             commands,
@@ -99,7 +109,8 @@ impl Client {
             messages: waiting,
             commands: answers,
             status: current,
-            connection: Some(tokio::spawn(connection.run())),
+            wish: Some(wish),
+            connection: Some(tokio::spawn(connection.run(wanted))),
         }
     }
 }
@@ -108,7 +119,8 @@ impl Inbox {
     /// The next message; `None` after the inbox ended.
     ///
     /// # Errors
-    /// The error that ended the inbox, once.
+    /// The error that ended the inbox, once. [`Error::AnswerRefused`] whenever the service did not take an
+    /// answer: another may be given, and the inbox goes on.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         StreamExt::next(self).await
     }
@@ -118,11 +130,12 @@ impl Inbox {
         self.status.clone()
     }
 
-    /// Closes the connection after all answers given so far are with the service. Without a connection
-    /// they are not, and the service will send their messages again to whoever connects next.
+    /// Closes the connection after all answers given so far are with the service. It takes a few seconds
+    /// at most: an answer that did not get through by then is not given, and the service will send its
+    /// message again to whoever connects next.
     ///
     /// # Errors
-    /// The error that ended the inbox, or kept it from closing in order.
+    /// The error that ended the inbox, or kept an answer from the service.
     pub async fn close(mut self) -> Result<(), Error> {
         self.hang_up();
         match self.connection.take() {
@@ -131,7 +144,8 @@ impl Inbox {
         }
     }
 
-    fn hang_up(&self) {
+    fn hang_up(&mut self) {
+        self.wish = None;
         // Nobody listens any more if the connection ended by itself.
         let _ = self.commands.send(Command::Close);
     }
@@ -142,7 +156,7 @@ impl Stream for Inbox {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(message) = ready!(self.messages.poll_recv(context)) {
-            return Poll::Ready(Some(Ok(message)));
+            return Poll::Ready(Some(message));
         }
         let Some(connection) = self.connection.as_mut() else {
             return Poll::Ready(None);
@@ -153,7 +167,8 @@ impl Stream for Inbox {
     }
 }
 
-/// An inbox that is dropped closes in the background, after the answers given so far.
+/// An inbox that is dropped closes in the background, after the answers given so far; as with
+/// [`Inbox::close`], that takes a few seconds at most.
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.hang_up();

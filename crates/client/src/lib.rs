@@ -2,7 +2,7 @@
 //!
 //! A [`Client`] is a service and a credential. [`Client::publish`] sends a message and repeats the request
 //! until it is answered, without ever making two messages of it. [`Client::connect`] gives an [`Inbox`]: a
-//! stream of [`Message`]s, each to be answered, that connects again for ever and shows each message once.
+//! stream of [`Message`]s, each to be answered, that connects again forever and shows each message once.
 //! What became of a message is a [`Trace`], and [`Receipts`] bring each end as it comes.
 //!
 //! ```no_run
@@ -25,15 +25,18 @@ mod client;
 mod connection;
 mod error;
 mod frame;
+mod handshake;
 mod inbox;
 mod message;
 mod operator;
+mod payload;
 mod publish;
 mod receipts;
 mod seen;
 mod socket;
 mod tls;
 mod trace;
+mod waiting;
 
 /// The examples of README.md, compiled with the documentation's tests.
 #[cfg(doctest)]
@@ -44,8 +47,9 @@ pub use client::Client;
 pub use error::{Error, Problem};
 pub use frame::Welcome;
 pub use inbox::{Inbox, Status};
-pub use message::{AnswerError, Message, PayloadError};
+pub use message::{AnswerError, Message};
 pub use operator::{Device, DeviceStatus, DeviceToken, Grant, Health, Member, Page, TagSize};
+pub use payload::PayloadError;
 pub use publish::Publish;
 pub use receipts::Receipts;
 pub use serde_json::value::RawValue;
@@ -55,3 +59,4 @@ pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use trace::{Delivery, MessagePage, Step, Trace, state_name};
+pub use waiting::Waiting;

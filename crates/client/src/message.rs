@@ -3,10 +3,8 @@
 //! An answer is given once; the first one counts. It is kept until the service has it, through lost
 //! connections, for as long as the inbox lives. Not here: when it goes out.
 
-use std::fmt::{self, Display};
+use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,6 +16,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::connection::Command;
 use crate::frame::ToService;
+use crate::payload::{self, PayloadError};
+
+/// The most arrays and objects inside each other in a reply.
+const MAX_DEPTH: usize = 100;
 
 /// A message for this device.
 ///
@@ -57,6 +59,9 @@ pub enum AnswerError {
     /// A reply may have 4096 bytes of JSON.
     #[error("a reply may have {MAX_REPLY_BYTES} bytes of JSON, this one has {0}")]
     ReplyTooLong(usize),
+    /// A reply may have 100 levels of arrays and objects.
+    #[error("a reply may have {MAX_DEPTH} levels of arrays and objects, this one has more")]
+    ReplyTooDeep,
     /// A reason may have 256 characters.
     #[error("a reason may have {MAX_REASON} characters, this one has {0}")]
     ReasonTooLong(usize),
@@ -76,6 +81,7 @@ impl Message {
     pub fn ack(&self) -> Result<(), AnswerError> {
         self.answer(ToService::Ack {
             id: self.id,
+            r#ref: self.id,
             reply: None,
         })
     }
@@ -83,7 +89,8 @@ impl Message {
     /// Acknowledges the message with a reply, which its sender gets.
     ///
     /// # Errors
-    /// [`AnswerError::ReplyTooLong`], [`AnswerError::NotJson`], [`AnswerError::Closed`].
+    /// [`AnswerError::ReplyTooLong`], [`AnswerError::ReplyTooDeep`], [`AnswerError::NotJson`],
+    /// [`AnswerError::Closed`].
     pub fn reply<T: Serialize + ?Sized>(&self, reply: &T) -> Result<(), AnswerError> {
         let not_json = |error: serde_json::Error| AnswerError::NotJson(error.to_string());
         let reply = serde_json::value::to_raw_value(reply).map_err(not_json)?;
@@ -91,8 +98,12 @@ impl Message {
         if length > MAX_REPLY_BYTES {
             return Err(AnswerError::ReplyTooLong(length));
         }
+        if depth(reply.get()) > MAX_DEPTH {
+            return Err(AnswerError::ReplyTooDeep);
+        }
         self.answer(ToService::Ack {
             id: self.id,
+            r#ref: self.id,
             reply: Some(&reply),
         })
     }
@@ -109,6 +120,7 @@ impl Message {
         let reason = Some(reason).filter(|reason| !reason.is_empty());
         self.answer(ToService::Nack {
             id: self.id,
+            r#ref: self.id,
             reason,
         })
     }
@@ -118,12 +130,7 @@ impl Message {
     /// # Errors
     /// The service sent as base64 what is none.
     pub fn bytes(&self) -> Result<Vec<u8>, PayloadError> {
-        match (self.encoding, self.string()) {
-            (Some(Encoding::Base64), Some(text)) => BASE64.decode(text).map_err(PayloadError::new),
-            (Some(Encoding::Base64), None) => Err(PayloadError("it is not a string".to_owned())),
-            (None, Some(text)) if !self.is_json() => Ok(text.into_bytes()),
-            (None, _) => Ok(self.payload.get().as_bytes().to_vec()),
-        }
+        payload::bytes(&self.content_type, self.encoding, &self.payload)
     }
 
     /// The payload as text.
@@ -131,7 +138,7 @@ impl Message {
     /// # Errors
     /// The payload is not UTF-8.
     pub fn text(&self) -> Result<String, PayloadError> {
-        String::from_utf8(self.bytes()?).map_err(PayloadError::new)
+        payload::text(self.bytes()?)
     }
 
     /// The payload as JSON.
@@ -157,28 +164,26 @@ impl Message {
             .send(Command::Answer { id: self.id, frame })
             .map_err(|_| AnswerError::Closed)
     }
-
-    /// The payload, if it stands there as a string.
-    fn string(&self) -> Option<String> {
-        serde_json::from_str(self.payload.get()).ok()
-    }
-
-    fn is_json(&self) -> bool {
-        let essence = self.content_type.split(';').next().unwrap_or_default();
-        let essence = essence.trim().to_ascii_lowercase();
-        essence == "application/json" || essence.ends_with("+json")
-    }
 }
 
-/// A payload that cannot be read in the way that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the payload cannot be read: {0}")]
-pub struct PayloadError(String);
-
-impl PayloadError {
-    fn new(error: impl Display) -> Self {
-        Self(error.to_string())
+/// How many arrays and objects lie inside each other in a text that is JSON.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
     }
+    deepest
 }
 
 /// Where answers go; nowhere for a message that did not come from a connection.
@@ -279,6 +284,20 @@ mod tests {
         assert!(received.try_recv().is_err());
         assert_eq!(message.reply(&"x".repeat(MAX_REPLY_BYTES - 2)), Ok(()));
         assert!(received.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_reply_of_too_many_levels_is_refused() {
+        let (message, mut received) = answerable();
+        let nested = |levels: usize| {
+            let json = format!("{}\"[{{\\\"[\"{}", "[".repeat(levels), "]".repeat(levels));
+            RawValue::from_string(json).unwrap()
+        };
+        let refused = message.reply(&nested(MAX_DEPTH + 1));
+        assert_eq!(refused, Err(AnswerError::ReplyTooDeep));
+        assert!(received.try_recv().is_err());
+        assert_eq!(message.reply(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(depth("{\"a\":[{}],\"b\":[]}"), 3);
     }
 
     #[test]

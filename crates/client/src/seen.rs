@@ -62,6 +62,12 @@ impl Seen {
         }
     }
 
+    /// The answer to a message was refused. Whether there was one, and another may be given now.
+    pub(crate) fn retract(&mut self, id: MessageId) -> bool {
+        let answer = self.answers.get_mut(&id);
+        answer.is_some_and(|answer| answer.take().is_some())
+    }
+
     fn insert(&mut self, id: MessageId, answer: Option<String>) {
         if self.order.len() >= CAPACITY
             && let Some(oldest) = self.order.pop_front()
@@ -96,6 +102,16 @@ mod tests {
         assert!(seen.answer(id(1), "ack"));
         assert!(!seen.answer(id(1), "nack"), "a second answer counted");
         assert_eq!(seen.see(id(1)), Sighting::Answered("ack"));
+    }
+
+    #[test]
+    fn a_message_whose_answer_was_refused_can_be_answered_again() {
+        let mut seen = Seen::default();
+        seen.see(id(1));
+        assert!(seen.answer(id(1), "bad") && seen.retract(id(1)));
+        assert!(!seen.retract(id(1)), "told twice");
+        assert_eq!(seen.see(id(1)), Sighting::Unanswered);
+        assert!(seen.answer(id(1), "ack"));
     }
 
     #[test]

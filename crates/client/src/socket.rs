@@ -3,20 +3,17 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
-use tagpost_core::frame::SUBPROTOCOL;
-use tokio::net::TcpStream;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Frame};
-use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-};
 
 use crate::client::Client;
 use crate::error::{Error, Problem};
+use crate::handshake::Answer;
 
 /// Close code: too many bad frames.
 const BAD_FRAMES: u16 = 4400;
@@ -27,41 +24,20 @@ const TAKEN_OVER: u16 = 4409;
 
 /// How long a frame may take to leave. A live connection takes it at once.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the service may take to close its side.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open connection to the service.
-pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket(WebSocketStream<TokioIo<Upgraded>>);
 
 impl Socket {
     /// Connects as the device whose token the client has.
     pub(crate) async fn open(client: &Client) -> Result<Self, Error> {
-        let unreachable = |reason: String| Error::Unreachable {
-            url: client.url().to_owned(),
-            reason,
-        };
-        // `http` becomes `ws`, and `https` becomes `wss`.
-        let url = format!("{}/v1/connect", client.url().replacen("http", "ws", 1));
-        let mut request = url
-            .into_client_request()
-            .map_err(|error| unreachable(error.to_string()))?;
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, client.authorization().clone());
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
-        let connector = client.tls().map_or(Connector::Plain, Connector::Rustls);
-        match connect_async_tls_with_config(request, None, true, Some(connector)).await {
-            Ok((socket, _)) => Ok(Self(socket)),
-            Err(WebSocketError::Http(answer)) => {
-                let retry_after = answer.headers().get(RETRY_AFTER);
-                let retry_after = retry_after.and_then(|value| value.to_str().ok());
-                let body = answer.body().as_deref().unwrap_or_default();
-                let problem = Problem::of(answer.status().as_u16(), retry_after, body);
-                Err(Error::Refused(problem))
+        match client.handshake().await? {
+            Answer::Accepted(stream) => Ok(Self(
+                WebSocketStream::from_raw_socket(stream, Role::Client, None).await,
+            )),
+            Answer::Refused(status, headers, body) => {
+                Err(Error::Refused(Problem::of(status, &headers, &body)))
             }
-            Err(error) => Err(unreachable(error.to_string())),
         }
     }
 
@@ -88,21 +64,24 @@ impl Socket {
         }
     }
 
-    /// Closes the connection, and waits until the service has read all that was said.
-    pub(crate) async fn close(mut self) -> Result<(), Error> {
+    /// Closes the connection, and waits until the service has read all that was said. What it says
+    /// meanwhile is given to `hear`.
+    pub(crate) async fn close(&mut self, mut hear: impl FnMut(&str)) -> Result<(), Error> {
         let goodbye = CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        let handshake = async {
-            self.0.close(Some(goodbye)).await?;
-            while self.0.next().await.transpose()?.is_some() {}
-            Ok(())
-        };
-        match timeout(CLOSE_TIMEOUT, handshake).await {
-            Ok(Ok(()) | Err(WebSocketError::ConnectionClosed)) => Ok(()),
-            Ok(Err(error)) => Err(Error::Closed(error.to_string())),
-            Err(_) => Err(Error::Silent),
+        let mut closed = self.0.close(Some(goodbye)).await;
+        while closed.is_ok() {
+            match self.0.next().await {
+                Some(Ok(Frame::Text(text))) => hear(text.as_str()),
+                Some(heard) => closed = heard.map(drop),
+                None => break,
+            }
+        }
+        match closed {
+            Ok(()) | Err(WebSocketError::ConnectionClosed) => Ok(()),
+            Err(error) => Err(Error::Closed(error.to_string())),
         }
     }
 }

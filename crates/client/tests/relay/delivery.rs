@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
-use tagpost_client::{State, Target};
+use tagpost_client::{Error, State, Target};
 
 use crate::support::{
-    Network, Relay, connected, next, outcome, send, settled, status, until, waiting,
+    Network, Relay, connected, next, outcome, send, settled, status, until, waiting, within,
 };
 
 #[tokio::test]
@@ -244,5 +244,44 @@ async fn an_answer_lost_on_the_wire_is_given_again() {
         next(&mut inbox).await.json::<u32>().unwrap(),
         2,
         "the message was shown again"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_answer_that_the_service_refuses_is_an_error_and_another_may_be_given() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let id = send(&sender, &camera, 1).await;
+    let mut inbox = camera.at(&network.url()).connect();
+    let message = next(&mut inbox).await;
+
+    network.garble(true);
+    message.ack().unwrap();
+    match within("an error", inbox.next()).await {
+        Some(Err(Error::AnswerRefused {
+            id: refused,
+            detail,
+        })) => {
+            assert!(refused == id && detail.contains("id must"), "{detail}");
+        }
+        other => panic!("expected a refusal, but {other:?}"),
+    }
+    network.garble(false);
+    message.reply("once more").unwrap();
+    let trace = settled(&sender, id).await;
+    let delivered = (State::Delivered, Some(r#""once more""#.to_owned()));
+    assert_eq!(outcome(&trace), delivered);
+
+    send(&sender, &camera, 2).await;
+    let message = next(&mut inbox).await;
+    network.garble(true);
+    message.ack().unwrap();
+    let closed = within("the inbox to close", inbox.close()).await;
+    assert!(
+        matches!(&closed, Err(Error::AnswerRefused { id, .. }) if *id == message.id),
+        "{closed:?}"
     );
 }

@@ -17,5 +17,6 @@ mod delivery;
 mod listen;
 mod publishing;
 mod resources;
+mod routes;
 mod support;
 mod terminal;

@@ -1,8 +1,11 @@
 //! What the tests share: a relay, a network, devices, and waits that end.
 
+mod gateway;
 mod network;
 mod relay;
 mod shell;
+mod socks;
+mod tls;
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,9 +15,12 @@ use tagpost_client::{Client, Inbox, Message, MessageId, State, Status, Target, T
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+pub(crate) use gateway::Gateway;
 pub(crate) use network::Network;
 pub(crate) use relay::{ADMIN_KEY, Device, Relay, TOKEN_KEY};
 pub(crate) use shell::Shell;
+pub(crate) use socks::Socks;
+pub(crate) use tls::Tls;
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

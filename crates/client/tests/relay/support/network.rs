@@ -20,6 +20,8 @@ struct Weather {
     mute: u64,
     /// What the service says over connections up to this one is swallowed.
     deaf: u64,
+    /// Clients' acknowledgements arrive with an id that is none.
+    is_garbled: bool,
     /// By how much the times are changed that the service says.
     shift: i64,
 }
@@ -108,10 +110,36 @@ impl Network {
         });
     }
 
+    /// Swallows what anybody says from now on, over the present connections and new ones, and closes
+    /// nothing.
+    pub(crate) fn swallow_all(&self) {
+        self.weather.send_modify(|weather| {
+            weather.mute = u64::MAX;
+            weather.deaf = u64::MAX;
+        });
+    }
+
+    /// Carries again what new connections say.
+    pub(crate) fn thaw(&self) {
+        self.freeze();
+    }
+
+    /// Changes a bit of the id in each acknowledgement from now on, or no longer: what a frame says is
+    /// masked by exclusive or (RFC 6455, section 5.3), and so is the change.
+    pub(crate) fn garble(&self, is_garbled: bool) {
+        self.weather
+            .send_modify(|weather| weather.is_garbled = is_garbled);
+    }
+
     /// Changes every time that the service says by so many milliseconds: to the client it is as if its
     /// own clock were wrong by as much.
     pub(crate) fn shift(&self, millis: i64) {
         self.weather.send_modify(|weather| weather.shift = millis);
+    }
+
+    /// How many bytes were swallowed.
+    pub(crate) fn swallowed_so_far(&self) -> u64 {
+        *self.swallowed.borrow()
     }
 
     /// Waits until something was swallowed.
@@ -145,8 +173,11 @@ async fn carry(
     let (out, back) = (weather.clone(), weather.clone());
     tokio::select! {
         () = pump(&mut from_client, &mut to_service, |said| {
-            let swallowed_it = number <= out.borrow().mute;
-            pass(said, swallowed_it, &swallowed)
+            let Weather { mute, is_garbled, .. } = *out.borrow();
+            if is_garbled {
+                garble_id(said);
+            }
+            pass(said, number <= mute, &swallowed)
         }) => {}
         () = pump(&mut from_service, &mut to_client, |said| {
             let Weather { deaf, shift, .. } = *back.borrow();
@@ -191,5 +222,16 @@ fn shift_times(said: &mut [u8], shift: i64) {
         {
             digits.copy_from_slice((time + shift).to_string().as_bytes());
         }
+    }
+}
+
+/// Makes the id of an acknowledgement without a reply, if that is what this is, one that is out of range.
+fn garble_id(said: &mut [u8]) {
+    const HEADER: usize = 6;
+    let id = "01HF7YAT00FYHWCCN200000007";
+    let ack = format!(r#"{{"type":"ack","id":"{id}","ref":"{id}"}}"#);
+    let length = u8::try_from(ack.len()).expect("a short frame");
+    if said.len() >= HEADER + ack.len() && said.starts_with(&[0x81, 0x80 | length]) {
+        said[HEADER + ack.find(id).expect("the id")] ^= 0x40;
     }
 }

@@ -1,0 +1,144 @@
+//! What waits for a device, without taking it.
+//!
+//! A look changes nothing: no message counts as sent by it, and the device does not count as seen. Not
+//! here: being the device; see [`crate::Inbox`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tagpost_core::delivery::State;
+use tagpost_core::id::{DeviceId, MessageId, Topic};
+use tagpost_core::message::{Encoding, Target, Urgency};
+use tagpost_core::time::Millis;
+
+use crate::client::{Client, Request};
+use crate::error::Error;
+use crate::operator::Page;
+use crate::payload::{self, PayloadError};
+
+/// A message that waits for a device.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// Its id.
+    pub id: MessageId,
+    /// The device that sent it.
+    pub from: DeviceId,
+    /// To whom it was addressed: a tag, or this very device.
+    pub to: Target,
+    /// When the service accepted it.
+    pub sent_at: Millis,
+    /// From when on the service does not deliver it any more.
+    pub expires_at: Millis,
+    /// How soon it wants to be there.
+    pub urgency: Urgency,
+    /// What it replaces, and is replaced by.
+    pub topic: Option<Topic>,
+    /// The media type of the payload.
+    pub content_type: String,
+    /// The bytes of the payload.
+    pub size: u64,
+    /// [`State::Held`], or [`State::Sent`]: not yet acknowledged.
+    pub state: State,
+    /// How often it was sent.
+    pub attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+}
+
+impl Waiting {
+    /// The payload's own bytes; `None` if they were not asked for.
+    ///
+    /// # Errors
+    /// The service sent as base64 what is none.
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>, PayloadError> {
+        let payload = self.payload.as_deref();
+        payload
+            .map(|payload| payload::bytes(&self.content_type, self.encoding, payload))
+            .transpose()
+    }
+
+    /// The payload as text; `None` if it was not asked for.
+    ///
+    /// # Errors
+    /// The payload is not UTF-8.
+    pub fn text(&self) -> Result<Option<String>, PayloadError> {
+        self.bytes()?.map(payload::text).transpose()
+    }
+}
+
+impl Client {
+    /// A page of what waits for a device, in the order of delivery, with the payloads if they are wanted;
+    /// `after` is the `next` of the page before. For the admin, and the device itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn waiting(
+        &self,
+        device: &DeviceId,
+        limit: u32,
+        after: Option<&str>,
+        payload: bool,
+    ) -> Result<Page<Waiting, String>, Error> {
+        #[derive(Deserialize)]
+        struct Messages {
+            messages: Vec<Waiting>,
+            next: Option<String>,
+        }
+        let mut path = format!("/v1/devices/{device}/inbox?limit={limit}");
+        if payload {
+            path.push_str("&payload=true");
+        }
+        if let Some(after) = after {
+            path.push_str("&cursor=");
+            path.push_str(&escaped(after));
+        }
+        let Messages { messages, next } = self.send(&Request::get(path)).await?.json()?;
+        Ok(Page {
+            entries: messages,
+            next,
+        })
+    }
+}
+
+/// A text as a query holds it: all but the unreserved characters percent-encoded (RFC 3986, section 2).
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(payload: &str) -> Waiting {
+        let json = format!(
+            r#"{{"id":"01HF7YAT00FYHWCCN200000007","from":"doorbell","to":{{"tag":"kitchen"}},"sent_at":1,
+            "expires_at":2,"urgency":"normal","topic":null,"content_type":"text/plain","size":4,
+            "state":"held","attempts":0{payload}}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn a_payload_is_there_if_it_was_asked_for() {
+        assert_eq!(waiting("").text(), Ok(None));
+        let text = waiting(r#","payload":"ring""#).text();
+        assert_eq!(text, Ok(Some("ring".to_owned())));
+        let bytes = waiting(r#","encoding":"base64","payload":"/w==""#);
+        assert_eq!(bytes.bytes(), Ok(Some(vec![0xff])));
+        assert!(bytes.text().is_err());
+    }
+
+    #[test]
+    fn a_cursor_of_any_characters_is_one_parameter() {
+        assert_eq!(escaped("a.B-1_~"), "a.B-1_~");
+        assert_eq!(escaped("a&b=ü/"), "a%26b%3D%C3%BC%2F");
+    }
+}
