@@ -11,8 +11,8 @@ use tagpost_client::Client;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::new(&env::var("TAGPOST_URL")?, &env::var("TAGPOST_TOKEN")?)?;
-    // It connects again for ever. An error says that this makes no sense any more: a token that is no
-    // longer valid, or another connection of the same device.
+    // It connects again whenever the connection is lost. An error says that this makes no sense any more:
+    // the token is no longer valid, or another connection of the same device took over.
     let mut inbox = client.connect();
     while let Some(message) = inbox.next().await {
         let message = message?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tagpost_client::{State, Target};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Relay, Shell, next, outcome, send, settled, within};
+use crate::support::{Relay, Shell, outcome, send, settled, until, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -48,20 +48,6 @@ async fn listen_prints_and_acknowledges_with_the_reply() {
         outcome(&trace),
         (State::Delivered, Some(r#""not json""#.to_owned()))
     );
-}
-
-#[tokio::test]
-#[ignore = "needs the built Worker"]
-async fn listen_without_acknowledging_leaves_the_message_to_the_next() {
-    let relay = Relay::shared();
-    let (doorbell, camera) = (relay.device().await, relay.device().await);
-    let sender = doorbell.at(&relay.url());
-    let id = send(&sender, &camera, 1).await;
-    let shell = Shell::of(&relay, &camera);
-    shell.run(&["listen", "--once", "--no-ack"]).await.code(0);
-    let mut inbox = camera.at(&relay.url()).connect();
-    let message = next(&mut inbox).await;
-    assert!(message.id == id && message.attempt > 1, "{message:?}");
 }
 
 #[tokio::test]
@@ -118,6 +104,140 @@ async fn listen_runs_a_command_for_each_message_and_answers_with_what_it_prints(
         (State::Rejected, "exit status: 7")
     );
     listening.kill().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_is_given_no_credential() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera)
+        .with("TAGPOST_ADMIN_KEY", "hunter2-admin")
+        .with("TAGPOST_KEY", "hunter2-key")
+        .with("TOKEN_KEY", "hunter2-token")
+        .with("ADMIN_KEY", "hunter2-old")
+        .with("TAGPOST_TAG", "of-somebody-else")
+        .with("GREETING", "hello");
+    let id = send(&sender, &camera, 1).await;
+    shell
+        .run(&["listen", "--once", "--exec", "env | grep -v ^PATH= | sort"])
+        .await
+        .code(0);
+    let (_, reply) = outcome(&settled(&sender, id).await);
+    let environment: String = serde_json::from_str(&reply.unwrap()).unwrap();
+    assert!(environment.contains("GREETING=hello"), "{environment}");
+    let own = environment.lines().filter_map(|line| line.split_once('='));
+    let own = own.filter(|(name, _)| name.contains("TAGPOST") || name.contains("KEY"));
+    let expected = [
+        ("TAGPOST_ATTEMPT", "1"),
+        ("TAGPOST_CONTENT_TYPE", "application/json"),
+        ("TAGPOST_FROM", doorbell.id.as_str()),
+        ("TAGPOST_ID", &id.to_string()),
+        ("TAGPOST_URL", &relay.url()),
+    ];
+    assert_eq!(own.collect::<Vec<_>>(), expected);
+    assert!(!environment.contains("hunter2") && !environment.contains(&camera.token));
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_ends_with_itself_and_not_with_what_it_left_running() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    let id = send(&sender, &camera, 1).await;
+    let pid = shell.home.path().join("pid");
+    // It holds the output open for longer than anything is waited for here.
+    let script = format!(
+        "sleep 1000 2> /dev/null & echo $! > {}; echo started",
+        pid.display()
+    );
+    shell
+        .run(&["listen", "--once", "--exec", &script])
+        .await
+        .code(0);
+    let trace = settled(&sender, id).await;
+    let delivered = (State::Delivered, Some(r#""started""#.to_owned()));
+    assert_eq!(outcome(&trace), delivered);
+    let left = std::fs::read_to_string(pid)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    kill(Pid::from_raw(left), Signal::SIGKILL).expect("what it left running was ended");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_that_hangs_is_ended_with_all_it_started_and_the_next_message_follows() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    let ids = [
+        send(&sender, &camera, 1).await,
+        send(&sender, &camera, 2).await,
+    ];
+    let started = shell.home.path().join("started");
+    // It does not end when it is asked to, either.
+    let script = format!(
+        "trap '' TERM; test $(cat) = 2 && exit 0; sh -c 'echo $$ > {}; while :; do sleep 1000; done'",
+        started.display()
+    );
+    let arguments = ["listen", "--exec-timeout", "1s", "--exec", &script];
+    let mut listening = shell.start(&arguments);
+    let rejected = outcome(&settled(&sender, ids[0]).await);
+    let reason = "the command did not end within 1 s".to_owned();
+    assert_eq!(rejected, (State::Rejected, Some(reason)));
+    let delivered = outcome(&settled(&sender, ids[1]).await);
+    assert_eq!(delivered, (State::Delivered, None));
+    let inner: i32 = std::fs::read_to_string(started)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let gone = async || kill(Pid::from_raw(inner), None).is_err();
+    until("what it started to be gone", gone, |gone| *gone).await;
+    listening.kill().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_once_ends_with_a_code_that_tells_how_the_message_was_answered() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    for (script, code, state) in [
+        ("exit 7", 4, State::Rejected),
+        ("no-such-command 2> /dev/null", 4, State::Rejected),
+        ("true", 0, State::Delivered),
+    ] {
+        let id = send(&sender, &camera, 1).await;
+        let ended = shell.run(&["listen", "--once", "--exec", script]).await;
+        ended.code(code);
+        assert_eq!(outcome(&settled(&sender, id).await).0, state, "{script}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_reason_that_is_too_long_is_cut_between_characters() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let id = send(&sender, &camera, 1).await;
+    let script = r#"printf 'no more tea: '; yes '🍵' | head -n 300 | tr -d '\n'; exit 1"#;
+    let shell = Shell::of(&relay, &camera);
+    shell
+        .run(&["listen", "--once", "--exec", script])
+        .await
+        .code(4);
+    let reason = format!("no more tea: {}", "🍵".repeat(243));
+    let rejected = (State::Rejected, Some(reason));
+    assert_eq!(outcome(&settled(&sender, id).await), rejected);
 }
 
 #[tokio::test]

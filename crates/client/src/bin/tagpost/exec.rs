@@ -1,50 +1,139 @@
 //! A command of the user's, run for a message: the payload goes in, the answer comes out.
+//!
+//! It ends when the command does, whatever that left running in the background, and after the time limit
+//! at the latest. What the command is given of the environment holds none of the service's credentials:
+//! it works on the input of others, and what it prints goes back to them.
 
-use std::process::{Output, Stdio};
+use std::convert::Infallible;
+use std::env;
+use std::ffi::OsStr;
+use std::future::pending;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tagpost_client::{AnswerError, Message, Target};
 use tagpost_core::frame::MAX_REASON;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
+use tokio::time::timeout;
 
+use crate::group::Group;
 use crate::output;
 
-/// Runs the command for a message, and answers the message with what came of it.
-pub(crate) async fn answer(command: &str, message: &Message) -> Result<(), AnswerError> {
-    match run(command, message).await {
-        Ok(output) if output.status.success() => acknowledge(message, &output.stdout),
-        Ok(output) => message.nack(&reason(&output)),
-        Err(reason) => message.nack(&shortened(&reason)),
+/// How long a command that was told to end may take to do so.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the rest of the output is read once the command has ended. What it printed itself is there by
+/// then; longer than that waits only who left something running that can still print.
+const REST: Duration = Duration::from_millis(200);
+/// How much of the output is kept: far more than a reply may have.
+const MAX_PRINTED: usize = 65_536;
+
+/// A command, and how long it may take.
+#[derive(Debug)]
+pub(crate) struct Exec {
+    pub(crate) command: String,
+    pub(crate) limit: Duration,
+}
+
+/// How a message was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Acknowledged,
+    Rejected,
+}
+
+/// What a command left.
+struct Ended {
+    status: ExitStatus,
+    printed: Vec<u8>,
+}
+
+impl Exec {
+    /// Runs the command for a message, and answers the message with what came of it.
+    pub(crate) async fn answer(&self, message: &Message) -> Result<Answered, AnswerError> {
+        let reason = match self.run(message).await {
+            Ok(ended) if ended.status.success() => return acknowledge(message, &ended.printed),
+            Ok(ended) => reason(&ended),
+            Err(reason) => reason,
+        };
+        message.nack(&shortened(&reason))?;
+        Ok(Answered::Rejected)
+    }
+
+    async fn run(&self, message: &Message) -> Result<Ended, String> {
+        let payload = message.bytes().map_err(|error| error.to_string())?;
+        let mut shell = shell(&self.command);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        describe(message, &mut shell);
+        let mut child = Group::lead(&mut shell)
+            .spawn()
+            .map_err(|error| format!("the command cannot be run: {error}"))?;
+        // Whatever ends this before the command has ended ends the command, too.
+        let mut group = Group::of(&child);
+        let (input, mut output) = (child.stdin.take(), child.stdout.take());
+        let mut printed = Vec::new();
+        let ended = tokio::select! {
+            ended = timeout(self.limit, child.wait()) => ended,
+            never = feed(input, &payload) => match never {},
+            never = async { read(output.as_mut(), &mut printed).await; pending().await } => match never {},
+        };
+        let Ok(status) = ended else {
+            group.terminate();
+            let _ = timeout(GRACE, child.wait()).await;
+            group.kill();
+            let limit = self.limit.as_secs();
+            return Err(format!("the command did not end within {limit} s"));
+        };
+        group.leave();
+        let status = status.map_err(|error| format!("the command was lost: {error}"))?;
+        let _ = timeout(REST, read(output.as_mut(), &mut printed)).await;
+        Ok(Ended { status, printed })
     }
 }
 
-async fn run(command: &str, message: &Message) -> Result<Output, String> {
-    let payload = message.bytes().map_err(|error| error.to_string())?;
-    let mut shell = shell(command);
+/// Gives the command the payload. A command need not read what it is given.
+async fn feed(input: Option<impl AsyncWrite + Unpin>, payload: &[u8]) -> Infallible {
+    if let Some(mut input) = input {
+        let _ = input.write_all(payload).await;
+    }
+    pending().await
+}
+
+/// Reads what is printed until nobody can print any more. May be given up and begun again.
+async fn read(output: Option<&mut (impl AsyncRead + Unpin)>, printed: &mut Vec<u8>) {
+    let Some(output) = output else { return };
+    let mut buffer = [0; 4_096];
+    while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        let room = MAX_PRINTED.saturating_sub(printed.len());
+        let kept = buffer.get(..length.min(room));
+        printed.extend_from_slice(kept.unwrap_or_default());
+    }
+}
+
+/// Sets the environment: the message, and nothing of this command's own.
+fn describe(message: &Message, shell: &mut Command) {
+    for (name, _) in env::vars_os().filter(|(name, _)| is_own(name)) {
+        shell.env_remove(name);
+    }
     shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
         .env("TAGPOST_ID", message.id.to_string())
         .env("TAGPOST_FROM", message.from.as_str())
         .env("TAGPOST_CONTENT_TYPE", &message.content_type)
         .env("TAGPOST_ATTEMPT", message.attempt.to_string());
-    match &message.to {
-        Target::Tag(tag) => shell.env("TAGPOST_TAG", tag.as_str()),
-        Target::Device(_) => shell.env_remove("TAGPOST_TAG"),
-    };
-    let mut child = shell
-        .spawn()
-        .map_err(|error| format!("the command cannot be run: {error}"))?;
-    let input = child.stdin.take();
-    let feed = async {
-        if let Some(mut input) = input {
-            // A command need not read what it is given.
-            let _ = input.write_all(&payload).await;
-        }
-    };
-    let (output, ()) = tokio::join!(child.wait_with_output(), feed);
-    output.map_err(|error| format!("the command was lost: {error}"))
+    if let Target::Tag(tag) = &message.to {
+        shell.env("TAGPOST_TAG", tag.as_str());
+    }
+}
+
+/// Whether a variable is one of this command's: its flags and credentials, or a secret of the service.
+/// Where the service is, is none, and helps a command that publishes with a token of its own.
+fn is_own(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    match name.as_str() {
+        "TAGPOST_URL" => false,
+        "TOKEN_KEY" | "ADMIN_KEY" => true,
+        name => name.starts_with("TAGPOST_"),
+    }
 }
 
 #[cfg(unix)]
@@ -61,43 +150,85 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Acknowledges with what the command printed. Its work is done, so that a reply that is too long is left
-/// out rather than the acknowledgement.
-fn acknowledge(message: &Message, printed: &[u8]) -> Result<(), AnswerError> {
+/// Acknowledges with what the command printed. Its work is done, so a reply that cannot be sent is left out
+/// rather than the acknowledgement.
+fn acknowledge(message: &Message, printed: &[u8]) -> Result<Answered, AnswerError> {
     let text = String::from_utf8_lossy(printed);
     let text = text.trim();
     if text.is_empty() {
-        return message.ack();
+        message.ack()?;
+        return Ok(Answered::Acknowledged);
     }
     match reply(message, text) {
-        Err(error @ AnswerError::ReplyTooLong(_)) => {
+        Err(error @ (AnswerError::ReplyTooLong(_) | AnswerError::ReplyTooDeep)) => {
             output::note(format!(
                 "{}: acknowledged without a reply: {error}",
                 message.id
             ));
-            message.ack()
+            message.ack()?;
+            Ok(Answered::Acknowledged)
         }
         answered => answered,
     }
 }
 
 /// Acknowledges with this text: as JSON if it is JSON, else as a string.
-pub(crate) fn reply(message: &Message, text: &str) -> Result<(), AnswerError> {
+pub(crate) fn reply(message: &Message, text: &str) -> Result<Answered, AnswerError> {
     match serde_json::from_str::<&tagpost_client::RawValue>(text) {
         Ok(json) => message.reply(json),
         Err(_) => message.reply(text),
-    }
+    }?;
+    Ok(Answered::Acknowledged)
 }
 
 /// What the command printed, or else how it ended.
-fn reason(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout);
+fn reason(ended: &Ended) -> String {
+    let text = String::from_utf8_lossy(&ended.printed);
     match text.trim() {
-        "" => output.status.to_string(),
-        text => shortened(text),
+        "" => ended.status.to_string(),
+        text => text.to_owned(),
     }
 }
 
+/// As much of a text as a reason may have, cut between two characters.
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_REASON).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_between_characters() {
+        let text = format!("no more tea: {}", "\u{1F375}".repeat(300));
+        let cut = shortened(&text);
+        assert!(cut.chars().count() == MAX_REASON && text.starts_with(&cut));
+    }
+
+    #[test]
+    fn credentials_and_flags_are_kept_from_the_command_and_the_rest_is_not() {
+        for name in [
+            "TAGPOST_TOKEN",
+            "TAGPOST_TOKEN_FILE",
+            "TAGPOST_ADMIN_KEY",
+            "TAGPOST_KEY",
+            "tagpost_token",
+            "TAGPOST_SOMETHING_NEW",
+            "TOKEN_KEY",
+            "ADMIN_KEY",
+        ] {
+            assert!(is_own(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "HOME", "TAGPOST_URL", "MY_TOKEN_KEYRING"] {
+            assert!(!is_own(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_of_an_output_than_a_reply_could_need() {
+        let mut printed = Vec::new();
+        read(Some(&mut &vec![b'x'; 10 * MAX_PRINTED][..]), &mut printed).await;
+        assert_eq!(printed.len(), MAX_PRINTED);
+    }
 }

@@ -3,15 +3,17 @@
 //! A message is printed before it is acknowledged: if the output cannot be written, it comes again.
 
 use std::future::pending;
+use std::time::Duration;
 
 use serde::Serialize;
-use tagpost_client::{Inbox, Message, Receipt, Receipts, Status};
+use tagpost_client::{Error, Inbox, Message, Receipt, Receipts, Status};
 use tagpost_core::frame::MAX_REPLY_BYTES;
 use tokio::signal;
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Listen};
-use crate::exec;
+use crate::exec::{self, Answered, Exec};
+use crate::look;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
@@ -24,70 +26,95 @@ enum Line<'a> {
 }
 
 pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Failure> {
+    if options.no_ack {
+        return look::run(global, &options).await;
+    }
     if let Some(reply) = &options.reply {
         check(reply)?;
     }
-    let client = Session::open(global)?.device()?;
+    let mut client = Session::open(global)?.device()?;
+    if options.once {
+        client = client.max_in_flight(1);
+    }
     let (inbox, receipts) = if options.receipts {
         let (inbox, receipts) = client.connect_with_receipts();
         (inbox, Some(receipts))
     } else {
         (client.connect(), None)
     };
+    let exec = options.exec.map(|command| Exec {
+        command,
+        limit: Duration::from_secs(options.exec_timeout.into()),
+    });
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
     let mut listener = Listener {
         global,
-        options,
+        exec,
+        reply: options.reply,
+        once: options.once,
         inbox,
         receipts,
     };
     let ended = tokio::select! {
-        ended = listener.listen() => ended,
+        ended = listener.listen() => Some(ended),
+        () = interrupted() => None,
+    };
+    // What was answered is with the service before this ends; who asks twice does not wait for that.
+    let closed = tokio::select! {
+        closed = listener.inbox.close() => closed,
         () = interrupted() => Ok(()),
     };
-    // What was answered is with the service before this ends.
-    let closed = listener.inbox.close().await;
-    ended?;
-    if let Err(error) = closed {
-        output::note(format!("not closed in order: {error}"));
+    match (ended.transpose()?, closed) {
+        // The one message that this was about may not be answered.
+        (Some(_), Err(error)) => Err(error.into()),
+        (None, Err(error)) => {
+            output::note(format!("not closed in order: {error}"));
+            Ok(Outcome::Done)
+        }
+        (Some(Answered::Rejected), Ok(())) => Ok(Outcome::Failed),
+        (_, Ok(())) => Ok(Outcome::Done),
     }
-    Ok(Outcome::Done)
 }
 
 struct Listener<'a> {
     global: &'a Global,
-    options: Listen,
+    exec: Option<Exec>,
+    reply: Option<String>,
+    once: bool,
     inbox: Inbox,
     receipts: Option<Receipts>,
 }
 
 impl Listener<'_> {
-    async fn listen(&mut self) -> Result<(), Failure> {
+    /// Answers messages until one is enough: how that was answered.
+    async fn listen(&mut self) -> Result<Answered, Failure> {
         let mut status = self.inbox.status();
         tell(&status.borrow_and_update());
         loop {
             tokio::select! {
-                message = self.inbox.next() => {
-                    let Some(message) = message else { return Ok(()) };
-                    let message = message?;
-                    self.take(&message).await?;
-                    if self.options.once {
-                        return Ok(());
+                message = self.inbox.next() => match message {
+                    Some(Ok(message)) => {
+                        let answered = self.take(&message).await?;
+                        if self.once {
+                            return Ok(answered);
+                        }
                     }
-                }
+                    Some(Err(error @ Error::AnswerRefused { .. })) => output::note(error.to_string()),
+                    Some(Err(error)) => return Err(error.into()),
+                    None => return Err(Failure::new("the connection ended")),
+                },
                 Some(receipt) = next(&mut self.receipts) => show_receipt(self.global, &receipt)?,
                 Ok(()) = status.changed() => tell(&status.borrow_and_update()),
             }
         }
     }
 
-    async fn take(&self, message: &Message) -> Result<(), Failure> {
+    async fn take(&self, message: &Message) -> Result<Answered, Failure> {
         show_message(self.global, message)?;
-        let answered = match (&self.options.exec, &self.options.reply) {
-            _ if self.options.no_ack => return Ok(()),
-            (Some(command), _) => exec::answer(command, message).await,
+        let answered = match (&self.exec, &self.reply) {
+            (Some(exec), _) => exec.answer(message).await,
             (None, Some(reply)) => exec::reply(message, reply),
-            (None, None) => message.ack(),
+            (None, None) => message.ack().map(|()| Answered::Acknowledged),
         };
         answered.map_err(|error| Failure::new(format!("{} was not answered: {error}", message.id)))
     }
@@ -121,13 +148,10 @@ fn show_message(global: &Global, message: &Message) -> Result<(), Failure> {
         return output::json(&Line::Message(message));
     }
     let payload = match message.text() {
-        Ok(text) => output::visible(text.trim_end_matches(['\r', '\n'])),
+        Ok(text) => output::text(&text),
         Err(_) => {
             let length = message.bytes().map_or(0, |bytes| bytes.len());
-            format!(
-                "{length} bytes of {}",
-                output::visible(&message.content_type)
-            )
+            output::bytes(length, &message.content_type)
         }
     };
     let again = match message.attempt {

@@ -9,8 +9,10 @@ mod clock;
 mod device;
 mod exec;
 mod follow;
+mod group;
 mod listen;
 mod login;
+mod look;
 mod output;
 mod profile;
 mod send;
@@ -23,15 +25,22 @@ mod trace;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use tokio::runtime::Builder;
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Command};
 use crate::output::Outcome;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments).await {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
+    };
+    let ended = runtime.block_on(run(arguments));
+    // The system may still be looking up a name; nobody waits for that any more.
+    runtime.shutdown_background();
+    match ended {
         Ok(outcome) => outcome.into(),
         Err(failure) => failure.report(),
     }

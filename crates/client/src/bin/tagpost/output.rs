@@ -91,7 +91,8 @@ pub(crate) fn on_one_line(json: &str) -> String {
 
 /// Says something to a person who waits; programs do not see it.
 pub(crate) fn note(text: impl AsRef<str>) {
-    anstream::eprintln!("{FAINT}{}{FAINT:#}", text.as_ref());
+    // That nobody reads along is no reason to stop.
+    let _ = writeln!(anstream::stderr(), "{FAINT}{}{FAINT:#}", text.as_ref());
 }
 
 /// A spinner, while the command waits for something; only on a terminal.
@@ -130,6 +131,16 @@ pub(crate) fn answer(reply: Option<&RawValue>, reason: Option<&str>) -> String {
         (None, Some(reason)) => visible(reason),
         (None, None) => String::new(),
     }
+}
+
+/// A payload that is text.
+pub(crate) fn text(payload: &str) -> String {
+    visible(payload.trim_end_matches(['\r', '\n']))
+}
+
+/// A payload that is no text.
+pub(crate) fn bytes(length: impl std::fmt::Display, content_type: &str) -> String {
+    format!("{length} bytes of {}", visible(content_type))
 }
 
 /// Text of others, without the control characters that would change the terminal.

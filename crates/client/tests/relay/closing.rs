@@ -1,0 +1,264 @@
+//! A wish to close wins, whatever the connection is doing and whatever the network does.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tagpost_client::Inbox;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
+use tokio::time::timeout;
+
+use crate::support::{
+    Device, Network, Relay, Shell, connected, next, send, status, until, waiting, within,
+};
+
+/// Twice what is promised, for a machine that is busy.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What a connection is doing when the wish comes.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// It is there, and works.
+    Online,
+    /// The network swallows everything.
+    Frozen,
+    /// It is being made, on a network that swallows everything.
+    Handshake,
+    /// It was lost, and the next attempt has to wait.
+    Pause,
+    /// It was lost, and is being made again on a network that swallows everything.
+    Reconnect,
+}
+
+const STATES: [State; 5] = [
+    State::Online,
+    State::Frozen,
+    State::Handshake,
+    State::Pause,
+    State::Reconnect,
+];
+
+/// Brings a network and the inbox over it into a state.
+async fn bring(network: &Network, device: &Device, state: State) -> Inbox {
+    if matches!(state, State::Handshake) {
+        network.swallow_all();
+        let inbox = device.at(&network.url()).connect();
+        until("a handshake", async || network.connections(), |n| *n > 0).await;
+        return inbox;
+    }
+    let inbox = device.at(&network.url()).connect();
+    status(&mut inbox.status(), connected).await;
+    match state {
+        State::Frozen => network.swallow_all(),
+        State::Pause => {
+            network.down();
+            status(&mut inbox.status(), waiting).await;
+        }
+        State::Reconnect => {
+            network.swallow_all();
+            network.cut();
+            until("a handshake", async || network.connections(), |n| *n > 1).await;
+        }
+        State::Online | State::Handshake => {}
+    }
+    inbox
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_wish_to_close_wins_in_every_state() {
+    let relay = Relay::shared();
+    for state in STATES {
+        let network = Network::to(relay.port()).await;
+        let camera = relay.device().await;
+        let inbox = bring(&network, &camera, state).await;
+        let closed = timeout(SOON, inbox.close()).await;
+        let closed = closed.unwrap_or_else(|_| panic!("{state:?}: still open after {SOON:?}"));
+        // Where the service did not say that it has read everything, that is told.
+        assert_eq!(
+            closed.is_err(),
+            matches!(state, State::Frozen),
+            "{state:?}: {closed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_dropped_inbox_never_comes_back() {
+    let relay = Relay::shared();
+    for state in STATES {
+        let network = Network::to(relay.port()).await;
+        let camera = relay.device().await;
+        let inbox = bring(&network, &camera, state).await;
+        let mut dropped = inbox.status();
+        drop(inbox);
+        // Its last word on how it is comes with its end.
+        let ended = async { while dropped.changed().await.is_ok() {} };
+        let ended = timeout(SOON, ended).await;
+        assert!(ended.is_ok(), "{state:?}: it goes on after {SOON:?}");
+        network.up();
+        network.thaw();
+
+        let (mut inbox, connections) = (camera.at(&network.url()).connect(), network.connections());
+        status(&mut inbox.status(), connected).await;
+        send(&relay.device().await.at(&relay.url()), &camera, 1).await;
+        next(&mut inbox).await.ack().unwrap();
+        assert_eq!(network.connections(), connections + 1, "{state:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_answer_that_did_not_get_through_is_told_at_the_close() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    send(&doorbell.at(&relay.url()), &camera, 1).await;
+    let mut inbox = camera.at(&network.url()).connect();
+    let message = next(&mut inbox).await;
+    network.down();
+    status(&mut inbox.status(), waiting).await;
+    message.ack().unwrap();
+    let closed = within("the inbox to close", inbox.close()).await;
+    assert!(closed.is_err(), "the answer counts as given");
+}
+
+/// A command that listens, once it says so, or once it is on its way to.
+async fn listening(network: &Network, device: &Device, state: State, exec: &[&str]) -> Listening {
+    let shell = Shell::new()
+        .with("TAGPOST_URL", network.url())
+        .with("TAGPOST_TOKEN", &device.token);
+    if matches!(state, State::Handshake) {
+        network.swallow_all();
+    }
+    let mut child = shell.start(&[&["listen"], exec].concat());
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut note = async |what: &str| {
+        let note = within(what, notes.next_line()).await.unwrap().unwrap();
+        assert!(note.contains(what), "expected {what}, but {note}");
+    };
+    if matches!(state, State::Handshake) {
+        until("a handshake", async || network.connections(), |n| *n > 0).await;
+        return Listening {
+            child,
+            _notes: notes,
+        };
+    }
+    note("listening as").await;
+    match state {
+        State::Frozen => network.swallow_all(),
+        State::Pause => {
+            network.down();
+            note("trying again").await;
+        }
+        State::Reconnect => {
+            network.swallow_all();
+            network.cut();
+            until("a handshake", async || network.connections(), |n| *n > 1).await;
+        }
+        State::Online | State::Handshake => {}
+    }
+    Listening {
+        child,
+        _notes: notes,
+    }
+}
+
+/// The command `tagpost listen`, and somebody who reads what it says.
+struct Listening {
+    child: Child,
+    _notes: Lines<BufReader<ChildStderr>>,
+}
+
+fn tell(child: &Child, signal: Signal) {
+    let id = child.id().unwrap().try_into().unwrap();
+    kill(Pid::from_raw(id), signal).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_signal_ends_listen_in_every_state() {
+    let relay = Relay::shared();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        for state in STATES {
+            let network = Network::to(relay.port()).await;
+            let camera = relay.device().await;
+            let Listening { mut child, _notes } = listening(&network, &camera, state, &[]).await;
+            tell(&child, signal);
+            let ended = timeout(SOON, child.wait()).await;
+            let ended = ended.unwrap_or_else(|_| panic!("{state:?}, {signal}: it goes on"));
+            assert_eq!(ended.unwrap().code(), Some(0), "{state:?}, {signal}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_second_signal_does_not_wait_for_the_network() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let camera = relay.device().await;
+    let Listening { mut child, _notes } = listening(&network, &camera, State::Frozen, &[]).await;
+    let before = network.swallowed_so_far();
+    tell(&child, Signal::SIGINT);
+    // The close is under way, and is not answered.
+    let swallowed = async || network.swallowed_so_far();
+    until("the close to be said", swallowed, |bytes| *bytes > before).await;
+    tell(&child, Signal::SIGINT);
+    within("it to end", child.wait()).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_signal_ends_the_command_that_works_on_a_message() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::new();
+    let (started, ended) = (
+        shell.home.path().join("started"),
+        shell.home.path().join("ended"),
+    );
+    let script = format!(
+        "trap 'touch {}; exit' TERM; touch {}; while :; do sleep 0.1; done",
+        ended.display(),
+        started.display()
+    );
+    let Listening { mut child, _notes } =
+        listening(&network, &camera, State::Online, &["--exec", &script]).await;
+    send(&doorbell.at(&relay.url()), &camera, 1).await;
+    until("the command to start", async || started.exists(), |it| *it).await;
+    tell(&child, Signal::SIGTERM);
+    let status = within("it to end", child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    until("the command to end", async || ended.exists(), |it| *it).await;
+    let device = camera.at(&relay.url()).device(&camera.id).await.unwrap();
+    assert_eq!(
+        device.held + device.in_flight,
+        1,
+        "the message is not there for the next"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_signal_ends_a_send_that_follows_on_a_frozen_network() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::new()
+        .with("TAGPOST_URL", network.url())
+        .with("TAGPOST_TOKEN", &doorbell.token);
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let before = network.connections();
+        let mut child = shell.start(&["send", "--to-device", camera.id.as_str(), "-f", "hello"]);
+        until("a request", async || network.connections(), |n| *n > before).await;
+        network.swallow_all();
+        tell(&child, signal);
+        let ended = timeout(SOON, child.wait()).await;
+        assert!(ended.is_ok(), "{signal}: it goes on");
+        network.thaw();
+    }
+}
