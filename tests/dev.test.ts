@@ -80,7 +80,7 @@ async function freePort(): Promise<number> {
 
 /** The lines that are printed to paste, in their order. */
 function lines(output: string): string[] {
-  const indented = output.split("\n").filter((line) => /^ {2}(TAGPOST_URL=|curl )/.test(line));
+  const indented = output.split("\n").filter((line) => /^ {2}(TAGPOST_URL=|sed )/.test(line));
   return indented.map((line) => line.trim());
 }
 

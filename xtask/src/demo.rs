@@ -63,11 +63,11 @@ pub(crate) fn commands(url: &str, state: &Path) -> Result<String> {
 
 In a third one, {SENDER} publishes to the tag {TAG}:
 
-  curl -sD {answer} -H "Authorization: Bearer $(cat {sender})" -H "Content-Type: application/json" -d '{{"ring":true}}' {url}/v1/tags/{TAG}/messages
+  sed 's/^/Authorization: Bearer /' {sender} | curl -sD {answer} -H @- -H "Content-Type: application/json" -d '{{"ring":true}}' {url}/v1/tags/{TAG}/messages
 
 and sees what became of it:
 
-  curl -s -H "Authorization: Bearer $(cat {sender})" {url}$(grep -i ^location: {answer} | cut -c11- | tr -d '\r')
+  sed 's/^/Authorization: Bearer /' {sender} | curl -s -H @- {url}/v1/$(grep -io 'messages/[0-9A-Z]*' {answer})
 "#
     ))
 }
@@ -125,10 +125,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_token_is_an_argument_of_a_program() {
+        let commands = commands("http://127.0.0.1:8787", Path::new("state")).unwrap();
+        for line in commands.lines().filter(|line| line.contains("curl")) {
+            assert!(
+                line.contains(".token | curl") && !line.contains("$(cat"),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn paths_in_the_commands_are_quoted_for_the_shell() {
         let commands = commands("http://127.0.0.1:8787", Path::new("my state")).unwrap();
         assert!(
-            commands.contains("$(cat 'my state/doorbell.token')"),
+            commands.contains("/' 'my state/doorbell.token' | curl"),
             "{commands}"
         );
         assert!(
