@@ -17,6 +17,7 @@ mod connection;
 mod delivery;
 mod listen;
 mod publishing;
+mod queue;
 mod resources;
 mod routes;
 mod support;
