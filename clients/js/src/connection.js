@@ -17,9 +17,12 @@ const FINAL = new Map([
   [4409, () => new TagpostError("taken_over", "a newer connection of this device took over")],
 ]);
 
+/** The codes with which the service refuses a token. A 401 or 403 of something on the way says nothing of it. */
+const REFUSALS = new Set(["unauthorized", "forbidden"]);
+
 /**
  * @typedef {object} Owner Who is told about the connection.
- * @property {(frame: any) => void} frame a frame of the service; the first of each connection is `welcome`
+ * @property {(frame: any, text: string) => void} frame a frame of the service; the first of each connection is `welcome`
  * @property {(reason: string, retryIn: number) => void} offline the next attempt is in so many milliseconds
  * @property {(error?: TagpostError) => void} ended there will be no further attempt
  */
@@ -59,10 +62,21 @@ export class Connection {
     return this.#welcomedAt !== undefined && this.#socket !== undefined && this.#socket.send(text);
   }
 
+  /**
+   * Asks for an answer to all that was sent.
+   *
+   * @param {() => void} onPong called once the service has read it; never, if the connection ends before
+   * @returns {boolean} whether it was asked
+   */
+  ping(onPong) {
+    return this.#welcomedAt !== undefined && this.#socket !== undefined && this.#socket.ping(onPong);
+  }
+
   /** Puts a new WebSocket in the place of this one. */
   renew() {
-    this.#socket?.close();
-    if (this.#socket) this.#open();
+    if (this.#ended || !this.#socket) return;
+    this.#socket.close();
+    this.#open();
   }
 
   /** Ends it. @param {TagpostError} [error] */
@@ -81,9 +95,9 @@ export class Connection {
     this.#socket = new Socket(
       this.#url,
       this.#token,
-      (frame) => {
+      (frame, text) => {
         if (frame.type === "welcome") this.#welcomedAt = performance.now();
-        this.#owner.frame(frame);
+        this.#owner.frame(frame, text);
       },
       (end) => this.#lost(end),
     );
@@ -109,7 +123,7 @@ export class Connection {
       // Why a handshake failed is not told to a page, so it has to be asked in another way.
       const error = await this.#http.probe().then(() => undefined, (error) => error);
       if (this.#ended) return;
-      if (error?.status === 401 || error?.status === 403) return this.end(error);
+      if (REFUSALS.has(error?.code)) return this.end(error);
       reason ||= error?.message ?? "the handshake failed";
     }
     if (performance.now() - (this.#welcomedAt ?? Infinity) > LASTING) this.#backoff.reset();

@@ -8,6 +8,7 @@ import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import { encode } from "./payload.js";
 import { Receipts } from "./receipts.js";
+import { withTexts } from "./reply.js";
 
 /** @import { Message } from "./message.js" */
 /** @import { Published, PublishOptions, Receipt, Target, Trace } from "./index.js" */
@@ -39,12 +40,12 @@ export class Device extends EventTarget {
     super();
     /** @param {string} text */
     const send = (text) => this.#connection.send(text);
-    this.#inbox = new Inbox(send);
+    this.#inbox = new Inbox(send, (onPong) => this.#connection.ping(onPong));
     this.#outbox = new Outbox(send);
     this.#receipts = new Receipts(send, () => this.#connection.renew());
     this.#http = new Http(url, token);
     this.#connection = new Connection(url, token, this.#http, {
-      frame: (frame) => this.#take(frame),
+      frame: (frame, text) => this.#take(frame, text),
       offline: (reason, retryIn) => this.#change("offline", { reason, retryIn }),
       ended: (error) => this.#end(error),
     });
@@ -99,10 +100,11 @@ export class Device extends EventTarget {
    * @throws {TypeError | RangeError} the payload cannot be sent
    */
   async publish(to, payload, { ttl, topic, urgency, wait, key, type, signal } = {}) {
-    const frame = {
+    const { json, encoding } = encode(payload, type);
+    const fields = {
       type: "publish",
       to: typeof to === "string" ? target(to) : to,
-      ...encode(payload),
+      encoding,
       content_type: type,
       ttl,
       topic,
@@ -110,35 +112,40 @@ export class Device extends EventTarget {
       wait,
       idempotency_key: key ?? randomKey(),
     };
-    return this.#outbox.publish(frame, signal);
+    return this.#outbox.publish(fields, json, signal);
   }
 
   /**
    * The trace of a message that this device published.
    *
    * @param {string} id
-   * @param {{ wait?: number }} [options] seconds to wait for the last state of every delivery
+   * @param {{ wait?: number, signal?: AbortSignal }} [options] `wait`: seconds to wait for the last state of every delivery
    * @returns {Promise<Trace>}
    * @throws {TagpostError}
    */
-  trace(id, { wait = 0 } = {}) {
-    return this.#http.request("GET", `/v1/messages/${encodeURIComponent(id)}?wait=${wait}`, wait);
+  async trace(id, { wait = 0, signal } = {}) {
+    return this.#ask("GET", `v1/messages/${encodeURIComponent(id)}?wait=${wait}`, { wait, signal });
   }
 
   /**
    * Takes a message back from the devices that have not acknowledged it.
    *
    * @param {string} id
+   * @param {{ signal?: AbortSignal }} [options]
    * @returns {Promise<Trace>}
    * @throws {TagpostError}
    */
-  cancel(id) {
-    return this.#http.request("DELETE", `/v1/messages/${encodeURIComponent(id)}`);
+  async cancel(id, { signal } = {}) {
+    return this.#ask("DELETE", `v1/messages/${encodeURIComponent(id)}`, { signal });
   }
 
-  /** Ends the connection. Publishes that are not answered fail with `closed`; some may have been accepted. */
+  /**
+   * Ends the connection at once, whatever the network does. What is not answered fails with `closed`; some
+   * publishes may have been accepted.
+   */
   close() {
     this.#connection.end();
+    this.#http.end(new TagpostError("closed", "the device was closed"));
   }
 
   /**
@@ -184,8 +191,21 @@ export class Device extends EventTarget {
     }
   }
 
-  /** @param {any} frame */
-  #take(frame) {
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{ wait?: number, signal?: AbortSignal | undefined }} options
+   */
+  async #ask(method, path, options) {
+    const text = await this.#http.request(method, path, options);
+    return withTexts(JSON.parse(text), text);
+  }
+
+  /**
+   * @param {any} frame
+   * @param {string} text the frame as it came
+   */
+  #take(frame, text) {
     switch (frame.type) {
       case "welcome":
         this.#name = frame.device;
@@ -194,12 +214,13 @@ export class Device extends EventTarget {
         this.#outbox.welcome();
         return this.#change("online");
       case "message":
-        return this.#inbox.take(frame);
+        return this.#inbox.take(frame, text);
       case "receipt":
-        return this.#receipts.take(frame);
+        return this.#receipts.take(frame, text);
       case "published":
+        return this.#outbox.answered(frame, text);
       case "error":
-        return this.#outbox.answered(frame);
+        if (!this.#inbox.refused(frame)) this.#outbox.answered(frame, text);
     }
   }
 

@@ -5,9 +5,13 @@ import { TagpostError } from "./errors.js";
 /** Milliseconds after which an unanswered request fails, on top of the seconds it asks the service to wait. */
 const ANSWER_LIMIT = 15_000;
 
+/** The id of a message that nobody sent: ids begin with the time, and this one with 1970. */
+const NO_MESSAGE = "00000000000000000000000000";
+
 export class Http {
   #base;
   #token;
+  #closed = new AbortController();
 
   /**
    * @param {URL} base
@@ -18,37 +22,57 @@ export class Http {
     this.#token = token;
   }
 
-  /** Whether the service accepts the token. Anything can be asked for that only a device may. @returns {Promise<void>} */
+  /**
+   * Whether the service accepts the token. The answer is small, whatever the device has sent or is to get.
+   *
+   * @returns {Promise<void>}
+   * @throws {TagpostError} `unauthorized` or `forbidden`: it does not; anything else: nobody knows
+   */
   async probe() {
-    await this.request("GET", "/v1/messages?limit=1");
+    await this.request("GET", `v1/messages/${NO_MESSAGE}`).catch((error) => {
+      if (error.code !== "unknown_message") throw error;
+    });
   }
 
   /**
-   * The JSON that a request is answered with.
+   * The text of JSON that a request is answered with.
    *
    * @param {string} method
-   * @param {string} path
-   * @param {number} [wait] seconds that the service may wait
-   * @returns {Promise<any>}
+   * @param {string} path below the service's own
+   * @param {{ wait?: number, signal?: AbortSignal | undefined }} [options] `wait`: seconds that the service may wait
+   * @returns {Promise<string>}
    * @throws {TagpostError}
    */
-  async request(method, path, wait = 0) {
+  async request(method, path, { wait = 0, signal } = {}) {
+    const givenUp = [this.#closed.signal, ...(signal ? [signal] : [])];
+    for (const wish of givenUp) wish.throwIfAborted();
     let response, body;
     try {
       response = await fetch(new URL(path, this.#base), {
         method,
         headers: { authorization: `Bearer ${this.#token}` },
-        signal: AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait),
+        // What is elsewhere is not the service that the token was given for.
+        redirect: "manual",
+        signal: AbortSignal.any([...givenUp, AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait)]),
       });
       body = await response.text();
     } catch (cause) {
+      for (const wish of givenUp) wish.throwIfAborted();
       throw new TagpostError("unreachable", "the service gave no answer", { cause });
     }
-    const { status, ok } = response;
+    const { status, ok, type } = response;
     const json = parse(body);
-    if (ok && json) return json;
+    if (ok && json) return body;
     if (!ok && typeof json?.code === "string") throw new TagpostError(json.code, `${json.detail}`, { status });
+    if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
+      throw new TagpostError("unreachable", "it leads elsewhere, where the token is not sent", { status });
+    }
     throw new TagpostError("unreachable", `an answer with status ${status} that is not tagpost's`, { status });
+  }
+
+  /** Gives up what is not answered. @param {TagpostError} error what it fails with, and every request from now on */
+  end(error) {
+    this.#closed.abort(error);
   }
 }
 

@@ -2,6 +2,9 @@
 //
 // The service sends a message again until it is answered; here each id is let through once. Nothing is
 // answered that the application has not answered, so the service's window bounds what waits here.
+//
+// An answer that is taken is not answered itself. But frames are read in order, and one that is refused is
+// refused at once: what the service says to a `ping` after an answer comes after its refusal.
 
 import { TagpostError } from "./errors.js";
 import { Message } from "./message.js";
@@ -13,11 +16,16 @@ const REMEMBERED = 1_024;
 /**
  * @typedef {object} Known
  * @property {string} [answer] the frame that answers it
- * @property {boolean} [sent]
+ * @property {PromiseWithResolvers<void>} [given] settled once the service has read the answer
+ * @property {boolean} [sent] over the present connection
  */
 
 export class Inbox {
   #send;
+  #ping;
+  #isAsking = false;
+  /** Answered, and not known to be read by the service. @type {Set<Known>} */
+  #unread = new Set();
   /** Oldest first. @type {Map<string, Known>} */
   #known = new Map();
   /** @type {Queue<Message>} */
@@ -26,9 +34,13 @@ export class Inbox {
   /** @type {TagpostError | undefined} */
   #ended;
 
-  /** @param {(text: string) => boolean} send */
-  constructor(send) {
+  /**
+   * @param {(text: string) => boolean} send
+   * @param {(onPong: () => void) => boolean} ping asks the service for a sign that it has read what was sent
+   */
+  constructor(send, ping) {
     this.#send = send;
+    this.#ping = ping;
   }
 
   /** How many messages wait to be taken. */
@@ -36,24 +48,38 @@ export class Inbox {
     return this.#waiting.size;
   }
 
-  /** A new connection: gives the answers that could not be given without one. @param {{ max_in_flight: number }} welcome */
+  /** A new connection: gives the answers of which nobody knows whether they arrived. @param {{ max_in_flight: number }} welcome */
   welcome({ max_in_flight }) {
     this.#window = max_in_flight;
-    for (const known of this.#known.values()) this.#give(known);
+    this.#isAsking = false;
+    for (const known of this.#unread) known.sent = this.#send(known.answer ?? "");
+    this.#ask();
   }
 
-  /** @param {any} frame a `message` */
-  take(frame) {
+  /**
+   * @param {any} frame a `message`
+   * @param {string} text the frame as it came
+   */
+  take(frame, text) {
     const known = this.#known.get(frame.id);
-    if (known) {
-      // The service has not got the answer, or it would not ask again.
-      known.sent = false;
-      return this.#give(known);
-    }
+    // Of one that was answered the service has not got the answer, or it would not ask again.
+    if (known) return this.#give(known);
     // Of those that wait some must have expired unseen; what is dropped here comes again.
     if (this.#waiting.size >= this.#window) return;
     this.#remember(frame.id, {});
-    this.#waiting.push(new Message(frame, (answer) => this.#answer(frame.id, answer)));
+    this.#waiting.push(new Message(frame, text, (fields) => this.#answer(frame.id, fields)));
+  }
+
+  /** An answer that the service does not take: the message is not answered. @param {any} error whether it is one */
+  refused({ ref, code, detail }) {
+    const known = this.#known.get(ref);
+    if (!known?.given) return false;
+    const { given } = known;
+    delete known.answer;
+    delete known.given;
+    this.#unread.delete(known);
+    given.reject(new TagpostError(code, detail));
+    return true;
   }
 
   /**
@@ -81,6 +107,8 @@ export class Inbox {
   end(error) {
     this.#ended = error ?? new TagpostError("closed", "the device was closed");
     this.#waiting.end(error);
+    for (const { given } of this.#unread) if (given) fail(given, this.#ended);
+    this.#unread.clear();
   }
 
   /** @param {Message} message */
@@ -90,19 +118,42 @@ export class Inbox {
 
   /**
    * @param {string} id
-   * @param {string} answer
+   * @param {object} fields of the frame that answers it
    */
-  #answer(id, answer) {
+  #answer(id, fields) {
     const known = this.#known.get(id) ?? this.#remember(id, {});
-    if (known.answer !== undefined) return;
-    if (this.#ended) throw this.#ended;
-    known.answer = answer;
-    this.#give(known);
+    if (known.given) return known.given.promise;
+    const given = (known.given = Promise.withResolvers());
+    if (this.#ended) {
+      fail(given, this.#ended);
+      delete known.given;
+    } else {
+      known.answer = JSON.stringify({ ...fields, id, ref: id });
+      this.#give(known);
+    }
+    return given.promise;
   }
 
   /** @param {Known} known */
   #give(known) {
-    if (known.answer !== undefined && !known.sent) known.sent = this.#send(known.answer);
+    if (known.answer === undefined) return;
+    known.sent = this.#send(known.answer);
+    this.#unread.add(known);
+    this.#ask();
+  }
+
+  /** One `ping` at a time asks for all answers that were sent before it. */
+  #ask() {
+    const asked = [...this.#unread].filter(({ sent }) => sent);
+    if (this.#isAsking || asked.length === 0) return;
+    this.#isAsking = this.#ping(() => {
+      this.#isAsking = false;
+      for (const known of asked) {
+        this.#unread.delete(known);
+        known.given?.resolve();
+      }
+      this.#ask();
+    });
   }
 
   /**
@@ -117,4 +168,15 @@ export class Inbox {
     }
     return known;
   }
+}
+
+/**
+ * An answer that can no longer be given. Whoever does not wait for it is told by how the connection ended.
+ *
+ * @param {PromiseWithResolvers<void>} given
+ * @param {Error} error
+ */
+function fail(given, error) {
+  given.promise.catch(() => {});
+  given.reject(error);
 }

@@ -1,5 +1,6 @@
 // tagpost's client library: one import for browsers, Node, Deno and Workers.
 
+import { serviceAt } from "./address.js";
 import { Device } from "./device.js";
 
 export { TagpostError } from "./errors.js";
@@ -23,6 +24,7 @@ export { Device };
  * @property {number} at since when, in milliseconds by the service's clock
  * @property {number} attempts
  * @property {any} [reply] what the device answered
+ * @property {string} [text] the reply as it was written: JSON, with every digit of its numbers
  * @property {string} [reason] why it was rejected or refused
  */
 
@@ -41,6 +43,7 @@ export { Device };
  * @property {State} state
  * @property {number} at in milliseconds by the service's clock
  * @property {any} [reply]
+ * @property {string} [text] the reply as it was written: JSON, with every digit of its numbers
  * @property {string} [reason]
  */
 
@@ -62,7 +65,8 @@ export { Device };
  * @property {"very-low" | "low" | "normal" | "high"} [urgency]
  * @property {number} [wait] seconds to wait for the acknowledgement of devices that are online, 0 to 60; 1 unless given
  * @property {string} [key] the idempotency key; a random one unless given
- * @property {string} [type] the payload's media type; follows from the payload unless given
+ * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`
+ * a string is the text of JSON, which is published character for character
  * @property {AbortSignal} [signal] gives up; the message may have been accepted
  */
 
@@ -75,13 +79,13 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  *
  * Returns at once: what is published meanwhile is sent when the connection is there.
  *
- * @param {{ url: string | URL, token: string }} options `url`: where the service is, `https://relay.example`
+ * @param {{ url: string | URL, token: string }} options `url`: where the service is,
+ * `https://relay.example`, or `https://example.com/push` below a path
  * @returns {Device}
  * @throws {TypeError} `url` or `token` cannot be one
  */
 export function connect({ url, token }) {
-  const base = new URL(url);
-  if (!["http:", "https:"].includes(base.protocol)) throw new TypeError("url must begin with http:// or https://");
+  const base = serviceAt(url);
   if (typeof token !== "string" || !TOKEN.test(token)) throw new TypeError("token must be a device's token");
   if (typeof WebSocket === "undefined") {
     throw new Error("there is no WebSocket here: it takes Node.js 22 or newer, a browser, Deno or a Worker");

@@ -1,26 +1,35 @@
 // A message as the application gets it.
 
-import { decode } from "./payload.js";
+import { depth, member } from "./json.js";
+import { decode, isJson } from "./payload.js";
 
 /** @import { Target } from "./index.js" */
 
 /** The longest `reply`, in bytes of JSON. */
 const MAX_REPLY_BYTES = 4_096;
+/** How many arrays and objects of a `reply` may lie in one another. */
+const MAX_REPLY_DEPTH = 100;
 /** The longest `reason`, in characters. */
 const MAX_REASON = 256;
+
+const TOO_DEEP = `reply must have at most ${MAX_REPLY_DEPTH} levels`;
 
 const utf8 = new TextEncoder();
 
 /** One message for this device. It counts as delivered once it is acknowledged, and comes only once until then. */
 export class Message {
   #answer;
+  #frame;
 
   /**
    * @param {any} frame
-   * @param {(frame: string) => void} answer
+   * @param {string} text the frame as it came
+   * @param {(fields: { type: "ack", reply?: unknown } | { type: "nack", reason?: string | undefined }) => Promise<void>} answer
    */
-  constructor(frame, answer) {
+  constructor(frame, text, answer) {
     this.#answer = answer;
+    // Only of JSON its own text is needed, and only until somebody asks for it.
+    this.#frame = isJson(frame.content_type ?? "") && frame.encoding === undefined ? text : undefined;
     /** @readonly @type {string} */
     this.id = frame.id;
     /** The device that published it. @readonly @type {string} */
@@ -44,33 +53,79 @@ export class Message {
   }
 
   /**
+   * The payload as text: JSON character for character as it was published, with every digit of its numbers, or the
+   * string itself. `undefined` where it is bytes.
+   *
+   * @returns {string | undefined}
+   */
+  get text() {
+    if (this.#frame !== undefined) return member(this.#frame, "payload");
+    return typeof this.payload === "string" ? this.payload : undefined;
+  }
+
+  /**
    * Takes the message: its sender learns `delivered`. The first answer to a message stands.
    *
-   * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON
-   * @throws {TypeError | RangeError} the reply is not JSON, or is too long; nothing was answered
-   * @throws {TagpostError} the device's connection has ended
+   * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
+   * @returns {Promise<void>} settled once the service has the answer. Nobody has to wait for it: it is given
+   * again until the service has it
+   * @throws {TypeError | RangeError} the reply is not JSON, or too long or too deep; nothing was answered
+   * @throws {TagpostError} the service refused it, and the message can be answered again; or the device's
+   * connection has ended
    */
   ack(reply) {
-    const json = reply === undefined ? undefined : JSON.stringify(reply);
-    if (reply !== undefined && json === undefined) throw new TypeError("reply must be JSON");
-    if (json !== undefined && utf8.encode(json).length > MAX_REPLY_BYTES) {
-      throw new RangeError(`reply must be at most ${MAX_REPLY_BYTES} bytes of JSON`);
+    try {
+      check(reply);
+      return this.#answer({ type: "ack", reply });
+    } catch (error) {
+      return Promise.reject(error);
     }
-    this.#answer(JSON.stringify({ type: "ack", id: this.id, reply }));
   }
 
   /**
    * Refuses the message: its sender learns `rejected`. The first answer to a message stands.
    *
-   * @param {string} [reason] what the sender gets with it: up to 256 characters
-   * @throws {TypeError | RangeError} the reason is no string, or is too long; nothing was answered
-   * @throws {TagpostError} the device's connection has ended
+   * @param {string} [reason] what the sender gets with it: up to 256 characters, none of them cut in two
+   * @returns {Promise<void>} as that of {@link ack}
+   * @throws {TypeError | RangeError} the reason is no string, is too long, or was cut inside a character; nothing
+   * was answered
+   * @throws {TagpostError} as {@link ack}
    */
   nack(reason) {
-    if (reason !== undefined && typeof reason !== "string") throw new TypeError("reason must be a string");
-    if (reason !== undefined && [...reason].length > MAX_REASON) {
-      throw new RangeError(`reason must be at most ${MAX_REASON} characters`);
+    try {
+      if (reason !== undefined && typeof reason !== "string") throw new TypeError("reason must be a string");
+      if (reason?.isWellFormed() === false) throw new TypeError("reason must be whole characters: it was cut inside one");
+      if (reason !== undefined && [...reason].length > MAX_REASON) {
+        throw new RangeError(`reason must be at most ${MAX_REASON} characters`);
+      }
+      return this.#answer({ type: "nack", reason });
+    } catch (error) {
+      return Promise.reject(error);
     }
-    this.#answer(JSON.stringify({ type: "nack", id: this.id, reason }));
+  }
+}
+
+/**
+ * @param {unknown} reply
+ * @throws {TypeError | RangeError} the service would refuse it
+ */
+function check(reply) {
+  if (reply === undefined) return;
+  const json = stringify(reply);
+  if (json === undefined) throw new TypeError("reply must be JSON");
+  if (utf8.encode(json).length > MAX_REPLY_BYTES) {
+    throw new RangeError(`reply must be at most ${MAX_REPLY_BYTES} bytes of JSON`);
+  }
+  if (depth(json) > MAX_REPLY_DEPTH) throw new RangeError(TOO_DEEP);
+}
+
+/** @param {unknown} value */
+function stringify(value) {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    // The stack is exhausted.
+    if (cause instanceof RangeError) throw new RangeError(TOO_DEEP, { cause });
+    throw cause;
   }
 }

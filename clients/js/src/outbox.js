@@ -2,6 +2,7 @@
 // idempotency key, so that it stays one message however often it is sent.
 
 import { TagpostError } from "./errors.js";
+import { withTexts } from "./reply.js";
 
 /** @import { Published } from "./index.js" */
 
@@ -39,13 +40,14 @@ export class Outbox {
   }
 
   /**
-   * @param {object} frame a `publish`, still without `ref`
+   * @param {object} fields of a `publish` frame, without `ref` and payload
+   * @param {string} payload the text of JSON
    * @param {AbortSignal} [signal]
    * @returns {Promise<Published>}
    */
-  publish(frame, signal) {
+  publish(fields, payload, signal) {
     const number = ++this.#count;
-    const text = JSON.stringify({ ...frame, ref: `${number}` });
+    const text = `${JSON.stringify({ ...fields, ref: `${number}` }).slice(0, -1)},"payload":${payload}}`;
     if (text.length > LONGEST_FRAME) throw new RangeError("payload is too large for any service");
     if (this.#ended) throw this.#ended;
     signal?.throwIfAborted();
@@ -69,14 +71,17 @@ export class Outbox {
     this.#flush();
   }
 
-  /** @param {any} frame `published`, or an `error` */
-  answered(frame) {
+  /**
+   * @param {any} frame `published`, or an `error`
+   * @param {string} text the frame as it came
+   */
+  answered(frame, text) {
     const ref = frame.ref ?? this.#tooLarge(frame);
     const publish = this.#sent.get(ref);
     if (!publish) return;
     this.#sent.delete(ref);
     if (frame.type === "published") {
-      const { id, deliveries, summary } = frame;
+      const { id, deliveries, summary } = withTexts(frame, text);
       publish.answer.resolve({ id, deliveries, summary });
     } else if (PASSING.has(frame.code)) {
       this.#waiting.push(publish);

@@ -3,17 +3,27 @@
 /** How many bytes are made characters at a time: arguments of one call are limited. */
 const CHUNK = 8_192;
 
+/** The media types of JSON (RFC 8259; RFC 6839, section 3.1), parameters or not. */
+const JSON_TYPE = /^\s*(application\/json|[^;]*\+json)\s*(;|$)/i;
+
 /**
- * The fields of a `publish` frame that carry this payload.
+ * How a `publish` frame carries this payload.
  *
- * @param {unknown} payload
- * @returns {{ payload: unknown, encoding?: "base64" }}
+ * @param {unknown} payload JSON, a string, or bytes; with a media type of JSON, a string is the text of JSON
+ * @param {string} [type] the media type
+ * @returns {{ json: string, encoding?: "base64" }}
+ * @throws {TypeError} it cannot be carried
  */
-export function encode(payload) {
+export function encode(payload, type) {
   const bytes = asBytes(payload);
-  if (bytes) return { payload: base64(bytes), encoding: "base64" };
-  if (JSON.stringify(payload) === undefined) throw new TypeError("payload must be JSON, a string or bytes");
-  return { payload };
+  if (bytes) return { json: JSON.stringify(base64(bytes)), encoding: "base64" };
+  if (typeof payload === "string" && !payload.isWellFormed()) {
+    throw new TypeError("payload must be whole characters: it was cut inside one");
+  }
+  if (typeof payload === "string" && type !== undefined && isJson(type)) return { json: jsonText(payload) };
+  const json = JSON.stringify(payload);
+  if (json === undefined) throw new TypeError("payload must be JSON, a string or bytes");
+  return { json };
 }
 
 /**
@@ -25,6 +35,21 @@ export function encode(payload) {
 export function decode({ payload, encoding }) {
   if (encoding !== "base64" || typeof payload !== "string") return payload;
   return Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+}
+
+/** Whether a payload of this media type is JSON. @param {string} type */
+export function isJson(type) {
+  return JSON_TYPE.test(type);
+}
+
+/** @param {string} text */
+function jsonText(text) {
+  try {
+    JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError("payload must be the text of JSON, as type says", { cause });
+  }
+  return text;
 }
 
 /** @param {unknown} payload */

@@ -1,6 +1,7 @@
 // Receipts on their way to the application. The service keeps each until it is told that it was seen.
 
 import { Queue } from "./queue.js";
+import { withText } from "./reply.js";
 
 /** @import { Receipt } from "./index.js" */
 
@@ -41,14 +42,17 @@ export class Receipts {
     this.#tell();
   }
 
-  /** @param {Receipt & { type?: string }} frame a `receipt` */
-  take({ type, ...receipt }) {
+  /**
+   * @param {Receipt & { type?: string }} frame a `receipt`
+   * @param {string} text the frame as it came
+   */
+  take({ type, ...receipt }, text) {
     if (receipt.seq <= this.#newest) return;
     // What is told to be seen includes all earlier ones: after one is left, all later ones are.
     this.#left ||= this.#waiting.size >= KEPT;
     if (this.#left) return;
     this.#newest = receipt.seq;
-    this.#waiting.push(receipt);
+    this.#waiting.push(withText(receipt, text));
   }
 
   /**

@@ -18,6 +18,8 @@ export class Socket {
   #onEnd;
   #opened = false;
   #ended = false;
+  /** What to do at the next `pong`s, one for each `ping` on the wire. @type {(() => void)[]} */
+  #pings = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #handshake;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -28,13 +30,13 @@ export class Socket {
   /**
    * @param {URL} url of the service
    * @param {string} token
-   * @param {(frame: any) => void} onFrame
+   * @param {(frame: any, text: string) => void} onFrame
    * @param {(end: End) => void} onEnd
    */
   constructor(url, token, onFrame, onEnd) {
     this.#onFrame = onFrame;
     this.#onEnd = onEnd;
-    const target = new URL("/v1/connect", url);
+    const target = new URL("v1/connect", url);
     target.protocol = target.protocol.replace("http", "ws");
     // Browsers can set no header on a WebSocket, and a URL is written to too many logs.
     this.#ws = new WebSocket(target, ["tagpost.v1", `token.${token}`]);
@@ -44,13 +46,22 @@ export class Socket {
     };
     this.#ws.onmessage = ({ data }) => this.#hear(data);
     this.#ws.onclose = ({ code, reason }) => this.#end(code, reason);
+    // No close follows where a handshake failed in Node.js 22, and none that says more follows elsewhere.
+    this.#ws.onerror = () => this.#end(1006, "");
     this.#handshake = setTimeout(() => this.#end(1006, "no welcome in time"), HANDSHAKE_LIMIT);
   }
 
-  /** Shows life, and sees whether the service does. */
-  ping() {
-    if (!this.send("ping")) return;
+  /**
+   * Shows life, and sees whether the service does.
+   *
+   * @param {() => void} [onPong] called once the service has answered, and so has read all that was sent before
+   * @returns {boolean} whether it was sent
+   */
+  ping(onPong = () => {}) {
+    if (!this.send("ping")) return false;
+    this.#pings.push(onPong);
     this.#silence ??= setTimeout(() => this.#end(1006, "no answer to a ping"), PONG_LIMIT);
+    return true;
   }
 
   /** Whether it could be handed to a connection that, for all that is known, works. @param {string} text */
@@ -67,7 +78,7 @@ export class Socket {
     clearTimeout(this.#silence);
     clearInterval(this.#keepalive);
     // The close of a connection whose other side is gone takes minutes: nothing of it is heard any more.
-    this.#ws.onopen = this.#ws.onmessage = this.#ws.onclose = null;
+    this.#ws.onopen = this.#ws.onmessage = this.#ws.onclose = this.#ws.onerror = null;
     this.#ws.close(1000);
   }
 
@@ -75,10 +86,11 @@ export class Socket {
   #hear(data) {
     clearTimeout(this.#silence);
     this.#silence = undefined;
-    if (data === "pong") return;
+    if (data === "pong") return this.#pings.shift()?.();
+    const text = `${data}`;
     let frame;
     try {
-      frame = JSON.parse(`${data}`);
+      frame = JSON.parse(text);
     } catch {
       return this.#end(1006, "a frame that is not JSON");
     }
@@ -86,7 +98,7 @@ export class Socket {
       clearTimeout(this.#handshake);
       this.#keepalive ??= setInterval(() => this.ping(), frame.keepalive * 1000);
     }
-    this.#onFrame(frame);
+    this.#onFrame(frame, text);
   }
 
   /**

@@ -97,7 +97,7 @@ describe.concurrent("connection", () => {
     const { error } = await closed;
     expect(error).toMatchObject({ code: "unauthorized" });
     expect(await messages).toBe(error);
-    expect(() => message.ack()).toThrow(error);
+    expect(await failure(message.ack())).toBe(error);
     await sleep(PAUSE);
     expect(line.connections).toBe(1);
     expect(device.state).toBe("closed");
@@ -135,6 +135,7 @@ describe.concurrent("connection", () => {
     const token = "a.b.c";
     expect(() => connect({ url: "relay.example", token })).toThrow(TypeError);
     expect(() => connect({ url: "ftp://relay.example", token })).toThrow("url must begin with http");
+    expect(() => connect({ url: "https://a:b@relay.example", token })).toThrow("url must not hold a user name");
     for (const wrong of ["", "secret-admin-key", "a.b.c d", "a.b=.c"]) {
       expect(() => connect({ url: "https://relay.example", token: wrong })).toThrow(
         new TypeError("token must be a device's token"),

@@ -3,10 +3,13 @@
 import { describe, expect, test } from "vitest";
 
 import { useRelay } from "../../../tests/harness/index.ts";
-import { change, useClients, next, nothingElse, payloads, range, state } from "./support.ts";
+import { change, useClients, next, nothingElse, payloads, range, state, within } from "./support.ts";
 
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1 } });
 const { client, network } = useClients();
+
+/** Arrays in one another. */
+const nested = (levels: number) => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
 
 describe("a relay that sends a message once", () => {
   const once = useRelay({ vars: { MAX_ATTEMPTS: 1 } });
@@ -145,10 +148,17 @@ describe.concurrent("delivery", () => {
     const receiver = client(relay.url, b!);
     const id = await a!.send({ device: b!.name }, "x");
     const message = await next(receiver);
-    expect(() => message.ack("x".repeat(4_095))).toThrow("reply must be at most 4096 bytes");
-    expect(() => message.ack(() => {})).toThrow("reply must be JSON");
-    expect(() => message.nack("x".repeat(257))).toThrow("reason must be at most 256 characters");
-    message.nack("👋".repeat(256));
+    for (const [answer, why] of [
+      [() => message.ack("x".repeat(4_095)), "reply must be at most 4096 bytes"],
+      [() => message.ack(() => {}), "reply must be JSON"],
+      [() => message.ack(nested(101)), "reply must have at most 100 levels"],
+      [() => message.ack(nested(20_000)), "reply must have at most 100 levels"],
+      [() => message.nack("x".repeat(257)), "reason must be at most 256 characters"],
+      [() => message.nack("👋".repeat(200).slice(0, 255)), "reason must be whole characters"],
+    ] as const) {
+      await expect(answer()).rejects.toThrow(why);
+    }
+    await within("the answer to be given", message.nack("👋".repeat(256)));
     expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "👋".repeat(256) }]);
   });
 

@@ -11,16 +11,22 @@ interface Line {
 export class Network {
   /** How many connections were ever made over it. */
   connections = 0;
+  /** How many of them began with the handshake of a WebSocket. */
+  handshakes = 0;
   readonly #server: Server;
   readonly #lines = new Set<Line>();
+  readonly #stalled = new Set<Socket>();
   #isDown = false;
+  #isStalled = false;
 
   private constructor(server: Server, target: () => URL) {
     this.#server = server;
     server.on("connection", (client) => {
       this.connections += 1;
       client.on("error", () => {});
+      client.once("data", (data) => (this.handshakes += Number(data.includes("/v1/connect "))));
       if (this.#isDown) return void client.destroy();
+      if (this.#isStalled) return void this.#stalled.add(client.resume());
       const line = { client, service: dial(Number(target().port), target().hostname) };
       line.service.on("error", () => {});
       this.#lines.add(line);
@@ -44,6 +50,8 @@ export class Network {
   /** Breaks all connections; new ones can be made. */
   cut(): void {
     for (const line of this.#lines) this.#drop(line);
+    for (const client of this.#stalled) client.destroy();
+    this.#stalled.clear();
   }
 
   /** Breaks all connections and every new one, until it is up again. */
@@ -52,8 +60,14 @@ export class Network {
     this.cut();
   }
 
+  /** Freezes all connections and every new one, which is taken and never answered, until it is up again. */
+  stall(): void {
+    this.#isStalled = true;
+    this.freeze();
+  }
+
   up(): void {
-    this.#isDown = false;
+    this.#isDown = this.#isStalled = false;
   }
 
   /** Swallows what the clients of the present connections say from now on. */

@@ -4,9 +4,10 @@ import { describe, expect, test } from "vitest";
 
 import { Backoff } from "../src/backoff.js";
 import { Inbox } from "../src/inbox.js";
+import { depth, elements, member } from "../src/json.js";
 import { decode, encode } from "../src/payload.js";
 import { Receipts } from "../src/receipts.js";
-import { range, within } from "./support.ts";
+import { failure, range, within } from "./support.ts";
 
 test("pauses double up to half a minute, and start anew", () => {
   const longest = new Backoff(() => 1);
@@ -17,22 +18,45 @@ test("pauses double up to half a minute, and start anew", () => {
   expect(range(3).map(() => half.next())).toEqual([500, 1e3, 2e3]);
 });
 
+/** A payload after its way over the wire. */
+function carried(payload: unknown, type?: string): unknown {
+  const { json, ...rest } = encode(payload, type);
+  return decode({ payload: JSON.parse(json), ...rest });
+}
+
 describe("payloads", () => {
   test("bytes of any view and length survive the wire", () => {
     for (const length of [0, 1, 2, 3, 8_191, 8_192, 8_193, 70_000]) {
       const bytes = Uint8Array.from(range(length));
-      const carried = decode(JSON.parse(JSON.stringify(encode(bytes))));
-      expect(carried).toEqual(bytes);
-      expect(decode(encode(bytes.buffer))).toEqual(bytes);
+      expect(carried(bytes)).toEqual(bytes);
+      expect(carried(bytes.buffer)).toEqual(bytes);
     }
     const part = new DataView(Uint8Array.of(1, 2, 3, 4).buffer, 1, 2);
-    expect(decode(encode(part))).toEqual(Uint8Array.of(2, 3));
+    expect(carried(part)).toEqual(Uint8Array.of(2, 3));
   });
 
   test("what is no JSON is an error that names the field", () => {
     for (const payload of [undefined, () => {}, Symbol("x")]) {
       expect(() => encode(payload)).toThrow("payload must be JSON, a string or bytes");
     }
+  });
+
+  test("a string of a type of JSON is the text of JSON, and of no other type", () => {
+    for (const type of ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/geo+json"]) {
+      expect(encode('{"a": 1.0}', type)).toEqual({ json: '{"a": 1.0}' });
+      expect(() => encode("{a}", type)).toThrow(new TypeError("payload must be the text of JSON, as type says"));
+      expect(encode({ a: 1 }, type)).toEqual({ json: '{"a":1}' });
+    }
+    for (const type of [undefined, "text/plain", "text/json", "application/jsonl", "text/plain; of=application/json"]) {
+      expect(encode('{"a": 1.0}', type)).toEqual({ json: '"{\\"a\\": 1.0}"' });
+    }
+  });
+
+  test("text that was cut inside a character is an error that says so", () => {
+    const cut = "no more tea: 🍵".slice(0, -1);
+    expect(() => encode(cut)).toThrow(new TypeError("payload must be whole characters: it was cut inside one"));
+    expect(() => encode(`"${cut}"`, "application/json")).toThrow("payload must be whole characters");
+    expect(carried({ cut })).toEqual({ cut });
   });
 });
 
@@ -45,7 +69,7 @@ function receipts() {
   const send = (text: string) => all.online && sent.push(text) > 0;
   const receipts = new Receipts(send, () => all.renewed++);
   const take = (from: number, to: number) => {
-    for (let seq = from; seq <= to; seq++) receipts.take({ type: "receipt", seq } as any);
+    for (let seq = from; seq <= to; seq++) receipts.take({ type: "receipt", seq } as any, "{}");
   };
   return Object.assign(all, { receipts, take });
 }
@@ -91,38 +115,129 @@ describe("receipts", () => {
   });
 });
 
-test("an answer given without a connection is given to the next one, unasked", async () => {
-  // The service may have sent it for the last time, and would not ask again.
-  const sent: string[] = [];
-  let online = true;
-  const inbox = new Inbox((text: string) => online && sent.push(text) > 0);
+/** An inbox with what it sends, whose service answers a `ping` when it is told to. */
+function answering() {
+  const all = { sent: [] as string[], online: true, pongs: [] as (() => void)[] };
+  const inbox = new Inbox(
+    (text: string) => all.online && all.sent.push(text) > 0,
+    (onPong: () => void) => all.online && all.pongs.push(onPong) > 0,
+  );
   inbox.welcome({ max_in_flight: 32 });
-  inbox.take({ type: "message", id: "1", payload: 1 });
-  const { value: message } = await within("the message", inbox.messages().next());
-  online = false;
-  message?.nack("late");
-  expect(sent).toEqual([]);
-  online = true;
-  inbox.welcome({ max_in_flight: 32 });
-  inbox.welcome({ max_in_flight: 32 });
-  expect(sent).toEqual(['{"type":"nack","id":"1","reason":"late"}']);
+  const take = (id: string, payload: unknown = 1) => {
+    const frame = { type: "message", id, payload };
+    inbox.take(frame, JSON.stringify(frame));
+  };
+  const next = async () => (await within("a message", inbox.messages().next())).value!;
+  return Object.assign(all, { inbox, take, next, welcome: () => inbox.welcome({ max_in_flight: 32 }) });
+}
+
+describe("answers", () => {
+  test("one given without a connection is given to the next ones, unasked, until the service has it", async () => {
+    // The service may have sent the message for the last time, and would not ask again.
+    const all = answering();
+    all.take("1");
+    const message = await all.next();
+    all.online = false;
+    const given = message.nack("late");
+    expect(all.sent).toEqual([]);
+    all.online = true;
+    all.welcome();
+    all.welcome();
+    expect(all.sent).toEqual(Array(2).fill('{"type":"nack","reason":"late","id":"1","ref":"1"}'));
+    all.pongs.at(-1)!();
+    await within("the answer to be given", given);
+    all.welcome();
+    expect(all.sent).toHaveLength(2);
+  });
+
+  test("one ping at a time asks for all that were given before it", async () => {
+    const all = answering();
+    const settled: string[] = [];
+    const answer = async (id: string) => {
+      all.take(id);
+      (await all.next()).ack().then(() => settled.push(id));
+    };
+    for (const id of ["1", "2", "3"]) await answer(id);
+    expect(all.pongs).toHaveLength(1);
+    all.pongs[0]!();
+    await expect.poll(() => settled).toEqual(["1"]);
+    expect(all.pongs).toHaveLength(2);
+    all.pongs[1]!();
+    await expect.poll(() => settled).toEqual(["1", "2", "3"]);
+    expect(all.pongs).toHaveLength(2);
+  });
+
+  test("one that is refused is an error, and another can be given", async () => {
+    const all = answering();
+    all.take("1");
+    const message = await all.next();
+    const refused = failure(message.ack("x"));
+    expect(all.inbox.refused({ ref: "1", code: "bad_frame", detail: "no" })).toBe(true);
+    expect(await refused).toMatchObject({ code: "bad_frame", message: "bad_frame: no" });
+    expect(all.inbox.refused({ ref: "2", code: "bad_frame", detail: "of a publish" })).toBe(false);
+    void message.nack();
+    expect(all.sent.at(-1)).toBe('{"type":"nack","id":"1","ref":"1"}');
+  });
+
+  test("those that nobody waits for fail in silence when the connection ends", async () => {
+    const all = answering();
+    all.take("1");
+    all.take("2");
+    const [first, second] = [await all.next(), await all.next()];
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    try {
+      void first.ack();
+      const waited = failure(second.ack());
+      all.inbox.end();
+      void first.nack();
+      expect(await waited).toMatchObject({ code: "closed" });
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+  });
+
+  test("the ids of a thousand messages are remembered, older ones are not", async () => {
+    const all = answering();
+    for (const n of range(1_025)) {
+      all.take(`${n}`, n);
+      void (await all.next()).ack(n);
+      all.pongs.at(-1)?.();
+    }
+    const before = all.sent.length;
+    all.take("1");
+    expect(all.sent.slice(before)).toEqual(['{"type":"ack","reply":1,"id":"1","ref":"1"}']);
+    expect(all.inbox.size).toBe(0);
+    all.take("0");
+    expect(all.inbox.size).toBe(1);
+  });
 });
 
-test("the ids of a thousand messages are remembered, older ones are not", async () => {
-  const sent: string[] = [];
-  const inbox = new Inbox((text: string) => sent.push(text) > 0);
-  inbox.welcome({ max_in_flight: 32 });
-  const messages = inbox.messages();
-  const show = async (n: number) => {
-    inbox.take({ type: "message", id: `${n}`, payload: n });
-    const { value } = await within(`message ${n}`, messages.next());
-    value?.ack(n);
-  };
-  for (const n of range(1_025)) await show(n);
-  const before = sent.length;
-  inbox.take({ type: "message", id: "1", payload: 1 });
-  expect(sent.slice(before)).toEqual(['{"type":"ack","id":"1","reply":1}']);
-  expect(inbox.size).toBe(0);
-  inbox.take({ type: "message", id: "0", payload: 0 });
-  expect(inbox.size).toBe(1);
+describe("the text of JSON", () => {
+  const tricky = String.raw`{ "a" : [1.0e+2, {"b":"}]\"\\"}, "\"," ], "p\u0061yload":"not\\\"this}", "n" : {"n":1724442618569203714,"s":"\\"} ,"z":null}`;
+
+  test("a member is found as it is written, whatever stands in strings before it", () => {
+    expect(JSON.parse(tricky)).toMatchObject({ a: [100, { b: '}]"\\' }, '",'], payload: 'not\\"this}' });
+    expect(member(tricky, "a")).toBe(String.raw`[1.0e+2, {"b":"}]\"\\"}, "\"," ]`);
+    expect(member(tricky, "payload")).toBe(String.raw`"not\\\"this}"`);
+    expect(member(tricky, "n")).toBe(String.raw`{"n":1724442618569203714,"s":"\\"}`);
+    expect(member(tricky, "z")).toBe("null");
+    expect(member(tricky, "b")).toBeUndefined();
+    for (const empty of ["{}", "{ }", '{"a":{}}']) expect(member(empty, "b")).toBeUndefined();
+  });
+
+  test("elements are what stands between the commas", () => {
+    expect([...elements('[ 1.0 ,"a,]" , [2,[3]],{"b":4}]')]).toEqual(["1.0", '"a,]"', "[2,[3]]", '{"b":4}']);
+    for (const empty of ["[]", "[ ]"]) expect([...elements(empty)]).toEqual([]);
+  });
+
+  test("depth counts what lies in one another, and no depth is too much", () => {
+    expect(["1", '"[["', "[]", '[{"a":[]},[]]'].map(depth)).toEqual([0, 0, 1, 3]);
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    expect(depth(deep)).toBe(100_000);
+    expect(member(`{"a":${deep},"b":1}`, "b")).toBe("1");
+  });
 });

@@ -1,0 +1,134 @@
+// JSON arrives as it was written, and answers that the service does not take are told to who gave them.
+
+import { describe, expect, test } from "vitest";
+
+import { useRelay } from "../../../tests/harness/index.ts";
+import { Connection } from "../src/connection.js";
+import { Http } from "../src/http.js";
+import { Inbox } from "../src/inbox.js";
+import type { Receipt } from "../src/index.js";
+import { failure, next, state, useClients, within } from "./support.ts";
+
+const relay = useRelay();
+const { client } = useClients();
+
+/** JSON that `JSON.parse` and `JSON.stringify` do not keep. */
+const EXACT = '{"serial": 1724442618569203714, "1":1.0, "text":"\\u00fc \\"payload\\": 1", "deep":[[[{"payload":2}]]]}';
+
+describe.concurrent("exact JSON", () => {
+  test("a message has its payload's text, digit for digit", async () => {
+    const [a, b] = await relay.devices(2);
+    const receiver = client(relay.url, b!);
+    (await a!.publish({ device: b!.name }, EXACT, { type: "application/json", wait: 0 })).is(202);
+    const message = await next(receiver);
+    expect(message.text).toBe(EXACT);
+    expect(message.payload).toEqual(JSON.parse(EXACT));
+  });
+
+  test("text is its own text, and bytes have none", async () => {
+    const [a, b] = await relay.devices(2);
+    const [sender, receiver] = [client(relay.url, a!), client(relay.url, b!)];
+    for (const payload of ['say "hello"', Uint8Array.of(1), "", 1e21]) {
+      await sender.publish(`@${b!.name}`, payload, { wait: 0 });
+      const message = await next(receiver);
+      expect(message.text).toBe(payload instanceof Uint8Array ? undefined : `${payload}`);
+      await within("the answer to be given", message.ack());
+    }
+  });
+
+  test("the text of JSON is published as it is", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    await sender.publish(`@${b!.name}`, EXACT, { type: "application/json", wait: 0 });
+    await sender.publish(`@${b!.name}`, ` ${EXACT}\n`, { type: "application/geo+json", wait: 0 });
+    await sender.publish(`@${b!.name}`, EXACT, { wait: 0 });
+    const { text } = await b!.request("GET", "/v1/inbox");
+    expect(text.split(`"content_type":"application/json","payload":${EXACT}`)).toHaveLength(2);
+    expect(text.split(`"content_type":"application/geo+json","payload":${EXACT}`)).toHaveLength(2);
+    expect(text.split(`"content_type":"text/plain; charset=utf-8","payload":${JSON.stringify(EXACT)}`)).toHaveLength(2);
+    expect(await failure(sender.publish(`@${b!.name}`, "{", { type: "application/json" }))).toBeInstanceOf(TypeError);
+  });
+
+  test("replies have their text in answers, traces and receipts", async () => {
+    const [a, b, c] = await relay.devices(3);
+    const sender = client(relay.url, a!);
+    const tag = await relay.tag(b!, c!);
+    const reply = '{"deliveries":[1724442618569203714],"reply":"]},"}';
+    const sockets = [await b!.connect(), await c!.connect()];
+    const published = sender.publish(tag, 1, { wait: 10 });
+    const { id } = await sockets[0]!.next("message");
+    sockets[0]!.send(`{"type":"ack","id":"${id}","reply":${reply}}`);
+    sockets[1]!.send(`{"type":"nack","id":"${id}"}`);
+    const texts = ({ deliveries }: { deliveries: { device: string; text?: string }[] }) =>
+      Object.fromEntries(deliveries.map(({ device, text }) => [device, text]));
+    const expected = { [b!.name]: reply, [c!.name]: undefined };
+    expect(texts(await within("the answer", published))).toEqual(expected);
+    expect(texts(await sender.trace(id))).toEqual(expected);
+
+    const late = await sender.publish(`@${b!.name}`, 2, { wait: 0 });
+    sockets[0]!.send(`{"type":"ack","id":"${late.id}","reply":${reply}}`);
+    const receipt = (await within("the receipt", sender.receipts().next())).value as Receipt;
+    expect(receipt).toMatchObject({ id: late.id, text: reply, reply: JSON.parse(reply) });
+  });
+});
+
+describe.concurrent("answers", () => {
+  test("a reason that was cut inside a character is an error, and the message can still be rejected", async () => {
+    const [a, b] = await relay.devices(2);
+    const receiver = client(relay.url, b!);
+    const id = await a!.send({ device: b!.name }, "tea?");
+    const message = await next(receiver);
+    const cut = `no more tea: ${"🍵".repeat(200)}`.slice(0, 256);
+    expect(await failure(message.nack(cut))).toMatchObject({ message: "reason must be whole characters: it was cut inside one" });
+    await within("the answer to be given", message.nack(cut.slice(0, -1)));
+    expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: cut.slice(0, -1) }]);
+  });
+
+  test("a text that was cut inside a character is not published", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    expect(await failure(sender.publish(`@${b!.name}`, "tea: 🍵".slice(0, -1)))).toBeInstanceOf(TypeError);
+  });
+
+  test("an answer that the service does not take is an error that says why", async () => {
+    const a = await relay.device();
+    const refused = Promise.withResolvers<void>();
+    const online = Promise.withResolvers<void>();
+    // A frame that no relay sends: its id is none.
+    const frame = { type: "message", id: "no-id", payload: 1 };
+    const owner = {
+      frame: (frame: any) => {
+        if (frame.type === "welcome") online.resolve();
+        if (frame.type === "error" && inbox.refused(frame)) refused.resolve();
+      },
+      offline: () => {},
+      ended: () => {},
+    };
+    const connection = new Connection(relay.url, a.token, new Http(relay.url, a.token), owner);
+    const inbox = new Inbox((text: string) => connection.send(text), (onPong: () => void) => connection.ping(onPong));
+    try {
+      await within("the welcome", online.promise);
+      inbox.welcome({ max_in_flight: 32 });
+      inbox.take(frame, JSON.stringify(frame));
+      const { value: message } = await within("the message", inbox.messages().next());
+      const error = await failure(message!.ack());
+      expect(error).toMatchObject({ code: "bad_frame", message: expect.stringContaining("id") });
+      await within("the refusal", refused.promise);
+    } finally {
+      connection.end();
+    }
+  });
+
+  test("an answer is given once the service has it", async () => {
+    const [a, b] = await relay.devices(2);
+    const receiver = client(relay.url, b!);
+    await state(receiver, "online");
+    for (const payload of [1, 2, 3]) {
+      const id = await a!.send({ device: b!.name }, payload);
+      const message = await next(receiver);
+      await within("the answer to be given", message.ack(payload));
+      expect(message.ack("another"), "the first stands").toBe(message.ack());
+      expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: payload }]);
+    }
+  });
+});
