@@ -2,7 +2,9 @@
 // their own, which may publish to the tags of their house and holds for an hour.
 //
 //   TOKEN_KEY=... APP_PASSWORD=... node examples/backend.mjs
-//   curl -u alice:$APP_PASSWORD -X POST http://127.0.0.1:8080/token
+//   curl -u alice -X POST http://127.0.0.1:8080/token
+//
+// curl asks for the password: arguments can be read by every user of the machine.
 //
 // Nothing is asked of the relay: a valid token of a device that is not known yet registers it with its first
 // use. TOKEN_KEY is the relay's secret of that name; it stays in this process. Any JWT library would do, too.

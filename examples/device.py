@@ -4,40 +4,93 @@
     TAGPOST_URL=http://127.0.0.1:8787 TAGPOST_TOKEN=... python3 examples/device.py
 
 The protocol is JSON over a WebSocket, so it needs no library of its own. What a device has to do:
-acknowledge what it has dealt with, drop repeats by their id, say `ping` so that both sides know of each
-other, and come back with a growing, random pause, unless the service says that its token is no longer
-valid (4401) or that another connection of the same device took over (4409).
+acknowledge what it has dealt with, reject what it cannot deal with, drop repeats by their id, say `ping` so
+that both sides know of each other, and come back with a growing, random pause, unless the service says that
+nobody understands this device (4400), that its token is no longer valid (4401) or that another connection of
+the same device took over (4409).
 """
 
 import asyncio
 import json
 import os
 import random
+import re
 import sys
 from collections import OrderedDict
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-URL = os.environ["TAGPOST_URL"].replace("http", "ws", 1) + "/v1/connect"
-TOKEN = os.environ["TAGPOST_TOKEN"]
+try:
+    # The service may lie below a path: what follows is added to it.
+    URL = os.environ["TAGPOST_URL"].rstrip("/").replace("http", "ws", 1) + "/v1/connect"
+    TOKEN = os.environ["TAGPOST_TOKEN"]
+except KeyError as missing:
+    sys.exit(f"{missing.args[0]} has to be set")
+
+# The longest reply, in bytes of JSON, and how many levels of arrays and objects it may have.
+MAX_REPLY, MAX_DEPTH = 4096, 100
+# Seconds for the handshake, and for the first frame after it.
+PATIENCE = 15
 
 # The answers to recent messages: one that comes again is answered again, and not dealt with twice.
 answers: OrderedDict[str, dict] = OrderedDict()
 
 
+class Connect(connect):
+    """A connection that does not follow where else the service is said to be: the token is not meant for there."""
+
+    def process_redirect(self, exc):
+        return exc
+
+
 def handle(message: dict) -> dict:
     """What the device does with a message, and what it answers."""
-    print(f"{message['from']}: {message['payload']}", flush=True)
-    return {"type": "ack", "id": message["id"], "reply": {"got": message["payload"]}}
+    payload = message["payload"]
+    print(f"{message['from']}: {payload}", flush=True)
+    reply = {"got": payload}
+    if len(write(reply)) > MAX_REPLY or depth(reply) > MAX_DEPTH:
+        reply = {"got_bytes": len(write(payload))}
+    return {"type": "ack", "id": message["id"], "reply": reply}
+
+
+def write(value) -> str:
+    """JSON, in ASCII. Numbers that are none in JSON, as 1e999 becomes one in Python, are a ValueError."""
+    return json.dumps(value, allow_nan=False)
+
+
+def depth(value) -> int:
+    """How many arrays and objects lie in one another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
 
 def answer(message: dict) -> dict:
     if message["id"] not in answers:
-        answers[message["id"]] = handle(message)
+        try:
+            answers[message["id"]] = handle(message)
+        except (RecursionError, ValueError) as error:
+            answers[message["id"]] = reject(message["id"], error)
         if len(answers) > 1024:
             answers.popitem(last=False)
     return answers[message["id"]]
+
+
+def reject(message_id: str, error: Exception) -> dict:
+    """The answer to what this device cannot deal with: without any it would come again and again."""
+    return {"type": "nack", "id": message_id, "reason": f"this device cannot read it: {error}"[:256]}
+
+
+def read(text: str) -> dict:
+    """A frame. Of one that Python does not take, arrays in arrays in arrays for example, what can be answered."""
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError) as error:
+        # The service begins every message like this.
+        head = re.match(r'\{"type":"message","id":"(\w+)"', text)
+        if head is None:
+            raise
+        return {"type": "unreadable", "answer": reject(head[1], error)}
 
 
 async def keep_alive(socket, seconds: int) -> None:
@@ -51,8 +104,8 @@ async def listen() -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     # The service answers `ping` as a text without waking up; pings of the protocol it would not see.
     options = {"additional_headers": headers, "subprotocols": ["tagpost.v1"], "ping_interval": None}
-    async with connect(URL, **options) as socket:
-        welcome = json.loads(await socket.recv())
+    async with Connect(URL, open_timeout=PATIENCE, close_timeout=5, max_size=None, **options) as socket:
+        welcome = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
         print(f"listening as {welcome['device']}, {welcome['held']} waiting", file=sys.stderr, flush=True)
         alive = asyncio.create_task(keep_alive(socket, welcome["keepalive"]))
         try:
@@ -61,11 +114,13 @@ async def listen() -> None:
                 text = await asyncio.wait_for(socket.recv(), 1.5 * welcome["keepalive"])
                 if text == "pong":
                     continue
-                frame = json.loads(text)
+                frame = read(text)
                 if frame["type"] == "message":
-                    await socket.send(json.dumps(answer(frame)))
+                    await socket.send(write(answer(frame)))
+                elif frame["type"] == "unreadable":
+                    await socket.send(write(frame["answer"]))
                 elif frame["type"] == "receipt":
-                    await socket.send(json.dumps({"type": "receipts_seen", "seq": frame["seq"]}))
+                    await socket.send(write({"type": "receipts_seen", "seq": frame["seq"]}))
                 elif frame["type"] == "error":
                     print(frame["detail"], file=sys.stderr, flush=True)
         finally:
@@ -81,7 +136,7 @@ async def main() -> None:
             await listen()
         except ConnectionClosed as closed:
             code = closed.rcvd.code if closed.rcvd else None
-            if code in (4401, 4409):
+            if code in (4400, 4401, 4409):
                 sys.exit(f"the service closed the connection: {closed.rcvd.reason}")
             print(f"the connection was closed: {closed}", file=sys.stderr, flush=True)
         except InvalidStatus as refused:

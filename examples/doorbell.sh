@@ -19,9 +19,13 @@ answer=$(printf 'header = "Authorization: Bearer %s"\n' "$TAGPOST_TOKEN" | curl 
   --header 'TTL: 30' --header 'Urgency: high' --header 'Topic: doorbell' \
   --header 'Prefer: wait=10' --header "Idempotency-Key: $key" \
   --data "{\"ring\":true,\"at\":$(date +%s)}" \
-  "$TAGPOST_URL/v1/tags/$tag/messages") || { echo "$answer" >&2; exit 1; }
+  "${TAGPOST_URL%/}/v1/tags/$tag/messages") || { echo "$answer" >&2; exit 1; }
 
-echo "$answer" | jq -r '.deliveries[] | "\(.device): \(.state) \(.reply // .reason // "")"'
+# jq has a limit for arrays in arrays; what it does not read is shown as it came.
+echo "$answer" | jq -r '.deliveries[] | "\(.device): \(.state) \(.reply // .reason // "")"' || echo "$answer"
 
-# Somebody heard it?
-echo "$answer" | jq -e '.summary.delivered' > /dev/null
+# Somebody heard it? The summary is the last part of the answer.
+case ${answer##*'"summary":'} in
+  *'"delivered":'*) ;;
+  *) exit 1 ;;
+esac

@@ -11,28 +11,50 @@ if (!TAGPOST_URL || !TAGPOST_TOKEN) {
   console.error("TAGPOST_URL and TAGPOST_TOKEN have to be set");
   process.exit(2);
 }
-const url = new URL("/v1/connect", TAGPOST_URL);
+// The service may lie below a path: what follows is added to it.
+const url = new URL(`${TAGPOST_URL.replace(/\/+$/, "")}/v1/connect`);
 url.protocol = url.protocol.replace("http", "ws");
 
 /** The longest pause between two attempts to connect, in milliseconds. */
 const LONGEST_PAUSE = 30_000;
-/** Close codes that say: do not come back with this token. */
-const FINAL = new Set([4401, 4409]);
+/** Milliseconds for the handshake and the first frame, each. */
+const PATIENCE = 15_000;
+/** Close codes that say: do not come back like this. 4400 is for a client that sends what nobody understands. */
+const FINAL = new Set([4400, 4401, 4409]);
+/** The longest reply, in bytes of JSON. */
+const MAX_REPLY = 4096;
+/** How many levels of arrays and objects a reply may have. */
+const MAX_DEPTH = 100;
 
 const handlers = {
-  message: (socket, { id, payload }) => {
-    socket.send(JSON.stringify({ type: "ack", id, reply: { got: payload } }));
-  },
-  receipt: (socket, { seq }) => {
-    socket.send(JSON.stringify({ type: "receipts_seen", seq }));
-  },
+  message: (socket, { id, payload }) => socket.send(JSON.stringify({ ...answer(payload), id })),
+  receipt: (socket, { seq }) => socket.send(JSON.stringify({ type: "receipts_seen", seq })),
 };
+
+/** What a message is answered with. Whatever was sent, it is an answer: without one it comes again and again. */
+function answer(payload) {
+  try {
+    const bytes = Buffer.byteLength(JSON.stringify(payload));
+    const fits = bytes + '{"got":}'.length <= MAX_REPLY && depth(payload) < MAX_DEPTH;
+    return { type: "ack", reply: fits ? { got: payload } : { got_bytes: bytes } };
+  } catch {
+    // JSON may be nested without end, and the stack has one.
+    return { type: "nack", reason: "the payload is nested too deeply for this device" };
+  }
+}
+
+/** How many arrays and objects lie in one another. */
+function depth(value) {
+  return value instanceof Object ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0;
+}
 
 /** Listens until the connection ends; answers how it ended and whether it ever worked. */
 function listen() {
   return new Promise((resolve) => {
-    const socket = new WebSocket(url, "tagpost.v1", { headers: { authorization: `Bearer ${TAGPOST_TOKEN}` } });
+    const headers = { authorization: `Bearer ${TAGPOST_TOKEN}` };
+    const socket = new WebSocket(url, "tagpost.v1", { headers, handshakeTimeout: PATIENCE });
     let pings;
+    let silence;
     let welcome = false;
     let answered = true;
     const ping = () => {
@@ -41,6 +63,7 @@ function listen() {
       answered = false;
       socket.send("ping");
     };
+    socket.on("open", () => (silence = setTimeout(() => socket.terminate(), PATIENCE)));
     socket.on("message", (data) => {
       const text = data.toString();
       if (text === "pong") return void (answered = true);
@@ -48,6 +71,7 @@ function listen() {
       const frame = JSON.parse(text);
       if (frame.type === "welcome") {
         welcome = true;
+        clearTimeout(silence);
         ping();
         pings = setInterval(ping, frame.keepalive * 1000);
       }
@@ -62,6 +86,7 @@ function listen() {
     socket.on("error", (error) => console.error(error.message || error.code));
     socket.on("close", (code, reason) => {
       clearInterval(pings);
+      clearTimeout(silence);
       resolve({ code, reason: reason.toString(), welcome });
     });
   });

@@ -12,11 +12,15 @@ import { promisify } from "node:util";
 
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
+import { WebSocketServer } from "ws";
+
 import { describeInBrowser, useChromium } from "./console/browser.ts";
-import { claimsOf, useRelay, type Device } from "./harness/index.ts";
+import { useBelow } from "./harness/below.ts";
+import { claimsOf, useRelay, within, type Device } from "./harness/index.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const relay = useRelay();
+const below = useBelow(() => relay.url);
 const run = promisify(execFile);
 
 /** Milliseconds for a program to start, or to say the next line. */
@@ -66,7 +70,7 @@ class Program {
   }
 }
 
-const credentials = ({ token }: Device) => ({ TAGPOST_URL: relay.url.origin, TAGPOST_TOKEN: token });
+const credentials = ({ token }: Device, url = relay.url.origin) => ({ TAGPOST_URL: url, TAGPOST_TOKEN: token });
 
 /** A test of what needs more than the repository; where `check` fails it is skipped, except in CI. */
 function testWith(install: string, check: string) {
@@ -76,8 +80,8 @@ function testWith(install: string, check: string) {
 }
 
 /** A ring of the doorbell at every device of a tag: what it prints, and the code it ends with. */
-async function ring(doorbell: Device, tag: string): Promise<{ stdout: string; code: number }> {
-  const env = { ...process.env, ...credentials(doorbell) };
+async function ring(doorbell: Device, tag: string, url?: string): Promise<{ stdout: string; code: number }> {
+  const env = { ...process.env, ...credentials(doorbell, url) };
   const { promise, resolve } = Promise.withResolvers<{ stdout: string; code: number }>();
   execFile(join(ROOT, "examples/doorbell.sh"), [tag], { env, timeout: PATIENCE }, (error, stdout) => {
     resolve({ stdout, code: error ? Number(error.code) : 0 });
@@ -85,7 +89,10 @@ async function ring(doorbell: Device, tag: string): Promise<{ stdout: string; co
   return promise;
 }
 
-testWith("apt-get install curl jq", "curl --version && jq --version")("the doorbell rings at the listener, and says who heard it", async () => {
+const testShell = testWith("apt-get install curl jq", "curl --version && jq --version");
+const testPython = testWith("pip install websockets", "python3 -c 'import websockets.asyncio.client'");
+
+testShell("the doorbell rings at the listener, and says who heard it", async () => {
   const [doorbell, camera] = await relay.devices(2);
   const tag = await relay.tag(camera!);
   const listener = new Program(process.execPath, "examples/listen.mjs", credentials(camera!));
@@ -99,7 +106,17 @@ testWith("apt-get install curl jq", "curl --version && jq --version")("the doorb
   expect(await ring(doorbell!, tag)).toEqual({ stdout: `${camera!.name}: held \n`, code: 1 });
 });
 
-testWith("pip install websockets", "python3 -c 'import websockets.asyncio.client'")("the device in Python answers a message, and ends when its token is revoked", async () => {
+testShell("the doorbell says who heard it, whatever they reply", async () => {
+  const [doorbell, camera] = await relay.devices(2);
+  const tag = await relay.tag(camera!);
+  // As deep as a reply may be, with what the end of an answer looks like in it.
+  const reply = JSON.parse(`${"[".repeat(98)}{"summary":{"held":1}}${"]".repeat(98)}`);
+  (await camera!.connect()).answer(() => reply);
+  const heard = await ring(doorbell!, tag);
+  expect(heard).toEqual({ stdout: `${camera!.name}: delivered ${JSON.stringify(reply)}\n`, code: 0 });
+});
+
+testPython("the device in Python answers a message, and ends when its token is revoked", async () => {
   const [sender, receiver] = await relay.devices(2);
   const device = new Program("python3", "examples/device.py", credentials(receiver!));
   await device.line(`listening as ${receiver!.name}`);
@@ -109,6 +126,109 @@ testWith("pip install websockets", "python3 -c 'import websockets.asyncio.client
   expect(trace.deliveries).toMatchObject([{ state: "delivered", reply: { got: { n: 1 } } }]);
   (await relay.admin("DELETE", `/v1/devices/${receiver!.name}/tokens`)).is(204);
   await device.line("(ended with 1)");
+});
+
+/** The devices among the examples: what checks that one can run, how it is started, and what it says once it is online. */
+const DEVICES = [
+  [test, "listen.mjs", process.execPath, '"type":"welcome"'],
+  [testPython, "device.py", "python3", "listening as"],
+] as const;
+
+for (const [testIt, file, command, online] of DEVICES) {
+  const start = (env: Record<string, string>) => new Program(command, `examples/${file}`, env);
+
+  testIt(`${file} answers whatever comes, within the limits of a reply`, async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const device = start(credentials(receiver!));
+    await device.line(online);
+    const to = { device: receiver!.name };
+    const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    const sent = [];
+    for (const json of [
+      ...Array(12).fill(JSON.stringify("x".repeat(5_000))),
+      JSON.stringify("x".repeat(4_086)),
+      JSON.stringify("x".repeat(4_087)),
+      JSON.stringify("🍵".repeat(4_000)),
+      JSON.stringify("\0".repeat(200_000)),
+      JSON.stringify(Array(100_000).fill(1)),
+      nested(99),
+      nested(100),
+      '"\\ud83c"',
+      "1e999",
+    ]) {
+      const answer = await sender!.publish(to, json, { type: "application/json", wait: 0 });
+      sent.push({ json, id: answer.is(202).id });
+    }
+    for (const { json, id } of sent) {
+      const [delivery] = (await sender!.settled(id)).deliveries;
+      expect(delivery, json.slice(0, 100)).toMatchObject({ state: expect.stringMatching(/^(delivered|rejected)$/), attempts: 1 });
+      if (delivery!.state !== "delivered" || json === "1e999") continue;
+      const { got, got_bytes: bytes } = delivery!.reply as { got?: unknown; got_bytes?: number };
+      if (bytes === undefined) expect(got).toEqual(JSON.parse(json));
+      else expect(bytes).toBeGreaterThanOrEqual(json === nested(100) ? 200 : 4_089);
+    }
+    expect((await receiver!.status()).is(200).online).toBe(true);
+  });
+
+  testIt(`${file} refuses what it cannot read, and does not come back to who does not understand it`, async () => {
+    const ID = "01M84WQ58TFYHWCCN22Z0FBG54";
+    // Deeper than the service lets anything be: a server of another making.
+    const service = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    try {
+      await once(service, "listening");
+      const device = start({ TAGPOST_URL: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, TAGPOST_TOKEN: "a.b.c" });
+      const [socket] = await within(PATIENCE, once(service, "connection"));
+      const nacks = Promise.withResolvers<any>();
+      socket.on("message", (data: Buffer) => {
+        if (`${data}` !== "ping") nacks.resolve(JSON.parse(`${data}`));
+      });
+      const frame = { type: "message", id: ID, from: "sender", to: { device: "x" }, attempt: 1, content_type: "application/json" };
+      socket.send('{"type":"welcome","device":"x","held":1,"keepalive":60,"max_in_flight":32}');
+      socket.send(`${JSON.stringify(frame).slice(0, -1)},"payload":${"[".repeat(8_000)}${"]".repeat(8_000)}}`);
+      expect(await within(PATIENCE, nacks.promise)).toMatchObject({ type: "nack", id: ID, reason: expect.any(String) });
+      socket.close(4400, "ten malformed frames");
+      await device.line("(ended with 1)");
+    } finally {
+      service.close();
+      for (const client of service.clients) client.terminate();
+    }
+  });
+
+  testIt(`${file} finds a service below a path, and follows it nowhere else`, async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const device = start(credentials(receiver!, `${below.url}/`));
+    await device.line(online);
+    const id = await sender!.send({ device: receiver!.name }, { n: 1 });
+    expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered" }]);
+    expect(below.astray).toEqual([]);
+
+    let visits = 0;
+    const elsewhere = createServer((_request, response) => void response.writeHead(404).end()).on("request", () => (visits += 1));
+    elsewhere.on("upgrade", (_request, socket) => ((visits += 1), socket.destroy()));
+    await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+    const moved = createServer(({ url }, response) => {
+      response.writeHead(307, { Location: `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}${url}` }).end();
+    });
+    const asked = once(moved, "upgrade").then(([{ url }, socket]) => {
+      const { port } = elsewhere.address() as AddressInfo;
+      socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ws://127.0.0.1:${port}${url}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    });
+    await once(moved.listen(0, "127.0.0.1"), "listening");
+    try {
+      const lost = start(credentials(receiver!, `http://127.0.0.1:${(moved.address() as AddressInfo).port}`));
+      await within(PATIENCE, asked);
+      await lost.line("307");
+      expect(visits).toBe(0);
+    } finally {
+      for (const server of [moved, elsewhere]) server.close().closeAllConnections();
+    }
+  });
+}
+
+testShell("doorbell.sh finds a service below a path", async () => {
+  const [doorbell, camera] = await relay.devices(2);
+  expect(await ring(doorbell!, await relay.tag(camera!), `${below.url}/`)).toEqual({ stdout: `${camera!.name}: held \n`, code: 1 });
+  expect(below.astray).toEqual([]);
 });
 
 test("the backend's token is a device's, for an hour and the tags of one house", async () => {
@@ -181,6 +301,29 @@ describeInBrowser("the page", () => {
     await page.getByLabel("Tag, or @device").fill(`@${sender!.name}`);
     await page.getByRole("button", { name: "Publish" }).click();
     await page.getByText(`to ${sender!.name}: held`).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("shows whatever comes, and finds a service below a path", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/examples/browser.html`);
+    await page.getByLabel("Service").fill(`${below.url}/`);
+    await page.getByLabel("Token").fill("no token");
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText("token must be a device's token").waitFor();
+    await page.getByLabel("Token").fill(receiver!.token);
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText(`${receiver!.name} is online`).waitFor();
+    const to = { device: receiver!.name };
+    const [json, long] = [`{"serial":1724442618569203714,"deep":${"[".repeat(99)}${"]".repeat(99)}}`, "🍵".repeat(6_000)];
+    (await sender!.publish(to, json, { type: "application/json", wait: 0 })).is(202);
+    await page.getByText(`${sender!.name}: ${json}`).waitFor();
+    (await sender!.publish(to, long, { type: "text/plain", wait: 0 })).is(202);
+    await page.getByText(`${sender!.name}: "${"🍵".repeat(4_999)}…`).waitFor();
+    (await sender!.publish(to, Buffer.alloc(5), { type: "image/png", wait: 0 })).is(202);
+    await page.getByText(`${sender!.name}: 5 bytes of image/png`).waitFor();
+    expect(below.astray).toEqual([]);
     expect(complaints).toEqual([]);
   });
 });

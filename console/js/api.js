@@ -1,5 +1,8 @@
 // The relay's HTTP interface, with one credential. The credential travels in a header, never in a URL.
 
+/** Where the relay is: it may lie below a path, and so does this page. */
+export const BASE = new URL("../", import.meta.url);
+
 /** Milliseconds until a request without an answer is given up. */
 const PATIENCE = 15_000;
 
@@ -19,8 +22,16 @@ export class Unanswered extends Error {
   }
 }
 
+/** Nothing is asked with this credential any more. */
+export class Ended extends Error {
+  constructor() {
+    super("Closed");
+  }
+}
+
 export class Api {
   #credential;
+  #isEnded = false;
 
   constructor(credential) {
     this.#credential = credential;
@@ -30,14 +41,17 @@ export class Api {
     return this.request("GET", path);
   }
 
-  /** The JSON of an answer, or `undefined` where it has none. Throws [Problem] or [Unanswered]. */
+  /** `path`: below the relay's. The JSON of an answer, or `undefined` where it has none. Throws [Problem], [Unanswered] or [Ended]. */
   async request(method, path, { headers = {}, body } = {}) {
-    const response = await fetch(path, {
+    if (this.#isEnded) throw new Ended();
+    const response = await fetch(new URL(path, BASE), {
       method,
       headers: { ...headers, authorization: `Bearer ${this.#credential}` },
       body,
       cache: "no-store",
       credentials: "omit",
+      // What is elsewhere is not the relay that the credential was given for.
+      redirect: "error",
       signal: AbortSignal.timeout(PATIENCE),
     }).catch(() => undefined);
     const text = await response?.text().catch(() => undefined);
@@ -45,6 +59,11 @@ export class Api {
     const answer = text === "" ? undefined : parse(text);
     if (!response.ok) throw new Problem(response.status, answer);
     return answer;
+  }
+
+  /** Whatever still wants to ask finds out that nobody is there any more. */
+  end() {
+    this.#isEnded = true;
   }
 
   /** Every page of a list, as they come. */
@@ -58,8 +77,8 @@ export class Api {
   }
 }
 
-export const devicePath = (device) => `/v1/devices/${encodeURIComponent(device)}`;
-export const tagPath = (tag) => `/v1/tags/${encodeURIComponent(tag)}`;
+export const devicePath = (device) => `v1/devices/${encodeURIComponent(device)}`;
+export const tagPath = (tag) => `v1/tags/${encodeURIComponent(tag)}`;
 
 function parse(text) {
   try {

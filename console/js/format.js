@@ -37,6 +37,17 @@ export function bytes(size) {
   return `${(size / 1024 / 1024).toFixed(1)} MiB`;
 }
 
+const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
+
+/** The beginning of a text: at most so many characters as people read them, none of them cut. */
+export function beginning(text, length) {
+  if (text.length <= length) return text;
+  // No character is shorter than its part of the text, so more than these are never looked at.
+  const seen = Array.from({ length }, () => "");
+  const all = characters.segment(text)[Symbol.iterator]();
+  return seen.map(() => all.next().value?.segment ?? "").join("");
+}
+
 /** A payload, reply or reason as text. */
 export function payload(value) {
   return typeof value === "string" ? value : JSON.stringify(value);

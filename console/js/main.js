@@ -1,7 +1,7 @@
 // The page from its start: which credentials there are, and what they open.
 
 import { announceAlone } from "./announce.js";
-import { Api, Problem, devicePath } from "./api.js";
+import { Api, BASE, Problem, devicePath } from "./api.js";
 import { deviceOf } from "./credential.js";
 import * as session from "./session.js";
 import { onSignIn, showSignIn } from "./sign-in.js";
@@ -10,7 +10,7 @@ import { Workspace } from "./workspace.js";
 const signOut = document.getElementById("sign-out");
 let workspace;
 
-document.getElementById("host").textContent = location.host;
+document.getElementById("host").textContent = BASE.host + BASE.pathname.replace(/\/$/, "");
 signOut.addEventListener("click", () => {
   leave();
   // Nothing of the session stays on the page, not even for a screen reader.
@@ -56,7 +56,7 @@ async function enterWith(credential) {
 }
 
 function checkAdmin(adminKey) {
-  return new Api(adminKey).get("/v1/devices?limit=1");
+  return new Api(adminKey).get("v1/devices?limit=1");
 }
 
 function explain(error) {

@@ -1,8 +1,10 @@
 // The credentials of this tab. They are kept in its session storage, which ends with it, and nowhere else.
 
+import { BASE } from "./api.js";
 import { deviceOf } from "./credential.js";
 
-const KEY = "tagpost";
+/** Relays below several paths of one host share its storage, and are not to share credentials. */
+const KEY = `tagpost ${BASE.pathname}`;
 
 /** @typedef {{ adminKey?: string, panes: { device: string, token: string, tag?: string }[] }} Session */
 

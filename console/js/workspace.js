@@ -11,6 +11,7 @@ import { addForm } from "./add-form.js";
 export class Workspace {
   #place;
   #session;
+  #api;
   #directory;
   #panes = [];
   #area = element("div", { class: "panes" });
@@ -21,9 +22,9 @@ export class Workspace {
     this.#place = place;
     this.#session = { ...opened, panes: [] };
     if (opened.adminKey) {
-      const api = new Api(opened.adminKey);
-      api.get("/v1/devices?limit=1").catch((error) => error instanceof Problem && error.status === 401 && refused());
-      this.#directory = directory(api, { be: (device, token) => this.#open({ device, token }).focus() });
+      this.#api = new Api(opened.adminKey);
+      this.#api.get("v1/devices?limit=1").catch((error) => error instanceof Problem && error.status === 401 && refused());
+      this.#directory = directory(this.#api, { be: (device, token) => this.#open({ device, token }).focus() });
     }
     const byToken = addForm({
       label: "Open a device with its token",
@@ -50,6 +51,7 @@ export class Workspace {
   }
 
   stop() {
+    this.#api?.end();
     this.#directory?.stop();
     this.#panes.forEach((pane) => pane.stop());
     this.#place.replaceChildren();

@@ -66,6 +66,31 @@ describeInBrowser("credentials", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("nothing is asked after signing out, whatever was under way", async () => {
+    const device = await relay.device();
+    const { page } = await browser.tab();
+    const [asked, signedOut] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const requests: string[] = [];
+    // The relay's answers come only once the operator has signed out, or not at all.
+    await page.route("**/v1/messages?*", async (route) => {
+      asked.resolve();
+      await signedOut.promise;
+      await route.continue();
+    });
+    await page.route("**/v1/devices?limit=1000", (route) => signedOut.promise.then(() => route.abort()));
+    await device.send({ device: device.name }, "held for somebody", { wait: 0 });
+    await page.goto(link(relay.url, relay.adminKey, { devices: [device.name] }));
+    await shows(paneOf(page, device.name).getByText("online", { exact: true }));
+    await asked.promise;
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Admin key or device token").waitFor();
+    page.on("request", (request) => requests.push(`${request.method()} ${request.url()}`));
+    signedOut.resolve();
+    // Longer than any pause after which something is asked for again.
+    await page.waitForTimeout(4_000);
+    expect(requests).toEqual([]);
+  });
+
   test("a token that is revoked ends the pane's connection with the reason", async () => {
     const device = await relay.device();
     const { page } = await browser.tab();

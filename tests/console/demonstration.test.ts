@@ -31,7 +31,7 @@ describeInBrowser("the demonstration", () => {
     expect(await camera.getByText('"door"').count(), "nothing arrives while offline").toBe(0);
 
     await camera.getByRole("button", { name: "Bring online" }).click();
-    await shows(camera.getByText('{"ring":true,"door":"front"}'));
+    await shows(camera.getByText('{"ring": true, "door": "front"}'));
     await shows(steps.getByText("sent"));
     await camera.getByLabel("Reply, or reason to reject").fill('{"opened": true}');
     await camera.getByRole("button", { name: "Acknowledge", exact: true }).click();

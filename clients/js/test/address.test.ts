@@ -78,8 +78,8 @@ test("what a proxy says while the service is away is not taken for a refusal of 
 });
 
 test("after a failed handshake what the device has sent is not asked for", async () => {
-  const [a, b] = await relay.devices(2);
-  await a!.send({ device: b!.name }, "x".repeat(10_000));
+  const [a, ...others] = await relay.devices(11);
+  (await a!.publish({ tag: await relay.tag(...others) }, "x", { wait: 0 })).is(202);
   const asked: { path: string; bytes: number }[] = [];
   // Handshakes fail here; everything else reaches the relay.
   const lame = await serve(createServer(async ({ url = "", headers }, response) => {

@@ -130,7 +130,8 @@ describe.concurrent("a process that has closed its device ends by itself", () =>
   test("at once", () => run(relay.url, ""));
   test("online, with an answer and a trace under way", () =>
     run(relay.url, `await on("online");
-      const { id } = await device.publish("@" + device.name, 1, { wait: 0 });
+      await device.publish("@" + device.name, "answered", { wait: 0 });
+      const { id } = await device.publish("@" + device.name, "not answered", { wait: 0 });
       device.trace(id, { wait: 60 }).catch(() => {});
       for await (const message of device.messages()) { message.ack(); break; }`));
 

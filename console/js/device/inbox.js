@@ -2,11 +2,12 @@
 
 import { announce } from "../announce.js";
 import { element } from "../dom.js";
+import { beginning } from "../format.js";
 import { IncomingMessage, content } from "./incoming-message.js";
 
 /** How many answered messages are kept in sight. */
 const SHOWN = 20;
-/** How much of a message is read out. */
+/** How many characters of a message are read out. */
 const READ_OUT = 100;
 
 export class Inbox {
@@ -43,7 +44,7 @@ export class Inbox {
       this.#messages.set(message.id, incoming);
       this.#list.prepend(incoming.element);
       this.#none.hidden = true;
-      announce(`Message from ${message.from}: ${content(message).slice(0, READ_OUT)}`);
+      announce(`Message from ${message.from}: ${beginning(content(message), READ_OUT)}`);
       this.#tidy();
     }
     this.#catchUp();

@@ -1,7 +1,10 @@
 // One message that came, and the answer that is given to it.
 
 import { button, element, field, icon, uniqueId } from "../dom.js";
-import { bytes, payload, time, typed } from "../format.js";
+import { bytes, time, typed } from "../format.js";
+
+/** How a connection ends. An answer that ended with it is given again when the message comes again. */
+const ENDS = new Set(["closed", "unauthorized", "taken_over"]);
 
 export class IncomingMessage {
   element;
@@ -9,6 +12,8 @@ export class IncomingMessage {
   #message;
   /** Gives the answer, once there is one. */
   #answer;
+  /** What is shown in place of the form once there is one. */
+  #answered;
   #attempt = element("span", { class: "muted small" });
   #text = element("input", { autocomplete: "off", spellcheck: "false" });
   #error = element("p", { class: "error", role: "alert", id: uniqueId("error") });
@@ -61,7 +66,7 @@ export class IncomingMessage {
   again(message) {
     this.#message = message;
     this.#attempt.textContent = message.attempt > 1 ? `attempt ${message.attempt}` : "";
-    this.#answer?.(message);
+    if (this.#answer) this.#deliver();
   }
 
   acknowledge() {
@@ -75,29 +80,38 @@ export class IncomingMessage {
   }
 
   #give(state, word, answer) {
-    try {
-      answer(this.#message);
-    } catch (failure) {
-      this.#error.textContent = failure.message;
-      this.#text.focus();
-      return;
-    }
     this.#answer = answer;
+    this.#error.textContent = "";
     const text = this.#text.value.trim();
     const hadFocus = this.#form.contains(document.activeElement);
-    const answered = element(
+    this.#answered = element(
       "p",
       { class: "answered", "data-state": state, tabindex: "-1" },
       icon(state),
       element("span", {}, word),
       text !== "" && element("code", {}, text),
     );
-    this.#form.replaceWith(answered);
-    if (hadFocus) answered.focus();
+    this.#form.replaceWith(this.#answered);
+    if (hadFocus) this.#answered.focus();
+    this.#deliver();
+  }
+
+  /** Gives the answer; one that is not taken is to be corrected. */
+  async #deliver() {
+    try {
+      await this.#answer(this.#message);
+    } catch (failure) {
+      if (ENDS.has(failure.code)) return;
+      this.#answer = undefined;
+      this.#error.textContent = failure.message;
+      this.#answered.replaceWith(this.#form);
+      this.#text.focus();
+    }
   }
 }
 
-/** What a message says, as text. */
-export function content({ payload: value, type }) {
-  return value instanceof Uint8Array ? `${type}, ${bytes(value.length)}` : payload(value);
+/** What a message says, as text: JSON as it was written, with every digit of its numbers. */
+export function content({ payload, text, type }) {
+  if (typeof payload === "string") return payload;
+  return text ?? `${type}, ${bytes(payload.length)}`;
 }

@@ -3,7 +3,7 @@
 // The connection is the client library's; the build lays it beside the page.
 
 import { connect } from "../../tagpost/index.js";
-import { Api } from "../api.js";
+import { Api, BASE } from "../api.js";
 import { announce } from "../announce.js";
 import { button, element, icon, uniqueId } from "../dom.js";
 import { compose } from "./compose.js";
@@ -18,6 +18,7 @@ const ENDS = {
 export class Pane {
   element;
   device;
+  #api;
   #token;
   #status = element("p", { class: "status" });
   #notice = element("p", { class: "notice", role: "alert" });
@@ -36,8 +37,8 @@ export class Pane {
     this.device = device;
     this.#token = token;
     this.#onpresence = onpresence;
-    const api = new Api(token);
-    this.#sent = new Sent(api);
+    this.#api = new Api(token);
+    this.#sent = new Sent(this.#api);
     const id = uniqueId("pane");
     this.#heading = element("h2", { id, tabindex: "-1" }, device);
     this.element = element(
@@ -51,7 +52,7 @@ export class Pane {
         element("button", { type: "button", class: "bare", "aria-label": `Close ${device}`, onclick: onclose }, icon("close")),
       ),
       this.#notice,
-      compose(api, { tag, sent: (answer, text) => this.#sent.add(answer, text) }),
+      compose(this.#api, { tag, sent: (answer, text) => this.#sent.add(answer, text) }),
       this.#inbox.element,
       this.#sent.element,
     );
@@ -70,6 +71,7 @@ export class Pane {
     // What ends with the pane is no news.
     this.#isOnline = false;
     this.#connected?.close();
+    this.#api.end();
     this.#sent.stop();
   }
 
@@ -79,7 +81,7 @@ export class Pane {
   }
 
   #connect() {
-    const device = connect({ url: location.origin, token: this.#token });
+    const device = connect({ url: BASE, token: this.#token });
     this.#connected = device;
     this.#show("connecting");
     device.addEventListener("online", () => {

@@ -1,6 +1,7 @@
 // One message that was sent: its deliveries, followed until each is in a last state.
 
 import { announce } from "../announce.js";
+import { Ended } from "../api.js";
 import { button, element } from "../dom.js";
 import { number, time } from "../format.js";
 import { isOpen } from "../states.js";
@@ -74,9 +75,9 @@ export class SentMessage {
   async #look() {
     // A tab that nobody sees asks for nothing.
     if (!document.hidden) {
-      await this.#api.get(`/v1/messages/${this.#id}`).then(
+      await this.#api.get(`v1/messages/${this.#id}`).then(
         (trace) => this.#show(trace),
-        (error) => error.status === 404 && this.stop(),
+        (error) => (error.status === 404 || error instanceof Ended) && this.stop(),
       );
     }
     // Often at first, then more and more rarely.
@@ -109,7 +110,7 @@ export class SentMessage {
   async #takeBack() {
     this.#error.textContent = "";
     try {
-      this.#show(await this.#api.request("DELETE", `/v1/messages/${this.#id}`));
+      this.#show(await this.#api.request("DELETE", `v1/messages/${this.#id}`));
     } catch (failure) {
       this.#error.textContent = failure.message;
     }

@@ -24,7 +24,7 @@ export class Sent {
   }
 
   async start() {
-    const answer = await this.#api.get(`/v1/messages?limit=${EARLIER}`).catch(() => undefined);
+    const answer = await this.#api.get(`v1/messages?limit=${EARLIER}`).catch(() => undefined);
     for (const message of answer?.messages.reverse() ?? []) this.#card(message);
   }
 
@@ -37,7 +37,7 @@ export class Sent {
   async receipt({ id, device, state }) {
     announce(`${device}: ${state}`);
     try {
-      const message = this.#messages.get(id) ?? this.#card(await this.#api.get(`/v1/messages/${id}`));
+      const message = this.#messages.get(id) ?? this.#card(await this.#api.get(`v1/messages/${id}`));
       message.receipt(device);
     } catch (error) {
       // Of a message whose trace is gone there is nothing to show.

@@ -22,7 +22,7 @@ export function devices(api, { be }) {
   const names = new Names({
     label: "Devices",
     load: async function* () {
-      for await (const page of api.pages("/v1/devices")) yield page.devices.map(({ device }) => device);
+      for await (const page of api.pages("v1/devices")) yield page.devices.map(({ device }) => device);
     },
     fill: (row, device) => row.replaceChildren(...rowOf(device, presence.of(device))),
     open: show,

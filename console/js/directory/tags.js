@@ -14,7 +14,7 @@ export function tags(api) {
   const names = new Names({
     label: "Tags",
     load: async function* () {
-      for await (const page of api.pages("/v1/tags")) {
+      for await (const page of api.pages("v1/tags")) {
         for (const { tag, devices } of page.tags) sizes.set(tag, devices);
         yield page.tags.map(({ tag }) => tag);
       }
