@@ -30,7 +30,7 @@ use static_cell::StaticCell;
 
 const WIFI_NAME: &str = env!("WIFI_NAME");
 const WIFI_PASSWORD: &str = env!("WIFI_PASSWORD");
-/// The relay, or what stands before it: a name or an address, and the port.
+/// The relay, or what stands before it: a name or an address, the port, and a path if the relay lies below one.
 const HOST: &str = env!("TAGPOST_HOST");
 const TOKEN: &str = env!("TAGPOST_TOKEN");
 /// The tag to ring at.
@@ -116,7 +116,7 @@ async fn connection(
     board: &mut Board,
     button: &mut Input<'static>,
 ) -> Option<End<embassy_net::tcp::Error>> {
-    let (name, port) = HOST.rsplit_once(':')?;
+    let (name, port) = HOST.split('/').next()?.rsplit_once(':')?;
     let addresses = stack.dns_query(name, DnsQueryType::A).await.ok()?;
     let (mut received, mut sent) = ([0; 4096], [0; 2048]);
     let mut socket = TcpSocket::new(stack, &mut received, &mut sent);

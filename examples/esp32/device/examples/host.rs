@@ -41,8 +41,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tag = var("TAGPOST_TAG").unwrap_or("hallway".to_owned());
     let mut lines = BufReader::new(stdin()).lines();
     let mut memory = Memory::default();
+    let address = host.split('/').next().unwrap_or_default();
     loop {
-        let mut stream = FromTokio::new(TcpStream::connect(&host).await?);
+        let mut stream = FromTokio::new(TcpStream::connect(address).await?);
         let nonce = std::array::from_fn(|_| random() as u8);
         let end = match handshake(&mut stream, &host, &token, &nonce).await {
             Ok(()) => {

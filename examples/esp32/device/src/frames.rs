@@ -94,11 +94,16 @@ pub(crate) async fn receive<'a, R: Read>(
     discard(reader, left).await?;
     match header.frame_type {
         FrameType::Text(false) => {
-            let text = str::from_utf8(buffer).unwrap_or_default();
-            if left > 0 {
-                return Ok(beginning(text));
-            }
-            Ok(parse(text))
+            // The end of the buffer may lie inside a character.
+            let text = buffer
+                .utf8_chunks()
+                .next()
+                .map_or("", |chunk| chunk.valid());
+            Ok(if left > 0 {
+                beginning(text)
+            } else {
+                parse(text)
+            })
         }
         FrameType::Ping => Ok(Heard::Ping(buffer)),
         FrameType::Pong => Ok(Heard::Other),
@@ -112,7 +117,7 @@ pub(crate) async fn receive<'a, R: Read>(
 
 fn parse(text: &str) -> Heard<'_> {
     let Ok(fields) = serde_json::from_str::<Fields>(text) else {
-        return Heard::Other;
+        return beginning(text);
     };
     match fields.r#type {
         "welcome" => Heard::Welcome {
@@ -144,7 +149,8 @@ fn parse(text: &str) -> Heard<'_> {
     }
 }
 
-/// What a frame is that did not fit: a message that is not for a lamp, or an answer with many deliveries.
+/// What a frame is that did not fit or cannot be read: a message that is not for a lamp, or an answer with many
+/// deliveries.
 fn beginning(text: &str) -> Heard<'_> {
     let after = |key: &str| text.split_once(key).map(|(_, rest)| rest);
     let value = |key: &str| after(key).and_then(|rest| rest.split('"').next());
@@ -193,6 +199,71 @@ impl<E> From<edge_ws::Error<E>> for End<E> {
         match error {
             edge_ws::Error::Io(error) => Self::Network(error),
             _ => Self::NotUnderstood,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::ToOwned;
+    use std::string::String;
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    use super::*;
+
+    const ID: &str = "01M84WQ58TFYHWCCN22Z0FBG54";
+
+    /// What is heard of a message with this payload, which the service sends in one frame.
+    fn hear(payload: &str) -> (String, Option<bool>) {
+        let text = format!(
+            r#"{{"type":"message","id":"{ID}","from":"phone","to":{{"device":"bell"}},"sent_at":1,"expires_at":2,"attempt":1,"urgency":"normal","topic":null,"content_type":"application/json","payload":{payload}}}"#
+        );
+        let length = text.len();
+        let mut wire: Vec<u8> = match u16::try_from(length) {
+            Ok(short @ 0..126) => vec![0x81, short as u8],
+            Ok(long) => [&[0x81, 126][..], &long.to_be_bytes()].concat(),
+            Err(_) => [&[0x81, 127][..], &(length as u64).to_be_bytes()].concat(),
+        };
+        wire.extend(text.bytes());
+        let mut buffer = [0; 2048];
+        let heard = embassy_futures::block_on(receive(&mut &wire[..], &mut buffer));
+        match heard {
+            Ok(Heard::Message { id, from, on }) => {
+                assert_eq!((id, from), (ID, "phone"), "{payload:.100}");
+                (id.into(), on)
+            }
+            other => panic!("expected a message for {payload:.100}, heard {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_lamp_is_switched_by_what_says_so_alone() {
+        assert_eq!(hear(r#"{"on":true}"#).1, Some(true));
+        assert_eq!(hear(r#"{"on":false,"by":[["hand"]]}"#).1, Some(false));
+        for other in ["null", "true", r#"{"on":1}"#, r#""\ud83c""#, "1e999", "[]"] {
+            assert_eq!(hear(other).1, None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_recognised_whatever_its_length_and_wherever_it_is_cut() {
+        for length in 1_700..2_100 {
+            let text = ["x", ""][length % 2].to_owned() + &"ü".repeat(length / 2);
+            assert_eq!(hear(&format!(r#""{text}""#)).1, None);
+        }
+        assert_eq!(hear(&format!(r#""{}""#, "🍵".repeat(60_000))).1, None);
+    }
+
+    #[test]
+    fn a_message_is_recognised_however_deep_it_is() {
+        for levels in [100, 500, 900, 8_000] {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            assert_eq!(hear(&format!("{open}{close}")).1, None);
+            assert_eq!(
+                hear(&format!(r#"{{"by":{open}{close},"on":true}}"#)).1,
+                (levels < 1_000).then_some(true)
+            );
         }
     }
 }

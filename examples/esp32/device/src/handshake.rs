@@ -11,17 +11,21 @@ use heapless::{String, Vec};
 
 use crate::End;
 
-/// Makes a WebSocket of a connection to `host`, which is a name or an address with its port.
+/// Makes a WebSocket of a connection to `host`: a name or an address with its port, and the path below which the
+/// service lies, if there is one.
 pub async fn handshake<S: Read + Write>(
     stream: &mut S,
     host: &str,
     token: &str,
     nonce: &[u8; NONCE_LEN],
 ) -> Result<(), End<S::Error>> {
+    let (host, path) = host.split_once('/').unwrap_or((host, ""));
+    let path = path.trim_end_matches('/');
+    let slash = if path.is_empty() { "" } else { "/" };
     let mut key = [0; MAX_BASE64_KEY_LEN];
     let mut request: String<1024> = String::new();
     let mut write = || {
-        request.write_str("GET /v1/connect HTTP/1.1\r\n")?;
+        write!(request, "GET {slash}{path}/v1/connect HTTP/1.1\r\n")?;
         for (name, value) in upgrade_request_headers(Some(host), None, None, nonce, &mut key) {
             if !name.is_empty() && name != "Content-Length" {
                 write!(request, "{name}: {value}\r\n")?;

@@ -7,6 +7,8 @@
 //! nothing. Memory is bounded, whatever is sent. Not here: when to connect again; see [`End::is_final`].
 
 #![no_std]
+#[cfg(test)]
+extern crate std;
 
 mod frames;
 mod handshake;
