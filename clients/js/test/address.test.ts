@@ -29,7 +29,7 @@ async function serve(server: Server): Promise<URL> {
 }
 
 describe("a service below a path", () => {
-  test.each(["", "/", "//", "/?not=asked#for"])("is found below it with %j after it", async (end) => {
+  test.each(["", "/", "//", "/?not=asked#for"])("a service below a path works: with %j after it", async (end) => {
     const [a, b] = await relay.devices(2);
     const [sender, receiver] = [client(new URL(below.url + end), a!), client(new URL(below.url + end), b!)];
     await state(receiver, "online");
@@ -43,7 +43,7 @@ describe("a service below a path", () => {
     expect(below.astray).toEqual([]);
   });
 
-  test("refuses a token there, and nobody beside it sees the token", async () => {
+  test("a token is refused there, and nobody beside it sees the token", async () => {
     const revoked = await relay.device();
     (await relay.admin("DELETE", `/v1/devices/${revoked.name}/tokens`)).is(204);
     const device = client(new URL(below.url), revoked);

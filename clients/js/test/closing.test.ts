@@ -42,7 +42,7 @@ const NETWORKS: Record<string, (line: Network, online: () => Promise<unknown>, o
 };
 
 describe.concurrent("closing", () => {
-  test.each(Object.keys(NETWORKS))("a wish to close wins although the network %s", async (name) => {
+  test.each(Object.keys(NETWORKS))("a wish to close wins in every state: the network %s", async (name) => {
     const [a, b] = await relay.devices(2);
     const id = await a!.send({ device: b!.name }, "x");
     const line = await network(() => relay.url);

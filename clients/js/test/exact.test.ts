@@ -90,30 +90,30 @@ describe.concurrent("answers", () => {
     expect(await failure(sender.publish(`@${b!.name}`, "tea: 🍵".slice(0, -1)))).toBeInstanceOf(TypeError);
   });
 
-  test("an answer that the service does not take is an error that says why", async () => {
-    const a = await relay.device();
-    const refused = Promise.withResolvers<void>();
-    const online = Promise.withResolvers<void>();
-    // A frame that no relay sends: its id is none.
-    const frame = { type: "message", id: "no-id", payload: 1 };
+  test("an answer that the service refuses is an error and another may be given", async () => {
+    const [a, b] = await relay.devices(2);
+    const online = Promise.withResolvers<{ max_in_flight: number }>();
     const owner = {
-      frame: (frame: any) => {
-        if (frame.type === "welcome") online.resolve();
-        if (frame.type === "error" && inbox.refused(frame)) refused.resolve();
+      frame: (frame: any, text: string) => {
+        if (frame.type === "welcome") online.resolve(frame);
+        if (frame.type === "message") inbox.take(frame, text);
+        if (frame.type === "error") inbox.refused(frame);
       },
       offline: () => {},
       ended: () => {},
     };
-    const connection = new Connection(relay.url, a.token, new Http(relay.url, a.token), owner);
-    const inbox = new Inbox((text: string) => connection.send(text), (onPong: () => void) => connection.ping(onPong));
+    // The library gives no answer that the service would refuse, so the first one is spoilt on its way.
+    let spoilt = false;
+    const spoil = (text: string) => (spoilt ? text : ((spoilt = true), text.replace('"id":"', '"id":"no-')));
+    const connection = new Connection(relay.url, b!.token, new Http(relay.url, b!.token), owner);
+    const inbox = new Inbox((text: string) => connection.send(spoil(text)), (onPong: () => void) => connection.ping(onPong));
     try {
-      await within("the welcome", online.promise);
-      inbox.welcome({ max_in_flight: 32 });
-      inbox.take(frame, JSON.stringify(frame));
+      inbox.welcome(await within("the welcome", online.promise));
+      const id = await a!.send({ device: b!.name }, "x");
       const { value: message } = await within("the message", inbox.messages().next());
-      const error = await failure(message!.ack());
-      expect(error).toMatchObject({ code: "bad_frame", message: expect.stringContaining("id") });
-      await within("the refusal", refused.promise);
+      expect(await failure(message!.ack("first"))).toMatchObject({ code: "bad_frame", message: expect.stringContaining("id") });
+      await within("the answer to be given", message!.nack("second"));
+      expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "second" }]);
     } finally {
       connection.end();
     }
