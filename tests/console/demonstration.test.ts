@@ -95,4 +95,34 @@ describeInBrowser("the demonstration", () => {
     expect(await page.title()).toBe("tagpost console");
     expect(complaints).toEqual([]);
   });
+
+  test("a message that one sends stays in sight, whatever receipts of earlier ones come", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    (await receiver!.connect()).answer(() => "seen");
+    const earlier = await Promise.all(Array.from({ length: 25 }, (_, n) => sender!.send({ device: receiver!.name }, n, { wait: 0 })));
+    for (const id of earlier) await sender!.settled(id);
+    const { page, complaints } = await browser.tab();
+    // Receipts are shown with their messages, which come only once the own one was sent.
+    const isSent = Promise.withResolvers<void>();
+    const shown = new Set<string>();
+    await page.route(/\/v1\/messages\/\w+$/, async (route) => {
+      await isSent.promise;
+      await route.continue();
+    });
+    page.on("requestfinished", (request) => void shown.add(request.url().split("/").at(-1)!));
+    await page.goto(`${relay.url.origin}/#token=${sender!.token}`);
+    const pane = paneOf(page, sender!.name);
+    await shows(pane.getByText("online", { exact: true }));
+    await pane.getByLabel("Kind of address").selectOption("device");
+    await pane.getByLabel("Send to").fill(receiver!.name);
+    await pane.getByLabel("Message, JSON or text").fill("my important message");
+    await pane.getByRole("button", { name: "Send" }).click();
+    const sent = pane.locator("section").filter({ has: page.getByRole("heading", { name: "Sent" }) });
+    await sent.locator("pre").getByText("my important message").waitFor();
+    isSent.resolve();
+    await expect.poll(() => earlier.filter((id) => shown.has(id)).length, { timeout: 20_000 }).toBe(25);
+    await expect.poll(() => sent.locator("li.message").count()).toBe(20);
+    expect(await sent.locator("li.message").first().innerText()).toContain("my important message");
+    expect(complaints).toEqual([]);
+  });
 });

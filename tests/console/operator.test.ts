@@ -84,4 +84,23 @@ describeInBrowser("the operator", () => {
     (await relay.admin("GET", `/v1/devices/${device.name}`)).problem(404, "unknown_device");
     expect(complaints).toEqual([]);
   });
+
+  test("takes over from a device that is online only after a question", async () => {
+    const device = await relay.device();
+    const socket = await device.connect();
+    const { page } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey));
+    await page.getByRole("option", { name: device.name }).click();
+    const card = page.getByRole("region", { name: `Device ${device.name}` });
+    await card.getByText("online since").waitFor();
+    const dialog = page.getByRole("dialog", { name: `Take over from ${device.name}?` });
+    await card.getByRole("button", { name: "Be this device" }).click();
+    await dialog.getByRole("button", { name: "Keep it" }).click();
+    await socket.ping();
+    expect(await paneOf(page, device.name).count()).toBe(0);
+    await card.getByRole("button", { name: "Be this device" }).click();
+    await dialog.getByRole("button", { name: "Take over" }).click();
+    expect((await socket.closed()).code).toBe(4409);
+    await shows(paneOf(page, device.name).getByText("online", { exact: true }));
+  });
 });

@@ -14,7 +14,7 @@ export class Sent {
   #api;
   #list = element("ol", { class: "cards" });
   #none = element("p", { class: "muted none" }, "Nothing sent yet.");
-  /** By id, oldest first. */
+  /** By id. The ids of one sender grow. */
   #messages = new Map();
   #clock = setInterval(() => this.#messages.forEach((message) => message.tick()), 1000);
 
@@ -55,10 +55,13 @@ export class Sent {
     if (known) return known;
     const message = new SentMessage(this.#api, answer, text);
     this.#messages.set(answer.id, message);
-    this.#list.prepend(message.element);
+    const ids = [...this.#messages.keys()].sort();
+    // The newest first: a receipt may be of an earlier message than those in sight.
+    const earlier = this.#messages.get(ids[ids.indexOf(answer.id) - 1]);
+    this.#list.insertBefore(message.element, earlier?.element ?? null);
     this.#none.hidden = true;
-    if (this.#messages.size > SHOWN) {
-      const [oldest] = this.#messages.keys();
+    if (ids.length > SHOWN) {
+      const [oldest] = ids;
       this.#messages.get(oldest).stop();
       this.#messages.get(oldest).element.remove();
       this.#messages.delete(oldest);

@@ -35,6 +35,11 @@ export function deviceDetail(api, presence, device, actions) {
       heading.focus();
       await presence.update(device);
     });
+  const be = async () => {
+    const text = "It is online. Its connection ends for good: a device that was taken over stays away.";
+    if (presence.of(device)?.online && !(await confirm(`Take over from ${device}?`, text, "Take over"))) return;
+    await attempt(actions.be);
+  };
   const revoke = async () => {
     const text = "Every token issued to it so far stops working at once, and its connection closes.";
     if (!(await confirm(`Revoke the tokens of ${device}?`, text, "Revoke"))) return;
@@ -89,7 +94,7 @@ export function deviceDetail(api, presence, device, actions) {
       element(
         "div",
         { class: "buttons" },
-        button("Be this device", () => attempt(actions.be), { class: "primary" }),
+        button("Be this device", be, { class: "primary" }),
         button("New token", () => attempt(actions.token)),
         button("Revoke tokens", revoke),
         button("Delete", remove, { class: "danger" }),
