@@ -141,10 +141,7 @@ async fn listening(network: &Network, device: &Device, state: State, exec: &[&st
     };
     if matches!(state, State::Handshake) {
         until("a handshake", async || network.connections(), |n| *n > 0).await;
-        return Listening {
-            child,
-            _notes: notes,
-        };
+        return Listening { child, notes };
     }
     note("listening as").await;
     match state {
@@ -160,16 +157,13 @@ async fn listening(network: &Network, device: &Device, state: State, exec: &[&st
         }
         State::Online | State::Handshake => {}
     }
-    Listening {
-        child,
-        _notes: notes,
-    }
+    Listening { child, notes }
 }
 
 /// The command `tagpost listen`, and somebody who reads what it says.
 struct Listening {
     child: Child,
-    _notes: Lines<BufReader<ChildStderr>>,
+    notes: Lines<BufReader<ChildStderr>>,
 }
 
 fn tell(child: &Child, signal: Signal) {
@@ -185,7 +179,10 @@ async fn a_signal_ends_listen_in_every_state() {
         for state in STATES {
             let network = Network::to(relay.port()).await;
             let camera = relay.device().await;
-            let Listening { mut child, _notes } = listening(&network, &camera, state, &[]).await;
+            let Listening {
+                mut child,
+                notes: _notes,
+            } = listening(&network, &camera, state, &[]).await;
             tell(&child, signal);
             let ended = timeout(SOON, child.wait()).await;
             let ended = ended.unwrap_or_else(|_| panic!("{state:?}, {signal}: it goes on"));
@@ -200,7 +197,10 @@ async fn a_second_signal_does_not_wait_for_the_network() {
     let relay = Relay::shared();
     let network = Network::to(relay.port()).await;
     let camera = relay.device().await;
-    let Listening { mut child, _notes } = listening(&network, &camera, State::Frozen, &[]).await;
+    let Listening {
+        mut child,
+        mut notes,
+    } = listening(&network, &camera, State::Frozen, &[]).await;
     let before = network.swallowed_so_far();
     tell(&child, Signal::SIGINT);
     // The close is under way, and is not answered.
@@ -208,6 +208,11 @@ async fn a_second_signal_does_not_wait_for_the_network() {
     until("the close to be said", swallowed, |bytes| *bytes > before).await;
     tell(&child, Signal::SIGINT);
     within("it to end", child.wait()).await.unwrap();
+    // Who waits for the close is told that it was not answered.
+    let note = within("the end of the notes", notes.next_line())
+        .await
+        .unwrap();
+    assert_eq!(note, None);
 }
 
 #[tokio::test]
@@ -226,8 +231,10 @@ async fn a_signal_ends_the_command_that_works_on_a_message() {
         ended.display(),
         started.display()
     );
-    let Listening { mut child, _notes } =
-        listening(&network, &camera, State::Online, &["--exec", &script]).await;
+    let Listening {
+        mut child,
+        notes: _notes,
+    } = listening(&network, &camera, State::Online, &["--exec", &script]).await;
     send(&doorbell.at(&relay.url()), &camera, 1).await;
     until("the command to start", async || started.exists(), |it| *it).await;
     tell(&child, Signal::SIGTERM);
