@@ -213,9 +213,9 @@ impl Grant {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields<'a> {
-    #[serde(borrow, default, deserialize_with = "json::not_null")]
+    #[serde(borrow, default, deserialize_with = "json::present")]
     publish: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "json::not_null")]
+    #[serde(borrow, default, deserialize_with = "json::present")]
     expires_in: Option<&'a RawValue>,
 }
 

@@ -99,11 +99,11 @@ pub(crate) fn whole(text: &str) -> Option<i64> {
     significant.parse::<i64>().ok()?.checked_mul(power)
 }
 
-/// For serde: a field that may be absent, but not null.
+/// For serde: a field whose null is not as good as its absence. It is for the field's type to refuse or to take.
 ///
 /// # Errors
-/// Those of the field's type, which is asked to read the null.
-pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+/// Those of the field's type.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)

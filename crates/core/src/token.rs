@@ -77,7 +77,7 @@ pub struct Claims {
     /// `publish`: where it may publish to; absent = everywhere. A null would read as that, and is refused.
     #[serde(
         default,
-        deserialize_with = "json::not_null",
+        deserialize_with = "json::present",
         skip_serializing_if = "Option::is_none"
     )]
     pub publish: Option<Vec<Pattern>>,
@@ -106,7 +106,7 @@ impl Claims {
 #[derive(Deserialize)]
 struct Header<'a> {
     alg: Option<String>,
-    #[serde(borrow, default, deserialize_with = "json::not_null")]
+    #[serde(borrow, default, deserialize_with = "json::present")]
     crit: Option<&'a RawValue>,
 }
 

@@ -4,7 +4,6 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::id::InvalidName;
@@ -57,11 +56,4 @@ pub(super) fn name<T: FromStr<Err = InvalidName>>(
 /// What must not be absent.
 pub(super) fn required<T>(field: &str, value: Option<T>) -> Result<T, Problem> {
     value.ok_or_else(|| Problem::bad_request(format!("{field} is missing")))
-}
-
-/// A payload of null is a payload.
-pub(super) fn null_too<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }

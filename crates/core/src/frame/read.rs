@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::FromDevice;
-use super::field::{limited_text, name, null_too, required, text};
+use super::field::{limited_text, name, required, text};
 use crate::id::MessageId;
 use crate::json::{self, MAX_DEPTH, MAX_EXACT};
 use crate::limits::Limits;
@@ -54,7 +54,8 @@ pub(super) struct Fields<'a> {
     seq: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) to: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "null_too")]
+    /// A payload of null is a payload.
+    #[serde(borrow, default, deserialize_with = "json::present")]
     pub(super) payload: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) content_type: Option<&'a RawValue>,
