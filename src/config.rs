@@ -36,11 +36,15 @@ impl Config {
     /// A limit out of range, or a secret that is missing or too short; the log line names it and says
     /// how to set it.
     pub(crate) fn from_env(env: &Env) -> Result<Rc<Self>, Error> {
+        Self::checked(env).map_err(|cause| Error::internal("misconfigured", cause))
+    }
+
+    /// The same, with what is wrong with it as text.
+    pub(crate) fn checked(env: &Env) -> Result<Rc<Self>, String> {
         CONFIG.with(|config| {
             config
                 .get_or_init(|| Self::read(|name| variable(env, name)).map(Rc::new))
                 .clone()
-                .map_err(|cause| Error::internal("misconfigured", cause))
         })
     }
 

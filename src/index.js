@@ -13,10 +13,33 @@ addEventListener("error", () => {
   state.criticalError = true;
 });
 
+/** The microtask that drives Rust's futures next, while it is queued. */
+let next;
+
+// Where JavaScript is stopped, because an object ends or the platform's limits are reached, the microtasks
+// that are queued are dropped. Rust queues one only after the last has run: a lost one would be its last.
+const { queueMicrotask } = globalThis;
+globalThis.queueMicrotask = (task) => {
+  next = task;
+  queueMicrotask(() => {
+    if (next === task) next = undefined;
+    task();
+  });
+};
+
+/** Waits until no microtask of Rust's is queued, within this turn of the event loop; not for ever. */
+export async function atRest() {
+  for (let turns = 0; next && turns < 1000; turns++) await undefined;
+}
+
 function revive() {
-  if (!state.criticalError) return;
-  rust.__wbg_reset_state();
-  state.criticalError = false;
+  if (state.criticalError) {
+    rust.__wbg_reset_state();
+    state.criticalError = false;
+    next = undefined;
+  }
+  // One that is left from before was lost.
+  if (next) queueMicrotask(next);
 }
 
 /** Any page may call: a credential travels in a header, never in a cookie that a browser adds by itself. */
@@ -50,7 +73,11 @@ export class Mailbox {
 
   constructor(...args) {
     this.#arguments = args;
-    this.#current();
+    try {
+      this.#current();
+    } catch {
+      // The next call fails of the same, and is answered. An object that cannot be made loses its alarm.
+    }
   }
 
   ask(...args) {

@@ -4,10 +4,13 @@
 //! decides nothing about a delivery. No borrow of the mailbox is held over an `await`: two events of
 //! one object interleave at each of them.
 //!
-//! A handler returns an error only when the mailbox cannot be trusted any more. The entry then ends the
-//! object, with all that is not committed; its next event finds a new one over the same rows.
+//! A handler or a background task fails only when the mailbox cannot be trusted any more: its promise is
+//! rejected, and no event reaches the mailbox after that. `entry.js` then ends the object, with all that is
+//! not committed; its next event finds a new one over the same rows. Nothing here ends an object: that
+//! would leave the wasm instance unfit for everybody in the isolate.
 
 mod answer;
+mod bearer;
 mod connect;
 mod effects;
 mod frames;
@@ -18,15 +21,16 @@ mod waiting;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
+use std::time::Duration;
 
 use js_sys::Promise;
-use tagpost_core::mailbox;
+use tagpost_core::mailbox::{self, ConnectionId};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use worker::worker_sys::{DurableObjectState, web_sys};
-use worker::{Env, Result, State, WebSocket};
+use worker::{Delay, Env, Result, State, WebSocket};
 
 use self::frames::Frames;
 use self::lane::Lane;
@@ -34,7 +38,7 @@ use self::store::ObjectStore;
 use self::waiting::Waiting;
 use crate::config::Config;
 use crate::stub::Calls;
-use crate::{clock, fault, log, promise};
+use crate::{clock, fault, promise};
 
 /// The mailbox as `index.js` drives it: a method an event of the platform.
 #[wasm_bindgen]
@@ -60,6 +64,8 @@ impl Mailbox {
             env,
             alarm,
             mailbox: RefCell::default(),
+            failed: Cell::default(),
+            waking: Cell::default(),
             waiting: Waiting::default(),
             calls,
             lane: Lane::default(),
@@ -85,7 +91,7 @@ impl Mailbox {
     }
 
     pub fn alarm(&self) -> Promise {
-        self.handle(async |object| {
+        self.run(async |object| {
             fault::cause_armed("alarm").await;
             object.alarm.set(None);
             object.event(|mailbox, now| mailbox.alarm(now))?;
@@ -122,9 +128,21 @@ impl Mailbox {
 
 impl Mailbox {
     fn handle(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
-        let object = Rc::clone(&self.object);
-        promise(async move { event(object).await.map_err(JsValue::from) })
+        self.run(async move |object| {
+            object.wake().await?;
+            event(object).await
+        })
     }
+
+    fn run(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
+        let object = Rc::clone(&self.object);
+        promise(async move { event(object).await.map_err(rejection) })
+    }
+}
+
+/// What a failure is to JavaScript.
+fn rejection(error: worker::Error) -> JsValue {
+    JsValue::from_str(&crate::respond::cause(&error))
 }
 
 /// The core's mailbox over the object's storage.
@@ -137,6 +155,10 @@ struct Object {
     /// The alarm that was set when this object woke.
     alarm: Rc<Cell<Option<Millis>>>,
     mailbox: RefCell<Option<Core>>,
+    /// The mailbox cannot be trusted any more, and this object is about to end.
+    failed: Cell<bool>,
+    /// The first event waits until the alarm is set.
+    waking: Cell<bool>,
     waiting: Waiting,
     calls: Calls,
     lane: Lane,
@@ -159,6 +181,18 @@ impl Object {
         &self,
         handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
     ) -> Result<(T, Vec<mailbox::Effect>)> {
+        if self.failed.get() {
+            return Err("the mailbox has failed before".into());
+        }
+        let handled = self.try_handle(handle);
+        self.failed.set(handled.is_err());
+        handled
+    }
+
+    fn try_handle<T>(
+        &self,
+        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
+    ) -> Result<(T, Vec<mailbox::Effect>)> {
         let (mut mailbox, now) = self.opened()?;
         // What came first is handled first.
         let frames = self.frames.take();
@@ -166,29 +200,56 @@ impl Object {
         Ok((outcome, mailbox.take_effects()))
     }
 
+    /// Opens the mailbox before its first event. Where it finds things due and no alarm for them, the alarm
+    /// is set and committed before the event begins, so that it stays set if the event fails.
+    async fn wake(self: &Rc<Self>) -> Result<()> {
+        if self.waking.get() {
+            // Events go on in the order in which they came.
+            let _ = self.waiting.waking.add(()).await;
+            return Ok(());
+        }
+        if self.mailbox.borrow().is_some() {
+            return Ok(());
+        }
+        let ((), effects) = self.handle(|_, _| Ok(()))?;
+        let alarm = |effect: &mailbox::Effect| matches!(effect, mailbox::Effect::Alarm(_));
+        let set = effects.iter().any(alarm);
+        self.perform(effects);
+        if set {
+            self.waking.set(true);
+            Delay::from(Duration::ZERO).await;
+            self.waking.set(false);
+            self.waiting.waking.wake(&(), &());
+        }
+        Ok(())
+    }
+
     fn opened(&self) -> Result<(RefMut<'_, Core>, Now)> {
-        let now = self.now()?;
         let mut mailbox = self.mailbox.borrow_mut();
         if mailbox.is_none() {
-            *mailbox = Some(self.open(now)?);
+            *mailbox = Some(self.open(self.now(None)?)?);
         }
-        let mailbox = RefMut::filter_map(mailbox, Option::as_mut);
-        Ok((mailbox.map_err(|_| "the mailbox did not open")?, now))
+        let mailbox = RefMut::filter_map(mailbox, Option::as_mut)
+            .map_err(|_| "the mailbox did not open")?;
+        // Opening may have taken a while.
+        let now = self.now(mailbox.connection())?;
+        Ok((mailbox, now))
     }
 
     fn open(&self, now: Now) -> Result<Core> {
-        let config = Config::from_env(&self.env).map_err(|_| "the service is misconfigured")?;
+        let config = Config::checked(&self.env)?;
         let store = ObjectStore::new(self.state.storage().sql());
         let attachments = self.attachments();
         let limits = config.limits.clone();
         Core::open(store, limits, &attachments, self.alarm.get(), now).map_err(fatal)
     }
 
-    fn now(&self) -> Result<Now> {
+    /// What the mailbox is told with an event, with the keep-alives of this connection.
+    fn now(&self, connection: Option<ConnectionId>) -> Result<Now> {
         let random = getrandom::u64().map_err(|error| error.to_string())?;
         Ok(Now {
             at: clock(),
-            pong_at: self.pong_at(),
+            pong_at: connection.and_then(|connection| self.pong_at(connection)),
             random,
         })
     }
@@ -198,22 +259,6 @@ impl Object {
         self.event(|mailbox, now| mailbox.closed(connection, now))?;
         Ok(JsValue::UNDEFINED)
     }
-
-    /// Ends this object; see the module's header.
-    fn abort(&self, cause: &str) {
-        log::error("mailbox_ended", &[("cause", cause)]);
-        self.state.as_raw().unchecked_ref::<Abort>().abort(cause);
-    }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(extends = js_sys::Object)]
-    type Abort;
-
-    /// `DurableObjectState.abort`, which worker-sys does not have.
-    #[wasm_bindgen(method)]
-    fn abort(this: &Abort, reason: &str);
 }
 
 /// A failure after which the mailbox cannot be trusted.

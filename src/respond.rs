@@ -14,6 +14,9 @@ use wasm_bindgen::JsValue;
 use crate::log;
 use crate::route::Miss;
 
+/// After how many seconds it is worth trying again what a mailbox did not answer.
+const UNAVAILABLE_PAUSE: u32 = 2;
+
 /// What is answered.
 ///
 /// To JavaScript it is an array of status, headers and body, of which `index.js` makes what the runtime
@@ -90,6 +93,8 @@ pub(crate) enum Error {
     },
     /// What a mailbox answered instead: a finished problem document.
     Answered(Response),
+    /// A mailbox cannot be reached for now; says why, for the log. No fault of the service.
+    Unreachable(String),
     /// What failed inside.
     Failed {
         /// [`Code::Internal`], or [`Code::Unavailable`] where trying again may help.
@@ -113,8 +118,10 @@ impl Error {
 
     /// Writes the log line of a failure inside; does nothing for what a caller did.
     pub(crate) fn log(&self) {
-        if let Self::Failed { event, cause, .. } = self {
-            log::error(event, &[("cause", cause)]);
+        match self {
+            Self::Failed { event, cause, .. } => log::error(event, &[("cause", cause)]),
+            Self::Unreachable(cause) => log::info("mailbox_unreachable", &[("cause", cause)]),
+            _ => {}
         }
     }
 
@@ -129,13 +136,12 @@ impl Error {
                 with(problem, "allow", allow)
             }
             Self::Answered(response) => response,
-            Self::Failed {
-                code: Code::Unavailable,
-                ..
-            } => problem(&Problem::new(
-                Code::Unavailable,
-                "a mailbox did not answer in time; a publish is repeated safely with the same Idempotency-Key",
-            )),
+            Self::Unreachable(_) | Self::Failed { code: Code::Unavailable, .. } => {
+                let detail = "a mailbox could not be reached in time; a publish is repeated safely with the same Idempotency-Key";
+                let mut unavailable = Problem::new(Code::Unavailable, detail);
+                unavailable.retry_after = Some(UNAVAILABLE_PAUSE);
+                problem(&unavailable)
+            }
             Self::Failed { code, .. } => {
                 problem(&Problem::new(code, "the service's log says what"))
             }

@@ -17,7 +17,8 @@ export class Calls {
     let line = this.#open.get(device);
     if (!line) this.#open.set(device, (line = { stub: this.#env.MAILBOX.getByName(device), calls: 0 }));
     line.calls += 1;
-    const answer = within(limit, line.stub.ask(call, fault));
+    // A stub may also throw at once.
+    const answer = within(limit, Promise.try(() => line.stub.ask(call, fault)));
     // A stub through which a call has failed may be of no use any more.
     const ended = (failed) => {
       line.calls -= 1;

@@ -134,11 +134,21 @@ fn in_time(
             ),
         }),
         Ok(answer) => Ok(answer),
-        Err(error) => Err(Error::internal(
-            "mailbox_failed",
-            format_args!("mailbox of {device}: {}", cause(&error.into())),
-        )),
+        Err(error) => {
+            let passing = is_set(&error, "retryable") || is_set(&error, "overloaded");
+            let cause = format!("mailbox of {device}: {}", cause(&error.into()));
+            if passing {
+                return Err(Error::Unreachable(cause));
+            }
+            Err(Error::internal("mailbox_failed", cause))
+        }
     }
+}
+
+/// Whether the platform says this of an error: that it passes (`retryable`), or that the object has too much
+/// to do (`overloaded`). <https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>
+fn is_set(error: &JsValue, property: &str) -> bool {
+    js_sys::Reflect::get(error, &JsValue::from_str(property)).is_ok_and(|value| value.is_truthy())
 }
 
 fn millis(limit: Duration) -> f64 {

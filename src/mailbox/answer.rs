@@ -50,16 +50,29 @@ impl Object {
         {
             return Ok(respond::problem(&problem));
         }
+        let served = Box::pin(self.serve(device, caller.as_ref(), call));
+        match &caller {
+            Some(claims) => self.while_admitted(claims, served).await,
+            None => served.await,
+        }
+    }
+
+    async fn serve(
+        self: &Rc<Self>,
+        device: DeviceId,
+        caller: Option<&Claims>,
+        call: Call,
+    ) -> worker::Result<Response> {
         match call {
             Call::Publish { to, devices, draft } => self.publish(to, devices, draft).await,
-            Call::Trace { id, wait } => self.trace(id, wait, caller.as_ref()).await,
+            Call::Trace { id, wait } => self.trace(id, wait, caller).await,
             Call::Messages {
                 state,
                 limit,
                 before,
             } => self.messages(state, limit, before),
             Call::Cancel { id } => self.cancel(id).await,
-            Call::Inbox { limit, wait } => self.poll(limit, wait, caller.as_ref()).await,
+            Call::Inbox { limit, wait } => self.poll(limit, wait, caller).await,
             Call::Ack { id, reply } => {
                 self.event(|mailbox, now| mailbox.ack(id, reply, now))?;
                 Ok(respond::empty(204))

@@ -4,17 +4,20 @@
 //! belongs to, so that the platform holds it back until these are committed. A call runs beside other
 //! events; its answer is an event of its own.
 
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{Effect, Errand};
+use wasm_bindgen::JsValue;
 use worker::{Delay, ScheduledTime};
 
-use super::{Object, clock};
+use super::{Object, clock, rejection};
 use crate::stub;
+
+/// The farthest an alarm is set, in milliseconds from now: a year. The platform refuses times after 2189.
+const LATEST_ALARM: i64 = 365 * 86_400_000;
 
 impl Object {
     pub(super) fn perform(self: &Rc<Self>, effects: Vec<Effect>) {
@@ -39,6 +42,7 @@ impl Object {
                 Effect::Settled(id) => self.waiting.traces.wake(&id, &()),
                 Effect::Cancelled(id) => self.waiting.cancels.wake(&id, &()),
                 Effect::Ready => self.waiting.polls.wake(&(), &()),
+                Effect::Revoked => self.waiting.revocations.wake(&(), &()),
             }
         }
     }
@@ -72,8 +76,11 @@ impl Object {
         });
     }
 
+    /// Sets the alarm. One that the platform would not take is set to what it takes: an alarm that is early
+    /// finds nothing due and is set again.
     fn set_alarm(self: &Rc<Self>, at: i64) {
-        let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(at as f64));
+        let at = at.clamp(0, clock() + LATEST_ALARM);
+        let date = js_sys::Date::new(&JsValue::from_f64(at as f64));
         let storage = self.state.storage();
         // The alarm is set when this is called; the promise says only that it is committed, and if it
         // cannot be the object is ended by the platform.
@@ -82,14 +89,9 @@ impl Object {
     }
 
     /// Runs something beside the event that it comes from. If it fails the object ends.
-    pub(super) fn spawn(self: &Rc<Self>, task: impl Future<Output = worker::Result<()>> + 'static) {
-        let object = Rc::clone(self);
-        // Boxed as in [`crate::promise`].
-        let task: Pin<Box<dyn Future<Output = worker::Result<()>>>> = Box::pin(task);
-        self.state.wait_until(async move {
-            if let Err(error) = task.await {
-                object.abort(&crate::respond::cause(&error));
-            }
-        });
+    pub(super) fn spawn(&self, task: impl Future<Output = worker::Result<()>> + 'static) {
+        let task = async { task.await.map(|()| JsValue::UNDEFINED).map_err(rejection) };
+        // Where this is not possible the task runs all the same.
+        let _ = self.state.as_raw().wait_until(&crate::promise(task));
     }
 }

@@ -28,9 +28,13 @@ impl Object {
     pub(super) fn accept(&self, ws: &WebSocket, connection: ConnectionId) -> worker::Result<()> {
         let pair = worker::WebSocketRequestResponsePair::new("ping", "pong")?;
         self.state.set_websocket_auto_response(&pair);
-        self.state
-            .accept_websocket_with_tags(ws, &[&connection.to_string()]);
-        Ok(())
+        // Not by way of [`State`], which panics if the platform refuses: an object has 32,768 sockets at most.
+        let tag = JsValue::from_str(&connection.to_string());
+        let accepted = self
+            .state
+            .as_raw()
+            .accept_websocket_with_tags(ws.as_ref(), vec![tag]);
+        Ok(accepted?)
     }
 
     /// The number of a socket's connection.
@@ -53,16 +57,13 @@ impl Object {
             .collect()
     }
 
-    /// When a keep-alive was last answered without waking this object.
-    pub(super) fn pong_at(&self) -> Option<Millis> {
+    /// When a keep-alive of this connection was last answered without waking this object. The runtime
+    /// answers those of sockets that were closed here, too, as long as the other side keeps them open.
+    pub(super) fn pong_at(&self, connection: ConnectionId) -> Option<Millis> {
         let responses = self.state.as_raw().unchecked_ref::<AutoResponses>();
-        let sockets = self.state.get_websockets();
-        let times = sockets.iter().filter_map(|ws| {
-            let date = responses.timestamp(ws.as_ref()).ok()?;
-            let date: js_sys::Date = date.dyn_into().ok()?;
-            Some(date.get_time() as Millis)
-        });
-        times.max()
+        let date = responses.timestamp(self.socket(connection)?.as_ref()).ok()?;
+        let date: js_sys::Date = date.dyn_into().ok()?;
+        Some(date.get_time() as Millis)
     }
 
     pub(super) fn send(self: &Rc<Self>, connection: ConnectionId, frame: &str) {

@@ -30,6 +30,20 @@ pub(super) struct Waiting {
     pub(super) cancels: Waiters<MessageId, ()>,
     /// For a message to poll.
     pub(super) polls: Waiters<(), ()>,
+    /// For tokens to be revoked.
+    pub(super) revocations: Waiters<(), ()>,
+    /// For the alarm to be set that was missing when the mailbox was opened.
+    pub(super) waking: Waiters<(), ()>,
+}
+
+impl Waiting {
+    /// Forgets the requests that gave up waiting, whatever it was for.
+    pub(super) fn tidy(&self) {
+        self.publishes.tidy_all();
+        self.traces.tidy_all();
+        self.cancels.tidy_all();
+        self.polls.tidy_all();
+    }
 }
 
 /// Those that wait for things of one kind.
@@ -61,6 +75,15 @@ impl<K: Ord, T: Clone> Waiters<K, T> {
                 waiters.remove(key);
             }
         }
+    }
+
+    /// Forgets all that gave up waiting.
+    fn tidy_all(&self) {
+        let mut waiters = self.0.borrow_mut();
+        for (_, same) in waiters.iter_mut() {
+            same.retain(|sender| !sender.is_canceled());
+        }
+        waiters.retain(|_, same| !same.is_empty());
     }
 
     /// It has happened.

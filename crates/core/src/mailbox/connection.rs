@@ -85,6 +85,8 @@ impl<S: Store> Mailbox<S> {
         handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.frames(frames, now)?;
+        // Nothing more goes over a connection whose token has expired, whatever this event is about.
+        self.check_token(now)?;
         let outcome = handle(self, now)?;
         if !frames.is_empty() {
             self.pump(now)?;
@@ -230,14 +232,28 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
+    /// The live connection, if there is one. Only its keep-alives are signs of life: a connection that was
+    /// taken over may go on sending them.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.link.as_ref().map(|link| link.id)
+    }
+
+    /// Closes a connection whose token has expired.
+    pub(super) fn check_token(&mut self, now: Now) -> Result<(), StoreError> {
+        let expires_at = self.link.as_ref().and_then(|link| link.expires_at);
+        if expires_at.is_some_and(|at| at <= now.at) {
+            self.hang_up(now, CLOSE_TOKEN, "token expired")?;
+        }
+        Ok(())
+    }
+
     /// Closes a connection whose token has expired or that has shown no life.
     pub(super) fn check_link(&mut self, now: Now) -> Result<(), StoreError> {
+        self.check_token(now)?;
         let Some(link) = &self.link else {
             return Ok(());
         };
-        if link.expires_at.is_some_and(|at| at <= now.at) {
-            self.hang_up(now, CLOSE_TOKEN, "token expired")
-        } else if !link.is_alive(&now, &self.limits) {
+        if !link.is_alive(&now, &self.limits) {
             self.hang_up(now, CLOSE_SILENT, "no sign of life")
         } else {
             self.give_up_stuck(false, now)

@@ -127,6 +127,8 @@ pub enum Effect {
     Cancelled(MessageId),
     /// There is something to take: polls need not wait any longer.
     Ready,
+    /// Tokens were revoked: whoever waits for an answer is to be admitted again, with [`Mailbox::admit`].
+    Revoked,
 }
 
 /// A message that came in a frame, before its target is resolved.

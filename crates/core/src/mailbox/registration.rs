@@ -75,8 +75,7 @@ impl<S: Store> Mailbox<S> {
         account.revoke(now.at);
         account.save(&self.store)?;
         let registered = account.registered(false);
-        // Polls look at their tokens again.
-        self.effects.push(Effect::Ready);
+        self.effects.push(Effect::Revoked);
         self.outbox.resolving.clear();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
         Ok(registered)
@@ -120,7 +119,7 @@ impl<S: Store> Mailbox<S> {
         account.last_seen_at = None;
         account.save(&self.store)?;
         let registered = account.registered(true);
-        self.effects.push(Effect::Ready);
+        self.effects.push(Effect::Revoked);
         Ok(registered)
     }
 }

@@ -5,7 +5,6 @@
 //! closed since, because its token was revoked, another one took over or it showed no life, is not
 //! accepted; it was not answered either. A device that hung up by itself still means what it said.
 
-use super::registration::CLOSE_TOKEN;
 use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame, Published};
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
@@ -114,10 +113,7 @@ impl<S: Store> Mailbox<S> {
             to,
             draft,
         } = frame;
-        let mut link = self.link.iter().filter(|link| link.id == connection);
-        if link.any(|link| link.expires_at.is_some_and(|at| at <= now.at)) {
-            self.hang_up(now, CLOSE_TOKEN, "token expired")?;
-        }
+        self.check_token(now)?;
         if !self.outbox.resolving.take(connection, draft.size) {
             return Ok(());
         }

@@ -130,7 +130,7 @@ fn taking_back_ends_at_once_when_its_sender_is_removed() {
     let (_, effects) = desk.event(|mailbox, _| problem_or(mailbox.cancel(id)));
     assert_eq!(effects, ["a: withdraw"]);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
-    assert_eq!(removed, ["cancelled", "ready"]);
+    assert_eq!(removed, ["cancelled", "revoked"]);
     let returned =
         desk.event(|mailbox, now| mailbox.returned(&device("a"), Errand::Withdraw(id), None, now));
     assert_eq!(returned.1, [""; 0], "it was answered already");

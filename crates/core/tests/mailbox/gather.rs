@@ -259,7 +259,7 @@ fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
     delivered(&mut desk, first);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
     let refused = "not published: unknown_device";
-    assert_eq!(removed, [refused, refused, "ready"]);
+    assert_eq!(removed, [refused, refused, "revoked"]);
     assert_eq!(tick(&mut desk), [""; 0]);
     assert_eq!(desk.rows(), "account 1");
 }

@@ -157,7 +157,7 @@ fn a_publish_whose_sender_is_removed_is_not_accepted() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
-    assert_eq!(removed, ["not published: unknown_device", "ready"]);
+    assert_eq!(removed, ["not published: unknown_device", "revoked"]);
     desk.event(|mailbox, now| mailbox.register(&super::desk::device("cam"), now));
     assert_eq!(desk.returned("a", id, known("a", State::Held)), [""; 0]);
     assert_eq!(desk.rows(), "account 1");

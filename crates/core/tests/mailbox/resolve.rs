@@ -44,7 +44,7 @@ fn what_was_said_before_the_token_was_revoked_is_not_accepted_after() {
     desk.connect(1);
     let frame = waiting(&mut desk, 1, FRAME);
     let revoked = desk.event(|mailbox, now| problem_or(mailbox.revoke(now)));
-    assert_eq!(revoked.1, ["ready", "1 closes with 4401"]);
+    assert_eq!(revoked.1, ["revoked", "1 closes with 4401"]);
     assert_eq!(resolved(&mut desk, frame), [""; 0]);
     assert_eq!(desk.calls.len(), 0);
 }
@@ -56,7 +56,7 @@ fn a_token_that_is_revoked_after_its_device_hung_up_carries_nothing_any_more() {
     let frame = waiting(&mut desk, 1, FRAME);
     desk.closed(1);
     let revoked = desk.event(|mailbox, now| problem_or(mailbox.revoke(now)));
-    assert_eq!(revoked.1, ["ready"]);
+    assert_eq!(revoked.1, ["revoked"]);
     assert_eq!(resolved(&mut desk, frame), [""; 0]);
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn words(effect: &Effect) -> String {
         Effect::Settled(_) => "settled".to_owned(),
         Effect::Cancelled(_) => "cancelled".to_owned(),
         Effect::Ready => "ready".to_owned(),
+        Effect::Revoked => "revoked".to_owned(),
         Effect::Resolve(_) => "resolve".to_owned(),
         Effect::Alarm(at) => format!("alarm {}", at - START),
         Effect::Tick(at) => format!("tick {}", at - START),

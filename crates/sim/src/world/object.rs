@@ -342,7 +342,7 @@ impl World<'_> {
                         self.after(0, Event::Trace { object, life, call });
                     }
                 }
-                Effect::Ready => {
+                Effect::Ready | Effect::Revoked => {
                     let host = &self.objects[object];
                     let life = host.life;
                     for call in host.waiting.polls.keys().copied().collect::<Vec<_>>() {
