@@ -27,8 +27,8 @@ use js_sys::Promise;
 use tagpost_core::mailbox::{self, ConnectionId};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::{DurableObjectState, web_sys};
 use worker::{Delay, Env, Result, State, WebSocket};
 
@@ -229,8 +229,8 @@ impl Object {
         if mailbox.is_none() {
             *mailbox = Some(self.open(self.now(None)?)?);
         }
-        let mailbox = RefMut::filter_map(mailbox, Option::as_mut)
-            .map_err(|_| "the mailbox did not open")?;
+        let mailbox =
+            RefMut::filter_map(mailbox, Option::as_mut).map_err(|_| "the mailbox did not open")?;
         // Opening may have taken a while.
         let now = self.now(mailbox.connection())?;
         Ok((mailbox, now))

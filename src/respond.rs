@@ -136,7 +136,11 @@ impl Error {
                 with(problem, "allow", allow)
             }
             Self::Answered(response) => response,
-            Self::Unreachable(_) | Self::Failed { code: Code::Unavailable, .. } => {
+            Self::Unreachable(_)
+            | Self::Failed {
+                code: Code::Unavailable,
+                ..
+            } => {
                 let detail = "a mailbox could not be reached in time; a publish is repeated safely with the same Idempotency-Key";
                 let mut unavailable = Problem::new(Code::Unavailable, detail);
                 unavailable.retry_after = Some(UNAVAILABLE_PAUSE);

@@ -1,12 +1,52 @@
 // A socket that has shown no life for 2.5 keepalives counts as offline, though it may still be open.
 
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay } from "./harness/index.ts";
+import { until, useRelay, type Device } from "./harness/index.ts";
 
 const relay = useRelay({ vars: { KEEPALIVE: 2 } });
+
+/** A connection that goes on saying `ping`, whatever it is told: it does not read closes. */
+class Deaf {
+  pongs = 0;
+  readonly #socket: Duplex;
+  readonly #beat: NodeJS.Timeout;
+
+  private constructor(socket: Duplex) {
+    this.#socket = socket;
+    socket.on("data", (data: Buffer) => void (this.pongs += data.includes("pong") ? 1 : 0));
+    socket.on("error", () => {});
+    // A text frame with a mask of zeros (RFC 6455, section 5.2).
+    const ping = Buffer.concat([Buffer.from([0x81, 0x84, 0, 0, 0, 0]), Buffer.from("ping")]);
+    this.#beat = setInterval(() => socket.write(ping), 300);
+  }
+
+  static async connect(device: Device): Promise<Deaf> {
+    const headers = {
+      Authorization: `Bearer ${device.token}`,
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": randomBytes(16).toString("base64"),
+      "Sec-WebSocket-Protocol": "tagpost.v1",
+    };
+    const request = http.request(new URL("/v1/connect", relay.url), { headers, agent: false, timeout: 10_000 });
+    request.end();
+    const [, socket] = await once(request, "upgrade");
+    return new Deaf(socket);
+  }
+
+  hangUp(): void {
+    clearInterval(this.#beat);
+    this.#socket.destroy();
+  }
+}
 
 describe.concurrent("keepalive", () => {
   test("the welcome says how often to show life, and ping is answered pong", async () => {
@@ -44,6 +84,18 @@ describe.concurrent("keepalive", () => {
     await sender!.send({ device: receiver!.name }, "x");
     expect((await socket.closed()).code).toBe(4408);
     expect(socket.seen.filter(({ type }) => type === "message")).toEqual([]);
+  });
+
+  test("the pings of a connection that was taken over are not those of the new one", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const deaf = await Deaf.connect(receiver!);
+    await receiver!.connect();
+    await receiver!.offline();
+    const pongs = deaf.pongs;
+    await until("a pong for the old connection", async () => deaf.pongs, (count) => count > pongs);
+    const answer = await sender!.publish({ device: receiver!.name }, "x", { wait: 0 });
+    expect(answer.is(202).summary).toEqual({ held: 1 });
+    deaf.hangUp();
   });
 
   test("a connection that pings stays online", async () => {

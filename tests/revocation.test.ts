@@ -1,5 +1,7 @@
 // Revoking: tokens issued before stop working at once, tokens issued afterwards work at once.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { describe, expect, test } from "vitest";
 
 import { HandshakeRefused, mint, seconds, until, useRelay, within, type Device } from "./harness/index.ts";
@@ -75,6 +77,53 @@ describe.concurrent("revocation", () => {
     await revoke(device!);
     (await within(30_000, waiting)).problem(401, "unauthorized");
     await sender!.send({ device: device!.name }, "held");
+  });
+
+  test("a trace that waits ends with 401", async () => {
+    const [device, receiver] = await relay.devices(2);
+    const id = await device!.send({ device: receiver!.name }, "question");
+    const waiting = device!.trace(id, 30);
+    // Nothing shows that it waits. One that came after the revocation would be 401 as well.
+    await sleep(500);
+    await revoke(device!);
+    (await within(10_000, waiting)).problem(401, "unauthorized");
+  });
+
+  test("a publish that waits ends with 401, and its message stays accepted", async () => {
+    const [device, receiver] = await relay.devices(2);
+    const socket = await receiver!.connect();
+    const waiting = device!.publish({ device: receiver!.name }, "question", { wait: 30 });
+    const { id } = await socket.next("message");
+    await revoke(device!);
+    (await within(10_000, waiting)).problem(401, "unauthorized");
+    socket.ack(id, "an answer for whoever has a token");
+    const renewed = await relay.device(device!.name);
+    expect((await renewed.settled(id, 40)).deliveries).toMatchObject([{ state: "delivered" }]);
+  });
+
+  test("a publish that waits with another token of the device goes on", async () => {
+    const device = relay.minted({ iat: seconds() - 10 });
+    await device.inbox();
+    const receiver = await relay.device();
+    const socket = await receiver.connect();
+    // It is issued within the skew of clocks, and so survives the revocation.
+    const younger = relay.bearer(device.name, mint(relay.tokenKey, { sub: device.name, iat: seconds() + 50 }));
+    const waiting = younger.publish({ device: receiver.name }, "question", { wait: 30 });
+    const { id } = await socket.next("message");
+    await revoke(device);
+    socket.ack(id, "answer");
+    (await within(10_000, waiting)).is(200);
+  });
+
+  test("a frame that is answered after the revocation is not answered", async () => {
+    const [device, receiver] = await relay.devices(2);
+    const [sending, receiving] = [await device!.connect(), await receiver!.connect()];
+    sending.send({ type: "publish", ref: "r", to: { device: receiver!.name }, payload: "question", wait: 30 });
+    const { id } = await receiving.next("message");
+    await revoke(device!);
+    receiving.ack(id, "answer");
+    expect((await sending.closed()).code).toBe(4401);
+    expect(sending.seen.filter(({ type }) => type === "published" || type === "receipt")).toEqual([]);
   });
 
   test("other devices keep their tokens and their sockets", async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { claimsOf, seconds, until, useRelay } from "./harness/index.ts";
+import { claimsOf, seconds, until, useRelay, within } from "./harness/index.ts";
 
 const relay = useRelay();
 
@@ -12,6 +12,29 @@ describe.concurrent("token expiry", () => {
     const socket = await relay.minted({ exp }).connect();
     expect((await socket.closed()).code).toBe(4401);
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
+  });
+
+  test("a trace and a publish that wait end with 401 when the token's exp passes", async () => {
+    const exp = seconds() + 5;
+    const [device, silent, offline] = [relay.minted({ exp }), await relay.device(), await relay.device()];
+    const socket = await silent.connect();
+    const id = await device.send({ device: offline.name }, "question");
+    const waiting = [device.trace(id, 40), device.publish({ device: silent.name }, "question", { wait: 40 })];
+    await socket.next("message");
+    for (const answer of await within(20_000, Promise.all(waiting))) answer.problem(401, "unauthorized");
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
+  });
+
+  test.each([9_999_999_999, 253_402_300_799])("a token with exp %d connects and works", async (exp) => {
+    const [sender, receiver] = [relay.minted({ exp }), relay.minted({ exp })];
+    const socket = await receiver.connect();
+    socket.answer();
+    (await sender.publish({ device: receiver.name }, "x", { wait: 10 })).is(200);
+    await relay.evict(receiver);
+    await socket.ping();
+    (await sender.publish({ device: receiver.name }, "x", { wait: 10 })).is(200);
+    const year = 366 * 86_400_000;
+    expect(relay.alarms().filter((at) => at > Date.now() + year)).toEqual([]);
   });
 
   test("a token works until its exp, not after", async () => {

@@ -61,7 +61,9 @@ impl Object {
     /// answers those of sockets that were closed here, too, as long as the other side keeps them open.
     pub(super) fn pong_at(&self, connection: ConnectionId) -> Option<Millis> {
         let responses = self.state.as_raw().unchecked_ref::<AutoResponses>();
-        let date = responses.timestamp(self.socket(connection)?.as_ref()).ok()?;
+        let date = responses
+            .timestamp(self.socket(connection)?.as_ref())
+            .ok()?;
         let date: js_sys::Date = date.dyn_into().ok()?;
         Some(date.get_time() as Millis)
     }

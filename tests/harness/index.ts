@@ -9,6 +9,7 @@ export { until, within } from "./until.ts";
 export { fresh } from "./service.ts";
 export { mint, seconds, claimsOf } from "./token.ts";
 export { HandshakeRefused, Socket } from "./socket.ts";
+export type { Relay } from "./relay.ts";
 export { deliverLate, type Device } from "./device.ts";
 export type { Answer } from "./http.ts";
 export type { Delivery, Frame, Target, Trace } from "./protocol.ts";

@@ -28,7 +28,7 @@ export interface RelayOptions {
 export class Relay extends Service {
   /** Every line that the Worker logged. */
   readonly logs: Log[] = [];
-  readonly #options: RelayOptions;
+  #options: RelayOptions;
   readonly #state = mkdtempSync(join(tmpdir(), "tagpost-test-"));
   #workerd: Miniflare | undefined;
   #url: URL | undefined;
@@ -56,6 +56,11 @@ export class Relay extends Service {
       onLog: (log) => void this.logs.push(log),
     });
     this.#url = await this.#workerd.ready;
+  }
+
+  /** Limits for the next start that differ from those it has. */
+  limit(vars: Record<string, string | number>): void {
+    this.#options = { ...this.#options, vars: { ...this.#options.vars, ...vars } };
   }
 
   /** Kills the service with everything it holds in memory. Its storage stays for the next start. */

@@ -1,6 +1,8 @@
 //! A device comes, has its tokens revoked, and goes.
 
 use tagpost_core::delivery::State;
+use tagpost_core::mailbox::Terms;
+use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
 use super::desk::{Desk, START, claims, delivery, device, message};
@@ -69,6 +71,40 @@ fn an_expired_token_is_not_admitted_and_closes_its_socket() {
     assert_eq!(desk.alarm, Some(5_000));
     assert_eq!(desk.at(5_000).ring(), ["1 closes with 4401"]);
     assert!(!admitted(&mut desk, &expiring));
+}
+
+#[test]
+fn a_message_does_not_go_over_a_connection_whose_token_has_expired() {
+    let mut desk = Desk::new();
+    let expiring = Claims {
+        expires_at: Some(START / 1000 + 5),
+        ..claims("cam")
+    };
+    desk.event(|mailbox, now| mailbox.connect(1, &expiring, now));
+    desk.at(5_000);
+    let terms = Terms {
+        wait: 1_000,
+        after: None,
+        until: Millis::MAX,
+        waited: false,
+    };
+    // The alarm that closes the connection is late.
+    let effects = desk.taking_along(&[], |mailbox, now| {
+        mailbox.deliver(message(1, TEXT), terms, now)
+    });
+    assert_eq!(effects, ["1 closes with 4401", "ready"]);
+}
+
+#[test]
+fn only_the_newest_connection_is_the_live_one() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.connect(2);
+    let connection = |desk: &mut Desk| desk.event(|mailbox, _| Ok(mailbox.connection())).0;
+    assert_eq!(connection(&mut desk), Some(2));
+    desk.closed(1);
+    desk.closed(2);
+    assert_eq!(connection(&mut desk), None);
 }
 
 #[test]
