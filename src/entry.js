@@ -101,7 +101,8 @@ export class Mailbox extends DurableObject {
   async alarm(info) {
     if (info?.retryCount >= ALARM_TRIES) {
       await this.ctx.storage.setAlarm(Date.now() + ALARM_PAUSE);
-      log("alarm_postponed", { cause: `the alarm has failed ${info.retryCount} times`, seconds: ALARM_PAUSE / 1000 });
+      const cause = `the alarm has failed ${info.retryCount} times`;
+      log("alarm_postponed", { device: this.ctx.id.name, cause, seconds: ALARM_PAUSE / 1000 });
       return;
     }
     await this.#call("alarm");
@@ -129,7 +130,7 @@ async function guard(ctx, event, call) {
     return await contained(ctx, call);
   } catch (error) {
     const cause = String(error);
-    if (!ended.has(ctx)) log("mailbox_ended", { in: event, cause });
+    if (!ended.has(ctx)) log("mailbox_ended", { device: ctx.id.name, in: event, cause });
     ended.add(ctx);
     // Its other calls never end: what they wait for ends with the object.
     for (const [end, owner] of running) if (owner === ctx) running.delete(end);

@@ -112,7 +112,6 @@ test("a store that refuses writes in the background fails its own mailbox and no
   expect(receiving.isOpen).toBe(true);
   for (const { delivered } of pairs) expect(delivered).toBeGreaterThan(10);
   expect([...ended()].sort()).toEqual(["alarm", "background"]);
-console.log([...new Set(relay.logs.map(({level,message}) => level+" "+message).filter((m) => !m.includes("{")).map(m=>m.slice(0,300)))], [...new Set(relay.logs.map(({message})=>message).filter(m=>m.includes("mailbox_ended")))], relay.logs.map(({ message }) => message).filter((m) => m.includes("setAlarm")||m.includes("ALARM")||m.includes("METADATA")), pairs.map(({delivered})=>delivered));
 
   await relay.halt();
   [...files, noAlarm].forEach(mend);
