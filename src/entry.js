@@ -100,7 +100,7 @@ export class Mailbox extends DurableObject {
   /** Before the platform gives up an alarm that fails, whatever it is that fails, the next one is set. */
   async alarm(info) {
     if (info?.retryCount >= ALARM_TRIES) {
-      await this.ctx.storage.setAlarm(Date.now() + ALARM_PAUSE);
+      await guard(this.ctx, "alarm", () => this.ctx.storage.setAlarm(Date.now() + ALARM_PAUSE));
       const cause = `the alarm has failed ${info.retryCount} times`;
       log("alarm_postponed", { device: this.ctx.id.name, cause, seconds: ALARM_PAUSE / 1000 });
       return;

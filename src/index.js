@@ -19,13 +19,15 @@ let next;
 // Where JavaScript is stopped, because an object ends or the platform's limits are reached, the microtasks
 // that are queued are dropped. Rust queues one only after the last has run: a lost one would be its last.
 const { queueMicrotask } = globalThis;
-globalThis.queueMicrotask = (task) => {
+globalThis.queueMicrotask = drive;
+
+function drive(task) {
   next = task;
   queueMicrotask(() => {
     if (next === task) next = undefined;
     task();
   });
-};
+}
 
 /** Waits until no microtask of Rust's is queued, within this turn of the event loop; not for ever. */
 export async function atRest() {
@@ -38,8 +40,8 @@ function revive() {
     state.criticalError = false;
     next = undefined;
   }
-  // One that is left from before was lost.
-  if (next) queueMicrotask(next);
+  // One that is left from before was lost. To run twice does no harm.
+  if (next) drive(next);
 }
 
 /** Any page may call: a credential travels in a header, never in a cookie that a browser adds by itself. */
