@@ -17,7 +17,7 @@ use crate::clock;
 use crate::respond::{self, Response};
 
 /// Nobody waits for an answer as long as this, in milliseconds.
-const LONGEST_WAIT: Millis = 3_600_000;
+const LONGEST_WAIT: Millis = 600_000;
 
 impl Object {
     /// What `served` answers, unless the token that these are the claims of ends before.
@@ -48,10 +48,14 @@ impl Object {
     /// Waits until tokens are revoked, or this one expires.
     async fn may_have_ended(&self, claims: &Claims) {
         let revoked = self.waiting.revocations.add(());
-        let left = claims.expires_at.map_or(LONGEST_WAIT, |seconds| {
-            seconds.saturating_mul(1000).saturating_sub(clock())
-        });
-        within(revoked, left.min(LONGEST_WAIT)).await;
+        let expires_at = claims
+            .expires_at
+            .map(|seconds| seconds.saturating_mul(1000));
+        let left = expires_at.map(|at| at.saturating_sub(clock()));
+        match left.filter(|left| *left < LONGEST_WAIT) {
+            Some(left) => drop(within(revoked, left).await),
+            None => drop(revoked.await),
+        }
     }
 
     fn still_admits(&self, claims: &Claims) -> Result<(), Problem> {
