@@ -59,6 +59,7 @@ const INTERNAL = JSON.stringify({
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {
+    rust.check();
     const answer = contained(this.ctx, () => rust.fetch(request, this.env));
     // A request that its client breaks off comes to its end, too: Rust would wait for ever for what the
     // runtime does not finish, and keep it in memory.
@@ -121,6 +122,7 @@ export class Mailbox extends DurableObject {
   }
 
   #call(event, ...args) {
+    rust.check();
     return guard(this.ctx, event, () => this.#rust[event](...args));
   }
 }

@@ -17,7 +17,7 @@ addEventListener("error", () => {
 let next;
 
 // Where JavaScript is stopped, because an object ends or the platform's limits are reached, the microtasks
-// that are queued are dropped. Rust queues one only after the last has run: a lost one would be its last.
+// that are queued are dropped. Rust queues one only after the last has run: a lost one is its last.
 const { queueMicrotask } = globalThis;
 globalThis.queueMicrotask = drive;
 
@@ -34,14 +34,16 @@ export async function atRest() {
   for (let turns = 0; next && turns < 1000; turns++) await undefined;
 }
 
+/** At the start of an event, when no microtask is queued: an instance that has lost its own is unfit as after a panic. */
+export function check() {
+  if (next) reportError(new Error("the wasm instance was stopped"));
+}
+
 function revive() {
-  if (state.criticalError) {
-    rust.__wbg_reset_state();
-    state.criticalError = false;
-    next = undefined;
-  }
-  // One that is left from before was lost. To run twice does no harm.
-  if (next) drive(next);
+  if (!state.criticalError) return;
+  rust.__wbg_reset_state();
+  state.criticalError = false;
+  next = undefined;
 }
 
 /** Any page may call: a credential travels in a header, never in a cookie that a browser adds by itself. */

@@ -239,7 +239,7 @@ impl Object {
     fn open(&self, now: Now) -> Result<Core> {
         let config = Config::checked(&self.env)?;
         let store = ObjectStore::new(self.state.storage().sql());
-        let attachments = self.attachments();
+        let attachments = self.attachments()?;
         let limits = config.limits.clone();
         Core::open(store, limits, &attachments, self.alarm.get(), now).map_err(fatal)
     }

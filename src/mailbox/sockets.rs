@@ -1,6 +1,8 @@
 //! The sockets of an object, found by the number of their connection.
 //!
-//! The number is the socket's tag, which like its attachment survives hibernation.
+//! The number is the socket's tag, which like its attachment survives hibernation. The platform is called
+//! directly, not by way of [`worker::State`], which panics where the platform refuses: 32,768 sockets an
+//! object are the most, and a call that outlives its object is refused everything.
 
 use std::rc::Rc;
 
@@ -8,7 +10,7 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{State, WebSocket};
+use worker::WebSocket;
 
 use super::Object;
 
@@ -26,35 +28,37 @@ extern "C" {
 impl Object {
     /// Makes a socket one of this object's, which may sleep while it is open.
     pub(super) fn accept(&self, ws: &WebSocket, connection: ConnectionId) -> worker::Result<()> {
+        let object = self.state.as_raw();
         let pair = worker::WebSocketRequestResponsePair::new("ping", "pong")?;
-        self.state.set_websocket_auto_response(&pair);
-        // Not by way of [`State`], which panics if the platform refuses: an object has 32,768 sockets at most.
+        object.set_websocket_auto_response(&pair)?;
         let tag = JsValue::from_str(&connection.to_string());
-        let accepted = self
-            .state
-            .as_raw()
-            .accept_websocket_with_tags(ws.as_ref(), vec![tag]);
-        Ok(accepted?)
+        Ok(object.accept_websocket_with_tags(ws.as_ref(), vec![tag])?)
     }
 
     /// The number of a socket's connection.
     pub(super) fn connection(&self, ws: &WebSocket) -> ConnectionId {
-        let tag = self.state.get_tags(ws).into_iter().next();
-        tag.and_then(|tag| tag.parse().ok()).unwrap_or_default()
+        let tags = self
+            .state
+            .as_raw()
+            .get_tags(ws.as_ref())
+            .unwrap_or_default();
+        let tag = tags.first().and_then(|tag| tag.parse().ok());
+        tag.unwrap_or_default()
     }
 
     pub(super) fn socket(&self, connection: ConnectionId) -> Option<WebSocket> {
-        find(&self.state, connection)
+        let sockets = self
+            .state
+            .as_raw()
+            .get_websockets_with_tag(&connection.to_string());
+        sockets.ok()?.into_iter().next().map(WebSocket::from)
     }
 
     /// What is attached to the open sockets.
-    pub(super) fn attachments(&self) -> Vec<String> {
-        let attached = |ws: WebSocket| ws.deserialize_attachment().ok().flatten();
-        self.state
-            .get_websockets()
-            .into_iter()
-            .filter_map(attached)
-            .collect()
+    pub(super) fn attachments(&self) -> worker::Result<Vec<String>> {
+        let attached = |ws| WebSocket::from(ws).deserialize_attachment().ok().flatten();
+        let sockets = self.state.as_raw().get_websockets()?;
+        Ok(sockets.into_iter().filter_map(attached).collect())
     }
 
     /// When a keep-alive of this connection was last answered without waking this object. The runtime
@@ -93,13 +97,6 @@ impl Object {
             close(&ws, code, reason);
         }
     }
-}
-
-fn find(state: &State, connection: ConnectionId) -> Option<WebSocket> {
-    state
-        .get_websockets_with_tag(&connection.to_string())
-        .into_iter()
-        .next()
 }
 
 /// Closes a socket. Codes that only say how a connection ended are not for sending.
