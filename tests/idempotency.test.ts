@@ -28,7 +28,7 @@ describe.concurrent("Idempotency-Key", () => {
     const first = (await sender!.publish(to, {}, { key: "k", wait: 10 })).is(200);
     const repeat = await sender!.publish(to, {}, { key: "k", wait: 10 });
     expect(repeat.is(200).deliveries).toEqual(first.deliveries);
-    expect(repeat.headers.get("location")).toBe(`/v1/messages/${first.id}`);
+    expect(repeat.headers.get("location")).toBe(`../../messages/${first.id}`);
     expect(socket.seen.filter(({ type }) => type === "message")).toHaveLength(1);
   });
 

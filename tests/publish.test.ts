@@ -15,7 +15,11 @@ describe.concurrent("publish", () => {
     const message = answer.is(202);
 
     expect(message.id).toMatch(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
-    expect(answer.headers.get("location")).toBe(`/v1/messages/${message.id}`);
+    const location = answer.headers.get("location")!;
+    for (const base of ["https://push.example/", "https://push.example/below/a/path/"]) {
+      const published = new URL(`v1/devices/${receiver!.name}/messages`, base);
+      expect(new URL(location, published).href).toBe(`${base}v1/messages/${message.id}`);
+    }
     expect(message.to).toEqual({ device: receiver!.name });
     expect(message.accepted_at).toBeGreaterThanOrEqual(before);
     expect(message.accepted_at).toBeLessThanOrEqual(after);
@@ -34,7 +38,7 @@ describe.concurrent("publish", () => {
     const answer = await sender!.publish({ device: receiver!.name }, { door: "front" });
 
     const message = answer.is(200);
-    expect(answer.headers.get("location")).toBe(`/v1/messages/${message.id}`);
+    expect(answer.headers.get("location")).toBe(`../../messages/${message.id}`);
     expect(message.deliveries).toEqual([
       {
         device: receiver!.name,

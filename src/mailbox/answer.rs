@@ -172,7 +172,8 @@ impl Object {
         answered(trace, |trace| {
             let status = if trace.is_settled() { 200 } else { 202 };
             let response = respond::json_text(status, trace.answer_json());
-            let location = format!("/v1/messages/{}", trace.id);
+            // Relative to `/v1/tags/{tag}/messages`, and so right below any path (RFC 9110, section 10.2.2).
+            let location = format!("../../messages/{}", trace.id);
             Ok(respond::with(response, "location", location))
         })
     }
