@@ -157,7 +157,7 @@ pub(crate) fn rows(data: &[u8]) {
     let id = message(to(), draft()).id;
     // A failed store ends a mailbox; each of these is one that it may come to first.
     let _ = mailbox.alarm(now);
-    let _ = mailbox.connect(1, &claims, now);
+    let _ = mailbox.connect(1, &claims, None, now);
     let _ = mailbox.deliver(message(to(), draft()), terms, now);
     let _ = mailbox.ack(id, None, now);
     let _ = mailbox.poll(10, now);

@@ -89,9 +89,9 @@ export class Mailbox {
   }
 
   async fetch({ headers }) {
-    const names = ["tagpost-device", "tagpost-caller", "tagpost-fault"];
-    const [device, caller, fault] = names.map((name) => headers.get(name) ?? undefined);
-    const answer = await this.#current().connect(device, caller, fault);
+    const names = ["tagpost-device", "tagpost-caller", "tagpost-window", "tagpost-fault"];
+    const [device, caller, window, fault] = names.map((name) => headers.get(name) ?? undefined);
+    const answer = await this.#current().connect(device, caller, window && Number(window), fault);
     if (Array.isArray(answer)) return response(answer);
     const subprotocol = { "sec-websocket-protocol": "tagpost.v1" };
     return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });

@@ -83,10 +83,16 @@ impl Mailbox {
         })
     }
 
-    pub fn connect(&self, device: String, caller: String, fault: Option<String>) -> Promise {
+    pub fn connect(
+        &self,
+        device: String,
+        caller: String,
+        window: Option<u32>,
+        fault: Option<String>,
+    ) -> Promise {
         self.handle(async move |object| {
             fault::cause("fetch", fault).await;
-            object.connect(&device, &caller).await
+            object.connect(&device, &caller, window).await
         })
     }
 

@@ -47,6 +47,8 @@ pub(crate) enum Route {
     DeleteDevice(DeviceId),
     /// Revoke a device's tokens.
     RevokeTokens(DeviceId),
+    /// What waits for a device.
+    ListWaiting(DeviceId),
     /// A list of tags.
     ListTags,
     /// The devices of a tag.
@@ -165,6 +167,12 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/v1/devices/{device}/messages",
         &[on(POST, |path| {
             Ok(Route::Publish(Target::Device(path.name("device")?)))
+        })],
+    ),
+    (
+        "/v1/devices/{device}/inbox",
+        &[on(READ, |path| {
+            Ok(Route::ListWaiting(path.name("device")?))
         })],
     ),
     ("/v1/tags", &[on(READ, |_| Ok(Route::ListTags))]),

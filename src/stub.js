@@ -30,9 +30,10 @@ export class Calls {
 }
 
 /** The response of a mailbox to the handshake of its device, in the same way. */
-export function connect(env, device, caller, fault, limit) {
+export function connect(env, device, caller, window, fault, limit) {
   // Only `fetch` can return a socket. The client's own headers stay here, above all its credential.
   const headers = { upgrade: "websocket", "tagpost-device": device, "tagpost-caller": caller };
+  if (window) headers["tagpost-window"] = `${window}`;
   if (fault) headers["tagpost-fault"] = fault;
   return within(limit, env.MAILBOX.getByName(device).fetch("https://mailbox/connect", { headers }));
 }

@@ -47,6 +47,7 @@ extern "C" {
         env: &JsValue,
         device: &str,
         caller: &str,
+        window: Option<u32>,
         fault: Option<String>,
         limit: f64,
     ) -> Result<JsValue, JsValue>;
@@ -106,16 +107,26 @@ pub(crate) async fn ask_for<T: DeserializeOwned>(
         .map_err(|error| Error::internal("call_not_understood", error))
 }
 
-/// Opens the WebSocket of the device that `caller` speaks for.
+/// Opens the WebSocket of the device that `caller` speaks for, with no more than `window` messages in
+/// flight.
 pub(crate) async fn connect(
     env: &Env,
     caller: &Claims,
+    window: Option<u32>,
     fault: Option<String>,
 ) -> Result<Response, Error> {
     let claims = serde_json::to_string(caller)
         .map_err(|error| Error::internal("call_not_rendered", error))?;
     let device = &caller.device;
-    let answer = connect_mailbox(env, device.as_str(), &claims, fault, millis(PATIENCE)).await;
+    let answer = connect_mailbox(
+        env,
+        device.as_str(),
+        &claims,
+        window,
+        fault,
+        millis(PATIENCE),
+    )
+    .await;
     Ok(Response::Finished(in_time(device, PATIENCE, answer)?))
 }
 

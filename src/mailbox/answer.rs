@@ -73,6 +73,15 @@ impl Object {
             } => self.messages(state, limit, before),
             Call::Cancel { id } => self.cancel(id).await,
             Call::Inbox { limit, wait } => self.poll(limit, wait, caller).await,
+            Call::Waiting {
+                limit,
+                after,
+                payload,
+            } => {
+                let page =
+                    self.ask(|mailbox, now| mailbox.list_waiting(limit, after, payload, now))?;
+                answered(page, |page| json(&page))
+            }
             Call::Ack { id, reply } => {
                 self.event(|mailbox, now| mailbox.ack(id, reply, now))?;
                 Ok(respond::empty(204))

@@ -12,12 +12,13 @@ use super::Object;
 use crate::respond;
 
 impl Object {
-    /// Opens the socket of the device that `caller`, its claims as JSON, speaks for. Answers the client's
-    /// end, or as a [`Response`] why there is none.
+    /// Opens the socket of the device that `caller`, its claims as JSON, speaks for, with no more than
+    /// `window` messages in flight. Answers the client's end, or as a [`Response`] why there is none.
     pub(super) async fn connect(
         self: &Rc<Self>,
         device: &str,
         caller: &str,
+        window: Option<u32>,
     ) -> worker::Result<JsValue> {
         let claims: Claims = serde_json::from_str(caller)?;
         let device: DeviceId = device.parse().map_err(|_| "a connect without a device")?;
@@ -27,7 +28,7 @@ impl Object {
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let connection = getrandom::u32().map_err(|error| error.to_string())?;
         self.accept(&server, connection)?;
-        self.event(|mailbox, now| mailbox.connect(connection, &claims, now))?;
+        self.event(|mailbox, now| mailbox.connect(connection, &claims, window, now))?;
         let client: &web_sys::WebSocket = client.as_ref();
         Ok(client.into())
     }

@@ -86,6 +86,11 @@ fn every_request_of_the_contract_is_served() {
         ("DELETE", format!("/v1/messages/{ID}"), Route::Cancel(id())),
         ("GET", "/v1/connect".to_owned(), Route::Connect),
         ("GET", "/v1/inbox".to_owned(), Route::Inbox),
+        (
+            "GET",
+            "/v1/devices/cam-1/inbox".to_owned(),
+            Route::ListWaiting(device("cam-1")),
+        ),
         ("POST", format!("/v1/inbox/{ID}/ack"), Route::Ack(id())),
         ("POST", format!("/v1/inbox/{ID}/nack"), Route::Nack(id())),
     ];

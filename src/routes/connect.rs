@@ -23,5 +23,7 @@ pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Respon
         let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}");
         return Err(Problem::bad_request(detail).into());
     }
-    stub::connect(&exchange.env, &claims, exchange.fault()).await
+    let most = exchange.config.limits.max_in_flight;
+    let window = exchange.query()?.given("max_in_flight", 1..=most)?;
+    stub::connect(&exchange.env, &claims, window, exchange.fault()).await
 }

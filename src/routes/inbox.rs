@@ -1,8 +1,9 @@
-//! `/v1/inbox`: messages for a device without a WebSocket, and its answers to them.
+//! `/v1/inbox`: messages for a device without a WebSocket, and its answers to them; and
+//! `/v1/devices/{device}/inbox`, a look at what waits.
 
 use tagpost_core::call::Call;
 use tagpost_core::frame::{parse_ack_body, parse_nack_body};
-use tagpost_core::id::MessageId;
+use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::publish::WAIT;
 
 use super::Exchange;
@@ -20,6 +21,24 @@ pub(super) async fn take(exchange: Exchange, caller: Caller) -> Result<Response,
     let limit = query.number("limit", exchange.config.limits.max_in_flight, PAGE)?;
     let wait = query.number("wait", 0, WAIT)?;
     exchange.ask_own(claims, Call::Inbox { limit, wait }).await
+}
+
+/// `GET /v1/devices/{device}/inbox`
+pub(super) async fn list(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    let caller = caller.admin_or(&device)?;
+    let query = exchange.query()?;
+    let (after, limit) = (query.cursor()?, query.limit()?);
+    let payload = query.flag("payload")?;
+    let call = Call::Waiting {
+        limit,
+        after,
+        payload,
+    };
+    exchange.ask_of(device, caller, call).await
 }
 
 /// `POST /v1/inbox/{id}/ack`

@@ -63,8 +63,17 @@ impl Query {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> Result<u32, Problem> {
-        self.text(name)?
-            .map_or(Ok(default), |text| whole_number(name, text, range))
+        Ok(self.given(name, range)?.unwrap_or(default))
+    }
+
+    /// The whole number that the parameter `name` is, if it is there.
+    pub(super) fn given(
+        &self,
+        name: &str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Problem> {
+        let text = self.text(name)?;
+        text.map(|text| whole_number(name, text, range)).transpose()
     }
 
     /// The length of a page.
@@ -158,6 +167,17 @@ mod tests {
             query("cursor=cam%2D1").cursor::<DeviceId>(),
             Ok(Some("cam-1".parse().unwrap()))
         );
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        assert_eq!(query("").flag("payload"), Ok(false));
+        assert_eq!(query("payload=false").flag("payload"), Ok(false));
+        assert_eq!(query("payload=true").flag("payload"), Ok(true));
+        for text in ["payload", "payload=", "payload=1", "payload=True"] {
+            let problem = query(text).flag("payload").unwrap_err();
+            assert_eq!(problem.detail, "payload must be true or false", "{text}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) async fn trace(
     };
     for sender in candidates {
         let answer = exchange
-            .ask_as_admin(sender, Call::Trace { id, wait })
+            .ask_of(sender, None, Call::Trace { id, wait })
             .await?;
         if answer.status() != Code::UnknownMessage.status() {
             return Ok(answer);

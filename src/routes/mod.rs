@@ -89,6 +89,7 @@ impl Exchange {
             Route::GetDevice(device) => devices::get(self, caller, device).await,
             Route::DeleteDevice(device) => devices::delete(self, caller, device).await,
             Route::RevokeTokens(device) => devices::revoke(self, caller, device).await,
+            Route::ListWaiting(device) => inbox::list(self, caller, device).await,
             Route::ListTags => tags::list(self, caller).await,
             Route::GetTag(tag) => tags::get(self, caller, tag).await,
             Route::Bind(tag, device) => tags::bind(self, caller, tag, device).await,
@@ -159,11 +160,17 @@ impl Exchange {
         stub::call(&Calls::new(&self.env), &request, self.fault()).await
     }
 
-    /// Asks the mailbox of `device` for the admin, and passes its answer on.
-    async fn ask_as_admin(&self, device: DeviceId, call: Call) -> Result<Response, Error> {
+    /// Asks the mailbox of `device` for the admin, or for the `caller` whose own it is, and passes its answer
+    /// on.
+    async fn ask_of(
+        &self,
+        device: DeviceId,
+        caller: Option<Claims>,
+        call: Call,
+    ) -> Result<Response, Error> {
         let request = Request {
             device,
-            caller: None,
+            caller,
             call,
         };
         stub::call(&Calls::new(&self.env), &request, self.fault()).await

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
+use crate::mailbox::Place;
 use crate::message::{Message, Target};
 use crate::publish::Draft;
 use crate::time::Millis;
@@ -67,6 +68,15 @@ pub enum Call {
         limit: u32,
         /// Seconds to wait for the first.
         wait: u32,
+    },
+    /// What waits for this device; nothing counts as sent.
+    Waiting {
+        /// At most so many.
+        limit: u32,
+        /// Only what comes after this place.
+        after: Option<Place>,
+        /// Whether with the payloads.
+        payload: bool,
     },
     /// The device has taken a message.
     Ack {
@@ -134,6 +144,7 @@ impl Call {
             Call::Messages { .. } => "messages",
             Call::Cancel { .. } => "cancel",
             Call::Inbox { .. } => "inbox",
+            Call::Waiting { .. } => "waiting",
             Call::Ack { .. } => "ack",
             Call::Nack { .. } => "nack",
             Call::Status => "status",

@@ -28,7 +28,7 @@ pub enum State {
     Replaced,
     /// The mailbox would not take it.
     Refused,
-    /// Sent as often as allowed and never acknowledged.
+    /// Not acknowledged in time as often as allowed; or the device fails on it.
     Undeliverable,
     /// The sender took it back before it was acknowledged.
     Cancelled,
@@ -91,7 +91,7 @@ pub struct Delivery {
     /// What the device answered with its acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<RawValue>>,
-    /// Why it was rejected or refused.
+    /// Why it was rejected, refused or undeliverable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// All steps so far, oldest first; the last one is `state`.

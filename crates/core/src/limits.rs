@@ -58,7 +58,7 @@ limits! {
     max_in_flight: u32 = "MAX_IN_FLIGHT", 32, 1..=128;
     /// seconds until an unacknowledged message is sent again for the first time.
     ack_timeout: u32 = "ACK_TIMEOUT", 30, 1..=3_600;
-    /// times that a message is sent.
+    /// times that a message is not acknowledged in time by a device that is connected.
     max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
     /// devices of a tag that one publish reaches.
     max_fanout: u32 = "MAX_FANOUT", 10_000, 1..=100_000;

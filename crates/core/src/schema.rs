@@ -1,7 +1,7 @@
 //! The tables of a mailbox, and how an older form of them becomes the present one.
 //!
 //! Rows written are what costs on this platform, so each table has one key and is its own index;
-//! the partial indexes hold rows only of messages that have a topic or were sent more than once.
+//! the partial indexes hold rows only of messages that have a topic or that a poll took.
 //! Tables are made when a device is registered: a mailbox without a device stores nothing.
 
 use serde::Deserialize;
@@ -11,13 +11,14 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The schema's version that this program reads and writes.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// The tables in their present form.
 const TABLES: &[&str] = &[
     // The device itself: one row, number 1. `created_at` is 0 while there is no device; what was
     // revoked is remembered also then. `receipts_seen` is the last receipt that the device is known to
-    // have seen; no message before `unseen_from` has a later one, or will.
+    // have seen; no message before `unseen_from` has a later one, or will. `held` is what the inbox holds
+    // where that is much, `lost` what connections that ended knew of the messages in flight on them.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -28,11 +29,15 @@ const TABLES: &[&str] = &[
         last_seen_at INTEGER,
         last_receipt INTEGER NOT NULL,
         receipts_seen INTEGER NOT NULL DEFAULT 0,
-        unseen_from BLOB
+        unseen_from BLOB,
+        held TEXT,
+        lost TEXT
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
-    // order of delivery. `settled` holds the delivery once it is in a last state and stays until the
-    // sender's mailbox has taken the receipt; `body` is empty from then on.
+    // order of delivery. It is -1, and `settled` holds the delivery, once that is in a terminal state;
+    // the row stays until the sender's mailbox has recorded it, and `body` is empty meanwhile. `sent`
+    // says what became of the attempts. `attempts` is 0 until a poll takes the message, which has to
+    // acknowledge it until `retry_at`.
     "CREATE TABLE inbox (
         rank INTEGER NOT NULL,
         id BLOB NOT NULL,
@@ -120,7 +125,11 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
     match version {
         VERSION => return Ok(()),
         0 => return run_all(store, TABLES),
-        1 => from_1(store)?,
+        1 => {
+            from_1(store)?;
+            from_2(store)?;
+        }
+        2 => from_2(store)?,
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
@@ -157,6 +166,21 @@ fn from_1(store: &impl Store) -> Result<(), StoreError> {
     }
     store.run("DROP TABLE receipts", &[]).map(drop)
 }
+
+/// Version 2 did not tell attempts that ended with their connection from those whose time ran out, and
+/// found settled rows by going through all.
+fn from_2(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, INBOX_3)
+}
+
+const INBOX_3: &[&str] = &[
+    "ALTER TABLE account ADD COLUMN held TEXT",
+    "ALTER TABLE account ADD COLUMN lost TEXT",
+    "UPDATE inbox SET rank = -1 WHERE settled IS NOT NULL",
+    "UPDATE inbox SET sent = json_object('n', attempts, 't', json((
+        SELECT json_group_array(json_array(key + 1, value, 0)) FROM json_each(inbox.sent)
+    ))) WHERE attempts > 0 AND settled IS NULL",
+];
 
 /// What version 1 kept of a receipt, as far as its message does not say it too.
 #[derive(Deserialize)]

@@ -233,7 +233,7 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
         r#"{"sub":"kitchen-cam","iat":1800000000,"exp":1800009999,"publish":["hall.*"]}"#,
     )
     .unwrap();
-    mailbox.connect(9, &claims, at(7)).unwrap();
+    mailbox.connect(9, &claims, None, at(7)).unwrap();
     let attached = mailbox
         .take_effects()
         .into_iter()
@@ -285,7 +285,7 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
     let fresh = Connection::open_in_memory().unwrap();
     tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
     assert_eq!(columns(&connection), columns(&fresh));
-    assert_eq!(query("SELECT schema || '' FROM account"), "2");
+    assert_eq!(query("SELECT schema || '' FROM account"), "3");
     let kept = query(
         "SELECT group_concat(hex(id) || target || open || deliveries) FROM outbox \
                       WHERE receipt IS NULL",
@@ -294,7 +294,7 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
 
     let claims = r#"{"sub":"doorbell","iat":1795527000}"#;
     let claims: Claims = serde_json::from_str(claims).unwrap();
-    mailbox.connect(1, &claims, now).unwrap();
+    mailbox.connect(1, &claims, None, now).unwrap();
     let effects = mailbox.take_effects().into_iter();
     let frames = effects.filter_map(|effect| match effect {
         Effect::Send { frame, .. } => Some(frame),
@@ -308,6 +308,32 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
     assert!(old.starts_with(&seq), "{old}, now {seq}");
     let expected = old.replacen(&format!("{seq}{{"), r#"{"type":"receipt","#, 1);
     assert_eq!(*receipt, expected, "as it was given out before");
+}
+
+/// What version 2 left on disk of a device for which messages wait.
+const VERSION_2: &str = include_str!("../../../tests/storage/2/kitchen-cam.sql");
+
+#[test]
+fn a_mailbox_of_version_2_is_upgraded_in_place_and_its_attempts_count_for_nothing() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(VERSION_2).unwrap();
+    connection
+        .execute("UPDATE inbox SET settled = 'x' WHERE rank = 0", [])
+        .unwrap();
+    let sent = "SELECT sent FROM inbox WHERE attempts > 0";
+    let query = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let at = query(sent).trim_matches(['[', ']']).to_owned();
+    tagpost_core::schema::upgrade(&Sqlite(&connection), 2).unwrap();
+    assert_eq!(query(sent), format!(r#"{{"n":1,"t":[[1,{at},0]]}}"#));
+    let ranks = "SELECT group_concat(rank || ' ' || coalesce(settled, ''), ',') FROM inbox";
+    assert_eq!(query(ranks), "-1 x,1 ,1 ");
+    let fresh = Connection::open_in_memory().unwrap();
+    tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
+    let columns = "SELECT group_concat(name) FROM pragma_table_info('account')";
+    let of = |connection: &Connection| -> String {
+        connection.query_row(columns, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(of(&connection), of(&fresh));
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //!
 //! The row outlives the device: what was revoked stays revoked.
 
+use super::totals::Totals;
 use crate::call::Registered;
 use crate::id::{DeviceId, MessageId};
 use crate::schema;
-use crate::store::{Store, StoreError, Value};
+use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::token::Claims;
 
@@ -25,6 +26,10 @@ pub(super) struct Account {
     pub(super) receipts_seen: i64,
     /// No message before this one has a receipt that the device has not seen, or will have one.
     pub(super) unseen_from: Option<MessageId>,
+    /// What the inbox holds, where that is much; see [`super::totals`].
+    pub(super) held: Option<Totals>,
+    /// What connections that ended knew of the messages in flight; see [`super::lost`].
+    pub(super) lost: String,
 }
 
 impl Account {
@@ -36,7 +41,7 @@ impl Account {
         }
         schema::upgrade(store, version)?;
         let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-                   receipts_seen, unseen_from FROM account WHERE one = 1";
+                   receipts_seen, unseen_from, held, lost FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -52,6 +57,8 @@ impl Account {
             last_receipt: row.int()?,
             receipts_seen: row.int()?,
             unseen_from: row.opt_id()?,
+            held: row.opt_text()?.as_deref().map(from_json).transpose()?,
+            lost: row.opt_text()?.unwrap_or_default(),
         }))
     }
 
@@ -67,6 +74,8 @@ impl Account {
             last_receipt: 0,
             receipts_seen: 0,
             unseen_from: None,
+            held: None,
+            lost: String::new(),
         })
     }
 
@@ -74,7 +83,7 @@ impl Account {
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
             (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-            receipts_seen, unseen_from) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            receipts_seen, unseen_from, held, lost) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -85,6 +94,8 @@ impl Account {
             self.last_receipt.into(),
             self.receipts_seen.into(),
             self.unseen_from.into(),
+            self.held.as_ref().map(to_json).transpose()?.into(),
+            self.lost.as_str().into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }

@@ -1,11 +1,9 @@
 //! A device's connection: it opens, takes over from an older one, says things, and is gone.
 
-use super::inbox_rows;
 use super::link::{ConnectionId, Link, Stored};
 use super::registration::CLOSE_TOKEN;
 use super::{Effect, Mailbox, PublishFrame};
 use crate::frame::{FromDevice, ToDevice};
-use crate::id::MessageId;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -22,7 +20,8 @@ const CLOSE_TAKEN_OVER: u16 = 4409;
 const BAD_FRAMES: u32 = 10;
 
 impl<S: Store> Mailbox<S> {
-    /// A connection of the device is open; an older one is closed.
+    /// A connection of the device is open; an older one is closed. `window` is how many messages the device
+    /// wants in flight at most; no more than the limit are.
     ///
     /// # Errors
     /// The store failed.
@@ -30,6 +29,7 @@ impl<S: Store> Mailbox<S> {
         &mut self,
         connection: ConnectionId,
         claims: &Claims,
+        window: Option<u32>,
         now: Now,
     ) -> Result<(), StoreError> {
         self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
@@ -42,16 +42,19 @@ impl<S: Store> Mailbox<S> {
             .account
             .as_ref()
             .map_or(0, |account| account.receipts_seen);
-        self.link = Some(Link::open(connection, now.at, claims, receipts_seen));
+        let link = Link::open(connection, now.at, claims, window, receipts_seen);
+        let max_in_flight = link.width(&self.limits);
+        self.link = Some(link);
         self.outbox.unseen.clear();
+        let (held, _) = self.held()?;
         // What a poll took and was not acknowledged goes over the socket, too.
-        self.inbox.again = self.inbox.messages > 0;
+        self.inbox.again = held > 0;
         self.inbox.backlog = self.inbox.again;
         let welcome = ToDevice::Welcome {
             device: &device,
-            held: self.inbox.messages,
+            held,
             keepalive: self.limits.keepalive,
-            max_in_flight: self.limits.max_in_flight,
+            max_in_flight,
         };
         self.effects.push(Effect::Send {
             connection,
@@ -72,7 +75,7 @@ impl<S: Store> Mailbox<S> {
         stored.take(2).count() > 1
     }
 
-    /// Handles an event that takes along frames which the device sent before it; one that was not text is
+    /// Handles an event, which takes along frames which the device sent before it; one that was not text is
     /// `None`. The room that they make on the wire is filled when all is handled: the event may be about a
     /// message that would go out.
     ///
@@ -91,6 +94,7 @@ impl<S: Store> Mailbox<S> {
         if !frames.is_empty() {
             self.pump(now)?;
         }
+        self.keep_totals()?;
         Ok(outcome)
     }
 
@@ -208,7 +212,7 @@ impl<S: Store> Mailbox<S> {
     /// The store failed.
     pub fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
         if self.link.as_ref().is_some_and(|link| link.id == connection) {
-            self.let_go(now)?;
+            self.disconnect(true, now)?;
         }
         Ok(())
     }
@@ -227,7 +231,7 @@ impl<S: Store> Mailbox<S> {
                 reason,
             });
             self.outbox.resolving.forget(connection);
-            self.let_go(now)?;
+            self.disconnect(code != CLOSE_TOKEN, now)?;
         }
         Ok(())
     }
@@ -275,53 +279,8 @@ impl<S: Store> Mailbox<S> {
         self.link.as_ref()?.expires_at
     }
 
-    /// Writes down what only the connection knew, and forgets it.
-    fn let_go(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(link) = self.link.as_ref() else {
-            return Ok(());
-        };
-        let seen_at = link.seen_at(&now);
-        let ids: Vec<MessageId> = link.in_flight.keys().copied().collect();
-        for id in ids {
-            let entry = self
-                .link
-                .as_ref()
-                .and_then(|link| link.in_flight.get(&id))
-                .cloned();
-            match entry.as_ref().map(|entry| &entry.store) {
-                Some(Stored::Not(_)) => {
-                    self.store_in_flight(id, false, now)?;
-                    let delivered = self.look(id, now)?;
-                    self.effects.push(Effect::Delivered(id, delivered));
-                }
-                Some(Stored::Row { due_at }) => {
-                    if let (Some(mut held), Some(entry)) =
-                        (inbox_rows::held(&self.store, id)?, &entry)
-                    {
-                        held.catch_up(entry);
-                        // The device may come back and acknowledge the last attempt until its time is up.
-                        let last = held.attempts >= self.limits.max_attempts;
-                        held.retry_at = if last { *due_at } else { 0 };
-                        inbox_rows::save_attempts(&self.store, &held)?;
-                    }
-                }
-                None => {}
-            }
-        }
-        self.seen(seen_at)?;
-        self.link = None;
-        for (id, ()) in std::mem::take(&mut self.inbox.awaited) {
-            let delivered = self.look(id, now)?;
-            self.effects.push(Effect::Delivered(id, delivered));
-        }
-        self.inbox.cursor = None;
-        self.inbox.again = self.inbox.messages > 0;
-        self.inbox.backlog = self.inbox.again;
-        Ok(())
-    }
-
     /// Notes when the device was last there, and which receipts it has seen.
-    fn seen(&mut self, at: Millis) -> Result<(), StoreError> {
+    pub(super) fn seen(&mut self, at: Millis) -> Result<(), StoreError> {
         if let Some(account) = self.account.as_mut() {
             account.last_seen_at = Some(at);
         }

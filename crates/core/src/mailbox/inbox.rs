@@ -1,7 +1,7 @@
 //! Taking messages for the device.
 //!
 //! A message that comes while the device is online and nothing waits before it goes on the wire at once,
-//! as `unstored.rs` says. Every other is stored, or ends here.
+//! as `unstored.rs` says, or waits for room there, as `queue.rs` says. Every other is stored, or ends here.
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,11 @@ use litemap::LiteMap;
 
 use super::inbox_rows::{self, Found, Key};
 use super::link::Stored;
+use super::lost::Lost;
+use super::queue::Queued;
 use super::report::Reports;
-use super::settled_rows;
+use super::totals::Totals;
+use super::unstored::Unstored;
 use super::{Effect, Mailbox};
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State};
@@ -29,15 +32,17 @@ const OVERTAKING: Millis = 100;
 /// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// Messages not settled, stored or on the wire.
-    pub(super) messages: u32,
-    /// Their payloads' bytes.
-    pub(super) bytes: u64,
-    /// No message that is stored expires before this; `None` where none is.
-    pub(super) expires_at: Option<Millis>,
-    /// Whether rows may wait that are not on the wire.
+    /// What is stored, once it is counted.
+    pub(super) rows: Option<Totals>,
+    /// What is not: on the wire, or in `queue`.
+    pub(super) unstored: Unstored,
+    /// Messages that wait for room on the wire, in order of delivery.
+    pub(super) queue: LiteMap<Key, Queued>,
+    /// What connections that ended knew of messages in flight.
+    pub(super) lost: Lost,
+    /// Whether rows may wait that are not on the wire and could be.
     pub(super) backlog: bool,
-    /// All rows never sent up to this one are on the wire.
+    /// All rows never sent up to this one are on the wire, or behind a suspect.
     pub(super) cursor: Option<Key>,
     /// Whether rows may wait that were on the wire before.
     pub(super) again: bool,
@@ -87,18 +92,13 @@ pub struct Terms {
 
 impl<S: Store> Mailbox<S> {
     pub(super) fn open_inbox(&mut self, now: Now) -> Result<(), StoreError> {
-        let totals = inbox_rows::totals(&self.store)?;
-        self.inbox.messages = totals.messages;
-        self.inbox.bytes = totals.bytes;
-        self.inbox.expires_at = totals.expires_at;
-        self.inbox.backlog = totals.messages > 0;
-        self.inbox.again = totals.messages > 0;
-        if totals.settled {
-            for (sender, key) in settled_rows::all(&self.store)? {
-                self.inbox.reports.add(sender, key);
-            }
+        if let Some(account) = &self.account {
+            self.inbox.rows = account.held;
+            self.inbox.lost = Lost::load(&self.store, &account.lost)?;
         }
-        self.report_all(now)
+        self.inbox.backlog = true;
+        self.inbox.again = true;
+        self.open_reports(now)
     }
 
     /// Takes a message for this device.
@@ -139,7 +139,8 @@ impl<S: Store> Mailbox<S> {
         if self.waits_unstored(message.id) {
             return Ok(Accepted::Wait(now.at + i64::from(terms.wait)));
         }
-        if let known @ Delivered::Known(_) = self.look_in(message.id, self.has_rows(), now)? {
+        let stored = self.has_rows()?;
+        if let known @ Delivered::Known(_) = self.look_in(message.id, stored, now)? {
             return Ok(Accepted::Answer(known));
         }
         let now_or_never = message.is_now_or_never();
@@ -152,9 +153,9 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, device, State::Replaced, now));
         }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
-        let messages =
-            self.inbox.messages as usize - replaced.len().min(self.inbox.messages as usize);
-        let bytes = self.inbox.bytes.saturating_sub(freed) + u64::from(message.size);
+        let (messages, bytes) = self.held()?;
+        let messages = messages as usize - replaced.len().min(messages as usize);
+        let bytes = bytes.saturating_sub(freed) + u64::from(message.size);
         if messages >= self.limits.max_held_messages as usize || bytes > self.limits.max_held_bytes
         {
             return Ok(self.never_stored(message.id, device, State::Refused, now));
@@ -162,8 +163,11 @@ impl<S: Store> Mailbox<S> {
         self.check_link(now)?;
         // A message that must be there now or never replaces another only if there is room in the window for
         // it and for all that waits.
-        let linked = self.link.as_ref().is_some_and(|link| !link.is_stuck());
-        let fits = self.is_free() || (linked && messages < self.limits.max_in_flight as usize);
+        let roomy = self
+            .link
+            .as_ref()
+            .is_some_and(|link| !link.is_stuck() && messages < link.width(&self.limits) as usize);
+        let fits = self.is_free(&message, now) || (roomy && !self.inbox.lost.has_suspects());
         if now_or_never && !fits && !replaced.is_empty() {
             return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
@@ -172,10 +176,11 @@ impl<S: Store> Mailbox<S> {
         }
         // What waits goes first, and may turn out to be on the wire already.
         self.pump(now)?;
-        if now_or_never && !self.is_free() {
+        let is_free = self.is_free(&message, now);
+        if now_or_never && !(is_free && self.inbox.unstored.has_room_for(&message)) {
             return Ok(self.never_stored(message.id, device, State::Expired, now));
         }
-        if self.is_free() {
+        if is_free {
             // A message that must be there now or never has at least a second to be acknowledged.
             let wait = if now_or_never {
                 terms.wait.max(1000)
@@ -184,19 +189,31 @@ impl<S: Store> Mailbox<S> {
             };
             return self.deliver_unstored(message, wait, now);
         }
+        if terms.wait > 0 && self.may_queue(&message) {
+            return Ok(self.queue(message, terms.wait, now));
+        }
+        self.store_queue(now)?;
         self.store_before(&message, now)?;
-        inbox_rows::insert(&self.store, &message, now.at, None)?;
-        self.inbox.messages += 1;
-        self.inbox.bytes += u64::from(message.size);
+        self.store_waiting(&message, now.at)?;
+        let held = Delivery::first(device, State::Held, now.at);
+        Ok(Accepted::Answer(Delivered::Known(held)))
+    }
+
+    /// Stores a message that waits since `held_at`.
+    pub(super) fn store_waiting(
+        &mut self,
+        message: &Message,
+        held_at: Millis,
+    ) -> Result<(), StoreError> {
+        inbox_rows::insert(&self.store, message, held_at, None)?;
+        self.row_added(message.size, message.expires_at)?;
         self.inbox.backlog = true;
-        let key = Key::of(&message);
+        let key = Key::of(message);
         if self.inbox.cursor.is_some_and(|cursor| key < cursor) {
             self.inbox.cursor = None;
         }
-        self.expires_by(message.expires_at);
         self.effects.push(Effect::Ready);
-        let held = Delivery::first(device, State::Held, now.at);
-        Ok(Accepted::Answer(Delivered::Known(held)))
+        Ok(())
     }
 
     /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.
@@ -212,9 +229,16 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether a message can go on the wire at once, because nothing waits before it.
-    fn is_free(&self) -> bool {
+    fn is_free(&self, message: &Message, now: Now) -> bool {
         let link = self.link.as_ref();
-        link.is_some_and(|link| link.window(&self.limits) > 0) && !self.inbox.backlog
+        link.is_some_and(|link| link.window(&self.limits) > 0)
+            && !self.inbox.backlog
+            && self.inbox.queue.is_empty()
+            && !self.is_reserved(now)
+            && !self
+                .inbox
+                .lost
+                .holds_up_line(Key::of(message).rank, &message.from)
     }
 
     /// What a message with a topic replaces, stored or not, with the bytes of each.
@@ -231,6 +255,11 @@ impl<S: Store> Mailbox<S> {
             }
             _ => None,
         });
+        let queued = self.inbox.queue.values().filter(|queued| {
+            queued.message.from == message.from && queued.message.topic.as_ref() == Some(topic)
+        });
+        let queued = queued.map(|queued| (queued.message.id, u64::from(queued.message.size)));
+        let unstored = unstored.chain(queued);
         let stored = inbox_rows::of_topic(&self.store, &message.from, topic)?;
         let stored = stored.into_iter().map(|held| (held.key.id, held.size));
         Ok(unstored.chain(stored).collect())
@@ -242,7 +271,8 @@ impl<S: Store> Mailbox<S> {
             .link
             .as_ref()
             .is_some_and(|link| link.in_flight.contains_key(&id));
-        if on_the_wire || inbox_rows::find(&self.store, id)?.is_some() {
+        if on_the_wire || self.queued(id).is_some() || inbox_rows::find(&self.store, id)?.is_some()
+        {
             return Ok(true);
         }
         // One that the device has not answered, and that is forgotten before its sender's mailbox knows how
@@ -251,29 +281,26 @@ impl<S: Store> Mailbox<S> {
         Ok(recent.any(|(known, delivery)| *known == id && delivery.state.is_answer()))
     }
 
-    /// A message is stored that expires then.
-    pub(super) fn expires_by(&mut self, at: Millis) {
-        let known = self.inbox.expires_at;
-        self.inbox.expires_at = Some(known.map_or(at, |known| known.min(at)));
-        self.wake_by(at);
-    }
-
-    /// When something stored is due: an expiry, or a message that was sent and not acknowledged. The
-    /// table is not gone through for it, but when an expiry that is due turned out to be over.
+    /// When something stored is due: an expiry, a message that was sent and not acknowledged, or a suspect.
+    /// The table is not gone through for it, but when an expiry that is due turned out to be over.
     pub(super) fn inbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
-        if self.inbox.messages == 0 {
-            self.inbox.expires_at = None;
+        let rows = self.rows()?;
+        if rows.messages == 0 {
+            rows.expires_at = None;
             return Ok(None);
         }
-        if self.inbox.expires_at.is_some_and(|at| at <= now.at) {
-            self.inbox.expires_at = inbox_rows::totals(&self.store)?.expires_at;
+        let mut expires_at = rows.expires_at;
+        if expires_at.is_some_and(|at| at <= now.at) {
+            expires_at = self.recount()?.expires_at;
         }
-        let retry_at = inbox_rows::next_retry(&self.store, now.at, self.limits.max_attempts)?;
+        let retry_at = inbox_rows::next_retry(&self.store, now.at)?;
+        // A suspect whose time has come waits for the wire to be empty.
+        let suspect = self.next_suspect(now);
         let in_flight = self.link.iter().flat_map(|link| link.in_flight.values());
         let due = in_flight.filter_map(|entry| match entry.store {
             Stored::Row { due_at } => Some(due_at),
             Stored::Not(_) => None,
         });
-        Ok(due.chain(self.inbox.expires_at).chain(retry_at).min())
+        Ok(due.chain(suspect).chain(expires_at).chain(retry_at).min())
     }
 }

@@ -1,8 +1,10 @@
 //! The rows of the table `inbox`: all statements on it, and what a row means.
 //!
-//! A row with `settled` is a delivery in a last state whose receipt the sender's mailbox has not
-//! taken; every other row is a message to deliver. Which of these are on the wire is not in the rows.
+//! A row of rank -1 is a delivery in a terminal state that the sender's mailbox has not recorded yet: see
+//! [`super::settled_rows`]. Every other row is a message to deliver. Which of these are in flight is not
+//! in the rows, and what the ends of connections say of them is not either: see [`super::lost`].
 
+use super::attempts::Attempts;
 use super::link::InFlight;
 use crate::delivery::{Delivery, State, Step};
 use crate::id::{DeviceId, MessageId, Topic};
@@ -41,18 +43,29 @@ pub(super) struct Held {
     pub(super) expires_at: Millis,
     pub(super) size: u64,
     /// When it was stored to wait; 0 where it went on the wire before it was stored.
-    held_at: Millis,
-    pub(super) attempts: u32,
-    /// When it may be sent again, or, after the last attempt, when it is given up.
+    pub(super) held_at: Millis,
+    /// Until when a poll that took it has to acknowledge it; 0 where none has, or its time is over.
     pub(super) retry_at: Millis,
-    /// When it was sent, each time.
-    sent: Vec<Millis>,
+    pub(super) attempts: Attempts,
 }
 
 /// All but the message itself, which is read one by one with [`message`]: a payload may be large.
-const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, attempts, retry_at, sent";
+const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, retry_at, sent";
 
 impl Held {
+    /// A message that has just been stored.
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            key: Key::of(message),
+            sender: message.from.clone(),
+            expires_at: message.expires_at,
+            size: u64::from(message.size),
+            held_at: 0,
+            retry_at: 0,
+            attempts: Attempts::default(),
+        }
+    }
+
     fn read(mut row: Row) -> Result<Self, StoreError> {
         Ok(Self {
             key: Key {
@@ -66,25 +79,14 @@ impl Held {
             expires_at: row.int()?,
             size: row.count()?,
             held_at: row.int()?,
-            attempts: row.count()?,
             retry_at: row.int()?,
-            sent: from_json(&row.text()?)?,
+            attempts: from_json(&row.text()?)?,
         })
-    }
-
-    /// Counts one more attempt.
-    pub(super) fn send(&mut self, at: Millis, retry_at: Millis) {
-        self.attempts += 1;
-        self.sent.push(at);
-        self.retry_at = retry_at;
     }
 
     /// Takes over what only the in-flight window knew.
     pub(super) fn catch_up(&mut self, entry: &InFlight) {
-        if entry.attempt > self.attempts {
-            self.attempts = entry.attempt;
-            self.sent.push(entry.sent_at);
-        }
+        self.attempts.note_sent(entry.attempt, entry.sent_at);
     }
 
     /// Where this delivery stands.
@@ -94,13 +96,7 @@ impl Held {
             at: self.held_at,
             attempt: 0,
         });
-        let sent = self.sent.iter().zip(1..);
-        let sent = sent.map(|(at, attempt)| Step {
-            event: State::Sent,
-            at: *at,
-            attempt,
-        });
-        let steps: Vec<Step> = held.into_iter().chain(sent).collect();
+        let steps: Vec<Step> = held.into_iter().chain(self.attempts.steps()).collect();
         Delivery {
             device: device.clone(),
             state: if on_the_wire {
@@ -109,7 +105,7 @@ impl Held {
                 State::Held
             },
             at: steps.last().map_or(0, |step| step.at),
-            attempts: self.attempts,
+            attempts: self.attempts.made,
             reply: None,
             reason: None,
             steps,
@@ -125,33 +121,20 @@ pub(super) enum Found {
     Settled(Delivery),
 }
 
-/// What a mailbox has to know of its inbox before it can go on.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    /// Rows that are not settled.
-    pub(super) messages: u32,
-    /// Their payloads' bytes.
-    pub(super) bytes: u64,
-    /// The earliest expiry among them.
-    pub(super) expires_at: Option<Millis>,
-    /// Whether there are rows that are.
-    pub(super) settled: bool,
-}
-
-/// Stores a message. `sent` is `Some` where it is on the wire already.
+/// Stores a message. `sent` is the attempt that it is or was on the wire with, and when that was sent.
 pub(super) fn insert(
     store: &impl Store,
     message: &Message,
     held_at: Millis,
-    sent: Option<(&InFlight, Millis)>,
+    sent: Option<(u32, Millis)>,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR IGNORE INTO inbox (rank, id, sender, topic, expires_at, size, held_at, attempts, \
-               retry_at, sent, settled, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
+               retry_at, sent, settled, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, NULL, ?)";
     let key = Key::of(message);
-    let (attempts, retry_at, times) = match sent {
-        Some((entry, due_at)) => (entry.attempt, due_at, to_json(&[entry.sent_at])?),
-        None => (0, 0, "[]".to_owned()),
-    };
+    let mut attempts = Attempts::default();
+    if let Some((attempt, at)) = sent {
+        attempts.note_sent(attempt, at);
+    }
     let values = [
         key.rank.into(),
         key.id.into(),
@@ -160,9 +143,7 @@ pub(super) fn insert(
         message.expires_at.into(),
         message.size.into(),
         held_at.into(),
-        attempts.into(),
-        retry_at.into(),
-        times.into(),
+        to_json(&attempts)?.into(),
         to_json(message)?.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
@@ -170,7 +151,8 @@ pub(super) fn insert(
 
 /// The row of a message, whatever its urgency.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
-    let sql = format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) AND id = ?");
+    let sql =
+        format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3) AND id = ?");
     let Some(mut row) = store.run(&sql, &[id.into()])?.pop() else {
         return Ok(None);
     };
@@ -186,6 +168,21 @@ pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, St
         Some(Found::Held(held)) => Some(held),
         Some(Found::Settled(_)) | None => None,
     })
+}
+
+/// The messages to deliver among these, oldest first.
+pub(super) fn these(store: &impl Store, ids: &[MessageId]) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) \
+         AND id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id"
+    );
+    read(store, &sql, &[to_json(&hex(ids))?.into()])
+}
+
+/// Ids as a list of which the statements make bytes again.
+pub(super) fn hex(ids: &[MessageId]) -> Vec<String> {
+    let hex = |id: &MessageId| format!("{:032x}", u128::from_be_bytes(id.to_bytes()));
+    ids.iter().map(hex).collect()
 }
 
 /// The message of a row that is not settled.
@@ -211,8 +208,8 @@ pub(super) fn of_topic(
     )
 }
 
-/// Messages that were sent before, oldest first, after `after`; only those due by `due` where given.
-pub(super) fn sent_before(
+/// Messages that polls took, oldest first, after `after`.
+pub(super) fn polled(
     store: &impl Store,
     after: Option<MessageId>,
     due: Option<Millis>,
@@ -233,20 +230,44 @@ pub(super) fn sent_before(
 /// The greatest number that the platform carries exactly.
 const MAX_INT: i64 = (1 << 53) - 1;
 
-/// Messages that were never sent, in order of delivery, after `after`.
-pub(super) fn never_sent(
+/// Messages that no poll took, in order of delivery, after `after`, but for those of `lines`: a rank and
+/// a sender with a space between.
+pub(super) fn waiting(
+    store: &impl Store,
+    after: Option<Key>,
+    lines: &[String],
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND attempts = 0 \
+         AND rank || ' ' || sender NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, id LIMIT ?"
+    );
+    let [rank, id] = position(after);
+    read(
+        store,
+        &sql,
+        &[rank, id, to_json(&lines)?.into(), limit.into()],
+    )
+}
+
+/// All messages to deliver, by urgency and age, after `after`.
+pub(super) fn list(
     store: &impl Store,
     after: Option<Key>,
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND attempts = 0 AND settled IS NULL \
-         ORDER BY rank, id LIMIT ?"
-    );
-    let (rank, id) = after.map_or((Value::Int(-1), Value::Blob(Vec::new())), |key| {
-        (key.rank.into(), key.id.into())
-    });
+    let sql =
+        format!("SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) ORDER BY rank, id LIMIT ?");
+    let [rank, id] = position(after);
     read(store, &sql, &[rank, id, limit.into()])
+}
+
+/// The key behind which the next rows are; without one, all that are to be delivered.
+fn position(after: Option<Key>) -> [Value; 2] {
+    match after {
+        Some(key) => [key.rank.into(), key.id.into()],
+        None => [Value::Int(0), Value::Blob(Vec::new())],
+    }
 }
 
 /// Messages that expired by `now`.
@@ -255,69 +276,51 @@ pub(super) fn expired(
     now: Millis,
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM inbox WHERE settled IS NULL AND expires_at <= ? LIMIT ?");
+    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank >= 0 AND expires_at <= ? LIMIT ?");
     read(store, &sql, &[now.into(), limit.into()])
 }
 
 /// Any messages to deliver.
 pub(super) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE settled IS NULL LIMIT ?");
+    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank >= 0 LIMIT ?");
     read(store, &sql, &[limit.into()])
 }
 
-/// Writes how often and when a message was sent.
-pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
+/// Writes down that a poll took a message, which has to acknowledge it until `retry_at`. 0 is a message
+/// that was sent before and waits: these are found like those that polls took.
+pub(super) fn save_poll(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET attempts = ?, retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
-        held.attempts.into(),
+        held.attempts.made.max(1).into(),
         held.retry_at.into(),
-        to_json(&held.sent)?.into(),
+        to_json(&held.attempts)?.into(),
         held.key.rank.into(),
         held.key.id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Counts what there is to deliver. Goes through the whole table.
-pub(super) fn totals(store: &impl Store) -> Result<Totals, StoreError> {
-    let sql = "SELECT count(*) FILTER (WHERE settled IS NULL), \
-               coalesce(sum(size) FILTER (WHERE settled IS NULL), 0), \
-               min(expires_at) FILTER (WHERE settled IS NULL), \
-               count(*) FILTER (WHERE settled IS NOT NULL) > 0 FROM inbox";
-    let Some(mut row) = store.run(sql, &[])?.pop() else {
-        return Ok(Totals::default());
-    };
-    Ok(Totals {
-        messages: row.count()?,
-        bytes: row.count()?,
-        expires_at: row.opt_int()?,
-        settled: row.int()? > 0,
-    })
+/// Writes down what became of the attempts. Leaves alone what the index goes by, so that it costs one row.
+pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
+    let values = [
+        held.retry_at.into(),
+        to_json(&held.attempts)?.into(),
+        held.key.rank.into(),
+        held.key.id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// The earliest time after `now` at which a message that was sent is due again, or at which one that was
-/// sent as often as allowed is given up.
-pub(super) fn next_retry(
-    store: &impl Store,
-    now: Millis,
-    max_attempts: u32,
-) -> Result<Option<Millis>, StoreError> {
+/// The earliest time after `now` at which the time of a poll to acknowledge is over.
+pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
-               WHERE attempts > 0 AND settled IS NULL AND (retry_at > ? OR attempts >= ?)";
-    let mut rows = store.run(sql, &[now.into(), max_attempts.into()])?;
+               WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
+    let mut rows = store.run(sql, &[now.into()])?;
     rows.pop().map_or(Ok(None), |mut row| row.opt_int())
 }
 
-fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {
-    store
-        .run(sql, values)?
-        .into_iter()
-        .map(Held::read)
-        .collect()
-}
-
-/// Messages that were sent and were not to be sent again until now.
+/// Messages that polls took and did not acknowledge in time.
 pub(super) fn leases_over(
     store: &impl Store,
     now: Millis,
@@ -330,7 +333,7 @@ pub(super) fn leases_over(
     read(store, &sql, &[now.into(), limit.into()])
 }
 
-/// How many messages were sent and may not be sent again yet.
+/// How many messages polls took that they still have time to acknowledge.
 pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
@@ -338,4 +341,12 @@ pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError>
         .run(sql, &[now.into()])?
         .pop()
         .map_or(Ok(0), |mut row| row.count())
+}
+
+fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {
+    store
+        .run(sql, values)?
+        .into_iter()
+        .map(Held::read)
+        .collect()
 }

@@ -242,7 +242,7 @@ impl<S: Store> Mailbox<S> {
         }
         match self.outbox.work {
             Some(_) => Ok(()),
-            None => self.set_alarm(now),
+            None => self.wake_for(true, now),
         }
     }
 }

@@ -56,7 +56,11 @@ pub(super) struct Link {
     /// Bytes of messages that went over it since the device last answered for one of them.
     pub(super) unread: u64,
     pub(super) receipts: Receipts,
+    /// How many messages the device wants in flight at most; `None` where it did not say.
+    window: Option<u32>,
     pub(super) in_flight: LiteMap<MessageId, InFlight>,
+    /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
+    pub(super) had: LiteMap<MessageId, ()>,
     /// What was attached last says something else.
     pub(super) changed: bool,
 }
@@ -94,6 +98,8 @@ struct Attachment {
     u: u64,
     #[serde(default)]
     r: Receipts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    w: Option<u32>,
     /// id, rank, attempt, sent at, due at
     f: Vec<(MessageId, i64, u32, Millis, Millis)>,
 }
@@ -104,7 +110,13 @@ fn is_zero(number: &u64) -> bool {
 
 impl Link {
     /// `receipts_seen` is the last receipt that the device is known to have seen.
-    pub(super) fn open(id: ConnectionId, now: Millis, claims: &Claims, receipts_seen: i64) -> Self {
+    pub(super) fn open(
+        id: ConnectionId,
+        now: Millis,
+        claims: &Claims,
+        window: Option<u32>,
+        receipts_seen: i64,
+    ) -> Self {
         Self {
             id,
             connected_at: now,
@@ -121,7 +133,9 @@ impl Link {
                 seen: receipts_seen,
                 ..Receipts::default()
             },
+            window,
             in_flight: LiteMap::new(),
+            had: LiteMap::new(),
             changed: true,
         }
     }
@@ -149,7 +163,9 @@ impl Link {
             bad_frames: attachment.b,
             unread: attachment.u,
             receipts: attachment.r,
+            window: attachment.w,
             in_flight,
+            had: LiteMap::new(),
             changed: false,
         })
     }
@@ -176,6 +192,7 @@ impl Link {
             b: self.bad_frames,
             u: self.unread,
             r: self.receipts,
+            w: self.window,
             f: stored.collect(),
         };
         serde_json::to_string(&attachment).unwrap_or_default()
@@ -212,18 +229,29 @@ impl Link {
         self.unread >= MAX_UNREAD
     }
 
+    /// How many messages may be in flight.
+    pub(super) fn width(&self, limits: &Limits) -> u32 {
+        let wanted = self.window.unwrap_or(limits.max_in_flight);
+        wanted.clamp(1, limits.max_in_flight)
+    }
+
     /// How many more messages may go on the wire.
     pub(super) fn window(&self, limits: &Limits) -> u32 {
         if self.is_stuck() {
             return 0;
         }
         let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
-        limits.max_in_flight.saturating_sub(used)
+        self.width(limits).saturating_sub(used)
     }
 
     /// Whether the row of this key is on the wire.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.in_flight.contains_key(&key.id)
+    }
+
+    /// Whether a message went over it since the mailbox woke, or is in flight.
+    pub(super) fn has_had(&self, id: MessageId) -> bool {
+        self.in_flight.contains_key(&id) || self.had.contains_key(&id)
     }
 
     /// The claims that permit publishing over this connection.

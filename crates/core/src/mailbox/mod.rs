@@ -14,7 +14,9 @@
 //! A failed store makes the mailbox worthless: see [`StoreError`].
 
 mod account;
+mod attempts;
 mod connection;
+mod disconnect;
 mod gather;
 mod group_rows;
 mod handover;
@@ -24,8 +26,12 @@ mod job_rows;
 mod jobs;
 mod lines;
 mod link;
+mod listing;
+mod lost;
 mod outbox_rows;
+mod poll;
 mod publish;
+mod queue;
 mod rate;
 mod receipt_rows;
 mod receipts;
@@ -36,6 +42,7 @@ mod retention;
 mod sent;
 mod settle;
 mod settled_rows;
+mod totals;
 mod unstored;
 mod wire;
 
@@ -44,6 +51,7 @@ use self::inbox::Inbox;
 pub use self::inbox::{Accepted, Early, Terms};
 pub use self::link::ConnectionId;
 use self::link::Link;
+pub use self::listing::{Page, Place, Waiting};
 use self::publish::Outbox;
 pub use self::publish::Published;
 pub use self::sent::Cancelled;
@@ -197,9 +205,11 @@ impl<S: Store> Mailbox<S> {
             effects: Vec::new(),
         };
         if mailbox.account.is_some() {
+            // One that is to come was set no later than what the inbox has due.
+            let inbox_due = mailbox.alarm.is_none();
             mailbox.open_inbox(now)?;
             mailbox.open_outbox(now)?;
-            mailbox.set_alarm(now)?;
+            mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
     }
@@ -240,7 +250,7 @@ impl<S: Store> Mailbox<S> {
         self.outbox.calls_left = jobs::CALLS;
         self.work(now)?;
         self.clean_up(now)?;
-        self.set_alarm(now)
+        self.wake_for(true, now)
     }
 
     /// Presence and queue.
@@ -249,26 +259,26 @@ impl<S: Store> Mailbox<S> {
     /// The store failed.
     pub fn status(&mut self, now: Now) -> Result<Status, StoreError> {
         let online = self.is_online(&now);
+        let (messages, held_bytes) = match self.account {
+            Some(_) => self.held()?,
+            None => (0, 0),
+        };
+        let polled = self.leased(now)?;
         let account = self.account.as_ref();
         let link = self.link.as_ref();
         let in_flight = match link {
             Some(link) => u32::try_from(link.in_flight.len()).unwrap_or(u32::MAX),
             None => 0,
         };
-        let polled = self.leased(now)?;
         let seen = link.map(|link| link.seen_at(&now));
         Ok(Status {
             known: self.device().is_some(),
             online,
             connected_at: link.filter(|_| online).map(|link| link.connected_at),
             last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),
-            held: self
-                .inbox
-                .messages
-                .saturating_sub(in_flight)
-                .saturating_sub(polled),
+            held: messages.saturating_sub(in_flight).saturating_sub(polled),
             in_flight: in_flight + polled,
-            held_bytes: self.inbox.bytes,
+            held_bytes,
         })
     }
 
@@ -294,10 +304,12 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Sets the alarm to the earliest thing due, if there is one.
-    fn set_alarm(&mut self, now: Now) -> Result<(), StoreError> {
+    /// Sets the alarm to the earliest thing due, if there is one; what the inbox has due is looked for if
+    /// `inbox`.
+    fn wake_for(&mut self, inbox: bool, now: Now) -> Result<(), StoreError> {
+        let inbox_due = if inbox { self.inbox_due(now)? } else { None };
         let due = [
-            self.inbox_due(now)?,
+            inbox_due,
             self.link_due(),
             self.reports_due(now),
             self.outbox_due(now)?,

@@ -105,6 +105,7 @@ impl<S: Store> Mailbox<S> {
                 break;
             }
             for held in some {
+                let held = self.up_to_date(held);
                 let refused = held.delivery(&device, false).then(State::Refused, now.at);
                 self.settle(held, refused.because("device_removed"), now)?;
             }

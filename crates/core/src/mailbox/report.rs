@@ -2,23 +2,26 @@
 //!
 //! One call at a time to each sender, with all that has come together meanwhile; a row is deleted
 //! when the sender's mailbox has taken it, not before. While a pile goes out, calls wait a little for
-//! what is acknowledged next: many senders may have a part in it.
+//! what is acknowledged next: many senders may have a part in it. A mailbox that wakes reads the rows of so
+//! many at a time, the next with the next event that has to do with reports.
 
 use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
-use super::inbox_rows::Key;
 use super::jobs::SAFETY_DELAY;
 use super::settled_rows;
 use super::{Effect, Errand, Mailbox};
 use crate::call::{Call, Settled};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
 /// How many settled deliveries one call reports at most.
 const BATCH: usize = 100;
+
+/// How many rows are read at a time.
+const PAGE: u32 = 500;
 
 /// Milliseconds for which a report waits for others to the same sender while more are to be expected.
 const PATIENCE: Millis = 100;
@@ -32,11 +35,18 @@ pub(super) struct Reports {
     by_sender: LiteMap<DeviceId, Pending>,
     /// A tick is to come.
     ticking: bool,
+    /// Rows after this message are not read yet; `None` where all are.
+    unread: Option<Unread>,
+}
+
+#[derive(Debug)]
+struct Unread {
+    after: Option<MessageId>,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    keys: VecDeque<Key>,
+    ids: VecDeque<MessageId>,
     /// So many of the first are in a call.
     calling: usize,
     failures: u32,
@@ -45,23 +55,49 @@ struct Pending {
 
 impl Reports {
     pub(super) fn is_empty(&self) -> bool {
-        self.by_sender.is_empty()
+        self.by_sender.is_empty() && self.unread.is_none()
     }
 
-    pub(super) fn add(&mut self, sender: DeviceId, key: Key) {
-        self.by_sender
-            .entry(sender)
-            .or_default()
-            .keys
-            .push_back(key);
+    pub(super) fn add(&mut self, sender: &DeviceId, id: MessageId) {
+        // One that is not read yet is found with the others.
+        let unread = self.unread.as_ref();
+        if unread.is_none_or(|unread| unread.after >= Some(id)) {
+            let pending = self.by_sender.entry(sender.clone()).or_default();
+            pending.ids.push_back(id);
+        }
     }
 }
 
 impl<S: Store> Mailbox<S> {
+    /// Begins with the rows that an earlier life of the mailbox has left.
+    pub(super) fn open_reports(&mut self, now: Now) -> Result<(), StoreError> {
+        self.inbox.reports.unread = Some(Unread { after: None });
+        self.report_all(now)
+    }
+
+    /// Reads the next rows that are not read yet.
+    fn read_reports(&mut self) -> Result<(), StoreError> {
+        let Some(Unread { after }) = self.inbox.reports.unread else {
+            return Ok(());
+        };
+        let rows = settled_rows::next(&self.store, after, PAGE)?;
+        let more = rows.len() >= PAGE as usize;
+        let last = rows.last().map(|(_, id)| *id);
+        let reports = &mut self.inbox.reports;
+        reports.unread = None;
+        for (sender, id) in rows {
+            reports.add(&sender, id);
+        }
+        reports.unread = last
+            .filter(|_| more)
+            .map(|last| Unread { after: Some(last) });
+        Ok(())
+    }
+
     /// Reports to this sender, unless more is to be expected in a moment.
     pub(super) fn report(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
         let pending = self.inbox.reports.by_sender.get(sender);
-        let enough = pending.is_some_and(|pending| pending.keys.len() >= BATCH);
+        let enough = pending.is_some_and(|pending| pending.ids.len() >= BATCH);
         if enough || !self.gathers() {
             return self.report_now(sender, now);
         }
@@ -90,12 +126,12 @@ impl<S: Store> Mailbox<S> {
         if pending.calling > 0 || pending.retry_at > now.at {
             return Ok(());
         }
-        let keys: Vec<Key> = pending.keys.iter().take(BATCH).copied().collect();
-        if keys.is_empty() {
+        let ids: Vec<MessageId> = pending.ids.iter().take(BATCH).copied().collect();
+        if ids.is_empty() {
             return Ok(());
         }
-        pending.calling = keys.len();
-        let settled = settled_rows::load(&self.store, &keys)?
+        pending.calling = ids.len();
+        let settled = settled_rows::load(&self.store, &ids)?
             .into_iter()
             .map(|(id, delivery)| Settled { id, delivery });
         let call = Call::Receipts {
@@ -121,6 +157,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Reports to every sender that waits for something.
     pub(super) fn report_all(&mut self, now: Now) -> Result<(), StoreError> {
+        self.read_reports()?;
         let senders: Vec<DeviceId> = self.inbox.reports.by_sender.keys().cloned().collect();
         senders
             .iter()
@@ -140,13 +177,16 @@ impl<S: Store> Mailbox<S> {
         let calling = std::mem::take(&mut pending.calling);
         if taken {
             pending.failures = 0;
-            let keys = pending.keys.drain(..calling.min(pending.keys.len()));
-            settled_rows::delete(&self.store, &keys.collect::<Vec<_>>())?;
-            if pending.keys.is_empty() {
-                self.inbox.reports.by_sender.remove(sender);
-                return Ok(());
+            let taken = pending.ids.drain(..calling.min(pending.ids.len()));
+            settled_rows::delete(&self.store, &taken.collect::<Vec<_>>())?;
+            if !pending.ids.is_empty() {
+                return self.report(sender, now);
             }
-            return self.report(sender, now);
+            self.inbox.reports.by_sender.remove(sender);
+            return match self.inbox.reports.unread {
+                Some(_) => self.report_all(now),
+                None => Ok(()),
+            };
         }
         pending.failures += 1;
         pending.retry_at = now.at + (1000 << pending.failures.min(9)).min(LONGEST_PAUSE);
@@ -157,7 +197,9 @@ impl<S: Store> Mailbox<S> {
 
     /// When the next sender is to be tried again, or looked after should its call have been lost.
     pub(super) fn reports_due(&self, now: Now) -> Option<Millis> {
-        let Reports { by_sender, ticking } = &self.inbox.reports;
+        let Reports {
+            by_sender, ticking, ..
+        } = &self.inbox.reports;
         let due = by_sender.values().map(|pending| {
             let under_way = pending.calling > 0 || (*ticking && pending.retry_at <= now.at);
             if under_way {
@@ -166,6 +208,7 @@ impl<S: Store> Mailbox<S> {
                 pending.retry_at
             }
         });
-        due.min()
+        let unread = self.inbox.reports.unread.as_ref();
+        due.chain(unread.map(|_| now.at + SAFETY_DELAY)).min()
     }
 }

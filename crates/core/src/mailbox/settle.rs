@@ -114,31 +114,35 @@ impl<S: Store> Mailbox<S> {
         let Some(device) = self.device().cloned() else {
             return Ok(());
         };
-        let waits_unstored = self.waits_unstored(id);
-        let unstored = match self.link.as_mut() {
-            Some(link) if waits_unstored => link.in_flight.remove(&id),
-            _ => None,
-        };
-        if let Some(
-            entry @ InFlight {
-                store: Stored::Not(message),
-                ..
-            },
-        ) = &unstored
-        {
-            let delivery = sent_once(&device, entry).then(state, now.at);
-            self.forget_unstored(id, message.size, complete(delivery));
-        } else if let Some(mut held) = inbox_rows::held(&self.store, id)? {
-            if let Some(entry) = self.link.as_ref().and_then(|link| link.in_flight.get(&id)) {
-                held.catch_up(entry);
-            }
+        if let Some(queued) = self.take_queued(id) {
+            let delivery = queued.delivery(device).then(state, now.at);
+            self.forget_unstored(id, complete(delivery));
+        } else if let Some(entry) = self.take_unstored(id) {
+            let delivery = sent_once(&device, &entry).then(state, now.at);
+            self.forget_unstored(id, complete(delivery));
+        } else if let Some(held) = inbox_rows::held(&self.store, id)? {
+            let held = self.up_to_date(held);
             let delivery = held.delivery(&device, true).then(state, now.at);
             self.settle(held, complete(delivery), now)?;
         }
         Ok(())
     }
 
-    /// Writes down a stored delivery's last state, and reports it.
+    /// Takes in what the rows do not say of a message.
+    pub(super) fn up_to_date(&self, mut held: Held) -> Held {
+        let id = held.key.id;
+        if let Some(known) = self.inbox.lost.get(id)
+            && known.made >= held.attempts.made
+        {
+            held.attempts = known.clone();
+        }
+        if let Some(entry) = self.link.as_ref().and_then(|link| link.in_flight.get(&id)) {
+            held.catch_up(entry);
+        }
+        held
+    }
+
+    /// Writes down a stored delivery's terminal state, and reports it.
     pub(super) fn settle(
         &mut self,
         held: Held,
@@ -150,16 +154,19 @@ impl<S: Store> Mailbox<S> {
             self.inbox.awaited.remove(&held.key.id).is_some(),
         );
         settled_rows::save(&self.store, held.key, &delivery)?;
-        self.inbox.messages = self.inbox.messages.saturating_sub(1);
-        self.inbox.bytes = self.inbox.bytes.saturating_sub(held.size);
+        self.row_settled(held.size);
         if let Some(link) = self.link.as_mut() {
             link.changed |= link.in_flight.remove(&id).is_some();
+            link.had.remove(&id);
+        }
+        if self.inbox.lost.remove(id) {
+            self.let_others_go();
         }
         if awaited {
             let delivered = Delivered::Known(delivery);
             self.effects.push(Effect::Delivered(id, delivered));
         }
-        self.inbox.reports.add(held.sender.clone(), held.key);
+        self.inbox.reports.add(&held.sender, id);
         self.report(&held.sender, now)
     }
 
@@ -172,8 +179,8 @@ impl<S: Store> Mailbox<S> {
         delivery: &Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let key = settled_rows::insert(&self.store, id, sender, delivery)?;
-        self.inbox.reports.add(sender.clone(), key);
+        settled_rows::insert(&self.store, id, sender, delivery)?;
+        self.inbox.reports.add(sender, id);
         self.report(sender, now)
     }
 
@@ -182,18 +189,11 @@ impl<S: Store> Mailbox<S> {
         let Some(device) = self.account.as_ref().map(|account| account.device.clone()) else {
             return Ok(());
         };
-        if self.inbox.expires_at.is_none_or(|at| at > now.at) {
+        if self.rows()?.expires_at.is_none_or(|at| at > now.at) {
             return Ok(());
         }
-        let expired = inbox_rows::expired(&self.store, now.at, BATCH)?;
-        for mut held in expired {
-            if let Some(entry) = self
-                .link
-                .as_ref()
-                .and_then(|link| link.in_flight.get(&held.key.id))
-            {
-                held.catch_up(entry);
-            }
+        for held in inbox_rows::expired(&self.store, now.at, BATCH)? {
+            let held = self.up_to_date(held);
             let delivery = held.delivery(&device, false).then(State::Expired, now.at);
             self.settle(held, delivery, now)?;
         }
@@ -223,19 +223,20 @@ impl<S: Store> Mailbox<S> {
         {
             return Ok(Delivered::Known(sent_once(&device, entry)));
         }
+        if let Some(queued) = self.queued(id) {
+            return Ok(Delivered::Known(queued.delivery(device)));
+        }
         if !stored {
             return Ok(Delivered::UnknownMessage);
         }
+        let in_flight = entry.is_some();
         Ok(match inbox_rows::find(&self.store, id)? {
             None => Delivered::UnknownMessage,
             Some(Found::Settled(delivery)) => Delivered::Known(delivery),
-            Some(Found::Held(mut held)) => {
-                if let Some(entry) = entry {
-                    held.catch_up(entry);
-                }
-                let polled = held.attempts > 0 && held.retry_at > now.at;
-                let on_the_wire = entry.is_some() || (self.link.is_none() && polled);
-                Delivered::Known(held.delivery(&device, on_the_wire))
+            Some(Found::Held(held)) => {
+                let polled = self.link.is_none() && held.retry_at > now.at;
+                let held = self.up_to_date(held);
+                Delivered::Known(held.delivery(&device, in_flight || polled))
             }
         })
     }
@@ -256,10 +257,18 @@ impl<S: Store> Mailbox<S> {
         Accepted::Answer(Delivered::Known(delivery))
     }
 
-    /// Lets go of a message that was on the wire and never stored, and answers who waits for it.
-    pub(super) fn forget_unstored(&mut self, id: MessageId, size: u32, delivery: Delivery) {
-        self.inbox.messages = self.inbox.messages.saturating_sub(1);
-        self.inbox.bytes = self.inbox.bytes.saturating_sub(u64::from(size));
+    /// Takes a message off the wire that is not stored.
+    fn take_unstored(&mut self, id: MessageId) -> Option<InFlight> {
+        self.unstored(id)?;
+        let entry = self.link.as_mut()?.in_flight.remove(&id)?;
+        if let Stored::Not(message) = &entry.store {
+            self.inbox.unstored.remove(message);
+        }
+        Some(entry)
+    }
+
+    /// A message has ended that was never stored: answers who waits for it.
+    pub(super) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
         self.remember(id, delivery.clone());
         self.effects
             .push(Effect::Delivered(id, Delivered::Known(delivery)));

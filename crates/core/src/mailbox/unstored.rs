@@ -1,7 +1,8 @@
 //! Messages that go on the wire before they are stored.
 //!
 //! Whoever handed such a message over waits. If the acknowledgement comes in time the message was never
-//! written down; otherwise it is stored before anyone is told, and those that go before it first.
+//! written down; otherwise it is stored before anyone is told, and those that go before it first. Their
+//! payloads are in memory, so there is a bound for all of them: what exceeds it is stored at once.
 
 use super::inbox_rows::{self, Key};
 use super::link::{InFlight, Stored};
@@ -14,6 +15,41 @@ use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
+/// How many bytes of rendered payload may be unstored in one mailbox.
+const MOST_BYTES: usize = 2 << 20;
+
+/// How many messages may be.
+const MOST: u32 = 256;
+
+/// What is unstored, in all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Unstored {
+    pub(super) messages: u32,
+    /// Their payloads' own bytes, which count against what may be held.
+    pub(super) bytes: u64,
+    /// Their payloads' bytes as they are in memory.
+    rendered: usize,
+}
+
+impl Unstored {
+    pub(super) fn add(&mut self, message: &Message) {
+        self.messages += 1;
+        self.bytes += u64::from(message.size);
+        self.rendered += message.payload.get().len();
+    }
+
+    pub(super) fn remove(&mut self, message: &Message) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(message.size));
+        self.rendered = self.rendered.saturating_sub(message.payload.get().len());
+    }
+
+    /// Whether one more may be.
+    pub(super) fn has_room_for(&self, message: &Message) -> bool {
+        self.messages < MOST && self.rendered + message.payload.get().len() <= MOST_BYTES
+    }
+}
+
 impl<S: Store> Mailbox<S> {
     /// Puts a message on the wire at once. Whoever brought it waits so many milliseconds for its end.
     pub(super) fn deliver_unstored(
@@ -22,48 +58,58 @@ impl<S: Store> Mailbox<S> {
         wait: u32,
         now: Now,
     ) -> Result<Accepted, StoreError> {
-        self.inbox.messages += 1;
-        self.inbox.bytes += u64::from(message.size);
-        self.send(&message, 1);
         let id = message.id;
+        let has_room = self.inbox.unstored.has_room_for(&message);
+        self.send_unstored(Box::new(message), now);
+        if wait == 0 {
+            return self.wait_is_over(id, now).map(Accepted::Answer);
+        }
+        if !has_room {
+            self.store_unstored(id, now)?;
+            self.inbox.awaited.insert(id, ());
+        }
+        Ok(Accepted::Wait(now.at + i64::from(wait)))
+    }
+
+    /// Puts a message on the wire that is not stored.
+    pub(super) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
+        self.send(&message, 1);
         if let Some(link) = self.link.as_mut() {
+            self.inbox.unstored.add(&message);
+            let (id, rank) = (message.id, Key::of(&message).rank);
             let entry = InFlight {
-                rank: Key::of(&message).rank,
+                rank,
                 attempt: 1,
                 sent_at: now.at,
-                store: Stored::Not(Box::new(message)),
+                store: Stored::Not(message),
             };
             link.in_flight.insert(id, entry);
         }
-        if wait > 0 {
-            return Ok(Accepted::Wait(now.at + i64::from(wait)));
-        }
-        self.wait_is_over(id, now).map(Accepted::Answer)
     }
 
-    /// The acknowledgement of a message on the wire did not come in time: stores it, and says where
-    /// it stands. Changes nothing where the message is settled or stored already.
+    /// The acknowledgement of a message did not come in time: stores it, and says where it stands.
+    /// Changes nothing where the message is settled or stored already.
     ///
     /// # Errors
     /// The store failed.
     pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
-        self.inbox.awaited.remove(&id);
-        if let Some(message) = self.unstored(id).cloned() {
-            self.store_before(&message, now)?;
-            self.count_before(&message)?;
-            self.store_in_flight(id, true, now)?;
+        if self.queued(id).is_some() {
+            self.store_queue(now)?;
+        } else if self.unstored(id).is_some() {
+            self.store_unstored(id, now)?;
             self.pump(now)?;
         }
+        self.inbox.awaited.remove(&id);
         self.look_in(id, true, now)
     }
 
-    /// Whether a message is on the wire and not stored.
+    /// Whether a message is here and not stored.
     pub(super) fn waits_unstored(&self, id: MessageId) -> bool {
-        self.unstored(id).is_some()
+        self.unstored(id).is_some() || self.queued(id).is_some()
     }
 
     /// A message that is on the wire and not stored.
-    fn unstored(&self, id: MessageId) -> Option<&Message> {
+    pub(super) fn unstored(&self, id: MessageId) -> Option<&Message> {
         match &self.link.as_ref()?.in_flight.get(&id)?.store {
             Stored::Not(message) => Some(message),
             Stored::Row { .. } => None,
@@ -71,16 +117,37 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether the table may have rows.
-    pub(super) fn has_rows(&self) -> bool {
-        let entries = self.link.iter().flat_map(|link| link.in_flight.values());
-        let unstored = entries.filter(|entry| matches!(entry.store, Stored::Not(_)));
-        self.inbox.messages as usize > unstored.count() || !self.inbox.reports.is_empty()
+    pub(super) fn has_rows(&mut self) -> Result<bool, StoreError> {
+        Ok(self.rows()?.messages > 0 || !self.inbox.reports.is_empty())
+    }
+
+    /// Stores a message on the wire, and what goes before it.
+    fn store_unstored(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(message) = self.unstored(id) else {
+            return Ok(());
+        };
+        let before = self.unstored_before(message);
+        self.store_awaited(&before, now)?;
+        self.store_in_flight(id, now)
     }
 
     /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
-    /// after a crash the row would be there and those before it would not, and come later. What has to be
-    /// there now or never does not come again.
+    /// after a crash the row would be there and those before it would not, and come later.
     pub(super) fn store_before(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
+        self.store_awaited(&self.unstored_before(message), now)
+    }
+
+    /// Stores messages on the wire whose calls go on waiting.
+    fn store_awaited(&mut self, ids: &[MessageId], now: Now) -> Result<(), StoreError> {
+        for id in ids {
+            self.store_in_flight(*id, now)?;
+            self.inbox.awaited.insert(*id, ());
+        }
+        Ok(())
+    }
+
+    /// What has to be there now or never does not come again, and so goes before nothing.
+    fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
         let rank = Key::of(message).rank;
         let entries = self.link.iter().flat_map(|link| &link.in_flight);
         let before = entries.filter(|(id, entry)| {
@@ -89,49 +156,12 @@ impl<S: Store> Mailbox<S> {
             };
             **id < message.id && matches!(&entry.store, Stored::Not(other) if same(other))
         });
-        for id in before.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.store_in_flight(id, true, now)?;
-            self.inbox.awaited.insert(id, ());
-        }
-        Ok(())
-    }
-
-    /// Writes down the first attempt of stored messages on the wire that go before this one, which only
-    /// the connection knows: what was sent before goes first after a crash.
-    fn count_before(&self, message: &Message) -> Result<(), StoreError> {
-        let rank = Key::of(message).rank;
-        let Some(link) = self.link.as_ref() else {
-            return Ok(());
-        };
-        for (id, entry) in link
-            .in_flight
-            .iter()
-            .take_while(|(id, _)| **id < message.id)
-        {
-            let due_at = match entry.store {
-                Stored::Row { due_at } if entry.rank == rank && entry.attempt == 1 => due_at,
-                _ => continue,
-            };
-            if let Some(mut held) = inbox_rows::held(&self.store, *id)?
-                .filter(|held| held.sender == message.from && held.attempts == 0)
-            {
-                held.catch_up(entry);
-                held.retry_at = due_at;
-                inbox_rows::save_attempts(&self.store, &held)?;
-            }
-        }
-        Ok(())
+        before.map(|(id, _)| *id).collect()
     }
 
     /// Stores a message that is on the wire and unstored, or settles it where it has expired.
-    /// `linked` is false when the wire is gone.
-    pub(super) fn store_in_flight(
-        &mut self,
-        id: MessageId,
-        linked: bool,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let (Some(link), Some(device)) = (self.link.as_mut(), self.account.as_ref()) else {
+    fn store_in_flight(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(link) = self.link.as_mut().filter(|_| self.account.is_some()) else {
             return Ok(());
         };
         let Some(entry) = link.in_flight.remove(&id) else {
@@ -141,35 +171,38 @@ impl<S: Store> Mailbox<S> {
             link.in_flight.insert(id, entry);
             return Ok(());
         };
-        // What has to be there now or never is not kept, also where the clock is behind the sender's.
-        if message.expires_at <= now.at || message.is_now_or_never() {
-            let delivery = sent_once(&device.device, &entry).then(State::Expired, now.at);
-            let size = message.size;
-            self.forget_unstored(id, size, delivery);
+        if !self.store_sent(message, &entry, now)? {
             return Ok(());
         }
-        let due_at = entry.sent_at + self.backoff(1);
-        let retry_at = if linked || self.limits.max_attempts <= 1 {
-            due_at
-        } else {
-            0
-        };
-        inbox_rows::insert(&self.store, message, 0, Some((&entry, retry_at)))?;
-        let expires_at = message.expires_at;
-        if let (true, Some(link)) = (linked, self.link.as_mut()) {
-            link.in_flight.insert(
-                id,
-                InFlight {
-                    store: Stored::Row { due_at },
-                    ..entry
-                },
-            );
+        let due_at = entry.sent_at + self.backoff(0);
+        if let Some(link) = self.link.as_mut() {
+            let store = Stored::Row { due_at };
+            link.in_flight.insert(id, InFlight { store, ..entry });
             link.changed = true;
         }
-        self.expires_by(expires_at);
-        if retry_at > 0 {
-            self.wake_by(retry_at);
-        }
+        self.wake_by(due_at);
         Ok(())
+    }
+
+    /// Stores a message that is or was on the wire, or settles it where it has expired: `false`. What has
+    /// to be there now or never is not kept, also where the clock is behind the sender's.
+    pub(super) fn store_sent(
+        &mut self,
+        message: &Message,
+        entry: &InFlight,
+        now: Now,
+    ) -> Result<bool, StoreError> {
+        self.inbox.unstored.remove(message);
+        if message.expires_at <= now.at || message.is_now_or_never() {
+            if let Some(device) = self.device() {
+                let delivery = sent_once(device, entry).then(State::Expired, now.at);
+                self.forget_unstored(message.id, delivery);
+            }
+            return Ok(false);
+        }
+        let sent = (entry.attempt, entry.sent_at);
+        inbox_rows::insert(&self.store, message, 0, Some(sent))?;
+        self.row_added(message.size, message.expires_at)?;
+        Ok(true)
     }
 }

@@ -1,7 +1,12 @@
 //! What goes to the device, when, and how often: the in-flight window, and sending again.
 //!
 //! Messages that were on the wire before come first, oldest first; then those that never were, by
-//! urgency and age. Nothing goes out that has expired or was sent as often as allowed.
+//! urgency and age. Nothing goes out that has expired. A message whose time to acknowledge ran out as often
+//! as allowed, while the device was there, is given up.
+//!
+//! A suspect, under which connections keep ending, has the wire to itself. Once it is due nothing else is
+//! put there until it went out, so that others do not keep it waiting; while it pauses, only what goes
+//! behind it in order, messages of its sender and urgency, waits for it.
 
 use super::inbox_rows::{self, Held};
 use super::link::{InFlight, Stored};
@@ -16,14 +21,10 @@ use crate::time::{Millis, Now};
 /// Up to this many doublings of the time to acknowledge.
 const DOUBLINGS: u32 = 3;
 
-/// One poll takes no further message once it has so many bytes of payload.
-const POLL_BYTES: u64 = 4 << 20;
-
 impl<S: Store> Mailbox<S> {
-    /// Milliseconds to wait for the acknowledgement of the `attempt`th attempt.
-    pub(super) fn backoff(&self, attempt: u32) -> Millis {
-        let doublings = attempt.saturating_sub(1).min(DOUBLINGS);
-        i64::from(self.limits.ack_timeout) * 1000 * (1 << doublings)
+    /// Milliseconds to wait for an acknowledgement after so many in vain.
+    pub(super) fn backoff(&self, timed_out: u32) -> Millis {
+        i64::from(self.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
     }
 
     /// Puts a message on the wire.
@@ -36,104 +37,186 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Fills the in-flight window from the rows that wait.
+    /// Fills the in-flight window from what waits.
     pub(super) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
-        if !self.inbox.backlog || !self.is_online(&now) {
+        let idle = self.inbox.queue.is_empty() && !self.inbox.lost.has_suspects();
+        if (idle && !self.inbox.backlog) || !self.is_online(&now) {
             return Ok(());
         }
         self.give_up_stuck(false, now)?;
+        if self.make_way(now)? || !self.pump_again(now)? || !self.pump_waiting(now)? {
+            return Ok(());
+        }
+        self.pump_queue(now)
+    }
+
+    /// The suspect that is to go out now.
+    fn suspect_due(&self, now: Now) -> Option<MessageId> {
+        let link = self.link.as_ref();
+        let has_had = |id| link.is_some_and(|link| link.has_had(id));
+        self.inbox.lost.due(has_had, now.at)
+    }
+
+    /// When the next suspect is to go out, while the device is there.
+    pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
+        let link = self.link.as_ref()?;
+        self.inbox.lost.next_due(|id| link.has_had(id), now.at)
+    }
+
+    /// Whether the wire is a suspect's.
+    pub(super) fn is_reserved(&self, now: Now) -> bool {
+        let lost = &self.inbox.lost;
+        let mut in_flight = self.link.iter().flat_map(|link| link.in_flight.keys());
+        lost.has_suspects()
+            && (in_flight.any(|id| lost.is_suspect(*id)) || self.suspect_due(now).is_some())
+    }
+
+    /// Sends the suspect that is due, once the wire is empty. Whether nothing else may go out.
+    fn make_way(&mut self, now: Now) -> Result<bool, StoreError> {
+        while self.is_reserved(now) {
+            let is_empty = self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.in_flight.is_empty());
+            let Some(id) = self.suspect_due(now).filter(|_| is_empty) else {
+                return Ok(true);
+            };
+            match inbox_rows::held(&self.store, id)? {
+                Some(held) => {
+                    if !self.send_held(held, now)? {
+                        return Ok(true);
+                    }
+                }
+                None => {
+                    self.inbox.lost.remove(id);
+                }
+            }
+        }
+        if let Some(at) = self.next_suspect(now) {
+            self.wake_by(at);
+        }
+        Ok(false)
+    }
+
+    /// Sends what was sent before. `false` if the window is full.
+    fn pump_again(&mut self, now: Now) -> Result<bool, StoreError> {
         let mut after = None;
         while self.inbox.again {
             let limit = self.limits.max_in_flight.saturating_mul(2);
-            let rows = inbox_rows::sent_before(&self.store, after, None, limit)?;
+            let rows = self.sent_before(after, None, limit)?;
             let more = rows.len() >= limit as usize;
             for held in rows {
                 after = Some(held.key.id);
-                if !self.send_held(held, now)? {
-                    return Ok(());
+                if !self.inbox.lost.holds_up(&held) && !self.send_held(held, now)? {
+                    return Ok(false);
                 }
             }
             self.inbox.again = more;
         }
-        loop {
+        Ok(true)
+    }
+
+    /// Messages that a connection or a poll took before, oldest first, after `after`; only those whose
+    /// time to acknowledge was over by `due` where that is given.
+    pub(super) fn sent_before(
+        &self,
+        after: Option<MessageId>,
+        due: Option<Millis>,
+        limit: u32,
+    ) -> Result<Vec<Held>, StoreError> {
+        let mut rows = inbox_rows::polled(&self.store, after, due, limit)?;
+        let mut lost = self.inbox.lost.after(after);
+        if !lost.is_empty() {
+            lost.retain(|id| rows.iter().all(|held| held.key.id != *id));
+            let lost = inbox_rows::these(&self.store, &lost)?.into_iter();
+            rows.extend(lost.filter(|held| due.is_none_or(|due| held.retry_at <= due)));
+            rows.sort_unstable_by_key(|held| held.key.id);
+            rows.truncate(limit as usize);
+        }
+        Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
+    }
+
+    /// Sends what never was sent. `false` if the window is full.
+    fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
+        while self.inbox.backlog {
             let Some(link) = self.link.as_ref() else {
-                return Ok(());
+                return Ok(false);
             };
             let window = link.window(&self.limits);
             if window == 0 {
-                return Ok(());
+                return Ok(false);
             }
             // Without a cursor the first rows may be those that are on the wire already.
-            let known = if self.inbox.cursor.is_none() {
-                self.limits.max_in_flight
-            } else {
-                0
+            let known = match self.inbox.cursor {
+                None => u32::try_from(link.in_flight.len()).unwrap_or(u32::MAX),
+                Some(_) => 0,
             };
-            let rows = inbox_rows::never_sent(&self.store, self.inbox.cursor, window + known)?;
-            if rows.is_empty() {
-                self.inbox.backlog = self.inbox.again;
-                return Ok(());
-            }
+            let lines = self.inbox.lost.lines();
+            let cursor = self.inbox.cursor;
+            let rows = inbox_rows::waiting(&self.store, cursor, &lines, window + known)?;
+            self.inbox.backlog = !rows.is_empty();
             for held in rows {
                 let key = held.key;
+                let held = self.up_to_date(held);
                 if !self.send_held(held, now)? {
-                    return Ok(());
+                    return Ok(false);
                 }
                 self.inbox.cursor = Some(key);
             }
         }
+        Ok(true)
     }
 
-    /// Sends one stored message, or settles it where that must not be. `false` if the window is full.
-    fn send_held(&mut self, mut held: Held, now: Now) -> Result<bool, StoreError> {
+    /// Sends one stored message, or settles it where it has expired. `false` if the window is full.
+    fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
         let (Some(link), Some(device)) = (self.link.as_ref(), self.device().cloned()) else {
             return Ok(false);
         };
-        // The device may yet acknowledge the last attempt.
-        let last = held.attempts >= self.limits.max_attempts && held.retry_at > now.at;
-        if link.has(&held.key) || (last && held.expires_at > now.at) {
+        if link.has(&held.key) {
             return Ok(true);
         }
-        if let Some(last) = self.must_end(&held, now) {
-            let delivery = held.delivery(&device, false).then(last, now.at);
+        let mut held = self.up_to_date(held);
+        if held.expires_at <= now.at {
+            let delivery = held.delivery(&device, false).then(State::Expired, now.at);
             self.settle(held, delivery, now)?;
             return Ok(true);
         }
         if link.window(&self.limits) == 0 {
             return Ok(false);
         }
-        let attempt = held.attempts + 1;
-        let due_at = now.at + self.backoff(attempt);
-        self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
-        // The first attempt is noted with the socket alone; from the second on the row keeps count.
-        if held.attempts > 0 {
-            held.send(now.at, due_at);
+        if held.retry_at > 0 {
+            // A poll has it no longer.
+            held.retry_at = 0;
             inbox_rows::save_attempts(&self.store, &held)?;
         }
-        self.put_in_flight(&held, attempt, due_at, now);
+        self.put_in_flight(&held, now)?;
         Ok(true)
     }
 
-    fn put_in_flight(&mut self, held: &Held, attempt: u32, due_at: Millis, now: Now) {
+    /// The attempt is noted with the socket alone until it has ended.
+    fn put_in_flight(&mut self, held: &Held, now: Now) -> Result<(), StoreError> {
+        let attempt = held.attempts.made + 1;
+        let due_at = now.at + self.backoff(held.attempts.timed_out);
+        self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
         if let Some(link) = self.link.as_mut() {
-            let store = Stored::Row { due_at };
             let entry = InFlight {
                 rank: held.key.rank,
                 attempt,
                 sent_at: now.at,
-                store,
+                store: Stored::Row { due_at },
             };
             link.in_flight.insert(held.key.id, entry);
             link.changed = true;
         }
         self.wake_by(due_at);
+        Ok(())
     }
 
-    /// The last state of a message that must not be sent again.
-    fn must_end(&self, held: &Held, now: Now) -> Option<State> {
+    /// The terminal state of a message that must not be sent again.
+    pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<State> {
         if held.expires_at <= now.at {
             Some(State::Expired)
-        } else if held.attempts >= self.limits.max_attempts {
+        } else if held.attempts.timed_out >= self.limits.max_attempts {
             Some(State::Undeliverable)
         } else {
             None
@@ -165,97 +248,42 @@ impl<S: Store> Mailbox<S> {
         device: &DeviceId,
         now: Now,
     ) -> Result<(), StoreError> {
-        let held = inbox_rows::held(&self.store, id)?;
+        let held = inbox_rows::held(&self.store, id)?.map(|held| self.up_to_date(held));
         let Some(link) = self.link.as_mut() else {
             return Ok(());
         };
         link.changed = true;
-        let (Some(entry), Some(mut held)) = (link.in_flight.remove(&id), held) else {
+        let (Some(_), Some(mut held)) = (link.in_flight.remove(&id), held) else {
             return Ok(());
         };
-        held.catch_up(&entry);
-        if let Some(last) = self.must_end(&held, now) {
-            let delivery = held.delivery(device, false).then(last, now.at);
+        link.had.insert(id, ());
+        held.attempts.time_out();
+        if let Some(end) = self.must_end(&held, now) {
+            let delivery = held.delivery(device, false).then(end, now.at);
             return self.settle(held, delivery, now);
         }
-        let attempt = held.attempts + 1;
-        let due_at = now.at + self.backoff(attempt);
-        self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
-        held.send(now.at, due_at);
         inbox_rows::save_attempts(&self.store, &held)?;
-        self.put_in_flight(&held, attempt, due_at, now);
+        self.survived(&held);
+        if self.suspect_due(now).is_none() {
+            return self.put_in_flight(&held, now);
+        }
+        // It makes way for a suspect that is due, and comes first after it.
+        self.inbox.lost.insert(&held);
+        self.let_others_go();
         Ok(())
     }
 
-    /// Messages that were sent before, are not on the wire, and whose time is up: given up after the
-    /// last attempt, else free to be sent again.
-    fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
-        for mut held in inbox_rows::leases_over(&self.store, now.at, 500)? {
-            if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
-                continue;
-            }
-            if let Some(last) = self.must_end(&held, now) {
-                let delivery = held.delivery(device, false).then(last, now.at);
-                self.settle(held, delivery, now)?;
-            } else {
-                held.retry_at = 0;
-                inbox_rows::save_attempts(&self.store, &held)?;
-                self.inbox.again = true;
-                self.inbox.backlog = true;
-                self.effects.push(Effect::Ready);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
-    /// where they are large. They count as sent, and come again when they are not acknowledged in time.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn poll(&mut self, limit: u32, now: Now) -> Result<Vec<(Message, u32)>, StoreError> {
-        let mut taken = Vec::new();
-        let Some(device) = self.device().cloned() else {
-            return Ok(taken);
-        };
-        self.seen_polling(now)?;
-        let linked = self.link.as_ref().map_or(0, |_| self.limits.max_in_flight);
-        let mut bytes = 0;
-        loop {
-            let before = inbox_rows::sent_before(&self.store, None, Some(now.at), limit + linked)?;
-            let never = inbox_rows::never_sent(&self.store, None, limit + linked)?;
-            let mut ended = false;
-            for mut held in before.into_iter().chain(never) {
-                if taken.len() >= limit as usize || bytes >= POLL_BYTES {
-                    break;
-                }
-                if self.link.as_ref().is_some_and(|link| link.has(&held.key)) {
-                    continue;
-                }
-                if let Some(last) = self.must_end(&held, now) {
-                    let delivery = held.delivery(&device, false).then(last, now.at);
-                    self.settle(held, delivery, now)?;
-                    ended = true;
-                    continue;
-                }
-                let due_at = now.at + self.backoff(held.attempts + 1);
-                held.send(now.at, due_at);
-                inbox_rows::save_attempts(&self.store, &held)?;
-                self.wake_by(due_at);
-                bytes += held.size;
-                taken.push((inbox_rows::message(&self.store, held.key)?, held.attempts));
-            }
-            if !(taken.is_empty() && ended) {
-                return Ok(taken);
-            }
+    /// A message had its time to be acknowledged while the device was there.
+    pub(super) fn survived(&mut self, held: &Held) {
+        if self.inbox.lost.update(held.key.id, &held.attempts) {
+            self.let_others_go();
         }
     }
 
-    /// How many messages a poll took that are not acknowledged.
-    pub(super) fn leased(&self, now: Now) -> Result<u32, StoreError> {
-        if self.account.is_none() || self.link.is_some() {
-            return Ok(0);
-        }
-        inbox_rows::leased(&self.store, now.at)
+    /// What waits is looked through anew: something of it may go out that could not before.
+    pub(super) fn let_others_go(&mut self) {
+        self.inbox.again = true;
+        self.inbox.backlog = true;
+        self.inbox.cursor = None;
     }
 }

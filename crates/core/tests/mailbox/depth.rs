@@ -29,13 +29,47 @@ fn about(more: u64, less: u64) -> bool {
 
 #[test]
 fn a_message_joins_a_long_queue_as_easily_as_a_short_one() {
-    let costs = [1, 10_000].map(|length| {
+    // A long one keeps its totals in a row.
+    for lengths in [[1, 900], [2_000, 10_000]] {
+        let costs = lengths.map(|length| {
+            let mut desk = queue(length);
+            steps(&mut desk, |desk| {
+                desk.deliver(&message(length, TEXT), 0);
+            })
+        });
+        assert!(about(costs[1], costs[0]), "{costs:?}");
+    }
+}
+
+#[test]
+fn a_mailbox_that_wakes_does_not_go_through_a_long_queue() {
+    let costs = [2_000, 10_000].map(|length| {
         let mut desk = queue(length);
+        desk.sleep();
         steps(&mut desk, |desk| {
             desk.deliver(&message(length, TEXT), 0);
         })
     });
     assert!(about(costs[1], costs[0]), "{costs:?}");
+}
+
+#[test]
+fn what_is_held_is_counted_the_same_after_a_sleep_however_much_it_is() {
+    let mut desk = queue(1_000);
+    for n in 1_000..1_020 {
+        desk.sleep();
+        desk.deliver(&message(n, TEXT), 0);
+    }
+    for n in 0..600 {
+        if n % 50 == 0 {
+            desk.sleep();
+        }
+        desk.ack(message(n, TEXT).id);
+        desk.reported("door", true);
+        let rows = desk.query("SELECT count(*) FROM inbox").count().unwrap();
+        let status = desk.event(|mailbox, now| mailbox.status(now)).0;
+        assert_eq!((status.held, status.held_bytes > 0), (rows, true));
+    }
 }
 
 #[test]

@@ -70,6 +70,14 @@ impl Desk {
         &mut self,
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
     ) -> (T, Vec<String>) {
+        self.event_with(&[], handle)
+    }
+
+    fn event_with<T>(
+        &mut self,
+        frames: &[(ConnectionId, Option<String>)],
+        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
+    ) -> (T, Vec<String>) {
         self.random += 1;
         let now = Now {
             at: START + self.now,
@@ -88,7 +96,7 @@ impl Desk {
             )
             .unwrap()
         });
-        let outcome = handle(mailbox, now).unwrap();
+        let outcome = mailbox.taking_along(frames, now, handle).unwrap();
         let effects = mailbox.take_effects();
         self.store.commit().unwrap();
         let words = effects
@@ -137,7 +145,7 @@ impl Desk {
     }
 
     pub(crate) fn connect(&mut self, connection: ConnectionId) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.connect(connection, &claims("cam"), now))
+        self.event(|mailbox, now| mailbox.connect(connection, &claims("cam"), None, now))
             .1
     }
 
@@ -151,8 +159,7 @@ impl Desk {
         frames: &[(ConnectionId, Option<String>)],
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
     ) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.taking_along(frames, now, handle))
-            .1
+        self.event_with(frames, handle).1
     }
 
     pub(crate) fn ack(&mut self, id: MessageId) -> Vec<String> {

@@ -158,3 +158,22 @@ fn a_report_that_waits_is_looked_after_by_an_alarm() {
     desk.crash();
     assert_eq!(desk.ring()[0], "door: receipts delivered 1");
 }
+
+#[test]
+fn a_mailbox_that_wakes_reads_what_it_has_to_report_page_by_page() {
+    let held = 1_300;
+    let (mut desk, ids) = desk(held, 128);
+    for ids in ids.chunks(100) {
+        acks(&mut desk, ids);
+    }
+    desk.sleep();
+    let before = desk.steps();
+    assert_eq!(tick(&mut desk).len(), 2, "both senders are told");
+    assert!(desk.steps() - before < 40_000, "{}", desk.steps() - before);
+    // Each answer brings the next, to the last.
+    for _ in 0..held {
+        desk.reported("door", true);
+        desk.reported("gate", true);
+    }
+    assert_eq!(desk.rows(), "account 1");
+}

@@ -186,7 +186,8 @@ fn what_was_sent_before_a_stored_message_goes_first_after_a_crash() {
     let sent = desk.at(100).connect(2);
     assert_eq!(
         sent[1..],
-        ["2 <- body 1, attempt 2", "2 <- body 2, attempt 2"]
+        ["2 <- body 1, attempt 1", "2 <- body 2, attempt 2"],
+        "an attempt that only the connection knew is forgotten"
     );
 }
 

@@ -87,3 +87,38 @@ fn nothing_expired_is_taken() {
     desk.at(5_000);
     assert_eq!(poll(&mut desk, 1), [""; 0]);
 }
+
+/// A text of NULs, of so many bytes, each of which takes six in JSON.
+fn escaped(n: u64, bytes: usize) -> tagpost_core::message::Message {
+    let payload = format!("\"{}\"", "\\u0000".repeat(bytes));
+    tagpost_core::message::Message {
+        payload: serde_json::value::RawValue::from_string(payload).unwrap(),
+        size: bytes as u32,
+        ..message(n, TEXT)
+    }
+}
+
+#[test]
+fn a_poll_is_bounded_by_what_its_answer_takes_and_counts_only_what_it_answers() {
+    let mut desk = Desk::new();
+    let quarter = 256 << 10;
+    (1..=16).for_each(|n| drop(desk.deliver(&escaped(n, quarter), 0)));
+    let taken = desk.event(|mailbox, now| mailbox.poll(16, now)).0;
+    assert_eq!(taken.len(), 2, "of one and a half megabytes each");
+    let status = desk.event(|mailbox, now| mailbox.status(now)).0;
+    assert_eq!((status.held, status.in_flight), (14, 2));
+}
+
+#[test]
+fn a_suspect_is_polled_alone_and_is_none_when_its_time_is_over() {
+    let mut desk = Desk::new();
+    (1..=2).for_each(|n| drop(desk.deliver(&message(n, TEXT), 0)));
+    for connection in 1..=3 {
+        desk.connect(connection);
+        desk.closed(connection);
+    }
+    assert_eq!(poll(&mut desk, 10), ["body 1 4"]);
+    assert_eq!(poll(&mut desk, 10), [""; 0], "the other waits behind it");
+    desk.at(30_000).ring();
+    assert_eq!(poll(&mut desk, 10), ["body 1 5"]);
+}

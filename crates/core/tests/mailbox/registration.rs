@@ -67,7 +67,7 @@ fn an_expired_token_is_not_admitted_and_closes_its_socket() {
         expires_at: Some(START / 1000 + 5),
         ..claims("cam")
     };
-    desk.event(|mailbox, now| mailbox.connect(1, &expiring, now));
+    desk.event(|mailbox, now| mailbox.connect(1, &expiring, None, now));
     assert_eq!(desk.alarm, Some(5_000));
     assert_eq!(desk.at(5_000).ring(), ["1 closes with 4401"]);
     assert!(!admitted(&mut desk, &expiring));
@@ -80,7 +80,7 @@ fn a_message_does_not_go_over_a_connection_whose_token_has_expired() {
         expires_at: Some(START / 1000 + 5),
         ..claims("cam")
     };
-    desk.event(|mailbox, now| mailbox.connect(1, &expiring, now));
+    desk.event(|mailbox, now| mailbox.connect(1, &expiring, None, now));
     desk.at(5_000);
     let terms = Terms {
         wait: 1_000,

@@ -41,7 +41,11 @@ impl Ledger {
                 .deliveries
                 .get(&(**id, device))
                 .and_then(|track| track.wire);
-            let same = |wire: Wire| wire.connection == connection && wire.losses == losses;
+            // When its time is over a message may have made way for another.
+            let over = self.tables[device].now - self.time_to_acknowledge();
+            let same = |wire: Wire| {
+                wire.connection == connection && wire.losses == losses && wire.at > over
+            };
             connection.is_some() && wire.is_some_and(same)
         };
         let in_flight = stored.chain(unstored).filter(out).count();
@@ -110,10 +114,9 @@ impl Ledger {
             };
             let over = wire.at + self.backoff(wire.attempt);
             let same = wire.connection == connection && wire.losses == losses;
-            let out = connection.is_some() && same;
-            let last = row.attempts == wire.attempt && row.attempts >= self.limits.max_attempts;
+            let out = connection.is_some() && same && !row.has_timed_out(wire.attempt);
             let leased = row.attempts == wire.attempt && row.retry_at > tables.latest;
-            if out || last || leased {
+            if out || leased {
                 due.push(("the time to acknowledge", over));
             }
         }

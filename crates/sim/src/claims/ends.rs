@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::delivery::{Delivery, State, Step};
 use tagpost_core::id::MessageId;
 
 use super::{Checked, Ledger, claim, said};
+
+/// How many attempts are told of.
+const TOLD: u32 = 12;
 
 impl Ledger {
     /// The addressed mailbox has written down how a delivery ended.
@@ -108,18 +111,28 @@ impl Ledger {
                 claim("nothing expires early", !early, what)
             }
             State::Undeliverable => {
-                let last_sent = delivery
+                let mut steps = delivery
                     .steps
                     .iter()
-                    .rev()
-                    .find(|step| step.event == State::Sent);
-                let given_up = last_sent.map_or(0, |step| step.at + self.backoff(step.attempt));
-                let holds = delivery.attempts >= self.limits.max_attempts
-                    && given_up <= delivery.at + self.skew;
+                    .filter(|step| step.event == State::Sent);
+                let (first, last) = (steps.next(), steps.next_back());
+                let since = |step: Option<&Step>| step.map_or(0, |step| delivery.at - step.at);
+                let holds = match delivery.reason.as_deref() {
+                    None => {
+                        let given_up = since(last.or(first)) + self.skew;
+                        given_up >= self.time_to_acknowledge()
+                            && track.time_outs + 1 >= self.limits.max_attempts
+                    }
+                    // Three connections made it a suspect, and ten more ended while it was alone on them.
+                    Some("device_fails") => {
+                        delivery.attempts >= 13 && since(first) + self.skew >= 600_000
+                    }
+                    Some(_) => false,
+                };
                 claim(
-                    "a message is given up when its last attempt has had its time",
+                    "a message is given up when it had its time as often as allowed, or fails its device",
                     holds,
-                    what,
+                    || format!("{}, {} times", what(), track.time_outs),
                 )
             }
             State::Replaced => claim(
@@ -197,7 +210,11 @@ fn timeline(delivery: &Delivery, what: impl Fn() -> String) -> Checked {
         .filter(|step| step.event == State::Sent)
         .map(|step| step.attempt)
         .collect();
-    let counted = sent.iter().copied().eq(1..=delivery.attempts);
+    // Of many attempts the first and the latest are told.
+    let counted = match delivery.attempts {
+        few @ 0..=TOLD => sent.iter().copied().eq(1..=few),
+        _ => sent.len() == TOLD as usize && sent.is_sorted_by(|before, after| before < after),
+    };
     claim(
         "a timeline leads to the end",
         ends && open && attempts.is_sorted() && counted,

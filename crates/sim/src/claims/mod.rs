@@ -116,6 +116,9 @@ struct Track {
     wire: Option<Wire>,
     /// It went over a socket when it was first sent.
     socket_first: bool,
+    /// How often its time to acknowledge may have run out while the device was there, before the present
+    /// attempt.
+    time_outs: u32,
     /// It has reached the device over a socket.
     heard: bool,
     /// When it was first seen in a row of the addressed device.
@@ -336,6 +339,12 @@ impl Ledger {
         track.is_none_or(|track| track.stored_at.is_none())
     }
 
+    /// The least time that a device has to acknowledge a message.
+    fn time_to_acknowledge(&self) -> Millis {
+        i64::from(self.limits.ack_timeout) * 1000
+    }
+
+    /// The most time that it has for this attempt.
     fn backoff(&self, attempt: u32) -> Millis {
         i64::from(self.limits.ack_timeout) * 1000 * (1 << attempt.saturating_sub(1).min(3))
     }

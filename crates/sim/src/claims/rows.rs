@@ -44,6 +44,17 @@ pub(super) struct InboxRow {
     pub(super) expires_at: Millis,
     pub(super) attempts: u32,
     pub(super) retry_at: Millis,
+    /// The last attempt that it says anything of.
+    last: u32,
+    time_outs: u32,
+}
+
+impl InboxRow {
+    /// Whether the time of this attempt is over, so that it is not in flight any more: it has made way for
+    /// another message. The first attempt may be noted before.
+    pub(super) fn has_timed_out(&self, attempt: u32) -> bool {
+        self.last == attempt && self.time_outs > 0
+    }
 }
 
 #[derive(Debug)]
@@ -137,13 +148,15 @@ impl Ledger {
     }
 
     fn read_inbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql = "SELECT id, size, expires_at, attempts, retry_at, settled FROM inbox";
+        let sql = "SELECT id, size, expires_at, attempts, retry_at, settled, \
+                   coalesce(sent ->> '$.n', 0), coalesce(sent ->> '$.o', 0) FROM inbox";
         let read = |mut row: Row| {
             let id = row.id()?;
             let size = row.count()?;
             let (expires_at, attempts, retry_at) = (row.int()?, row.count()?, row.int()?);
             let text = row.opt_text()?;
             let settled = text.is_some();
+            let (last, time_outs) = (row.count()?, row.count()?);
             Ok((
                 id,
                 InboxRow {
@@ -152,6 +165,8 @@ impl Ledger {
                     expires_at,
                     attempts,
                     retry_at,
+                    last,
+                    time_outs,
                 },
                 text,
             ))

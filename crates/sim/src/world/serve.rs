@@ -83,6 +83,16 @@ impl World<'_> {
                     self.event(object, |mailbox, _| mailbox.messages(state, before, limit))?;
                 found.map(|(traces, _)| Reply::Traces(traces))
             }
+            Call::Waiting {
+                limit,
+                after,
+                payload,
+            } => {
+                let page = self.event(object, |mailbox, now| {
+                    problem_or(mailbox.list_waiting(limit, after, payload, now))
+                })?;
+                page.map(|page| page.map_or_else(Reply::Problem, |_| Reply::Done))
+            }
             Call::Ack { id, reply } => {
                 let done = self.event(object, |mailbox, now| mailbox.ack(id, reply, now))?;
                 self.answered_over_http(object, id, done)?

@@ -162,7 +162,7 @@ impl World<'_> {
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, now);
         self.event(device, |mailbox, now| {
-            mailbox.connect(connection, &claims, now)
+            mailbox.connect(connection, &claims, None, now)
         })
         .map(drop)
     }

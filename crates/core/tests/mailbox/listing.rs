@@ -1,0 +1,97 @@
+//! A look at what waits.
+
+use serde_json::Value;
+use tagpost_core::mailbox::Place;
+
+use super::desk::{Desk, message};
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+fn list(desk: &mut Desk, limit: u32, after: Option<&str>, payload: bool) -> Value {
+    let after = after.map(|text| text.parse::<Place>().unwrap());
+    let page =
+        desk.event(|mailbox, now| Ok(mailbox.list_waiting(limit, after, payload, now).unwrap()));
+    assert_eq!(page.1, [""; 0], "a look has no effect");
+    serde_json::to_value(page.0).unwrap()
+}
+
+/// `held 0 x` is one that is held, was never sent, and has the payload x.
+fn brief(page: &Value) -> Vec<String> {
+    let messages = page["messages"].as_array().unwrap().iter();
+    let words = messages.map(|it| {
+        let payload = it["payload"].as_str().unwrap_or_default();
+        format!(
+            "{} {} {payload}",
+            it["state"].as_str().unwrap(),
+            it["attempts"]
+        )
+    });
+    words.collect()
+}
+
+#[test]
+fn it_tells_what_waits_wherever_that_is_and_writes_nothing() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 2);
+    desk.connect(1);
+    desk.deliver(&message(1, TEXT), 0);
+    desk.deliver(&message(2, TEXT), 60_000);
+    desk.deliver(&message(3, TEXT), 60_000);
+    let (written, before) = (desk.writes(), desk.rows());
+    let page = list(&mut desk, 10, None, true);
+    assert_eq!(
+        brief(&page),
+        ["sent 1 body 1", "sent 1 body 2", "held 0 body 3"]
+    );
+    assert_eq!(page["next"], Value::Null);
+    assert_eq!((desk.writes(), desk.rows()), (written, before));
+    assert_eq!(brief(&list(&mut desk, 1, None, false)), ["sent 1 "]);
+}
+
+#[test]
+fn pages_follow_each_other_through_all_urgencies() {
+    let mut desk = Desk::new();
+    for (n, urgency) in (1..=6).zip(["low", "high", "normal", "low", "high", "normal"]) {
+        desk.deliver(
+            &message(n, &[("Content-Type", "text/plain"), ("Urgency", urgency)]),
+            0,
+        );
+    }
+    let mut seen = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = list(&mut desk, 2, after.as_deref(), true);
+        assert!(page["messages"].as_array().unwrap().len() <= 2);
+        seen.extend(brief(&page));
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    let bodies: Vec<&str> = seen.iter().map(|it| &it[it.len() - 1..]).collect();
+    assert_eq!(bodies, ["2", "5", "3", "6", "1", "4"]);
+}
+
+#[test]
+fn what_has_expired_is_not_told() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, &[("TTL", "1")]), 0);
+    desk.deliver(&message(2, TEXT), 0);
+    desk.at(1_000);
+    assert_eq!(brief(&list(&mut desk, 1, None, false)), ["held 0 "]);
+}
+
+#[test]
+fn no_text_is_a_place_but_that_of_a_page() {
+    for text in [
+        "",
+        "1",
+        "-",
+        "4-01JZZZZZZZZZZZZZZZZZZZZZZZ",
+        "1-x",
+        "01JZZZZZZZZZZZZZZZZZZZZZZZ",
+    ] {
+        assert!(text.parse::<Place>().is_err(), "{text}");
+    }
+    let place: Place = "3-01JZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap();
+    assert_eq!(place.to_string(), "3-01JZZZZZZZZZZZZZZZZZZZZZZZ");
+}
