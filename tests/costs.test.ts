@@ -272,6 +272,65 @@ describe("the rows that are written until all is forgotten again:", () => {
   });
 });
 
+describe("the rows of one device:", () => {
+  /** A device, its connection, and so many publishes to it at once; its mailbox alone is counted. */
+  async function flooded(count: number): Promise<{ receiver: Device; socket: Socket; publishes: Promise<unknown>[] }> {
+    const sender = await relay.device();
+    (await sender.publish({ device: sender.name }, {})).is(202);
+    await anew();
+    const receiver = await relay.device();
+    const socket = await receiver.connect();
+    const publish = () => sender.publish({ device: receiver.name }, {}, { wait: 60 });
+    return { receiver, socket, publishes: Array.from({ length: count }, publish) };
+  }
+
+  const written = async (run: () => Promise<unknown>) => {
+    const { rows_written, alarms_set } = await counted(relay, run);
+    return { rows_written: rows_written!, alarms_set: alarms_set! };
+  };
+
+  test("64 publishes at once that it acknowledges", async () => {
+    await anew();
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    (await receiver.connect()).answer();
+    const publish = async () => (await sender.publish({ device: receiver.name }, {}, { wait: 30 })).is(200);
+    await publish();
+    const { rows_written } = await written(() => Promise.all(Array.from({ length: 64 }, publish)));
+    // How many publishes share a row of their sender depends on when they end; none is written at the receiver.
+    expect(rows_written).toBeLessThanOrEqual(64);
+  });
+
+  test("a connection that breaks with 32 unacknowledged messages, and comes and breaks again", async () => {
+    const { receiver, socket, publishes } = await flooded(32);
+    await socket.messages(32);
+    const broken = await written(async () => {
+      socket.terminate();
+      await receiver.offline();
+      await Promise.all(publishes);
+    });
+    check("a connection that breaks with 32 in flight", { messages: 32, ...broken });
+    const again = async (count: number) => {
+      const next = await receiver.connect();
+      await next.messages(count);
+      next.terminate();
+      await receiver.offline();
+    };
+    check("it comes and breaks again", { messages: 32, ...(await written(() => again(32))) });
+    check("it comes and breaks a third time", { messages: 32, ...(await written(() => again(32))) });
+  });
+
+  test("a mailbox that holds 2,000 messages and wakes for one more", async () => {
+    const { receiver, socket } = await flooded(0);
+    await socket.close();
+    const sender = await relay.device();
+    const send = () => sender.send({ device: receiver.name }, {});
+    for (let n = 0; n < 2_000; n += 50) await Promise.all(Array.from({ length: 50 }, send));
+    await relay.evict(receiver);
+    const { rows_read, rows_written } = await counted(relay, () => receiver.status());
+    check("a mailbox that holds 2,000 messages and wakes", { rows_read: rows_read!, rows_written: rows_written! });
+  }, 120_000);
+});
+
 test("a tag that leads to one device is looked up once a second, however often it is published to", async () => {
   const { once } = await WAYS.online!(relay);
   const queries = async () => (await relay.request("GET", "/v1/meter")).is(200).d1_queries;

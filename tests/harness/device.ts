@@ -86,8 +86,11 @@ export class Device {
   }
 
   /** Opens the WebSocket; the `welcome` is left to be taken. */
-  async open(handshake: Handshake = { headers: { Authorization: `Bearer ${this.token}` } }): Promise<Socket> {
-    const socket = await Socket.open(new URL("/v1/connect", this.#endpoint.url), handshake);
+  async open(
+    handshake: Handshake = { headers: { Authorization: `Bearer ${this.token}` } },
+    query = "",
+  ): Promise<Socket> {
+    const socket = await Socket.open(new URL(`/v1/connect${query}`, this.#endpoint.url), handshake);
     this.#sockets.add(socket);
     return socket;
   }
