@@ -167,7 +167,7 @@ pub(crate) fn rows(data: &[u8]) {
         draft(),
         now,
     );
-    let _ = mailbox.trace(id);
+    let _ = mailbox.trace(id, None, 10);
     let _ = mailbox.messages(None, None, 10);
     let _ = mailbox.cancel(id);
     let _ = mailbox.closed(1, now);
@@ -198,6 +198,11 @@ impl Store for Anything {
         };
         let columns = |_| Row::new((0..12).map(|_| value()).collect());
         Ok((0..rows).map(columns).collect())
+    }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        let first = self.0.borrow_mut().pop().unwrap_or(0);
+        Ok(u64::from(first) << 23)
     }
 }
 

@@ -90,8 +90,8 @@ export class Mailbox extends DurableObject {
   }
 
   /** What the service asks a mailbox; see `stub.js`. */
-  ask(call, fault) {
-    return this.#call("ask", call, fault);
+  ask(call, enclosed, fault) {
+    return this.#call("ask", call, enclosed, fault);
   }
 
   fetch(request) {

@@ -23,7 +23,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::Promise;
+use js_sys::{JsString, Promise};
 use tagpost_core::mailbox::{self, ConnectionId};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
@@ -76,10 +76,10 @@ impl Mailbox {
         }
     }
 
-    pub fn ask(&self, call: String, fault: Option<String>) -> Promise {
+    pub fn ask(&self, call: String, enclosed: Option<JsString>, fault: Option<String>) -> Promise {
         self.handle(async move |object| {
             fault::cause("fetch", fault).await;
-            object.answer(&call).await.map(JsValue::from)
+            object.answer(call, enclosed).await.map(JsValue::from)
         })
     }
 

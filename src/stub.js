@@ -12,13 +12,13 @@ export class Calls {
     this.#env = env;
   }
 
-  /** The answer of a mailbox to one call; null if it does not come within `limit` milliseconds. */
-  ask(device, call, fault, limit) {
+  /** The answer of a mailbox to one call, beside which a text may go; null if it does not come within `limit` milliseconds. */
+  ask(device, call, enclosed, fault, limit) {
     let line = this.#open.get(device);
     if (!line) this.#open.set(device, (line = { stub: this.#env.MAILBOX.getByName(device), calls: 0 }));
     line.calls += 1;
     // A stub may also throw at once.
-    const answer = within(limit, Promise.try(() => line.stub.ask(call, fault)));
+    const answer = within(limit, Promise.try(() => line.stub.ask(call, enclosed, fault)));
     // A stub through which a call has failed may be of no use any more.
     const ended = (failed) => {
       line.calls -= 1;

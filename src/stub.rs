@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use js_sys::{JsString, Promise};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
@@ -14,6 +16,7 @@ use tagpost_core::token::Claims;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
+use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::respond::{Error, Response, cause};
 
@@ -31,15 +34,16 @@ extern "C" {
     #[wasm_bindgen(constructor)]
     fn to_mailboxes(env: &JsValue) -> Calls;
 
-    /// The answer of a mailbox as an array, see [`Response`]; null if it does not come in time.
+    /// Promises the answer of a mailbox as an array, see [`Response`]; null if it does not come in time.
     #[wasm_bindgen(method, catch)]
-    async fn ask(
+    fn ask(
         this: &Calls,
         device: &str,
         call: &str,
+        enclosed: Option<JsString>,
         fault: Option<String>,
         limit: f64,
-    ) -> Result<JsValue, JsValue>;
+    ) -> Result<Promise, JsValue>;
 
     /// The runtime's response to the handshake; null if it does not come in time.
     #[wasm_bindgen(js_name = connect, catch)]
@@ -59,30 +63,44 @@ impl Calls {
     }
 }
 
+/// A text that goes beside a call. It is JavaScript's: however long it waits, and for however many calls it
+/// serves, it takes nothing of the wasm memory, which never shrinks.
+pub(crate) fn enclose(value: &impl Serialize) -> Result<JsString, Error> {
+    let text = serde_json::to_string(value);
+    let text = text.map_err(|error| Error::internal("call_not_rendered", error))?;
+    Ok(JsString::from(text))
+}
+
 /// Asks a mailbox on behalf of a client, who may wish for a fault. Answers what the mailbox answers: the
 /// client's finished answer.
 pub(crate) async fn call(
     calls: &Calls,
-    request: &Request,
+    request: Request,
+    enclosed: Option<JsString>,
     fault: Option<String>,
 ) -> Result<Response, Error> {
-    send(calls, request, fault, PATIENCE).await
+    send(calls, request, enclosed, fault, PATIENCE).await
 }
 
 async fn send(
     calls: &Calls,
-    request: &Request,
+    request: Request,
+    enclosed: Option<JsString>,
     fault: Option<String>,
     patience: Duration,
 ) -> Result<Response, Error> {
-    let call = serde_json::to_string(request)
-        .map_err(|error| Error::internal("call_not_rendered", error))?;
-    let device = &request.device;
     let limit = wait(&request.call) + patience;
-    let answer = calls
-        .ask(device.as_str(), &call, fault, millis(limit))
-        .await;
-    let answer = in_time(device, limit, answer)?;
+    let call = serde_json::to_string(&request)
+        .map_err(|error| Error::internal("call_not_rendered", error))?;
+    let Request { device, .. } = request;
+    let answer = calls.ask(device.as_str(), &call, enclosed, fault, millis(limit));
+    // Nothing of the request is kept while its answer is waited for.
+    drop(call);
+    let answer = match answer {
+        Ok(answer) => JsFuture::from(answer).await,
+        Err(error) => Err(error),
+    };
+    let answer = in_time(&device, limit, answer)?;
     Ok(Response::Passed(answer.unchecked_into()))
 }
 
@@ -90,8 +108,12 @@ async fn send(
 ///
 /// # Errors
 /// Also where the mailbox answers with a problem: [`Error::Answered`] holds it.
-pub(crate) async fn ask(calls: &Calls, request: &Request) -> Result<String, Error> {
-    let response = send(calls, request, None, OWN_PATIENCE).await?;
+pub(crate) async fn ask(
+    calls: &Calls,
+    request: Request,
+    enclosed: Option<JsString>,
+) -> Result<String, Error> {
+    let response = send(calls, request, enclosed, None, OWN_PATIENCE).await?;
     if response.status() >= 300 {
         return Err(Error::Answered(response));
     }
@@ -101,9 +123,9 @@ pub(crate) async fn ask(calls: &Calls, request: &Request) -> Result<String, Erro
 /// [`ask`], for an answer that is a `T`.
 pub(crate) async fn ask_for<T: DeserializeOwned>(
     calls: &Calls,
-    request: &Request,
+    request: Request,
 ) -> Result<T, Error> {
-    serde_json::from_str(&ask(calls, request).await?)
+    serde_json::from_str(&ask(calls, request, None).await?)
         .map_err(|error| Error::internal("call_not_understood", error))
 }
 
@@ -169,8 +191,9 @@ fn millis(limit: Duration) -> f64 {
 /// How long the call asks the mailbox to wait.
 fn wait(call: &Call) -> Duration {
     match call {
-        Call::Publish { draft, .. } => Duration::from_secs(draft.wait.into()),
-        Call::Trace { wait, .. } | Call::Inbox { wait, .. } => Duration::from_secs((*wait).into()),
+        Call::Publish { wait, .. } | Call::Trace { wait, .. } | Call::Inbox { wait, .. } => {
+            Duration::from_secs((*wait).into())
+        }
         Call::Deliver { wait, .. } => Duration::from_millis((*wait).into()),
         _ => Duration::ZERO,
     }

@@ -6,7 +6,9 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
+use js_sys::JsString;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tagpost_core::call::{Call, Delivered, Request};
 use tagpost_core::delivery::State;
 use tagpost_core::frame::inbox_json;
@@ -16,7 +18,7 @@ use tagpost_core::message::{Message, Target};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::Draft;
 use tagpost_core::token::Claims;
-use tagpost_core::trace::{Answer, Trace};
+use tagpost_core::trace::{self, Answer, Trace};
 
 use super::Object;
 use super::waiting::within;
@@ -31,26 +33,30 @@ const CANCEL_WAIT: i64 = 5_000;
 
 impl Object {
     /// Answers one call.
-    pub(super) async fn answer(self: &Rc<Self>, request: &str) -> worker::Result<Response> {
+    pub(super) async fn answer(
+        self: &Rc<Self>,
+        request: String,
+        enclosed: Option<JsString>,
+    ) -> worker::Result<Response> {
         // A call that cannot be read comes from another version of the service: this object is as good as
         // before.
         let Request {
             device,
             caller,
             call,
-        } = match serde_json::from_str(request) {
+        } = match serde_json::from_str(&request) {
             Ok(request) => request,
-            Err(error) => {
-                return Ok(Error::internal("call_not_understood", error).into_response());
-            }
+            Err(error) => return Ok(not_understood(error)),
         };
+        // Nor is anything of it kept while something is waited for.
+        drop(request);
         fault::cause_armed(call.name()).await;
         if let Some(claims) = &caller
             && let Err(problem) = self.admit(&device, claims).await?
         {
             return Ok(respond::problem(&problem));
         }
-        let served = Box::pin(self.serve(device, caller.as_ref(), call));
+        let served = Box::pin(self.serve(device, caller.as_ref(), call, enclosed));
         match &caller {
             Some(claims) => self.while_admitted(claims, served).await,
             None => served.await,
@@ -62,10 +68,19 @@ impl Object {
         device: DeviceId,
         caller: Option<&Claims>,
         call: Call,
+        enclosed: Option<JsString>,
     ) -> worker::Result<Response> {
         match call {
-            Call::Publish { to, devices, draft } => self.publish(to, devices, draft).await,
-            Call::Trace { id, wait } => self.trace(id, wait, caller).await,
+            Call::Publish { to, devices, .. } => match read(enclosed) {
+                Ok(draft) => self.publish(to, devices, draft).await,
+                Err(error) => Ok(not_understood(error)),
+            },
+            Call::Trace {
+                id,
+                wait,
+                after,
+                limit,
+            } => self.trace(id, wait, after, limit, caller).await,
             Call::Messages {
                 state,
                 limit,
@@ -100,19 +115,17 @@ impl Object {
                 json(&done)
             }),
             Call::Remove => json(&self.event(|mailbox, now| mailbox.remove(now))?),
-            Call::Deliver {
-                message,
-                wait,
-                after,
-                until,
-            } => {
+            Call::Deliver { wait, after, until } => {
                 let terms = Terms {
                     wait,
                     after,
                     until,
                     waited: false,
                 };
-                json(&self.deliver(message, terms).await?)
+                match read(enclosed) {
+                    Ok(message) => json(&self.deliver(message, terms).await?),
+                    Err(error) => Ok(not_understood(error)),
+                }
             }
             Call::Receipts { settled } => {
                 let taken = self.ask(|mailbox, now| mailbox.receipts(settled, now))?;
@@ -228,15 +241,18 @@ impl Object {
         self: &Rc<Self>,
         id: MessageId,
         wait: u32,
+        after: Option<DeviceId>,
+        limit: u32,
         caller: Option<&Claims>,
     ) -> worker::Result<Response> {
         let until = clock() + i64::from(wait) * 1000;
-        let found = self.ask(|mailbox, _| mailbox.trace(id))?;
+        let after = after.as_ref();
+        let found = self.ask(|mailbox, _| mailbox.trace(id, after, limit))?;
         let open = found.as_ref().is_ok_and(|(trace, _)| !trace.is_settled());
         let found = if open && wait > 0 {
             within(self.waiting.traces.add(id), until - clock()).await;
             self.waiting.traces.tidy(&id);
-            self.ask(|mailbox, _| mailbox.trace(id))?
+            self.ask(|mailbox, _| mailbox.trace(id, after, limit))?
         } else {
             found
         };
@@ -255,7 +271,7 @@ impl Object {
         let looks = join_all(ask.into_iter().map(|device| self.look(device, id))).await;
         // An end that was reported meanwhile stands. Its mailbox may have forgotten it when it was asked, and
         // taken a cancellation for that of a message that has not come.
-        if let Ok((recorded, _)) = self.ask(|mailbox, _| mailbox.trace(id))? {
+        if let Ok((recorded, _)) = self.ask(|mailbox, _| mailbox.trace(id, after, limit))? {
             trace = recorded;
         }
         for delivered in looks {
@@ -273,7 +289,7 @@ impl Object {
             caller: None,
             call: Call::Look { id },
         };
-        match stub::ask_for(&self.calls, &request).await {
+        match stub::ask_for(&self.calls, request).await {
             Ok(delivered) => Some(delivered),
             Err(error) => {
                 error.log();
@@ -292,12 +308,18 @@ impl Object {
         struct List<'a> {
             messages: Vec<Answer<'a>>,
             next: Option<MessageId>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            truncated_before: Option<i64>,
         }
-        let (traces, more) = self.event(|mailbox, _| mailbox.messages(state, before, limit))?;
+        let ((traces, more), truncated_before) = self.event(|mailbox, _| {
+            let found = mailbox.messages(state, before, limit)?;
+            Ok((found, mailbox.truncated_before()))
+        })?;
         let next = traces.last().filter(|_| more).map(|trace| trace.id);
         json(&List {
             messages: traces.iter().map(Trace::answer).collect(),
             next,
+            truncated_before,
         })
     }
 
@@ -312,7 +334,7 @@ impl Object {
             // The rest of a large tag is taken back after the answer.
             within(waiting, CANCEL_WAIT).await;
             self.waiting.cancels.tidy(&id);
-            return self.trace(id, 0, None).await;
+            return self.trace(id, 0, None, trace::PAGE, None).await;
         }
         answered(cancelled, |cancelled| match cancelled {
             Cancelled::Answer(trace) => Ok(respond::json_text(200, trace.trace_json())),
@@ -356,6 +378,15 @@ impl Object {
     ) -> Asked<T> {
         self.event(|mailbox, now| problem_or(handle(mailbox, now)))
     }
+}
+
+/// What goes beside a call.
+fn read<T: DeserializeOwned>(enclosed: Option<JsString>) -> serde_json::Result<T> {
+    serde_json::from_str(&enclosed.map(String::from).unwrap_or_default())
+}
+
+fn not_understood(error: serde_json::Error) -> Response {
+    Error::internal("call_not_understood", error).into_response()
 }
 
 /// A problem is an answer; a failed store is not.

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use js_sys::JsString;
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{Effect, Errand};
@@ -18,9 +19,26 @@ use crate::stub;
 
 /// The farthest an alarm is set, in milliseconds from now: a year. The platform refuses times after 2189.
 const LATEST_ALARM: i64 = 365 * 86_400_000;
+/// The texts that go beside calls, each made JavaScript's once for all calls of one event that it serves.
+#[derive(Default)]
+struct Enclosures(Option<(Rc<str>, JsString)>);
+
+impl Enclosures {
+    fn of(&mut self, text: Rc<str>) -> JsString {
+        if let Some((known, made)) = &self.0
+            && Rc::ptr_eq(known, &text)
+        {
+            return made.clone();
+        }
+        let made = JsString::from(&*text);
+        self.0 = Some((text, made.clone()));
+        made
+    }
+}
 
 impl Object {
     pub(super) fn perform(self: &Rc<Self>, effects: Vec<Effect>) {
+        let mut enclosures = Enclosures::default();
         for effect in effects {
             match effect {
                 Effect::Send { connection, frame } => self.send(connection, &frame),
@@ -33,7 +51,15 @@ impl Object {
                     connection,
                     attachment,
                 } => self.attach(connection, &attachment),
-                Effect::Call { to, errand, call } => self.call(to, errand, call),
+                Effect::Call {
+                    to,
+                    errand,
+                    call,
+                    enclosed,
+                } => {
+                    let enclosed = enclosed.map(|text| enclosures.of(text));
+                    self.call(to, errand, call, enclosed);
+                }
                 Effect::Resolve(frame) => self.resolve(*frame),
                 Effect::Alarm(at) => self.set_alarm(at),
                 Effect::Tick(at) => self.tick(at),
@@ -47,22 +73,20 @@ impl Object {
         }
     }
 
-    fn call(self: &Rc<Self>, to: DeviceId, errand: Errand, call: Call) {
+    fn call(self: &Rc<Self>, to: DeviceId, errand: Errand, call: Call, enclosed: Option<JsString>) {
         let object = Rc::clone(self);
         self.spawn(async move {
             let request = Request {
-                device: to,
+                device: to.clone(),
                 caller: None,
                 call,
             };
-            let answer = stub::ask(&object.calls, &request).await;
+            let answer = stub::ask(&object.calls, request, enclosed).await;
             if let Err(error) = &answer {
                 error.log();
             }
             let answer = answer.ok();
-            object.event(|mailbox, now| {
-                mailbox.returned(&request.device, errand, answer.as_deref(), now)
-            })
+            object.event(|mailbox, now| mailbox.returned(&to, errand, answer.as_deref(), now))
         });
     }
 

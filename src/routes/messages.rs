@@ -8,11 +8,13 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::{Draft, WAIT};
+use tagpost_core::trace;
 
-use super::Exchange;
+use super::{Exchange, input};
 use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{Error, Response};
+use crate::stub;
 
 /// `POST /v1/tags/{tag}/messages` and `POST /v1/devices/{device}/messages`
 pub(super) async fn publish(
@@ -29,12 +31,15 @@ pub(super) async fn publish(
         .into());
     }
     let longest = exchange.config.limits.max_payload_bytes as usize;
-    let body = exchange.body(longest).await?;
-    let draft = Draft::from_http(|name| exchange.header(name), &body, &exchange.config.limits)?;
+    let (wait, draft) = {
+        let body = exchange.body(longest).await?;
+        let header = |name: &str| exchange.header(name);
+        let draft = Draft::from_http(header, &body, &exchange.config.limits)?;
+        (draft.wait, stub::enclose(&draft)?)
+    };
     let devices = addresses(&exchange, &to).await?;
-    exchange
-        .ask_own(claims, Call::Publish { to, devices, draft })
-        .await
+    let call = Call::Publish { to, devices, wait };
+    exchange.ask_own_with(claims, call, Some(draft)).await
 }
 
 /// The devices that `to` leads to, at most one more than may be reached. Whether they are too few or
@@ -55,15 +60,24 @@ pub(super) async fn trace(
     caller: Caller,
     id: MessageId,
 ) -> Result<Response, Error> {
-    let wait = exchange.query()?.number("wait", 0, WAIT)?;
+    let query = exchange.query()?;
+    let wait = query.number("wait", 0, WAIT)?;
+    let (after, limit) = (
+        query.cursor()?,
+        query.number("limit", trace::PAGE, input::PAGE)?,
+    );
+    let call = || Call::Trace {
+        id,
+        wait,
+        after: Option::clone(&after),
+        limit,
+    };
     let candidates = match caller {
-        Caller::Device(claims) => return exchange.ask_own(claims, Call::Trace { id, wait }).await,
+        Caller::Device(claims) => return exchange.ask_own(claims, call()).await,
         Caller::Admin => directory::senders(&exchange.directory(), id.sender_address()).await?,
     };
     for sender in candidates {
-        let answer = exchange
-            .ask_of(sender, None, Call::Trace { id, wait })
-            .await?;
+        let answer = exchange.ask_of(sender, None, call()).await?;
         if answer.status() != Code::UnknownMessage.status() {
             return Ok(answer);
         }

@@ -11,6 +11,7 @@ mod tags;
 
 use std::rc::Rc;
 
+use js_sys::JsString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tagpost_core::call::{Call, Request};
@@ -146,18 +147,28 @@ impl Exchange {
             caller,
             call,
         };
-        stub::ask_for(&Calls::new(&self.env), &request).await
+        stub::ask_for(&Calls::new(&self.env), request).await
     }
 
     /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its
     /// answer on.
     async fn ask_own(&self, caller: Claims, call: Call) -> Result<Response, Error> {
+        self.ask_own_with(caller, call, None).await
+    }
+
+    /// The same, with a text beside the call.
+    async fn ask_own_with(
+        &self,
+        caller: Claims,
+        call: Call,
+        enclosed: Option<JsString>,
+    ) -> Result<Response, Error> {
         let request = Request {
             device: caller.device.clone(),
             caller: Some(caller),
             call,
         };
-        stub::call(&Calls::new(&self.env), &request, self.fault()).await
+        stub::call(&Calls::new(&self.env), request, enclosed, self.fault()).await
     }
 
     /// Asks the mailbox of `device` for the admin, or for the `caller` whose own it is, and passes its answer
@@ -173,6 +184,6 @@ impl Exchange {
             caller,
             call,
         };
-        stub::call(&Calls::new(&self.env), &request, self.fault()).await
+        stub::call(&Calls::new(&self.env), request, None, self.fault()).await
     }
 }

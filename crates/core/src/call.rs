@@ -3,6 +3,9 @@
 //! A call is one request to one mailbox and one answer. The Worker has checked the credential before
 //! it calls; the mailbox checks only what it alone remembers (revocation, rate, its own messages).
 //! How a call travels is the shell's matter.
+//!
+//! What may be long, a draft or a message, is not in the call but goes beside it as a text of its own: one
+//! text serves all calls that hand over the same message.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,10 +13,10 @@ use serde_json::value::RawValue;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
 use crate::mailbox::Place;
-use crate::message::{Message, Target};
-use crate::publish::Draft;
+use crate::message::Target;
 use crate::time::Millis;
 use crate::token::Claims;
+use crate::trace;
 
 /// One request to the mailbox of `device`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,14 +35,15 @@ pub struct Request {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Accept a message of this device and hand it to each of `devices`.
+    /// Accept a message of this device and hand it to each of `devices`. Beside it goes the JSON of a
+    /// [`crate::publish::Draft`].
     Publish {
         /// To whom it is addressed.
         to: Target,
         /// The addresses that `to` resolved to.
         devices: Vec<DeviceId>,
-        /// The message.
-        draft: Draft,
+        /// Seconds to wait, as the draft says.
+        wait: u32,
     },
     /// The trace of a message that this device sent.
     Trace {
@@ -47,6 +51,12 @@ pub enum Call {
         id: MessageId,
         /// Seconds to wait until every delivery is in a last state.
         wait: u32,
+        /// Only deliveries to devices after this one.
+        #[serde(default)]
+        after: Option<DeviceId>,
+        /// At most so many deliveries.
+        #[serde(default = "page")]
+        limit: u32,
     },
     /// The messages that this device sent, newest first.
     Messages {
@@ -105,10 +115,9 @@ pub enum Call {
     Revoke,
     /// Forget the device; answered by a [`Registered`].
     Remove,
-    /// From a sender's mailbox: take this message for this device; answered by a [`Delivered`].
+    /// From a sender's mailbox: take this message for this device; answered by a [`Delivered`]. Beside it
+    /// goes the JSON of a [`crate::message::Message`].
     Deliver {
-        /// The message.
-        message: Message,
         /// Milliseconds to wait for the acknowledgement if the device is online.
         wait: u32,
         /// The message that this device must have got first, where that is not certain yet.
@@ -133,6 +142,11 @@ pub enum Call {
         /// Which.
         id: MessageId,
     },
+}
+
+/// A caller of an earlier version does not say how many deliveries it wants.
+fn page() -> u32 {
+    trace::PAGE
 }
 
 impl Call {

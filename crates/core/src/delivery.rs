@@ -4,7 +4,8 @@
 //! decides it; the sender's mailbox records it. Neither is done here.
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::id::DeviceId;
@@ -158,8 +159,43 @@ impl Delivery {
 }
 
 /// How many deliveries of one message are in which state; states without one are absent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary(LiteMap<State, u64>);
+
+impl Summary {
+    /// Counts one delivery more.
+    pub fn add(&mut self, state: State) {
+        *self.0.entry(state).or_default() += 1;
+    }
+
+    /// A delivery has gone from one state to another.
+    pub fn move_one(&mut self, from: State, to: State) {
+        if let Some(count) = self.0.get_mut(&from) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.0.remove(&from);
+            }
+        }
+        self.add(to);
+    }
+
+    /// How many deliveries are not settled.
+    pub fn open(&self) -> u64 {
+        let open = self.0.iter().filter(|(state, _)| !state.is_last());
+        open.map(|(_, count)| count).sum()
+    }
+
+    /// The states that some delivery is in, as a set of [`State::bit`].
+    pub fn states(&self) -> i64 {
+        self.0.keys().fold(0, |bits, state| bits | state.bit())
+    }
+}
+
+impl FromIterator<(State, u64)> for Summary {
+    fn from_iter<I: IntoIterator<Item = (State, u64)>>(counts: I) -> Self {
+        Self(counts.into_iter().collect())
+    }
+}
 
 impl Serialize for Summary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -167,11 +203,33 @@ impl Serialize for Summary {
     }
 }
 
+impl<'de> Deserialize<'de> for Summary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counts;
+        impl<'de> Visitor<'de> for Counts {
+            type Value = Summary;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a count for each state")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Summary, A::Error> {
+                let mut summary = Summary::default();
+                while let Some((state, count)) = map.next_entry()? {
+                    summary.0.insert(state, count);
+                }
+                Ok(summary)
+            }
+        }
+        deserializer.deserialize_map(Counts)
+    }
+}
+
 /// Counts `deliveries` by state.
 pub fn summary<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Summary {
     let mut summary = Summary::default();
     for delivery in deliveries {
-        *summary.0.entry(delivery.state).or_default() += 1;
+        summary.add(delivery.state);
     }
     summary
 }
@@ -231,6 +289,20 @@ mod tests {
         let text = r#"{"device":"cam","state":"delivered","at":3,"attempts":2,"reply":{"open": true},"steps":[{"event":"delivered","at":3,"attempt":2}]}"#;
         let delivery: Delivery = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&delivery).unwrap(), text);
+    }
+
+    #[test]
+    fn a_summary_follows_a_delivery_and_reads_back_as_it_was_written() {
+        let deliveries = [State::Held, State::Held].map(|state| delivery("cam", state));
+        let mut summary = summary(&deliveries);
+        summary.move_one(State::Held, State::Delivered);
+        assert_eq!(summary.open(), 1);
+        summary.move_one(State::Held, State::Delivered);
+        assert_eq!(summary.open(), 0);
+        assert_eq!(summary.states(), State::Delivered.bit());
+        let text = serde_json::to_string(&summary).unwrap();
+        assert_eq!(text, r#"{"delivered":2}"#);
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     }
 
     #[test]

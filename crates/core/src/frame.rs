@@ -11,7 +11,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, State, Summary};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
 use crate::problem::Problem;
@@ -107,8 +107,10 @@ pub enum ToDevice<'a> {
         reference: Option<&'a str>,
         /// The id it was given.
         id: MessageId,
-        /// What became of it so far.
+        /// What became of it so far; of a large tag, the first deliveries.
         deliveries: &'a [Delivery],
+        /// Of all its deliveries.
+        summary: Summary,
     },
     /// A frame could not be taken; nothing was changed.
     Error {

@@ -68,6 +68,12 @@ limits! {
     publish_rate: u32 = "PUBLISH_RATE", 200, 1..=10_000;
     /// publishes of one device at once.
     publish_burst: u32 = "PUBLISH_BURST", 400, 1..=100_000;
+    /// publishes of one device that wait for a mailbox: to large tags, or to one that was not reached.
+    max_queued_messages: u32 = "MAX_QUEUED_MESSAGES", 1_000, 1..=10_000;
+    /// bytes of these publishes' messages.
+    max_queued_bytes: u64 = "MAX_QUEUED_BYTES", 67_108_864, 1..=1_073_741_824;
+    /// bytes kept of what one device sent. With what is held for it they have to fit a mailbox's 10 GB.
+    max_sent_bytes: u64 = "MAX_SENT_BYTES", 1_073_741_824, 1..=8_589_934_592;
     /// seconds between a connection's signs of life.
     keepalive: u32 = "KEEPALIVE", 60, 1..=3_600;
 }
@@ -120,6 +126,9 @@ mod tests {
                 retention: 604_800,
                 publish_rate: 200,
                 publish_burst: 400,
+                max_queued_messages: 1_000,
+                max_queued_bytes: 67_108_864,
+                max_sent_bytes: 1_073_741_824,
                 keepalive: 60,
             }
         );
@@ -188,6 +197,12 @@ mod tests {
             ("RETENTION", u64::from(defaults.retention)),
             ("PUBLISH_RATE", u64::from(defaults.publish_rate)),
             ("PUBLISH_BURST", u64::from(defaults.publish_burst)),
+            (
+                "MAX_QUEUED_MESSAGES",
+                u64::from(defaults.max_queued_messages),
+            ),
+            ("MAX_QUEUED_BYTES", defaults.max_queued_bytes),
+            ("MAX_SENT_BYTES", defaults.max_sent_bytes),
             ("KEEPALIVE", u64::from(defaults.keepalive)),
         ] {
             assert_eq!(

@@ -65,8 +65,11 @@ codes! {
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
     /// The path needs a WebSocket handshake.
     UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is needed";
-    /// Over `PUBLISH_RATE`, or too many reads that ask other mailboxes; `Retry-After` says when to come again.
+    /// Over `PUBLISH_RATE`, more is under way or queued than may be, or too many reads that ask other mailboxes;
+    /// `Retry-After` says when to come again.
     TooManyRequests = "too_many_requests", 429, "Too many requests";
+    /// What is kept of the device's messages is more than `MAX_SENT_BYTES`, and none of them is settled.
+    OutboxFull = "outbox_full", 429, "Too much of what was sent is not settled";
     /// Something failed inside; it is in the service's log.
     Internal = "internal", 500, "Something failed inside";
     /// A part of the service could not be reached in time; the same request may be repeated.

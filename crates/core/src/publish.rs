@@ -104,6 +104,11 @@ impl Draft {
         }
     }
 
+    /// The length of the payload as it travels.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.payload.get().len() as u64
+    }
+
     /// The message that this draft becomes when it is accepted.
     pub fn into_message(self, id: MessageId, from: DeviceId, to: Target, now: Millis) -> Message {
         Message {

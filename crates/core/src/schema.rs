@@ -19,6 +19,7 @@ const TABLES: &[&str] = &[
     // revoked is remembered also then. `receipts_seen` is the last receipt that the device is known to
     // have seen; no message before `unseen_from` has a later one, or will. `held` is what the inbox holds
     // where that is much, `lost` what connections that ended knew of the messages in flight on them.
+    // `truncated_before` is when the newest message was accepted whose retention ended early, for want of room.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -31,7 +32,8 @@ const TABLES: &[&str] = &[
         receipts_seen INTEGER NOT NULL DEFAULT 0,
         unseen_from BLOB,
         held TEXT,
-        lost TEXT
+        lost TEXT,
+        truncated_before INTEGER
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
     // order of delivery. It is -1, and `settled` holds the delivery, once that is in a terminal state;
@@ -58,8 +60,9 @@ const TABLES: &[&str] = &[
     // Messages this device sent, but for those in `groups`. `open` counts the deliveries that are not
     // in a last state, `states` is a set of bits, one a state that some delivery is in, and `done_at`
     // is NULL while `open` is not 0. Up to 100 deliveries stand in the row itself, those of larger tags
-    // in `parts`, 100 a row, keyed by the first device's name. A receipt is a number that stands with
-    // its delivery; `receipt` is the greatest in the row.
+    // in `parts`, 100 a row, keyed by the first device's name; how many of these are in which state says
+    // `summary`, NULL where version 2 wrote the row. A receipt is a number that stands with its delivery;
+    // `receipt` is the greatest in the row.
     "CREATE TABLE outbox (
         id BLOB PRIMARY KEY,
         target TEXT NOT NULL,
@@ -70,7 +73,8 @@ const TABLES: &[&str] = &[
         done_at INTEGER,
         idempotency_key TEXT,
         deliveries TEXT,
-        receipt INTEGER
+        receipt INTEGER,
+        summary TEXT
     ) WITHOUT ROWID",
     "CREATE TABLE parts (
         id BLOB NOT NULL,
@@ -85,14 +89,20 @@ const TABLES: &[&str] = &[
         id BLOB NOT NULL,
         fingerprint BLOB NOT NULL
     ) WITHOUT ROWID",
-    // Messages with deliveries that their mailbox has not taken yet.
-    "CREATE TABLE jobs (
+    JOBS,
+];
+
+/// Messages with deliveries that their mailbox has not taken yet. `bytes` is the length of `message`;
+/// `left_over` lists the devices of these deliveries, and is NULL where they are many or not known. The message
+/// is last: it may be long, and is mostly not read.
+const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        left_over TEXT,
         message TEXT NOT NULL
-    ) WITHOUT ROWID",
-];
+    ) WITHOUT ROWID";
 
 /// Messages this device sent that were settled by their publish's own answer, those of one moment in
 /// one row that is written once and goes as a whole. `first` and `last` are the least and the greatest id in it, of one
@@ -167,12 +177,15 @@ fn from_1(store: &impl Store) -> Result<(), StoreError> {
     store.run("DROP TABLE receipts", &[]).map(drop)
 }
 
-/// Version 2 did not tell attempts that ended with their connection from those whose time ran out, and
-/// found settled rows by going through all.
+/// Version 2 did not tell attempts that ended with their connection from those whose time ran out, found
+/// settled rows by going through all, and kept no summary of a large tag's deliveries, and of a job neither
+/// its length nor who is left.
 fn from_2(store: &impl Store) -> Result<(), StoreError> {
-    run_all(store, INBOX_3)
+    run_all(store, INBOX_3)?;
+    run_all(store, OUTBOX_3)
 }
 
+/// What version 3 changes in the tables of the inbox.
 const INBOX_3: &[&str] = &[
     "ALTER TABLE account ADD COLUMN held TEXT",
     "ALTER TABLE account ADD COLUMN lost TEXT",
@@ -180,6 +193,17 @@ const INBOX_3: &[&str] = &[
     "UPDATE inbox SET sent = json_object('n', attempts, 't', json((
         SELECT json_group_array(json_array(key + 1, value, 0)) FROM json_each(inbox.sent)
     ))) WHERE attempts > 0 AND settled IS NULL",
+];
+
+/// What version 3 changes in the tables of the outbox.
+const OUTBOX_3: &[&str] = &[
+    "ALTER TABLE account ADD COLUMN truncated_before INTEGER",
+    "ALTER TABLE outbox ADD COLUMN summary TEXT",
+    "ALTER TABLE jobs RENAME TO jobs_2",
+    JOBS,
+    "INSERT INTO jobs (id, retry_at, tries, bytes, message) \
+     SELECT id, retry_at, tries, length(CAST(message AS BLOB)), message FROM jobs_2",
+    "DROP TABLE jobs_2",
 ];
 
 /// What version 1 kept of a receipt, as far as its message does not say it too.

@@ -164,6 +164,12 @@ pub trait Store {
     /// # Errors
     /// The statement failed; see [`StoreError`].
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    /// The bytes of the database's pages that are in use.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn size(&self) -> Result<u64, StoreError>;
 }
 
 /// Text of JSON that this program wrote into a row, read back.

@@ -12,7 +12,14 @@ use crate::json;
 use crate::message::{Message, Target};
 use crate::time::Millis;
 
-/// What is known of a message and all its deliveries.
+/// So many deliveries are in a page of a trace at most.
+pub const PAGE: u32 = 1_000;
+
+/// About so many bytes a page of a trace takes at most, rendered. The platform passes on no answer of 32 MiB,
+/// and counts two bytes for each character where one of them is not Latin-1.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// What is known of a message and its deliveries: of all of them, or of a page.
 ///
 /// Serialized, this is the form in which it is kept; what senders see are its views.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,8 +32,20 @@ pub struct Trace {
     pub accepted_at: Millis,
     /// From when on it is not delivered any more.
     pub expires_at: Millis,
-    /// One for each device that it went to.
+    /// One for each device that it went to, in the order of their names; or a page of these.
     pub deliveries: Vec<Delivery>,
+    /// What there is besides, where `deliveries` is a page.
+    #[serde(skip)]
+    pub page: Option<Page>,
+}
+
+/// What a page of a trace says beyond its deliveries.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Of all deliveries.
+    pub summary: Summary,
+    /// The last device of the page, after which the next begins; `None` on the last page.
+    pub next: Option<DeviceId>,
 }
 
 impl Trace {
@@ -38,14 +57,43 @@ impl Trace {
             accepted_at: message.sent_at,
             expires_at: message.expires_at,
             deliveries,
+            page: None,
+        }
+    }
+
+    /// The same with the page of its deliveries that begins after this device and has at most `limit`.
+    pub fn into_page(mut self, after: Option<&DeviceId>, limit: u32) -> Self {
+        let summary = self.summary();
+        let mut page = PageOfDeliveries::new(limit);
+        let later = |delivery: &Delivery| Some(&delivery.device) > after;
+        for delivery in std::mem::take(&mut self.deliveries)
+            .into_iter()
+            .filter(later)
+        {
+            if !page.add(delivery) {
+                break;
+            }
+        }
+        let (deliveries, next) = page.done();
+        self.deliveries = deliveries;
+        self.page = Some(Page { summary, next });
+        self
+    }
+
+    /// How many deliveries are in which state, those of other pages included.
+    pub fn summary(&self) -> Summary {
+        match &self.page {
+            Some(page) => page.summary.clone(),
+            None => summary(&self.deliveries),
         }
     }
 
     /// Whether every delivery is in a last state, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
-        self.deliveries
-            .iter()
-            .all(|delivery| delivery.state.is_last())
+        match &self.page {
+            Some(page) => page.summary.open() == 0,
+            None => self.deliveries.iter().all(|it| it.state.is_last()),
+        }
     }
 
     /// Takes in what the mailbox of a device says of its delivery by now.
@@ -54,6 +102,9 @@ impl Trace {
         if let Some(known) =
             known.find(|known| known.device == delivery.device && !known.state.is_last())
         {
+            if let Some(page) = &mut self.page {
+                page.summary.move_one(known.state, delivery.state);
+            }
             *known = delivery;
         }
     }
@@ -66,7 +117,8 @@ impl Trace {
             accepted_at: self.accepted_at,
             expires_at: self.expires_at,
             deliveries: self.deliveries.iter().map(DeliveryForm::from).collect(),
-            summary: summary(&self.deliveries),
+            summary: self.summary(),
+            next: self.page.as_ref().and_then(|page| page.next.as_ref()),
         }
     }
 
@@ -114,6 +166,60 @@ pub struct Answer<'a> {
     expires_at: Millis,
     deliveries: Vec<DeliveryForm<'a>>,
     summary: Summary,
+    /// There are more deliveries than these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a DeviceId>,
+}
+
+/// A page of deliveries that is being filled, in the order of their devices.
+#[derive(Debug)]
+pub(crate) struct PageOfDeliveries {
+    deliveries: Vec<Delivery>,
+    limit: usize,
+    bytes: usize,
+    full: bool,
+}
+
+impl PageOfDeliveries {
+    /// One that takes at most so many deliveries, at least one.
+    pub(crate) fn new(limit: u32) -> Self {
+        Self {
+            deliveries: Vec::new(),
+            limit: (limit as usize).max(1),
+            bytes: 0,
+            full: false,
+        }
+    }
+
+    /// Takes a delivery, unless the page is full.
+    pub(crate) fn add(&mut self, delivery: Delivery) -> bool {
+        self.bytes += rendered(&delivery);
+        let full = self.deliveries.len() >= self.limit || self.bytes > PAGE_BYTES;
+        self.full |= full && !self.deliveries.is_empty();
+        if !self.full {
+            self.deliveries.push(delivery);
+        }
+        !self.full
+    }
+
+    /// The deliveries, and the last device if there are more.
+    pub(crate) fn done(self) -> (Vec<Delivery>, Option<DeviceId>) {
+        let last = self.deliveries.last().filter(|_| self.full);
+        let next = last.map(|delivery| delivery.device.clone());
+        (self.deliveries, next)
+    }
+}
+
+/// At most about so many bytes a delivery takes in a trace, its lines of the timeline included.
+fn rendered(delivery: &Delivery) -> usize {
+    let device = delivery.device.as_str().len();
+    let reply = delivery.reply.as_ref().map_or(0, |reply| reply.get().len());
+    // A control character takes six bytes.
+    let reason = delivery
+        .reason
+        .as_ref()
+        .map_or(0, |reason| 6 * reason.len());
+    120 + device + reply + reason + delivery.steps.len() * (80 + device)
 }
 
 /// A delivery as senders see it: without its steps.
@@ -165,6 +271,7 @@ mod tests {
             accepted_at: 1,
             expires_at: 9,
             deliveries,
+            page: None,
         }
     }
 
@@ -208,6 +315,66 @@ mod tests {
                 r#"5 "a" "delivered""#,
             ]
         );
+    }
+
+    /// The devices of a page, in one text, and the number of those before it and after it that are held.
+    fn page(of: &Trace, after: Option<&DeviceId>, limit: u32) -> (usize, Option<DeviceId>, Trace) {
+        let page = of.clone().into_page(after, limit);
+        let next = page.page.as_ref().and_then(|page| page.next.clone());
+        (page.deliveries.len(), next, page)
+    }
+
+    #[test]
+    fn pages_hold_every_delivery_once_and_a_summary_of_all() {
+        let names = (0..25).map(|n| format!("d{n:02}"));
+        let all = trace(names.map(|name| delivery(&name, State::Held, 1)).collect());
+        for limit in [1, 7, 24, 25, 26, 1_000] {
+            let (mut after, mut seen) = (None, Vec::new());
+            loop {
+                let (count, next, page) = page(&all, after.as_ref(), limit);
+                assert!(count <= limit as usize, "{count} in a page of {limit}");
+                assert_eq!(page.summary(), all.summary());
+                seen.extend(page.deliveries.into_iter().map(|it| it.device));
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let expected: Vec<_> = all.deliveries.iter().map(|it| it.device.clone()).collect();
+            assert_eq!(seen, expected, "in pages of {limit}");
+        }
+    }
+
+    #[test]
+    fn a_page_ends_before_it_is_too_long_for_the_platform() {
+        let reply = || serde_json::from_str(&format!("\"{}\"", "x".repeat(4_094))).ok();
+        let late = |n| Delivery {
+            reply: reply(),
+            reason: Some("\u{1}".repeat(256)),
+            ..delivery(&format!("d{n:04}"), State::Delivered, 1)
+        };
+        let all = trace((0..2_000).map(late).collect());
+        let (count, next, page) = page(&all, None, 2_000);
+        assert!(next.is_some() && count > 500, "{count}");
+        let length = page.trace_json().len();
+        assert!(length <= PAGE_BYTES + 1_000, "{length}");
+    }
+
+    #[test]
+    fn what_a_mailbox_knows_better_is_counted_in_a_pages_summary() {
+        let all = trace(vec![
+            delivery("a", State::Held, 1),
+            delivery("b", State::Held, 1),
+        ]);
+        let mut page = page(&all, None, 1).2;
+        page.learn(delivery("a", State::Delivered, 2));
+        assert!(!page.is_settled(), "b is held");
+        let answer: Value = serde_json::from_str(&page.answer_json()).unwrap();
+        assert_eq!(
+            answer["summary"],
+            serde_json::json!({"held": 1, "delivered": 1})
+        );
+        assert_eq!(answer["next"], "a");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::value::RawValue;
-use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::delivery::{Delivery, State, summary};
 use tagpost_core::frame::{FromDevice, Receipt, ToDevice, inbox_json};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
@@ -50,6 +50,7 @@ fn every_frame_to_a_device_is_written_as_documented() {
             reference,
             id,
             deliveries,
+            summary: summary(deliveries),
         }
         .to_json()
     };
@@ -274,6 +275,7 @@ fn trace(deliveries: Vec<Delivery>) -> Trace {
         accepted_at: AT,
         expires_at: AT + 60_000,
         deliveries,
+        page: None,
     }
 }
 

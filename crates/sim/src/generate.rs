@@ -69,10 +69,12 @@ fn limits(rng: &mut Rng) -> Limits {
         keepalive: *pick(rng, &[5, 30, 60]),
         ..Limits::default()
     };
-    match rng.u32(0..6) {
+    match rng.u32(0..8) {
         0 => limits.max_held_messages = rng.u32(1..=4),
         1 => limits.max_held_bytes = rng.u64(40..=200),
         2 => (limits.publish_rate, limits.publish_burst) = (rng.u32(1..=3), rng.u32(1..=4)),
+        3 => limits.max_queued_messages = rng.u32(1..=4),
+        4 => limits.max_queued_bytes = rng.u64(300..=1_500),
         _ => {}
     }
     limits

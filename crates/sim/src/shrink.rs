@@ -117,6 +117,11 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.limits.clone()
         },
         Limits {
+            max_queued_messages: usual.max_queued_messages,
+            max_queued_bytes: usual.max_queued_bytes,
+            ..plan.limits.clone()
+        },
+        Limits {
             max_attempts: usual.max_attempts,
             ..plan.limits.clone()
         },

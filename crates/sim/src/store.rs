@@ -212,6 +212,15 @@ impl Store for Sqlite {
             .set(self.0.steps.get() + u64::from(steps.unsigned_abs()));
         Ok(found)
     }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT (page_count - freelist_count) * page_size \
+                   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+        let size = self.0.connection.prepare_cached(sql);
+        let size =
+            size.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+        size.map(i64::unsigned_abs).map_err(failed)
+    }
 }
 
 impl fmt::Debug for Sqlite {

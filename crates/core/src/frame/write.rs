@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Receipt, ToDevice};
-use crate::delivery::{Summary, summary};
+use crate::delivery::Summary;
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::json;
 use crate::message::{Encoding, Message, Target, Urgency};
@@ -113,11 +113,12 @@ impl ToDevice<'_> {
                 reference,
                 id,
                 deliveries,
+                ref summary,
             } => Frame::Published {
                 reference,
                 id,
                 deliveries: deliveries.iter().map(DeliveryForm::from).collect(),
-                summary: summary(deliveries),
+                summary: summary.clone(),
             },
             ToDevice::Error { reference, problem } => Frame::Error {
                 code: problem.code.as_str(),

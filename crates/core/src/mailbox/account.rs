@@ -30,6 +30,8 @@ pub(super) struct Account {
     pub(super) held: Option<Totals>,
     /// What connections that ended knew of the messages in flight; see [`super::lost`].
     pub(super) lost: String,
+    /// When the newest message was accepted whose retention ended early.
+    pub(super) truncated_before: Option<Millis>,
 }
 
 impl Account {
@@ -41,7 +43,7 @@ impl Account {
         }
         schema::upgrade(store, version)?;
         let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-                   receipts_seen, unseen_from, held, lost FROM account WHERE one = 1";
+                   receipts_seen, unseen_from, held, lost, truncated_before FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -59,6 +61,7 @@ impl Account {
             unseen_from: row.opt_id()?,
             held: row.opt_text()?.as_deref().map(from_json).transpose()?,
             lost: row.opt_text()?.unwrap_or_default(),
+            truncated_before: row.opt_int()?,
         }))
     }
 
@@ -76,6 +79,7 @@ impl Account {
             unseen_from: None,
             held: None,
             lost: String::new(),
+            truncated_before: None,
         })
     }
 
@@ -83,7 +87,7 @@ impl Account {
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
             (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-            receipts_seen, unseen_from, held, lost) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            receipts_seen, unseen_from, held, lost, truncated_before) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -96,6 +100,7 @@ impl Account {
             self.unseen_from.into(),
             self.held.as_ref().map(to_json).transpose()?.into(),
             self.lost.as_str().into(),
+            self.truncated_before.into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }

@@ -4,10 +4,10 @@
 //! One that is alone is written and answered at once. While others of this device are under way it waits
 //! for them, but not long: a row is what costs, and a few milliseconds are not noticed.
 
+use super::outbox_rows::{self, Head};
 use super::publish::Publishing;
 use super::sent::weight;
-use super::{Effect, Mailbox};
-use super::{group_rows, outbox_rows};
+use super::{ConnectionId, Effect, Mailbox, group_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -22,24 +22,32 @@ const MOST: usize = 256;
 /// So many bytes of deliveries, about, do not wait for more.
 const MOST_BYTES: usize = 500_000;
 
+/// A publish that is settled and neither written down nor answered.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) trace: Trace,
+    /// The frames that it answers.
+    frames: Vec<(ConnectionId, Option<String>)>,
+}
+
 /// Publishes that are settled and not written down, in the order of their ids.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    publishes: Vec<Publishing>,
+    publishes: Vec<Ended>,
     bytes: usize,
     /// A tick is to come.
     ticking: bool,
 }
 
 impl Gathered {
-    pub(super) fn take(&mut self) -> Vec<Publishing> {
+    pub(super) fn take(&mut self) -> Vec<Ended> {
         self.bytes = 0;
         std::mem::take(&mut self.publishes)
     }
 
     /// The least id among them.
     pub(super) fn first(&self) -> Option<MessageId> {
-        self.publishes.first().map(|it| it.message.id)
+        self.publishes.first().map(|it| it.trace.id)
     }
 }
 
@@ -50,8 +58,16 @@ impl<S: Store> Mailbox<S> {
         gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
         let id = publishing.message.id;
         let publishes = &mut gathered.publishes;
-        let place = publishes.partition_point(|other| other.message.id < id);
-        publishes.insert(place, publishing);
+        let place = publishes.partition_point(|other| other.trace.id < id);
+        // The payload goes here: it may be long, and nothing needs it any more.
+        let Publishing {
+            message,
+            deliveries,
+            frames,
+            ..
+        } = publishing;
+        let trace = Trace::of(message, deliveries);
+        publishes.insert(place, Ended { trace, frames });
     }
 
     /// Writes down what has gathered, unless it pays to wait for more.
@@ -83,25 +99,16 @@ impl<S: Store> Mailbox<S> {
 
     fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
         let mut answers = Vec::new();
-        for mut publishing in self.outbox.gathered.take() {
-            let unheard = self.is_unheard(&publishing);
+        for Ended { mut trace, frames } in self.outbox.gathered.take() {
+            let unheard = self.is_unheard(&frames);
             if unheard {
                 // Its receipts have to be kept, which takes a row of its own.
-                self.number(&mut publishing.deliveries, now)?;
-                let Publishing {
-                    message,
-                    deliveries,
-                    ..
-                } = &publishing;
-                let over = self.spent_row(now)?;
-                outbox_rows::insert(&self.store, over, message, None, deliveries, Some(now.at))?;
+                self.number(&mut trace.deliveries, now)?;
+                let (over, head) = (self.spent_row(now)?, Head::of_trace(&trace));
+                let deliveries = &trace.deliveries;
+                outbox_rows::insert(&self.store, over, &head, None, deliveries, Some(now.at))?;
             }
-            let frames = publishing.frames;
-            answers.push((
-                Trace::of(publishing.message, publishing.deliveries),
-                frames,
-                unheard,
-            ));
+            answers.push((trace, frames, unheard));
         }
         if answers.is_empty() {
             return Ok(());

@@ -189,6 +189,25 @@ pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreEr
         .collect()
 }
 
+/// The first and the last id of each of the first rows.
+pub(super) fn in_order(
+    store: &impl Store,
+    limit: u32,
+) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+    let sql = "SELECT first, last FROM groups ORDER BY first LIMIT ?";
+    let rows = store.run(sql, &[limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.id()?)))
+        .collect()
+}
+
+/// Deletes the row that starts with this id.
+pub(super) fn delete(store: &impl Store, first: MessageId) -> Result<(), StoreError> {
+    store
+        .run("DELETE FROM groups WHERE first = ?", &[first.into()])
+        .map(drop)
+}
+
 /// Deletes up to `limit` rows that were done by `until`; returns how many.
 pub(super) fn delete_done(
     store: &impl Store,

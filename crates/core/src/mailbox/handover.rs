@@ -1,17 +1,21 @@
 //! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
 
+use std::rc::Rc;
+
 use litemap::LiteMap;
 
+use super::backlog::untaken;
+use super::job_rows::Queued;
 use super::jobs::FIRST_RETRY;
-use super::outbox_rows;
+use super::outbox_rows::{self, Head};
 use super::publish::Publishing;
 use super::{ConnectionId, Effect, Errand, Mailbox};
 use crate::call::{Call, Delivered};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
-use crate::message::{Message, Target};
+use crate::message::Target;
 use crate::problem::{Code, Problem};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
@@ -20,26 +24,25 @@ use crate::trace::Trace;
 pub(super) const CALL_LIFE: Millis = 2_000;
 
 impl<S: Store> Mailbox<S> {
-    /// Calls every mailbox of a publish that nothing waits for already.
+    /// Calls every mailbox of a publish but those that an older message waits for.
     pub(super) fn hand_over(
         &mut self,
         id: MessageId,
+        behind: &[DeviceId],
         wait: u32,
         now: Now,
     ) -> Result<(), StoreError> {
         let Some(publishing) = self.outbox.publishing.get(&id) else {
             return Ok(());
         };
-        let message = publishing.message.clone();
-        let waits = |delivery: &&Delivery| self.outbox.waiting.get(&delivery.device).is_some();
-        let (behind, free): (Vec<&Delivery>, Vec<&Delivery>) =
-            publishing.deliveries.iter().partition(waits);
-        let devices: Vec<DeviceId> = free.into_iter().map(|it| it.device.clone()).collect();
-        let behind: Vec<Delivery> = behind.into_iter().cloned().collect();
-        self.wait_in_line(id, &behind);
+        let message: Rc<str> = to_json(&publishing.message)?.into();
+        let devices = publishing.deliveries.iter().map(|it| &it.device);
+        let devices = devices.filter(|device| !behind.contains(device));
+        let devices: Vec<DeviceId> = devices.cloned().collect();
+        self.wait_in_line(id, behind);
         let open = devices.len();
         for device in devices {
-            self.call_deliver(&device, message.clone(), wait, now);
+            self.call_deliver(&device, id, &message, wait, now);
         }
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
             publishing.open = open;
@@ -51,39 +54,45 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Calls one mailbox to deliver a message.
-    pub(super) fn call_deliver(&mut self, to: &DeviceId, message: Message, wait: u32, now: Now) {
-        let id = message.id;
+    /// Calls one mailbox to deliver a message, whose JSON is `message`.
+    pub(super) fn call_deliver(
+        &mut self,
+        to: &DeviceId,
+        id: MessageId,
+        message: &Rc<str>,
+        wait: u32,
+        now: Now,
+    ) {
         let calls = self.outbox.calling.entry(to.clone()).or_default();
         // While an earlier call is not answered it is not certain that its message is there first.
         let after = calls.keys().rev().find(|earlier| **earlier < id).copied();
         calls.insert(id, ());
         let until = now.at + CALL_LIFE;
-        let call = Call::Deliver {
-            message,
-            wait,
-            after,
-            until,
-        };
+        let call = Call::Deliver { wait, after, until };
         self.effects.push(Effect::Call {
             to: to.clone(),
             errand: Errand::Deliver(id),
             call,
+            enclosed: Some(Rc::clone(message)),
         });
     }
 
     /// Whether a call to deliver this message may yet arrive: one of this life, or of one before, where its
     /// delivery waits or was taken back before it came.
-    pub(super) fn is_under_way(&self, id: MessageId, delivery: &Delivery, now: Now) -> bool {
+    pub(super) fn is_under_way(
+        &self,
+        id: MessageId,
+        delivery: &Delivery,
+        now: Now,
+    ) -> Result<bool, StoreError> {
         let holds =
             |ids: Option<&LiteMap<MessageId, ()>>| ids.is_some_and(|ids| ids.contains_key(&id));
         let device = &delivery.device;
         // It was called for before it was taken back. So long after that the call is void by either clock, and
         // the report is not refused again and again by a mailbox that wakes for it.
         let unseen = delivery.is_unseen() && now.at < delivery.at + 3 * CALL_LIFE;
-        let before =
-            now.at < self.jobs_from(id) && (unseen || holds(self.outbox.waiting.get(device)));
-        before || holds(self.outbox.calling.get(device))
+        let before = now.at < self.jobs_from(id) && (unseen || self.waits(id, device)?);
+        Ok(before || holds(self.outbox.calling.get(device)))
     }
 
     /// A mailbox has answered a call, or could not be reached.
@@ -146,10 +155,7 @@ impl<S: Store> Mailbox<S> {
             }
         } else {
             // What is published meanwhile goes behind this one.
-            let deliveries = publishing.deliveries.iter();
-            let missed = deliveries.filter(|delivery| delivery.device == *device);
-            let missed: Vec<Delivery> = missed.cloned().collect();
-            self.wait_in_line(id, &missed);
+            self.wait_in_line(id, std::slice::from_ref(device));
         }
         let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
             return Ok(());
@@ -167,10 +173,14 @@ impl<S: Store> Mailbox<S> {
         let Some(publishing) = self.outbox.publishing.remove(&id) else {
             return Ok(());
         };
+        self.outbox.under_way = self.outbox.under_way.saturating_sub(publishing.bytes);
         let mut deliveries = publishing.deliveries.iter();
         let done = deliveries.all(|delivery| delivery.state.is_last());
         if publishing.unknown {
-            self.take_back(publishing)?;
+            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
+            self.take_back(publishing, problem)?;
+        } else if let Some(problem) = self.lost(&publishing) {
+            self.take_back(publishing, problem)?;
         } else if done && !publishing.stored {
             self.gather(publishing);
         } else {
@@ -179,8 +189,20 @@ impl<S: Store> Mailbox<S> {
         self.write_or_wait(now)
     }
 
-    /// The one device it is addressed to does not exist.
-    fn take_back(&mut self, publishing: Publishing) -> Result<(), StoreError> {
+    /// Why a publish that no mailbox has taken cannot be kept either, if it cannot.
+    fn lost(&self, publishing: &Publishing) -> Option<Problem> {
+        let mut deliveries = publishing.deliveries.iter();
+        if deliveries.any(Delivery::is_taken) {
+            return None;
+        }
+        let message = &publishing.message;
+        self.full(Some(message.id), message.payload.get().len() as u64)?;
+        let detail = "the device's mailbox did not answer, and no more messages can be queued";
+        Some(Problem::new(Code::Unavailable, detail))
+    }
+
+    /// A publish is not accepted after all.
+    fn take_back(&mut self, publishing: Publishing, problem: Problem) -> Result<(), StoreError> {
         let Publishing {
             message,
             stored,
@@ -191,9 +213,8 @@ impl<S: Store> Mailbox<S> {
         if stored {
             let key = key.as_ref().map(IdempotencyKey::as_str);
             outbox_rows::delete(&self.store, message.id, key)?;
-            self.outbox.jobs.remove(&message.id);
+            self.unknow_job(message.id);
         }
-        let problem = Problem::new(Code::UnknownDevice, "there is no such device");
         for (connection, reference) in &frames {
             self.send_problem(*connection, reference.as_deref(), &problem);
         }
@@ -209,7 +230,7 @@ impl<S: Store> Mailbox<S> {
         done: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let unheard = self.is_unheard(&publishing);
+        let unheard = self.is_unheard(&publishing.frames);
         if unheard {
             self.number(&mut publishing.deliveries, now)?;
         }
@@ -226,16 +247,18 @@ impl<S: Store> Mailbox<S> {
             outbox_rows::save(&self.store, id, &deliveries, done_at)?;
         } else {
             let over = self.spent_row(now)?;
-            let key = key.as_ref();
-            outbox_rows::insert(&self.store, over, &message, key, &deliveries, done_at)?;
+            let (key, head) = (key.as_ref(), Head::of(&message));
+            outbox_rows::insert(&self.store, over, &head, key, &deliveries, done_at)?;
         }
         if deliveries.iter().all(Delivery::is_taken) {
             if stored {
                 self.drop_job(id)?;
             }
         } else {
-            self.keep_job(&message, now.at + FIRST_RETRY, !stored)?;
-            self.wait_in_line(id, &deliveries);
+            let left = untaken(&deliveries);
+            self.wait_in_line(id, &left);
+            let message = Queued::of(&message)?;
+            self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
             self.wake_by(now.at + FIRST_RETRY);
         }
         self.wake_by(self.clean_up_at(message.sent_at));
@@ -244,10 +267,10 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether the connections that a publish came over are gone, and its answer with them.
-    pub(super) fn is_unheard(&self, publishing: &Publishing) -> bool {
+    pub(super) fn is_unheard(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
         let live = self.link.as_ref().map(|link| link.id);
-        let mut frames = publishing.frames.iter();
-        !publishing.frames.is_empty() && !frames.any(|(connection, _)| Some(*connection) == live)
+        let heard = |(connection, _): &(ConnectionId, _)| Some(*connection) == live;
+        !frames.is_empty() && !frames.iter().any(heard)
     }
 
     /// Answers a publish that is written down; with receipts if its answer goes unheard.

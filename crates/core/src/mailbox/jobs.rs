@@ -2,16 +2,21 @@
 //!
 //! A job is passed through part by part, oldest job first. A delivery waits until those of older jobs to
 //! the same device have been taken, so that their order stays. A job is done when every mailbox has
-//! taken its message.
+//! taken its message. One of which it is not known whom it leaves over is passed through after all older
+//! ones of which it is not: then every older message stands in its lines.
+
+use std::rc::Rc;
 
 use super::Mailbox;
+use super::backlog::untaken;
 use super::handover::{CALL_LIFE, taken};
-use super::job_rows::{self, Job};
-use super::outbox_rows;
+use super::job_rows::{self, Queued};
+use super::outbox_rows::{self, PART, Sent};
+use super::part_rows;
+use super::under_way::wave;
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
-use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -37,8 +42,21 @@ pub(super) struct Work {
     pub(super) id: MessageId,
     /// Calls under way.
     open: usize,
+    /// Who was called.
+    called: Vec<DeviceId>,
     /// What was taken.
     taken: Vec<Delivery>,
+}
+
+/// A pass through a job, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    /// The last device that it has come to.
+    after: Option<DeviceId>,
+    /// The devices that it has come to whose mailboxes have not taken the message.
+    pub(super) left: Vec<DeviceId>,
+    /// Whether any of these was called.
+    tried: bool,
 }
 
 impl<S: Store> Mailbox<S> {
@@ -46,67 +64,60 @@ impl<S: Store> Mailbox<S> {
         // By this clock; that of the mailbox which an older call may reach may be behind.
         self.outbox.jobs_from = now.at + 2 * CALL_LIFE;
         for job in job_rows::jobs(&self.store)? {
-            if let Some(trace) = outbox_rows::trace(&self.store, job.id)? {
-                self.wait_in_line(job.id, &trace.deliveries);
-            }
-            self.outbox.jobs.insert(job.id, job);
+            self.know_job(job);
         }
         Ok(())
     }
 
-    /// A message has deliveries that their mailbox has not taken; `called` is whether mailboxes are or
-    /// were called without this job.
+    /// A message has deliveries that their mailboxes have not taken: to `left`, or to many. `called` is
+    /// whether mailboxes are or were called without this job.
     pub(super) fn keep_job(
         &mut self,
-        message: &Message,
+        message: Queued,
+        left: Option<Vec<DeviceId>>,
         retry_at: Millis,
         called: bool,
     ) -> Result<(), StoreError> {
         let known = self.outbox.jobs.get(&message.id);
         let called = called || known.is_some_and(|job| job.tries > 0);
         // What has to be there now or never is called for once, and never comes after later ones.
-        let tries = u32::from(called && message.is_now_or_never());
-        let job = job_rows::insert_job(&self.store, message, retry_at, tries)?;
+        let tries = u32::from(called && message.now_or_never);
+        let left = left.and_then(|left| self.listed(message.id, left));
+        let job = job_rows::insert_job(&self.store, message, retry_at, tries, left)?;
         self.outbox.jobs.insert(job.id, job);
         Ok(())
     }
 
     /// A message has none any more.
     pub(super) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
-        self.outbox.jobs.remove(&id);
+        self.unknow_job(id);
         job_rows::delete_job(&self.store, id)
-    }
-
-    /// The row of a job is gone: nothing goes behind it any more.
-    fn forget_job(&mut self, id: MessageId) -> Result<(), StoreError> {
-        self.outbox.passed.remove(&id);
-        self.outbox.waiting.leave_all(id);
-        self.drop_job(id)
-    }
-
-    /// Lets later messages to the same devices go behind this one.
-    pub(super) fn wait_in_line(&mut self, id: MessageId, deliveries: &[Delivery]) {
-        for delivery in deliveries.iter().filter(|delivery| !delivery.is_taken()) {
-            self.outbox.waiting.join(id, &delivery.device);
-        }
     }
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
         let mut after = None;
         while self.outbox.work.is_none() {
-            let due = |job: &&Job| {
-                let due_at = job.retry_at.max(self.jobs_from(job.id));
-                due_at <= now.at && !self.outbox.publishing.contains_key(&job.id)
-            };
-            let mut jobs = self.outbox.jobs.values().filter(|job| Some(job.id) > after);
-            let Some(job) = jobs.find(due).copied() else {
+            let mut due = self.jobs_due();
+            let Some((id, _)) = due.find(|(id, at)| Some(*id) > after && *at <= now.at) else {
                 break;
             };
-            after = Some(job.id);
-            self.pass(job, now)?;
+            drop(due);
+            after = Some(id);
+            self.pass(id, now)?;
         }
         Ok(())
+    }
+
+    /// When each job is to be passed through, but for those that wait for something else to end: for their own
+    /// publish, or for an older job of which it is not known either whom it leaves over.
+    pub(super) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
+        let first = self.unlisted().next();
+        let jobs = self.outbox.jobs.values().filter(move |job| {
+            let later = job.left.is_none() && first.is_some_and(|first| first < job.id);
+            !later && !self.outbox.publishing.contains_key(&job.id)
+        });
+        jobs.map(|job| (job.id, job.retry_at.max(self.jobs_from(job.id))))
     }
 
     /// From when on this job may be worked on.
@@ -116,78 +127,107 @@ impl<S: Store> Mailbox<S> {
         if old { self.outbox.jobs_from } else { 0 }
     }
 
-    /// Goes on with the pass through a job, up to the next part that has something to hand over.
-    fn pass(&mut self, mut job: Job, now: Now) -> Result<(), StoreError> {
-        let Some(message) = job_rows::job_message(&self.store, job.id)? else {
+    /// Goes on with the pass through a job, up to the next devices that it can be handed over to.
+    fn pass(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(sent) = outbox_rows::load(&self.store, id)? else {
             // There is nothing left to hand over: kept, it would be due for ever.
-            return self.forget_job(job.id);
+            return self.drop_job(id);
         };
-        let mut after = self.outbox.passed.remove(&job.id);
-        while let Some(part) = self.part_after(job.id, after.as_ref())? {
-            after = part.first().map(|delivery| delivery.device.clone());
-            let next = part
-                .into_iter()
-                .filter(|delivery| self.is_next(job.id, delivery));
-            let next: Vec<DeviceId> = next.map(|delivery| delivery.device).collect();
+        let tried = self.outbox.jobs.get(&id).is_some_and(|job| job.tries > 0);
+        let late = tried || now.at > sent.accepted_at + SAFETY_DELAY;
+        let mut pass = self.outbox.passes.remove(&id).unwrap_or_default();
+        while let Some(mut next) = self.next_devices(&sent, &mut pass)? {
+            let behind = self.behind(&next, Some(id))?;
+            next.retain(|device| !behind.contains(device));
+            pass.left.extend(behind);
             if next.is_empty() {
                 continue;
             }
             // Others expire where they are addressed to: only that mailbox knows whether it has them.
-            if message.is_now_or_never()
-                && (job.tries > 0 || now.at > message.sent_at + SAFETY_DELAY)
-            {
-                self.expire_waiting(job.id, next, now)?;
+            if late && sent.is_now_or_never() {
+                self.expire_waiting(id, next, now)?;
                 continue;
             }
-            if let Some(first) = after {
-                self.outbox.passed.insert(job.id, first);
+            let Some(message) = job_rows::job_message(&self.store, id)? else {
+                return self.drop_job(id);
+            };
+            let wave = wave(message.len());
+            if next.len() > wave {
+                next.truncate(wave);
+                pass.after = next.last().cloned();
+                // Those after it are come to again.
+                pass.left
+                    .retain(|device| Some(device) <= pass.after.as_ref());
             }
-            self.hand_over_part(&message, next, now);
+            pass.tried = true;
+            self.outbox.passes.insert(id, pass);
+            self.hand_over_part(id, message.into(), next, now);
             return Ok(());
         }
-        let Some(leads) = self.outbox.waiting.leads(job.id) else {
-            return self.drop_job(job.id);
-        };
-        if !leads {
-            // It only waits for others, and is looked at when they have been.
-            let older = self
-                .outbox
-                .jobs
-                .values()
-                .take_while(|older| older.id < job.id);
-            let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
-            job.retry_at = tried_at.max(now.at + FIRST_RETRY);
+        self.end_pass(id, pass, now)
+    }
+
+    /// The next devices that wait for a job, up to the end of a part; `None` after the last. The pass has come
+    /// to these then.
+    fn next_devices(
+        &self,
+        sent: &Sent,
+        pass: &mut Pass,
+    ) -> Result<Option<Vec<DeviceId>>, StoreError> {
+        let after = pass.after.take();
+        let later = |device: &&DeviceId| Some(*device) > after.as_ref();
+        let listed = self.outbox.jobs.get(&sent.id);
+        let listed = listed.and_then(|job| job.left.as_ref());
+        let (to, next): (Option<DeviceId>, Vec<DeviceId>) = if let Some(left) = listed {
+            let some: Vec<DeviceId> = left.iter().filter(later).take(PART).cloned().collect();
+            let to = some.last().cloned();
+            let mut next = Vec::new();
+            for device in some {
+                if self.waits(sent.id, &device)? {
+                    next.push(device);
+                }
+            }
+            (to, next)
+        } else if let Some(whole) = &sent.deliveries {
+            let some = untaken(whole);
+            let next: Vec<DeviceId> = some.iter().filter(later).cloned().collect();
+            (next.last().cloned(), next)
         } else {
+            let part = part_rows::rest_after(&self.store, sent.id, after.as_ref())?;
+            let part = part.unwrap_or_default();
+            (part.last().map(|it| it.device.clone()), untaken(&part))
+        };
+        pass.after = to;
+        Ok(pass.after.is_some().then_some(next))
+    }
+
+    /// A pass has come to its end: the job is done, or put off.
+    fn end_pass(&mut self, id: MessageId, pass: Pass, now: Now) -> Result<(), StoreError> {
+        let Pass {
+            mut left, tried, ..
+        } = pass;
+        if left.is_empty() {
+            return self.drop_job(id);
+        }
+        let Some(mut job) = self.outbox.jobs.remove(&id) else {
+            return Ok(());
+        };
+        if tried {
             job.tries += 1;
             job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
+        } else {
+            // It only waits for others, and is looked at when they have been.
+            let jobs = self.outbox.jobs.values();
+            let older = jobs.take_while(|older| older.id < id);
+            let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
+            job.retry_at = tried_at.max(now.at + FIRST_RETRY);
         }
+        left.sort_unstable();
+        job.left = self.listed(id, left);
         job_rows::save_job(&self.store, &job)?;
         self.wake_by(job.retry_at);
-        self.outbox.jobs.insert(job.id, job);
+        self.know_job(job);
         Ok(())
-    }
-
-    /// Whether a delivery has to be handed over and no older message to its device has to be first.
-    fn is_next(&self, id: MessageId, delivery: &Delivery) -> bool {
-        let line = self.outbox.waiting.get(&delivery.device);
-        !delivery.is_taken()
-            && line
-                .and_then(|line| line.first())
-                .is_none_or(|(first, ())| *first == id)
-    }
-
-    fn part_after(
-        &self,
-        id: MessageId,
-        after: Option<&DeviceId>,
-    ) -> Result<Option<Vec<Delivery>>, StoreError> {
-        match outbox_rows::load(&self.store, id)? {
-            None => Ok(None),
-            Some(sent) if sent.deliveries.is_some() => {
-                Ok(sent.deliveries.filter(|_| after.is_none()))
-            }
-            Some(_) => outbox_rows::part_after(&self.store, id, after),
-        }
     }
 
     /// Gives up deliveries that had to be there now or never: they had their one chance.
@@ -201,15 +241,22 @@ impl<S: Store> Mailbox<S> {
         self.record(devices.into_iter().map(expired).collect(), now)
     }
 
-    fn hand_over_part(&mut self, message: &Message, devices: Vec<DeviceId>, now: Now) {
+    fn hand_over_part(
+        &mut self,
+        id: MessageId,
+        message: Rc<str>,
+        devices: Vec<DeviceId>,
+        now: Now,
+    ) {
         self.outbox.calls_left = self.outbox.calls_left.saturating_sub(devices.len());
         self.outbox.work = Some(Work {
-            id: message.id,
+            id,
             open: devices.len(),
+            called: devices.clone(),
             taken: Vec::new(),
         });
         for device in devices {
-            self.call_deliver(&device, message.clone(), WAIT, now);
+            self.call_deliver(&device, id, &message, WAIT, now);
         }
         // Nothing else would wake a mailbox that fails while it waits for the answers.
         self.wake_by(now.at + SAFETY_DELAY);
@@ -231,12 +278,20 @@ impl<S: Store> Mailbox<S> {
         if work.open > 0 {
             return Ok(());
         }
-        let taken = std::mem::take(&mut work.taken);
+        let (called, taken) = (
+            std::mem::take(&mut work.called),
+            std::mem::take(&mut work.taken),
+        );
         self.outbox.work = None;
-        self.record(
-            taken.into_iter().map(|delivery| (id, delivery)).collect(),
-            now,
-        )?;
+        let taken = taken.into_iter().map(|delivery| (id, delivery));
+        self.record(taken.collect(), now)?;
+        for device in called {
+            if self.waits(id, &device)?
+                && let Some(pass) = self.outbox.passes.get_mut(&id)
+            {
+                pass.left.push(device);
+            }
+        }
         if self.outbox.calls_left > 0 {
             self.work(now)?;
         }

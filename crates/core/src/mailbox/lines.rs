@@ -1,7 +1,7 @@
 //! Who waits behind whom: for each device the messages that have not reached its mailbox, in line.
 //!
-//! The oldest of a line goes first. No line is empty. Nothing here is written down: the jobs' rows say
-//! who is in line when the mailbox opens.
+//! The oldest of a line goes first. No line is empty. Not every message that waits is in its lines: see
+//! [`super::backlog`]. Nothing here is written down: the jobs' rows say who is in line when the mailbox opens.
 //!
 //! The lines stand by device in blocks, not in one flat map: the devices of two large tags may come in
 //! between each other and leave one by one, and each would move all that are behind it.
@@ -24,17 +24,10 @@ type Block = LiteMap<DeviceId, Line>;
 type Line = LiteMap<MessageId, ()>;
 
 impl Lines {
-    /// The line for a device, if anything waits for it.
-    pub(super) fn get(&self, device: &DeviceId) -> Option<&Line> {
-        self.0.get(self.block(device))?.get(device)
-    }
-
-    /// Whether a message is the first of any line, if it is in one.
-    pub(super) fn leads(&self, id: MessageId) -> Option<bool> {
-        let lines = self.0.iter().flat_map(Block::values);
-        let mut own = lines.filter(|line| line.contains_key(&id)).peekable();
-        own.peek()?;
-        Some(own.any(|line| line.first() == Some((&id, &()))))
+    /// The oldest message that waits for a device.
+    pub(super) fn first(&self, device: &DeviceId) -> Option<MessageId> {
+        let line: &Line = self.0.get(self.block(device))?.get(device)?;
+        line.first().map(|(id, ())| *id)
     }
 
     /// A message gets in line for a device.
@@ -69,16 +62,6 @@ impl Lines {
         }
         if block.is_empty() {
             self.0.remove(at);
-        }
-    }
-
-    /// A message leaves all lines.
-    pub(super) fn leave_all(&mut self, id: MessageId) {
-        let lines = self.0.iter().flat_map(Block::iter);
-        let own = lines.filter(|(_, line)| line.contains_key(&id));
-        let devices: Vec<DeviceId> = own.map(|(device, _)| device.clone()).collect();
-        for device in devices {
-            self.leave(id, &device);
         }
     }
 
@@ -123,12 +106,6 @@ mod tests {
                 }
             }
         }
-
-        fn leads(&self, id: MessageId) -> Option<bool> {
-            let mut own = self.0.values().filter(|line| line.contains(&id)).peekable();
-            own.peek()?;
-            Some(own.any(|line| line.first() == Some(&id)))
-        }
     }
 
     fn same(lines: &Lines, model: &Model) {
@@ -138,8 +115,7 @@ mod tests {
         let expected = expected.map(|(device, line)| (device, line.iter().collect::<Vec<_>>()));
         assert_eq!(seen.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         for (device, line) in &model.0 {
-            let first = lines.get(device).and_then(Line::first);
-            assert_eq!(first.map(|(id, ())| id), line.first(), "{device}");
+            assert_eq!(lines.first(device).as_ref(), line.first(), "{device}");
         }
     }
 
@@ -148,7 +124,6 @@ mod tests {
         #[test]
         fn lines_are_joined_and_left_as_in_an_ordinary_map(
             events in prop::collection::vec((0..4_u64, 0..2_000_usize, 1..600_usize, 1..4_usize, any::<bool>()), 1..12),
-            gone in 0..4_u64,
         ) {
             let (mut lines, mut model) = (Lines::default(), Model::default());
             for (id, from, count, step, joins) in events {
@@ -164,13 +139,6 @@ mod tests {
                 }
                 same(&lines, &model);
             }
-            let gone = message(gone);
-            prop_assert_eq!(lines.leads(gone), model.leads(gone));
-            lines.leave_all(gone);
-            prop_assert_eq!(lines.leads(gone), None);
-            model.0.values_mut().for_each(|line| { line.remove(&gone); });
-            model.0.retain(|_, line| !line.is_empty());
-            same(&lines, &model);
         }
     }
 

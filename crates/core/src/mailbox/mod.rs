@@ -15,6 +15,7 @@
 
 mod account;
 mod attempts;
+mod backlog;
 mod connection;
 mod disconnect;
 mod gather;
@@ -29,6 +30,7 @@ mod link;
 mod listing;
 mod lost;
 mod outbox_rows;
+mod part_rows;
 mod poll;
 mod publish;
 mod queue;
@@ -40,11 +42,15 @@ mod report;
 mod resolve;
 mod retention;
 mod sent;
+mod sent_bytes;
 mod settle;
 mod settled_rows;
 mod totals;
+mod under_way;
 mod unstored;
 mod wire;
+
+use std::rc::Rc;
 
 use self::account::Account;
 use self::inbox::Inbox;
@@ -117,6 +123,8 @@ pub enum Effect {
         errand: Errand,
         /// The call.
         call: Call,
+        /// What goes beside it: the same text for all calls that hand over the same message.
+        enclosed: Option<Rc<str>>,
     },
     /// Resolve the target of a published frame, one after the other, and go on with
     /// [`Mailbox::publish_frame`].

@@ -1,16 +1,17 @@
-//! The rows of the messages that a device sent: the statements on `outbox` and `parts`. Those that were
+//! The rows of the messages that a device sent: the statements on `outbox`. Those that were
 //! settled by their own answer are in `groups` instead.
 //!
 //! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
 //! `parts` of that many each. A delivery without steps has not reached its mailbox.
 
+use super::part_rows;
 use super::retention::{FirstRows, put};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
-use crate::trace::Trace;
+use crate::trace::{Page, PageOfDeliveries, Trace};
 
 /// How many deliveries stand in one row.
 pub(super) const PART: usize = 100;
@@ -22,32 +23,44 @@ pub(super) struct Sent {
     pub(super) to: Target,
     pub(super) accepted_at: Millis,
     pub(super) expires_at: Millis,
-    /// How many of its deliveries are not settled.
-    pub(super) open: u32,
-    /// The states that its deliveries are in, as a set of bits.
-    pub(super) states: i64,
     /// `None` where they are in `parts`.
     pub(super) deliveries: Option<Vec<Delivery>>,
+    /// Of those in `parts`; `None` where an earlier version wrote the row.
+    summary: Option<Summary>,
 }
 
-const COLUMNS: &str = "id, target, accepted_at, expires_at, open, states, deliveries";
+const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary";
 
 impl Sent {
     fn read(mut row: Row) -> Result<Self, StoreError> {
         let id = row.id()?;
         let to = from_json(&row.text()?)?;
         let (accepted_at, expires_at) = (row.int()?, row.int()?);
-        let (open, states) = (row.count()?, row.int()?);
         let deliveries = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        let summary = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
         Ok(Self {
             id,
             to,
             accepted_at,
             expires_at,
-            open,
-            states,
             deliveries,
+            summary,
         })
+    }
+}
+
+impl Sent {
+    /// How many deliveries in `parts` are in which state.
+    pub(super) fn summary_of_parts(&self, store: &impl Store) -> Result<Summary, StoreError> {
+        match &self.summary {
+            Some(summary) => Ok(summary.clone()),
+            None => part_rows::summary(store, self.id),
+        }
+    }
+
+    /// Whether it has to be there now or never; see [`Message::is_now_or_never`].
+    pub(super) fn is_now_or_never(&self) -> bool {
+        self.expires_at <= self.accepted_at
     }
 }
 
@@ -75,12 +88,41 @@ fn open(deliveries: &[Delivery]) -> u32 {
     u32::try_from(open).unwrap_or(u32::MAX)
 }
 
+/// What of a message is kept beside its deliveries.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    id: MessageId,
+    to: &'a Target,
+    accepted_at: Millis,
+    expires_at: Millis,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of(message: &'a Message) -> Self {
+        Self {
+            id: message.id,
+            to: &message.to,
+            accepted_at: message.sent_at,
+            expires_at: message.expires_at,
+        }
+    }
+
+    pub(super) fn of_trace(trace: &'a Trace) -> Self {
+        Self {
+            id: trace.id,
+            to: &trace.to,
+            accepted_at: trace.accepted_at,
+            expires_at: trace.expires_at,
+        }
+    }
+}
+
 /// Stores a message with all its deliveries, over another's row if there is one to be overwritten;
 /// `done_at` is when the last of them was settled.
 pub(super) fn insert(
     store: &impl Store,
     over: Option<MessageId>,
-    message: &Message,
+    head: &Head<'_>,
     key: Option<&IdempotencyKey>,
     deliveries: &[Delivery],
     done_at: Option<Millis>,
@@ -88,7 +130,7 @@ pub(super) fn insert(
     let whole = deliveries.len() <= PART;
     if !whole {
         for part in deliveries.chunks(PART) {
-            save_part(store, message.id, part)?;
+            part_rows::save(store, head.id, part)?;
         }
     }
     let columns = [
@@ -102,12 +144,13 @@ pub(super) fn insert(
         "idempotency_key",
         "deliveries",
         "receipt",
+        "summary",
     ];
     let values = vec![
-        message.id.into(),
-        to_json(&message.to)?.into(),
-        message.sent_at.into(),
-        message.expires_at.into(),
+        head.id.into(),
+        to_json(head.to)?.into(),
+        head.accepted_at.into(),
+        head.expires_at.into(),
         open(deliveries).into(),
         states(deliveries).into(),
         done_at.into(),
@@ -118,6 +161,11 @@ pub(super) fn insert(
             Value::Null
         },
         last_receipt(deliveries).into(),
+        if whole {
+            Value::Null
+        } else {
+            to_json(&summary(deliveries))?.into()
+        },
     ];
     put(store, "outbox", &columns, values, over)
 }
@@ -147,38 +195,19 @@ pub(super) fn save(
 pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
-    states: i64,
-    open: u32,
+    summary: &Summary,
     done_at: Option<Millis>,
     receipt: Option<i64>,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, receipt = coalesce(?, receipt) \
-               WHERE id = ?";
+    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, summary = ?, \
+               receipt = coalesce(?, receipt) WHERE id = ?";
     let values = [
-        states.into(),
-        open.into(),
+        summary.states().into(),
+        u32::try_from(summary.open()).unwrap_or(u32::MAX).into(),
         done_at.into(),
+        to_json(summary)?.into(),
         receipt.into(),
         id.into(),
-    ];
-    store.run(sql, &values as &[Value]).map(drop)
-}
-
-/// Writes one part, whose devices are the same as before.
-pub(super) fn save_part(
-    store: &impl Store,
-    id: MessageId,
-    part: &[Delivery],
-) -> Result<(), StoreError> {
-    let Some(first) = part.first() else {
-        return Ok(());
-    };
-    let sql = "INSERT OR REPLACE INTO parts (id, first, deliveries, receipt) VALUES (?, ?, ?, ?)";
-    let values = [
-        id.into(),
-        first.device.as_str().into(),
-        to_json(&part)?.into(),
-        last_receipt(part).into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
@@ -193,86 +222,71 @@ pub(super) fn load(store: &impl Store, id: MessageId) -> Result<Option<Sent>, St
         .transpose()
 }
 
-/// The message with all its deliveries.
-pub(super) fn trace(store: &impl Store, id: MessageId) -> Result<Option<Trace>, StoreError> {
-    load(store, id)?
-        .map(|sent| complete(store, sent))
-        .transpose()
-}
-
-/// Adds the deliveries that stand elsewhere.
-fn complete(store: &impl Store, sent: Sent) -> Result<Trace, StoreError> {
-    let deliveries = match sent.deliveries {
-        Some(deliveries) => deliveries,
-        None => parts(store, sent.id)?,
-    };
-    let Sent {
-        id,
-        to,
-        accepted_at,
-        expires_at,
-        ..
-    } = sent;
-    Ok(Trace {
-        id,
-        to,
-        accepted_at,
-        expires_at,
-        deliveries,
-    })
-}
-
-/// The part in which a device stands.
-pub(super) fn part_with(
-    store: &impl Store,
-    id: MessageId,
-    device: &DeviceId,
-) -> Result<Option<Vec<Delivery>>, StoreError> {
-    let sql =
-        "SELECT deliveries FROM parts WHERE id = ? AND first <= ? ORDER BY first DESC LIMIT 1";
-    let row = store.run(sql, &[id.into(), device.as_str().into()])?.pop();
-    row.map(|mut row| from_json(&row.text()?)).transpose()
-}
-
-/// The first part after the one that starts with `after`.
-pub(super) fn part_after(
+/// A page of the message's trace.
+pub(super) fn trace(
     store: &impl Store,
     id: MessageId,
     after: Option<&DeviceId>,
-) -> Result<Option<Vec<Delivery>>, StoreError> {
-    let sql = "SELECT deliveries FROM parts WHERE id = ? AND first > ? ORDER BY first LIMIT 1";
-    let row = store
-        .run(sql, &[id.into(), after.map_or("", DeviceId::as_str).into()])?
-        .pop();
-    row.map(|mut row| from_json(&row.text()?)).transpose()
+    limit: u32,
+) -> Result<Option<Trace>, StoreError> {
+    load(store, id)?
+        .map(|sent| page(store, sent, after, limit))
+        .transpose()
 }
 
-fn parts(store: &impl Store, id: MessageId) -> Result<Vec<Delivery>, StoreError> {
-    let sql = "SELECT deliveries FROM parts WHERE id = ? ORDER BY first";
-    let mut all = Vec::new();
-    for mut row in store.run(sql, &[id.into()])? {
-        all.extend(from_json::<Vec<Delivery>>(&row.text()?)?);
+/// Adds the page of its deliveries that begins after this device. No more parts are read than are on it.
+fn page(
+    store: &impl Store,
+    sent: Sent,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Trace, StoreError> {
+    let summary = match sent.deliveries {
+        Some(_) => None,
+        None => Some(sent.summary_of_parts(store)?),
+    };
+    let mut trace = Trace {
+        id: sent.id,
+        to: sent.to,
+        accepted_at: sent.accepted_at,
+        expires_at: sent.expires_at,
+        deliveries: sent.deliveries.unwrap_or_default(),
+        page: None,
+    };
+    let Some(summary) = summary else {
+        return Ok(trace.into_page(after, limit));
+    };
+    let mut page = PageOfDeliveries::new(limit);
+    let mut rest = part_rows::rest_after(store, trace.id, after)?;
+    while let Some(part) = rest {
+        let last = part.last().map(|delivery| delivery.device.clone());
+        let room = part.into_iter().all(|delivery| page.add(delivery));
+        rest = match room {
+            true => part_rows::next(store, trace.id, last.as_ref())?,
+            false => None,
+        };
     }
-    Ok(all)
+    let (deliveries, next) = page.done();
+    trace.deliveries = deliveries;
+    trace.page = Some(Page { summary, next });
+    Ok(trace)
 }
 
-/// The states of all deliveries in `parts`.
-pub(super) fn parts_states(store: &impl Store, id: MessageId) -> Result<i64, StoreError> {
-    Ok(states(&parts(store, id)?))
-}
-
-/// The newest message before `before` with a delivery in one of these states.
+/// The newest message before `before` with a delivery in one of these states, and its first `limit`
+/// deliveries.
 pub(super) fn newest_before(
     store: &impl Store,
     before: Option<MessageId>,
     states: i64,
+    limit: u32,
 ) -> Result<Option<Trace>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
     );
     let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
     let row = store.run(&sql, &[end, states.into()])?.pop();
-    row.map(|row| complete(store, Sent::read(row)?)).transpose()
+    row.map(|row| page(store, Sent::read(row)?, None, limit))
+        .transpose()
 }
 
 /// The newest id.
@@ -305,6 +319,36 @@ pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreEr
     rows.into_iter()
         .map(|mut row| Ok((row.id()?, row.opt_int()?)))
         .collect()
+}
+
+/// A message, and whether it can go.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) id: MessageId,
+    pub(super) accepted_at: Millis,
+    pub(super) settled: bool,
+    pub(super) key: Option<String>,
+}
+
+/// The first messages after this one.
+pub(super) fn in_order(
+    store: &impl Store,
+    after: Option<MessageId>,
+    limit: u32,
+) -> Result<Vec<Kept>, StoreError> {
+    let sql = "SELECT id, accepted_at, done_at IS NOT NULL, idempotency_key FROM outbox \
+               WHERE id > ? ORDER BY id LIMIT ?";
+    let after = after.map_or(Value::Blob(Vec::new()), Value::from);
+    let rows = store.run(sql, &[after, limit.into()])?;
+    let read = |mut row: Row| {
+        Ok(Kept {
+            id: row.id()?,
+            accepted_at: row.int()?,
+            settled: row.int()? == 1,
+            key: row.opt_text()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Messages that were done by `until`, with their idempotency keys.

@@ -10,16 +10,19 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
+use super::backlog::{Found, untaken};
 use super::gather::Gathered;
-use super::job_rows::Job;
-use super::jobs::{SAFETY_DELAY, Work};
+use super::job_rows::{Job, Queued};
+use super::jobs::{Pass, SAFETY_DELAY, Work};
 use super::lines::Lines;
-use super::outbox_rows::{self, PART};
+use super::outbox_rows::{self, Head, PART};
 use super::rate::Bucket;
 use super::receipt_rows::Place;
 use super::resolve::Resolving;
 use super::retention::Spent;
 use super::sent::Withdrawal;
+use super::sent_bytes::Size;
+use super::under_way::{self, wave};
 use super::{ConnectionId, Effect, Failure, Mailbox};
 use super::{group_rows, job_rows};
 use crate::delivery::Delivery;
@@ -30,7 +33,7 @@ use crate::problem::{Code, Problem};
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 /// What the outbox keeps in memory; all of it can be had from the rows again.
 #[derive(Debug, Default)]
@@ -45,12 +48,16 @@ pub(super) struct Outbox {
     pub(super) resolving: Resolving,
     /// Publishes that are not answered.
     pub(super) publishing: LiteMap<MessageId, Publishing>,
+    /// Their payloads' bytes, once for each device that they go to.
+    pub(super) under_way: u64,
     /// Publishes that are settled and not answered: they are to be written down together.
     pub(super) gathered: Gathered,
     /// Calls to deliver that are under way, by device.
     pub(super) calling: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
-    /// Jobs' deliveries that have not reached their mailbox, by device: later ones go behind them.
+    /// Deliveries that have not reached their mailbox, by device: later ones go behind them.
     pub(super) waiting: Lines,
+    /// What was found of those that are in no line.
+    pub(super) found: Found,
     /// All jobs, as their rows say.
     pub(super) jobs: LiteMap<MessageId, Job>,
     pub(super) work: Option<Work>,
@@ -60,10 +67,12 @@ pub(super) struct Outbox {
     pub(super) opened_with: Option<MessageId>,
     /// How many more calls of jobs may follow from the last alarm.
     pub(super) calls_left: usize,
-    /// The first device of the part up to which the pass through a job has come.
-    pub(super) passed: LiteMap<MessageId, DeviceId>,
+    /// Jobs that are being passed through.
+    pub(super) passes: LiteMap<MessageId, Pass>,
     pub(super) withdrawing: LiteMap<MessageId, Withdrawal>,
     pub(super) cleaned_at: Millis,
+    /// What is known of the bytes of all that is kept.
+    pub(super) size: Size,
     /// Rows of `outbox` that new ones may overwrite.
     pub(super) spent: Spent,
     /// The same of `groups`.
@@ -75,6 +84,8 @@ pub(super) struct Outbox {
 pub(super) struct Publishing {
     pub(super) message: Message,
     pub(super) deliveries: Vec<Delivery>,
+    /// Its part of what is under way.
+    pub(super) bytes: u64,
     /// Calls under way.
     pub(super) open: usize,
     /// Whether it is written down.
@@ -112,7 +123,7 @@ impl<S: Store> Mailbox<S> {
     /// `MAX_FANOUT` of them.
     ///
     /// # Errors
-    /// `too_many_requests`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`, or the store failed.
+    /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`, or the store failed.
     pub fn publish(
         &mut self,
         to: Target,
@@ -152,6 +163,26 @@ impl<S: Store> Mailbox<S> {
         self.check_reach(&to, devices.len())?;
         devices.sort_unstable();
         devices.dedup();
+        let bytes = draft.bytes().saturating_mul(devices.len() as u64);
+        let alone = devices.len() <= 1;
+        let fits =
+            self.has_room(bytes) && (alone || devices.len() <= wave(draft.payload.get().len()));
+        if alone && !fits {
+            return Err(under_way::no_room().into());
+        }
+        let many = devices.len() > PART || !fits;
+        let behind = match many {
+            true => Vec::new(),
+            false => self.behind(&devices, None)?,
+        };
+        let queued = many || !behind.is_empty();
+        let full = queued.then(|| self.full(None, draft.bytes()));
+        if let Some(problem) = full.flatten() {
+            return Err(problem.into());
+        }
+        if let Some(problem) = self.make_room(queued, now)? {
+            return Err(problem.into());
+        }
         let id = MessageId::next(&sender, now.at, self.outbox.last_id, now.random);
         self.outbox.last_id = Some(id);
         let wait = draft.wait.saturating_mul(1000);
@@ -161,29 +192,30 @@ impl<S: Store> Mailbox<S> {
             .into_iter()
             .map(|device| Delivery::waiting(device, now.at))
             .collect();
-        let many = deliveries.len() > PART;
-        let waits = |delivery: &Delivery| self.outbox.waiting.get(&delivery.device).is_some();
-        let behind = deliveries.iter().any(waits);
-        let called = !many && !deliveries.iter().all(waits);
-        if many || behind || key.is_some() {
+        let called = !many && behind.len() < deliveries.len();
+        let stored = many || !behind.is_empty() || key.is_some();
+        if stored {
             if let Some(key) = &key {
                 job_rows::insert_key(&self.store, key, id, fingerprint)?;
             }
             let over = self.spent_row(now)?;
             let key = key.as_ref();
-            outbox_rows::insert(&self.store, over, &message, key, &deliveries, None)?;
-            self.keep_job(&message, now.at, called)?;
+            let head = Head::of(&message);
+            outbox_rows::insert(&self.store, over, &head, key, &deliveries, None)?;
+            let left = (!many).then(|| untaken(&deliveries));
+            self.keep_job(Queued::of(&message)?, left, now.at, called)?;
             self.wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
-            self.wait_in_line(id, &deliveries);
-            return Ok(Published::Answer(Trace::of(message, deliveries)));
+            self.outbox.found.clear();
+            let trace = Trace::of(message, deliveries).into_page(None, trace::PAGE);
+            return Ok(Published::Answer(trace));
         }
-        let stored = behind || key.is_some();
         let frames = frame.into_iter().collect();
         let publishing = Publishing {
             message,
             deliveries,
+            bytes,
             open: 0,
             stored,
             key,
@@ -191,7 +223,8 @@ impl<S: Store> Mailbox<S> {
             frames,
         };
         self.outbox.publishing.insert(id, publishing);
-        self.hand_over(id, wait, now)?;
+        self.outbox.under_way += bytes;
+        self.hand_over(id, &behind, wait, now)?;
         Ok(Published::Wait(id))
     }
 
@@ -237,9 +270,9 @@ impl<S: Store> Mailbox<S> {
             .spent
             .take(&self.store, until, now, outbox_rows::first)?;
         let key = key.as_ref();
-        outbox_rows::insert(&self.store, over, message, key, deliveries, None)?;
-        let message = message.clone();
-        self.keep_job(&message, now.at, true)?;
+        outbox_rows::insert(&self.store, over, &Head::of(message), key, deliveries, None)?;
+        let (message, left) = (Queued::of(message)?, untaken(deliveries));
+        self.keep_job(message, Some(left), now.at, true)?;
         self.wake_by(now.at + SAFETY_DELAY);
         Ok(())
     }
@@ -259,7 +292,7 @@ impl<S: Store> Mailbox<S> {
             publishing.frames.extend(frame);
             return Ok(Published::Wait(id));
         }
-        let trace = outbox_rows::trace(&self.store, id)?;
+        let trace = outbox_rows::trace(&self.store, id, None, trace::PAGE)?;
         let gone = || StoreError("an idempotency key without its message".to_owned());
         Ok(Published::Answer(trace.ok_or_else(gone)?))
     }
@@ -280,6 +313,7 @@ impl<S: Store> Mailbox<S> {
             reference,
             id: trace.id,
             deliveries: &trace.deliveries,
+            summary: trace.summary(),
         };
         self.send_frame(connection, published.to_json());
     }
@@ -289,9 +323,13 @@ impl<S: Store> Mailbox<S> {
         outbox_rows::delete_all(&self.store)?;
         let publishing = std::mem::take(&mut self.outbox.publishing).into_iter();
         let gathered = self.outbox.gathered.take().into_iter();
+        self.outbox.under_way = 0;
+        if let Some(account) = &mut self.account {
+            account.truncated_before = None;
+        }
         for id in publishing
             .map(|(id, _)| id)
-            .chain(gathered.map(|gathered| gathered.message.id))
+            .chain(gathered.map(|gathered| gathered.trace.id))
         {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
             self.effects.push(Effect::Published(id, Err(problem)));
@@ -304,7 +342,8 @@ impl<S: Store> Mailbox<S> {
         self.outbox.unseen.clear();
         self.outbox.waiting.clear();
         self.outbox.jobs.clear();
-        self.outbox.passed.clear();
+        self.outbox.found.clear();
+        self.outbox.passes.clear();
         self.outbox.work = None;
         Ok(())
     }

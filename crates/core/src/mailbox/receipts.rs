@@ -8,10 +8,11 @@ use litemap::LiteMap;
 
 use super::link::Receipts;
 use super::outbox_rows::{self, Sent};
+use super::part_rows;
 use super::receipt_rows::{self, Place};
 use super::{Effect, Failure, Mailbox};
 use crate::call::Settled;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, State};
 use crate::frame::{Receipt, ToDevice};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
@@ -35,10 +36,11 @@ impl<S: Store> Mailbox<S> {
     /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
     /// that call is over, or would take it for a new one. The store failed.
     pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
-        let under_way = |settled: &Settled| self.is_under_way(settled.id, &settled.delivery, now);
-        if settled.iter().any(under_way) {
-            let detail = "a message is still being handed over";
-            return Err(Problem::new(Code::Unavailable, detail).into());
+        for settled in &settled {
+            if self.is_under_way(settled.id, &settled.delivery, now)? {
+                let detail = "a message is still being handed over";
+                return Err(Problem::new(Code::Unavailable, detail).into());
+            }
         }
         if self.device().is_none() {
             return Ok(());
@@ -60,6 +62,7 @@ impl<S: Store> Mailbox<S> {
             by_message.entry(id).or_default().push(delivery);
         }
         for (id, updates) in by_message {
+            let updates = self.without_replies(updates)?;
             if self.outbox.publishing.contains_key(&id) {
                 self.record_unanswered(id, updates, now)?;
             } else if let Some(sent) = outbox_rows::load(&self.store, id)? {
@@ -79,12 +82,12 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
-            let changed = replace_all(&mut publishing.deliveries, updates);
+            let changed = without_before(replace_all(&mut publishing.deliveries, updates));
             let deliveries = &publishing.deliveries;
             let done = deliveries.iter().all(|delivery| delivery.state.is_last());
             outbox_rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
             for delivery in &changed {
-                self.outbox.waiting.leave(id, &delivery.device);
+                self.leave(id, &delivery.device);
             }
         }
         Ok(())
@@ -100,7 +103,7 @@ impl<S: Store> Mailbox<S> {
         self.number(&mut updates, now)?;
         let (changed, done) = match sent.deliveries {
             Some(mut deliveries) => {
-                let changed = replace_all(&mut deliveries, updates);
+                let changed = without_before(replace_all(&mut deliveries, updates));
                 let done = deliveries.iter().all(|delivery| delivery.state.is_last());
                 if !changed.is_empty() {
                     outbox_rows::save(&self.store, id, &deliveries, done.then_some(now.at))?;
@@ -110,7 +113,7 @@ impl<S: Store> Mailbox<S> {
             None => self.record_in_parts(&sent, updates, now)?,
         };
         for delivery in &changed {
-            self.outbox.waiting.leave(id, &delivery.device);
+            self.leave(id, &delivery.device);
         }
         for delivery in &changed {
             self.send_receipt(id, delivery);
@@ -129,7 +132,7 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(Vec<Delivery>, bool), StoreError> {
         let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
-            let part = outbox_rows::part_with(&self.store, sent.id, &update.device)?;
+            let part = part_rows::with(&self.store, sent.id, &update.device)?;
             let Some(part) = part else { continue };
             if let Some(first) = part.first().map(|delivery| delivery.device.clone()) {
                 parts
@@ -139,38 +142,25 @@ impl<S: Store> Mailbox<S> {
                     .push(update);
             }
         }
+        let mut summary = sent.summary_of_parts(&self.store)?;
         let mut changed = Vec::new();
         for (_, (mut part, updates)) in parts {
             let in_part = replace_all(&mut part, updates);
             if !in_part.is_empty() {
-                outbox_rows::save_part(&self.store, sent.id, &part)?;
+                part_rows::save(&self.store, sent.id, &part)?;
             }
-            changed.extend(in_part);
+            for (before, delivery) in in_part {
+                summary.move_one(before, delivery.state);
+                changed.push(delivery);
+            }
         }
-        let settled = changed
-            .iter()
-            .filter(|delivery| delivery.state.is_last())
-            .count();
-        let open = sent
-            .open
-            .saturating_sub(u32::try_from(settled).unwrap_or(u32::MAX));
-        let done = open == 0;
+        // They go out in the order of their numbers.
+        changed.sort_unstable_by_key(|delivery| delivery.receipt);
+        let done = summary.open() == 0;
         if !changed.is_empty() {
-            // While some are open the set of states may name one that none is in any more: finding out
-            // would take reading all parts for each receipt.
-            let states = if done {
-                outbox_rows::parts_states(&self.store, sent.id)?
-            } else {
-                sent.states | outbox_rows::states(&changed)
-            };
-            outbox_rows::save_parts_state(
-                &self.store,
-                sent.id,
-                states,
-                open,
-                done.then_some(now.at),
-                outbox_rows::last_receipt(&changed),
-            )?;
+            let receipt = outbox_rows::last_receipt(&changed);
+            let done_at = done.then_some(now.at);
+            outbox_rows::save_parts_state(&self.store, sent.id, &summary, done_at, receipt)?;
         }
         Ok((changed, done))
     }
@@ -321,21 +311,26 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// Puts each update in the place of what was known, unless that is a last state already. Returns what
-/// was changed.
-fn replace_all(known: &mut [Delivery], updates: Vec<Delivery>) -> Vec<Delivery> {
+/// was changed, each with the state that it was in.
+fn replace_all(known: &mut [Delivery], updates: Vec<Delivery>) -> Vec<(State, Delivery)> {
     updates
         .into_iter()
         .filter_map(|update| replace(known, update))
         .collect()
 }
 
-fn replace(known: &mut [Delivery], update: Delivery) -> Option<Delivery> {
+fn replace(known: &mut [Delivery], update: Delivery) -> Option<(State, Delivery)> {
     let place = known
         .iter_mut()
         .find(|delivery| delivery.device == update.device)?;
     if place.state.is_last() {
         return None;
     }
+    let before = place.state;
     *place = update.clone();
-    Some(update)
+    Some((before, update))
+}
+
+fn without_before(changed: Vec<(State, Delivery)>) -> Vec<Delivery> {
+    changed.into_iter().map(|(_, delivery)| delivery).collect()
 }

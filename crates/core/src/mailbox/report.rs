@@ -141,6 +141,7 @@ impl<S: Store> Mailbox<S> {
             to: sender.clone(),
             errand: Errand::Report,
             call,
+            enclosed: None,
         });
         self.look_after_reports(now);
         Ok(())

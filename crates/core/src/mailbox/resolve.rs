@@ -5,15 +5,11 @@
 //! closed since, because its token was revoked, another one took over or it showed no life, is not
 //! accepted; it was not answered either. A device that hung up by itself still means what it said.
 
-use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame, Published};
+use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame, Published, under_way};
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
-
-/// Bytes of payload that may wait, beyond the frame that is over. An isolate has 128 MB for all its
-/// mailboxes.
-const MAX_BYTES: u64 = 8 << 20;
 
 /// What waits, a few connections at most.
 #[derive(Debug, Default)]
@@ -28,9 +24,13 @@ struct Waiting {
 }
 
 impl Resolving {
-    /// Lets a frame wait if there is room: for `most` frames, and for [`MAX_BYTES`].
-    fn add(&mut self, connection: ConnectionId, size: u32, most: u32) -> bool {
-        let bytes = u64::from(size);
+    /// How many bytes of payload wait.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.iter().map(|waiting| waiting.bytes).sum()
+    }
+
+    /// Lets a frame wait if fewer than `most` of its connection do.
+    fn add(&mut self, connection: ConnectionId, bytes: u64, most: u32) -> bool {
         let Some(waiting) = self.of(connection) else {
             self.0.push(Waiting {
                 connection,
@@ -39,7 +39,7 @@ impl Resolving {
             });
             return true;
         };
-        let room = waiting.frames < most && waiting.bytes < MAX_BYTES;
+        let room = waiting.frames < most;
         if room {
             waiting.frames += 1;
             waiting.bytes += bytes;
@@ -48,12 +48,12 @@ impl Resolving {
     }
 
     /// Takes a frame out; whether it was still waiting.
-    fn take(&mut self, connection: ConnectionId, size: u32) -> bool {
+    fn take(&mut self, connection: ConnectionId, bytes: u64) -> bool {
         let Some(waiting) = self.of(connection) else {
             return false;
         };
         waiting.frames = waiting.frames.saturating_sub(1);
-        waiting.bytes = waiting.bytes.saturating_sub(u64::from(size));
+        waiting.bytes = waiting.bytes.saturating_sub(bytes);
         if waiting.frames == 0 {
             self.forget(connection);
         }
@@ -76,6 +76,15 @@ impl Resolving {
     }
 }
 
+fn too_many() -> Problem {
+    let mut problem = Problem::new(
+        Code::TooManyRequests,
+        "too many frames wait until the devices of their tags are found",
+    );
+    problem.retry_after = Some(1);
+    problem
+}
+
 impl<S: Store> Mailbox<S> {
     /// Has the target of a frame resolved, or says that too many wait.
     pub(super) fn resolve(&mut self, frame: PublishFrame) {
@@ -84,15 +93,15 @@ impl<S: Store> Mailbox<S> {
         let PublishFrame {
             connection, draft, ..
         } = &frame;
-        if self.outbox.resolving.add(*connection, draft.size, most) {
+        let bytes = draft.bytes();
+        let problem = if !self.has_room(bytes) {
+            under_way::no_room()
+        } else if self.outbox.resolving.add(*connection, bytes, most) {
             self.effects.push(Effect::Resolve(Box::new(frame)));
             return;
-        }
-        let mut problem = Problem::new(
-            Code::TooManyRequests,
-            "too many frames wait until the devices of their tags are found",
-        );
-        problem.retry_after = Some(1);
+        } else {
+            too_many()
+        };
         self.send_problem(frame.connection, frame.reference.as_deref(), &problem);
     }
 
@@ -114,7 +123,7 @@ impl<S: Store> Mailbox<S> {
             draft,
         } = frame;
         self.check_token(now)?;
-        if !self.outbox.resolving.take(connection, draft.size) {
+        if !self.outbox.resolving.take(connection, draft.bytes()) {
             return Ok(());
         }
         let origin = (connection, reference.clone());

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use super::Mailbox;
 use super::jobs::{FIRST_RETRY, SAFETY_DELAY};
-use super::{group_rows, job_rows, outbox_rows};
+use super::{group_rows, outbox_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};
 use crate::time::{Millis, Now};
@@ -136,7 +136,7 @@ impl<S: Store> Mailbox<S> {
         let done = outbox_rows::done(&self.store, until, BATCH)?;
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
-            self.outbox.jobs.remove(id);
+            self.unknow_job(*id);
         }
         let groups = group_rows::delete_done(&self.store, until, BATCH)?;
         let more = done.len().max(groups) >= BATCH as usize;
@@ -160,24 +160,15 @@ impl<S: Store> Mailbox<S> {
     /// When the outbox has something to do: a job, or something to clean up.
     pub(super) fn outbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
-        let busy = |job: &job_rows::Job| {
-            let worked_on = self
-                .outbox
-                .work
-                .as_ref()
-                .is_some_and(|work| work.id == job.id);
-            worked_on || self.outbox.publishing.contains_key(&job.id)
-        };
-        let jobs = self.outbox.jobs.values().map(|job| {
-            let due_at = job.retry_at.max(self.jobs_from(job.id));
-            if busy(job) {
-                due_at.max(now.at + SAFETY_DELAY)
-            } else if self.outbox.work.is_some() {
-                due_at.max(now.at + FIRST_RETRY)
-            } else {
-                due_at
-            }
+        let work = self.outbox.work.as_ref().map(|work| work.id);
+        let jobs = self.jobs_due().map(|(id, at)| match work {
+            Some(worked_on) if worked_on == id => at.max(now.at + SAFETY_DELAY),
+            Some(_) => at.max(now.at + FIRST_RETRY),
+            None => at,
         });
-        Ok(jobs.chain(clean_up).min())
+        // Nothing else would wake a mailbox that fails while a publish is under way.
+        let published = self.outbox.publishing.values().filter(|it| it.stored);
+        let published = published.map(|_| now.at + SAFETY_DELAY);
+        Ok(jobs.chain(published).chain(clean_up).min())
     }
 }

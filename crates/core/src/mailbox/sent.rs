@@ -1,15 +1,15 @@
 //! What a sender asks about its messages: the trace, the list, and to take one back.
 
 use super::group_rows::{self, Newest};
-use super::outbox_rows;
 use super::{Effect, Errand, Failure, Mailbox};
+use super::{outbox_rows, part_rows};
 use crate::call::{Call, Delivered};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 
 /// Up to so many mailboxes are asked where a delivery stands, and so many at a time to take one back.
 const AT_A_TIME: usize = 100;
@@ -17,11 +17,17 @@ const AT_A_TIME: usize = 100;
 /// A list of messages ends once it has about so many bytes.
 const LIST_BYTES: usize = 1 << 20;
 
+/// So many deliveries of each message are in a list: with their replies they take less than a list may.
+const LISTED: u32 = 100;
+
 /// A message that is being taken back.
 #[derive(Debug)]
 pub(super) struct Withdrawal {
     calling: Vec<DeviceId>,
+    /// Those of the present part that are not called yet.
     rest: Vec<DeviceId>,
+    /// The last device of that part; `None` once there is no further part.
+    part: Option<DeviceId>,
 }
 
 /// A message that is to be taken back, as far as that got.
@@ -34,20 +40,27 @@ pub enum Cancelled {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// The trace of a message, and the devices whose mailboxes know more by now: those that have taken
-    /// it and not reported. [`Trace::learn`] takes in what they say.
+    /// A page of the trace of a message: at most `limit` deliveries, of devices after `after`. With it come
+    /// the devices on it whose mailboxes know more by now: those that have taken the message and not
+    /// reported. [`Trace::learn`] takes in what they say.
     ///
     /// # Errors
     /// `unknown_message`, or the store failed.
-    pub fn trace(&self, id: MessageId) -> Result<(Trace, Vec<DeviceId>), Failure> {
-        let trace = self.kept(id)?;
+    pub fn trace(
+        &self,
+        id: MessageId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<(Trace, Vec<DeviceId>), Failure> {
+        let trace = self.kept(id, after, limit)?;
         let open = |delivery: &&Delivery| delivery.is_taken() && !delivery.state.is_last();
         let ask = trace.deliveries.iter().filter(open).take(AT_A_TIME);
         let ask = ask.map(|delivery| delivery.device.clone()).collect();
         Ok((trace, ask))
     }
 
-    /// The messages this device sent, newest first, and whether there may be more before them.
+    /// The messages this device sent, newest first, each with its first deliveries, and whether there may be
+    /// more messages before them.
     ///
     /// # Errors
     /// The store failed.
@@ -64,11 +77,11 @@ impl<S: Store> Mailbox<S> {
         let (mut traces, mut size) = (Vec::new(), 0);
         let mut groups = Newest::before(before, states);
         let mut grouped = groups.next(&self.store)?;
-        let mut alone = outbox_rows::newest_before(&self.store, before, states)?;
+        let mut alone = outbox_rows::newest_before(&self.store, before, states, LISTED)?;
         while traces.len() < limit as usize && size < LIST_BYTES {
             let id = |trace: &Option<Trace>| trace.as_ref().map(|trace| trace.id);
             let trace = if id(&alone) > id(&grouped) {
-                let next = outbox_rows::newest_before(&self.store, id(&alone), states)?;
+                let next = outbox_rows::newest_before(&self.store, id(&alone), states, LISTED)?;
                 std::mem::replace(&mut alone, next)
             } else {
                 let next = groups.next(&self.store)?;
@@ -88,44 +101,54 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// `unknown_message`, or the store failed.
     pub fn cancel(&mut self, id: MessageId) -> Result<Cancelled, Failure> {
-        let trace = self.kept(id)?;
-        // Also where a delivery has not been taken as far as is known: a call may have arrived whose
-        // answer did not.
-        let open = trace.deliveries.iter();
-        let open = open.filter(|delivery| !delivery.state.is_last());
-        let rest: Vec<DeviceId> = open.map(|delivery| delivery.device.clone()).collect();
-        if rest.is_empty() {
+        let trace = self.kept(id, None, trace::PAGE)?;
+        if trace.is_settled() {
             return Ok(Cancelled::Answer(trace));
         }
+        let next = trace.page.as_ref().and_then(|page| page.next.clone());
         let withdrawal = Withdrawal {
             calling: Vec::new(),
-            rest,
+            rest: open(&trace.deliveries),
+            part: next,
         };
         self.outbox.withdrawing.insert(id, withdrawal);
-        self.withdraw_next(id);
+        self.withdraw_next(id)?;
         Ok(Cancelled::Wait(id))
     }
 
-    fn withdraw_next(&mut self, id: MessageId) {
+    fn withdraw_next(&mut self, id: MessageId) -> Result<(), StoreError> {
         let Some(from) = self.device().cloned() else {
-            return;
+            return Ok(());
         };
         let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) else {
-            return;
+            return Ok(());
         };
         while withdrawal.calling.len() < AT_A_TIME {
             let Some(to) = withdrawal.rest.pop() else {
-                break;
+                let Some(after) = withdrawal.part.take() else {
+                    break;
+                };
+                if let Some(part) = part_rows::rest_after(&self.store, id, Some(&after))? {
+                    withdrawal.rest = open(&part);
+                    withdrawal.part = part.last().map(|delivery| delivery.device.clone());
+                }
+                continue;
             };
             withdrawal.calling.push(to.clone());
             let from = from.clone();
             let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id, from });
-            self.effects.push(Effect::Call { to, errand, call });
+            self.effects.push(Effect::Call {
+                to,
+                errand,
+                call,
+                enclosed: None,
+            });
         }
         if withdrawal.calling.is_empty() {
             self.outbox.withdrawing.remove(&id);
             self.effects.push(Effect::Cancelled(id));
         }
+        Ok(())
     }
 
     pub(super) fn withdrawn(
@@ -143,16 +166,15 @@ impl<S: Store> Mailbox<S> {
         if let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) {
             withdrawal.calling.retain(|called| called != device);
         }
-        self.withdraw_next(id);
-        Ok(())
+        self.withdraw_next(id)
     }
 
-    /// A message of this device, with all its deliveries.
-    fn kept(&self, id: MessageId) -> Result<Trace, Failure> {
+    /// A message of this device, with a page of its deliveries.
+    fn kept(&self, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Result<Trace, Failure> {
         let trace = match self.device() {
-            Some(_) => match outbox_rows::trace(&self.store, id)? {
+            Some(_) => match outbox_rows::trace(&self.store, id, after, limit)? {
                 Some(trace) => Some(trace),
-                None => group_rows::find(&self.store, id)?,
+                None => group_rows::find(&self.store, id)?.map(|it| it.into_page(after, limit)),
             },
             None => None,
         };
@@ -164,6 +186,15 @@ impl<S: Store> Mailbox<S> {
         };
         Ok(trace.ok_or_else(unknown)?)
     }
+}
+
+/// The devices whose deliveries can be taken back. Also where one has not been taken as far as is known: a
+/// call may have arrived whose answer did not.
+fn open(deliveries: &[Delivery]) -> Vec<DeviceId> {
+    let open = deliveries
+        .iter()
+        .filter(|delivery| !delivery.state.is_last());
+    open.map(|delivery| delivery.device.clone()).collect()
 }
 
 /// About how many bytes a delivery takes in a list.

@@ -12,6 +12,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
+use tagpost_core::trace;
 use tagpost_sim::store::Sqlite;
 
 use super::words::{answer, problem_or, states, words};
@@ -119,10 +120,12 @@ impl Desk {
             Effect::Close { .. } => self.attachments.clear(),
             Effect::Call {
                 ref to,
-                call: Call::Deliver { ref message, .. },
+                call: Call::Deliver { .. },
+                enclosed: Some(ref message),
                 ..
             } => {
-                self.calls.push((to.clone(), message.clone()));
+                let message = serde_json::from_str(message).unwrap();
+                self.calls.push((to.clone(), message));
             }
             Effect::Resolve(frame) => {
                 self.resolving.push(*frame);
@@ -266,7 +269,9 @@ impl Desk {
 
     /// The states of a message's deliveries, as its trace tells them.
     pub(crate) fn trace(&mut self, id: MessageId) -> Result<String, String> {
-        let found = self.event(|mailbox, _| problem_or(mailbox.trace(id))).0;
+        let found = self
+            .event(|mailbox, _| problem_or(mailbox.trace(id, None, trace::PAGE)))
+            .0;
         found.map(|(trace, _)| states(&trace))
     }
 
@@ -292,6 +297,11 @@ impl Desk {
     /// How many rows were written so far.
     pub(crate) fn writes(&self) -> u64 {
         self.store.changes()
+    }
+
+    /// The bytes of the database.
+    pub(crate) fn size(&self) -> u64 {
+        self.store.size().unwrap()
     }
 
     /// How many statements were run so far.

@@ -9,6 +9,7 @@
 )]
 
 mod alarm;
+mod backlog;
 mod cancel;
 mod depth;
 mod desk;
@@ -20,6 +21,7 @@ mod gather;
 mod jobs;
 mod listing;
 mod overwriting;
+mod pages;
 mod poll;
 mod properties;
 mod publish;
@@ -28,6 +30,8 @@ mod receipts;
 mod registration;
 mod resolve;
 mod retention;
+mod sent_bytes;
 mod topic;
+mod under_way;
 mod window;
 mod words;

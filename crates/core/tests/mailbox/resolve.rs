@@ -113,8 +113,9 @@ fn frames_that_wait_have_eight_megabytes_of_payload_together() {
     desk.connect(1);
     let payload = "x".repeat(1_000_000);
     let large = format!(r#"{{"type":"publish","to":{{"device":"a"}},"payload":"{payload}"}}"#);
-    for _ in 0..9 {
+    for _ in 0..8 {
         waiting(&mut desk, 1, &large);
     }
-    assert_eq!(desk.frame(1, FRAME), ["1 <- error too_many_requests"]);
+    assert_eq!(desk.frame(1, &large), ["1 <- error too_many_requests"]);
+    waiting(&mut desk, 1, FRAME);
 }

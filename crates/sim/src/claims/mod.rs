@@ -172,9 +172,9 @@ impl Ledger {
     }
 
     /// What a call is about, for its fate: the publish behind it.
-    pub(crate) fn subject(&self, call: &Call) -> u64 {
+    pub(crate) fn subject(&self, call: &Call, message: Option<&Message>) -> u64 {
         u64::from(match call {
-            Call::Deliver { message, .. } => number(message),
+            Call::Deliver { .. } => message.map_or(0, number),
             Call::Withdraw { id, .. }
             | Call::Look { id }
             | Call::Ack { id, .. }

@@ -4,6 +4,7 @@
 //! its patience ends. A call that nobody waits for any more may still arrive.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use tagpost_core::call::{Call, Delivered, Request};
 use tagpost_core::mailbox::Errand;
@@ -11,7 +12,7 @@ use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use tagpost_core::trace::Trace;
+use tagpost_core::trace::{self, Trace};
 
 use super::client::Ask;
 use super::serve::problem_or;
@@ -62,6 +63,13 @@ pub(super) struct CallState {
     to: usize,
     what: &'static str,
     fate: Fate,
+}
+
+/// What travels: the JSON of a request, and what goes beside it.
+#[derive(Debug, Clone)]
+pub(super) struct Parcel {
+    pub(super) request: String,
+    pub(super) enclosed: Option<Rc<str>>,
 }
 
 /// What happens to a call.
@@ -119,6 +127,7 @@ impl World<'_> {
         to: usize,
         claims: Option<Claims>,
         call: Call,
+        enclosed: Option<Rc<str>>,
     ) -> Checked {
         let (from, operator) = match &caller {
             Caller::Mailbox { object, .. } | Caller::Look { object, .. } => (*object, false),
@@ -128,7 +137,12 @@ impl World<'_> {
             ),
         };
         let what = call.name();
-        let mut fate = self.fate(from, to, what, self.ledger.subject(&call));
+        let message: Option<Message> = match (&call, &enclosed) {
+            (Call::Deliver { .. }, Some(text)) => Some(serde_json::from_str(text).map_err(broken)?),
+            _ => None,
+        };
+        let subject = self.ledger.subject(&call, message.as_ref());
+        let mut fate = self.fate(from, to, what, subject);
         if operator {
             fate.lost = false;
             fate.answer_lost = false;
@@ -146,7 +160,7 @@ impl World<'_> {
             caller: claims,
             call,
         };
-        if let Call::Deliver { message, .. } = &request.call {
+        if let Some(message) = &message {
             self.ledger.leaves(from, to, message)?;
         }
         let request = serde_json::to_string(&request).map_err(broken)?;
@@ -183,13 +197,14 @@ impl World<'_> {
                 },
             );
         } else {
-            let copy = fate.again.map(|later| (later, request.clone()));
+            let parcel = Parcel { request, enclosed };
+            let copy = fate.again.map(|later| (later, parcel.clone()));
             self.after(
                 fate.way,
                 Event::Arrives {
                     call: id,
                     to,
-                    request,
+                    parcel,
                     copy,
                 },
             );
@@ -311,7 +326,9 @@ impl World<'_> {
             && let Some((mut trace, _)) = looking.remove(&call)
         {
             let id = trace.id;
-            let Some(recorded) = self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))?
+            let Some(recorded) = self.event(object, |mailbox, _| {
+                problem_or(mailbox.trace(id, None, page(call)))
+            })?
             else {
                 self.failed(call)?;
                 return Ok(());
@@ -327,10 +344,18 @@ impl World<'_> {
     }
 }
 
+/// How many deliveries are on the page of a trace that is asked for: now and then few.
+pub(super) fn page(call: CallId) -> u32 {
+    match call % 4 {
+        0 => 1 + (call as u32 / 4) % 120,
+        _ => trace::PAGE,
+    }
+}
+
 /// How long the call asks the mailbox to wait.
 fn wait(call: &Call) -> Millis {
     match call {
-        Call::Publish { draft, .. } => i64::from(draft.wait) * 1000,
+        Call::Publish { wait, .. } => i64::from(*wait) * 1000,
         Call::Trace { wait, .. } | Call::Inbox { wait, .. } => i64::from(*wait) * 1000,
         Call::Deliver { wait, .. } => i64::from(*wait),
         _ => 0,

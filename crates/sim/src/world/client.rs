@@ -312,7 +312,8 @@ impl World<'_> {
     /// A device asks its mailbox for something over HTTP.
     pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) -> Checked {
         let claims = (!matches!(ask, Ask::Operator)).then(|| self.clients[device].claims.clone());
-        self.call(Caller::Client { device, ask }, device, claims, call)
+        let caller = Caller::Client { device, ask };
+        self.call(caller, device, claims, call, None)
     }
 
     /// A device learns what came of a call over HTTP.
@@ -340,6 +341,8 @@ impl World<'_> {
                     Code::UnknownMessage,
                     Code::IdempotencyMismatch,
                     Code::Unauthorized,
+                    Code::Unavailable,
+                    Code::OutboxFull,
                 ];
                 claim(
                     "problems are those of the documentation",

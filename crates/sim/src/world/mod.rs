@@ -20,7 +20,7 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
-use self::calls::{CallState, Fates, Reply};
+use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
 pub(crate) use self::client::Verdict;
 use self::object::Object;
@@ -54,16 +54,16 @@ enum Event {
     Arrives {
         call: CallId,
         to: usize,
-        request: String,
+        parcel: Parcel,
         /// It arrives once more so much later.
-        copy: Option<(Millis, String)>,
+        copy: Option<(Millis, Parcel)>,
     },
     /// A call reaches its mailbox once more; nobody learns the answer.
     Copy {
         of: CallId,
         to: usize,
         life: u32,
-        request: String,
+        parcel: Parcel,
     },
     /// A caller learns its answer, or that there is none.
     Returns { call: CallId, reply: Option<Reply> },
@@ -216,10 +216,10 @@ impl<'a> World<'a> {
             Event::Arrives {
                 call,
                 to,
-                request,
+                parcel,
                 copy,
             } => {
-                if let Some((later, request)) = copy {
+                if let Some((later, parcel)) = copy {
                     let life = self.objects[to].life;
                     let of = call;
                     self.after(
@@ -228,24 +228,24 @@ impl<'a> World<'a> {
                             of,
                             to,
                             life,
-                            request,
+                            parcel,
                         },
                     );
                 }
-                self.serve(call, to, &request)
+                self.serve(call, to, &parcel)
             }
             Event::Copy {
                 of,
                 to,
                 life,
-                request,
+                parcel,
             } => {
                 // No network repeats a request that was answered, or over a connection that has ended.
                 if !self.is_awaited(of) || self.objects[to].life != life {
                     return Ok(());
                 }
                 self.next += 1;
-                self.serve(self.next, to, &request)
+                self.serve(self.next, to, &parcel)
             }
             Event::Returns { call, reply } => self.returned(call, reply),
             Event::Early { object, life, call } => self.early(object, life, call),

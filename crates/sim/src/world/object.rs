@@ -281,7 +281,12 @@ impl World<'_> {
                     connection,
                     attachment,
                 } => self.attach(connection, attachment)?,
-                Effect::Call { to, errand, call } => {
+                Effect::Call {
+                    to,
+                    errand,
+                    call,
+                    enclosed,
+                } => {
                     let life = self.objects[object].life;
                     self.objects[object].calls_out += 1;
                     let to = self.places[&to];
@@ -294,6 +299,7 @@ impl World<'_> {
                         to,
                         None,
                         call,
+                        enclosed,
                     )?;
                 }
                 Effect::Resolve(frame) => {

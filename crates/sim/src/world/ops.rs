@@ -4,7 +4,9 @@ use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
 use tagpost_core::message::Target;
 use tagpost_core::publish::Draft;
+use tagpost_core::trace;
 
+use super::calls::Caller;
 use super::client::Ask;
 use super::{CURE, Event, World};
 use crate::chance::chance;
@@ -106,7 +108,16 @@ impl World<'_> {
             }
             Action::Trace { of, wait } => {
                 if let Some((device, id)) = self.published(*of) {
-                    self.ask(device, Ask::Trace, Call::Trace { id, wait: *wait })?;
+                    self.ask(
+                        device,
+                        Ask::Trace,
+                        Call::Trace {
+                            id,
+                            wait: *wait,
+                            after: None,
+                            limit: trace::PAGE,
+                        },
+                    )?;
                 }
             }
             Action::List { device } => {
@@ -257,13 +268,21 @@ impl World<'_> {
         let draft =
             Draft::from_http(header, payload.as_bytes(), &self.plan.limits).map_err(broken)?;
         let devices = self.addresses(&to);
-        self.ask(
-            sender,
-            Ask::Publish {
-                op: number,
-                repeats,
+        let ask = Ask::Publish {
+            op: number,
+            repeats,
+        };
+        let wait = draft.wait;
+        let draft = serde_json::to_string(&draft).map_err(broken)?;
+        self.call(
+            Caller::Client {
+                device: sender,
+                ask,
             },
-            Call::Publish { to, devices, draft },
+            sender,
+            Some(self.clients[sender].claims.clone()),
+            Call::Publish { to, devices, wait },
+            Some(draft.into()),
         )?;
         Ok(())
     }

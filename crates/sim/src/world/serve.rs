@@ -8,19 +8,20 @@ use tagpost_core::problem::Problem;
 use tagpost_core::store::StoreError;
 use tagpost_core::token::Claims;
 
-use super::calls::Reply;
+use super::calls::{Parcel, Reply, page};
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
 
 impl World<'_> {
     /// A call arrives.
-    pub(super) fn serve(&mut self, call: CallId, object: usize, request: &str) -> Checked {
+    pub(super) fn serve(&mut self, call: CallId, object: usize, parcel: &Parcel) -> Checked {
         let Request {
             device,
             caller,
             call: asked,
-        } = serde_json::from_str(request).map_err(broken)?;
+        } = serde_json::from_str(&parcel.request).map_err(broken)?;
+        let enclosed = parcel.enclosed.as_deref().unwrap_or_default();
         self.note(|names| format!("call {call} ({}) reaches {}", asked.name(), names[object]));
         if let Some(claims) = &caller {
             match self.admit(object, &device, claims)? {
@@ -30,17 +31,14 @@ impl World<'_> {
             }
         }
         let reply = match asked {
-            Call::Publish { to, devices, draft } => {
+            Call::Publish { to, devices, .. } => {
+                let draft = serde_json::from_str(enclosed).map_err(broken)?;
                 return self.serve_publish(call, object, |mailbox, now| {
                     mailbox.publish(to, devices, draft, now)
                 });
             }
-            Call::Deliver {
-                message,
-                wait,
-                after,
-                until,
-            } => {
+            Call::Deliver { wait, after, until } => {
+                let message = serde_json::from_str(enclosed).map_err(broken)?;
                 let terms = Terms {
                     wait,
                     after,
@@ -50,10 +48,12 @@ impl World<'_> {
                 return self.serve_deliver(call, object, message, terms);
             }
             Call::Cancel { id } => return self.serve_cancel(call, object, id),
-            Call::Trace { id, wait } => {
+            Call::Trace { id, wait, .. } => {
                 let life = self.objects[object].life;
                 self.objects[object].waiting.traces.insert(call, id);
-                let open = self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))?;
+                let open = self.event(object, |mailbox, _| {
+                    problem_or(mailbox.trace(id, None, page(call)))
+                })?;
                 let Some(open) = open else {
                     return self.failed(call);
                 };

@@ -3,7 +3,7 @@
 use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
 
-use super::calls::{Caller, Reply};
+use super::calls::{Caller, Reply, page};
 use super::serve::problem_or;
 use super::{CallId, Event, World};
 use crate::claims::{Checked, claim};
@@ -86,7 +86,9 @@ impl World<'_> {
             return Ok(());
         };
         self.keep_awake(object);
-        match self.event(object, |mailbox, _| problem_or(mailbox.trace(id)))? {
+        match self.event(object, |mailbox, _| {
+            problem_or(mailbox.trace(id, None, page(call)))
+        })? {
             None => self.failed(call),
             Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
             Some(Ok((trace, ask))) if ask.is_empty() => {
@@ -108,6 +110,7 @@ impl World<'_> {
                         to,
                         None,
                         Call::Look { id },
+                        None,
                     )?;
                 }
                 Ok(())

@@ -1,0 +1,165 @@
+//! How many bytes are kept of what this device sent, and what goes first when that is too much.
+//!
+//! The database's own size is what counts, less what waits in the inbox: a counter of its own would cost rows.
+//! Too much is relieved by ending the retention of the oldest messages that are settled, some in an event;
+//! [`Mailbox::truncated_before`] tells it. Only where none can go is a publish refused. A message that is not
+//! settled always stays, so what its devices reply may exceed the limit: beyond twice the limit a reply is not
+//! kept, and its delivery says so.
+
+use super::account::Account;
+use super::{Mailbox, group_rows, outbox_rows};
+use crate::delivery::Delivery;
+use crate::id::MessageId;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+
+/// How often small publishes look at the size.
+const LOOKED_AT_EVERY: Millis = 1_000;
+
+/// How many rows go in one event at most.
+const BATCH: usize = 100;
+
+/// After so many the size is looked at again.
+const SOME: usize = 10;
+
+/// So many messages are looked at in one statement for some that are settled, and so many times in one event.
+const WINDOW: u32 = 500;
+const WINDOWS: usize = 20;
+
+/// Seconds after which something may be settled.
+const ROOM_IN: u32 = 60;
+
+/// Where a reply was not kept.
+const REPLY_DROPPED: &str = "reply_not_kept";
+
+/// What is known of the size.
+#[derive(Debug, Default)]
+pub(super) struct Size {
+    looked_at: Millis,
+    /// Up to here there was nothing settled.
+    open_to: Option<MessageId>,
+}
+
+/// A row that can go: its message, or the first of its messages.
+#[derive(Debug)]
+struct Old {
+    id: MessageId,
+    /// When the newest message in it was accepted.
+    accepted_at: Millis,
+    key: Option<String>,
+    grouped: bool,
+}
+
+impl<S: Store> Mailbox<S> {
+    /// When the newest message was accepted whose retention ended early, for want of room.
+    pub fn truncated_before(&self) -> Option<Millis> {
+        self.account.as_ref()?.truncated_before
+    }
+
+    /// Whether more than `most` bytes are kept. The inbox is counted only where that decides.
+    fn keeps_more_than(&mut self, most: u64) -> Result<bool, StoreError> {
+        let size = self.store.size()?;
+        Ok(size > most && size.saturating_sub(self.rows()?.bytes) > most)
+    }
+
+    /// Makes room for one more publish, which is large or not. Answers why there is none, if there is none.
+    pub(super) fn make_room(
+        &mut self,
+        large: bool,
+        now: Now,
+    ) -> Result<Option<Problem>, StoreError> {
+        let looked_at = self.outbox.size.looked_at;
+        let recently = (looked_at..looked_at + LOOKED_AT_EVERY).contains(&now.at);
+        if recently && !large {
+            return Ok(None);
+        }
+        let most = self.limits.max_sent_bytes;
+        if !self.keeps_more_than(most)? {
+            self.outbox.size.looked_at = now.at;
+            return Ok(None);
+        }
+        // Each further publish looks again until there is room.
+        if self.relieve()? {
+            return Ok(None);
+        }
+        let detail = format!(
+            "what is kept of this device's messages exceeds {most} bytes, and none is settled"
+        );
+        let mut problem = Problem::new(Code::OutboxFull, detail);
+        problem.retry_after = Some(ROOM_IN);
+        Ok(Some(problem))
+    }
+
+    /// Ends the retention of the oldest settled messages; whether there were any.
+    fn relieve(&mut self) -> Result<bool, StoreError> {
+        let old = self.oldest_settled()?;
+        let mut newest = None;
+        for some in old.chunks(SOME) {
+            for row in some {
+                match row.grouped {
+                    true => group_rows::delete(&self.store, row.id)?,
+                    false => outbox_rows::delete(&self.store, row.id, row.key.as_deref())?,
+                }
+                newest = newest.max(Some(row.accepted_at));
+            }
+            if !self.keeps_more_than(self.limits.max_sent_bytes)? {
+                break;
+            }
+        }
+        let Some(account) = self.account.as_mut().filter(|_| newest.is_some()) else {
+            return Ok(false);
+        };
+        account.truncated_before = account.truncated_before.max(newest);
+        Account::save(account, &self.store)?;
+        Ok(true)
+    }
+
+    fn oldest_settled(&mut self) -> Result<Vec<Old>, StoreError> {
+        let mut old = Vec::new();
+        for _ in 0..WINDOWS {
+            let rows = outbox_rows::in_order(&self.store, self.outbox.size.open_to, WINDOW)?;
+            let (all, last) = (rows.len() < WINDOW as usize, rows.last().map(|row| row.id));
+            let settled = rows.into_iter().filter(|row| row.settled);
+            old.extend(settled.take(BATCH).map(|row| Old {
+                id: row.id,
+                accepted_at: row.accepted_at,
+                key: row.key,
+                grouped: false,
+            }));
+            if !old.is_empty() {
+                break;
+            }
+            self.outbox.size.open_to = last.filter(|_| !all);
+            if all {
+                break;
+            }
+        }
+        let groups = group_rows::in_order(&self.store, BATCH as u32)?;
+        old.extend(groups.into_iter().map(|(first, last)| Old {
+            id: first,
+            accepted_at: last.time(),
+            key: None,
+            grouped: true,
+        }));
+        old.sort_unstable_by_key(|row| row.id);
+        old.truncate(BATCH);
+        Ok(old)
+    }
+
+    /// Takes the replies out of deliveries that are to be recorded, where there is no room for them at all.
+    pub(super) fn without_replies(
+        &mut self,
+        mut deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let replied = |delivery: &Delivery| delivery.reply.is_some();
+        let most = self.limits.max_sent_bytes.saturating_mul(2);
+        if deliveries.iter().any(replied) && self.keeps_more_than(most)? {
+            for delivery in deliveries.iter_mut().filter(|it| it.reply.is_some()) {
+                delivery.reply = None;
+                delivery.reason = Some(REPLY_DROPPED.to_owned());
+            }
+        }
+        Ok(deliveries)
+    }
+}
