@@ -18,6 +18,8 @@ export interface Trace {
   expires_at: number;
   deliveries: Delivery[];
   summary: Record<string, number>;
+  /** The cursor of the next page of deliveries, if there is one. */
+  next?: string;
   timeline: { device: string; event: string; at: number; attempt: number }[];
 }
 
