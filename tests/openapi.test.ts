@@ -17,6 +17,7 @@ const ROUTES = [
   "GET /v1/devices/{device}",
   "DELETE /v1/devices/{device}",
   "DELETE /v1/devices/{device}/tokens",
+  "GET /v1/devices/{device}/inbox",
   "PUT /v1/tags/{tag}/devices/{device}",
   "DELETE /v1/tags/{tag}/devices/{device}",
   "GET /v1/tags",
@@ -146,6 +147,9 @@ describe("OpenAPI document", () => {
     describes("GET /v1/messages/{id}", await doorbell.trace(id));
     describes("GET /v1/messages/{id}", await camera!.trace(id));
     describes("GET /v1/messages", await doorbell.request("GET", "/v1/messages?limit=2&state=held"));
+    const waiting = `/v1/devices/${offline!.name}/inbox`;
+    describes("GET /v1/devices/{device}/inbox", await relay.admin("GET", `${waiting}?limit=2&payload=true`));
+    describes("GET /v1/devices/{device}/inbox", await relay.admin("GET", waiting));
     describes("GET /v1/inbox", await offline!.request("GET", "/v1/inbox?limit=2"));
     describes("POST /v1/inbox/{id}/ack", await offline!.ack(id, { reply: 1 }));
     describes("POST /v1/inbox/{id}/nack", await offline!.nack(ID, { reason: "no" }));

@@ -35,6 +35,7 @@ describe.concurrent("trace", () => {
     expect(steps).toEqual([
       [receiver!.name, "held", 0],
       [receiver!.name, "sent", 1],
+      [receiver!.name, "held", 1],
       [receiver!.name, "sent", 2],
       [receiver!.name, "delivered", 2],
     ]);

@@ -118,6 +118,7 @@ impl<S: Store> Mailbox<S> {
         account.revoke(now.at);
         account.created_at = 0;
         account.last_seen_at = None;
+        account.lost.clear();
         account.save(&self.store)?;
         let registered = account.registered(true);
         self.effects.push(Effect::Revoked);
