@@ -10,9 +10,9 @@ const STOPPING = `
 import Worker, { Mailbox as Deployed } from "./entry.js";
 export default Worker;
 export class Mailbox extends Deployed {
-  ask(call, fault) {
-    const answer = super.ask(call, fault);
-    if (call.includes("stop here")) this.ctx.abort("stopped");
+  ask(...call) {
+    const answer = super.ask(...call);
+    if (\`\${call}\`.includes("stop here")) this.ctx.abort("stopped");
     return answer;
   }
 }`;

@@ -10,9 +10,9 @@ const BUSY = `
 import Worker, { Mailbox as Deployed } from "./entry.js";
 export default Worker;
 export class Mailbox extends Deployed {
-  ask(call, fault) {
-    if (call.includes("keep busy")) this.ctx.blockConcurrencyWhile(() => new Promise(() => {})).catch(() => {});
-    return super.ask(call, fault);
+  ask(...call) {
+    if (\`\${call}\`.includes("keep busy")) this.ctx.blockConcurrencyWhile(() => new Promise(() => {})).catch(() => {});
+    return super.ask(...call);
   }
 }`;
 

@@ -11,25 +11,6 @@ const { client, network } = useClients();
 /** Arrays in one another. */
 const nested = (levels: number) => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
 
-describe("a relay that sends a message once", () => {
-  const once = useRelay({ vars: { MAX_ATTEMPTS: 1 } });
-
-  test("an answer given while offline arrives although the message does not come again", async () => {
-    const [a, b] = await once.devices(2);
-    const line = await network(() => once.url);
-    const receiver = client(line.url, b!);
-    const id = await a!.send({ device: b!.name }, "x");
-    const message = await next(receiver);
-    line.down();
-    await state(receiver, "offline");
-    message.ack("to the only attempt");
-    line.up();
-    expect((await a!.settled(id)).deliveries).toMatchObject([
-      { state: "delivered", reply: "to the only attempt", attempts: 1 },
-    ]);
-  });
-});
-
 describe.concurrent("delivery", () => {
   test("a publish is answered with the reply of the device", async () => {
     const [a, b] = await relay.devices(2);

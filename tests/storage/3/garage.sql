@@ -1,4 +1,4 @@
--- at 1795895621526
+-- at 1795897666383
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -11,7 +11,8 @@ CREATE TABLE account (
         receipts_seen INTEGER NOT NULL DEFAULT 0,
         unseen_from BLOB,
         held TEXT,
-        lost TEXT
+        lost TEXT,
+        truncated_before INTEGER
     );
 CREATE TABLE groups (
         first BLOB PRIMARY KEY,
@@ -39,6 +40,8 @@ CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID;
 CREATE TABLE keys (
@@ -56,7 +59,8 @@ CREATE TABLE outbox (
         done_at INTEGER,
         idempotency_key TEXT,
         deliveries TEXT,
-        receipt INTEGER
+        receipt INTEGER,
+        summary TEXT
     ) WITHOUT ROWID;
 CREATE TABLE parts (
         id BLOB NOT NULL,
@@ -67,4 +71,4 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 3, 'garage', 0, 1, 1795895621098, NULL, 0, 0, NULL, NULL, '');
+INSERT INTO account VALUES (1, 3, 'garage', 0, 1, 1795897665103, NULL, 0, 0, NULL, NULL, '', NULL);

@@ -1,4 +1,4 @@
--- at 1795895621525
+-- at 1795897666382
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -11,7 +11,8 @@ CREATE TABLE account (
         receipts_seen INTEGER NOT NULL DEFAULT 0,
         unseen_from BLOB,
         held TEXT,
-        lost TEXT
+        lost TEXT,
+        truncated_before INTEGER
     );
 CREATE TABLE groups (
         first BLOB PRIMARY KEY,
@@ -39,6 +40,8 @@ CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID;
 CREATE TABLE keys (
@@ -56,7 +59,8 @@ CREATE TABLE outbox (
         done_at INTEGER,
         idempotency_key TEXT,
         deliveries TEXT,
-        receipt INTEGER
+        receipt INTEGER,
+        summary TEXT
     ) WITHOUT ROWID;
 CREATE TABLE parts (
         id BLOB NOT NULL,
@@ -67,7 +71,7 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 3, 'kitchen-cam', 1795895618778, 0, 0, 1795895621176, 0, 0, NULL, NULL, '');
-INSERT INTO inbox VALUES (0, x'01a223b8764e7fa3c632a20f92d18bd8', 'doorbell', 'motion', 1797895621198, 15, 1795895621198, 0, 0, '{}', NULL, '{"id":"01M8HVGXJEFYHWCCN21Y9D32YR","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795895621198,"expires_at":1797895621198,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
-INSERT INTO inbox VALUES (1, x'01a223b876327fa3c632a2350841e2a3', 'doorbell', NULL, 1797895621170, 8, 1795895621170, 1, 1795895651176, '{"n":1,"t":[[1,1795895621176,0]]}', NULL, '{"id":"01M8HVGXHJFYHWCCN26M443RN3","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795895621170,"expires_at":1797895621170,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
-INSERT INTO inbox VALUES (1, x'01a223b8763d7fa3c632a26f935fb6e0', 'doorbell', NULL, 1797895621181, 7, 1795895621183, 0, 0, '{}', NULL, '{"id":"01M8HVGXHXFYHWCCN2DY9NZDQ0","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795895621181,"expires_at":1797895621181,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');
+INSERT INTO account VALUES (1, 3, 'kitchen-cam', 1795897660109, 0, 0, 1795897665211, 0, 0, NULL, NULL, '', NULL);
+INSERT INTO inbox VALUES (0, x'01a223d7a6d67fa3c632a276abc69d9c', 'doorbell', 'motion', 1797897665238, 15, 1795897665239, 0, 0, '{}', NULL, '{"id":"01M8HXF9PPFYHWCCN2ETNWD7CW","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665238,"expires_at":1797897665238,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
+INSERT INTO inbox VALUES (1, x'01a223d7a6a67fa3c632a2407794b05d', 'doorbell', NULL, 1797897665190, 8, 1795897665190, 1, 1795897695211, '{"n":1,"t":[[1,1795897665211,0]]}', NULL, '{"id":"01M8HXF9N6FYHWCCN281VS9C2X","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665190,"expires_at":1797897665190,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
+INSERT INTO inbox VALUES (1, x'01a223d7a6c27fa3c632a210a3af76e3', 'doorbell', NULL, 1797897665218, 7, 1795897665227, 0, 0, '{}', NULL, '{"id":"01M8HXF9P2FYHWCCN222HTYXQ3","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665218,"expires_at":1797897665218,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');

@@ -187,33 +187,6 @@ async fn an_answer_given_while_offline_arrives_after_the_reconnect() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn an_answer_given_while_offline_arrives_although_the_message_does_not_come_again() {
-    let relay = Relay::start(&[("MAX_ATTEMPTS", 1)]);
-    let network = Network::to(relay.port()).await;
-    let (doorbell, camera) = (relay.device().await, relay.device().await);
-    let sender = doorbell.at(&relay.url());
-    let id = send(&sender, &camera, 1).await;
-    let mut inbox = camera.at(&network.url()).connect();
-    let message = next(&mut inbox).await;
-
-    network.down();
-    status(&mut inbox.status(), waiting).await;
-    message.reply("to the only attempt").unwrap();
-    network.up();
-
-    let trace = settled(&sender, id).await;
-    assert_eq!(
-        outcome(&trace),
-        (
-            State::Delivered,
-            Some(r#""to the only attempt""#.to_owned())
-        )
-    );
-    assert_eq!(trace.deliveries[0].attempts, 1);
-}
-
-#[tokio::test]
-#[ignore = "needs the built Worker"]
 async fn an_answer_lost_on_the_wire_is_given_again() {
     let relay = Relay::shared();
     let mut network = Network::to(relay.port()).await;
