@@ -174,6 +174,9 @@ impl Call {
     }
 }
 
+/// The answer to [`Call::Receipts`].
+pub const TAKEN: &str = "[]";
+
 /// A delivery that reached a last state, as its mailbox tells the sender's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settled {

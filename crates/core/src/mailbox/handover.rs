@@ -10,7 +10,7 @@ use super::jobs::FIRST_RETRY;
 use super::outbox_rows::{self, Head};
 use super::publish::Publishing;
 use super::{ConnectionId, Effect, Errand, Mailbox};
-use crate::call::{Call, Delivered};
+use crate::call::{Call, Delivered, TAKEN};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Target;
@@ -108,7 +108,8 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(), StoreError> {
         let delivered = || answer.and_then(|text| serde_json::from_str::<Delivered>(text).ok());
         match errand {
-            Errand::Report => self.reported(from, answer.is_some(), now),
+            // Anything else is said by a version that means something else by it.
+            Errand::Report => self.reported(from, answer == Some(TAKEN), now),
             Errand::Withdraw(id) => self.withdrawn(id, from, delivered(), now),
             Errand::Deliver(id) => {
                 if let Some(calls) = self.outbox.calling.get_mut(from) {

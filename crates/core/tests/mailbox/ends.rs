@@ -1,8 +1,9 @@
 //! The last states: expired, rejected, refused, and the words that go with them.
 
 use tagpost_core::delivery::State;
+use tagpost_core::mailbox::Errand;
 
-use super::desk::{Desk, message};
+use super::desk::{Desk, device, message};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -149,6 +150,21 @@ fn a_report_that_nobody_took_is_made_again() {
     assert_eq!(desk.at(10).reported("door", false), [""; 0]);
     assert_eq!(desk.alarm, Some(2_010));
     assert_eq!(desk.at(2_010).ring(), ["door: receipts delivered 1"]);
+}
+
+#[test]
+fn a_report_answered_with_something_unknown_is_made_again() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    let message = message(1, TEXT);
+    desk.deliver(&message, 0);
+    desk.ack(message.id);
+    let answer = Some(r#"{"unheard_of":{}}"#);
+    desk.event(|mailbox, now| mailbox.returned(&device("door"), Errand::Report, answer, now));
+    assert_eq!(desk.rows(), "account 1, inbox 1", "the delivery stays");
+    assert_eq!(desk.at(2_000).ring(), ["door: receipts delivered 1"]);
+    desk.reported("door", true);
+    assert_eq!(desk.rows(), "account 1");
 }
 
 #[test]
