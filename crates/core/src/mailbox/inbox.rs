@@ -282,17 +282,14 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// When something stored is due: an expiry, a message that was sent and not acknowledged, or a suspect.
-    /// The table is not gone through for it, but when an expiry that is due turned out to be over.
+    /// The table is not gone through for it: see [`Mailbox::expire`].
     pub(super) fn inbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let rows = self.rows()?;
         if rows.messages == 0 {
             rows.expires_at = None;
             return Ok(None);
         }
-        let mut expires_at = rows.expires_at;
-        if expires_at.is_some_and(|at| at <= now.at) {
-            expires_at = self.recount()?.expires_at;
-        }
+        let expires_at = rows.expires_at;
         let retry_at = inbox_rows::next_retry(&self.store, now.at)?;
         // A suspect whose time has come waits for the wire to be empty.
         let suspect = self.next_suspect(now);

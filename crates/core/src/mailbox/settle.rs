@@ -192,10 +192,17 @@ impl<S: Store> Mailbox<S> {
         if self.rows()?.expires_at.is_none_or(|at| at > now.at) {
             return Ok(());
         }
-        for held in inbox_rows::expired(&self.store, now.at, BATCH)? {
+        let expired = inbox_rows::expired(&self.store, now.at, BATCH)?;
+        let all = expired.len() < BATCH as usize;
+        for held in expired {
             let held = self.up_to_date(held);
             let delivery = held.delivery(&device, false).then(State::Expired, now.at);
             self.settle(held, delivery, now)?;
+        }
+        // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
+        // two batches.
+        if all {
+            self.recount()?;
         }
         Ok(())
     }

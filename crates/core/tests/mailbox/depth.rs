@@ -100,6 +100,17 @@ fn an_alarm_before_the_first_expiry_does_not_go_through_the_queue() {
 }
 
 #[test]
+fn opening_a_long_inbox_is_as_easy_where_a_message_has_expired() {
+    let costs = [0, 5_000].map(|at| {
+        let mut desk = queue(4_000);
+        desk.deliver(&message(4_000, &[("TTL", "2")]), 0);
+        desk.at(at).crash();
+        steps(&mut desk, |desk| drop(desk.event(|_, _| Ok(()))))
+    });
+    assert!(costs[1] < costs[0] + 500, "{costs:?}");
+}
+
+#[test]
 fn a_publish_costs_the_same_whatever_was_sent_and_is_still_open() {
     let costs = [10, 3_000].map(|length| {
         let mut desk = Desk::with(|limits| limits.publish_burst = 100_000);
