@@ -32,15 +32,22 @@ pub(crate) struct Options {
     /// Go on after a failure, and say how many seeds break each claim
     #[arg(long)]
     all: bool,
-    /// Put bugs into a copy of the core, one after the other, and say after how many histories each is found
-    #[arg(long, conflicts_with_all = ["from", "threads", "all"])]
-    planted: bool,
+    /// Put bugs into a copy of the core, one after the other, and say after how many histories each is
+    /// found; only those with TEXT in their names
+    #[arg(
+        long,
+        value_name = "TEXT",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with_all = ["from", "threads", "all"]
+    )]
+    planted: Option<String>,
 }
 
 /// Builds the simulation and runs it; what it finds is printed.
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    if options.planted {
-        return planted::run(repository, options.seeds);
+    if let Some(name) = &options.planted {
+        return planted::run(repository, name, options.seeds);
     }
     let mut build = repository.cargo();
     build.args(BUILD);
