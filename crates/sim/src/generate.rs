@@ -5,23 +5,27 @@
 //! that each are good at one thing.
 
 use fastrand::Rng;
-use tagpost_core::limits::Limits;
 use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
 use crate::chance::{chance, happens};
-use crate::plan::{Action, Answers, Manner, Moment, Op, Plan, Publication, To, Weather};
+use crate::plan::{Action, Aftermath, Answers, Manner, Moment, Op, Plan, Publication, To};
 
 /// A message goes to a tag of more devices than fit one row in so many histories of a thousand.
 const CROWDED: u32 = 4;
 /// Mailboxes start without tables in so many histories of a thousand; making them takes longer than
 /// most histories do.
 const BARE: u32 = 10;
-/// How far clocks are off where calls may be late: two of them differ by at most the time for which a
-/// caller listens longer than its call lives.
-const CLOCKS: Millis = 1_000;
-/// How far they are off where calls are never late.
-const WILD_CLOCKS: Millis = 300_000;
+/// Payloads are large in so many histories of a thousand.
+const HEAVY: u32 = 2;
+/// A history is about a mailbox with much in it in so many of a thousand.
+const PILED: u32 = 1;
+/// Everybody is silent after the last fault in so many of a thousand.
+const QUIET: u32 = 250;
+/// What makes devices fail still does after the last fault in so many of a thousand.
+const POISONED: u32 = 20;
+
+mod setting;
 
 impl Plan {
     /// The plan of this seed.
@@ -29,7 +33,8 @@ impl Plan {
         let rng = &mut chance(seed, &[]);
         let most = if rng.u32(0..4) == 0 { 6 } else { 3 };
         let devices = rng.usize(2..=most);
-        let crowd = if happens(rng, CROWDED) {
+        let heavy = happens(rng, HEAVY);
+        let crowd = if happens(rng, if heavy { 300 } else { CROWDED }) {
             rng.usize(95..=150)
         } else {
             0
@@ -41,88 +46,37 @@ impl Plan {
         ];
         let count = match rng.u32(0..20) {
             0 => rng.u32(20..50),
+            _ if heavy => rng.u32(5..30),
             1..=5 => rng.u32(10..20),
             _ => rng.u32(3..10),
         };
         let mut plan = Self {
             seed,
-            limits: limits(rng),
+            limits: setting::limits(rng, heavy),
             devices,
             crowd,
             tags,
-            weather: weather(rng),
+            weather: setting::weather(rng),
             bare: happens(rng, BARE),
             sleeps: rng.bool(),
+            isolates: rng.u32(1..=4),
+            aftermath: match rng.u32(0..1000) {
+                drawn if drawn < QUIET => Aftermath::Quiet,
+                drawn if drawn < QUIET + POISONED => Aftermath::Poisoned,
+                _ => Aftermath::Lively,
+            },
+            pile: happens(rng, PILED).then(|| setting::pile(rng)),
             ops: Vec::new(),
         };
-        plan.ops = Operations::new(rng, &plan).take(count);
+        if plan.pile.is_none() {
+            plan.ops = Operations::new(rng, &plan, heavy).take(count);
+        }
         plan
     }
 }
 
-fn limits(rng: &mut Rng) -> Limits {
-    let mut limits = Limits {
-        ack_timeout: rng.u32(1..=5),
-        max_attempts: rng.u32(1..=4),
-        max_in_flight: rng.u32(1..=4),
-        retention: *pick(rng, &[5, 60, 600, 3_600]),
-        keepalive: *pick(rng, &[5, 30, 60]),
-        ..Limits::default()
-    };
-    match rng.u32(0..8) {
-        0 => limits.max_held_messages = rng.u32(1..=4),
-        1 => limits.max_held_bytes = rng.u64(40..=200),
-        2 => (limits.publish_rate, limits.publish_burst) = (rng.u32(1..=3), rng.u32(1..=4)),
-        3 => limits.max_queued_messages = rng.u32(1..=4),
-        4 => limits.max_queued_bytes = rng.u64(300..=1_500),
-        _ => {}
-    }
-    limits
-}
-
-fn weather(rng: &mut Rng) -> Weather {
-    let mut weather = Weather {
-        latency: *pick(rng, &[2, 20, 200]),
-        ..Weather::FAIR
-    };
-    if rng.bool() {
-        weather.slow = rng.u32(1..=300);
-        weather.slow_by = *pick(rng, &[500, 3_000, 15_000]);
-    }
-    if rng.bool() {
-        weather.lost_requests = rng.u32(1..=250);
-    }
-    if rng.bool() {
-        weather.lost_answers = rng.u32(1..=250);
-    }
-    if rng.u32(0..3) == 0 {
-        weather.late_alarms = rng.u32(1..=500);
-        weather.late_by = *pick(rng, &[100, 5_000, 120_000]);
-    }
-    if rng.u32(0..3) == 0 {
-        weather.twice = rng.u32(1..=500);
-    }
-    if rng.u32(0..4) == 0 {
-        weather.repeated = rng.u32(1..=300);
-    }
-    if rng.u32(0..4) == 0 {
-        weather.stale = rng.u32(1..=500);
-    }
-    if rng.bool() {
-        weather.clocks = CLOCKS;
-    } else if rng.u32(0..10) == 0 {
-        // Clocks that are so far off do not tell a late call from one in time.
-        weather = Weather {
-            clocks: WILD_CLOCKS,
-            slow: 0,
-            ..weather
-        };
-    }
-    weather
-}
-
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 15] = [
+const KINDS: [(Kind, u32); 20] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -132,7 +86,12 @@ const KINDS: [(Kind, u32); 15] = [
     (Kind::Cancel, 12),
     (Kind::Ask, 15),
     (Kind::BadFrames, 3),
+    (Kind::Flap, 1),
     (Kind::Crash, 25),
+    (Kind::Isolate, 5),
+    (Kind::Full, 5),
+    (Kind::Misconfigure, 2),
+    (Kind::Mix, 3),
     (Kind::Deploy, 3),
     (Kind::Evict, 20),
     (Kind::Skew, 10),
@@ -151,7 +110,12 @@ enum Kind {
     Cancel,
     Ask,
     BadFrames,
+    Flap,
     Crash,
+    Isolate,
+    Full,
+    Misconfigure,
+    Mix,
     Deploy,
     Evict,
     Skew,
@@ -166,6 +130,8 @@ struct Operations<'a> {
     tags: usize,
     /// Few publishes go to a tag with a crowd, and its history is short.
     crowded: bool,
+    /// Payloads are large.
+    heavy: bool,
     weights: Vec<(Kind, u32)>,
     /// How far clocks are off at most.
     clocks: Millis,
@@ -176,7 +142,7 @@ struct Operations<'a> {
 }
 
 impl<'a> Operations<'a> {
-    fn new(rng: &'a mut Rng, plan: &Plan) -> Self {
+    fn new(rng: &'a mut Rng, plan: &Plan, heavy: bool) -> Self {
         let weights = KINDS.map(|(kind, weight)| {
             // Each history does without some kinds and has much of others.
             let factor = *pick(rng, &[0, 1, 1, 3]);
@@ -191,6 +157,7 @@ impl<'a> Operations<'a> {
             devices: plan.devices,
             tags,
             crowded,
+            heavy,
             weights: weights.into(),
             clocks: plan.weather.clocks,
             pace,
@@ -200,10 +167,13 @@ impl<'a> Operations<'a> {
     }
 
     fn take(mut self, count: u32) -> Vec<Op> {
+        if self.heavy && self.rng.bool() {
+            return self.unread(count);
+        }
         let mut ops = Vec::new();
         for device in 0..self.devices {
             if self.rng.bool() {
-                let manner = manner(self.rng);
+                let manner = setting::manner(self.rng);
                 ops.push(self.op(0, Action::Manner { device, manner }));
             }
             if self.rng.u32(0..3) > 0 {
@@ -225,6 +195,29 @@ impl<'a> Operations<'a> {
             }
             ops.push(op);
         }
+        ops
+    }
+
+    /// A device that reads nothing gets large messages, until that has had its time.
+    fn unread(mut self, count: u32) -> Vec<Op> {
+        let manner = Manner {
+            answers: Answers::Deaf,
+            ..Manner::GOOD
+        };
+        let connect = Action::Connect {
+            device: 0,
+            expires_in: None,
+        };
+        let manner = Action::Manner { device: 0, manner };
+        let mut ops = vec![self.op(0, manner), self.op(0, connect)];
+        for _ in 0..count {
+            let gap = self.gap();
+            let mut publication = self.publication(1);
+            publication.to = To::Device(0);
+            publication.ttl = 600;
+            ops.push(self.op(gap, Action::Publish(publication)));
+        }
+        ops.push(self.op(120_000, Action::Status { device: 0 }));
         ops
     }
 
@@ -260,7 +253,7 @@ impl<'a> Operations<'a> {
             },
             Kind::Manner => Action::Manner {
                 device,
-                manner: manner(self.rng),
+                manner: setting::manner(self.rng),
             },
             Kind::Repeat => Action::Repeat { of: self.earlier() },
             Kind::Poll => {
@@ -293,6 +286,25 @@ impl<'a> Operations<'a> {
                 };
                 Action::Crash { device, moment }
             }
+            Kind::Flap => Action::Flap {
+                device,
+                times: *pick(self.rng, &[3, 12, 12, 30, 100, 300]),
+                pace: *pick(self.rng, &[100, 1_000, 5_000, 60_000]),
+            },
+            Kind::Isolate => Action::Isolate {
+                device,
+                keep_sockets: self.rng.bool(),
+            },
+            Kind::Full => Action::Full {
+                device,
+                lasts: *pick(self.rng, &[100, 5_000, 90_000, 600_000]),
+            },
+            Kind::Misconfigure => Action::Misconfigure {
+                lasts: *pick(self.rng, &[1_000, 30_000, 200_000, 3_600_000]),
+            },
+            Kind::Mix => Action::Mix {
+                lasts: *pick(self.rng, &[1_000, 30_000, 300_000]),
+            },
             Kind::Deploy => Action::Deploy,
             Kind::Evict => Action::Evict { device },
             Kind::Skew => Action::Skew {
@@ -332,6 +344,11 @@ impl<'a> Operations<'a> {
     }
 
     fn publication(&mut self, sender: usize) -> Publication {
+        let padding: &[usize] = if self.heavy {
+            &[0, 100_000, 200_000, 250_000]
+        } else {
+            &[0, 0, 10, 60]
+        };
         let rng = &mut *self.rng;
         let to = match rng.u32(0..if self.crowded { 2 } else { 4 }) {
             0 => To::Tag(rng.usize(0..self.tags)),
@@ -355,24 +372,9 @@ impl<'a> Operations<'a> {
             urgency: *pick(rng, &urgency),
             wait: *pick(rng, &[0, 1, 1, 3, 10]),
             key: some(rng, 3),
-            padding: *pick(rng, &[0, 0, 10, 60]),
+            padding: *pick(rng, padding),
             repeats: rng.u32(0..=2),
         }
-    }
-}
-
-fn manner(rng: &mut Rng) -> Manner {
-    let answers = match rng.u32(0..8) {
-        0..=1 => Answers::Promptly,
-        2 => Answers::Late(*pick(rng, &[500, 3_000, 30_000])),
-        3 => Answers::No,
-        4 => Answers::Never,
-        _ => Answers::AsItComes,
-    };
-    Manner {
-        answers,
-        sees_receipts: rng.bool(),
-        returns: rng.bool(),
     }
 }
 

@@ -18,6 +18,7 @@ mod chance;
 mod claims;
 mod generate;
 mod history;
+mod pile;
 mod plan;
 mod runner;
 mod shrink;

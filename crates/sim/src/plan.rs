@@ -7,6 +7,9 @@ use tagpost_core::limits::Limits;
 use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
+/// The longest that a message of a plan is kept.
+pub(crate) const MAX_TTL: Millis = 3_600_000;
+
 /// One run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -26,6 +29,12 @@ pub(crate) struct Plan {
     pub(crate) bare: bool,
     /// Whether mailboxes that are idle leave memory as soon as they may.
     pub(crate) sleeps: bool,
+    /// In how many isolates the mailboxes are.
+    pub(crate) isolates: u32,
+    /// How it is after the last fault.
+    pub(crate) aftermath: Aftermath,
+    /// What lies in a mailbox, in the histories that are about that alone.
+    pub(crate) pile: Option<Pile>,
     /// What is done, in this order.
     pub(crate) ops: Vec<Op>,
 }
@@ -55,6 +64,32 @@ pub(crate) struct Weather {
     pub(crate) clocks: Millis,
     /// Publishes to a tag that also go to devices that have left it.
     pub(crate) stale: u32,
+    /// Devices that do not notice that their connection was closed, and go on with it.
+    pub(crate) lingering: u32,
+}
+
+/// How it is after the last fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aftermath {
+    /// Every device comes and answers.
+    Lively,
+    /// No device comes, and nobody asks: the mailboxes are woken by their alarms alone.
+    Quiet,
+    /// Every device comes; those that some message makes fail still fail at it.
+    Poisoned,
+}
+
+/// Much of one kind, in one mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pile {
+    /// So many messages held for its device.
+    Held(u32),
+    /// So many publishes queued, each to so many devices.
+    Queued(u32, u32),
+    /// So many large publishes whose answers are waited for.
+    Waiting(u32),
+    /// So many large messages for its device, which is there, whose acknowledgements are waited for.
+    InFlight(u32),
 }
 
 impl Weather {
@@ -71,6 +106,7 @@ impl Weather {
         twice: 0,
         clocks: 0,
         stale: 0,
+        lingering: 0,
     };
 }
 
@@ -117,8 +153,23 @@ pub(crate) enum Action {
     Status { device: usize },
     /// A device sends frames that are none.
     BadFrames { device: usize, count: u32 },
+    /// A device loses its connection and comes back so many times, with at most so much in between.
+    Flap {
+        device: usize,
+        times: u32,
+        pace: Millis,
+    },
     /// A mailbox fails.
     Crash { device: usize, moment: Moment },
+    /// The isolate of a mailbox fails, with all mailboxes in it.
+    Isolate { device: usize, keep_sockets: bool },
+    /// The store of a mailbox refuses every write for a while.
+    Full { device: usize, lasts: Millis },
+    /// No mailbox can be opened for a while: the configuration that was deployed is wrong.
+    Misconfigure { lasts: Millis },
+    /// For a while some mailboxes run another version, whose calls and answers the others may not
+    /// understand, as they may not theirs.
+    Mix { lasts: Millis },
     /// A new version is deployed: every mailbox loses its memory and its sockets.
     Deploy,
     /// A mailbox that has nothing under way leaves memory.
@@ -178,6 +229,15 @@ pub(crate) struct Manner {
     pub(crate) returns: bool,
 }
 
+impl Manner {
+    /// Does what it has to.
+    pub(crate) const GOOD: Manner = Manner {
+        answers: Answers::Promptly,
+        sees_receipts: true,
+        returns: true,
+    };
+}
+
 /// What a device does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answers {
@@ -189,6 +249,10 @@ pub(crate) enum Answers {
     No,
     /// Nothing.
     Never,
+    /// Nothing, because it reads nothing.
+    Deaf,
+    /// Acknowledges it at once; but one message in so many makes it fail before.
+    Poisoned(u32),
     /// Sometimes this, sometimes that, sometimes twice or over HTTP.
     AsItComes,
 }

@@ -7,6 +7,7 @@ use tagpost_core::schema;
 use tagpost_core::store::StoreError;
 
 use crate::claims::{Violation, broken};
+use crate::pile;
 use crate::plan::Plan;
 use crate::shrink::shrink;
 use crate::store::Sqlite;
@@ -47,6 +48,9 @@ impl Display for Failure {
         } = &self.plan;
         writeln!(f, "seed {} breaks a claim", self.seed)?;
         writeln!(f, "{}\n", self.violation)?;
+        if let Some(pile) = self.plan.pile {
+            return write!(f, "a mailbox with much in it: {pile:?}");
+        }
         writeln!(f, "{weather:?}\n{limits:?}\n")?;
         writeln!(f, "   seconds")?;
         self.history
@@ -95,7 +99,10 @@ impl Runner {
             Ok(stores) => stores,
             Err(error) => return (Err(broken(error)), Vec::new()),
         };
-        let run = || World::new(plan, stores, keep_history).run();
+        let run = || match (plan.pile, stores.first()) {
+            (Some(pile), Some(store)) => (pile::run(plan, pile, store), Vec::new()),
+            _ => World::new(plan, stores, keep_history).run(),
+        };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             // What a panicking thread held is not used again.
             self.stores.clear();

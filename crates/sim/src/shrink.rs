@@ -98,6 +98,10 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.weather
         },
         Weather {
+            lingering: 0,
+            ..plan.weather
+        },
+        Weather {
             latency: fair.latency,
             ..plan.weather
         },

@@ -34,6 +34,8 @@ struct Database {
     /// How many more statements succeed; `None` for all.
     lasts: Cell<Option<u32>>,
     failed: Cell<bool>,
+    /// Whether every write fails.
+    refuses: Cell<bool>,
     written: Cell<Written>,
     steps: Cell<u64>,
     statements: Cell<u64>,
@@ -66,6 +68,7 @@ impl Sqlite {
             connection,
             lasts: Cell::new(None),
             failed: Cell::new(false),
+            refuses: Cell::new(false),
             written: Cell::default(),
             steps: Cell::default(),
             statements: Cell::default(),
@@ -101,6 +104,16 @@ impl Sqlite {
     pub fn fail_after(&self, statements: Option<u32>) {
         self.0.lasts.set(statements);
         self.0.failed.set(false);
+    }
+
+    /// After how many more statements they fail; `None` if they do not.
+    pub fn lasts(&self) -> Option<u32> {
+        self.0.lasts.get()
+    }
+
+    /// Lets every write fail from now on, or none: a database that is full can still be read.
+    pub fn refuse_writes(&self, refuses: bool) {
+        self.0.refuses.set(refuses);
     }
 
     /// Whether a statement has failed as ordered.
@@ -189,6 +202,10 @@ impl Store for Sqlite {
             return Err(StoreError(detail));
         }
         if !statement.readonly() {
+            if self.0.refuses.get() {
+                self.0.failed.set(true);
+                return Err(StoreError("database or disk is full".to_owned()));
+            }
             let mut written = self.0.written.get();
             written.add(sql);
             self.0.written.set(written);
@@ -322,6 +339,20 @@ mod tests {
         assert!(store.run("SELECT 1", &[]).is_err());
         store.fail_after(None);
         assert!(store.run("SELECT 1", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_full_store_refuses_writes_and_can_be_read() {
+        let store = Sqlite::new().unwrap();
+        store.run("CREATE TABLE inbox (n INTEGER)", &[]).unwrap();
+        let insert = || store.run("INSERT INTO inbox (n) VALUES (1)", &[]);
+        store.refuse_writes(true);
+        assert!(insert().is_err());
+        assert_eq!((rows(&store), store.failed()), (0, true));
+        store.refuse_writes(false);
+        store.fail_after(None);
+        assert!(insert().is_ok());
+        assert_eq!((rows(&store), store.failed()), (1, false));
     }
 
     #[test]

@@ -9,6 +9,14 @@ use super::{Checked, Ledger, Wire, claim};
 /// The longest pause between two tries to reach another mailbox.
 const LONGEST_PAUSE: Millis = 300_000;
 
+/// The alarm of a mailbox, by its clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alarm {
+    pub(crate) at: Option<Millis>,
+    /// It was put off because the mailbox failed again and again: it may be later than what is due.
+    pub(crate) put_off: bool,
+}
+
 impl Ledger {
     /// The limits of a device's mailbox, with the messages that calls wait for.
     pub(crate) fn quotas(
@@ -88,7 +96,7 @@ impl Ledger {
     pub(crate) fn alarm(
         &self,
         device: usize,
-        alarm: Option<Millis>,
+        alarm: Alarm,
         connection: Option<ConnectionId>,
         expires_at: Option<Millis>,
         losses: u32,
@@ -137,7 +145,9 @@ impl Ledger {
         for (what, at) in due {
             claim(
                 "an alarm is set for everything due",
-                alarm.is_some_and(|alarm| alarm <= at.max(now)),
+                alarm
+                    .at
+                    .is_some_and(|set| set <= at.max(now) || alarm.put_off),
                 || {
                     format!(
                         "device {device} has an alarm at {alarm:?}, {what} is due at {at}, it is {now}"

@@ -88,6 +88,9 @@ impl Ledger {
             }
         }
         track.end = Some(delivery.clone());
+        if delivery.state == State::Undeliverable {
+            self.gives_up(id, device, delivery);
+        }
         self.reasonable(id, device, delivery)
     }
 

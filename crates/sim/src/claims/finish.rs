@@ -3,10 +3,39 @@
 use tagpost_core::time::Millis;
 
 use super::{Checked, Ledger, claim};
+use crate::plan::Aftermath;
 
 impl Ledger {
+    /// All has been well since `healed_at`, and it is `now`: what was due in time before has happened.
+    pub(crate) fn nothing_stands_still(
+        &self,
+        healed_at: Millis,
+        now: Millis,
+        patience: Millis,
+    ) -> Checked {
+        let late = |due: Millis| due.max(healed_at) + patience < now;
+        let slack = self.retention() / 8 + patience;
+        for (device, tables) in self.tables.iter().enumerate() {
+            let held = tables.inbox.values().filter(|row| !row.settled);
+            let due = held.map(|row| ("an expiry", row.expires_at));
+            let due = due.chain(tables.outbox.iter().map(|(id, row)| match row.done_at {
+                Some(at) => ("the end of retention", at + self.retention() + slack),
+                None => {
+                    let expires_at = self.messages.get(id).map_or(0, |it| it.expires_at);
+                    ("a report of the end", expires_at)
+                }
+            }));
+            for (what, at) in due {
+                claim("nothing stands still", !late(at), || {
+                    format!("device {device}: {what} was due at {at}, it is {now}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// All has been well for a while: nothing may be left to do but to forget.
-    pub(crate) fn nothing_is_left_undone(&self) -> Checked {
+    pub(crate) fn nothing_is_left_undone(&self, aftermath: Aftermath) -> Checked {
         for (device, tables) in self.tables.iter().enumerate() {
             let open = tables.outbox.iter().find(|(_, row)| row.done_at.is_none());
             claim("every delivery ends", open.is_none(), || {
@@ -20,6 +49,9 @@ impl Ledger {
             claim("every job ends", job.is_none(), || {
                 format!("device {device} has the job {job:?}")
             })?;
+            if aftermath == Aftermath::Quiet {
+                continue;
+            }
             for (seq, (id, to)) in &tables.receipts {
                 let void = self.messages.get(id).is_none_or(|message| message.void);
                 let track = self.deliveries.get(&(*id, *to));
@@ -53,6 +85,8 @@ impl Ledger {
                 })?;
             }
         }
+        self.given_up_by_the_rule()?;
+        self.others_pass()?;
         self.in_order()?;
         for (device, (tables, alarm)) in self.tables.iter().zip(alarms).enumerate() {
             let empty = tables.inbox.is_empty()

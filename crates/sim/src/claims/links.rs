@@ -14,6 +14,8 @@ pub(super) struct Link {
     revocations: u32,
     /// By the mailbox's clock.
     pub(super) opened_at: Millis,
+    /// When it ended, by the same clock.
+    pub(super) over_at: Option<Millis>,
 }
 
 impl Ledger {
@@ -39,9 +41,26 @@ impl Ledger {
         now: Millis,
         admitted: bool,
     ) -> Checked {
-        let Some(account) = self.tables[device].account else {
-            return Ok(());
-        };
+        claim(
+            "a token holds until it is revoked or over, and not longer",
+            self.token_holds(device, claims, now)
+                .is_none_or(|holds| holds == admitted),
+            || format!("{claims:?}"),
+        )
+    }
+
+    /// A call that came with this token is answered with what it asked for.
+    pub(crate) fn answering(&self, device: usize, claims: &Claims, now: Millis) -> Checked {
+        claim(
+            "a token holds at the moment of the answer",
+            self.token_holds(device, claims, now) != Some(false),
+            || format!("{claims:?} at {now}"),
+        )
+    }
+
+    /// Whether a token holds; `None` where nothing is known of its device.
+    fn token_holds(&self, device: usize, claims: &Claims, now: Millis) -> Option<bool> {
+        let account = self.tables[device].account?;
         let holds = match claims.revocations {
             Some(seen) => seen >= account.revocations,
             None => {
@@ -49,11 +68,7 @@ impl Ledger {
             }
         };
         let over = claims.expires_at.is_some_and(|at| at * 1000 <= now);
-        claim(
-            "a token holds until it is revoked or over, and not longer",
-            (holds && !over) == admitted,
-            || format!("{claims:?}"),
-        )
+        Some(holds && !over)
     }
 
     /// A connection is being opened, at this time of the mailbox's clock.
@@ -66,6 +81,7 @@ impl Ledger {
                 bad_frames: 0,
                 revocations,
                 opened_at: now,
+                over_at: None,
             },
         );
     }

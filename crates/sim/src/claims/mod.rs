@@ -3,6 +3,7 @@
 //! The ledger sees frames, answers and committed rows, and says when one of them contradicts a
 //! guarantee or another. It knows nothing of how a mailbox works, only what it promises.
 
+mod attempts;
 mod due;
 mod ends;
 mod finish;
@@ -24,6 +25,8 @@ use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
+use self::attempts::Attempt;
+pub(crate) use self::due::Alarm;
 use self::links::Link;
 use self::rows::Tables;
 pub(crate) use self::wire::Sent;
@@ -89,6 +92,10 @@ pub(crate) struct Ledger {
     /// The last receipt that each device says it has seen.
     seen: BTreeMap<usize, i64>,
     cancelled: BTreeSet<MessageId>,
+    /// Messages that ended as undeliverable.
+    given_up: Vec<(MessageId, usize, Delivery)>,
+    /// Devices that fail at one message in so many, and since when they are well otherwise.
+    poisoned: BTreeMap<usize, (u32, Millis)>,
 }
 
 /// A message.
@@ -114,6 +121,11 @@ struct Published {
 #[derive(Debug, Default)]
 struct Track {
     wire: Option<Wire>,
+    attempts: Vec<Attempt>,
+    /// Its mailbox has heard its device answer for it.
+    answered: bool,
+    /// When connections ended over which it was alone on the wire.
+    deaths: Vec<Millis>,
     /// It went over a socket when it was first sent.
     socket_first: bool,
     /// How often its time to acknowledge may have run out while the device was there, before the present
@@ -168,6 +180,8 @@ impl Ledger {
             links: BTreeMap::new(),
             seen: BTreeMap::new(),
             cancelled: BTreeSet::new(),
+            given_up: Vec::new(),
+            poisoned: BTreeMap::new(),
         }
     }
 

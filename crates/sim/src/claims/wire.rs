@@ -6,6 +6,7 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
 
+use super::attempts::Attempt;
 use super::{Checked, Ledger, Wire, claim};
 
 /// How long after it was accepted a message that must be there now or never may still go out: its call
@@ -80,6 +81,10 @@ impl Ledger {
             losses: sent.losses,
             lives: sent.lives,
         };
+        track.attempts.push(Attempt {
+            at: sent.now,
+            connection: sent.connection,
+        });
         let row = self.tables[device].inbox.get(&sent.id);
         let stored_at = track.stored_at.filter(|_| row.is_some());
         match track.wire.replace(wire) {

@@ -20,3 +20,35 @@ fn some_plans_have_a_tag_of_more_devices_than_fit_one_row() {
         .count();
     assert!((1..40).contains(&crowded), "{crowded}");
 }
+
+#[test]
+fn what_is_hard_is_rare_and_present() {
+    let plans: Vec<Plan> = (0..5_000).map(Plan::of).collect();
+    let has = |kind: fn(&Action) -> bool| {
+        let with = |plan: &&Plan| plan.ops.iter().any(|op| kind(&op.action));
+        plans.iter().filter(with).count()
+    };
+    let rare = [
+        has(|it| matches!(it, Action::Flap { .. })),
+        has(|it| matches!(it, Action::Misconfigure { .. })),
+        plans.iter().filter(|it| it.pile.is_some()).count(),
+        plans
+            .iter()
+            .filter(|it| it.aftermath == Aftermath::Poisoned)
+            .count(),
+    ];
+    assert!(
+        rare.iter().all(|count| (1..500).contains(count)),
+        "{rare:?}"
+    );
+    let usual = [
+        has(|it| matches!(it, Action::Isolate { .. })),
+        has(|it| matches!(it, Action::Full { .. })),
+        has(|it| matches!(it, Action::Mix { .. })),
+        plans
+            .iter()
+            .filter(|it| it.aftermath == Aftermath::Quiet)
+            .count(),
+    ];
+    assert!(usual.iter().all(|count| *count > 200), "{usual:?}");
+}

@@ -1,4 +1,9 @@
-//! The one alarm of an object: at least once, late at times, again after a failure.
+//! The one alarm of an object: at least once, late at times, and repeated after a failure until the
+//! platform gives up.
+//!
+//! A failed alarm is repeated six times, after 2, 4 … 64 s, and deleted when the last one fails too. So
+//! the entry (`src/entry.js`) does not let it come to that: it sets a new alarm instead of trying the last
+//! time. That needs no Rust, and no room in a store that is full: an alarm overwrites the one before.
 
 use tagpost_core::time::Millis;
 
@@ -6,8 +11,14 @@ use super::{Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::Checked;
 
-/// How soon the platform repeats an alarm that failed.
+/// How soon the platform repeats an alarm that failed, for the first time.
 const RETRY: Millis = 2_000;
+/// How often the platform repeats it.
+const RETRIES: u32 = 6;
+/// The repetition at which the entry puts the alarm off.
+const PUT_OFF_AT: u32 = 5;
+/// For how long.
+const PUT_OFF: Millis = 120_000;
 
 impl World<'_> {
     /// An event that set the alarm is committed.
@@ -15,6 +26,7 @@ impl World<'_> {
         let weather = self.weather();
         let host = &mut self.objects[object];
         host.alarm = Some(at);
+        (host.alarm_retries, host.alarm_from) = (0, 0);
         host.alarm_token += 1;
         let token = host.alarm_token;
         let due = at - host.skew;
@@ -49,15 +61,22 @@ impl World<'_> {
             );
             return Ok(());
         }
-        host.alarm = None;
+        // The platform waits before it repeats one, whatever the clock shows.
+        if self.now < host.alarm_from {
+            return Ok(());
+        }
+        if host.alarm_retries >= PUT_OFF_AT {
+            let later = self.now + host.skew + PUT_OFF;
+            self.note(|names| format!("the alarm of {} is put off", names[object]));
+            self.set_alarm(object, later);
+            self.objects[object].put_off = true;
+            return Ok(());
+        }
+        (host.alarm, host.put_off) = (None, false);
         self.note(|names| format!("the alarm of {} goes off", names[object]));
-        let done = self.event(object, |mailbox, now| mailbox.alarm(now))?;
+        let done = self.ring(object)?;
         if done.is_none() {
-            let host = &mut self.objects[object];
-            if host.alarm.is_none() {
-                host.alarm = Some(at);
-                self.after(RETRY, Event::Alarm { object, token });
-            }
+            self.repeat_alarm(object, at, token);
             return Ok(());
         }
         let mut rng = chance(self.plan.seed, &[4, object as u64, token]);
@@ -68,10 +87,33 @@ impl World<'_> {
         Ok(())
     }
 
+    /// The alarm has failed: the platform repeats it, unless another was set before it failed, or deletes it.
+    fn repeat_alarm(&mut self, object: usize, at: Millis, token: u64) {
+        let host = &mut self.objects[object];
+        if host.alarm.is_some() {
+            return;
+        }
+        if host.alarm_retries == RETRIES {
+            self.note(|names| format!("the alarm of {} is given up", names[object]));
+            return;
+        }
+        let pause = RETRY << host.alarm_retries;
+        host.alarm_retries += 1;
+        host.alarm_from = self.now + pause;
+        host.alarm = Some(at);
+        self.after(pause, Event::Alarm { object, token });
+    }
+
     /// It goes off although it has.
     pub(super) fn alarm_again(&mut self, object: usize) -> Checked {
         self.note(|names| format!("the alarm of {} goes off once more", names[object]));
-        self.event(object, |mailbox, now| mailbox.alarm(now))
-            .map(drop)
+        self.ring(object).map(drop)
+    }
+
+    fn ring(&mut self, object: usize) -> Checked<Option<()>> {
+        self.objects[object].ringing = true;
+        let done = self.event(object, |mailbox, now| mailbox.alarm(now));
+        self.objects[object].ringing = false;
+        done
     }
 }

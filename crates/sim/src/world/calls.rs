@@ -16,6 +16,7 @@ use tagpost_core::trace::{self, Trace};
 
 use super::client::Ask;
 use super::serve::problem_or;
+use super::versions::UNKNOWN;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
@@ -59,7 +60,9 @@ pub(super) enum Reply {
 /// A call that is not answered.
 #[derive(Debug)]
 pub(super) struct CallState {
-    caller: Caller,
+    pub(super) caller: Caller,
+    /// The token with which it came.
+    pub(super) claims: Option<Claims>,
     to: usize,
     what: &'static str,
     fate: Fate,
@@ -157,7 +160,7 @@ impl World<'_> {
         let patience = patience + wait(&call);
         let request = Request {
             device: self.names[to].clone(),
-            caller: claims,
+            caller: claims.clone(),
             call,
         };
         if let Some(message) = &message {
@@ -182,6 +185,7 @@ impl World<'_> {
             id,
             CallState {
                 caller,
+                claims,
                 to,
                 what,
                 fate,
@@ -231,11 +235,18 @@ impl World<'_> {
     }
 
     /// Answers a call, if anyone still waits for it.
-    pub(super) fn reply(&mut self, call: CallId, reply: Reply) {
-        let Some(CallState { fate, .. }) = self.calls.get(&call) else {
-            return;
+    pub(super) fn reply(&mut self, call: CallId, reply: Reply) -> Checked {
+        let Some(CallState {
+            fate, claims, to, ..
+        }) = self.calls.get(&call)
+        else {
+            return Ok(());
         };
         let fate = *fate;
+        if let (Some(claims), false) = (claims, matches!(reply, Reply::Problem(_))) {
+            let now = self.now + self.objects[*to].skew;
+            self.ledger.answering(*to, claims, now)?;
+        }
         if !fate.answer_lost {
             self.after(
                 fate.way_back,
@@ -247,6 +258,7 @@ impl World<'_> {
         } else if fate.abrupt {
             self.after(fate.way_back, Event::Returns { call, reply: None });
         }
+        Ok(())
     }
 
     /// The mailbox failed before it answered.
@@ -278,6 +290,7 @@ impl World<'_> {
             ),
             None => format!("call {call} ({what}) of {} is not answered", names[to]),
         });
+        let unheard_of = self.misunderstands_answer(&caller, to, what);
         match caller {
             Caller::Mailbox {
                 object,
@@ -290,6 +303,7 @@ impl World<'_> {
                 self.objects[object].calls_out -= 1;
                 self.keep_awake(object);
                 let text = match &reply {
+                    Some(Reply::Text(_)) if unheard_of => Some(UNKNOWN),
                     Some(Reply::Text(text)) => Some(text.as_str()),
                     _ => None,
                 };
@@ -304,7 +318,7 @@ impl World<'_> {
                     return Ok(());
                 }
                 let delivered = match &reply {
-                    Some(Reply::Text(text)) => serde_json::from_str(text).ok(),
+                    Some(Reply::Text(text)) if !unheard_of => serde_json::from_str(text).ok(),
                     _ => None,
                 };
                 self.looked(object, of, delivered)
@@ -338,7 +352,7 @@ impl World<'_> {
                 let said = std::mem::replace(&mut trace, recorded).deliveries;
                 said.into_iter().for_each(|delivery| trace.learn(delivery));
             }
-            self.reply(call, Reply::Trace(trace));
+            return self.answer_if_admitted(object, call, Reply::Trace(trace));
         }
         Ok(())
     }

@@ -1,12 +1,8 @@
-//! What devices do: publish, acknowledge in their manner, note receipts, come back.
-//!
-//! A device answers every copy of a message alike, and remembers what it wanted to say while it was away.
+//! What devices do: they connect and come back, ask, and hear what they are told.
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
 use tagpost_core::call::Call;
-use tagpost_core::delivery::State;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::problem::Code;
@@ -14,22 +10,11 @@ use tagpost_core::token::Claims;
 
 use super::calls::{Caller, Reply};
 use super::said::Said;
+use super::verdict::Verdict;
 use super::{Event, START, World};
 use crate::chance::chance;
 use crate::claims::{Checked, claim};
-use crate::plan::{Answers, Manner};
-
-/// What a device does about a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) id: MessageId,
-    /// `delivered` or `rejected`.
-    pub(crate) state: State,
-    /// The reply as JSON, or the reason.
-    pub(crate) words: Option<String>,
-    /// Whether it is said over HTTP, socket or not.
-    http: bool,
-}
+use crate::plan::{Aftermath, Answers, Manner};
 
 /// What a device, or the operator, asked for.
 #[derive(Debug, Clone)]
@@ -54,14 +39,16 @@ pub(super) struct Client {
     /// The newest connection it has.
     pub(super) connection: Option<ConnectionId>,
     /// What it has said, or will say, about each message.
-    verdicts: BTreeMap<MessageId, Verdict>,
+    pub(super) verdicts: BTreeMap<MessageId, Verdict>,
     /// What it could not say while it was away.
-    unsaid: Vec<Verdict>,
+    pub(super) unsaid: Vec<Verdict>,
     /// The last receipt it got, and over which connection.
     last_receipt: Option<(ConnectionId, i64)>,
     /// Its publishes that were answered, with the ids they were given.
     pub(super) published: BTreeMap<u32, MessageId>,
     reconnecting: bool,
+    /// How often it has tried to come back in vain.
+    failures: u32,
 }
 
 impl Client {
@@ -75,17 +62,14 @@ impl Client {
         };
         Self {
             claims,
-            manner: Manner {
-                answers: Answers::Promptly,
-                sees_receipts: true,
-                returns: true,
-            },
+            manner: Manner::GOOD,
             connection: None,
             verdicts: BTreeMap::new(),
             unsaid: Vec::new(),
             last_receipt: None,
             published: BTreeMap::new(),
             reconnecting: false,
+            failures: 0,
         }
     }
 }
@@ -93,6 +77,9 @@ impl Client {
 impl World<'_> {
     /// A device opens a socket.
     pub(super) fn connect(&mut self, device: usize, expires_in: Option<i64>) {
+        if self.is_quiet() {
+            return;
+        }
         let fate = self.fate(device, device, "connect", 0);
         if fate.lost {
             return self.come_back(device);
@@ -111,6 +98,11 @@ impl World<'_> {
         }
     }
 
+    /// Whether no device comes any more.
+    fn is_quiet(&self) -> bool {
+        self.healed && self.plan.aftermath == Aftermath::Quiet
+    }
+
     /// The mailbox did not take the handshake; `refused` if it said so.
     pub(super) fn not_connected(&mut self, device: usize, refused: bool) -> Checked {
         if !refused {
@@ -123,14 +115,16 @@ impl World<'_> {
     }
 
     /// A device tries again in a while, if that is its manner.
-    fn come_back(&mut self, device: usize) {
-        let client = &mut self.clients[device];
+    pub(super) fn come_back(&mut self, device: usize) {
         let gone = self.healed && !self.ledger.is_bound(device);
+        let client = &mut self.clients[device];
         if !client.manner.returns || client.reconnecting || gone {
             return;
         }
         client.reconnecting = true;
-        let delay = chance(self.plan.seed, &[6, device as u64, self.next]).i64(50..=5_000);
+        let longest = 5_000 << client.failures.min(6);
+        client.failures += 1;
+        let delay = chance(self.plan.seed, &[6, device as u64, self.next]).i64(50..=longest);
         self.after(delay, Event::Reconnect { device });
     }
 
@@ -149,8 +143,12 @@ impl World<'_> {
 
     /// A device has a socket.
     pub(super) fn opened(&mut self, device: usize, connection: ConnectionId) {
+        if self.is_quiet() {
+            return self.client_leaves(connection, true);
+        }
         let client = &mut self.clients[device];
         client.connection = Some(connection);
+        client.failures = 0;
         for verdict in std::mem::take(&mut client.unsaid) {
             self.after(1, Event::Verdict { device, verdict });
         }
@@ -170,8 +168,14 @@ impl World<'_> {
 
     /// A frame reaches a device.
     pub(super) fn hear(&mut self, device: usize, connection: ConnectionId, said: Said) -> Checked {
+        if self.clients[device].manner.answers == Answers::Deaf {
+            return Ok(());
+        }
         match said {
             Said::Message(message) => {
+                if self.fails_at(device, connection, message.id) {
+                    return Ok(());
+                }
                 self.ledger.heard(
                     device,
                     connection,
@@ -228,92 +232,21 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A device makes up its mind about a message.
-    fn decide(&mut self, device: usize, id: MessageId, attempt: u32) {
-        let op = u64::from(self.ledger.op_of(id));
-        let mut rng = chance(self.plan.seed, &[2, device as u64, op, u64::from(attempt)]);
-        let fallback = Manner {
-            answers: Answers::Promptly,
-            sees_receipts: true,
-            returns: true,
-        };
-        let manner = if self.healed {
-            fallback
-        } else {
-            self.clients[device].manner
-        };
-        let (delays, state): (Vec<i64>, State) = match manner.answers {
-            Answers::Promptly => (vec![rng.i64(1..=20)], State::Delivered),
-            Answers::Late(most) => (vec![rng.i64(1..=most)], State::Delivered),
-            Answers::No => (vec![rng.i64(1..=20)], State::Rejected),
-            Answers::Never => (vec![], State::Delivered),
-            Answers::AsItComes => match rng.u32(0..10) {
-                0..=3 => (vec![rng.i64(1..=20)], State::Delivered),
-                4 | 5 => (vec![rng.i64(1..=8_000)], State::Delivered),
-                6 => (vec![rng.i64(1..=3_000)], State::Rejected),
-                7 | 8 => (vec![], State::Delivered),
-                _ => (vec![1, rng.i64(1..=2_000)], State::Delivered),
-            },
-        };
-        let words = rng.bool().then(|| match state {
-            State::Rejected => format!("not {op}, \"{attempt}\""),
-            _ => format!(r#"{{"r": [{op},  {attempt}]}}"#),
-        });
-        let http = manner.answers == Answers::AsItComes && rng.u32(0..6) == 0;
-        let new = Verdict {
-            id,
-            state,
-            words,
-            http,
-        };
-        let verdict = self.clients[device]
-            .verdicts
-            .entry(id)
-            .or_insert(new)
-            .clone();
-        for delay in delays {
-            self.after(
-                delay,
-                Event::Verdict {
-                    device,
-                    verdict: verdict.clone(),
-                },
-            );
-        }
-    }
-
-    /// A device says its verdict over the socket, over HTTP, or when it is back.
-    pub(super) fn say(&mut self, device: usize, verdict: Verdict) -> Checked {
-        let client = &mut self.clients[device];
-        let connection = client.connection;
-        let there = connection.filter(|connection| self.is_there(*connection));
-        if let (Some(connection), false) = (there, verdict.http) {
-            self.ledger.verdict(device, &verdict);
-            self.client_says(connection, frame(&verdict));
-        } else if verdict.http {
-            self.ledger.verdict(device, &verdict);
-            let Verdict {
-                id, state, words, ..
-            } = verdict;
-            let call = match state {
-                State::Rejected => Call::Nack { id, reason: words },
-                _ => Call::Ack {
-                    id,
-                    reply: words.and_then(|words| RawValue::from_string(words).ok()),
-                },
-            };
-            self.ask(device, Ask::Settle, call)?;
-        } else {
-            self.clients[device].unsaid.push(verdict);
-        }
-        Ok(())
-    }
-
     /// A device asks its mailbox for something over HTTP.
     pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) -> Checked {
-        let claims = (!matches!(ask, Ask::Operator)).then(|| self.clients[device].claims.clone());
+        let claims = (!matches!(ask, Ask::Operator)).then(|| self.token(device));
         let caller = Caller::Client { device, ask };
         self.call(caller, device, claims, call, None)
+    }
+
+    /// The token with which a device asks: now and then one that is over soon.
+    pub(super) fn token(&self, device: usize) -> Claims {
+        let mut claims = self.clients[device].claims.clone();
+        let mut rng = chance(self.plan.seed, &[23, device as u64, self.next]);
+        if !self.healed && rng.u32(0..16) == 0 {
+            claims.expires_at = Some(self.now.div_euclid(1000) + rng.i64(2..=12));
+        }
+        claims
     }
 
     /// A device learns what came of a call over HTTP.
@@ -379,24 +312,4 @@ impl World<'_> {
             self.come_back(device);
         }
     }
-}
-
-/// The frame in which a verdict is said.
-fn frame(verdict: &Verdict) -> String {
-    let Verdict {
-        id, state, words, ..
-    } = verdict;
-    let words = match (state, words) {
-        (State::Rejected, Some(words)) => {
-            format!(r#","reason":{}"#, serde_json::Value::from(words.as_str()))
-        }
-        (_, Some(words)) => format!(r#","reply":{words}"#),
-        (_, None) => String::new(),
-    };
-    let kind = if *state == State::Rejected {
-        "nack"
-    } else {
-        "ack"
-    };
-    format!(r#"{{"type":"{kind}","id":"{id}"{words}}}"#)
 }

@@ -9,7 +9,7 @@ use crate::chance::chance;
 use crate::claims::Checked;
 
 /// How long the turn of the event loop takes at most for which frames wait.
-const LATEST_TURN: Millis = 10;
+pub(super) const LATEST_TURN: Millis = 10;
 
 impl World<'_> {
     /// A frame is handled, with those that come right behind it where that pays.

@@ -4,14 +4,22 @@
 //! one true time; each mailbox reads it on a clock of its own, which may be off.
 
 mod alarm;
+pub(crate) mod bounds;
 mod calls;
 mod client;
+mod effects;
+mod event;
+mod faults;
 mod frames;
 mod object;
 mod ops;
+mod reach;
 mod said;
 mod serve;
 mod sockets;
+mod tokens;
+mod verdict;
+mod versions;
 mod waits;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,9 +30,10 @@ use tagpost_core::time::Millis;
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
-pub(crate) use self::client::Verdict;
 use self::object::Object;
+pub(crate) use self::serve::problem_or;
 use self::sockets::{Socket, ToClient, ToMailbox};
+pub(crate) use self::verdict::Verdict;
 use crate::claims::{Checked, Ledger, claim};
 use crate::history::History;
 use crate::plan::{Plan, Weather};
@@ -48,6 +57,8 @@ enum Event {
     Op(usize),
     /// From now on nothing goes wrong and everybody is there.
     Heal,
+    /// A while has passed since: what was due has happened.
+    Check,
     /// Everything has had its time.
     Cured,
     /// A call reaches its mailbox.
@@ -92,6 +103,8 @@ enum Event {
         life: u32,
         call: CallId,
     },
+    /// A token is over with which calls may wait.
+    TokenOver { object: usize, life: u32 },
     /// The addresses of published frames are found.
     Resolved { object: usize, life: u32 },
     /// Frames of a device have waited for those that come right behind them.
@@ -122,6 +135,12 @@ enum Event {
     Verdict { device: usize, verdict: Verdict },
     /// A device says which receipts it has seen.
     Seen { device: usize },
+    /// A device that flaps loses its connection, and so many times more.
+    Flap {
+        device: usize,
+        times: u32,
+        pace: Millis,
+    },
     /// A device that lost its socket comes back.
     Reconnect { device: usize },
     /// A publish has not been answered: it is repeated up to so many times.
@@ -133,6 +152,13 @@ pub(crate) struct World<'a> {
     plan: &'a Plan,
     now: Millis,
     healed: bool,
+    healed_at: Millis,
+    /// No mailbox can be opened before this.
+    misconfigured_until: Millis,
+    /// Two versions run until then.
+    mixed_until: Millis,
+    /// The most bytes that a mailbox had in memory when it lost that.
+    most_held: u64,
     queue: BTreeMap<(Millis, u64), Event>,
     next: u64,
     events: u64,
@@ -161,6 +187,10 @@ impl<'a> World<'a> {
             plan,
             now: START,
             healed: false,
+            healed_at: 0,
+            misconfigured_until: 0,
+            mixed_until: 0,
+            most_held: 0,
             queue: BTreeMap::new(),
             next: 0,
             events: 0,
@@ -199,6 +229,7 @@ impl<'a> World<'a> {
                 self.inspect(object)?;
             }
         }
+        bounds::holds_little(self.most_held)?;
         self.ledger.finish(
             &self
                 .objects
@@ -212,7 +243,8 @@ impl<'a> World<'a> {
         match event {
             Event::Op(place) => self.operate(place),
             Event::Heal => self.heal(),
-            Event::Cured => self.ledger.nothing_is_left_undone(),
+            Event::Check => self.check(),
+            Event::Cured => self.ledger.nothing_is_left_undone(self.plan.aftermath),
             Event::Arrives {
                 call,
                 to,
@@ -257,6 +289,12 @@ impl<'a> World<'a> {
             } => self.wait_is_over(object, life, call, id),
             Event::Poll { object, life, call } => self.poll(object, life, call),
             Event::Trace { object, life, call } => self.trace(object, life, call),
+            Event::TokenOver { object, life } => {
+                if self.objects[object].life != life {
+                    return Ok(());
+                }
+                self.dismiss(object)
+            }
             Event::Resolved { object, life } => self.resolved(object, life),
             Event::Frames { object, life } => self.frames_gathered(object, life),
             Event::Tick { object, life } => self.tick(object, life),
@@ -271,6 +309,14 @@ impl<'a> World<'a> {
             Event::ToMailbox { connection, what } => self.reach_mailbox(connection, what),
             Event::Verdict { device, verdict } => self.say(device, verdict),
             Event::Seen { device } => self.say_seen(device),
+            Event::Flap {
+                device,
+                times,
+                pace,
+            } => {
+                self.flap(device, times, pace);
+                Ok(())
+            }
             Event::Reconnect { device } => self.reconnect(device),
             Event::Unanswered { op, repeats } => self.repeat_unanswered(op, repeats),
         }

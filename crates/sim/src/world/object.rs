@@ -1,29 +1,18 @@
-//! The platform's object around a mailbox: memory that can be lost, an alarm, transactions, effects.
-//!
-//! It does what the Worker's `src/mailbox` does. What an event wrote is committed with its alarm before
-//! any of its other effects happen.
+//! The platform's object around a mailbox: what it has in memory, what waits in it, and its alarm.
 
 use std::collections::BTreeMap;
 
-use tagpost_core::call::Delivered;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{ConnectionId, Early, Effect, Mailbox};
-use tagpost_core::store::StoreError;
+use tagpost_core::mailbox::{ConnectionId, Early, Mailbox};
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::trace::Trace;
 
-use super::calls::{Caller, Reply};
-use super::{CallId, Event, Lane, World, said};
+use super::bounds::measured;
+use super::{CallId, Lane, World};
 use crate::chance::chance;
-use crate::claims::{Checked, claim};
+use crate::claims::{Alarm, Checked};
 use crate::plan::Moment;
 use crate::store::Sqlite;
-
-/// How long it takes to find the devices of a tag.
-const RESOLVING: Millis = 3;
-
-/// How long an object has to be idle before it may leave memory.
-const IDLE: Millis = 10_000;
 
 /// The core's mailbox over SQLite.
 pub(super) type Core = Mailbox<Sqlite>;
@@ -40,8 +29,18 @@ pub(super) struct Object {
     pub(super) skew: Millis,
     pub(super) alarm: Option<Millis>,
     pub(super) alarm_token: u64,
+    /// How often the platform has repeated the alarm that is set.
+    pub(super) alarm_retries: u32,
+    /// It is not repeated before this.
+    pub(super) alarm_from: Millis,
+    /// The entry has put its alarm off.
+    pub(super) put_off: bool,
+    /// Until then its store refuses every write.
+    pub(super) full_until: Millis,
     /// When it last handled an event.
-    busy_at: Millis,
+    pub(super) busy_at: Millis,
+    /// Its alarm is going off.
+    pub(super) ringing: bool,
     /// How the next event ends.
     pub(super) doom: Option<Moment>,
     pub(super) waiting: Waiting,
@@ -74,7 +73,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    fn take_all(&mut self) -> Vec<CallId> {
+    pub(super) fn take_all(&mut self) -> Vec<CallId> {
         let all = std::mem::take(self);
         let lists = all
             .deliveries
@@ -87,6 +86,24 @@ impl Waiting {
         calls.extend(all.polls.into_keys());
         calls.extend(all.looking.into_keys());
         calls
+    }
+
+    /// The calls of clients, but for polls.
+    pub(super) fn of_clients(&self) -> Vec<CallId> {
+        let lists = self.publishes.values().chain(self.cancels.values());
+        let mut calls: Vec<CallId> = lists.flatten().copied().collect();
+        calls.extend(self.traces.keys());
+        calls.extend(self.looking.keys());
+        calls
+    }
+
+    /// A call is not answered when what it waits for is there.
+    pub(super) fn forget(&mut self, call: CallId) {
+        for calls in self.publishes.values_mut().chain(self.cancels.values_mut()) {
+            calls.retain(|waiting| *waiting != call);
+        }
+        self.traces.remove(&call);
+        self.looking.remove(&call);
     }
 
     fn is_empty(&self) -> bool {
@@ -110,7 +127,12 @@ impl Object {
             skew: 0,
             alarm: None,
             alarm_token: 0,
+            alarm_retries: 0,
+            alarm_from: 0,
+            put_off: false,
+            full_until: 0,
             busy_at: 0,
+            ringing: false,
             doom: None,
             waiting: Waiting::default(),
             calls_out: 0,
@@ -120,6 +142,13 @@ impl Object {
             answered: Vec::new(),
             sockets: Vec::new(),
         }
+    }
+
+    /// Its memory is gone; returns how many bytes that were.
+    pub(super) fn lose_memory(&mut self) -> u64 {
+        let mailbox = self.mailbox.take();
+        let ((), taken) = measured(&self.store, || drop(mailbox));
+        taken.freed
     }
 
     /// Whether it may sleep: nobody waits for it, and it waits for nobody.
@@ -133,97 +162,6 @@ impl Object {
 }
 
 impl World<'_> {
-    /// Lets the mailbox handle an event and performs what comes of it. `None` if it crashed.
-    pub(super) fn event<T>(
-        &mut self,
-        object: usize,
-        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
-    ) -> Checked<Option<T>> {
-        let Some((outcome, effects)) = self.handle(object, handle)? else {
-            return Ok(None);
-        };
-        self.perform(object, effects)?;
-        Ok(Some(outcome))
-    }
-
-    /// Lets the mailbox handle an event, and commits what it wrote. `None` if it crashed.
-    pub(super) fn handle<T>(
-        &mut self,
-        object: usize,
-        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
-    ) -> Checked<Option<(T, Vec<Effect>)>> {
-        self.touched = Some(object);
-        if self.plan.sleeps {
-            self.evict(object);
-        }
-        self.objects[object].busy_at = self.now;
-        let now = self.clock(object);
-        let attachments = self.attachments(object);
-        let limits = &self.plan.limits;
-        let host = &mut self.objects[object];
-        let doom = host.doom.take();
-        if let Some(Moment::Within(statements)) = doom {
-            host.store.fail_after(Some(statements));
-        }
-        let heard = std::mem::take(&mut host.heard);
-        let attempt = |host: &mut Object| -> Result<(T, Vec<Effect>), StoreError> {
-            host.store.begin()?;
-            let mailbox = match &mut host.mailbox {
-                Some(mailbox) => mailbox,
-                closed => closed.insert(Mailbox::open(
-                    host.store.clone(),
-                    limits.clone(),
-                    &attachments,
-                    host.alarm,
-                    now,
-                )?),
-            };
-            let outcome = mailbox.taking_along(&heard, now, handle)?;
-            Ok((outcome, mailbox.take_effects()))
-        };
-        let outcome = attempt(host);
-        let failed = host.store.failed();
-        host.store.fail_after(None);
-        match (outcome, doom) {
-            (Ok(_), _) if failed => {
-                claim("an event whose store fails fails", false, String::new).map(|()| None)
-            }
-            (Ok(_) | Err(_), Some(Moment::Within(statements))) => {
-                host.store.roll_back().map_err(crate::claims::broken)?;
-                self.note(|names| {
-                    format!("{} fails at statement {statements} of this", names[object])
-                });
-                self.crash(object, false);
-                Ok(None)
-            }
-            (Ok((outcome, effects)), doom) => {
-                host.store.commit().map_err(crate::claims::broken)?;
-                for effect in &effects {
-                    if let Effect::Alarm(at) = effect {
-                        self.set_alarm(object, *at);
-                    }
-                }
-                self.commit(object, now.at)?;
-                if let Some(Moment::Committed(left)) = doom {
-                    self.note(|names| format!("{} fails when this is committed", names[object]));
-                    let effects = effects
-                        .into_iter()
-                        .filter(|effect| !matches!(effect, Effect::Alarm(_)))
-                        .take(left as usize);
-                    self.perform(object, effects.collect())?;
-                    self.crash(object, false);
-                    return Ok(None);
-                }
-                let answered = heard.iter().filter_map(|(connection, frame)| {
-                    Some((*connection, said::answered(frame.as_deref()?)?))
-                });
-                self.objects[object].answered.extend(answered);
-                Ok(Some((outcome, effects)))
-            }
-            (Err(error), _) => Err(crate::claims::broken(error)),
-        }
-    }
-
     /// The object was not idle until now.
     pub(super) fn keep_awake(&mut self, object: usize) {
         self.objects[object].busy_at = self.now;
@@ -238,11 +176,6 @@ impl World<'_> {
             pong_at,
             random,
         }
-    }
-
-    fn commit(&mut self, object: usize, now: Millis) -> Checked {
-        let host = &self.objects[object];
-        self.ledger.committed(object, &host.store, now, host.life)
     }
 
     /// What holds after every event that a mailbox has handled.
@@ -264,135 +197,11 @@ impl World<'_> {
             .quotas(object, &waiting, connection, host.losses)?;
         let expires_at =
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
+        let alarm = Alarm {
+            at: host.alarm,
+            put_off: host.put_off,
+        };
         self.ledger
-            .alarm(object, host.alarm, connection, expires_at, host.losses, now)
-    }
-
-    pub(super) fn perform(&mut self, object: usize, effects: Vec<Effect>) -> Checked {
-        for effect in effects {
-            match effect {
-                Effect::Send { connection, frame } => self.send(object, connection, &frame)?,
-                Effect::Close {
-                    connection,
-                    code,
-                    reason,
-                } => self.hang_up(object, connection, code, reason)?,
-                Effect::Attach {
-                    connection,
-                    attachment,
-                } => self.attach(connection, attachment)?,
-                Effect::Call {
-                    to,
-                    errand,
-                    call,
-                    enclosed,
-                } => {
-                    let life = self.objects[object].life;
-                    self.objects[object].calls_out += 1;
-                    let to = self.places[&to];
-                    self.call(
-                        Caller::Mailbox {
-                            object,
-                            life,
-                            errand,
-                        },
-                        to,
-                        None,
-                        call,
-                        enclosed,
-                    )?;
-                }
-                Effect::Resolve(frame) => {
-                    let host = &mut self.objects[object];
-                    host.lane.push_back(*frame);
-                    let life = host.life;
-                    if host.lane.len() == 1 {
-                        self.after(RESOLVING, Event::Resolved { object, life });
-                    }
-                }
-                Effect::Tick(at) => {
-                    let host = &mut self.objects[object];
-                    host.ticks += 1;
-                    let (at, life) = (at - host.skew, host.life);
-                    self.at(at, Event::Tick { object, life });
-                }
-                // Set when the event was committed.
-                Effect::Alarm(_) => {}
-                Effect::Delivered(id, delivered) => self.delivered(object, id, &delivered)?,
-                Effect::Published(id, outcome) => {
-                    match &outcome {
-                        Ok(trace) => self.ledger.answered(object, trace)?,
-                        Err(_) => self.ledger.not_accepted(id),
-                    }
-                    let calls = self.objects[object].waiting.publishes.remove(&id);
-                    for call in calls.into_iter().flatten() {
-                        self.reply(
-                            call,
-                            outcome.clone().map_or_else(Reply::Problem, Reply::Trace),
-                        );
-                    }
-                }
-                Effect::Settled(id) => {
-                    let host = &self.objects[object];
-                    let life = host.life;
-                    let traces = host.waiting.traces.iter().filter(|(_, of)| **of == id);
-                    for call in traces.map(|(call, _)| *call).collect::<Vec<_>>() {
-                        self.after(0, Event::Trace { object, life, call });
-                    }
-                }
-                Effect::Cancelled(id) => {
-                    let host = &mut self.objects[object];
-                    let life = host.life;
-                    for call in host.waiting.cancels.remove(&id).into_iter().flatten() {
-                        self.objects[object].waiting.traces.insert(call, id);
-                        self.after(0, Event::Trace { object, life, call });
-                    }
-                }
-                Effect::Ready | Effect::Revoked => {
-                    let host = &self.objects[object];
-                    let life = host.life;
-                    for call in host.waiting.polls.keys().copied().collect::<Vec<_>>() {
-                        self.after(0, Event::Poll { object, life, call });
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn delivered(&mut self, object: usize, id: MessageId, delivered: &Delivered) -> Checked {
-        let calls = self.objects[object].waiting.deliveries.remove(&id);
-        for call in calls.into_iter().flatten() {
-            self.answer_delivered(object, call, id, delivered)?;
-        }
-        Ok(())
-    }
-
-    /// Memory is lost, with all that waits; the store is as it was committed.
-    pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
-        let host = &mut self.objects[object];
-        host.mailbox = None;
-        host.life += 1;
-        host.losses += 1;
-        host.calls_out = 0;
-        host.ticks = 0;
-        host.lane.clear();
-        host.heard.clear();
-        host.answered.clear();
-        let waiting = host.waiting.take_all();
-        waiting.into_iter().for_each(|call| self.fail(call));
-        if !keep_sockets {
-            self.cut_off(object);
-        }
-    }
-
-    /// Memory is lost, if nothing is under way.
-    pub(super) fn evict(&mut self, object: usize) {
-        let host = &mut self.objects[object];
-        if host.is_idle() && host.mailbox.is_some() && self.now - host.busy_at >= IDLE {
-            host.mailbox = None;
-            host.life += 1;
-            self.note(|names| format!("{} leaves memory", names[object]));
-        }
+            .alarm(object, alarm, connection, expires_at, host.losses, now)
     }
 }

@@ -11,7 +11,7 @@ use super::client::Ask;
 use super::{CURE, Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, broken};
-use crate::plan::{Action, Answers, Manner, Moment, Publication, To};
+use crate::plan::{Action, Aftermath, MAX_TTL, Manner, Publication, To};
 
 impl World<'_> {
     /// Every device is created, and the operations are put into the queue.
@@ -39,25 +39,43 @@ impl World<'_> {
         }
         self.at(at + 100, Event::Heal);
         let cure = CURE + 4 * self.plan.weather.clocks;
-        self.at(at + 100 + cure, Event::Cured);
+        // Where nobody answers, what is left ends with its time.
+        let longest = match self.plan.aftermath {
+            Aftermath::Lively => 0,
+            Aftermath::Quiet | Aftermath::Poisoned => MAX_TTL,
+        };
+        for after in (cure..=longest + cure).step_by(600_000) {
+            self.at(at + 100 + after, Event::Check);
+        }
+        self.at(at + 100 + longest + cure, Event::Cured);
         Ok(())
+    }
+
+    /// Nothing has gone wrong for a while.
+    pub(super) fn check(&self) -> Checked {
+        let patience = CURE + 4 * self.plan.weather.clocks;
+        self.ledger
+            .nothing_stands_still(self.healed_at, self.now, patience)
     }
 
     /// From now on nothing goes wrong, and every device that there is comes and answers.
     pub(super) fn heal(&mut self) -> Checked {
-        self.healed = true;
+        (self.healed, self.healed_at) = (true, self.now);
         self.note(|_| "all is well from now on".to_owned());
-        for object in 0..self.objects.len() {
-            self.objects[object].doom = None;
-            self.set_clock(object, 0);
+        self.repair();
+        self.end_lingering();
+        if self.plan.aftermath == Aftermath::Quiet {
+            let leave = |world: &mut Self, device: usize| {
+                if let Some(connection) = world.clients[device].connection.take() {
+                    world.client_leaves(connection, true);
+                }
+            };
+            (0..self.clients.len()).for_each(|device| leave(self, device));
+            return Ok(());
         }
         for device in 0..self.clients.len() {
-            let client = &mut self.clients[device];
-            client.manner = Manner {
-                answers: Answers::Promptly,
-                sees_receipts: true,
-                returns: true,
-            };
+            self.behave(device, Manner::GOOD);
+            let client = &self.clients[device];
             if client
                 .connection
                 .is_some_and(|connection| self.is_there(connection))
@@ -81,7 +99,7 @@ impl World<'_> {
                     self.client_leaves(connection, *close);
                 }
             }
-            Action::Manner { device, manner } => self.clients[*device].manner = *manner,
+            Action::Manner { device, manner } => self.behave(*device, *manner),
             Action::Publish(publication) => {
                 self.publish(op.number, publication, publication.repeats)?
             }
@@ -140,7 +158,21 @@ impl World<'_> {
                     }
                 }
             }
+            Action::Flap {
+                device,
+                times,
+                pace,
+            } => self.flap(*device, *times, *pace),
             Action::Crash { device, moment } => self.order_crash(*device, *moment),
+            Action::Isolate {
+                device,
+                keep_sockets,
+            } => self.crash_isolate(*device, *keep_sockets),
+            Action::Full { device, lasts } => {
+                self.objects[*device].full_until = self.now + lasts;
+            }
+            Action::Misconfigure { lasts } => self.misconfigure(*lasts),
+            Action::Mix { lasts } => self.mixed_until = self.now + lasts,
             Action::Deploy => (0..self.objects.len()).for_each(|object| self.crash(object, false)),
             Action::Evict { device } => self.evict(*device),
             Action::Skew { device, by } => self.set_clock(*device, *by),
@@ -152,16 +184,6 @@ impl World<'_> {
             Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
         }
         Ok(())
-    }
-
-    fn order_crash(&mut self, device: usize, moment: Moment) {
-        match moment {
-            Moment::Now | Moment::NowKeepingSockets => {
-                self.note(|names| format!("{} crashes", names[device]));
-                self.crash(device, moment == Moment::NowKeepingSockets);
-            }
-            Moment::Within(_) | Moment::Committed(_) => self.objects[device].doom = Some(moment),
-        }
     }
 
     /// A device gets a token that holds from now on, minted by the service or elsewhere.
@@ -280,7 +302,7 @@ impl World<'_> {
                 ask,
             },
             sender,
-            Some(self.clients[sender].claims.clone()),
+            Some(self.token(sender)),
             Call::Publish { to, devices, wait },
             Some(draft.into()),
         )?;

@@ -1,6 +1,6 @@
 //! What a mailbox's object does with a call, as the Worker's `src/mailbox/answer.rs` and `lane.rs` do.
 
-use tagpost_core::call::{Call, Delivered, Request};
+use tagpost_core::call::{Call, Delivered, Request, TAKEN};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{Accepted, Cancelled, Failure, Published, Terms};
 use tagpost_core::message::{Message, Target};
@@ -9,6 +9,7 @@ use tagpost_core::store::StoreError;
 use tagpost_core::token::Claims;
 
 use super::calls::{Parcel, Reply, page};
+use super::versions::UNKNOWN;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
@@ -23,12 +24,23 @@ impl World<'_> {
         } = serde_json::from_str(&parcel.request).map_err(broken)?;
         let enclosed = parcel.enclosed.as_deref().unwrap_or_default();
         self.note(|names| format!("call {call} ({}) reaches {}", asked.name(), names[object]));
+        let unheard_of = self
+            .calls
+            .get(&call)
+            .is_some_and(|state| self.misunderstands_call(&state.caller, object, asked.name()));
+        if unheard_of {
+            // It answers with an error, or with what the caller does not know.
+            let error = chance(self.plan.seed, &[24, call]).bool();
+            let answer = (!error).then(|| Reply::Text(UNKNOWN.to_owned()));
+            return self.answer(call, answer);
+        }
         if let Some(claims) = &caller {
             match self.admit(object, &device, claims)? {
                 None => return self.failed(call),
                 Some(Err(problem)) => return self.answer(call, Some(Reply::Problem(problem))),
                 Some(Ok(())) => {}
             }
+            self.watch_token(object, claims);
         }
         let reply = match asked {
             Call::Publish { to, devices, .. } => {
@@ -134,7 +146,7 @@ impl World<'_> {
                 .event(object, |mailbox, now| {
                     problem_or(mailbox.receipts(settled, now))
                 })?
-                .map(|taken| taken.map_or_else(Reply::Problem, |()| Reply::Text("[]".to_owned()))),
+                .map(|taken| taken.map_or_else(Reply::Problem, |()| Reply::Text(TAKEN.to_owned()))),
             Call::Withdraw { id, from } => {
                 let delivered =
                     self.event(object, |mailbox, now| mailbox.withdraw(id, &from, now))?;
@@ -163,9 +175,11 @@ impl World<'_> {
     pub(super) fn answer(&mut self, call: CallId, reply: Option<Reply>) -> Checked {
         match reply {
             Some(reply) => self.reply(call, reply),
-            None => self.fail(call),
+            None => {
+                self.fail(call);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     pub(super) fn failed(&mut self, call: CallId) -> Checked {
@@ -354,7 +368,7 @@ impl World<'_> {
 }
 
 /// A problem is an answer; a failed store is not.
-pub(super) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Problem>, StoreError> {
+pub(crate) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Problem>, StoreError> {
     match outcome {
         Ok(value) => Ok(Ok(value)),
         Err(Failure::Problem(problem)) => Ok(Err(problem)),

@@ -7,6 +7,7 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
+use super::frames::LATEST_TURN;
 use super::said::{Said, read};
 use super::{Event, World};
 use crate::chance::chance;
@@ -14,31 +15,35 @@ use crate::claims::{Checked, Sent, broken, claim};
 
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
+/// So many bytes of messages may go over a connection without an answer.
+const MAX_UNREAD: usize = 16 << 20;
 
 /// A socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) device: usize,
     attachment: String,
-    service: End,
-    client: End,
+    pub(super) service: End,
+    pub(super) client: End,
     /// When the device's end went.
-    gone_at: Option<Millis>,
+    pub(super) gone_at: Option<Millis>,
     /// When the runtime last answered a keep-alive.
-    pong_at: Option<Millis>,
+    pub(super) pong_at: Option<Millis>,
     /// When the device last said something itself: keep-alives count from here.
     pub(super) spoke_at: Millis,
     /// When the mailbox last heard something.
-    heard_at: Millis,
+    pub(super) heard_at: Millis,
     /// When the last thing on its way down arrives, and the last on its way up.
     down_at: Millis,
     up_at: Millis,
+    /// Bytes of messages that went over it since the device last answered for one.
+    pub(super) unread: usize,
     pub(super) expires_at: Option<Millis>,
 }
 
 /// One end of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Open,
     Closing,
     Gone,
@@ -63,7 +68,7 @@ pub(super) enum ToMailbox {
 }
 
 impl Socket {
-    fn beat(&self, now: Millis, keepalive: Millis) -> Option<Millis> {
+    pub(super) fn beat(&self, now: Millis, keepalive: Millis) -> Option<Millis> {
         let until = self.gone_at.unwrap_or(now).min(now);
         let beats = (until - self.spoke_at).div_euclid(keepalive).max(0);
         if beats > 0 {
@@ -83,13 +88,10 @@ impl World<'_> {
             .collect()
     }
 
-    /// When a keep-alive was last answered by the runtime, in true time.
+    /// When a keep-alive of the live connection was last answered by the runtime, in true time.
     pub(super) fn pong_at(&self, object: usize) -> Option<Millis> {
-        let keepalive = self.keepalive();
-        let sockets = self.objects[object].sockets.iter();
-        sockets
-            .filter_map(|connection| self.sockets[*connection as usize].beat(self.now, keepalive))
-            .max()
+        let pinging = self.objects[object].mailbox.as_ref()?.connection()?;
+        self.sockets[pinging as usize].beat(self.now, self.keepalive())
     }
 
     /// The connection of an object that is open at the service, if there is one.
@@ -109,7 +111,7 @@ impl World<'_> {
         self.sockets[connection as usize].client == End::Open
     }
 
-    fn keepalive(&self) -> Millis {
+    pub(super) fn keepalive(&self) -> Millis {
         i64::from(self.plan.limits.keepalive) * 1000
     }
 
@@ -145,6 +147,7 @@ impl World<'_> {
             heard_at: self.now,
             down_at: self.now,
             up_at: self.now,
+            unread: 0,
             expires_at: claims.expires_at.map(|seconds| seconds * 1000),
         });
         self.objects[device].sockets.push(connection);
@@ -184,6 +187,7 @@ impl World<'_> {
             self.ledger.receipt_sent(object, receipt)?;
         }
         if let Said::Message(message) = &said {
+            self.is_worth_it(connection, frame.len())?;
             let host = &self.objects[object];
             let sent = Sent {
                 id: message.id,
@@ -211,7 +215,7 @@ impl World<'_> {
         self.at(at, Event::ToClient { connection, what });
     }
 
-    fn up(&mut self, connection: ConnectionId, what: ToMailbox) {
+    pub(super) fn up(&mut self, connection: ConnectionId, what: ToMailbox) {
         let latency = self.latency(connection);
         let socket = &mut self.sockets[connection as usize];
         socket.up_at = socket.up_at.max(self.now + latency);
@@ -222,6 +226,30 @@ impl World<'_> {
     fn latency(&self, connection: ConnectionId) -> Millis {
         chance(self.plan.seed, &[5, u64::from(connection), self.next])
             .i64(1..=self.weather().latency.max(1))
+    }
+
+    /// A message goes over a connection that is alive, as far as can be known, and read.
+    fn is_worth_it(&mut self, connection: ConnectionId, bytes: usize) -> Checked {
+        let (keepalive, off) = (self.keepalive(), self.plan.weather.clocks);
+        let now = self.now;
+        // What becomes due together is sent together.
+        let window = self.plan.limits.max_in_flight as usize;
+        let socket = &mut self.sockets[connection as usize];
+        let alive_at = socket
+            .beat(now, keepalive)
+            .unwrap_or(0)
+            .max(socket.heard_at);
+        claim(
+            "nothing is sent over a connection that has long been silent",
+            now - alive_at <= keepalive * 5 / 2 + 2 * off + LATEST_TURN,
+            || format!("connection {connection} has been silent since {alive_at}, it is {now}"),
+        )?;
+        socket.unread += bytes;
+        claim(
+            "no more lies in a connection that is not read than allowed",
+            socket.unread <= MAX_UNREAD + window * bytes,
+            || format!("{} bytes in connection {connection}", socket.unread),
+        )
     }
 
     /// A mailbox closes a connection.
@@ -244,6 +272,7 @@ impl World<'_> {
             .beat(self.now, keepalive)
             .unwrap_or(0)
             .max(socket.heard_at);
+        let unread = socket.unread >= MAX_UNREAD;
         let (silent, expired) = (
             self.now - alive_at,
             socket.expires_at.is_some_and(|at| at <= self.now + skew),
@@ -259,10 +288,12 @@ impl World<'_> {
         // A sign of life is noted half a keep-alive late at most; and clocks may be off.
         claim(
             "a connection that shows life is not closed as silent",
-            code != 4408 || silent + 2 * off >= keepalive * 2,
+            code != 4408 || unread || silent + 2 * off >= keepalive * 2,
             || format!("connection {connection} was silent for {silent} ms"),
         )?;
         self.ledger.hung_up(object, connection, code, expired)?;
+        let now = self.now + skew;
+        self.ledger.link_over(object, connection, Some(code), now);
         if self.sockets[connection as usize].client == End::Gone {
             self.drop_service_end(connection);
         } else {
@@ -271,19 +302,22 @@ impl World<'_> {
         Ok(())
     }
 
-    fn drop_service_end(&mut self, connection: ConnectionId) {
+    pub(super) fn drop_service_end(&mut self, connection: ConnectionId) {
         let socket = &mut self.sockets[connection as usize];
         socket.service = End::Gone;
         let device = socket.device;
-        self.objects[device]
-            .sockets
-            .retain(|other| *other != connection);
+        let host = &mut self.objects[device];
+        host.sockets.retain(|other| *other != connection);
+        let now = self.now + host.skew;
+        self.ledger.link_over(device, connection, None, now);
     }
 
     /// All sockets of an object break, as they do when it crashes.
     pub(super) fn cut_off(&mut self, object: usize) {
         for connection in std::mem::take(&mut self.objects[object].sockets) {
             self.sockets[connection as usize].service = End::Gone;
+            let now = self.now + self.objects[object].skew;
+            self.ledger.link_over(object, connection, None, now);
             if self.sockets[connection as usize].client != End::Gone {
                 self.down(connection, ToClient::Closed(1006));
             }
@@ -302,84 +336,5 @@ impl World<'_> {
             socket.attachment = attachment;
         }
         Ok(())
-    }
-
-    /// A device says something over a connection of its own.
-    pub(super) fn client_says(&mut self, connection: ConnectionId, frame: String) {
-        let keepalive = self.keepalive();
-        let socket = &mut self.sockets[connection as usize];
-        if socket.client != End::Open {
-            return;
-        }
-        socket.pong_at = socket.beat(self.now, keepalive);
-        socket.spoke_at = self.now;
-        self.up(connection, ToMailbox::Frame(frame));
-    }
-
-    /// A device leaves; with `close` it says so.
-    pub(super) fn client_leaves(&mut self, connection: ConnectionId, close: bool) {
-        let socket = &mut self.sockets[connection as usize];
-        if socket.client == End::Gone {
-            return;
-        }
-        socket.client = End::Gone;
-        socket.gone_at = Some(self.now);
-        if close && socket.service != End::Gone {
-            self.up(connection, ToMailbox::Closed);
-        }
-    }
-
-    /// Something reaches a mailbox over a socket.
-    pub(super) fn reach_mailbox(&mut self, connection: ConnectionId, what: ToMailbox) -> Checked {
-        let socket = &mut self.sockets[connection as usize];
-        if socket.service == End::Gone {
-            return Ok(());
-        }
-        let device = socket.device;
-        match what {
-            ToMailbox::Frame(frame) => {
-                socket.heard_at = self.now;
-                self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
-                self.hear_frame(device, connection, frame)
-            }
-            ToMailbox::Closed => {
-                self.note(|names| format!("{} has closed connection {connection}", names[device]));
-                // A mailbox that this wakes may find the socket listed or not.
-                let asleep = self.objects[device].mailbox.is_none();
-                if asleep && connection.is_multiple_of(2) {
-                    self.objects[device].losses += 1;
-                    self.drop_service_end(connection);
-                }
-                let closed = self.event(device, |mailbox, now| mailbox.closed(connection, now));
-                self.drop_service_end(connection);
-                closed.map(drop)
-            }
-        }
-    }
-
-    /// Something reaches a device over a socket.
-    pub(super) fn reach_client(&mut self, connection: ConnectionId, what: ToClient) -> Checked {
-        let socket = &mut self.sockets[connection as usize];
-        let device = socket.device;
-        if socket.client == End::Gone {
-            return Ok(());
-        }
-        match what {
-            ToClient::Opened => {
-                socket.client = End::Open;
-                self.opened(device, connection);
-                Ok(())
-            }
-            ToClient::Frame(said) => self.hear(device, connection, said),
-            ToClient::Closed(code) => {
-                socket.client = End::Gone;
-                socket.gone_at = Some(self.now);
-                if socket.service == End::Closing {
-                    self.up(connection, ToMailbox::Closed);
-                }
-                self.lost(device, connection, code);
-                Ok(())
-            }
-        }
     }
 }

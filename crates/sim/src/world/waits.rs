@@ -92,7 +92,7 @@ impl World<'_> {
             None => self.failed(call),
             Some(Err(problem)) => self.answer(call, Some(Reply::Problem(problem))),
             Some(Ok((trace, ask))) if ask.is_empty() => {
-                self.answer(call, Some(Reply::Trace(trace)))
+                self.answer_if_admitted(object, call, Reply::Trace(trace))
             }
             Some(Ok((trace, ask))) => {
                 self.objects[object]
@@ -130,6 +130,11 @@ impl World<'_> {
         else {
             return Ok(());
         };
+        // What it takes counts as sent: so a token that holds no longer takes nothing.
+        if let Some(problem) = self.refusal(object, call) {
+            self.objects[object].waiting.polls.remove(&call);
+            return self.answer(call, Some(Reply::Problem(problem)));
+        }
         let Some((messages, effects)) =
             self.handle(object, |mailbox, now| mailbox.poll(limit, now))?
         else {

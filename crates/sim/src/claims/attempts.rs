@@ -1,0 +1,148 @@
+//! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
+//!
+//! An attempt counts when its time to acknowledge ran out while its connection was open, or the lease of a
+//! poll did. Besides, a message is given up under which, alone on the wire, the connection ended often and
+//! over a long time. What cannot be told from outside is judged in the mailbox's favour.
+
+use tagpost_core::delivery::Delivery;
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, claim};
+
+/// So many connections have to end under a message, alone on the wire, before it is given up for that.
+const DEATHS: usize = 10;
+/// Over at least so long.
+const DYING: Millis = 600_000;
+/// How long messages of other senders may be held up by one that fails their device.
+const HELD_UP: Millis = 300_000;
+/// The connection's token is over: that says nothing about a message.
+const CLOSE_TOKEN: u16 = 4401;
+
+/// In the JSON of a delivery that was given up.
+const GIVEN_UP: &str = r#""state":"undeliverable""#;
+
+/// One attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) at: Millis,
+    /// `None` for a poll.
+    pub(super) connection: Option<ConnectionId>,
+}
+
+impl Ledger {
+    /// A mailbox has heard its device answer for a message.
+    pub(crate) fn hears_answer(&mut self, device: usize, id: MessageId) {
+        self.deliveries.entry((id, device)).or_default().answered = true;
+    }
+
+    /// A connection is over, at this time of the mailbox's clock; with the code if the mailbox closed it.
+    pub(crate) fn link_over(
+        &mut self,
+        device: usize,
+        connection: ConnectionId,
+        code: Option<u16>,
+        now: Millis,
+    ) {
+        let Some(link) = self.links.get_mut(&connection) else {
+            return;
+        };
+        if link.over_at.is_some() {
+            return;
+        }
+        link.over_at = Some(now);
+        if code == Some(CLOSE_TOKEN) {
+            return;
+        }
+        let rows = &self.tables[device].inbox;
+        let tracks = self.deliveries.iter_mut();
+        let mut out = tracks.filter(|((id, to), track)| {
+            let here = track
+                .wire
+                .is_some_and(|wire| wire.connection == Some(connection));
+            let open = rows.get(id).is_some_and(|row| !row.settled);
+            // The end of this connection may be what it was given up for.
+            let given_up = track
+                .settled
+                .as_deref()
+                .is_some_and(|text| text.contains(GIVEN_UP));
+            *to == device && here && (open || given_up) && !track.answered
+        });
+        if let (Some((_, track)), None) = (out.next(), out.next()) {
+            track.deaths.push(now);
+        }
+    }
+
+    /// Every message that was given up was so by the rule.
+    pub(super) fn given_up_by_the_rule(&self) -> Checked {
+        for (id, device, delivery) in &self.given_up {
+            let Some(track) = self.deliveries.get(&(*id, *device)) else {
+                continue;
+            };
+            let shortest = i64::from(self.limits.ack_timeout) * 1000;
+            let ran_out = |attempt: &&Attempt| {
+                let link = attempt.connection.and_then(|it| self.links.get(&it));
+                let over_at = link.and_then(|link| link.over_at).unwrap_or(Millis::MAX);
+                attempt.at + shortest <= over_at.min(delivery.at).saturating_add(self.skew)
+            };
+            let counted = track.attempts.iter().filter(ran_out).count();
+            let lasted = match (track.deaths.first(), track.deaths.last()) {
+                (Some(first), Some(last)) => last - first + self.skew,
+                _ => 0,
+            };
+            let holds = match delivery.reason.as_deref() {
+                Some("device_fails") => track.deaths.len() >= DEATHS && lasted >= DYING,
+                _ => counted >= self.limits.max_attempts as usize,
+            };
+            claim("a message is given up by the rule alone", holds, || {
+                format!(
+                    "{id} to device {device}: {counted} attempts ran out, the connection ended under it at {:?}: {delivery:?}",
+                    track.deaths
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// From now on a device fails at one message in so many, and is well otherwise.
+    pub(crate) fn is_poisoned(&mut self, device: usize, one_in: u32, now: Millis) {
+        self.poisoned.insert(device, (one_in, now));
+    }
+
+    /// Whether this message makes a device fail that fails at one in so many.
+    pub(crate) fn is_poison(&self, one_in: u32, id: MessageId) -> bool {
+        self.op_of(id).is_multiple_of(one_in)
+    }
+
+    /// Where a device fails at some messages, those of other senders and urgencies are not held up for long.
+    pub(super) fn others_pass(&self) -> Checked {
+        for ((id, device), track) in &self.deliveries {
+            let (Some((one_in, since)), Some(end)) = (self.poisoned.get(device), &track.end) else {
+                continue;
+            };
+            let line = |id: MessageId| {
+                let op = self.publications.get(&self.op_of(id))?;
+                Some((op.sender, op.urgency))
+            };
+            let to_device = |other: &&(MessageId, usize)| other.1 == *device;
+            let poison = self
+                .deliveries
+                .keys()
+                .filter(to_device)
+                .any(|(other, _)| self.is_poison(*one_in, *other) && line(*other) == line(*id));
+            let longest = (*since).max(id.time()) + HELD_UP;
+            claim(
+                "a message that fails its device does not hold up others for long",
+                poison || end.at <= longest + self.skew,
+                || format!("{id} to device {device}: {end:?}, all was well from {since} on"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A message was given up.
+    pub(super) fn gives_up(&mut self, id: MessageId, device: usize, delivery: &Delivery) {
+        self.given_up.push((id, device, delivery.clone()));
+    }
+}

@@ -1,0 +1,88 @@
+//! What ends an object, or keeps it from its work: crashes of its own and of its isolate, a configuration
+//! that is wrong, a store that is full, and leaving memory.
+
+use tagpost_core::time::Millis;
+
+use super::World;
+use crate::chance::chance;
+use crate::plan::Moment;
+
+/// How long an object has to be idle before it may leave memory.
+const IDLE: Millis = 10_000;
+
+impl World<'_> {
+    /// A crash that the plan wants.
+    pub(super) fn order_crash(&mut self, device: usize, moment: Moment) {
+        match moment {
+            Moment::Now | Moment::NowKeepingSockets => {
+                self.note(|names| format!("{} crashes", names[device]));
+                self.crash(device, moment == Moment::NowKeepingSockets);
+            }
+            Moment::Within(_) | Moment::Committed(_) => self.objects[device].doom = Some(moment),
+        }
+    }
+
+    /// The isolate that a device's mailbox is in fails, with all others that are in it.
+    pub(super) fn crash_isolate(&mut self, device: usize, keep_sockets: bool) {
+        let seed = self.plan.seed;
+        let isolate = |object: usize| chance(seed, &[13, object as u64]).u32(0..self.plan.isolates);
+        let failed = isolate(device);
+        for object in 0..self.objects.len() {
+            if isolate(object) == failed {
+                self.note(|names| format!("{} crashes with its isolate", names[object]));
+                self.crash(object, keep_sockets);
+            }
+        }
+    }
+
+    /// A configuration is deployed under which no mailbox can be opened; the next one is right.
+    pub(super) fn misconfigure(&mut self, lasts: Millis) {
+        self.misconfigured_until = self.now + lasts;
+        (0..self.objects.len()).for_each(|object| self.crash(object, false));
+    }
+
+    /// Whether a mailbox is open or can be opened.
+    pub(super) fn can_open(&self, object: usize) -> bool {
+        self.now >= self.misconfigured_until || self.objects[object].mailbox.is_some()
+    }
+
+    /// Nothing fails any more.
+    pub(super) fn repair(&mut self) {
+        self.misconfigured_until = 0;
+        self.mixed_until = 0;
+        for object in 0..self.objects.len() {
+            self.objects[object].doom = None;
+            self.objects[object].full_until = 0;
+            self.set_clock(object, 0);
+        }
+    }
+
+    /// Memory is lost, with all that waits; the store is as it was committed.
+    pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
+        self.most_held = self.most_held.max(self.objects[object].lose_memory());
+        let host = &mut self.objects[object];
+        host.life += 1;
+        host.losses += 1;
+        host.calls_out = 0;
+        host.ticks = 0;
+        host.lane.clear();
+        host.heard.clear();
+        host.answered.clear();
+        let waiting = host.waiting.take_all();
+        waiting.into_iter().for_each(|call| self.fail(call));
+        if !keep_sockets {
+            self.cut_off(object);
+        }
+    }
+
+    /// Memory is lost, if nothing is under way.
+    pub(super) fn evict(&mut self, object: usize) {
+        let host = &mut self.objects[object];
+        if host.is_idle() && host.mailbox.is_some() && self.now - host.busy_at >= IDLE {
+            let held = host.lose_memory();
+            host.life += 1;
+            self.most_held = self.most_held.max(held);
+            self.note(|names| format!("{} leaves memory", names[object]));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What devices do with their ends of sockets, and what reaches either end.
+
+use tagpost_core::mailbox::ConnectionId;
+
+use super::World;
+use super::said::answered;
+use super::sockets::{End, Socket, ToClient, ToMailbox};
+use crate::chance::{chance, happens};
+use crate::claims::Checked;
+
+impl World<'_> {
+    /// A device says something over a connection of its own.
+    pub(super) fn client_says(&mut self, connection: ConnectionId, frame: String) {
+        let keepalive = self.keepalive();
+        let socket = &mut self.sockets[connection as usize];
+        if socket.client != End::Open {
+            return;
+        }
+        socket.pong_at = socket.beat(self.now, keepalive);
+        socket.spoke_at = self.now;
+        self.up(connection, ToMailbox::Frame(frame));
+    }
+
+    /// A device leaves; with `close` it says so.
+    pub(super) fn client_leaves(&mut self, connection: ConnectionId, close: bool) {
+        let socket = &mut self.sockets[connection as usize];
+        if socket.client == End::Gone {
+            return;
+        }
+        socket.client = End::Gone;
+        socket.gone_at = Some(self.now);
+        if close && socket.service != End::Gone {
+            self.up(connection, ToMailbox::Closed);
+        }
+    }
+
+    /// Something reaches a mailbox over a socket.
+    pub(super) fn reach_mailbox(&mut self, connection: ConnectionId, what: ToMailbox) -> Checked {
+        let socket = &mut self.sockets[connection as usize];
+        if socket.service == End::Gone {
+            return Ok(());
+        }
+        let device = socket.device;
+        match what {
+            ToMailbox::Frame(frame) => {
+                socket.heard_at = self.now;
+                if let Some(id) = answered(&frame) {
+                    socket.unread = 0;
+                    self.ledger.hears_answer(device, id);
+                }
+                self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
+                self.hear_frame(device, connection, frame)
+            }
+            ToMailbox::Closed => {
+                self.note(|names| format!("{} has closed connection {connection}", names[device]));
+                // A mailbox that this wakes may find the socket listed or not.
+                let asleep = self.objects[device].mailbox.is_none();
+                if asleep && connection.is_multiple_of(2) {
+                    self.objects[device].losses += 1;
+                    self.drop_service_end(connection);
+                }
+                let closed = self.event(device, |mailbox, now| mailbox.closed(connection, now));
+                self.drop_service_end(connection);
+                closed.map(drop)
+            }
+        }
+    }
+
+    /// Something reaches a device over a socket.
+    pub(super) fn reach_client(&mut self, connection: ConnectionId, what: ToClient) -> Checked {
+        let socket = &mut self.sockets[connection as usize];
+        let device = socket.device;
+        if socket.client == End::Gone {
+            return Ok(());
+        }
+        match what {
+            ToClient::Opened => {
+                socket.client = End::Open;
+                self.opened(device, connection);
+                Ok(())
+            }
+            ToClient::Frame(said) => self.hear(device, connection, said),
+            ToClient::Closed(code) => {
+                let lingering = self.plan.weather.lingering;
+                let mut rng = chance(self.plan.seed, &[19, u64::from(connection)]);
+                if socket.service == End::Closing && !self.healed && happens(&mut rng, lingering) {
+                    self.note(|names| format!("{} lingers on {connection}", names[device]));
+                    return Ok(());
+                }
+                let socket = &mut self.sockets[connection as usize];
+                socket.client = End::Gone;
+                socket.gone_at = Some(self.now);
+                if socket.service == End::Closing {
+                    self.up(connection, ToMailbox::Closed);
+                }
+                self.lost(device, connection, code);
+                Ok(())
+            }
+        }
+    }
+
+    /// Devices notice at last which of their connections were closed.
+    pub(super) fn end_lingering(&mut self) {
+        for place in 0..self.sockets.len() {
+            let Socket {
+                device,
+                client,
+                service,
+                ..
+            } = self.sockets[place];
+            let connection = place as ConnectionId;
+            if client == End::Open && service != End::Open {
+                self.client_leaves(connection, true);
+                self.lost(device, connection, 1006);
+            }
+        }
+    }
+}
