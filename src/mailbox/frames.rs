@@ -2,8 +2,9 @@
 //!
 //! A commit waits for the disk, whatever is in it. A device that is sent a pile of messages acknowledges
 //! them in rows of frames, each of which is an event to the platform. The first waits for one turn of the
-//! event loop; those that have come by then are handled with it, before any other event. The order of
-//! events stays, and nobody is told anything earlier.
+//! event loop; those that have come by then are handled with it, before any other event. One that the
+//! mailbox does not let wait is handled at once, after those before it. The order of events stays, and
+//! nobody is told anything earlier.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,7 +28,7 @@ impl Frames {
         self.0.borrow().is_empty()
     }
 
-    /// Whether it is the first.
+    /// Adds one, and says whether it is the first.
     fn push(&self, connection: ConnectionId, text: Option<String>) -> bool {
         let mut frames = self.0.borrow_mut();
         frames.push((connection, text));
@@ -42,11 +43,14 @@ impl Object {
         connection: ConnectionId,
         text: Option<String>,
     ) -> worker::Result<()> {
-        if !self.frames.push(connection, text) {
+        let may_wait = |mailbox: &Core| mailbox.may_wait(text.as_deref());
+        let may_wait = self.mailbox.borrow().as_ref().is_some_and(may_wait);
+        let first = self.frames.push(connection, text);
+        if may_wait && !first {
             // The first is on its way to be handled, and takes this one along.
             return Ok(());
         }
-        if self.mailbox.borrow().as_ref().is_some_and(Core::gathers) {
+        if may_wait {
             Delay::from(Duration::ZERO).await;
         }
         // Another event may have taken them along meanwhile.

@@ -15,7 +15,7 @@ pub(super) fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>
         serde_json::from_str(raw.get()).map_err(|_| {
             // JSON that is a string fails for nothing else (RFC 8259, section 8.2).
             let wrong = if raw.get().starts_with('"') {
-                "has half a surrogate pair, which is no Unicode text"
+                "contains an unpaired surrogate, which is not valid Unicode"
             } else {
                 "must be a string"
             };

@@ -248,7 +248,7 @@ mod tests {
             ),
             (
                 r#""payload":"\ud800""#,
-                "payload has half a surrogate pair, which is no Unicode text",
+                "payload contains an unpaired surrogate, which is not valid Unicode",
             ),
         ] {
             let bad = publish(fields).unwrap_err();

@@ -67,9 +67,15 @@ impl<S: Store> Mailbox<S> {
         self.pump(now)
     }
 
-    /// Whether frames may wait for those that come right behind them, to be one event together: several
-    /// stored messages are on the wire, and one commit serves all acknowledgements.
-    pub fn gathers(&self) -> bool {
+    /// Whether this frame may wait for those that come right behind it, to be one event together. One that
+    /// is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
+    pub fn may_wait(&self, frame: Option<&str>) -> bool {
+        let parses = |text| FromDevice::parse(text, &self.limits).is_ok();
+        self.gathers() && frame.is_some_and(parses)
+    }
+
+    /// Whether several stored messages are on the wire: one commit serves all their acknowledgements.
+    pub(super) fn gathers(&self) -> bool {
         let entries = self.link.iter().flat_map(|link| link.in_flight.values());
         let stored = entries.filter(|entry| matches!(entry.store, Stored::Row { .. }));
         stored.take(2).count() > 1

@@ -45,7 +45,11 @@ fn tick(desk: &mut Desk) -> Vec<String> {
 }
 
 fn gathers(desk: &mut Desk) -> bool {
-    desk.event(|mailbox, _| Ok(mailbox.gathers())).0
+    may_wait(desk, Some(r#"{"type":"receipts_seen","seq":1}"#))
+}
+
+fn may_wait(desk: &mut Desk, frame: Option<&str>) -> bool {
+    desk.event(|mailbox, _| Ok(mailbox.may_wait(frame))).0
 }
 
 #[test]
@@ -59,6 +63,17 @@ fn frames_wait_for_others_only_while_several_stored_messages_are_on_the_wire() {
     desk.deliver(&message(3, TEXT), 1_000);
     desk.deliver(&message(4, TEXT), 1_000);
     assert!(!gathers(&mut desk));
+}
+
+#[test]
+fn a_frame_that_is_refused_waits_for_no_other() {
+    let (mut desk, ids) = desk(3, 4);
+    let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, ids[0]);
+    assert!(may_wait(&mut desk, Some(&ack)));
+    let spoilt = ack.replace("id\":\"", "id\":\"no-");
+    for frame in [None, Some("x"), Some("ping"), Some(&spoilt)] {
+        assert!(!may_wait(&mut desk, frame), "{frame:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
-use super::object::Core;
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::Checked;
@@ -23,12 +22,14 @@ impl World<'_> {
             self.evict(object);
         }
         let host = &mut self.objects[object];
+        let mailbox = host.mailbox.as_ref();
+        let may_wait = mailbox.is_some_and(|mailbox| mailbox.may_wait(Some(&frame)));
         host.heard.push((connection, Some(frame)));
+        if !may_wait {
+            return self.frames(object);
+        }
         if host.heard.len() > 1 {
             return Ok(());
-        }
-        if !host.mailbox.as_ref().is_some_and(Core::gathers) {
-            return self.frames(object);
         }
         let life = host.life;
         let turn = chance(self.plan.seed, &[12, self.next]).i64(0..=LATEST_TURN);

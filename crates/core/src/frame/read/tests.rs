@@ -117,7 +117,7 @@ fn a_frame_that_is_no_object_of_a_known_type_is_refused() {
 #[test]
 fn a_string_that_is_no_unicode_text_is_told_as_what_it_is() {
     let detail =
-        |field: &str| format!("{field} has half a surrogate pair, which is no Unicode text");
+        |field: &str| format!("{field} contains an unpaired surrogate, which is not valid Unicode");
     for (fields, field) in [
         (r#""type":"\ud800""#.to_owned(), "type"),
         (
