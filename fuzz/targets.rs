@@ -169,7 +169,7 @@ pub(crate) fn rows(data: &[u8]) {
     );
     let _ = mailbox.trace(id, None, 10);
     let _ = mailbox.messages(None, None, 10);
-    let _ = mailbox.cancel(id);
+    let _ = mailbox.cancel(id, now);
     let _ = mailbox.closed(1, now);
     let _ = mailbox.remove(now);
     drop(mailbox.take_effects());

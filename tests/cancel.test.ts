@@ -1,4 +1,4 @@
-// DELETE /v1/messages/{id}: the sender takes back what is not yet in a last state.
+// DELETE /v1/messages/{id}: the sender takes back what is not yet in a terminal state.
 
 import { describe, expect, test } from "vitest";
 

@@ -70,16 +70,19 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
         false => query.limit()?,
     };
     let after = query.cursor()?;
+    let page = directory::members(&exchange.directory(), &tag, after.as_ref(), limit).await?;
     if let Caller::Device(claims) = caller {
         // The directory cannot know whether the token was revoked, nor what its device has read lately; the
         // device's own mailbox does.
         let device = claims.device.clone();
-        let mailboxes = if presence { limit } else { 0 };
+        let mailboxes = match presence {
+            true => u32::try_from(page.entries.len()).unwrap_or(u32::MAX),
+            false => 0,
+        };
         let _: [(); 0] = exchange
             .ask_for(&device, Some(claims), Call::MayAsk { mailboxes })
             .await?;
     }
-    let page = directory::members(&exchange.directory(), &tag, after.as_ref(), limit).await?;
     if page.entries.is_empty() && after.is_none() {
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
     }

@@ -63,7 +63,7 @@ impl<S: Store> Mailbox<S> {
         let drawn = self.asks.draw(mailboxes, ASK_RATE, ASK_BURST, now.at);
         drawn.map_err(|seconds| {
             let detail = format!(
-                "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a trace asks one for each delivery that is not settled"
+                "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a tag's presence asks one for each device, a cancellation one for each delivery that is not in a terminal state"
             );
             too_many(detail, seconds)
         })
@@ -114,6 +114,19 @@ mod tests {
         let (mut bucket, limits) = (Bucket::default(), limits(1, 1));
         bucket.take(&limits, 10_000).unwrap();
         assert!(bucket.take(&limits, 0).is_err());
+    }
+
+    #[test]
+    fn reads_may_ask_a_thousand_mailboxes_at_once_and_a_hundred_a_second() {
+        let mut bucket = Bucket::default();
+        let mut asks = |count, at| bucket.draw(count, ASK_RATE, ASK_BURST, at).is_ok();
+        for _ in 0..20 {
+            assert!(asks(50, 10_000));
+        }
+        assert!(!asks(1, 10_000));
+        assert!(asks(0, 10_000), "a read that asks nobody");
+        assert!(!asks(50, 10_499));
+        assert!(asks(50, 10_500));
     }
 
     #[test]

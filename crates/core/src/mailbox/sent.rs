@@ -96,15 +96,21 @@ impl<S: Store> Mailbox<S> {
         Ok((traces, true))
     }
 
-    /// Takes a message back wherever it is not in a last state.
+    /// Takes a message back wherever it is not in a terminal state. It counts as a read of the device, for which
+    /// mailboxes are asked. A cancellation of the same message that is under way is joined, and counts for nothing.
     ///
     /// # Errors
-    /// `unknown_message`, or the store failed.
-    pub fn cancel(&mut self, id: MessageId) -> Result<Cancelled, Failure> {
+    /// `unknown_message`; `too_many_requests`; or the store failed.
+    pub fn cancel(&mut self, id: MessageId, now: Now) -> Result<Cancelled, Failure> {
         let trace = self.kept(id, None, trace::PAGE)?;
+        if self.outbox.withdrawing.contains_key(&id) {
+            return Ok(Cancelled::Wait(id));
+        }
         if trace.is_settled() {
             return Ok(Cancelled::Answer(trace));
         }
+        let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
+        self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
         let next = trace.page.as_ref().and_then(|page| page.next.clone());
         let withdrawal = Withdrawal {
             calling: Vec::new(),

@@ -2,6 +2,7 @@
 
 use tagpost_core::call::Delivered;
 use tagpost_core::delivery::State;
+use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{Cancelled, Errand};
 
 use super::desk::{Desk, delivery, device, known, message};
@@ -9,7 +10,7 @@ use super::words::{answer, problem_or};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-fn withdraw(desk: &mut Desk, id: tagpost_core::id::MessageId) -> Vec<String> {
+fn withdraw(desk: &mut Desk, id: MessageId) -> Vec<String> {
     let (delivered, effects) =
         desk.event(|mailbox, now| mailbox.withdraw(id, &device("door"), now));
     [vec![answer(&delivered)], effects].concat()
@@ -22,7 +23,7 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
     desk.returned("a", id, known("a", State::Delivered));
     desk.returned("b", id, known("b", State::Held));
     desk.returned("c", id, None);
-    let (cancelled, effects) = desk.event(|mailbox, _| problem_or(mailbox.cancel(id)));
+    let (cancelled, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
     assert_eq!(effects, ["c: withdraw", "b: withdraw"]);
     let mut answered = |name: &str| {
@@ -46,7 +47,7 @@ fn a_message_that_is_settled_everywhere_needs_no_call() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
     desk.returned("a", id, known("a", State::Delivered));
-    let (cancelled, effects) = desk.event(|mailbox, _| problem_or(mailbox.cancel(id)));
+    let (cancelled, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert!(
         matches!(cancelled, Ok(Cancelled::Answer(_))),
         "{cancelled:?}"
@@ -54,11 +55,57 @@ fn a_message_that_is_settled_everywhere_needs_no_call() {
     assert_eq!(effects, [""; 0]);
 }
 
+/// A message to this many devices, all of which have it.
+fn held_by(desk: &mut Desk, devices: usize) -> MessageId {
+    let names: Vec<String> = (0..devices).map(|n| format!("d{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (id, _) = desk.publish(&names, TEXT, "x").unwrap();
+    for name in names {
+        desk.returned(name, id, known(name, State::Held));
+    }
+    id
+}
+
+#[test]
+fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
+    let mut desk = Desk::new();
+    let id = held_by(&mut desk, 3);
+    let cancel = |desk: &mut Desk| desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    assert_eq!(cancel(&mut desk).1.len(), 3);
+    let (cancelled, effects) = cancel(&mut desk);
+    assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
+    assert_eq!(effects, [""; 0], "it joins the first");
+    for (name, last) in [("d0", false), ("d1", false), ("d2", true)] {
+        let (errand, device) = (Errand::Withdraw(id), device(name));
+        let returned = desk.event(|mailbox, now| mailbox.returned(&device, errand, None, now));
+        assert_eq!(returned.1.contains(&"cancelled".to_owned()), last, "{name}");
+    }
+}
+
+#[test]
+fn a_device_takes_back_no_faster_than_its_reads_ask_mailboxes() {
+    let mut desk = Desk::new();
+    let mut ids: Vec<_> = (0..11).map(|_| held_by(&mut desk, 100)).collect();
+    let last = ids.pop().unwrap();
+    let cancel =
+        |desk: &mut Desk, id| desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    for id in ids {
+        assert_eq!(cancel(&mut desk, id).1.len(), 100);
+        // Joining costs nothing.
+        assert!(cancel(&mut desk, id).0.is_ok());
+    }
+    let (refused, effects) = cancel(&mut desk, last);
+    assert_eq!(refused.unwrap_err(), "too_many_requests");
+    assert_eq!(effects, [""; 0], "and nothing was taken back");
+    desk.at(1_000);
+    assert_eq!(cancel(&mut desk, last).1.len(), 100, "a second later");
+}
+
 #[test]
 fn an_unknown_message_cannot_be_taken_back() {
     let id = message(1, TEXT).id;
     let cancelled = Desk::new()
-        .event(|mailbox, _| problem_or(mailbox.cancel(id)))
+        .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
         .0;
     assert_eq!(cancelled.unwrap_err(), "unknown_message");
 }
@@ -127,7 +174,7 @@ fn taking_back_ends_at_once_when_its_sender_is_removed() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
     desk.returned("a", id, known("a", State::Held));
-    let (_, effects) = desk.event(|mailbox, _| problem_or(mailbox.cancel(id)));
+    let (_, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert_eq!(effects, ["a: withdraw"]);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
     assert_eq!(removed, ["cancelled", "revoked"]);

@@ -306,7 +306,7 @@ impl World<'_> {
     }
 
     fn serve_cancel(&mut self, call: CallId, object: usize, id: MessageId) -> Checked {
-        let handled = self.handle(object, |mailbox, _| problem_or(mailbox.cancel(id)))?;
+        let handled = self.handle(object, |mailbox, now| problem_or(mailbox.cancel(id, now)))?;
         let Some((cancelled, effects)) = handled else {
             return self.failed(call);
         };
