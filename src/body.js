@@ -15,8 +15,8 @@ const cut = new WeakSet();
 
 /** The bytes, or null if they are more than `longest`. */
 export async function read(request, longest) {
-  const announced = request.headers.get("content-length");
-  if (announced !== null) return Number(announced) > longest ? null : request.arrayBuffer();
+  if (Number(request.headers.get("content-length")) > longest) return null;
+  // Less may be announced than comes: where there is a `Transfer-Encoding` too, that decides (RFC 9112, section 6.3).
   if (!request.body) return new Uint8Array();
   const chunks = [];
   let length = 0;
@@ -43,19 +43,19 @@ export function isLeft(request) {
   return request.body !== null && (!request.bodyUsed || cut.has(request));
 }
 
-/** Throws away what is left of the body, within bounds. Beyond them the runtime closes the connection. */
+/** Throws away what is left of the body, within bounds. Beyond them the runtime closes the connection. Never rejects. */
 export async function discard(request) {
-  const reader = request.body.getReader();
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE, { done: true })));
   try {
+    const reader = request.body.getReader();
     for (let left = MOST_LEFT; left > 0; ) {
       const { done, value } = await Promise.race([reader.read(), late]);
       if (done) return;
       left -= value.byteLength;
     }
   } catch {
-    // It breaks off: no request can follow it.
+    // It breaks off, or somebody else reads it: no request can follow it.
   } finally {
     clearTimeout(timer);
   }

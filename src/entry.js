@@ -1,6 +1,6 @@
 // What the runtime loads: the Worker and the mailboxes, each call kept from hanging.
 //
-// A panic, or a JavaScript error thrown through Rust, leaves its call unanswered for ever and the wasm
+// A panic, or a JavaScript error thrown through Rust, leaves its call unanswered forever and the wasm
 // instance unfit, with every future of the isolate. So every call here ends at the latest then: the
 // Worker's with a 500, a mailbox's by ending the object. What was not committed is gone with it, its
 // sockets are closed, and its next event finds a new object over the same rows. Nothing is decided here.
@@ -61,7 +61,7 @@ export default class extends WorkerEntrypoint {
   async fetch(request) {
     rust.check();
     const answer = contained(this.ctx, () => rust.fetch(request, this.env));
-    // A request that its client breaks off comes to its end, too: Rust would wait for ever for what the
+    // A request that its client breaks off comes to its end, too: Rust would wait forever for what the
     // runtime does not finish, and keep it in memory.
     this.ctx.waitUntil(answer.catch(() => {}));
     try {
@@ -83,7 +83,7 @@ export class Mailbox extends DurableObject {
     super(ctx, env);
     ctx.setHibernatableWebSocketEventTimeout(SOCKET_EVENT_LIMIT);
     // What goes on after an event is lost with the wasm instance like a call is. Not by way of `this`, which
-    // holds the Rust object: that holds `ctx`, and so would hold itself for ever.
+    // holds the Rust object: that holds `ctx`, and so would hold itself forever.
     const { waitUntil } = ctx;
     ctx.waitUntil = (promise) => waitUntil.call(ctx, guard(ctx, "background", () => promise));
     this.#rust = new rust.Mailbox(ctx, env);

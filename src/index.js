@@ -29,7 +29,7 @@ function drive(task) {
   });
 }
 
-/** Waits until no microtask of Rust's is queued, within this turn of the event loop; not for ever. */
+/** Waits until no microtask of Rust's is queued, within this turn of the event loop; not forever. */
 export async function atRest() {
   for (let turns = 0; next && turns < 1000; turns++) await undefined;
 }

@@ -2,14 +2,26 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay, within, type Device } from "./harness/index.ts";
+import { until, useRelay, within, type Device } from "./harness/index.ts";
 
-const relay = useRelay();
+/** Says when a request with this header has come, and when everything that is done for it is. */
+const WATCH = `import Worker from "./entry.js";
+  export { Mailbox } from "./entry.js";
+  export default class extends Worker {
+    fetch(request) {
+      const name = request.headers.get("watch");
+      const answer = super.fetch(request);
+      if (!name) return answer;
+      console.log("begun " + name);
+      this.ctx.waitUntil(answer.finally(() => console.log("ended " + name)));
+      return answer;
+    }
+  }`;
+const relay = useRelay({ wrap: { name: "watch.js", script: WATCH } });
 
 /** The head of a request with this device's token, and the lines that say how its body comes. */
 function head(method: string, path: string, token: string, ...lines: string[]): string {
@@ -35,6 +47,9 @@ async function heard(socket: Socket, holds: (text: string) => boolean = () => fa
   };
   return within(20_000, read());
 }
+
+/** Waits until the Worker has said this. */
+const logged = (line: string) => until(line, async () => relay.logs, (logs) => logs.some(({ message }) => message === line));
 
 /** What the Worker logged as a failure of its own. */
 const complaints = () => relay.logs.map(({ message }) => message).filter((line) => line.includes('"level":"error"'));
@@ -62,17 +77,31 @@ describe("a body", () => {
     for (const how of ["Content-Length: 100", "Transfer-Encoding: chunked"]) {
       const [gone, ended] = [await dial(), await dial()];
       const start = how.startsWith("Content") ? "abc" : "64\r\nabc";
-      for (const socket of [gone, ended]) socket.write(head(method, path(device), token(device), how) + start);
-      // Once the service has read what there is, the client goes, or says that nothing more comes.
-      await sleep(100);
+      const names = ["gone", "ended"].map((socket) => `${socket} ${path(device)} ${how}`);
+      for (const [n, socket] of [gone, ended].entries()) {
+        socket.write(head(method, path(device), token(device), how, `Watch: ${names[n]}`) + start);
+      }
+      for (const name of names) await logged(`begun ${name}`);
+      // The client goes, or says that nothing more comes.
       gone.destroy();
       ended.end();
       expect(await heard(ended)).not.toMatch(/^HTTP\/1\.1 5/);
+      for (const name of names) await logged(`ended ${name}`);
     }
-    // Whatever the log has of them it has by the time that a whole request is answered.
-    (await device.status()).is(200);
     expect(complaints()).toEqual([]);
     expect((await device.status()).is(200).held).toBe(0);
+  });
+
+  test.each(READERS)("that is longer than it says is read no further than is allowed: %s", async (method, path, token) => {
+    const device = await relay.device();
+    const socket = await dial();
+    socket.on("error", () => {});
+    socket.write(head(method, path(device), token(device), "Content-Length: 10", "Transfer-Encoding: chunked"));
+    // Its end never comes.
+    const chunk = `10000\r\n${"x".repeat(1 << 16)}\r\n`;
+    for (let n = 0; n < 16; n++) socket.write(chunk);
+    expect(await heard(socket, (text) => text.includes("payload_too_large"))).toMatch(/^HTTP\/1\.1 413 /);
+    socket.destroy();
   });
 
   test.each(READERS)("with a Content-Encoding is refused, not taken for the content: %s", async (method, path, token) => {
