@@ -1,4 +1,4 @@
-// Where the service is. It may lie below a path, behind a proxy: nothing is ever asked for beside that path.
+// Where the service is. It may lie below a path, behind a proxy: nothing is ever asked for outside that path.
 
 /**
  * The address that all paths of the service are resolved against: it ends in a slash.

@@ -63,9 +63,9 @@ export class Connection {
   }
 
   /**
-   * Asks for an answer to all that was sent.
+   * Asks for a sign that all that was sent has come to the service.
    *
-   * @param {() => void} onPong called once the service has read it; never, if the connection ends before
+   * @param {() => void} onPong called once it has; never, if the connection ends before
    * @returns {boolean} whether it was asked
    */
   ping(onPong) {

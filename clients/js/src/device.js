@@ -2,7 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { TagpostError } from "./errors.js";
-import { ReceiptEvent, StateEvent } from "./events.js";
+import { ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
 import { Http } from "./http.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
@@ -18,7 +18,7 @@ const KEY_BYTES = 16;
 
 /**
  * A device with a connection that is kept up. Events: `online`, `offline` and `closed` ({@link StateEvent}),
- * `receipt` ({@link ReceiptEvent}).
+ * `receipt` ({@link ReceiptEvent}), `refused` ({@link RefusedEvent}).
  */
 export class Device extends EventTarget {
   /** @type {"connecting" | "online" | "offline" | "closed"} */
@@ -40,7 +40,9 @@ export class Device extends EventTarget {
     super();
     /** @param {string} text */
     const send = (text) => this.#connection.send(text);
-    this.#inbox = new Inbox(send, (onPong) => this.#connection.ping(onPong));
+    /** @param {() => void} onPong */
+    const ping = (onPong) => this.#connection.ping(onPong);
+    this.#inbox = new Inbox(send, ping, (id, error) => this.dispatchEvent(new RefusedEvent(id, error)));
     this.#outbox = new Outbox(send);
     this.#receipts = new Receipts(send, () => this.#connection.renew());
     this.#http = new Http(url, token);
@@ -119,7 +121,7 @@ export class Device extends EventTarget {
    * The trace of a message that this device published.
    *
    * @param {string} id
-   * @param {{ wait?: number, signal?: AbortSignal }} [options] `wait`: seconds to wait for the last state of every delivery
+   * @param {{ wait?: number, signal?: AbortSignal }} [options] `wait`: seconds to wait for the terminal state of every delivery
    * @returns {Promise<Trace>}
    * @throws {TagpostError}
    */
@@ -159,6 +161,13 @@ export class Device extends EventTarget {
    * @overload
    * @param {"receipt"} type it counts as seen once all listeners have returned
    * @param {(event: ReceiptEvent) => void} listener
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
+   * @param {"refused"} type
+   * @param {(event: RefusedEvent) => void} listener
    * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    * @returns {void}
    */

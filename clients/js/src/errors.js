@@ -16,14 +16,16 @@ export class TagpostError extends Error {
   /**
    * @param {string} code
    * @param {string} detail
-   * @param {{ status?: number | undefined, cause?: unknown }} [more]
+   * @param {{ status?: number | undefined, retryAfter?: number | undefined, cause?: unknown }} [more]
    */
-  constructor(code, detail, { status, cause } = {}) {
+  constructor(code, detail, { status, retryAfter, cause } = {}) {
     super(`${code}: ${detail}`, cause === undefined ? undefined : { cause });
     this.name = "TagpostError";
     /** @readonly */
     this.code = code;
     /** The HTTP status, where the service answered with one. @readonly */
     this.status = status;
+    /** Seconds after which the same request may be answered, where the service said so. @readonly */
+    this.retryAfter = retryAfter;
   }
 }

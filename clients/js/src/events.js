@@ -13,6 +13,24 @@ export class ReceiptEvent extends Event {
   }
 }
 
+/**
+ * The service refused an answer after its promise had resolved. The message is unanswered; if it comes again,
+ * `messages()` shows it again.
+ */
+export class RefusedEvent extends Event {
+  /**
+   * @param {string} id
+   * @param {TagpostError} error
+   */
+  constructor(id, error) {
+    super("refused");
+    /** Of the message. @readonly */
+    this.id = id;
+    /** @readonly */
+    this.error = error;
+  }
+}
+
 /** The connection came, went, or is over. */
 export class StateEvent extends Event {
   /**

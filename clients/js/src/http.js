@@ -60,12 +60,15 @@ export class Http {
       for (const wish of givenUp) wish.throwIfAborted();
       throw new TagpostError("unreachable", "the service gave no answer", { cause });
     }
-    const { status, ok, type } = response;
+    const { status, ok, type, headers } = response;
     const json = parse(body);
     if (ok && json) return body;
-    if (!ok && typeof json?.code === "string") throw new TagpostError(json.code, `${json.detail}`, { status });
+    if (!ok && typeof json?.code === "string") {
+      const retryAfter = seconds(headers.get("retry-after"));
+      throw new TagpostError(json.code, `${json.detail}`, { status, retryAfter });
+    }
     if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
-      throw new TagpostError("unreachable", "it leads elsewhere, where the token is not sent", { status });
+      throw new TagpostError("unreachable", "the service answered with a redirect, which is not followed", { status });
     }
     throw new TagpostError("unreachable", `an answer with status ${status} that is not tagpost's`, { status });
   }
@@ -74,6 +77,11 @@ export class Http {
   end(error) {
     this.#closed.abort(error);
   }
+}
+
+/** A number of seconds, as the service says them; something on the way may say a date. @param {string | null} header */
+function seconds(header) {
+  return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
 /** @param {string} text */

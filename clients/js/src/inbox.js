@@ -3,8 +3,9 @@
 // The service sends a message again until it is answered; here each id is let through once. Nothing is
 // answered that the application has not answered, so the service's window bounds what waits here.
 //
-// An answer that is taken is not answered itself. But frames are read in order, and one that is refused is
-// refused at once: what the service says to a `ping` after an answer comes after its refusal.
+// An answer that is taken is not answered itself. What the service says to a `ping` after it shows that it
+// has come to the service, and is not lost with the connection. It does not show that the answer was taken:
+// the platform says `pong` for the mailbox, which may refuse the answer a little later.
 
 import { TagpostError } from "./errors.js";
 import { Message } from "./message.js";
@@ -16,16 +17,18 @@ const REMEMBERED = 1_024;
 /**
  * @typedef {object} Known
  * @property {string} [answer] the frame that answers it
- * @property {PromiseWithResolvers<void>} [given] settled once the service has read the answer
+ * @property {PromiseWithResolvers<void>} [given] settled once the answer has come to the service
+ * @property {boolean} [isGiven] whether it has
  * @property {boolean} [sent] over the present connection
  */
 
 export class Inbox {
   #send;
   #ping;
+  #onRefused;
   #isAsking = false;
-  /** Answered, and not known to be read by the service. @type {Set<Known>} */
-  #unread = new Set();
+  /** Answered, and not known to have come to the service. @type {Set<Known>} */
+  #underway = new Set();
   /** Oldest first. @type {Map<string, Known>} */
   #known = new Map();
   /** @type {Queue<Message>} */
@@ -36,11 +39,13 @@ export class Inbox {
 
   /**
    * @param {(text: string) => boolean} send
-   * @param {(onPong: () => void) => boolean} ping asks the service for a sign that it has read what was sent
+   * @param {(onPong: () => void) => boolean} ping asks the service for a sign that what was sent has come to it
+   * @param {(id: string, error: TagpostError) => void} onRefused told of an answer whose promise has resolved
    */
-  constructor(send, ping) {
+  constructor(send, ping, onRefused) {
     this.#send = send;
     this.#ping = ping;
+    this.#onRefused = onRefused;
   }
 
   /** How many messages wait to be taken. */
@@ -52,7 +57,7 @@ export class Inbox {
   welcome({ max_in_flight }) {
     this.#window = max_in_flight;
     this.#isAsking = false;
-    for (const known of this.#unread) known.sent = this.#send(known.answer ?? "");
+    for (const known of this.#underway) known.sent = this.#send(known.answer ?? "");
     this.#ask();
   }
 
@@ -70,15 +75,27 @@ export class Inbox {
     this.#waiting.push(new Message(frame, text, (fields) => this.#answer(frame.id, fields)));
   }
 
-  /** An answer that the service does not take: the message is not answered. @param {any} error whether it is one */
+  /**
+   * An answer that the service does not take: the message is not answered.
+   *
+   * @param {any} error
+   * @returns {boolean} whether it is about an answer
+   */
   refused({ ref, code, detail }) {
     const known = this.#known.get(ref);
     if (!known?.given) return false;
-    const { given } = known;
-    delete known.answer;
-    delete known.given;
-    this.#unread.delete(known);
-    given.reject(new TagpostError(code, detail));
+    const { given, isGiven } = known;
+    const error = new TagpostError(code, detail);
+    this.#underway.delete(known);
+    if (isGiven) {
+      // The application may be done with the message: its next repeat is shown.
+      this.#known.delete(ref);
+      this.#onRefused(ref, error);
+    } else {
+      delete known.answer;
+      delete known.given;
+      given.reject(error);
+    }
     return true;
   }
 
@@ -107,8 +124,8 @@ export class Inbox {
   end(error) {
     this.#ended = error ?? new TagpostError("closed", "the device was closed");
     this.#waiting.end(error);
-    for (const { given } of this.#unread) if (given) fail(given, this.#ended);
-    this.#unread.clear();
+    for (const { given } of this.#underway) if (given) fail(given, this.#ended);
+    this.#underway.clear();
   }
 
   /** @param {Message} message */
@@ -138,19 +155,22 @@ export class Inbox {
   #give(known) {
     if (known.answer === undefined) return;
     known.sent = this.#send(known.answer);
-    this.#unread.add(known);
+    this.#underway.add(known);
     this.#ask();
   }
 
   /** One `ping` at a time asks for all answers that were sent before it. */
   #ask() {
-    const asked = [...this.#unread].filter(({ sent }) => sent);
+    const asked = [...this.#underway].filter(({ sent }) => sent).map((known) => ({ known, given: known.given }));
     if (this.#isAsking || asked.length === 0) return;
     this.#isAsking = this.#ping(() => {
       this.#isAsking = false;
-      for (const known of asked) {
-        this.#unread.delete(known);
-        known.given?.resolve();
+      for (const { known, given } of asked) {
+        // One that was refused meanwhile may have been answered anew.
+        if (known.given !== given) continue;
+        this.#underway.delete(known);
+        known.isGiven = true;
+        given?.resolve();
       }
       this.#ask();
     });

@@ -4,7 +4,7 @@ import { serviceAt } from "./address.js";
 import { Device } from "./device.js";
 
 export { TagpostError } from "./errors.js";
-export { ReceiptEvent, StateEvent } from "./events.js";
+export { ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
 export { Message } from "./message.js";
 export { Device };
 
@@ -14,7 +14,7 @@ export { Device };
 
 /**
  * @typedef {"held" | "sent" | "delivered" | "rejected" | "expired" | "replaced" | "refused" | "undeliverable" | "cancelled"} State
- * Where a delivery stands. All but `held` and `sent` are last states.
+ * Where a delivery stands. All but `held` and `sent` are terminal states.
  */
 
 /**
@@ -36,7 +36,7 @@ export { Device };
  */
 
 /**
- * @typedef {object} Receipt The last state of one delivery.
+ * @typedef {object} Receipt The terminal state of one delivery.
  * @property {number} seq grows
  * @property {string} id of the message
  * @property {string} device

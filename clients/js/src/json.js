@@ -29,7 +29,7 @@ export function* elements(array) {
   }
 }
 
-/** How many arrays and objects lie in one another at the deepest place. @param {string} json */
+/** How deep arrays and objects are nested. @param {string} json */
 export function depth(json) {
   let deepest = 0;
   let depth = 0;

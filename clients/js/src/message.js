@@ -7,7 +7,7 @@ import { decode, isJson } from "./payload.js";
 
 /** The longest `reply`, in bytes of JSON. */
 const MAX_REPLY_BYTES = 4_096;
-/** How many arrays and objects of a `reply` may lie in one another. */
+/** How deep the arrays and objects of a `reply` may be nested. */
 const MAX_REPLY_DEPTH = 100;
 /** The longest `reason`, in characters. */
 const MAX_REASON = 256;
@@ -20,6 +20,7 @@ const utf8 = new TextEncoder();
 export class Message {
   #answer;
   #frame;
+  #text;
 
   /**
    * @param {any} frame
@@ -28,7 +29,7 @@ export class Message {
    */
   constructor(frame, text, answer) {
     this.#answer = answer;
-    // Only of JSON its own text is needed, and only until somebody asks for it.
+    // The text of JSON is cut out of the frame when somebody asks for it; then the frame is no longer needed.
     this.#frame = isJson(frame.content_type ?? "") && frame.encoding === undefined ? text : undefined;
     /** @readonly @type {string} */
     this.id = frame.id;
@@ -38,6 +39,8 @@ export class Message {
     this.to = frame.to;
     /** JSON, a string, or a `Uint8Array`. @readonly @type {any} */
     this.payload = decode(frame);
+    /** @type {string | undefined} */
+    this.#text = typeof this.payload === "string" ? this.payload : undefined;
     /** The payload's media type. @readonly @type {string} */
     this.type = frame.content_type;
     /** When the service accepted it, in milliseconds by the service's clock. @readonly @type {number} */
@@ -59,16 +62,19 @@ export class Message {
    * @returns {string | undefined}
    */
   get text() {
-    if (this.#frame !== undefined) return member(this.#frame, "payload");
-    return typeof this.payload === "string" ? this.payload : undefined;
+    if (this.#frame !== undefined) {
+      this.#text = member(this.#frame, "payload");
+      this.#frame = undefined;
+    }
+    return this.#text;
   }
 
   /**
    * Takes the message: its sender learns `delivered`. The first answer to a message stands.
    *
    * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
-   * @returns {Promise<void>} settled once the service has the answer. Nobody has to wait for it: it is given
-   * again until the service has it
+   * @returns {Promise<void>} settled once the answer has come to the service. Nobody has to wait for it: it is
+   * given again until then. A refusal after that is a `refused` event of the device
    * @throws {TypeError | RangeError} the reply is not JSON, or too long or too deep; nothing was answered
    * @throws {TagpostError} the service refused it, and the message can be answered again; or the device's
    * connection has ended
@@ -85,16 +91,16 @@ export class Message {
   /**
    * Refuses the message: its sender learns `rejected`. The first answer to a message stands.
    *
-   * @param {string} [reason] what the sender gets with it: up to 256 characters, none of them cut in two
+   * @param {string} [reason] what the sender gets with it: up to 256 characters of valid Unicode
    * @returns {Promise<void>} as that of {@link ack}
-   * @throws {TypeError | RangeError} the reason is no string, is too long, or was cut inside a character; nothing
-   * was answered
+   * @throws {TypeError | RangeError} the reason is no string, is too long, or is not valid Unicode; nothing was
+   * answered
    * @throws {TagpostError} as {@link ack}
    */
   nack(reason) {
     try {
       if (reason !== undefined && typeof reason !== "string") throw new TypeError("reason must be a string");
-      if (reason?.isWellFormed() === false) throw new TypeError("reason must be whole characters: it was cut inside one");
+      if (reason?.isWellFormed() === false) throw new TypeError("reason is not valid Unicode: it was cut in the middle of a character");
       if (reason !== undefined && [...reason].length > MAX_REASON) {
         throw new RangeError(`reason must be at most ${MAX_REASON} characters`);
       }

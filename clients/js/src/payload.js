@@ -18,7 +18,7 @@ export function encode(payload, type) {
   const bytes = asBytes(payload);
   if (bytes) return { json: JSON.stringify(base64(bytes)), encoding: "base64" };
   if (typeof payload === "string" && !payload.isWellFormed()) {
-    throw new TypeError("payload must be whole characters: it was cut inside one");
+    throw new TypeError("payload is not valid Unicode: it was cut in the middle of a character");
   }
   if (typeof payload === "string" && type !== undefined && isJson(type)) return { json: jsonText(payload) };
   const json = JSON.stringify(payload);

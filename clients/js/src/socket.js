@@ -54,7 +54,7 @@ export class Socket {
   /**
    * Shows life, and sees whether the service does.
    *
-   * @param {() => void} [onPong] called once the service has answered, and so has read all that was sent before
+   * @param {() => void} [onPong] called once the service has answered, so that all that was sent before has come to it
    * @returns {boolean} whether it was sent
    */
   ping(onPong = () => {}) {

@@ -65,7 +65,7 @@ test("a token is not sent to where the service is said to have moved", async () 
   const a = await relay.device();
   const device = client(moved, a);
   const offline = await change(device, "offline");
-  expect(offline.reason).toBe("unreachable: it leads elsewhere, where the token is not sent");
+  expect(offline.reason).toBe("unreachable: the service answered with a redirect, which is not followed");
   expect(await failure(device.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ"))).toMatchObject({ code: "unreachable", status: 307 });
   expect(seen).toEqual([]);
 });
@@ -75,6 +75,20 @@ test("what a proxy says while the service is away is not taken for a refusal of 
   const device = client(away, await relay.device());
   expect((await change(device, "offline")).reason).toContain("403");
   expect(device.state).toBe("offline");
+});
+
+test("an error says after how many seconds the service wants to be asked again", async () => {
+  let retryAfter = "7";
+  const busy = await serve(createServer((_request, response) => {
+    const headers = { "Content-Type": "application/problem+json", "Retry-After": retryAfter };
+    response.writeHead(429, headers).end('{"code":"too_many_requests","detail":"slower"}');
+  }));
+  const device = client(busy, await relay.device());
+  const cancelled = () => failure(device.cancel("01JZZZZZZZZZZZZZZZZZZZZZZZ"));
+  expect(await cancelled()).toMatchObject({ code: "too_many_requests", status: 429, retryAfter: 7 });
+  // A proxy may say it with a date (RFC 9110, section 10.2.3).
+  retryAfter = "Wed, 21 Oct 2026 07:28:00 GMT";
+  expect(await cancelled()).toMatchObject({ code: "too_many_requests", retryAfter: undefined });
 });
 
 test("after a failed handshake what the device has sent is not asked for", async () => {

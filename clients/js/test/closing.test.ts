@@ -123,8 +123,12 @@ describe.concurrent("a process that has closed its device ends by itself", () =>
       // It does not keep the process, but ends one that something else keeps.
       setTimeout(() => process.exit(3), ${CLOSED}).unref();`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { env, stdio: ["ignore", "inherit", "inherit"] });
-    const [status] = await within("its end", once(child, "exit"));
-    expect(status, "3 is a process that was still there").toBe(0);
+    try {
+      const [status] = await within("its end", once(child, "exit"));
+      expect(status, "3 is a process that was still there").toBe(0);
+    } finally {
+      child.kill("SIGKILL");
+    }
   }
 
   test("at once", () => run(relay.url, ""));

@@ -8,7 +8,7 @@ import { change, useClients, next, nothingElse, payloads, range, state, within }
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1 } });
 const { client, network } = useClients();
 
-/** Arrays in one another. */
+/** Nested arrays. */
 const nested = (levels: number) => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
 
 describe.concurrent("delivery", () => {
@@ -135,7 +135,7 @@ describe.concurrent("delivery", () => {
       [() => message.ack(nested(101)), "reply must have at most 100 levels"],
       [() => message.ack(nested(20_000)), "reply must have at most 100 levels"],
       [() => message.nack("x".repeat(257)), "reason must be at most 256 characters"],
-      [() => message.nack("👋".repeat(200).slice(0, 255)), "reason must be whole characters"],
+      [() => message.nack("👋".repeat(200).slice(0, 255)), "reason is not valid Unicode"],
     ] as const) {
       await expect(answer()).rejects.toThrow(why);
     }

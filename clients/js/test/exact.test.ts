@@ -1,16 +1,19 @@
 // JSON arrives as it was written, and answers that the service does not take are told to who gave them.
 
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 
 import { useRelay } from "../../../tests/harness/index.ts";
 import { Connection } from "../src/connection.js";
 import { Http } from "../src/http.js";
 import { Inbox } from "../src/inbox.js";
-import type { Receipt } from "../src/index.js";
-import { failure, next, state, useClients, within } from "./support.ts";
+import type { Message, Receipt } from "../src/index.js";
+import { failure, next, range, state, useClients, within } from "./support.ts";
 
 const relay = useRelay();
 const { client } = useClients();
+
+const connections = new Set<Connection>();
+afterAll(() => connections.forEach((connection) => connection.end()));
 
 /** JSON that `JSON.parse` and `JSON.stringify` do not keep. */
 const EXACT = '{"serial": 1724442618569203714, "1":1.0, "text":"\\u00fc \\"payload\\": 1", "deep":[[[{"payload":2}]]]}';
@@ -73,26 +76,27 @@ describe.concurrent("exact JSON", () => {
 });
 
 describe.concurrent("answers", () => {
-  test("a reason that was cut inside a character is an error, and the message can still be rejected", async () => {
+  test("a reason that was cut in the middle of a character is an error, and the message can still be rejected", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     const id = await a!.send({ device: b!.name }, "tea?");
     const message = await next(receiver);
     const cut = `no more tea: ${"🍵".repeat(200)}`.slice(0, 256);
-    expect(await failure(message.nack(cut))).toMatchObject({ message: "reason must be whole characters: it was cut inside one" });
+    expect(await failure(message.nack(cut))).toMatchObject({ message: "reason is not valid Unicode: it was cut in the middle of a character" });
     await within("the answer to be given", message.nack(cut.slice(0, -1)));
     expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: cut.slice(0, -1) }]);
   });
 
-  test("a text that was cut inside a character is not published", async () => {
+  test("a text that was cut in the middle of a character is not published", async () => {
     const [a, b] = await relay.devices(2);
     const sender = client(relay.url, a!);
     expect(await failure(sender.publish(`@${b!.name}`, "tea: 🍵".slice(0, -1)))).toBeInstanceOf(TypeError);
   });
 
-  test("an answer that the service refuses is an error and another may be given", async () => {
-    const [a, b] = await relay.devices(2);
+  /** An inbox over a real connection, whose first answer is spoilt on its way: the library gives none that is refused. */
+  async function spoiling(token: string) {
     const online = Promise.withResolvers<{ max_in_flight: number }>();
+    const late: string[] = [];
     const owner = {
       frame: (frame: any, text: string) => {
         if (frame.type === "welcome") online.resolve(frame);
@@ -102,21 +106,43 @@ describe.concurrent("answers", () => {
       offline: () => {},
       ended: () => {},
     };
-    // The library gives no answer that the service would refuse, so the first one is spoilt on its way.
     let spoilt = false;
     const spoil = (text: string) => (spoilt ? text : ((spoilt = true), text.replace('"id":"', '"id":"no-')));
-    const connection = new Connection(relay.url, b!.token, new Http(relay.url, b!.token), owner);
-    const inbox = new Inbox((text: string) => connection.send(spoil(text)), (onPong: () => void) => connection.ping(onPong));
-    try {
-      inbox.welcome(await within("the welcome", online.promise));
-      const id = await a!.send({ device: b!.name }, "x");
-      const { value: message } = await within("the message", inbox.messages().next());
-      expect(await failure(message!.ack("first"))).toMatchObject({ code: "bad_frame", message: expect.stringContaining("id") });
-      await within("the answer to be given", message!.nack("second"));
-      expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "second" }]);
-    } finally {
-      connection.end();
-    }
+    const connection = new Connection(relay.url, token, new Http(relay.url, token), owner);
+    connections.add(connection);
+    const inbox = new Inbox(
+      (text: string) => connection.send(spoil(text)),
+      (onPong: () => void) => connection.ping(onPong),
+      (id: string) => late.push(id),
+    );
+    inbox.welcome(await within("the welcome", online.promise));
+    return { inbox, late };
+  }
+
+  test("an answer that the service refuses is an error and another may be given", async () => {
+    const [a, b] = await relay.devices(2);
+    const spoilt = await spoiling(b!.token);
+    const id = await a!.send({ device: b!.name }, "x");
+    const { value: message } = await within("the message", spoilt.inbox.messages().next());
+    expect(await failure(message!.ack("first"))).toMatchObject({ code: "bad_frame", message: expect.stringContaining("id") });
+    await within("the answer to be given", message!.nack("second"));
+    expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "second" }]);
+  });
+
+  test("a refused answer among several is told, whenever the refusal comes", async () => {
+    const [a, b] = await relay.devices(2);
+    const ids: string[] = [];
+    for (const n of range(3)) ids.push(await a!.send({ device: b!.name }, n));
+    const spoilt = await spoiling(b!.token);
+    const messages: Message[] = [];
+    for (const _ of ids) messages.push((await within("a message", spoilt.inbox.messages().next())).value!);
+    const outcomes = messages.map((message) => message.ack(message.payload).then(() => "given", ({ code }) => code));
+    const first = await within("an outcome", outcomes[0]!);
+    if (first === "given") await expect.poll(() => spoilt.late).toEqual([ids[0]]);
+    else expect([first, spoilt.late]).toEqual(["bad_frame", []]);
+    await within("the answer to be given", messages[0]!.nack("again"));
+    const traces = await Promise.all(ids.map((id) => a!.settled(id)));
+    expect(traces.map(({ deliveries: [delivery] }) => delivery!.state)).toEqual(["rejected", "delivered", "delivered"]);
   });
 
   test("an answer is given once the service has it", async () => {

@@ -6,6 +6,7 @@ import { Backoff } from "../src/backoff.js";
 import { Inbox } from "../src/inbox.js";
 import { depth, elements, member } from "../src/json.js";
 import { decode, encode } from "../src/payload.js";
+import type { TagpostError } from "../src/index.js";
 import { Receipts } from "../src/receipts.js";
 import { failure, range, within } from "./support.ts";
 
@@ -52,10 +53,10 @@ describe("payloads", () => {
     }
   });
 
-  test("text that was cut inside a character is an error that says so", () => {
+  test("text that was cut in the middle of a character is an error that says so", () => {
     const cut = "no more tea: 🍵".slice(0, -1);
-    expect(() => encode(cut)).toThrow(new TypeError("payload must be whole characters: it was cut inside one"));
-    expect(() => encode(`"${cut}"`, "application/json")).toThrow("payload must be whole characters");
+    expect(() => encode(cut)).toThrow(new TypeError("payload is not valid Unicode: it was cut in the middle of a character"));
+    expect(() => encode(`"${cut}"`, "application/json")).toThrow("payload is not valid Unicode");
     expect(carried({ cut })).toEqual({ cut });
   });
 });
@@ -117,10 +118,11 @@ describe("receipts", () => {
 
 /** An inbox with what it sends, whose service answers a `ping` when it is told to. */
 function answering() {
-  const all = { sent: [] as string[], online: true, pongs: [] as (() => void)[] };
+  const all = { sent: [] as string[], online: true, pongs: [] as (() => void)[], late: [] as [id: string, code: string][] };
   const inbox = new Inbox(
     (text: string) => all.online && all.sent.push(text) > 0,
     (onPong: () => void) => all.online && all.pongs.push(onPong) > 0,
+    (id: string, { code }: TagpostError) => all.late.push([id, code]),
   );
   inbox.welcome({ max_in_flight: 32 });
   const take = (id: string, payload: unknown = 1) => {
@@ -179,6 +181,38 @@ describe("answers", () => {
     expect(all.sent.at(-1)).toBe('{"type":"nack","id":"1","ref":"1"}');
   });
 
+  test("one that is refused after it was given is told, and its message is shown again", async () => {
+    const all = answering();
+    all.take("1");
+    const given = (await all.next()).ack("x");
+    all.pongs[0]!();
+    await within("the answer to be given", given);
+    expect(all.inbox.refused({ ref: "1", code: "bad_frame", detail: "no" })).toBe(true);
+    expect(all.late).toEqual([["1", "bad_frame"]]);
+    all.take("1");
+    const again = (await all.next()).nack("y");
+    expect(all.sent.at(-1)).toBe('{"type":"nack","reason":"y","id":"1","ref":"1"}');
+    all.pongs[1]!();
+    await within("the second answer to be given", again);
+    expect(all.late).toHaveLength(1);
+  });
+
+  test("the pong after one that was refused says nothing of the next", async () => {
+    const all = answering();
+    all.take("1");
+    const message = await all.next();
+    const refused = failure(message.ack());
+    all.inbox.refused({ ref: "1", code: "bad_frame", detail: "no" });
+    expect(await refused).toMatchObject({ code: "bad_frame" });
+    let isGiven = false;
+    const given = message.nack().then(() => (isGiven = true));
+    all.pongs[0]!();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(isGiven).toBe(false);
+    all.pongs[1]!();
+    await within("the answer to be given", given);
+  });
+
   test("those that nobody waits for fail in silence when the connection ends", async () => {
     const all = answering();
     all.take("1");
@@ -234,7 +268,7 @@ describe("the text of JSON", () => {
     for (const empty of ["[]", "[ ]"]) expect([...elements(empty)]).toEqual([]);
   });
 
-  test("depth counts what lies in one another, and no depth is too much", () => {
+  test("depth counts how deep it is nested, and no depth is too much", () => {
     expect(["1", '"[["', "[]", '[{"a":[]},[]]'].map(depth)).toEqual([0, 0, 1, 3]);
     const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
     expect(depth(deep)).toBe(100_000);
