@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 
 import { afterEach, describe, expect, test } from "vitest";
 
-import { until } from "./harness/index.ts";
+import { until, within } from "./harness/index.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
@@ -117,6 +117,7 @@ describe("cargo xtask dev", () => {
   test("it answers no request before its tables are there", async () => {
     const [port, directory, key] = [await freePort(), state(), "k".repeat(32)];
     const relay = spawn(process.execPath, ["xtask/relay.ts"], { cwd: ROOT, stdio: ["pipe", "ignore", "inherit"] });
+    const ended = once(relay, "exit");
     try {
       const bindings = { ADMIN_KEY: key, TOKEN_KEY: "t".repeat(32) };
       relay.stdin!.write(`${JSON.stringify({ port, state: directory, bindings })}\n`);
@@ -126,7 +127,7 @@ describe("cargo xtask dev", () => {
       expect(await first!.json()).toEqual({ devices: [], next: null });
     } finally {
       relay.stdin!.end();
-      if (relay.exitCode === null) await once(relay, "exit");
+      await within(20_000, ended).finally(() => relay.kill("SIGKILL"));
     }
   }, 90_000);
 
