@@ -60,7 +60,7 @@ def write(value) -> str:
 
 
 def depth(value) -> int:
-    """How many arrays and objects lie in one another."""
+    """How deep arrays and objects are nested."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 

@@ -43,7 +43,7 @@ function answer(payload) {
   }
 }
 
-/** How many arrays and objects lie in one another. */
+/** How deep arrays and objects are nested. */
 function depth(value) {
   return value instanceof Object ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0;
 }
