@@ -29,7 +29,7 @@ const pick = <T>(choices: T[]): T => choices[Math.floor(Math.random() * choices.
 class Heard {
   /** Every message that came to a device, in order. */
   readonly arrivals: { device: string; frame: Frame; at: number; since: number }[] = [];
-  /** By `device id`, the last states that the sender was told, and when first. */
+  /** By `device id`, the terminal states that the sender was told, and when first. */
   readonly told = new Map<string, { states: Set<string>; at: number }>();
   /** By the number in its payload, what each answered publish was answered. */
   readonly answered = new Map<number, { id: string; to: Target; urgency: string }>();
@@ -132,7 +132,7 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
       expect(["delivered", "rejected", "expired", "undeliverable"], `publish ${n} at ${device}`).toContain(state);
     }
     const ends = trace.timeline.filter(({ event }) => LAST_STATES.has(event));
-    expect(ends.map(({ device }) => device).sort(), `publish ${n}: whose last states are in its trace`).toEqual(devicesOf(to).sort());
+    expect(ends.map(({ device }) => device).sort(), `publish ${n}: whose terminal states are in its trace`).toEqual(devicesOf(to).sort());
     const late = trace.timeline.filter(({ event, at }) => event === "sent" && at >= trace.expires_at);
     expect(late, `publish ${n}: what was sent after ${trace.expires_at}`).toEqual([]);
     const untold = () => devicesOf(to).filter((device) => !heard.told.has(`${device} ${id}`));
@@ -172,6 +172,6 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   }, (rows) => rows.filter(Boolean).length === 0);
   if (process.env.KILLS) {
     const attempts = heard.arrivals.filter(({ frame }) => frame.attempt > 1).length;
-    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} last states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts`);
+    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} terminal states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts`);
   }
 }, 120_000 + KILLS * 20_000);

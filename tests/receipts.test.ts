@@ -1,4 +1,4 @@
-// Every last state that the publish's answer did not carry reaches the sender as a receipt, until it has seen it.
+// Every terminal state that the publish's answer did not carry reaches the sender as a receipt, until it has seen it.
 
 import { describe, expect, test } from "vitest";
 

@@ -1,4 +1,4 @@
-// A trace, and the idempotency key with it, is kept for RETENTION seconds after its last state.
+// A trace, and the idempotency key with it, is kept for RETENTION seconds after its terminal state.
 
 import { describe, expect, test } from "vitest";
 

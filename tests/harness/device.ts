@@ -69,11 +69,11 @@ export class Device {
     });
   }
 
-  /** The trace once every delivery is in a last state. */
+  /** The trace once every delivery is in a terminal state. */
   async settled(id: string, wait = 10): Promise<Trace> {
     const trace: Trace = (await this.trace(id, wait)).is(200);
     const open = trace.deliveries.filter((delivery) => !LAST_STATES.has(delivery.state));
-    if (open.length > 0) throw new Error(`expected last states within ${wait} s, but got ${JSON.stringify(trace)}`);
+    if (open.length > 0) throw new Error(`expected terminal states within ${wait} s, but got ${JSON.stringify(trace)}`);
     return trace;
   }
 

@@ -1,4 +1,4 @@
-// One message that was sent: its deliveries, followed until each is in a last state.
+// One message that was sent: its deliveries, followed until each is in a terminal state.
 
 import { announce } from "../announce.js";
 import { Ended } from "../api.js";
@@ -51,7 +51,7 @@ export class SentMessage {
     this.#lookIn(0);
   }
 
-  /** Marks a delivery whose last state came as a receipt. */
+  /** Marks a delivery whose terminal state came as a receipt. */
   receipt(device) {
     this.#timelines.get(device)?.receipt();
     this.#lookIn(SOON);

@@ -49,7 +49,7 @@ export class Timeline {
     return changed;
   }
 
-  /** Says that the last state came as a receipt; one may come more than once. */
+  /** Says that the terminal state came as a receipt; one may come more than once. */
   receipt() {
     if (this.#receipt.isConnected) return;
     this.#answer.append(this.#receipt);

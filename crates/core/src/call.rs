@@ -49,7 +49,7 @@ pub enum Call {
     Trace {
         /// Which.
         id: MessageId,
-        /// Seconds to wait until every delivery is in a last state.
+        /// Seconds to wait until every delivery is in a terminal state.
         wait: u32,
         /// Only deliveries to devices after this one.
         #[serde(default)]
@@ -67,7 +67,7 @@ pub enum Call {
         /// Only those before this one.
         before: Option<MessageId>,
     },
-    /// Take a message back where it is not in a last state.
+    /// Take a message back where it is not in a terminal state.
     Cancel {
         /// Which.
         id: MessageId,
@@ -125,7 +125,7 @@ pub enum Call {
         /// From when on nobody waits for the answer: a call that arrives later changes nothing.
         until: Millis,
     },
-    /// From an addressed mailbox: these deliveries of yours reached a last state; answered by `[]`.
+    /// From a recipient's mailbox: these deliveries of yours reached a terminal state; answered by `[]`.
     Receipts {
         /// What was settled, oldest first.
         settled: Vec<Settled>,
@@ -177,7 +177,7 @@ impl Call {
 /// The answer to [`Call::Receipts`].
 pub const TAKEN: &str = "[]";
 
-/// A delivery that reached a last state, as its mailbox tells the sender's.
+/// A delivery that reached a terminal state, as its mailbox tells the sender's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settled {
     /// The message.
@@ -186,7 +186,7 @@ pub struct Settled {
     pub delivery: Delivery,
 }
 
-/// What an addressed mailbox says of a delivery.
+/// What a recipient's mailbox says of a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivered {

@@ -1,6 +1,6 @@
 //! What becomes of a message at one device: its state, its steps, and the words that came back.
 //!
-//! A delivery has one state at a time and reaches exactly one last state. The mailbox of the device
+//! A delivery has one state at a time and reaches exactly one terminal state. The mailbox of the device
 //! decides it; the sender's mailbox records it. Neither is done here.
 
 use litemap::LiteMap;
@@ -98,7 +98,7 @@ pub struct Delivery {
     /// All steps so far, oldest first; the last one is `state`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// In the sender's mailbox, the number of the receipt that reports its last state; else `None`.
+    /// In the sender's mailbox, the number of the receipt that reports its terminal state; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<i64>,
 }

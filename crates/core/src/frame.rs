@@ -57,7 +57,7 @@ pub enum FromDevice {
     },
 }
 
-/// A receipt: a delivery's last state, on its way to the sender.
+/// A receipt: a delivery's terminal state, on its way to the sender.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Receipt {
     /// Its number in the sender's mailbox; grows.
@@ -66,7 +66,7 @@ pub struct Receipt {
     pub id: MessageId,
     /// The device that it was sent to.
     pub device: DeviceId,
-    /// The last state.
+    /// The terminal state.
     pub state: State,
     /// Since when.
     pub at: Millis,

@@ -62,7 +62,7 @@ limits! {
     max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
     /// devices of a tag that one publish reaches.
     max_fanout: u32 = "MAX_FANOUT", 10_000, 1..=100_000;
-    /// seconds that a trace is kept after its last state.
+    /// seconds that a trace is kept after its terminal state.
     retention: u32 = "RETENTION", 604_800, 1..=2_592_000;
     /// publishes a second of one device.
     publish_rate: u32 = "PUBLISH_RATE", 200, 1..=10_000;

@@ -58,7 +58,7 @@ const TABLES: &[&str] = &[
     "CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL",
     "CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL",
     // Messages this device sent, but for those in `groups`. `open` counts the deliveries that are not
-    // in a last state, `states` is a set of bits, one a state that some delivery is in, and `done_at`
+    // in a terminal state, `states` is a set of bits, one a state that some delivery is in, and `done_at`
     // is NULL while `open` is not 0. Up to 100 deliveries stand in the row itself, those of larger tags
     // in `parts`, 100 a row, keyed by the first device's name; how many of these are in which state says
     // `summary`, NULL where version 2 wrote the row. A receipt is a number that stands with its delivery;

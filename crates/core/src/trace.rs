@@ -88,7 +88,7 @@ impl Trace {
         }
     }
 
-    /// Whether every delivery is in a last state, so that nothing more will come.
+    /// Whether every delivery is in a terminal state, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
         match &self.page {
             Some(page) => page.summary.open() == 0,

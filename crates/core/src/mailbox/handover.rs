@@ -144,7 +144,7 @@ impl<S: Store> Mailbox<S> {
                 .deliveries
                 .iter_mut()
                 .find(|known| known.device == *device);
-            // A receipt may have come before the answer; the last state stays.
+            // A receipt may have come before the answer; the terminal state stays.
             if let Some(known) = known.filter(|known| !known.state.is_last()) {
                 // One that is over without the device's answer lets later ones go past it: were it forgotten
                 // with a crash and tried again, it would come after them.

@@ -130,7 +130,7 @@ impl<S: Store> Mailbox<S> {
     /// Goes on with the pass through a job, up to the next devices that it can be handed over to.
     fn pass(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(sent) = outbox_rows::load(&self.store, id)? else {
-            // There is nothing left to hand over: kept, it would be due for ever.
+            // There is nothing left to hand over: kept, it would be due forever.
             return self.drop_job(id);
         };
         let tried = self.outbox.jobs.get(&id).is_some_and(|job| job.tries > 0);

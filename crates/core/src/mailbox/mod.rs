@@ -137,7 +137,7 @@ pub enum Effect {
     Delivered(MessageId, Delivered),
     /// Answer the publishes that wait for this message.
     Published(MessageId, Result<Trace, Problem>),
-    /// Every delivery of this message is in a last state: its traces need not wait any longer.
+    /// Every delivery of this message is in a terminal state: its traces need not wait any longer.
     Settled(MessageId),
     /// All that can be taken back of this message is.
     Cancelled(MessageId),

@@ -1,6 +1,6 @@
 //! What became of messages that this device sent: recorded in their rows, and reported to the device.
 //!
-//! A last state is recorded once; whoever brings it again is told that it is known. Each that the
+//! A terminal state is recorded once; whoever brings it again is told that it is known. Each that the
 //! publish's own answer did not carry becomes a receipt: a number that stands with the delivery. What the
 //! device has seen is a number, too, kept with the connection and written down now and then.
 
@@ -29,7 +29,7 @@ const PILE: usize = 20_000;
 const NOTED_AFTER: u32 = 100;
 
 impl<S: Store> Mailbox<S> {
-    /// An addressed mailbox reports deliveries that were settled. Those of messages that this mailbox
+    /// A recipient's mailbox reports deliveries that were settled. Those of messages that this mailbox
     /// does not know were never answered, or are no longer kept.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl<S: Store> Mailbox<S> {
         Ok(seq)
     }
 
-    /// Numbers a receipt for each delivery that is in a last state. They have to be written down, then
+    /// Numbers a receipt for each delivery that is in a terminal state. They have to be written down, then
     /// sent.
     pub(super) fn number(
         &mut self,
@@ -310,7 +310,7 @@ impl<S: Store> Mailbox<S> {
     }
 }
 
-/// Puts each update in the place of what was known, unless that is a last state already. Returns what
+/// Puts each update in the place of what was known, unless that is a terminal state already. Returns what
 /// was changed, each with the state that it was in.
 fn replace_all(known: &mut [Delivery], updates: Vec<Delivery>) -> Vec<(State, Delivery)> {
     updates

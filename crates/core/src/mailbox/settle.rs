@@ -1,6 +1,6 @@
 //! The end of a delivery, wherever its message is; and where one stands that has not ended.
 //!
-//! A stored message's last state is committed before anyone is told, so that nothing is sent again
+//! A stored message's terminal state is committed before anyone is told, so that nothing is sent again
 //! once its end is known. One that was never stored ends with the answer to the call that waits for it.
 
 use super::inbox_rows::{self, Found, Held};
@@ -170,7 +170,7 @@ impl<S: Store> Mailbox<S> {
         self.report(&held.sender, now)
     }
 
-    /// Writes down and reports the last state of a message that is not here, because a crash must not
+    /// Writes down and reports the terminal state of a message that is not here, because a crash must not
     /// make it one that has never come.
     pub(super) fn settle_unseen(
         &mut self,

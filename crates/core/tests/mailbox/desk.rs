@@ -255,7 +255,7 @@ impl Desk {
             .1
     }
 
-    /// An addressed mailbox reports how a delivery ended.
+    /// A recipient's mailbox reports how a delivery ended.
     pub(crate) fn report(
         &mut self,
         id: MessageId,

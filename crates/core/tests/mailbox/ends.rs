@@ -1,4 +1,4 @@
-//! The last states: expired, rejected, refused, and the words that go with them.
+//! The terminal states: expired, rejected, refused, and the words that go with them.
 
 use tagpost_core::delivery::State;
 use tagpost_core::mailbox::Errand;

@@ -223,7 +223,7 @@ fn a_job_whose_row_is_gone_is_forgotten_and_nothing_waits_behind_it() {
     desk.returned("a", first, None);
     desk.query("DELETE FROM jobs RETURNING id");
     assert_eq!(desk.at(1_000).ring(), [""; 0]);
-    assert!(desk.alarm > Some(600_000), "it would be due for ever");
+    assert!(desk.alarm > Some(600_000), "it would be due forever");
     let (_, effects) = desk.publish(&["a"], WAIT, "y").unwrap();
     assert_eq!(effects, ["a: deliver, wait 1000"]);
 }
