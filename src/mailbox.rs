@@ -15,6 +15,7 @@ mod connect;
 mod effects;
 mod frames;
 mod lane;
+mod sent;
 mod sockets;
 mod store;
 mod waiting;
