@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 20] = [
+const KINDS: [(Kind, u32); 21] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -87,6 +87,7 @@ const KINDS: [(Kind, u32); 20] = [
     (Kind::Ask, 15),
     (Kind::BadFrames, 3),
     (Kind::Flap, 1),
+    (Kind::TakeOver, 4),
     (Kind::Crash, 25),
     (Kind::Isolate, 5),
     (Kind::Full, 5),
@@ -111,6 +112,7 @@ enum Kind {
     Ask,
     BadFrames,
     Flap,
+    TakeOver,
     Crash,
     Isolate,
     Full,
@@ -291,6 +293,7 @@ impl<'a> Operations<'a> {
                 times: *pick(self.rng, &[3, 12, 12, 30, 100, 300]),
                 pace: *pick(self.rng, &[100, 1_000, 5_000, 60_000]),
             },
+            Kind::TakeOver => Action::TakeOver { device },
             Kind::Isolate => Action::Isolate {
                 device,
                 keep_sockets: self.rng.bool(),

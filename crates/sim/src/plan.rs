@@ -159,6 +159,9 @@ pub(crate) enum Action {
         times: u32,
         pace: Millis,
     },
+    /// A connection that a device has lost already takes over from the one that it has. It does not notice,
+    /// and goes on pinging over that.
+    TakeOver { device: usize },
     /// A mailbox fails.
     Crash { device: usize, moment: Moment },
     /// The isolate of a mailbox fails, with all mailboxes in it.

@@ -163,6 +163,7 @@ impl World<'_> {
                 times,
                 pace,
             } => self.flap(*device, *times, *pace),
+            Action::TakeOver { device } => self.take_over(*device),
             Action::Crash { device, moment } => self.order_crash(*device, *moment),
             Action::Isolate {
                 device,

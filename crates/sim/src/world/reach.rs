@@ -2,9 +2,9 @@
 
 use tagpost_core::mailbox::ConnectionId;
 
-use super::World;
 use super::said::answered;
 use super::sockets::{End, Socket, ToClient, ToMailbox};
+use super::{Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::Checked;
 
@@ -83,7 +83,8 @@ impl World<'_> {
             ToClient::Closed(code) => {
                 let lingering = self.plan.weather.lingering;
                 let mut rng = chance(self.plan.seed, &[19, u64::from(connection)]);
-                if socket.service == End::Closing && !self.healed && happens(&mut rng, lingering) {
+                let lingers = socket.lingers || happens(&mut rng, lingering);
+                if socket.service == End::Closing && !self.healed && lingers {
                     self.note(|names| format!("{} lingers on {connection}", names[device]));
                     return Ok(());
                 }
@@ -96,6 +97,20 @@ impl World<'_> {
                 self.lost(device, connection, code);
                 Ok(())
             }
+        }
+    }
+
+    /// A connection that is lost already takes over from that of a device, which does not notice.
+    pub(super) fn take_over(&mut self, device: usize) {
+        if let Some(connection) = self.clients[device].connection {
+            self.sockets[connection as usize].lingers = true;
+            let (expires_in, answer) = (None, None);
+            let handshake = Event::Handshake {
+                device,
+                expires_in,
+                answer,
+            };
+            self.after(1, handshake);
         }
     }
 

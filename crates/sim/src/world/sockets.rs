@@ -38,6 +38,8 @@ pub(super) struct Socket {
     up_at: Millis,
     /// Bytes of messages that went over it since the device last answered for one.
     pub(super) unread: usize,
+    /// The device will not notice that it is closed.
+    pub(super) lingers: bool,
     pub(super) expires_at: Option<Millis>,
 }
 
@@ -148,6 +150,7 @@ impl World<'_> {
             down_at: self.now,
             up_at: self.now,
             unread: 0,
+            lingers: false,
             expires_at: claims.expires_at.map(|seconds| seconds * 1000),
         });
         self.objects[device].sockets.push(connection);
