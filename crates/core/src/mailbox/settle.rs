@@ -201,7 +201,7 @@ impl<S: Store> Mailbox<S> {
         }
         // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
         // two batches.
-        if all {
+        if all && self.rows()?.messages > 0 {
             self.recount()?;
         }
         Ok(())
