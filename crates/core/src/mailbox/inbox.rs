@@ -161,13 +161,14 @@ impl<S: Store> Mailbox<S> {
             return Ok(self.never_stored(message.id, device, State::Refused, now));
         }
         self.check_link(now)?;
-        // A message that must be there now or never replaces another only if there is room in the window for
-        // it and for all that waits.
+        // A message that must be there now or never replaces another only if there is room for it: in memory,
+        // and in the window for it and for all that waits.
         let roomy = self
             .link
             .as_ref()
             .is_some_and(|link| !link.is_stuck() && messages < link.width(&self.limits) as usize);
-        let fits = self.is_free(&message, now) || (roomy && !self.inbox.lost.has_suspects());
+        let fits = self.inbox.unstored.has_room_for(&message)
+            && (self.is_free(&message, now) || (roomy && !self.inbox.lost.has_suspects()));
         if now_or_never && !fits && !replaced.is_empty() {
             return Ok(self.never_stored(message.id, device, State::Expired, now));
         }

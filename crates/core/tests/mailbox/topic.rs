@@ -136,3 +136,21 @@ fn a_full_queue_has_room_for_what_replaces() {
     desk.deliver(&message(1, TOPIC), 0);
     assert_eq!(desk.deliver(&message(2, TOPIC), 0)[0], "held 0");
 }
+
+#[test]
+fn what_must_be_there_now_replaces_nothing_where_too_much_is_unstored() {
+    let large = |n, bytes, headers: &[(&str, &str)]| {
+        let payload = format!("{:?}", "x".repeat(bytes));
+        tagpost_core::message::Message {
+            payload: serde_json::value::RawValue::from_string(payload).unwrap(),
+            ..message(n, headers)
+        }
+    };
+    let mut desk = Desk::new();
+    desk.connect(1);
+    desk.deliver(&message(1, TOPIC), 60_000);
+    desk.deliver(&large(2, 2_000_000, TEXT), 60_000);
+    let now_or_never = large(3, 500_000, &[("Topic", "t"), ("TTL", "0")]);
+    assert_eq!(desk.deliver(&now_or_never, 1_000), ["expired 0"]);
+    assert_eq!(desk.ack(message(1, TOPIC).id), ["answers delivered 1"]);
+}
