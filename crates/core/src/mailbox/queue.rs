@@ -39,15 +39,16 @@ impl<S: Store> Mailbox<S> {
             && self.inbox.unstored.has_room_for(message)
     }
 
-    /// Lets a message wait for room.
+    /// Lets a message wait for room, not beyond its expiry.
     pub(super) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Accepted {
+        let until = message.expires_at.min(now.at + i64::from(wait));
         self.inbox.unstored.add(&message);
         let queued = Queued {
             since: now.at,
             message: Box::new(message),
         };
         self.inbox.queue.insert(Key::of(&queued.message), queued);
-        Accepted::Wait(now.at + i64::from(wait))
+        Accepted::Wait(until)
     }
 
     /// A message that waits for room.
@@ -103,6 +104,18 @@ impl<S: Store> Mailbox<S> {
             self.store_before(&queued.message, now)?;
             self.store_waiting(&queued.message, queued.since)?;
             self.inbox.awaited.insert(queued.message.id, ());
+        }
+        Ok(())
+    }
+
+    /// The wait for room of a message is over: settles it where it has expired, else stores all that wait.
+    pub(super) fn end_queueing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let has_expired = |queued: &Queued| queued.message.expires_at <= now.at;
+        if !self.queued(id).is_some_and(has_expired) {
+            return self.store_queue(now);
+        }
+        if let Some(queued) = self.take_queued(id) {
+            self.expire_queued(&queued, now);
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl<S: Store> Mailbox<S> {
     /// The store failed.
     pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
         if self.queued(id).is_some() {
-            self.store_queue(now)?;
+            self.end_queueing(id, now)?;
         } else if self.unstored(id).is_some() {
             self.store_unstored(id, now)?;
             self.pump(now)?;

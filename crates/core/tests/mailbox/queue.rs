@@ -221,3 +221,14 @@ fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
     );
     assert_eq!(connect(&mut desk, 2, Some(100)).len(), 1 + 1 + 2);
 }
+
+#[test]
+fn what_waits_for_room_is_told_expired_when_it_is() {
+    let mut desk = full(1);
+    let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "5")]);
+    assert_eq!(desk.deliver(&short, 60_000), ["waits until 5000"]);
+    desk.deliver(&message(3, TEXT), 60_000);
+    let told = ["expired 0", "answers expired 0"];
+    assert_eq!(desk.at(5_000).wait_is_over(short.id), told);
+    assert_eq!(desk.rows(), "account 1", "the others go on waiting");
+}
