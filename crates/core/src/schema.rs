@@ -190,7 +190,8 @@ const INBOX_3: &[&str] = &[
     "ALTER TABLE account ADD COLUMN held TEXT",
     "ALTER TABLE account ADD COLUMN lost TEXT",
     "UPDATE inbox SET rank = -1 WHERE settled IS NOT NULL",
-    "UPDATE inbox SET sent = json_object('n', attempts, 't', json((
+    // Version 2 noted with `retry_at` when any attempt's time was over, not a poll's alone.
+    "UPDATE inbox SET retry_at = 0, sent = json_object('n', attempts, 't', json((
         SELECT json_group_array(json_array(key + 1, value, 0)) FROM json_each(inbox.sent)
     ))) WHERE attempts > 0 AND settled IS NULL",
 ];

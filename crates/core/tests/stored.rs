@@ -331,6 +331,12 @@ fn a_mailbox_of_version_2_is_upgraded_in_place_and_its_attempts_count_for_nothin
     assert_eq!(query(sent), format!(r#"{{"n":1,"t":[[1,{at},0]]}}"#));
     let ranks = "SELECT group_concat(rank || ' ' || coalesce(settled, ''), ',') FROM inbox";
     assert_eq!(query(ranks), "-1 x,1 ,1 ");
+    let leased = "SELECT count(*) || '' FROM inbox WHERE retry_at > 0";
+    assert_eq!(
+        query(leased),
+        "0",
+        "the time of an attempt is no poll's lease"
+    );
     let fresh = Connection::open_in_memory().unwrap();
     tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
     let columns = "SELECT group_concat(name) FROM pragma_table_info('account')";
