@@ -81,7 +81,7 @@ impl<S: Store> Mailbox<S> {
         while let Some((id, mut attempts)) = self.inbox.lost.overflow() {
             if let Some(held) = inbox_rows::held(&self.store, id)? {
                 attempts.absolve();
-                inbox_rows::save_poll(&self.store, &Held { attempts, ..held })?;
+                inbox_rows::save_sent_before(&self.store, &Held { attempts, ..held })?;
             }
         }
         let totals = self.kept_totals();

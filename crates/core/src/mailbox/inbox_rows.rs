@@ -208,7 +208,9 @@ pub(super) fn of_topic(
     )
 }
 
-/// Messages that polls took, oldest first, after `after`.
+/// Messages of which the row says that they were sent before, oldest first, after `after`: those that polls
+/// took, and those that [`save_sent_before`] wrote down without. Only those whose time to acknowledge was over
+/// by `due`, where that is given.
 pub(super) fn polled(
     store: &impl Store,
     after: Option<MessageId>,
@@ -286,9 +288,9 @@ pub(super) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreErro
     read(store, &sql, &[limit.into()])
 }
 
-/// Writes down that a poll took a message, which has to acknowledge it until `retry_at`. 0 is a message
-/// that was sent before and waits: these are found like those that polls took.
-pub(super) fn save_poll(store: &impl Store, held: &Held) -> Result<(), StoreError> {
+/// Writes down that a message was sent before, so that [`polled`] finds it: a poll took it, which has to
+/// acknowledge it until `retry_at`, or it waits again, where that is 0.
+pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET attempts = ?, retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
         held.attempts.made.max(1).into(),

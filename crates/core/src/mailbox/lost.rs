@@ -66,7 +66,12 @@ impl Lost {
         self.0.insert(held.key.id, known);
     }
 
-    /// Takes out the newest of more than there may be; what is sent after them is not among the others.
+    /// How many messages there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Removes the newest where there are more than [`MOST`].
     pub(super) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
         let newest = self.0.last().filter(|_| self.0.len() > MOST)?;
         let id = *newest.0;
@@ -122,16 +127,28 @@ impl Lost {
             .filter(|(_, known)| known.attempts.is_suspect())
     }
 
-    /// The suspect that is to go out now, if there is one: that which was due first.
+    /// The suspects that may go out now; that which was due first comes first.
+    pub(super) fn all_due(
+        &self,
+        has_had: impl Fn(MessageId) -> bool,
+        now: Millis,
+    ) -> Vec<MessageId> {
+        let suspects = self.first_suspects(has_had);
+        let due = suspects.filter(|(_, known)| known.attempts.next_try() <= now);
+        let mut due: Vec<_> = due
+            .map(|(id, known)| (known.attempts.next_try(), known.rank, id))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// The suspect that is to go out now, if there is one.
     pub(super) fn due(
         &self,
         has_had: impl Fn(MessageId) -> bool,
         now: Millis,
     ) -> Option<MessageId> {
-        let suspects = self.first_suspects(has_had);
-        let due = suspects.filter(|(_, known)| known.attempts.next_try() <= now);
-        let first = due.min_by_key(|(id, known)| (known.attempts.next_try(), known.rank, *id));
-        first.map(|(id, _)| id)
+        self.all_due(has_had, now).first().copied()
     }
 
     /// When the next suspect is to go out that is not to yet.
@@ -151,7 +168,8 @@ impl Lost {
         self.suspects().next().is_some()
     }
 
-    /// Messages of one sender and urgency go out in the order of their ids: whether a message has to wait because it is a suspect, or behind one.
+    /// Whether a message has to wait because it is a suspect, or behind one: messages of one sender and urgency
+    /// go out in the order of their ids.
     pub(super) fn holds_up(&self, held: &Held) -> bool {
         let mut suspects = self.suspects().take_while(|(id, _)| **id <= held.key.id);
         suspects.any(|(_, known)| known.rank == held.key.rank && known.sender == held.sender)

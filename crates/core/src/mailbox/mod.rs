@@ -254,6 +254,9 @@ impl<S: Store> Mailbox<S> {
         self.expire(now)?;
         self.send_again(now)?;
         self.pump(now)?;
+        if self.link.is_none() && self.suspect_due(now).is_some() {
+            self.effects.push(Effect::Ready);
+        }
         self.report_all(now)?;
         self.outbox.calls_left = jobs::CALLS;
         self.work(now)?;

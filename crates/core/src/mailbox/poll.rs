@@ -6,7 +6,7 @@
 use super::inbox_rows::{self, Held};
 use super::{Effect, Mailbox};
 use crate::delivery::State;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -18,6 +18,9 @@ pub(super) const POLL_BYTES: usize = 4 << 20;
 
 /// How many messages whose time is over are dealt with in one event.
 const BATCH: u32 = 500;
+
+/// At least this many messages that were sent before are read at once.
+const PAGE: usize = 100;
 
 impl<S: Store> Mailbox<S> {
     /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
@@ -31,12 +34,11 @@ impl<S: Store> Mailbox<S> {
             return Ok(taken);
         };
         self.seen_polling(now)?;
-        let in_flight = self.link.as_ref().map_or(0, |link| link.in_flight.len());
         let limit = limit as usize;
         let mut bytes = 0;
         loop {
             let mut ended = false;
-            for held in self.pollable(limit + in_flight, now)? {
+            for held in self.pollable(limit, now)? {
                 if taken.len() >= limit {
                     break;
                 }
@@ -59,28 +61,61 @@ impl<S: Store> Mailbox<S> {
                 }
             }
             if !(taken.is_empty() && ended) {
-                return Ok(taken);
+                break;
             }
         }
+        // Whoever waits for more is told when a suspect is due.
+        if let Some(at) = self.next_suspect(now) {
+            self.wake_by(at);
+        }
+        Ok(taken)
     }
 
-    /// What a poll may take, in order of delivery.
+    /// What a poll may take, in order of delivery: `limit` of it at least, where there is as much.
     fn pollable(&self, limit: usize, now: Now) -> Result<Vec<Held>, StoreError> {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let lost = &self.inbox.lost;
-        let mut rows = self.sent_before(None, Some(now.at), limit)?;
-        let waiting = inbox_rows::waiting(&self.store, None, &lost.lines(), limit)?;
-        rows.extend(
-            waiting
-                .into_iter()
-                .filter(|held| lost.get(held.key.id).is_none()),
-        );
-        let due = lost.due(|_| false, now.at);
-        rows.retain(|held| {
-            let in_flight = self.link.as_ref().is_some_and(|link| link.has(&held.key));
-            !in_flight && (Some(held.key.id) == due || !lost.holds_up(held))
-        });
-        Ok(rows)
+        let suspect = self.pollable_suspect(now)?;
+        let in_flight = |held: &Held| self.link.as_ref().is_some_and(|link| link.has(&held.key));
+        let may = |held: &Held| {
+            !in_flight(held) && (Some(held.key.id) == suspect || !lost.holds_up(held))
+        };
+        let mut rows = Vec::new();
+        let mut after = None;
+        let page = u32::try_from(limit.max(PAGE)).unwrap_or(u32::MAX);
+        while rows.len() < limit {
+            let found = self.sent_before(after, Some(now.at), page)?;
+            let more = found.len() >= page as usize;
+            after = found.last().map(|held| held.key.id);
+            rows.extend(found.into_iter().filter(may));
+            if !more {
+                break;
+            }
+        }
+        // Those in flight are among the rows, and so are those sent before that the rows do not tell apart.
+        let beside = self.link.as_ref().map_or(0, |link| link.in_flight.len()) + lost.len();
+        let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
+        let waiting = inbox_rows::waiting(&self.store, None, &lost.lines(), enough)?.into_iter();
+        rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
+        Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
+    }
+
+    /// The suspect that a poll may take, if there is one: that which was due first, and that neither another
+    /// poll nor the wire has.
+    fn pollable_suspect(&self, now: Now) -> Result<Option<MessageId>, StoreError> {
+        let due = self.inbox.lost.all_due(|_| false, now.at);
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let rows = inbox_rows::these(&self.store, &due)?;
+        let taken = |id: MessageId| {
+            let in_flight = self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.in_flight.contains_key(&id));
+            let mut rows = rows.iter();
+            in_flight || !rows.any(|held| held.key.id == id && held.retry_at <= now.at)
+        };
+        Ok(due.into_iter().find(|id| !taken(*id)))
     }
 
     /// Counts a message as sent to a poll; returns which attempt that is.
@@ -88,7 +123,7 @@ impl<S: Store> Mailbox<S> {
         let attempt = held.attempts.made + 1;
         held.attempts.note_sent(attempt, now.at);
         held.retry_at = now.at + self.backoff(held.attempts.timed_out);
-        inbox_rows::save_poll(&self.store, &held)?;
+        inbox_rows::save_sent_before(&self.store, &held)?;
         self.inbox.lost.update(held.key.id, &held.attempts);
         self.wake_by(held.retry_at);
         Ok(attempt)

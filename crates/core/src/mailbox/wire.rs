@@ -51,16 +51,17 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// The suspect that is to go out now.
-    fn suspect_due(&self, now: Now) -> Option<MessageId> {
+    pub(super) fn suspect_due(&self, now: Now) -> Option<MessageId> {
         let link = self.link.as_ref();
         let has_had = |id| link.is_some_and(|link| link.has_had(id));
         self.inbox.lost.due(has_had, now.at)
     }
 
-    /// When the next suspect is to go out, while the device is there.
+    /// When the next suspect may go out, over the connection or to a poll.
     pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
-        let link = self.link.as_ref()?;
-        self.inbox.lost.next_due(|id| link.has_had(id), now.at)
+        let link = self.link.as_ref();
+        let has_had = |id| link.is_some_and(|link| link.has_had(id));
+        self.inbox.lost.next_due(has_had, now.at)
     }
 
     /// Whether the wire is a suspect's.
@@ -133,7 +134,7 @@ impl<S: Store> Mailbox<S> {
             rows.sort_unstable_by_key(|held| held.key.id);
             rows.truncate(limit as usize);
         }
-        Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
+        Ok(rows)
     }
 
     /// Sends what never was sent. `false` if the window is full.
@@ -157,7 +158,6 @@ impl<S: Store> Mailbox<S> {
             self.inbox.backlog = !rows.is_empty();
             for held in rows {
                 let key = held.key;
-                let held = self.up_to_date(held);
                 if !self.send_held(held, now)? {
                     return Ok(false);
                 }
@@ -262,15 +262,15 @@ impl<S: Store> Mailbox<S> {
             let delivery = held.delivery(device, false).then(end, now.at);
             return self.settle(held, delivery, now);
         }
-        inbox_rows::save_attempts(&self.store, &held)?;
         self.survived(&held);
-        if self.suspect_due(now).is_none() {
-            return self.put_in_flight(&held, now);
+        if self.suspect_due(now).is_some() {
+            // It makes way for a suspect, and comes first after it: its row says so, also after a crash.
+            inbox_rows::save_sent_before(&self.store, &held)?;
+            self.let_others_go();
+            return Ok(());
         }
-        // It makes way for a suspect that is due, and comes first after it.
-        self.inbox.lost.insert(&held);
-        self.let_others_go();
-        Ok(())
+        inbox_rows::save_attempts(&self.store, &held)?;
+        self.put_in_flight(&held, now)
     }
 
     /// A message had its time to be acknowledged while the device was there.

@@ -372,3 +372,24 @@ fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
     }
     assert_eq!(through, 300);
 }
+
+#[test]
+fn what_made_way_for_a_suspect_keeps_its_place_after_a_crash() {
+    let (mut desk, _) = desk(1);
+    flap(&mut desk, 4, 0, 100);
+    desk.at(1_000).connect(10);
+    let gate = |n| message_from("gate", n, TEXT);
+    desk.deliver(&gate(2), 0);
+    desk.at(2_000).deliver(&gate(3), 0);
+    assert_eq!(
+        bodies(&desk.at(31_500).ring()),
+        [""; 0],
+        "the other is in flight"
+    );
+    // Memory goes before the connection ends.
+    desk.sleep();
+    desk.closed(10);
+    let sent = bodies(&desk.connect(11));
+    assert_eq!(sent, ["1"]);
+    assert_eq!(bodies(&desk.ack(message(1, TEXT).id)), ["2", "3"]);
+}

@@ -1,6 +1,6 @@
 //! A device without a WebSocket takes its messages by polling.
 
-use super::desk::{Desk, message};
+use super::desk::{Desk, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -121,4 +121,57 @@ fn a_suspect_is_polled_alone_and_is_none_when_its_time_is_over() {
     assert_eq!(poll(&mut desk, 10), [""; 0], "the other waits behind it");
     desk.at(30_000).ring();
     assert_eq!(poll(&mut desk, 10), ["body 1 5"]);
+}
+
+/// Connections that each end with all that waits in flight.
+fn flap(desk: &mut Desk, connections: std::ops::RangeInclusive<u32>) {
+    for connection in connections {
+        desk.connect(connection);
+        desk.closed(connection);
+    }
+}
+
+#[test]
+fn a_suspect_that_pauses_does_not_starve_a_poll_for_one_message() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    flap(&mut desk, 1..=4);
+    desk.deliver(&message_from("gate", 2, TEXT), 0);
+    flap(&mut desk, 5..=5);
+    assert_eq!(poll(&mut desk, 1), ["body 2 2"]);
+}
+
+#[test]
+fn many_that_wait_behind_a_suspect_do_not_starve_a_poll() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    (1..=300).for_each(|n| drop(desk.deliver(&message(n, TEXT), 0)));
+    desk.deliver(&message_from("gate", 301, TEXT), 0);
+    assert_eq!(poll(&mut desk, 301).len(), 301);
+    desk.at(30_000).ring();
+    flap(&mut desk, 1..=4);
+    assert_eq!(poll(&mut desk, 1), ["body 301 2"]);
+}
+
+#[test]
+fn a_suspect_that_a_poll_has_does_not_hide_another_sender_s() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    desk.deliver(&message_from("gate", 2, TEXT), 0);
+    flap(&mut desk, 1..=3);
+    assert_eq!(poll(&mut desk, 10), ["body 1 4"]);
+    assert_eq!(poll(&mut desk, 10), ["body 2 4"]);
+    assert_eq!(poll(&mut desk, 10), [""; 0]);
+}
+
+#[test]
+fn a_poll_that_waits_is_told_when_a_suspect_is_due() {
+    let mut desk = Desk::new();
+    desk.deliver(&message(1, TEXT), 0);
+    flap(&mut desk, 1..=4);
+    desk.alarm = None;
+    desk.sleep();
+    assert_eq!(poll(&mut desk, 1), [""; 0]);
+    assert_eq!(desk.alarm, Some(2_000));
+    assert_eq!(desk.at(2_000).ring(), ["ready"]);
+    assert_eq!(poll(&mut desk, 1), ["body 1 5"]);
 }
