@@ -117,8 +117,8 @@ enum Found<'a> {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Up to `limit` messages that wait for the device, after `after`; fewer where their payloads are asked
-    /// for and large.
+    /// Up to `limit` messages that wait for the device, after `after`; fewer where their payloads are large,
+    /// which are read whether they are asked for or not.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
@@ -152,11 +152,7 @@ impl<S: Store> Mailbox<S> {
                     (message, state, attempts)
                 }
             };
-            bytes += if payload {
-                message.payload.get().len()
-            } else {
-                0
-            };
+            bytes += message.payload.get().len();
             let is_full = page.messages.len() >= limit as usize || bytes > POLL_BYTES;
             if is_full && !page.messages.is_empty() {
                 page.next = last.map(Place);

@@ -95,3 +95,29 @@ fn no_text_is_a_place_but_that_of_a_page() {
     let place: Place = "3-01JZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap();
     assert_eq!(place.to_string(), "3-01JZZZZZZZZZZZZZZZZZZZZZZZ");
 }
+
+#[test]
+fn a_page_reads_a_bounded_amount_of_payloads_whether_it_tells_them_or_not() {
+    for payload in [true, false] {
+        let mut desk = Desk::new();
+        let text = format!("{:?}", "x".repeat(1 << 20));
+        for n in 1..=10 {
+            let large = tagpost_core::message::Message {
+                payload: serde_json::value::RawValue::from_string(text.clone()).unwrap(),
+                ..message(n, TEXT)
+            };
+            desk.deliver(&large, 0);
+        }
+        let mut after: Option<String> = None;
+        let mut lengths = Vec::new();
+        loop {
+            let page = list(&mut desk, 100, after.as_deref(), payload);
+            lengths.push(page["messages"].as_array().unwrap().len());
+            match page["next"].as_str() {
+                Some(next) => after = Some(next.to_owned()),
+                None => break,
+            }
+        }
+        assert_eq!(lengths, [3, 3, 3, 1]);
+    }
+}
