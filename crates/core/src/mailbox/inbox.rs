@@ -29,11 +29,14 @@ const NOW: Millis = 10_000;
 /// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
 const OVERTAKING: Millis = 100;
 
-/// What the inbox keeps in memory; all of it can be had from the rows again, save `recent`.
+/// What the inbox keeps in memory. The rows say it again after a sleep, save what calls wait for, which keeps
+/// the mailbox awake (`unstored`, `queue` and `awaited`), and save `recent`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// What is stored, once it is counted.
     pub(super) rows: Option<Totals>,
+    /// When they were counted last for an expiry, since the mailbox is awake.
+    pub(super) recounted_at: Millis,
     /// What is not: on the wire, or in `queue`.
     pub(super) unstored: Unstored,
     /// Messages that wait for room on the wire, in order of delivery.
@@ -290,7 +293,7 @@ impl<S: Store> Mailbox<S> {
             rows.expires_at = None;
             return Ok(None);
         }
-        let expires_at = rows.expires_at;
+        let expires_at = self.next_expiry()?;
         let retry_at = inbox_rows::next_retry(&self.store, now.at)?;
         // A suspect whose time has come waits for the wire to be empty.
         let suspect = self.next_suspect(now);

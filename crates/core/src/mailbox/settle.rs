@@ -189,7 +189,7 @@ impl<S: Store> Mailbox<S> {
         let Some(device) = self.account.as_ref().map(|account| account.device.clone()) else {
             return Ok(());
         };
-        if self.rows()?.expires_at.is_none_or(|at| at > now.at) {
+        if self.next_expiry()?.is_none_or(|at| at > now.at) {
             return Ok(());
         }
         let expired = inbox_rows::expired(&self.store, now.at, BATCH)?;
@@ -202,7 +202,7 @@ impl<S: Store> Mailbox<S> {
         // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
         // two batches.
         if all && self.rows()?.messages > 0 {
-            self.recount()?;
+            self.recount(now)?;
         }
         Ok(())
     }

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Mailbox;
 use crate::store::{Store, StoreError, to_json};
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 
-/// So many rows are counted where they have to be.
+/// At most this many rows are counted wherever they have to be.
 const FEW: u32 = 1_000;
+
+/// Where there are more, the table is gone through for expiries no sooner than this after the last time: it has
+/// no index for them, as each row of one is charged like a row.
+const EXPIRIES: Millis = 10_000;
 
 /// What the rows of the inbox that are not settled are together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +64,24 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Counts the rows anew, because the earliest expiry that was known is over.
-    pub(super) fn recount(&mut self) -> Result<&mut Totals, StoreError> {
-        let totals = Totals::count(&self.store, None)?;
-        Ok(self.inbox.rows.insert(totals))
+    pub(super) fn recount(&mut self, now: Now) -> Result<(), StoreError> {
+        self.inbox.rows = Some(Totals::count(&self.store, None)?);
+        self.inbox.recounted_at = now.at;
+        Ok(())
+    }
+
+    /// When the table is to be gone through for expiries. Nothing is sent that has expired meanwhile.
+    pub(super) fn next_expiry(&mut self) -> Result<Option<Millis>, StoreError> {
+        let earliest = self.inbox.recounted_at + EXPIRIES;
+        let rows = self.rows()?;
+        let next = |at: Millis| {
+            if rows.messages > FEW {
+                at.max(earliest)
+            } else {
+                at
+            }
+        };
+        Ok(rows.expires_at.map(next))
     }
 
     /// How many messages there are that have not ended, and their bytes.

@@ -155,3 +155,31 @@ fn jobs_of_a_mailbox_that_is_back_are_done_one_as_easily_as_another() {
     });
     assert!(about(costs[1], costs[0]), "{costs:?}");
 }
+
+#[test]
+fn a_long_queue_is_gone_through_for_expiries_every_ten_seconds_at_most() {
+    let mut desk = queue(1_001);
+    // One expires every second.
+    for n in 1..=20 {
+        let ttl = n.to_string();
+        let headers = [("Content-Type", "text/plain"), ("TTL", ttl.as_str())];
+        desk.deliver(&message(2_000 + n, &headers), 0);
+    }
+    let mut passes = Vec::new();
+    for second in 1..=25 {
+        desk.at(second * 1_000);
+        if desk.alarm.is_some_and(|at| at <= second * 1_000) {
+            let before = held(&mut desk);
+            desk.ring();
+            let ended = before - held(&mut desk);
+            if ended > 0 {
+                passes.push((second, ended));
+            }
+        }
+    }
+    assert_eq!(passes, [(1, 1), (11, 10), (21, 9)]);
+}
+
+fn held(desk: &mut Desk) -> u32 {
+    desk.event(|mailbox, now| mailbox.status(now)).0.held
+}
