@@ -1,7 +1,7 @@
 //! The tables of a mailbox, and how an older form of them becomes the present one.
 //!
 //! Rows written are what costs on this platform, so each table has one key and is its own index;
-//! the partial indexes hold rows only of messages that have a topic or that a poll took.
+//! the partial indexes hold rows only of messages that have a topic, or whose row has to say that they were sent.
 //! Tables are made when a device is registered: a mailbox without a device stores nothing.
 
 use serde::Deserialize;
@@ -38,8 +38,9 @@ const TABLES: &[&str] = &[
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
     // order of delivery. It is -1, and `settled` holds the delivery, once that is in a terminal state;
     // the row stays until the sender's mailbox has recorded it, and `body` is empty meanwhile. `sent`
-    // says what became of the attempts. `attempts` is 0 until a poll takes the message, which has to
-    // acknowledge it until `retry_at`.
+    // says what became of the attempts. `attempts` is 0 unless a poll took the message, or what the account's
+    // row says of the others does not cover it. A poll has to acknowledge what it took until `retry_at`, which
+    // is 0 where none has it.
     "CREATE TABLE inbox (
         rank INTEGER NOT NULL,
         id BLOB NOT NULL,

@@ -10,20 +10,20 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::{State, Step};
 use crate::time::{Millis, Now};
 
-/// A message is a suspect once so many connections in a row have ended while it was in flight.
+/// A message is a suspect once this many connections in a row have ended while it was in flight.
 const SUSPECT: u32 = 3;
 
-/// A suspect is given up once so many connections have ended while it was alone on them …
+/// A suspect is given up once this many connections have ended while it was alone on them …
 const ENDS: u32 = 10;
 
-/// … and no sooner than so many milliseconds after the first of these.
+/// … and no sooner than this many milliseconds after the first of these.
 const PERIOD: Millis = 600_000;
 
 /// The longest pause before a suspect goes out again, in milliseconds. With pauses from 2 s on that double
 /// up to it, ten connections take 13.5 minutes at least.
 const LONGEST_PAUSE: Millis = 300_000;
 
-/// Of more attempts than fit, so many of the first and of the latest keep their times.
+/// Of more attempts than fit, this many of the first and of the latest keep their times.
 const FIRST: usize = 4;
 const LATEST: usize = 8;
 

@@ -16,7 +16,7 @@ use crate::pattern::Pattern;
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
-/// So many bytes may go over a connection without one acknowledgement. What a device does not read
+/// At most this many bytes go over a connection without one acknowledgement. What a device does not read
 /// stands in the memory of the platform, which tells nobody.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;
 

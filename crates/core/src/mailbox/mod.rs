@@ -213,7 +213,8 @@ impl<S: Store> Mailbox<S> {
             effects: Vec::new(),
         };
         if mailbox.account.is_some() {
-            // One that is to come was set no later than what the inbox has due.
+            // One that is to come was set no later than what the inbox has due; one that kept failing, no later
+            // than two minutes after the failure.
             let inbox_due = mailbox.alarm.is_none();
             mailbox.open_inbox(now)?;
             mailbox.open_outbox(now)?;

@@ -15,10 +15,10 @@ use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// How many bytes of rendered payload may be unstored in one mailbox.
+/// At most this many bytes of rendered payload are unstored in one mailbox.
 const MOST_BYTES: usize = 2 << 20;
 
-/// How many messages may be.
+/// At most this many messages are.
 const MOST: u32 = 256;
 
 /// What is unstored, in all.
