@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tagpost_core::frame::{MAX_REASON, MAX_REPLY_BYTES};
 use tagpost_core::id::{DeviceId, MessageId, Topic};
+use tagpost_core::json::{MAX_DEPTH, is_deeper};
 use tagpost_core::message::{Encoding, Target, Urgency};
 use tagpost_core::time::Millis;
 use tokio::sync::mpsc::UnboundedSender;
@@ -17,9 +18,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::connection::Command;
 use crate::frame::ToService;
 use crate::payload::{self, PayloadError};
-
-/// The most arrays and objects inside each other in a reply.
-const MAX_DEPTH: usize = 100;
 
 /// A message for this device.
 ///
@@ -98,7 +96,7 @@ impl Message {
         if length > MAX_REPLY_BYTES {
             return Err(AnswerError::ReplyTooLong(length));
         }
-        if depth(reply.get()) > MAX_DEPTH {
+        if is_deeper(reply.get(), MAX_DEPTH) {
             return Err(AnswerError::ReplyTooDeep);
         }
         self.answer(ToService::Ack {
@@ -164,26 +162,6 @@ impl Message {
             .send(Command::Answer { id: self.id, frame })
             .map_err(|_| AnswerError::Closed)
     }
-}
-
-/// How many arrays and objects lie inside each other in a text that is JSON.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Where answers go; nowhere for a message that did not come from a connection.
@@ -297,7 +275,6 @@ mod tests {
         assert_eq!(refused, Err(AnswerError::ReplyTooDeep));
         assert!(received.try_recv().is_err());
         assert_eq!(message.reply(&nested(MAX_DEPTH)), Ok(()));
-        assert_eq!(depth("{\"a\":[{}],\"b\":[]}"), 3);
     }
 
     #[test]

@@ -206,8 +206,9 @@ impl Client {
         })
     }
 
-    /// A page of the devices that a tag leads to, with their presence; `after` is the `next` of the page before. For the admin,
-    /// and a device that may publish to the tag.
+    /// A page of the devices that a tag leads to, with their presence; `after` is the `next` of the page
+    /// before. A page has at most 50 devices, since the presence of each is looked up. For the admin, and a
+    /// device that may publish to the tag.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].

@@ -1,4 +1,4 @@
-//! A payload, as it stands in JSON, and the bytes that were published.
+//! A payload, as written in JSON, and the bytes that were published.
 
 use std::fmt::Display;
 

@@ -46,7 +46,7 @@ pub struct Delivery {
     pub at: Millis,
     /// How often it was put on the wire.
     pub attempts: u32,
-    /// What the device answered with its acknowledgement, as it stands in JSON.
+    /// What the device answered with its acknowledgement, as written in JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<RawValue>>,
     /// Why it was rejected or refused.
@@ -79,7 +79,7 @@ pub struct MessagePage {
 }
 
 impl Trace {
-    /// Whether every delivery is in a last state, so that nothing more will come.
+    /// Whether every delivery is in a terminal state, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
         self.deliveries
             .iter()
@@ -96,7 +96,7 @@ impl Client {
         self.trace_within(id, 0).await
     }
 
-    /// What became of a message, as soon as every delivery is in a last state, or after so many seconds,
+    /// What became of a message, as soon as every delivery is in a terminal state, or after so many seconds,
     /// up to 60.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Client {
     }
 }
 
-/// The name of a state, as it stands in answers.
+/// The name of a state, as written in answers.
 pub fn state_name(state: State) -> &'static str {
     match state {
         State::Held => "held",

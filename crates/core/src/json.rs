@@ -22,7 +22,7 @@ pub enum NotTheObject {
     /// JSON, but another kind of value.
     #[error("not a JSON object")]
     Kind,
-    /// A field is missing, stands twice, or is not what it has to be.
+    /// A field is missing, appears twice, or is not what it has to be.
     #[error("{0}")]
     Field(serde_json::Error),
 }
@@ -62,7 +62,7 @@ pub(crate) fn too_deep(field: &str) -> Problem {
 }
 
 /// Whether `text`, which is JSON, has more than `most` levels. One pass over the bytes, no recursion.
-pub(crate) fn is_deeper(text: &str, most: usize) -> bool {
+pub fn is_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {

@@ -96,7 +96,10 @@ pub(crate) async fn settled(sender: &Client, id: MessageId) -> Trace {
     let trace = within("the trace", sender.trace_within(id, 20))
         .await
         .expect("no trace");
-    assert!(trace.is_settled(), "expected last states, but {trace:?}");
+    assert!(
+        trace.is_settled(),
+        "expected terminal states, but {trace:?}"
+    );
     trace
 }
 
