@@ -32,6 +32,8 @@ const MAX_PRINTED: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Exec {
     pub(crate) command: String,
+    /// The service, which a command that publishes needs to know.
+    pub(crate) url: String,
     pub(crate) limit: Duration,
 }
 
@@ -64,7 +66,7 @@ impl Exec {
         let payload = message.bytes().map_err(|error| error.to_string())?;
         let mut shell = shell(&self.command);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
-        describe(message, &mut shell);
+        describe(message, &self.url, &mut shell);
         let mut child = Group::lead(&mut shell)
             .spawn()
             .map_err(|error| format!("the command cannot be run: {error}"))?;
@@ -111,11 +113,12 @@ async fn read(output: Option<&mut (impl AsyncRead + Unpin)>, printed: &mut Vec<u
 }
 
 /// Sets the environment: the message, and nothing of this command's own.
-fn describe(message: &Message, shell: &mut Command) {
+fn describe(message: &Message, url: &str, shell: &mut Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| is_own(name)) {
         shell.env_remove(name);
     }
     shell
+        .env("TAGPOST_URL", url)
         .env("TAGPOST_ID", message.id.to_string())
         .env("TAGPOST_FROM", message.from.as_str())
         .env("TAGPOST_CONTENT_TYPE", &message.content_type)

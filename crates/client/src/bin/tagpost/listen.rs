@@ -32,7 +32,9 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     if let Some(reply) = &options.reply {
         check(reply)?;
     }
-    let mut client = Session::open(global)?.device()?;
+    let session = Session::open(global)?;
+    let mut client = session.device()?;
+    let url = session.url;
     if options.once {
         client = client.max_in_flight(1);
     }
@@ -44,6 +46,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     };
     let exec = options.exec.map(|command| Exec {
         command,
+        url,
         limit: Duration::from_secs(options.exec_timeout.into()),
     });
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
@@ -197,20 +200,19 @@ fn tell(status: &Status) {
     }
 }
 
-/// Waits for Ctrl-C, or for what service managers send.
+/// Waits for Ctrl-C, for what service managers send, or for the terminal to be closed.
 async fn interrupted() {
     #[cfg(unix)]
     {
         use signal::unix::{SignalKind, signal};
-        let terminated = async {
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminated) => _ = terminated.recv().await,
-                Err(_) => pending().await,
-            }
+        let came = async |kind| match signal(kind) {
+            Ok(mut signals) => _ = signals.recv().await,
+            Err(_) => pending().await,
         };
         tokio::select! {
             _ = signal::ctrl_c() => {}
-            () = terminated => {}
+            () = came(SignalKind::terminate()) => {}
+            () = came(SignalKind::hangup()) => {}
         }
     }
     #[cfg(not(unix))]
