@@ -2,8 +2,8 @@
 //! the service says that it makes no sense any more.
 //!
 //! It never answers a message that the application has not answered, and reads no further than the
-//! application has taken what came before: the network holds back what memory need not. What is
-//! answered while there is no connection is said on the next one, whether the message comes again or not:
+//! application has taken what came before: the network holds back what memory need not. An answer
+//! that was not confirmed is said again on the next connection, whether the message comes again or not:
 //! the service may have sent it for the last time.
 //!
 //! A wish to close wins over everything else: [`CLOSE_TIMEOUT`] after it, the connection is gone, whatever
@@ -38,6 +38,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a close may take, from the wish to the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How many answers are kept until they are confirmed: the largest window.
+const MAX_UNCONFIRMED: usize = 128;
+
 /// What the application wants.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -71,8 +74,9 @@ pub(crate) struct Memory {
     receipt_given: i64,
     /// The last receipt that it has seen.
     receipt_seen: i64,
-    /// The answers that were given without a connection.
-    unsaid: VecDeque<String>,
+    /// The last answers, as many as can be in flight: the service reads in order, so no older one can
+    /// still be unread. Only an orderly close confirms them.
+    unconfirmed: VecDeque<(MessageId, String)>,
     /// What the service last found wrong with a frame.
     complaint: Option<String>,
 }
@@ -141,8 +145,7 @@ impl Connection {
         while let Some(command) = self.commands.recv().await {
             match (self.memory.heed(&command), command) {
                 (None, _) => return,
-                (Some(Some(frame)), Command::Answer { .. }) => self.memory.unsaid.push_back(frame),
-                // The last receipt that was seen is told on every connection.
+                // The last answers, and the last receipt that was seen, are told on every connection.
                 (Some(_), _) => {}
             }
         }
@@ -161,9 +164,8 @@ impl Connection {
                 .say(&ToService::ReceiptsSeen { seq }.to_json()?)
                 .await?;
         }
-        while let Some(answer) = self.memory.unsaid.front() {
+        for (_, answer) in &self.memory.unconfirmed {
             socket.say(answer).await?;
-            self.memory.unsaid.pop_front();
         }
         loop {
             let listening = has_room(&self.messages, self.receipts.as_ref());
@@ -258,7 +260,14 @@ impl Memory {
     fn heed(&mut self, command: &Command) -> Option<Option<String>> {
         match command {
             Command::Answer { id, frame } => {
-                Some(self.seen.answer(*id, frame).then(|| frame.clone()))
+                let is_first = self.seen.answer(*id, frame);
+                if is_first {
+                    if self.unconfirmed.len() >= MAX_UNCONFIRMED {
+                        self.unconfirmed.pop_front();
+                    }
+                    self.unconfirmed.push_back((*id, frame.clone()));
+                }
+                Some(is_first.then(|| frame.clone()))
             }
             Command::ReceiptsSeen(seq) => {
                 self.receipt_seen = *seq;
@@ -271,7 +280,10 @@ impl Memory {
     /// Notes what the service found wrong with a frame; the error for the application if it was an answer.
     fn complain(&mut self, detail: String, answer_to: Option<MessageId>) -> Option<Error> {
         match answer_to.filter(|id| self.seen.retract(*id)) {
-            Some(id) => Some(Error::AnswerRefused { id, detail }),
+            Some(id) => {
+                self.unconfirmed.retain(|(answered, _)| *answered != id);
+                Some(Error::AnswerRefused { id, detail })
+            }
             None => {
                 self.complaint = Some(detail);
                 None
@@ -281,10 +293,10 @@ impl Memory {
 
     /// How an inbox ends that has no connection.
     fn left(&self) -> Result<(), Error> {
-        if self.unsaid.is_empty() {
+        if self.unconfirmed.is_empty() {
             Ok(())
         } else {
-            let what = "not every answer reached the service";
+            let what = "the service did not confirm every answer";
             Err(Error::Closed(what.to_owned()))
         }
     }

@@ -75,6 +75,9 @@ impl Socket {
         while closed.is_ok() {
             match self.0.next().await {
                 Some(Ok(Frame::Text(text))) => hear(text.as_str()),
+                Some(Ok(Frame::Close(Some(close)))) if close.code != CloseCode::Normal => {
+                    return Err(self::closed(Some(close)));
+                }
                 Some(heard) => closed = heard.map(drop),
                 None => break,
             }

@@ -125,6 +125,24 @@ async fn an_answer_that_did_not_get_through_is_told_at_the_close() {
     assert!(closed.is_err(), "the answer counts as given");
 }
 
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_answer_lost_on_the_wire_is_told_at_the_close() {
+    let relay = Relay::shared();
+    let mut network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    send(&doorbell.at(&relay.url()), &camera, 1).await;
+    let mut inbox = camera.at(&network.url()).connect();
+    let message = next(&mut inbox).await;
+    network.mute();
+    message.ack().unwrap();
+    network.swallowed().await;
+    network.down();
+    status(&mut inbox.status(), waiting).await;
+    let closed = within("the inbox to close", inbox.close()).await;
+    assert!(closed.is_err(), "the answer counts as given");
+}
+
 /// A command that listens, once it says so, or once it is on its way to.
 async fn listening(network: &Network, device: &Device, state: State, exec: &[&str]) -> Listening {
     let shell = Shell::new()
@@ -265,7 +283,9 @@ async fn a_signal_ends_a_send_that_follows_on_a_frozen_network() {
         network.swallow_all();
         tell(&child, signal);
         let ended = timeout(SOON, child.wait()).await;
-        assert!(ended.is_ok(), "{signal}: it goes on");
+        let ended = ended.unwrap_or_else(|_| panic!("{signal}: it goes on"));
+        let status = ended.unwrap();
+        assert_ne!(status.code(), Some(0), "{signal}: it says that it is done");
         network.thaw();
     }
 }
