@@ -9,7 +9,6 @@
 //! A wish to close wins over everything else: [`CLOSE_TIMEOUT`] after it, the connection is gone, whatever
 //! the network does, and no other follows.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use crate::inbox::Status;
 use crate::message::Message;
 use crate::seen::{Seen, Sighting};
 use crate::socket::Socket;
+use crate::unconfirmed::Unconfirmed;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -37,9 +37,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a close may take, from the wish to the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How many answers are kept until they are confirmed: the largest window.
-const MAX_UNCONFIRMED: usize = 128;
 
 /// What the application wants.
 #[derive(Debug)]
@@ -74,9 +71,7 @@ pub(crate) struct Memory {
     receipt_given: i64,
     /// The last receipt that it has seen.
     receipt_seen: i64,
-    /// The last answers, as many as can be in flight: the service reads in order, so no older one can
-    /// still be unread. Only an orderly close confirms them.
-    unconfirmed: VecDeque<(MessageId, String)>,
+    unconfirmed: Unconfirmed,
     /// What the service last found wrong with a frame.
     complaint: Option<String>,
 }
@@ -156,6 +151,7 @@ impl Connection {
         let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.max(1).into()));
         self.status.send_replace(Status::Connected(welcome));
         // The first sign of life tells the service that this connection works.
+        self.memory.unconfirmed.connected();
         socket.say(PING).await?;
         if self.memory.receipt_seen > 0 {
             // The service may not have heard it before the last connection broke.
@@ -164,7 +160,7 @@ impl Connection {
                 .say(&ToService::ReceiptsSeen { seq }.to_json()?)
                 .await?;
         }
-        for (_, answer) in &self.memory.unconfirmed {
+        for answer in self.memory.unconfirmed.frames() {
             socket.say(answer).await?;
         }
         loop {
@@ -183,26 +179,37 @@ impl Connection {
                     self.take(&heard?, socket).await?;
                 }
                 () = room(&self.messages, self.receipts.as_ref()), if !listening => pulse.heard(),
-                () = sleep_until(pulse.due) => {
-                    socket.say(PING).await?;
-                    pulse.shown();
-                }
+                () = sleep_until(pulse.due) => self.ping(socket, &mut pulse).await?,
                 // Who does not listen cannot tell silence.
                 () = sleep_until(pulse.dead), if listening => return Err(Error::Silent),
             }
+            if self.memory.unconfirmed.wants_ping() {
+                self.ping(socket, &mut pulse).await?;
+            }
         }
+    }
+
+    async fn ping(&mut self, socket: &mut Socket, pulse: &mut Pulse) -> Result<(), Error> {
+        socket.say(PING).await?;
+        self.memory.unconfirmed.pinged();
+        pulse.shown();
+        Ok(())
     }
 
     /// Takes a frame of the service, for which there is room.
     async fn take(&mut self, text: &str, socket: &mut Socket) -> Result<(), Error> {
         if text == PONG {
+            self.memory.unconfirmed.ponged();
             return Ok(());
         }
         match self.parse(text)? {
             FromService::Message(message) => match self.memory.seen.see(message.id) {
                 // That fails only if the inbox is gone, and then the command to close is on its way.
                 Sighting::First => _ = self.messages.try_send(Ok(message.with(&self.answers))),
-                Sighting::Answered(frame) => socket.say(frame).await?,
+                Sighting::Answered(frame) => {
+                    self.memory.unconfirmed.add(message.id, frame);
+                    socket.say(frame).await?;
+                }
                 Sighting::Unanswered => {}
             },
             FromService::Receipt(receipt) => {
@@ -225,18 +232,25 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes a connection over which all answers went. One that is refused even now is an error.
+    /// Closes a connection over which all answers went. One that is refused even now, or not confirmed,
+    /// is an error.
     async fn close(&mut self, socket: &mut Socket) -> Result<(), Error> {
         let mut refused = None;
         let memory = &mut self.memory;
         let closed = socket.close(|text| {
-            if let Ok(FromService::Error { detail, answer_to }) = FromService::parse(text) {
+            if text == PONG {
+                memory.unconfirmed.ponged();
+            } else if let Ok(FromService::Error { detail, answer_to }) = FromService::parse(text) {
                 let error = memory.complain(detail, answer_to);
                 refused = refused.take().or(error);
             }
         });
-        closed.await?;
-        refused.map_or(Ok(()), Err)
+        let closed = closed.await;
+        match (refused, closed) {
+            (Some(refused), _) => Err(refused),
+            (None, Err(error)) if !self.memory.unconfirmed.is_empty() => Err(error),
+            (None, _) => Ok(()),
+        }
     }
 
     fn parse(&self, text: &str) -> Result<FromService, Error> {
@@ -262,10 +276,7 @@ impl Memory {
             Command::Answer { id, frame } => {
                 let is_first = self.seen.answer(*id, frame);
                 if is_first {
-                    if self.unconfirmed.len() >= MAX_UNCONFIRMED {
-                        self.unconfirmed.pop_front();
-                    }
-                    self.unconfirmed.push_back((*id, frame.clone()));
+                    self.unconfirmed.add(*id, frame);
                 }
                 Some(is_first.then(|| frame.clone()))
             }
@@ -281,7 +292,7 @@ impl Memory {
     fn complain(&mut self, detail: String, answer_to: Option<MessageId>) -> Option<Error> {
         match answer_to.filter(|id| self.seen.retract(*id)) {
             Some(id) => {
-                self.unconfirmed.retain(|(answered, _)| *answered != id);
+                self.unconfirmed.remove(id);
                 Some(Error::AnswerRefused { id, detail })
             }
             None => {

@@ -36,6 +36,7 @@ mod seen;
 mod socket;
 mod tls;
 mod trace;
+mod unconfirmed;
 mod waiting;
 
 /// The examples of README.md, compiled with the documentation's tests.

@@ -7,9 +7,9 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
-use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message as Frame};
 
 use crate::client::Client;
 use crate::error::{Error, Problem};
@@ -66,26 +66,32 @@ impl Socket {
 
     /// Closes the connection, and waits until the service has read all that was said. What it says
     /// meanwhile is given to `hear`.
+    ///
+    /// `Ok` means that it was closed in order: the service closed it with 1000, too.
     pub(crate) async fn close(&mut self, mut hear: impl FnMut(&str)) -> Result<(), Error> {
         let goodbye = CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        let mut closed = self.0.close(Some(goodbye)).await;
-        while closed.is_ok() {
+        let closing = self.0.close(Some(goodbye)).await;
+        closing.map_err(|error| Error::Closed(error.to_string()))?;
+        loop {
             match self.0.next().await {
                 Some(Ok(Frame::Text(text))) => hear(text.as_str()),
-                Some(Ok(Frame::Close(Some(close)))) if close.code != CloseCode::Normal => {
-                    return Err(self::closed(Some(close)));
-                }
-                Some(heard) => closed = heard.map(drop),
-                None => break,
+                Some(Ok(Frame::Close(close))) => return farewell(close),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(Error::Closed(error.to_string())),
+                None => return Err(Error::Closed("without a word".to_owned())),
             }
         }
-        match closed {
-            Ok(()) | Err(WebSocketError::ConnectionClosed) => Ok(()),
-            Err(error) => Err(Error::Closed(error.to_string())),
-        }
+    }
+}
+
+/// Whether the service answered a close in order.
+fn farewell(close: Option<CloseFrame>) -> Result<(), Error> {
+    match close {
+        Some(close) if close.code == CloseCode::Normal => Ok(()),
+        close => Err(closed(close)),
     }
 }
 
@@ -99,5 +105,29 @@ fn closed(close: Option<CloseFrame>) -> Error {
         TOKEN_ENDED => Error::TokenEnded,
         TAKEN_OVER => Error::TakenOver,
         code => Error::Closed(format!("{code} {reason}").trim_end().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(code: u16) -> Option<CloseFrame> {
+        let reason = "".into();
+        let code = code.into();
+        Some(CloseFrame { code, reason })
+    }
+
+    #[test]
+    fn only_a_close_with_1000_is_in_order() {
+        assert!(farewell(close(1000)).is_ok());
+        assert!(matches!(farewell(None), Err(Error::Closed(_))));
+        assert!(matches!(farewell(close(1001)), Err(Error::Closed(_))));
+        assert!(matches!(farewell(close(1011)), Err(Error::Closed(_))));
+        assert!(matches!(
+            farewell(close(TOKEN_ENDED)),
+            Err(Error::TokenEnded)
+        ));
+        assert!(matches!(farewell(close(TAKEN_OVER)), Err(Error::TakenOver)));
     }
 }
