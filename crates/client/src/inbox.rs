@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use tagpost_core::id::MessageId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,7 @@ use crate::client::Client;
 use crate::connection::{Command, Connection, Memory};
 use crate::error::Error;
 use crate::frame::Welcome;
-use crate::message::Message;
+use crate::message::{self, AnswerError, Message};
 use crate::receipts::{self, Receipts};
 
 /// How many messages wait for the application: the largest in-flight window that a service can have, so
@@ -41,8 +42,8 @@ pub enum Status {
 ///
 /// It connects, and connects again, forever, and shows each message once. It ends with an error when
 /// connecting again makes no sense: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
-/// refused. [`Error::AnswerRefused`] does not end it. At most 128 messages wait in memory for the application; what it has not taken is never
-/// acknowledged.
+/// refused. [`Error::AnswerRefused`] does not end it. At most 128 messages wait in memory for the
+/// application; what it has not taken is never acknowledged.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -123,6 +124,15 @@ impl Inbox {
     /// answer: another may be given, and the inbox goes on.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         StreamExt::next(self).await
+    }
+
+    /// Rejects a message that is no longer at hand, by its id: one whose answer was refused
+    /// ([`Error::AnswerRefused`]). If it was answered otherwise, that answer counts, and not this one.
+    ///
+    /// # Errors
+    /// [`AnswerError::ReasonTooLong`], [`AnswerError::Closed`].
+    pub fn nack(&self, id: MessageId, reason: &str) -> Result<(), AnswerError> {
+        message::nack(id, reason, &self.commands)
     }
 
     /// How the connection is, now and from now on.

@@ -111,16 +111,8 @@ impl Message {
     /// # Errors
     /// [`AnswerError::ReasonTooLong`], [`AnswerError::Closed`].
     pub fn nack(&self, reason: &str) -> Result<(), AnswerError> {
-        let length = reason.chars().count();
-        if length > MAX_REASON {
-            return Err(AnswerError::ReasonTooLong(length));
-        }
-        let reason = Some(reason).filter(|reason| !reason.is_empty());
-        self.answer(ToService::Nack {
-            id: self.id,
-            r#ref: self.id,
-            reason,
-        })
+        let answers = self.answers.0.as_ref().ok_or(AnswerError::Closed)?;
+        nack(self.id, reason, answers)
     }
 
     /// The payload's own bytes, whatever they are.
@@ -154,14 +146,35 @@ impl Message {
     }
 
     fn answer(&self, frame: ToService) -> Result<(), AnswerError> {
-        let frame = frame
-            .to_json()
-            .map_err(|error| AnswerError::NotJson(error.to_string()))?;
         let answers = self.answers.0.as_ref().ok_or(AnswerError::Closed)?;
-        answers
-            .send(Command::Answer { id: self.id, frame })
-            .map_err(|_| AnswerError::Closed)
+        answer(self.id, frame, answers)
     }
+}
+
+/// Rejects a message, of which no more than the id is needed.
+pub(crate) fn nack(
+    id: MessageId,
+    reason: &str,
+    answers: &UnboundedSender<Command>,
+) -> Result<(), AnswerError> {
+    let length = reason.chars().count();
+    if length > MAX_REASON {
+        return Err(AnswerError::ReasonTooLong(length));
+    }
+    let reason = Some(reason).filter(|reason| !reason.is_empty());
+    let r#ref = id;
+    answer(id, ToService::Nack { id, r#ref, reason }, answers)
+}
+
+fn answer(
+    id: MessageId,
+    frame: ToService,
+    answers: &UnboundedSender<Command>,
+) -> Result<(), AnswerError> {
+    let frame = frame.to_json();
+    let frame = frame.map_err(|error| AnswerError::NotJson(error.to_string()))?;
+    let command = Command::Answer { id, frame };
+    answers.send(command).map_err(|_| AnswerError::Closed)
 }
 
 /// Where answers go; nowhere for a message that did not come from a connection.

@@ -143,6 +143,27 @@ async fn an_answer_lost_on_the_wire_is_told_at_the_close() {
     assert!(closed.is_err(), "the answer counts as given");
 }
 
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_answer_lost_with_its_connection_is_given_on_the_next() {
+    let relay = Relay::shared();
+    let mut network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    send(&doorbell.at(&relay.url()), &camera, 1).await;
+    let mut inbox = camera.at(&network.url()).connect();
+    let message = next(&mut inbox).await;
+    network.mute();
+    message.ack().unwrap();
+    network.swallowed().await;
+    network.cut();
+    status(&mut inbox.status(), waiting).await;
+    status(&mut inbox.status(), connected).await;
+    let closed = within("the inbox to close", inbox.close()).await;
+    assert!(closed.is_ok(), "{closed:?}");
+    let sender = doorbell.at(&relay.url());
+    crate::support::settled(&sender, message.id).await;
+}
+
 /// A command that listens, once it says so, or once it is on its way to.
 async fn listening(network: &Network, device: &Device, state: State, exec: &[&str]) -> Listening {
     let shell = Shell::new()
@@ -245,9 +266,10 @@ async fn a_signal_ends_the_command_that_works_on_a_message() {
         shell.home.path().join("ended"),
     );
     let script = format!(
-        "trap 'touch {}; exit' TERM; touch {}; while :; do sleep 0.1; done",
+        "trap 'touch {}; exit' TERM; touch {}; {}",
         ended.display(),
-        started.display()
+        started.display(),
+        shell.while_here()
     );
     let Listening {
         mut child,
@@ -265,6 +287,33 @@ async fn a_signal_ends_the_command_that_works_on_a_message() {
         1,
         "the message is not there for the next"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_that_does_not_end_when_told_to_does_not_outlive_listen() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::new();
+    let started = shell.home.path().join("started");
+    let script = format!(
+        "trap '' TERM; echo $$ > {0}.new; mv {0}.new {0}; {1}",
+        started.display(),
+        shell.while_here()
+    );
+    let Listening {
+        mut child,
+        notes: _notes,
+    } = listening(&network, &camera, State::Online, &["--exec", &script]).await;
+    send(&doorbell.at(&relay.url()), &camera, 1).await;
+    until("the command to start", async || started.exists(), |it| *it).await;
+    let command = std::fs::read_to_string(started).unwrap();
+    let command = Pid::from_raw(command.trim().parse().unwrap());
+    tell(&child, Signal::SIGTERM);
+    let status = within("it to end", child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(kill(command, None).is_err(), "the command goes on");
 }
 
 #[tokio::test]

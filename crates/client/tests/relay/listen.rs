@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tagpost_client::{State, Target};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Relay, Shell, outcome, send, settled, until, within};
+use crate::support::{Network, Relay, Shell, outcome, send, settled, until, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -149,9 +149,10 @@ async fn a_command_ends_with_itself_and_not_with_what_it_left_running() {
     let shell = Shell::of(&relay, &camera);
     let id = send(&sender, &camera, 1).await;
     let pid = shell.home.path().join("pid");
-    // It holds the output open for longer than anything is waited for here.
+    // It holds the output open for as long as this test runs.
     let script = format!(
-        "sleep 1000 2> /dev/null & echo $! > {}; echo started",
+        "({}) 2> /dev/null & echo $! > {}; echo started",
+        shell.while_here(),
         pid.display()
     );
     shell
@@ -183,8 +184,9 @@ async fn a_command_that_hangs_is_ended_with_all_it_started_and_the_next_message_
     let started = shell.home.path().join("started");
     // It does not end when it is asked to, either.
     let script = format!(
-        "trap '' TERM; test $(cat) = 2 && exit 0; sh -c 'echo $$ > {}; while :; do sleep 1000; done'",
-        started.display()
+        "trap '' TERM; test $(cat) = 2 && exit 0; sh -c 'echo $$ > {}; {}'",
+        started.display(),
+        shell.while_here()
     );
     let arguments = ["listen", "--exec-timeout", "1s", "--exec", &script];
     let mut listening = shell.start(&arguments);
@@ -262,6 +264,45 @@ async fn listen_ends_in_order_on_a_signal() {
         let status = within("it to end", child.wait()).await.unwrap();
         assert_eq!(status.code(), Some(0), "{signal}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_under_nohup_outlives_its_terminal() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let mut child = Shell::of(&relay, &camera).start_deaf_to_hangups(&["listen"]);
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    let note = within("it to listen", notes.next_line()).await.unwrap();
+    assert_eq!(note, Some(format!("listening as {}", camera.id)));
+    let id = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+    kill(id, Signal::SIGHUP).unwrap();
+    // Whoever handles the signal closes the connection before anything that is sent from now on comes.
+    let sender = doorbell.at(&relay.url());
+    for number in 0..3 {
+        let sent = send(&sender, &camera, number).await;
+        let delivered = outcome(&settled(&sender, sent).await);
+        assert_eq!(delivered, (State::Delivered, None));
+    }
+    kill(id, Signal::SIGTERM).unwrap();
+    let status = within("it to end", child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_whose_answer_is_refused_is_rejected() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    network.garble(true);
+    let shell = Shell::of(&relay, &camera).with("TAGPOST_URL", network.url());
+    let _listening = shell.start(&["listen"]);
+    let id = send(&sender, &camera, 1).await;
+    let (state, reason) = outcome(&settled(&sender, id).await);
+    assert_eq!(state, State::Rejected);
+    assert!(reason.is_some_and(|reason| reason.contains("id")));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use tagpost_client::{AnswerError, Message, Target};
 use tagpost_core::frame::MAX_REASON;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::group::Group;
@@ -28,13 +29,15 @@ const REST: Duration = Duration::from_millis(200);
 /// How much of the output is kept: far more than a reply may have.
 const MAX_PRINTED: usize = 65_536;
 
-/// A command, and how long it may take.
+/// A command, and how long it may take. It works on one message at a time.
 #[derive(Debug)]
 pub(crate) struct Exec {
-    pub(crate) command: String,
+    command: String,
     /// The service, which a command that publishes needs to know.
-    pub(crate) url: String,
-    pub(crate) limit: Duration,
+    url: String,
+    limit: Duration,
+    /// What runs now. It stays here if nobody waits for the answer any more.
+    running: Mutex<Option<Group>>,
 }
 
 /// How a message was answered.
@@ -51,6 +54,22 @@ struct Ended {
 }
 
 impl Exec {
+    pub(crate) fn new(command: String, url: String, limit: Duration) -> Self {
+        Self {
+            command,
+            url,
+            limit,
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Ends what still runs after [`Exec::answer`] was given up.
+    pub(crate) async fn end(&self) {
+        if let Some(mut group) = self.running.lock().await.take() {
+            group.end(GRACE).await;
+        }
+    }
+
     /// Runs the command for a message, and answers the message with what came of it.
     pub(crate) async fn answer(&self, message: &Message) -> Result<Answered, AnswerError> {
         let reason = match self.run(message).await {
@@ -67,26 +86,24 @@ impl Exec {
         let mut shell = shell(&self.command);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
         describe(message, &self.url, &mut shell);
-        let mut child = Group::lead(&mut shell)
-            .spawn()
+        let group = Group::start(&mut shell)
             .map_err(|error| format!("the command cannot be run: {error}"))?;
-        // Whatever ends this before the command has ended ends the command, too.
-        let mut group = Group::of(&child);
-        let (input, mut output) = (child.stdin.take(), child.stdout.take());
+        let mut running = self.running.lock().await;
+        let group = running.insert(group);
+        let (input, mut output) = group.pipes();
         let mut printed = Vec::new();
         let ended = tokio::select! {
-            ended = timeout(self.limit, child.wait()) => ended,
+            ended = timeout(self.limit, group.wait()) => ended,
             never = feed(input, &payload) => match never {},
             never = async { read(output.as_mut(), &mut printed).await; pending().await } => match never {},
         };
         let Ok(status) = ended else {
-            group.terminate();
-            let _ = timeout(GRACE, child.wait()).await;
-            group.kill();
+            group.end(GRACE).await;
+            *running = None;
             let limit = self.limit.as_secs();
             return Err(format!("the command did not end within {limit} s"));
         };
-        group.leave();
+        *running = None;
         let status = status.map_err(|error| format!("the command was lost: {error}"))?;
         let _ = timeout(REST, read(output.as_mut(), &mut printed)).await;
         Ok(Ended { status, printed })
@@ -194,7 +211,7 @@ fn reason(ended: &Ended) -> String {
 }
 
 /// As much of a text as a reason may have, cut between two characters.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(MAX_REASON).collect()
 }
 

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use serde::Serialize;
-use tagpost_client::{Error, Inbox, Message, Receipt, Receipts, Status};
+use tagpost_client::{Error, Inbox, Message, MessageId, Receipt, Receipts, Status};
 use tagpost_core::frame::MAX_REPLY_BYTES;
 use tokio::signal;
 
@@ -44,11 +44,8 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     } else {
         (client.connect(), None)
     };
-    let exec = options.exec.map(|command| Exec {
-        command,
-        url,
-        limit: Duration::from_secs(options.exec_timeout.into()),
-    });
+    let limit = Duration::from_secs(options.exec_timeout.into());
+    let exec = options.exec.map(|command| Exec::new(command, url, limit));
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
     let mut listener = Listener {
         global,
@@ -57,14 +54,22 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         once: options.once,
         inbox,
         receipts,
+        rejected: None,
     };
     let ended = tokio::select! {
         ended = listener.listen() => Some(ended),
         () = interrupted() => None,
     };
-    // What was answered is with the service before this ends; who asks twice does not wait for that.
+    // What was answered is with the service before this ends, and the command that was working on a
+    // message is gone; who asks twice does not wait for that.
+    let Listener { inbox, exec, .. } = listener;
+    let end = async {
+        if let Some(exec) = &exec {
+            exec.end().await;
+        }
+    };
     let closed = tokio::select! {
-        closed = listener.inbox.close() => closed,
+        (closed, ()) = async { tokio::join!(inbox.close(), end) } => closed,
         () = interrupted() => Ok(()),
     };
     match (ended.transpose()?, closed) {
@@ -86,6 +91,8 @@ struct Listener<'a> {
     once: bool,
     inbox: Inbox,
     receipts: Option<Receipts>,
+    /// The message that was rejected last because its answer was refused.
+    rejected: Option<MessageId>,
 }
 
 impl Listener<'_> {
@@ -102,13 +109,25 @@ impl Listener<'_> {
                             return Ok(answered);
                         }
                     }
-                    Some(Err(error @ Error::AnswerRefused { .. })) => output::note(error.to_string()),
+                    Some(Err(error @ Error::AnswerRefused { .. })) => self.reject(&error),
                     Some(Err(error)) => return Err(error.into()),
                     None => return Err(Failure::new("the connection ended")),
                 },
                 Some(receipt) = next(&mut self.receipts) => show_receipt(self.global, &receipt)?,
                 Ok(()) = status.changed() => tell(&status.borrow_and_update()),
             }
+        }
+    }
+
+    /// Rejects a message whose answer was refused: without an answer it would come again, and be shown to
+    /// nobody. A rejection that is refused, too, is only told.
+    fn reject(&mut self, refused: &Error) {
+        output::note(refused.to_string());
+        if let Error::AnswerRefused { id, detail } = refused
+            && self.rejected.replace(*id) != Some(*id)
+            && let Err(error) = self.inbox.nack(*id, &exec::shortened(detail))
+        {
+            output::note(format!("{id} was not rejected: {error}"));
         }
     }
 
@@ -212,9 +231,20 @@ async fn interrupted() {
         tokio::select! {
             _ = signal::ctrl_c() => {}
             () = came(SignalKind::terminate()) => {}
-            () = came(SignalKind::hangup()) => {}
+            () = came(SignalKind::hangup()), if !hangup_is_ignored() => {}
         }
     }
     #[cfg(not(unix))]
     let _ = signal::ctrl_c().await;
+}
+
+/// Whether this was started by `nohup` or the like, and is to outlive its terminal. A handler would undo
+/// that, so there is none where it cannot be told (proc_pid_status(5), which only Linux has).
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_none_or(|mask| mask & 1 != 0)
 }

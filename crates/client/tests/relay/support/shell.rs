@@ -73,6 +73,18 @@ impl Shell {
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = std::process::Command::new(TAGPOST);
         command.args(arguments);
+        self.spawn(command)
+    }
+
+    /// Starts the command as `nohup` does.
+    pub(crate) fn start_deaf_to_hangups(&self, arguments: &[&str]) -> Child {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", r#"trap '' HUP && exec "$0" "$@""#, TAGPOST]);
+        command.args(arguments);
+        self.spawn(command)
+    }
+
+    fn spawn(&self, command: std::process::Command) -> Child {
         let mut command = Command::from(self.prepare(command));
         command
             .stdin(Stdio::piped())
@@ -80,6 +92,13 @@ impl Shell {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command.spawn().unwrap()
+    }
+
+    /// A script that runs for as long as this home is there and the test's process: a test that fails or
+    /// is killed leaves nothing running.
+    pub(crate) fn while_here(&self) -> String {
+        let (home, test) = (self.home.path().display(), std::process::id());
+        format!("while test -d {home} && kill -0 {test}; do sleep 0.1; done")
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
