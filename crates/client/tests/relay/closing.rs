@@ -143,27 +143,6 @@ async fn an_answer_lost_on_the_wire_is_told_at_the_close() {
     assert!(closed.is_err(), "the answer counts as given");
 }
 
-#[tokio::test]
-#[ignore = "needs the built Worker"]
-async fn an_answer_lost_with_its_connection_is_given_on_the_next() {
-    let relay = Relay::shared();
-    let mut network = Network::to(relay.port()).await;
-    let (doorbell, camera) = (relay.device().await, relay.device().await);
-    send(&doorbell.at(&relay.url()), &camera, 1).await;
-    let mut inbox = camera.at(&network.url()).connect();
-    let message = next(&mut inbox).await;
-    network.mute();
-    message.ack().unwrap();
-    network.swallowed().await;
-    network.cut();
-    status(&mut inbox.status(), waiting).await;
-    status(&mut inbox.status(), connected).await;
-    let closed = within("the inbox to close", inbox.close()).await;
-    assert!(closed.is_ok(), "{closed:?}");
-    let sender = doorbell.at(&relay.url());
-    crate::support::settled(&sender, message.id).await;
-}
-
 /// A command that listens, once it says so, or once it is on its way to.
 async fn listening(network: &Network, device: &Device, state: State, exec: &[&str]) -> Listening {
     let shell = Shell::new()
