@@ -17,14 +17,14 @@ use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 
-/// So many devices stand in the lists of all jobs together.
+/// At most this many devices are in the lists of all jobs together.
 const LISTED: usize = 10_000;
 
-/// So many jobs are looked into in one event, once for each device. What would take more waits for them all,
+/// At most this many jobs are looked into in one event, once for each device. What would take more waits for them all,
 /// as if each were to the same devices.
 const LOOKED_INTO: usize = 2_000;
 
-/// Of so many devices it is remembered what was found.
+/// At most this many devices have what was found for them remembered.
 const REMEMBERED: usize = 1_000;
 
 /// Seconds after which a full queue may have room.
@@ -190,7 +190,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// A job is gone: nothing goes behind it any more.
-    pub(super) fn unknow_job(&mut self, id: MessageId) {
+    pub(super) fn forget_job(&mut self, id: MessageId) {
         self.outbox.passes.remove(&id);
         self.outbox.found.forget_job(id);
         let job = self.outbox.jobs.remove(&id);
@@ -199,19 +199,16 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Why a message of so many bytes cannot be queued, if it cannot: those that wait for a mailbox are as
-    /// many, or as long, as they may be.
-    pub(super) fn full(&self, id: Option<MessageId>, bytes: u64) -> Option<Problem> {
+    /// Why a message of so many bytes cannot be queued, if it cannot: those that wait for a mailbox have reached
+    /// `times` the limit of their number or of their bytes.
+    pub(super) fn full(&self, bytes: u64, times: u32) -> Option<Problem> {
         // What a publish writes down before it leaves is under way, not queued.
-        let queued = self
-            .outbox
-            .jobs
-            .values()
-            .filter(|job| Some(job.id) != id && !self.outbox.publishing.contains_key(&job.id));
+        let jobs = self.outbox.jobs.values();
+        let queued = jobs.filter(|job| !self.outbox.publishing.contains_key(&job.id));
         let (count, used) = queued.fold((0, 0), |(count, used), job| (count + 1, used + job.bytes));
         let (messages, most) = (
-            self.limits.max_queued_messages,
-            self.limits.max_queued_bytes,
+            self.limits.max_queued_messages.saturating_mul(times),
+            self.limits.max_queued_bytes.saturating_mul(times.into()),
         );
         if count < messages && (used + bytes <= most || count == 0) {
             return None;

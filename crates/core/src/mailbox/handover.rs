@@ -144,7 +144,7 @@ impl<S: Store> Mailbox<S> {
                 .deliveries
                 .iter_mut()
                 .find(|known| known.device == *device);
-            // A receipt may have come before the answer; the terminal state stays.
+            // A receipt may have come before the answer; the terminal state remains.
             if let Some(known) = known.filter(|known| !known.state.is_last()) {
                 // One that is over without the device's answer lets later ones go past it: were it forgotten
                 // with a crash and tried again, it would come after them.
@@ -154,6 +154,7 @@ impl<S: Store> Mailbox<S> {
                     outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
                 }
             }
+            self.leave(id, device);
         } else {
             // What is published meanwhile goes behind this one.
             self.wait_in_line(id, std::slice::from_ref(device));
@@ -190,14 +191,18 @@ impl<S: Store> Mailbox<S> {
         self.write_or_wait(now)
     }
 
-    /// Why a publish that no mailbox has taken cannot be kept either, if it cannot.
+    /// Why a publish that no mailbox has taken cannot be kept either, if it cannot. What is written down is
+    /// kept: a mailbox may have taken it and its answer may be lost, and a repeat of its key finds it.
     fn lost(&self, publishing: &Publishing) -> Option<Problem> {
+        if publishing.stored {
+            return None;
+        }
         let mut deliveries = publishing.deliveries.iter();
         if deliveries.any(Delivery::is_taken) {
             return None;
         }
         let message = &publishing.message;
-        self.full(Some(message.id), message.payload.get().len() as u64)?;
+        self.full(message.payload.get().len() as u64, 1)?;
         let detail = "the device's mailbox did not answer, and no more messages can be queued";
         Some(Problem::new(Code::Unavailable, detail))
     }
@@ -214,7 +219,7 @@ impl<S: Store> Mailbox<S> {
         if stored {
             let key = key.as_ref().map(IdempotencyKey::as_str);
             outbox_rows::delete(&self.store, message.id, key)?;
-            self.unknow_job(message.id);
+            self.forget_job(message.id);
         }
         for (connection, reference) in &frames {
             self.send_problem(*connection, reference.as_deref(), &problem);

@@ -90,7 +90,7 @@ impl<S: Store> Mailbox<S> {
 
     /// A message has none any more.
     pub(super) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
-        self.unknow_job(id);
+        self.forget_job(id);
         job_rows::delete_job(&self.store, id)
     }
 
@@ -112,10 +112,11 @@ impl<S: Store> Mailbox<S> {
     /// When each job is to be passed through, but for those that wait for something else to end: for their own
     /// publish, or for an older job of which it is not known either whom it leaves over.
     pub(super) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
-        let first = self.unlisted().next();
+        let is_queued = |id: &MessageId| !self.outbox.publishing.contains_key(id);
+        let first = self.unlisted().find(is_queued);
         let jobs = self.outbox.jobs.values().filter(move |job| {
             let later = job.left.is_none() && first.is_some_and(|first| first < job.id);
-            !later && !self.outbox.publishing.contains_key(&job.id)
+            !later && is_queued(&job.id)
         });
         jobs.map(|job| (job.id, job.retry_at.max(self.jobs_from(job.id))))
     }

@@ -321,33 +321,26 @@ pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreEr
         .collect()
 }
 
-/// A message, and whether it can go.
+/// A message that is settled.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct Settled {
     pub(super) id: MessageId,
     pub(super) accepted_at: Millis,
-    pub(super) settled: bool,
     pub(super) key: Option<String>,
 }
 
-/// The first messages after this one.
-pub(super) fn in_order(
-    store: &impl Store,
-    after: Option<MessageId>,
-    limit: u32,
-) -> Result<Vec<Kept>, StoreError> {
-    let sql = "SELECT id, accepted_at, done_at IS NOT NULL, idempotency_key FROM outbox \
-               WHERE id > ? ORDER BY id LIMIT ?";
-    let after = after.map_or(Value::Blob(Vec::new()), Value::from);
-    let rows = store.run(sql, &[after, limit.into()])?;
+/// The first messages that are settled. Goes past all that are not.
+pub(super) fn settled_in_order(store: &impl Store, limit: u32) -> Result<Vec<Settled>, StoreError> {
+    let sql = "SELECT id, accepted_at, idempotency_key FROM outbox \
+               WHERE done_at IS NOT NULL ORDER BY id LIMIT ?";
     let read = |mut row: Row| {
-        Ok(Kept {
+        Ok(Settled {
             id: row.id()?,
             accepted_at: row.int()?,
-            settled: row.int()? == 1,
             key: row.opt_text()?,
         })
     };
+    let rows = store.run(sql, &[limit.into()])?;
     rows.into_iter().map(read).collect()
 }
 

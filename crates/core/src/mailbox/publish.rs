@@ -176,8 +176,13 @@ impl<S: Store> Mailbox<S> {
             false => self.behind(&devices, None)?,
         };
         let queued = many || !behind.is_empty();
-        let full = queued.then(|| self.full(None, draft.bytes()));
-        if let Some(problem) = full.flatten() {
+        // One with a key is queued, too, where its mailbox does not answer: it cannot be taken back then.
+        let times = if queued {
+            Some(1)
+        } else {
+            draft.key.as_ref().map(|_| 2)
+        };
+        if let Some(problem) = times.and_then(|times| self.full(draft.bytes(), times)) {
             return Err(problem.into());
         }
         if let Some(problem) = self.make_room(queued, now)? {
@@ -338,6 +343,7 @@ impl<S: Store> Mailbox<S> {
         for (id, _) in withdrawing {
             self.effects.push(Effect::Cancelled(id));
         }
+        self.outbox.size = Size::default();
         self.outbox.resolving.clear();
         self.outbox.unseen.clear();
         self.outbox.waiting.clear();

@@ -136,7 +136,7 @@ impl<S: Store> Mailbox<S> {
         let done = outbox_rows::done(&self.store, until, BATCH)?;
         for (id, key) in &done {
             outbox_rows::delete(&self.store, *id, key.as_deref())?;
-            self.unknow_job(*id);
+            self.forget_job(*id);
         }
         let groups = group_rows::delete_done(&self.store, until, BATCH)?;
         let more = done.len().max(groups) >= BATCH as usize;

@@ -18,14 +18,10 @@ use crate::time::{Millis, Now};
 const LOOKED_AT_EVERY: Millis = 1_000;
 
 /// How many rows go in one event at most.
-const BATCH: usize = 100;
+const BATCH: u32 = 100;
 
-/// After so many the size is looked at again.
+/// After this many the size is looked at again.
 const SOME: usize = 10;
-
-/// So many messages are looked at in one statement for some that are settled, and so many times in one event.
-const WINDOW: u32 = 500;
-const WINDOWS: usize = 20;
 
 /// Seconds after which something may be settled.
 const ROOM_IN: u32 = 60;
@@ -37,8 +33,8 @@ const REPLY_DROPPED: &str = "reply_not_kept";
 #[derive(Debug, Default)]
 pub(super) struct Size {
     looked_at: Millis,
-    /// Up to here there was nothing settled.
-    open_to: Option<MessageId>,
+    /// There was no room, and nothing that could go.
+    refused_at: Option<Millis>,
 }
 
 /// A row that can go: its message, or the first of its messages.
@@ -69,12 +65,15 @@ impl<S: Store> Mailbox<S> {
         large: bool,
         now: Now,
     ) -> Result<Option<Problem>, StoreError> {
-        let looked_at = self.outbox.size.looked_at;
-        let recently = (looked_at..looked_at + LOOKED_AT_EVERY).contains(&now.at);
-        if recently && !large {
+        let recently = |at: Millis| (at..at + LOOKED_AT_EVERY).contains(&now.at);
+        let most = self.limits.max_sent_bytes;
+        // To find that nothing is settled may take a look at every message.
+        if self.outbox.size.refused_at.is_some_and(recently) {
+            return Ok(Some(no_room(most)));
+        }
+        if recently(self.outbox.size.looked_at) && !large {
             return Ok(None);
         }
-        let most = self.limits.max_sent_bytes;
         if !self.keeps_more_than(most)? {
             self.outbox.size.looked_at = now.at;
             return Ok(None);
@@ -83,12 +82,8 @@ impl<S: Store> Mailbox<S> {
         if self.relieve()? {
             return Ok(None);
         }
-        let detail = format!(
-            "what is kept of this device's messages exceeds {most} bytes, and none is settled"
-        );
-        let mut problem = Problem::new(Code::OutboxFull, detail);
-        problem.retry_after = Some(ROOM_IN);
-        Ok(Some(problem))
+        self.outbox.size.refused_at = Some(now.at);
+        Ok(Some(no_room(most)))
     }
 
     /// Ends the retention of the oldest settled messages; whether there were any.
@@ -99,7 +94,10 @@ impl<S: Store> Mailbox<S> {
             for row in some {
                 match row.grouped {
                     true => group_rows::delete(&self.store, row.id)?,
-                    false => outbox_rows::delete(&self.store, row.id, row.key.as_deref())?,
+                    false => {
+                        outbox_rows::delete(&self.store, row.id, row.key.as_deref())?;
+                        self.forget_job(row.id);
+                    }
                 }
                 newest = newest.max(Some(row.accepted_at));
             }
@@ -115,27 +113,16 @@ impl<S: Store> Mailbox<S> {
         Ok(true)
     }
 
-    fn oldest_settled(&mut self) -> Result<Vec<Old>, StoreError> {
-        let mut old = Vec::new();
-        for _ in 0..WINDOWS {
-            let rows = outbox_rows::in_order(&self.store, self.outbox.size.open_to, WINDOW)?;
-            let (all, last) = (rows.len() < WINDOW as usize, rows.last().map(|row| row.id));
-            let settled = rows.into_iter().filter(|row| row.settled);
-            old.extend(settled.take(BATCH).map(|row| Old {
-                id: row.id,
-                accepted_at: row.accepted_at,
-                key: row.key,
-                grouped: false,
-            }));
-            if !old.is_empty() {
-                break;
-            }
-            self.outbox.size.open_to = last.filter(|_| !all);
-            if all {
-                break;
-            }
-        }
-        let groups = group_rows::in_order(&self.store, BATCH as u32)?;
+    fn oldest_settled(&self) -> Result<Vec<Old>, StoreError> {
+        let alone = outbox_rows::settled_in_order(&self.store, BATCH)?;
+        let alone = alone.into_iter().map(|row| Old {
+            id: row.id,
+            accepted_at: row.accepted_at,
+            key: row.key,
+            grouped: false,
+        });
+        let mut old: Vec<Old> = alone.collect();
+        let groups = group_rows::in_order(&self.store, BATCH)?;
         old.extend(groups.into_iter().map(|(first, last)| Old {
             id: first,
             accepted_at: last.time(),
@@ -143,7 +130,7 @@ impl<S: Store> Mailbox<S> {
             grouped: true,
         }));
         old.sort_unstable_by_key(|row| row.id);
-        old.truncate(BATCH);
+        old.truncate(BATCH as usize);
         Ok(old)
     }
 
@@ -162,4 +149,13 @@ impl<S: Store> Mailbox<S> {
         }
         Ok(deliveries)
     }
+}
+
+/// There is no room.
+fn no_room(most: u64) -> Problem {
+    let detail =
+        format!("what is kept of this device's messages exceeds {most} bytes, and none is settled");
+    let mut problem = Problem::new(Code::OutboxFull, detail);
+    problem.retry_after = Some(ROOM_IN);
+    problem
 }

@@ -6,6 +6,7 @@ use tagpost_core::id::MessageId;
 use super::desk::{Desk, delivery, known};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+const KEYED: &[(&str, &str)] = &[("Idempotency-Key", "key")];
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:04}")).collect()
@@ -66,17 +67,78 @@ fn a_publish_that_no_mailbox_took_is_refused_where_no_more_may_wait() {
     let mut desk = Desk::with(|limits| limits.max_queued_messages = 1);
     large(&mut desk, 101).unwrap();
     let rows = desk.rows();
-    for headers in [TEXT, &[("Idempotency-Key", "k")]] {
-        let (id, _) = desk.publish(&["other"], headers, "x").unwrap();
-        assert_eq!(
-            desk.returned("other", id, None),
-            ["not published: unavailable"]
-        );
-        assert_eq!(desk.rows(), rows);
-    }
+    let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
+    assert_eq!(
+        desk.returned("other", id, None),
+        ["not published: unavailable"]
+    );
+    assert_eq!(desk.rows(), rows);
     // It does not hold up what comes after it.
     let (_, effects) = desk.publish(&["other"], TEXT, "x").unwrap();
     assert_eq!(effects, ["other: deliver, wait 1000"]);
+}
+
+#[test]
+fn a_publish_with_a_key_stays_one_message_though_no_more_may_wait_and_its_answer_was_lost() {
+    let mut desk = Desk::with(|limits| limits.max_queued_messages = 1);
+    large(&mut desk, 101).unwrap();
+    let (id, _) = desk.publish(&["other"], KEYED, "x").unwrap();
+    // The mailbox may have taken it.
+    assert_eq!(desk.returned("other", id, None), ["published other held 0"]);
+    let (again, _) = desk.publish(&["other"], KEYED, "x").unwrap();
+    assert_eq!(again, id);
+}
+
+#[test]
+fn publishes_with_a_key_that_were_not_taken_queue_up_to_twice_as_many() {
+    let mut desk = Desk::with(|limits| limits.max_queued_messages = 2);
+    let queued = (0..10).take_while(|n| {
+        let (key, to) = (format!("k{n}"), format!("e{n}"));
+        let published = desk.publish(&[&to], &[("Idempotency-Key", &key)], "x");
+        let queued = published.map(|(id, _)| desk.returned(&to, id, None));
+        queued.is_ok()
+    });
+    assert_eq!(queued.count(), 4);
+    let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
+    let effects = desk.returned("other", id, known("other", State::Held));
+    assert_eq!(effects, ["published other held 0"], "others go on");
+}
+
+/// One in whose lists there is no room for a further device, with a publish to `p` and `q` that is called for.
+fn with_full_lists() -> (Desk, MessageId) {
+    let mut desk = Desk::with(|limits| {
+        limits.publish_burst = 1_000;
+        limits.max_queued_messages = 1;
+    });
+    let names = names(100);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for n in 0..100 {
+        let key = format!("k{n}");
+        desk.publish(&names, &[("Idempotency-Key", &key)], "x")
+            .unwrap();
+    }
+    let (id, _) = desk.publish(&["p", "q"], KEYED, "x").unwrap();
+    (desk, id)
+}
+
+#[test]
+fn nothing_goes_behind_what_a_mailbox_took_though_its_publish_is_not_answered() {
+    let (mut desk, id) = with_full_lists();
+    large(&mut desk, 101).unwrap();
+    let behind = desk.publish(&["p"], TEXT, "y");
+    assert_eq!(behind.unwrap_err(), "too_many_requests", "it would wait");
+    desk.returned("p", id, known("p", State::Held));
+    let (_, effects) = desk.publish(&["p"], TEXT, "y").unwrap();
+    assert_eq!(effects, ["p: deliver, wait 1000"]);
+}
+
+#[test]
+fn a_publish_that_is_not_answered_holds_up_no_job() {
+    let (mut desk, _) = with_full_lists();
+    large(&mut desk, 101).unwrap();
+    let effects = desk.ring();
+    let calls = effects.iter().filter(|it| it.contains(": deliver"));
+    assert_eq!(calls.count(), 100, "{effects:?}");
 }
 
 #[test]

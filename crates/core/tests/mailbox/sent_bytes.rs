@@ -99,6 +99,60 @@ fn a_publish_is_refused_where_nothing_is_settled_and_taken_again_once_something_
 }
 
 #[test]
+fn settled_messages_behind_many_that_are_not_make_room_too() {
+    let mut desk = desk();
+    desk.limits.max_sent_bytes = 10 * LIMIT;
+    desk.sleep();
+    let mut ids = Vec::new();
+    while let Ok(id) = send(&mut desk, ids.len() as i64, State::Held) {
+        ids.push(id);
+    }
+    assert!(ids.len() > 10_100, "{} messages", ids.len());
+    for id in &ids[10_050..] {
+        desk.report(*id, delivery("a", State::Expired)).unwrap();
+    }
+    desk.sleep();
+    send(&mut desk, ids.len() as i64 + 1, State::Held).unwrap();
+    assert!(desk.trace(ids[10_050]).is_err());
+}
+
+#[test]
+fn a_publish_soon_after_one_that_was_refused_is_refused_without_another_look() {
+    let mut desk = desk();
+    let mut sent = 0;
+    while send(&mut desk, sent, State::Held).is_ok() {
+        sent += 1;
+    }
+    let before = desk.steps();
+    for _ in 0..10 {
+        let refused = desk.publish(&["a"], &[], "x");
+        assert_eq!(refused.unwrap_err(), "outbox_full");
+    }
+    assert_eq!(desk.steps() - before, 0);
+}
+
+#[test]
+fn what_went_for_want_of_room_is_not_queued_any_more() {
+    let mut desk = desk();
+    desk.limits.max_queued_messages = 1;
+    desk.sleep();
+    let names: Vec<String> = (0..101).map(|n| format!("d{n:03}")).collect();
+    let to: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (id, _) = desk.publish(&to, &[], "x").unwrap();
+    let reply = serde_json::from_str(&format!("\"{}\"", "r".repeat(4_000))).ok();
+    for name in &names {
+        let answered = Delivery {
+            reply: Option::clone(&reply),
+            ..delivery(name, State::Delivered)
+        };
+        desk.report(id, answered).unwrap();
+    }
+    desk.at(2_000).publish(&["a"], &[], "x").unwrap();
+    assert!(desk.trace(id).is_err());
+    desk.publish(&to, &[], "x").unwrap();
+}
+
+#[test]
 fn what_waits_for_the_device_is_not_what_it_sent() {
     let mut desk = desk();
     for n in 0..20 {
