@@ -95,6 +95,9 @@ pub(crate) enum Error {
     Answered(Response),
     /// A mailbox cannot be reached for now; says why, for the log. No fault of the service.
     Unreachable(String),
+    /// A call or its answer cannot be read, because another version wrote it, as happens while a deployment is
+    /// under way; says why, for the log. No fault of the service. A call that cannot be read changes nothing.
+    OtherVersion(String),
     /// What failed inside.
     Failed {
         /// [`Code::Internal`], or [`Code::Unavailable`] where trying again may help.
@@ -121,6 +124,7 @@ impl Error {
         match self {
             Self::Failed { event, cause, .. } => log::error(event, &[("cause", cause)]),
             Self::Unreachable(cause) => log::info("mailbox_unreachable", &[("cause", cause)]),
+            Self::OtherVersion(cause) => log::info("call_not_understood", &[("cause", cause)]),
             _ => {}
         }
     }
@@ -128,6 +132,10 @@ impl Error {
     /// The answer to the caller. A failure inside is logged here.
     pub(crate) fn into_response(self) -> Response {
         self.log();
+        self.answer()
+    }
+
+    fn answer(self) -> Response {
         match self {
             Self::Problem(found) => problem(&found),
             Self::MethodNotAllowed { allow } => {
@@ -137,6 +145,7 @@ impl Error {
             }
             Self::Answered(response) => response,
             Self::Unreachable(_)
+            | Self::OtherVersion(_)
             | Self::Failed {
                 code: Code::Unavailable,
                 ..
@@ -238,5 +247,21 @@ fn body_of(content_type: &str, status: u16, body: String) -> Response {
         status,
         headers: vec![("content-type", content_type.to_owned())],
         body: Some(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_another_version_is_answered_503_with_the_time_to_come_again() {
+        let answer = Error::OtherVersion("missing field `wait`".to_owned()).answer();
+        assert_eq!(answer.status(), 503);
+        let Response::Made { headers, body, .. } = answer else {
+            unreachable!("it is made here");
+        };
+        assert!(headers.contains(&("retry-after", UNAVAILABLE_PAUSE.to_string())));
+        assert!(body.is_some_and(|body| body.contains("unavailable") && !body.contains("wait`")));
     }
 }

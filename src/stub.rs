@@ -126,7 +126,7 @@ pub(crate) async fn ask_for<T: DeserializeOwned>(
     request: Request,
 ) -> Result<T, Error> {
     serde_json::from_str(&ask(calls, request, None).await?)
-        .map_err(|error| Error::internal("call_not_understood", error))
+        .map_err(|error| Error::OtherVersion(error.to_string()))
 }
 
 /// Opens the WebSocket of the device that `caller` speaks for, with no more than `window` messages in

@@ -274,8 +274,9 @@ fn read<T: DeserializeOwned>(enclosed: Option<JsString>) -> serde_json::Result<T
     serde_json::from_str(&enclosed.map(String::from).unwrap_or_default())
 }
 
+/// Another version of the service made the call. It is made again: an object that stays behind is replaced soon.
 fn not_understood(error: serde_json::Error) -> Response {
-    Error::internal("call_not_understood", error).into_response()
+    Error::OtherVersion(error.to_string()).into_response()
 }
 
 /// A problem is an answer; a failed store is not.

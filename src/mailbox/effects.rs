@@ -19,6 +19,7 @@ use crate::stub;
 
 /// The farthest an alarm is set, in milliseconds from now: a year. The platform refuses times after 2189.
 const LATEST_ALARM: i64 = 365 * 86_400_000;
+
 /// The texts that go beside calls, each made JavaScript's once for all calls of one event that it serves.
 #[derive(Default)]
 struct Enclosures(Option<(Rc<str>, JsString)>);

@@ -35,7 +35,8 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::{self, Trace};
 
-/// What the outbox keeps in memory; all of it can be had from the rows again.
+/// What the outbox keeps in memory. What is written down can be had from the rows again. The rest ends with
+/// the memory: publishes that are not, frames whose targets are being resolved, and cancellations under way.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) last_id: Option<MessageId>,

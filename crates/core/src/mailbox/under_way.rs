@@ -9,10 +9,10 @@ use super::Mailbox;
 use crate::problem::{Code, Problem};
 use crate::store::Store;
 
-/// So many bytes may be under way.
+/// At most this many bytes may be under way.
 const MOST: u64 = 8 << 20;
 
-/// So many bytes of one message go to several devices at the same time.
+/// At most this many bytes of one message go to several devices at the same time.
 const WAVE: u64 = 4 << 20;
 
 /// How many devices a message with so many bytes of payload goes to at the same time; at least one.
@@ -22,7 +22,7 @@ pub(super) fn wave(bytes: usize) -> usize {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Whether so many bytes more may be under way. Nothing is too large if nothing else is.
+    /// Whether so many bytes more may be under way. A single publish always fits.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         let others = self.outbox.under_way + self.outbox.resolving.bytes();
         others == 0 || others + bytes <= MOST
