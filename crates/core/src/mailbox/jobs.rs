@@ -182,13 +182,7 @@ impl<S: Store> Mailbox<S> {
         let (to, next): (Option<DeviceId>, Vec<DeviceId>) = if let Some(left) = listed {
             let some: Vec<DeviceId> = left.iter().filter(later).take(PART).cloned().collect();
             let to = some.last().cloned();
-            let mut next = Vec::new();
-            for device in some {
-                if self.waits(sent.id, &device)? {
-                    next.push(device);
-                }
-            }
-            (to, next)
+            (to, part_rows::untaken_of(&self.store, sent.id, some)?)
         } else if let Some(whole) = &sent.deliveries {
             let some = untaken(whole);
             let next: Vec<DeviceId> = some.iter().filter(later).cloned().collect();
@@ -286,11 +280,10 @@ impl<S: Store> Mailbox<S> {
         self.outbox.work = None;
         let taken = taken.into_iter().map(|delivery| (id, delivery));
         self.record(taken.collect(), now)?;
-        for device in called {
-            if self.waits(id, &device)?
-                && let Some(pass) = self.outbox.passes.get_mut(&id)
-            {
-                pass.left.push(device);
+        if self.outbox.passes.contains_key(&id) {
+            let left = part_rows::untaken_of(&self.store, id, called)?;
+            if let Some(pass) = self.outbox.passes.get_mut(&id) {
+                pass.left.extend(left);
             }
         }
         if self.outbox.calls_left > 0 {

@@ -21,18 +21,52 @@ pub(super) fn save(store: &impl Store, id: MessageId, part: &[Delivery]) -> Resu
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// The delivery of a message to a device, wherever it stands.
+/// The delivery of a message to a device, wherever it is stored.
 pub(super) fn delivery(
     store: &impl Store,
     id: MessageId,
     device: &DeviceId,
 ) -> Result<Option<Delivery>, StoreError> {
+    let all = stored_with(store, id, device)?;
+    Ok(all.into_iter().find(|delivery| delivery.device == *device))
+}
+
+/// Those of `devices` whose mailboxes have not taken a message. Devices that are stored together are read once
+/// if they follow each other.
+pub(super) fn untaken_of(
+    store: &impl Store,
+    id: MessageId,
+    devices: Vec<DeviceId>,
+) -> Result<Vec<DeviceId>, StoreError> {
+    let (mut untaken, mut read) = (Vec::new(), Vec::new());
+    for device in devices {
+        let find = |read: &[Delivery]| {
+            let delivery = read.iter().find(|delivery| delivery.device == device);
+            delivery.map(Delivery::is_taken)
+        };
+        let mut taken = find(&read);
+        if taken.is_none() {
+            read = stored_with(store, id, &device)?;
+            taken = find(&read);
+        }
+        if taken == Some(false) {
+            untaken.push(device);
+        }
+    }
+    Ok(untaken)
+}
+
+/// The deliveries that are stored in the row where that to this device is, if there is one.
+fn stored_with(
+    store: &impl Store,
+    id: MessageId,
+    device: &DeviceId,
+) -> Result<Vec<Delivery>, StoreError> {
     let sql = "SELECT coalesce(deliveries, (SELECT deliveries FROM parts WHERE parts.id = outbox.id \
                AND first <= ? ORDER BY first DESC LIMIT 1)) FROM outbox WHERE id = ?";
     let row = store.run(sql, &[device.as_str().into(), id.into()])?.pop();
     let text = row.map(|mut row| row.opt_text()).transpose()?.flatten();
-    let all: Vec<Delivery> = text.map_or(Ok(Vec::new()), |text| from_json(&text))?;
-    Ok(all.into_iter().find(|delivery| delivery.device == *device))
+    text.map_or(Ok(Vec::new()), |text| from_json(&text))
 }
 
 /// The part in which a device stands.

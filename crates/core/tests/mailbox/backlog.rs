@@ -153,6 +153,24 @@ fn what_is_published_with_a_key_is_not_queued_while_it_is_under_way() {
 }
 
 #[test]
+fn a_pass_reads_deliveries_that_are_stored_together_once() {
+    let mut desk = Desk::new();
+    let id = large(&mut desk, 200).unwrap();
+    let mut statements = Vec::new();
+    for pass in 0..2 {
+        let before = desk.statements();
+        desk.at(10_000 * (pass + 1)).ring();
+        while !desk.calls.is_empty() {
+            for (to, _) in std::mem::take(&mut desk.calls) {
+                desk.returned(to.as_str(), id, None);
+            }
+        }
+        statements.push(desk.statements() - before);
+    }
+    assert!(statements.iter().all(|it| *it < 100), "{statements:?}");
+}
+
+#[test]
 fn opening_a_mailbox_reads_no_delivery_of_what_is_queued() {
     let steps = [101, 1_500].map(|devices| {
         let mut desk = Desk::with(|limits| limits.max_fanout = 10_000);
