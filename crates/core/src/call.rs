@@ -223,9 +223,9 @@ pub struct Status {
     pub connected_at: Option<Millis>,
     /// The last sign of life.
     pub last_seen_at: Option<Millis>,
-    /// Messages stored and not on the wire.
+    /// Messages that wait, stored or for room on the wire.
     pub held: u32,
-    /// Messages on the wire and not acknowledged.
+    /// Messages that are on the wire, or that a poll has, and that are not acknowledged.
     pub in_flight: u32,
     /// The payload bytes of all of them.
     pub held_bytes: u64,
