@@ -124,7 +124,8 @@ impl<S: Store> Mailbox<S> {
     /// `MAX_FANOUT` of them.
     ///
     /// # Errors
-    /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`, or the store failed.
+    /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`,
+    /// `idempotency_mismatch`, `unknown_device`, or the store failed.
     pub fn publish(
         &mut self,
         to: Target,
