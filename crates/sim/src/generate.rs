@@ -23,7 +23,7 @@ const PILED: u32 = 1;
 /// Everybody is silent after the last fault in so many of a thousand.
 const QUIET: u32 = 250;
 /// What makes devices fail still does after the last fault in so many of a thousand.
-const POISONED: u32 = 20;
+const POISONED: u32 = 30;
 
 mod setting;
 
@@ -134,6 +134,8 @@ struct Operations<'a> {
     crowded: bool,
     /// Payloads are large.
     heavy: bool,
+    /// A device goes on failing at messages.
+    poisoned: bool,
     weights: Vec<(Kind, u32)>,
     /// How far clocks are off at most.
     clocks: Millis,
@@ -160,6 +162,7 @@ impl<'a> Operations<'a> {
             tags,
             crowded,
             heavy,
+            poisoned: plan.aftermath == Aftermath::Poisoned,
             weights: weights.into(),
             clocks: plan.weather.clocks,
             pace,
@@ -196,6 +199,14 @@ impl<'a> Operations<'a> {
                 self.published.push(op.number);
             }
             ops.push(op);
+        }
+        if self.poisoned {
+            // Of what is left one in two makes it fail.
+            let manner = Manner {
+                answers: Answers::Poisoned(2),
+                ..Manner::GOOD
+            };
+            ops.push(self.op(0, Action::Manner { device: 0, manner }));
         }
         ops
     }
