@@ -37,7 +37,9 @@ describe("600 publishes of 256 KiB at the same time", { timeout: 180_000 }, () =
     const receivers = await devices(relay, 20);
     const sockets = await Promise.all(receivers.map((receiver) => receiver.connect()));
     const answers: Answer[] = [];
-    const publish = (n: number) => sender.publish({ device: receivers[n % 20]!.name }, QUARTER, { type: "text/plain", wait: 30 });
+    const once = (n: number) => sender.publish({ device: receivers[n % 20]!.name }, QUARTER, { type: "text/plain", wait: 30 });
+    // workerd closes a connection that it did not get to within five seconds, unread; its client comes again.
+    const publish = (n: number) => once(n).catch(() => once(n)).catch(() => once(n));
     const floods = repeat(600, 600, async (n) => void answers.push(await publish(n)));
     // Those that are refused are answered while the others wait.
     await expect.poll(() => answers.length, { timeout: 60_000 }).toBeGreaterThan(400);
