@@ -97,9 +97,7 @@ impl<S: Store> Mailbox<S> {
         // Nothing more goes over a connection whose token has expired, whatever this event is about.
         self.check_token(now)?;
         let outcome = handle(self, now)?;
-        if !frames.is_empty() {
-            self.pump(now)?;
-        }
+        self.pump(now)?;
         self.keep_totals()?;
         Ok(outcome)
     }

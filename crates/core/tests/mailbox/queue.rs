@@ -118,8 +118,13 @@ fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
     desk.deliver(&message(3, &topic), 1_000);
     assert_eq!(
         desk.deliver(&message(4, &topic), 1_000),
-        ["waits until 1000", "answers replaced 0"]
+        [
+            "waits until 1000",
+            "answers replaced 0",
+            "door: receipts replaced 0"
+        ]
     );
+    desk.reported("door", true);
     assert_eq!(desk.rows(), "account 1");
 }
 
@@ -231,4 +236,23 @@ fn what_waits_for_room_is_told_expired_when_it_is() {
     let told = ["expired 0", "answers expired 0"];
     assert_eq!(desk.at(5_000).wait_is_over(short.id), told);
     assert_eq!(desk.rows(), "account 1", "the others go on waiting");
+}
+
+#[test]
+fn what_is_stored_after_its_wait_takes_the_room_of_what_expired_meanwhile() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.connect(1);
+    let short = message(1, &[("Content-Type", "text/plain"), ("TTL", "3")]);
+    desk.deliver(&short, 10_000);
+    let second = message(2, TEXT);
+    desk.deliver(&second, 6_000);
+    assert_eq!(
+        desk.at(6_000).wait_is_over(second.id),
+        [
+            "held 0",
+            "answers expired 1",
+            "ready",
+            "1 <- body 2, attempt 1"
+        ]
+    );
 }
