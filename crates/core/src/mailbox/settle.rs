@@ -10,8 +10,9 @@ use super::{Accepted, Effect, Mailbox};
 use crate::call::Delivered;
 use crate::delivery::{Delivery, State, Step};
 use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
 use crate::store::{Store, StoreError};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 
 /// How many settled deliveries that were never stored are remembered.
 const RECENT: usize = 256;
@@ -116,10 +117,10 @@ impl<S: Store> Mailbox<S> {
         };
         if let Some(queued) = self.take_queued(id) {
             let delivery = queued.delivery(device).then(state, now.at);
-            self.forget_unstored(id, complete(delivery));
-        } else if let Some(entry) = self.take_unstored(id) {
-            let delivery = sent_once(&device, &entry).then(state, now.at);
-            self.forget_unstored(id, complete(delivery));
+            self.end_unstored(&queued.message, complete(delivery), now)?;
+        } else if let Some((message, sent_at)) = self.take_unstored(id) {
+            let delivery = sent_once(&device, sent_at).then(state, now.at);
+            self.end_unstored(&message, complete(delivery), now)?;
         } else if let Some(held) = inbox_rows::held(&self.store, id)? {
             let held = self.up_to_date(held);
             let delivery = held.delivery(&device, true).then(state, now.at);
@@ -228,7 +229,7 @@ impl<S: Store> Mailbox<S> {
             },
         ) = entry
         {
-            return Ok(Delivered::Known(sent_once(&device, entry)));
+            return Ok(Delivered::Known(sent_once(&device, entry.sent_at)));
         }
         if let Some(queued) = self.queued(id) {
             return Ok(Delivered::Known(queued.delivery(device)));
@@ -264,14 +265,32 @@ impl<S: Store> Mailbox<S> {
         Accepted::Answer(Delivered::Known(delivery))
     }
 
-    /// Takes a message off the wire that is not stored.
-    fn take_unstored(&mut self, id: MessageId) -> Option<InFlight> {
+    /// Takes a message off the wire that is not stored, with the time when it was sent.
+    fn take_unstored(&mut self, id: MessageId) -> Option<(Box<Message>, Millis)> {
         self.unstored(id)?;
-        let entry = self.link.as_mut()?.in_flight.remove(&id)?;
-        if let Stored::Not(message) = &entry.store {
-            self.inbox.unstored.remove(message);
+        let InFlight { store, sent_at, .. } = self.link.as_mut()?.in_flight.remove(&id)?;
+        let Stored::Not(message) = store else {
+            return None;
+        };
+        self.inbox.unstored.remove(&message);
+        Some((message, sent_at))
+    }
+
+    /// A message ends that is not stored. Its call may come again, if the answer does not reach the sender's
+    /// mailbox, after this mailbox has lost its memory. What the device has answered, it answers again. What
+    /// was replaced must not come after the message that replaced it, so that is written down.
+    fn end_unstored(
+        &mut self,
+        message: &Message,
+        delivery: Delivery,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let replaced = (delivery.state == State::Replaced).then(|| delivery.clone());
+        self.forget_unstored(message.id, delivery);
+        match replaced {
+            Some(delivery) => self.settle_unseen(message.id, &message.from, &delivery, now),
+            None => Ok(()),
         }
-        Some(entry)
     }
 
     /// A message has ended that was never stored: answers who waits for it.
@@ -290,8 +309,8 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// A delivery that is on the wire for the first time and not stored.
-pub(super) fn sent_once(device: &DeviceId, entry: &InFlight) -> Delivery {
-    let sent = Delivery::first(device.clone(), State::Sent, entry.sent_at);
+pub(super) fn sent_once(device: &DeviceId, sent_at: Millis) -> Delivery {
+    let sent = Delivery::first(device.clone(), State::Sent, sent_at);
     let steps = sent
         .steps
         .into_iter()

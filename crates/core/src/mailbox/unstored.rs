@@ -195,7 +195,7 @@ impl<S: Store> Mailbox<S> {
         self.inbox.unstored.remove(message);
         if message.expires_at <= now.at || message.is_now_or_never() {
             if let Some(device) = self.device() {
-                let delivery = sent_once(device, entry).then(State::Expired, now.at);
+                let delivery = sent_once(device, entry.sent_at).then(State::Expired, now.at);
                 self.forget_unstored(message.id, delivery);
             }
             return Ok(false);

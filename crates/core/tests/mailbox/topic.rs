@@ -42,6 +42,25 @@ fn a_newer_message_replaces_one_on_the_wire() {
     );
 }
 
+#[test]
+fn a_message_that_was_replaced_never_comes_after_the_one_that_replaced_it() {
+    for window in [1, 2] {
+        let mut desk = Desk::with(|limits| limits.max_in_flight = window);
+        desk.connect(1);
+        desk.deliver(&message(1, TEXT), 60_000);
+        // With a window of one it waits for room, else it is on the wire.
+        desk.deliver(&message(2, TOPIC), 60_000);
+        desk.deliver(&message(3, TOPIC), 60_000);
+        // The answers are lost, and the mailbox forgets what it has not written down.
+        desk.crash();
+        assert_eq!(
+            desk.at(5_000).deliver(&message(2, TOPIC), 1_000)[0][..8],
+            *"replaced",
+            "window {window}"
+        );
+    }
+}
+
 const AT_ONCE: Terms = Terms {
     wait: 1_000,
     after: None,
