@@ -55,22 +55,27 @@ impl Ledger {
         if code == Some(CLOSE_TOKEN) {
             return;
         }
+        // One whose time ran out may have left the wire to another; it is not known to keep company.
+        let over = now - self.time_to_acknowledge();
         let rows = &self.tables[device].inbox;
         let tracks = self.deliveries.iter_mut();
-        let mut out = tracks.filter(|((id, to), track)| {
-            let here = track
-                .wire
-                .is_some_and(|wire| wire.connection == Some(connection));
+        let out = tracks.filter_map(|((id, to), track)| {
+            let wire = track.wire?;
             let open = rows.get(id).is_some_and(|row| !row.settled);
             // The end of this connection may be what it was given up for.
             let given_up = track
                 .settled
                 .as_deref()
                 .is_some_and(|text| text.contains(GIVEN_UP));
-            *to == device && here && (open || given_up) && !track.answered
+            let here = *to == device && wire.connection == Some(connection);
+            (here && (open || given_up) && !track.answered).then_some((wire.at > over, track))
         });
-        if let (Some((_, track)), None) = (out.next(), out.next()) {
-            track.deaths.push(now);
+        let mut out: Vec<_> = out.collect();
+        let certain = out.iter().filter(|(certain, _)| *certain).count();
+        for (is_certain, track) in &mut out {
+            if certain == usize::from(*is_certain) {
+                track.deaths.push(now);
+            }
         }
     }
 
