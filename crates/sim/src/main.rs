@@ -91,6 +91,8 @@ fn run(arguments: &Arguments, threads: usize, bar: &ProgressBar) -> (u64, Broken
                         events.fetch_add(summary.events, Ordering::Relaxed);
                     }
                     Err(violation) => {
+                        // A long run can be watched.
+                        bar.suspend(|| eprintln!("seed {seed} breaks: {}", violation.claim));
                         if let Ok(mut broken) = broken.lock() {
                             let (count, least) = broken.entry(violation.claim).or_insert((0, seed));
                             (*count, *least) = (*count + 1, seed.min(*least));

@@ -16,6 +16,9 @@ use crate::world::World;
 /// How often a failing history is run again to shorten it.
 const TRIES: u32 = 3_000;
 
+/// A database that takes more bytes than this is not kept.
+const LARGEST_KEPT: u64 = 1 << 20;
+
 /// Runs plans. It keeps its databases: to make the tables of a new one takes longer than most runs.
 #[derive(Debug, Default)]
 pub struct Runner {
@@ -127,6 +130,13 @@ impl Runner {
         if plan.bare {
             return (0..count).map(|_| Sqlite::new()).collect();
         }
+        let mut kept = Vec::new();
+        for store in self.stores.drain(..) {
+            if store.footprint()? <= LARGEST_KEPT {
+                kept.push(store);
+            }
+        }
+        self.stores = kept;
         while self.stores.len() < count {
             let store = Sqlite::new()?;
             schema::upgrade(&store, 0)?;

@@ -146,6 +146,18 @@ impl Sqlite {
         self.0.connection.total_changes()
     }
 
+    /// Bytes of memory that the database takes. Clearing it gives none back.
+    pub fn footprint(&self) -> Result<u64, StoreError> {
+        self.bytes("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+    }
+
+    fn bytes(&self, sql: &str) -> Result<u64, StoreError> {
+        let size = self.0.connection.prepare_cached(sql);
+        let size =
+            size.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+        size.map(i64::unsigned_abs).map_err(failed)
+    }
+
     /// How many steps SQLite took for all statements so far: the work they were, whatever the machine.
     pub fn steps(&self) -> u64 {
         self.0.steps.get()
@@ -231,12 +243,10 @@ impl Store for Sqlite {
     }
 
     fn size(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT (page_count - freelist_count) * page_size \
-                   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
-        let size = self.0.connection.prepare_cached(sql);
-        let size =
-            size.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
-        size.map(i64::unsigned_abs).map_err(failed)
+        self.bytes(
+            "SELECT (page_count - freelist_count) * page_size \
+             FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()",
+        )
     }
 }
 
