@@ -4,9 +4,10 @@
 // reads the line `ready`. It keeps its pipe open: when that closes, however the other side ended, this ends
 // too. So it does when workerd ends.
 
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -26,6 +27,8 @@ interface Settings {
 }
 
 const HOST = "127.0.0.1";
+/** Where Node.js tells of every process that it starts. */
+const CHANNEL = "child_process";
 
 const input = createInterface({ input: process.stdin });
 const closed = once(input, "close");
@@ -38,6 +41,7 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   if (!main) throw new Error("wrangler.toml names no `main`");
   const databases = Object.keys(workerOptions.d1Databases ?? {});
   await migrate(databases, join(state, "d1"));
+  const workerdEnded = endOfWorkerd();
   const miniflare = new Miniflare({
     ...workerOptions,
     name: "tagpost",
@@ -66,7 +70,11 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   try {
     await miniflare.ready;
     console.log("ready");
-    await Promise.race([closed, silence(port)]);
+    const end = await Promise.race([closed.then(() => undefined), workerdEnded]);
+    if (end === undefined) return;
+    console.error(`workerd on ${HOST}:${port} ended ${end}; what was accepted is kept for the next start`);
+    // Its successor is not waited for.
+    process.exit(1);
   } finally {
     await miniflare.dispose();
   }
@@ -87,15 +95,16 @@ async function migrate(d1Databases: string[], d1Persist: string): Promise<void> 
   }
 }
 
-/** Ends this when nothing listens on the port any more. */
-async function silence(port: number): Promise<never> {
-  for (;;) {
-    const socket = connect(port, HOST);
-    await once(socket, "connect").catch(() => {
-      console.error(`workerd no longer listens on ${HOST}:${port}; what was accepted is kept for the next start`);
-      process.exit(1);
-    });
-    // It may also close only because the connection is idle.
-    await new Promise((done) => socket.once("error", () => {}).once("close", done).resume());
-  }
+/** How the next process that is started ends, which is workerd. Whether something listens on its port would not tell:
+ * Miniflare starts a successor when it crashes. */
+function endOfWorkerd(): Promise<string> {
+  return new Promise((ended) => {
+    const started = (message: unknown): void => {
+      unsubscribe(CHANNEL, started);
+      const { process: workerd } = message as { process: ChildProcess };
+      // Unlike "exit", it comes when the last of what it wrote was read.
+      workerd.once("close", (code, signal) => ended(signal ? `on ${signal}` : `with code ${code}`));
+    };
+    subscribe(CHANNEL, started);
+  });
 }

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod network;
+mod process;
 mod relay;
 mod shell;
 mod socks;

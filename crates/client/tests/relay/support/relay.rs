@@ -1,23 +1,19 @@
 //! The relay as a process of its own: what `cargo xtask dev` runs, on a free port and temporary state.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::iter;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tagpost_client::{Client, DeviceId, Grant, Tag};
 use tempfile::TempDir;
 
 use super::fresh;
+use super::process::Process;
 
 /// How long a relay may take to start on a busy machine.
 const START: Duration = Duration::from_secs(90);
@@ -29,11 +25,14 @@ pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests";
 pub(crate) const TOKEN_KEY: &str = "a-token-key-for-tests-0123456789";
 
 /// A running relay. Dropping it stops it, and removes its state.
+///
+/// One that ended by itself fails the tests that use it, with what it printed last.
 pub(crate) struct Relay {
     port: u16,
     vars: BTreeMap<&'static str, String>,
     state: TempDir,
-    process: Mutex<Child>,
+    /// None once it was killed.
+    process: Mutex<Option<Process>>,
 }
 
 /// A device of the relay.
@@ -47,10 +46,9 @@ impl Relay {
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: LazyLock<Mutex<Weak<Relay>>> = LazyLock::new(Mutex::default);
         // A test that failed to start it poisons nothing.
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(relay) = shared.upgrade() {
+            relay.assert_running();
             return relay;
         }
         let relay = Arc::new(Self::start(&[]));
@@ -62,11 +60,9 @@ impl Relay {
     pub(crate) fn start(vars: &[(&'static str, u32)]) -> Self {
         let mut all = BTreeMap::from([("KEEPALIVE", KEEPALIVE.to_string())]);
         all.extend(vars.iter().map(|(name, value)| (*name, value.to_string())));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
-        let port = listener.local_addr().expect("no address").port();
-        drop(listener);
+        let port = free_port();
         let state = tempfile::tempdir().expect("no directory for the state");
-        let process = Mutex::new(spawn(port, state.path(), &all));
+        let process = Mutex::new(Some(start(port, state.path(), &all)));
         Self {
             port,
             vars: all,
@@ -85,8 +81,8 @@ impl Relay {
 
     /// Kills it, and everything that belongs to it, in one moment.
     pub(crate) fn kill(&self) {
-        let mut process = self.process.lock().unwrap();
-        kill(&mut process);
+        self.assert_running();
+        self.end();
         let end = Instant::now() + START;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
             assert!(
@@ -100,7 +96,30 @@ impl Relay {
 
     /// Starts it again on the same storage.
     pub(crate) fn restart(&self) {
-        *self.process.lock().unwrap() = spawn(self.port, self.state.path(), &self.vars);
+        let process = start(self.port, self.state.path(), &self.vars);
+        *self.process() = Some(process);
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        // A test that panicked left nothing half done in it.
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it ended by itself, with what it printed last; `None` if it runs, or was killed.
+    fn ended(&self) -> Option<String> {
+        self.process().as_mut()?.ended()
+    }
+
+    fn assert_running(&self) {
+        if let Some(ended) = self.ended() {
+            panic!("{ended}");
+        }
+    }
+
+    fn end(&self) {
+        if let Some(mut process) = self.process().take() {
+            process.kill();
+        }
     }
 
     pub(crate) fn operator(&self) -> Client {
@@ -130,8 +149,11 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Ok(process) = self.process.get_mut() {
-            kill(process);
+        match self.ended() {
+            // The test may have failed because of that. A second panic would end all tests.
+            Some(ended) if thread::panicking() => eprintln!("{ended}"),
+            Some(ended) => panic!("{ended}"),
+            None => self.end(),
         }
     }
 }
@@ -143,61 +165,27 @@ impl Device {
     }
 }
 
-fn kill(process: &mut Child) {
-    if let Ok(None) = process.try_wait()
-        && let Ok(id) = i32::try_from(process.id())
-    {
-        // It leads a process group of its own, to which workerd belongs.
-        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        let _ = process.wait();
-    }
-}
-
-fn spawn(port: u16, state: &Path, vars: &BTreeMap<&'static str, String>) -> Child {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    assert!(
-        root.join("build/index.js").exists(),
-        "there is no built Worker; run cargo xtask build"
-    );
-    let node = root.join("node_modules/.bin/node");
-    let mut command = Command::new(if node.exists() { node } else { "node".into() });
-    command
-        .arg("xtask/relay.ts")
-        .current_dir(&root)
-        .env("WRANGLER_LOG", "error")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .process_group(0);
-    let mut process = command.spawn().expect("cannot run node");
+fn start(port: u16, state: &Path, vars: &BTreeMap<&'static str, String>) -> Process {
     let mut bindings = BTreeMap::from([("ADMIN_KEY", ADMIN_KEY), ("TOKEN_KEY", TOKEN_KEY)]);
     bindings.extend(vars.iter().map(|(name, value)| (*name, value.as_str())));
     let settings = serde_json::json!({ "port": port, "state": state, "bindings": bindings });
-    // It ends by itself when this pipe is closed, so it is left open.
-    let stdin = process.stdin.as_mut().expect("no stdin");
-    writeln!(stdin, "{settings}").expect("the relay does not listen");
-    await_ready(&mut process);
-    process
+    Process::start(&settings, START)
 }
 
-fn await_ready(process: &mut Child) {
-    let stdout = process.stdout.take().expect("no stdout");
-    let (lines, received) = mpsc::channel();
-    // It goes on reading after that, for a full pipe would stop the relay.
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let _ = lines.send(line);
-        }
-    });
-    let (end, mut output) = (Instant::now() + START, String::new());
-    loop {
-        match received.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) if line == "ready" => return,
-            Ok(line) => _ = writeln!(output, "{line}"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the relay ended: {output}"),
-            Err(RecvTimeoutError::Timeout) => {
-                kill(process);
-                panic!("the relay is not ready after {START:?}: {output}");
-            }
-        }
-    }
+/// A port that nothing listens on.
+///
+/// The system does not give it to anyone who takes any port (`net.ipv4.ip_local_port_range`), neither a
+/// listener nor a connection. So nobody else has it before the relay does, or while the relay is down.
+fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    iter::repeat_with(|| {
+        // Other tests that run on this machine begin elsewhere.
+        let number = std::process::id().wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        FIRST + u16::try_from(number % COUNT).expect("a port")
+    })
+    .take(COUNT as usize)
+    .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    .expect("no free port")
 }
