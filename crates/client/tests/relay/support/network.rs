@@ -225,13 +225,38 @@ fn shift_times(said: &mut [u8], shift: i64) {
     }
 }
 
-/// Makes the id of an acknowledgement without a reply, if that is what this is, one that is out of range.
+/// Makes the id of every acknowledgement without a reply one that is out of range. Frames may come together: a
+/// `ping` and an acknowledgement, when the network is slow.
 fn garble_id(said: &mut [u8]) {
+    /// Of a client's frame with at most 125 bytes: two bytes, and the mask.
     const HEADER: usize = 6;
+    const TEXT: u8 = 0x81;
+    const MASKED: u8 = 0x80;
     let id = "01HF7YAT00FYHWCCN200000007";
     let ack = format!(r#"{{"type":"ack","id":"{id}","ref":"{id}"}}"#);
-    let length = u8::try_from(ack.len()).expect("a short frame");
-    if said.len() >= HEADER + ack.len() && said.starts_with(&[0x81, 0x80 | length]) {
-        said[HEADER + ack.find(id).expect("the id")] ^= 0x40;
+    let mut rest = said;
+    while let [TEXT, length, ..] = *rest {
+        let end = HEADER + usize::from(length & !MASKED);
+        let Some((frame, behind)) = rest.split_at_mut_checked(end) else {
+            return;
+        };
+        if frame.len() == HEADER + ack.len() {
+            frame[HEADER + ack.find(id).expect("the id")] ^= 0x40;
+        }
+        rest = behind;
     }
+}
+
+#[test]
+fn an_acknowledgement_behind_a_ping_is_garbled_too() {
+    let ack =
+        r#"{"type":"ack","id":"01HF7YAT00FYHWCCN200000007","ref":"01HF7YAT00FYHWCCN200000007"}"#;
+    let frame = |text: &str| {
+        let length = 0x80 | u8::try_from(text.len()).expect("a short frame");
+        [&[0x81, length, 0, 0, 0, 0], text.as_bytes()].concat()
+    };
+    let mut said = [frame("ping"), frame(ack)].concat();
+    garble_id(&mut said);
+    let garbled = frame(&ack.replacen("01HF", "p1HF", 1));
+    assert_eq!(said, [frame("ping"), garbled].concat());
 }
