@@ -14,8 +14,8 @@ export class ReceiptEvent extends Event {
 }
 
 /**
- * The service refused an answer after its promise had resolved. The message is unanswered; if it comes again,
- * `messages()` shows it again.
+ * The service refused an answer, and the message is unanswered. If the answer's promise had resolved before, and the
+ * message comes again, `messages()` shows it again; otherwise the promise rejects.
  */
 export class RefusedEvent extends Event {
   /**

@@ -40,7 +40,7 @@ export class Inbox {
   /**
    * @param {(text: string) => boolean} send
    * @param {(onPong: () => void) => boolean} ping asks the service for a sign that what was sent has come to it
-   * @param {(id: string, error: TagpostError) => void} onRefused told of an answer whose promise has resolved
+   * @param {(id: string, error: TagpostError) => void} onRefused told of every answer that the service refuses
    */
   constructor(send, ping, onRefused) {
     this.#send = send;
@@ -90,12 +90,12 @@ export class Inbox {
     if (isGiven) {
       // The application may be done with the message: its next repeat is shown.
       this.#known.delete(ref);
-      this.#onRefused(ref, error);
     } else {
       delete known.answer;
       delete known.given;
       given.reject(error);
     }
+    this.#onRefused(ref, error);
     return true;
   }
 
@@ -124,7 +124,7 @@ export class Inbox {
   end(error) {
     this.#ended = error ?? new TagpostError("closed", "the device was closed");
     this.#waiting.end(error);
-    for (const { given } of this.#underway) if (given) fail(given, this.#ended);
+    for (const { given } of this.#underway) given?.reject(this.#ended);
     this.#underway.clear();
   }
 
@@ -141,8 +141,10 @@ export class Inbox {
     const known = this.#known.get(id) ?? this.#remember(id, {});
     if (known.given) return known.given.promise;
     const given = (known.given = Promise.withResolvers());
+    // Nobody has to wait for it: events tell that the service refused it, and how the connection ended.
+    given.promise.catch(() => {});
     if (this.#ended) {
-      fail(given, this.#ended);
+      given.reject(this.#ended);
       delete known.given;
     } else {
       known.answer = JSON.stringify({ ...fields, id, ref: id });
@@ -188,15 +190,4 @@ export class Inbox {
     }
     return known;
   }
-}
-
-/**
- * An answer that can no longer be given. Whoever does not wait for it is told by how the connection ended.
- *
- * @param {PromiseWithResolvers<void>} given
- * @param {Error} error
- */
-function fail(given, error) {
-  given.promise.catch(() => {});
-  given.reject(error);
 }

@@ -73,19 +73,16 @@ export class Message {
    * Takes the message: its sender learns `delivered`. The first answer to a message stands.
    *
    * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
-   * @returns {Promise<void>} settled once the answer has come to the service. Nobody has to wait for it: it is
-   * given again until then. A refusal after that is a `refused` event of the device
-   * @throws {TypeError | RangeError} the reply is not JSON, or too long or too deep; nothing was answered
-   * @throws {TagpostError} the service refused it, and the message can be answered again; or the device's
-   * connection has ended
+   * @returns {Promise<void>} resolves once the answer has come to the service. It rejects with a `TagpostError` if
+   * the service refused the answer, which is also a `refused` event of the device, or if the connection has ended.
+   * Nobody has to wait for it: the answer is repeated until then, and a rejection that nobody handles is no
+   * unhandled rejection
+   * @throws {TypeError | RangeError} at once, not through the promise: the reply is not JSON, or is too long or too
+   * deep. Nothing was answered, and another answer can be given
    */
   ack(reply) {
-    try {
-      check(reply);
-      return this.#answer({ type: "ack", reply });
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    checkReply(reply);
+    return this.#answer({ type: "ack", reply });
   }
 
   /**
@@ -93,21 +90,12 @@ export class Message {
    *
    * @param {string} [reason] what the sender gets with it: up to 256 characters of valid Unicode
    * @returns {Promise<void>} as that of {@link ack}
-   * @throws {TypeError | RangeError} the reason is no string, is too long, or is not valid Unicode; nothing was
-   * answered
-   * @throws {TagpostError} as {@link ack}
+   * @throws {TypeError | RangeError} at once, as {@link ack}: the reason is no string, is too long, or is not valid
+   * Unicode
    */
   nack(reason) {
-    try {
-      if (reason !== undefined && typeof reason !== "string") throw new TypeError("reason must be a string");
-      if (reason?.isWellFormed() === false) throw new TypeError("reason is not valid Unicode: it was cut in the middle of a character");
-      if (reason !== undefined && [...reason].length > MAX_REASON) {
-        throw new RangeError(`reason must be at most ${MAX_REASON} characters`);
-      }
-      return this.#answer({ type: "nack", reason });
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    checkReason(reason);
+    return this.#answer({ type: "nack", reason });
   }
 }
 
@@ -115,7 +103,7 @@ export class Message {
  * @param {unknown} reply
  * @throws {TypeError | RangeError} the service would refuse it
  */
-function check(reply) {
+function checkReply(reply) {
   if (reply === undefined) return;
   const json = stringify(reply);
   if (json === undefined) throw new TypeError("reply must be JSON");
@@ -123,6 +111,17 @@ function check(reply) {
     throw new RangeError(`reply must be at most ${MAX_REPLY_BYTES} bytes of JSON`);
   }
   if (depth(json) > MAX_REPLY_DEPTH) throw new RangeError(TOO_DEEP);
+}
+
+/**
+ * @param {unknown} reason
+ * @throws {TypeError | RangeError} the service would refuse it
+ */
+function checkReason(reason) {
+  if (reason === undefined) return;
+  if (typeof reason !== "string") throw new TypeError("reason must be a string");
+  if (!reason.isWellFormed()) throw new TypeError("reason is not valid Unicode: it was cut in the middle of a character");
+  if ([...reason].length > MAX_REASON) throw new RangeError(`reason must be at most ${MAX_REASON} characters`);
 }
 
 /** @param {unknown} value */

@@ -118,11 +118,11 @@ describe("receipts", () => {
 
 /** An inbox with what it sends, whose service answers a `ping` when it is told to. */
 function answering() {
-  const all = { sent: [] as string[], online: true, pongs: [] as (() => void)[], late: [] as [id: string, code: string][] };
+  const all = { sent: [] as string[], online: true, pongs: [] as (() => void)[], refused: [] as [id: string, code: string][] };
   const inbox = new Inbox(
     (text: string) => all.online && all.sent.push(text) > 0,
     (onPong: () => void) => all.online && all.pongs.push(onPong) > 0,
-    (id: string, { code }: TagpostError) => all.late.push([id, code]),
+    (id: string, { code }: TagpostError) => all.refused.push([id, code]),
   );
   inbox.welcome({ max_in_flight: 32 });
   const take = (id: string, payload: unknown = 1) => {
@@ -176,6 +176,7 @@ describe("answers", () => {
     const refused = failure(message.ack("x"));
     expect(all.inbox.refused({ ref: "1", code: "bad_frame", detail: "no" })).toBe(true);
     expect(await refused).toMatchObject({ code: "bad_frame", message: "bad_frame: no" });
+    expect(all.refused).toEqual([["1", "bad_frame"]]);
     expect(all.inbox.refused({ ref: "2", code: "bad_frame", detail: "of a publish" })).toBe(false);
     void message.nack();
     expect(all.sent.at(-1)).toBe('{"type":"nack","id":"1","ref":"1"}');
@@ -188,13 +189,13 @@ describe("answers", () => {
     all.pongs[0]!();
     await within("the answer to be given", given);
     expect(all.inbox.refused({ ref: "1", code: "bad_frame", detail: "no" })).toBe(true);
-    expect(all.late).toEqual([["1", "bad_frame"]]);
+    expect(all.refused).toEqual([["1", "bad_frame"]]);
     all.take("1");
     const again = (await all.next()).nack("y");
     expect(all.sent.at(-1)).toBe('{"type":"nack","reason":"y","id":"1","ref":"1"}');
     all.pongs[1]!();
     await within("the second answer to be given", again);
-    expect(all.late).toHaveLength(1);
+    expect(all.refused).toHaveLength(1);
   });
 
   test("the pong after one that was refused says nothing of the next", async () => {
@@ -213,17 +214,19 @@ describe("answers", () => {
     await within("the answer to be given", given);
   });
 
-  test("those that nobody waits for fail in silence when the connection ends", async () => {
+  test("those that nobody waits for leave no unhandled rejection, however they fail", async () => {
     const all = answering();
-    all.take("1");
-    all.take("2");
-    const [first, second] = [await all.next(), await all.next()];
+    for (const id of ["1", "2", "3"]) all.take(id);
+    const [first, second, third] = [await all.next(), await all.next(), await all.next()];
     const unhandled: unknown[] = [];
     const note = (error: unknown) => void unhandled.push(error);
     process.on("unhandledRejection", note);
     try {
       void first.ack();
       const waited = failure(second.ack());
+      void third.ack();
+      expect(all.inbox.refused({ ref: "3", code: "bad_frame", detail: "no" })).toBe(true);
+      expect(() => third.nack("x".repeat(257))).toThrow(RangeError);
       all.inbox.end();
       void first.nack();
       expect(await waited).toMatchObject({ code: "closed" });
