@@ -1,0 +1,56 @@
+//! `tagpost device`.
+
+use clap::Subcommand;
+use tagpost_client::DeviceId;
+
+use super::grant::Grant;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Create a device, or not, and print a new token for it
+    #[command(after_help = "\
+Examples:
+  tagpost device add kitchen-cam
+  tagpost device add doorbell --publish 'hall*' --publish @kitchen-cam --expires-in 90d
+  TAGPOST_TOKEN=$(tagpost device add kitchen-cam) tagpost listen
+  tagpost device add kitchen-cam --json | jq -r .token")]
+    Add {
+        /// The name
+        device: DeviceId,
+        #[command(flatten)]
+        grant: Grant,
+    },
+    /// List all devices
+    #[command(after_help = "\
+Examples:
+  tagpost device ls
+  tagpost device ls --json | jq -r .device")]
+    Ls,
+    /// Show a device's presence, queue and tags
+    #[command(after_help = "\
+Examples:
+  tagpost device show kitchen-cam
+  tagpost device show kitchen-cam --json | jq .held
+
+A device may ask for itself, with its token.")]
+    Show {
+        /// The name
+        device: DeviceId,
+    },
+    /// Forget a device, its tags and its messages; their senders are told
+    #[command(after_help = "\
+Examples:
+  tagpost device rm kitchen-cam")]
+    Rm {
+        /// The name
+        device: DeviceId,
+    },
+    /// Revoke all tokens of a device issued so far
+    #[command(after_help = "\
+Examples:
+  tagpost device revoke kitchen-cam && tagpost device add kitchen-cam")]
+    Revoke {
+        /// The name
+        device: DeviceId,
+    },
+}

@@ -1,0 +1,31 @@
+//! What a new token allows, for every command that makes one.
+
+use clap::Args;
+use tagpost_client::Pattern;
+
+use super::time::seconds;
+
+/// What a token allows.
+#[derive(Debug, Args)]
+pub(crate) struct Grant {
+    /// Where it may publish to: hall, hall*, @device, @*; repeatable [default: everywhere]
+    #[arg(long, env = "TAGPOST_PUBLISH", value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
+    pub(crate) publish: Vec<Pattern>,
+    /// It may publish nowhere
+    #[arg(long, env = "TAGPOST_NO_PUBLISH", conflicts_with = "publish", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_publish: bool,
+    /// How long it holds [default: until it is revoked]
+    #[arg(long, env = "TAGPOST_EXPIRES_IN", value_name = "TIME", value_parser = seconds)]
+    pub(crate) expires_in: Option<u32>,
+}
+
+impl Grant {
+    /// Where the token may publish to; `None` for everywhere.
+    pub(crate) fn patterns(&self) -> Option<Vec<Pattern>> {
+        (self.no_publish || !self.publish.is_empty()).then(|| self.publish.clone())
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::try_from(text.to_owned()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,56 @@
+//! `tagpost listen`.
+
+use clap::Args;
+
+use super::time::within;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tagpost listen                               print each message, acknowledge it
+  tagpost listen --reply '{\"opened\":true}'     with a reply, which the sender gets
+  tagpost listen --once                        take one message, and end
+  tagpost listen --json | jq .payload          for programs
+  tagpost listen --exec ./open-door.sh         run a command for each message
+  tagpost listen --no-ack                      show what waits, and take nothing
+
+With --exec the shell runs the command with the payload on its standard input, and
+TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
+environment. Of this command's own variables it is given TAGPOST_URL alone: no credential.
+If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
+is JSON, else a string); otherwise the message is rejected, for the reason that it printed.
+What it leaves running in the background is not waited for. One that does not end within
+--exec-timeout is ended, with all that it started, and the message is rejected.
+
+It stays connected, and connects again whenever the connection is lost. It ends only on
+Ctrl-C or SIGTERM, if the token is no longer valid, or if another connection of the same
+device takes over. With --once it ends with 4 if the message was rejected.
+
+With --no-ack it is no device but looks at the queue: it prints what waits for the device,
+in the order of delivery, and ends; with --once only the first message. A look leaves no
+trace: nothing counts as sent, and the device does not count as online.")]
+pub(crate) struct Listen {
+    /// Run this shell command for each message
+    #[arg(long, env = "TAGPOST_EXEC", value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]
+    pub(crate) exec: Option<String>,
+    /// How long the command may take
+    #[arg(long, env = "TAGPOST_EXEC_TIMEOUT", value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
+    pub(crate) exec_timeout: u32,
+    /// Reply this to every message: JSON if it is JSON, else a string
+    #[arg(
+        long,
+        env = "TAGPOST_REPLY",
+        value_name = "REPLY",
+        conflicts_with = "no_ack"
+    )]
+    pub(crate) reply: Option<String>,
+    /// Take nothing: show what waits, and end
+    #[arg(long, env = "TAGPOST_NO_ACK", conflicts_with = "receipts", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_ack: bool,
+    /// Take one message, and end
+    #[arg(long, env = "TAGPOST_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) once: bool,
+    /// Print receipts too: what became of messages that this device sent
+    #[arg(long, env = "TAGPOST_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) receipts: bool,
+}

@@ -1,0 +1,85 @@
+//! `tagpost send`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tagpost_client::{DeviceId, IdempotencyKey, Topic, Urgency};
+use tagpost_core::publish;
+
+use super::time::{seconds, within};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tagpost send kitchen \"Dinner!\"               to every device of the tag kitchen
+  tagpost send --to-device cam-1 '{\"pan\":90}'  to one device; JSON is recognised
+  date | tagpost send log -                    the payload from standard input
+  tagpost send wall --file cat.png             a file; its media type follows from its name
+  tagpost send door ring --ttl 30s --topic bell --urgency high
+  tagpost send kitchen \"Dinner!\" --follow      stay until every delivery is at its end
+
+Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will,
+1 if it was not published, 2 if the command line is wrong.")]
+pub(crate) struct Send {
+    /// The tag; with --to-device this is the message
+    #[arg(value_name = "TAG", required_unless_present = "to_device")]
+    pub(crate) tag: Option<String>,
+    /// The message; - or nothing reads standard input
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) message: Option<String>,
+    /// The message is this file's content
+    #[arg(
+        long,
+        env = "TAGPOST_FILE",
+        value_name = "FILE",
+        conflicts_with = "message"
+    )]
+    pub(crate) file: Option<PathBuf>,
+    /// Send to this device instead of a tag
+    #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
+    pub(crate) to_device: Option<DeviceId>,
+    /// How long to keep trying, up to 30d; 0 is now or never [default: 1d]
+    #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
+    pub(crate) ttl: Option<u32>,
+    /// Replace an undelivered message of this topic
+    #[arg(long, env = "TAGPOST_TOPIC")]
+    pub(crate) topic: Option<Topic>,
+    /// How soon it wants to be there; higher goes first [default: normal]
+    #[arg(long, env = "TAGPOST_URGENCY")]
+    pub(crate) urgency: Option<UrgencyName>,
+    /// How long to wait for devices that are online, up to 60s [default: 1s]
+    #[arg(long, env = "TAGPOST_WAIT", value_name = "TIME", value_parser = within(publish::WAIT, "60s"))]
+    pub(crate) wait: Option<u32>,
+    /// The media type [default: JSON or text, as it looks; for a file, by its name]
+    #[arg(long = "type", env = "TAGPOST_TYPE", value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Makes repetitions of this command one message
+    #[arg(long, env = "TAGPOST_KEY")]
+    pub(crate) key: Option<IdempotencyKey>,
+    /// Stay until every delivery is at its end
+    #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) follow: bool,
+    /// How long to go on trying to reach the service
+    #[arg(long, env = "TAGPOST_RETRY", value_name = "TIME", value_parser = seconds, default_value = "10s")]
+    pub(crate) retry: u32,
+}
+
+/// The urgencies, by the names of the API.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum UrgencyName {
+    VeryLow,
+    Low,
+    Normal,
+    High,
+}
+
+impl From<UrgencyName> for Urgency {
+    fn from(name: UrgencyName) -> Self {
+        match name {
+            UrgencyName::VeryLow => Self::VeryLow,
+            UrgencyName::Low => Self::Low,
+            UrgencyName::Normal => Self::Normal,
+            UrgencyName::High => Self::High,
+        }
+    }
+}

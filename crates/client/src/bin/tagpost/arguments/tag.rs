@@ -1,0 +1,47 @@
+//! `tagpost tag`.
+
+use clap::Subcommand;
+use tagpost_client::{DeviceId, Tag};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TagCommand {
+    /// Let a tag lead to devices
+    #[command(after_help = "\
+Examples:
+  tagpost tag add kitchen kitchen-cam kitchen-display")]
+    Add {
+        /// The tag
+        tag: Tag,
+        /// The devices
+        #[arg(required = true)]
+        devices: Vec<DeviceId>,
+    },
+    /// Let a tag no longer lead to devices
+    #[command(after_help = "\
+Examples:
+  tagpost tag rm kitchen kitchen-display")]
+    Rm {
+        /// The tag
+        tag: Tag,
+        /// The devices
+        #[arg(required = true)]
+        devices: Vec<DeviceId>,
+    },
+    /// List all tags
+    #[command(after_help = "\
+Examples:
+  tagpost tag ls
+  tagpost tag ls --json | jq -r .tag")]
+    Ls,
+    /// Show the devices of a tag, and which of them are online
+    #[command(after_help = "\
+Examples:
+  tagpost tag show kitchen
+  tagpost tag show kitchen --json | jq -r 'select(.online).device'
+
+A device may ask, with its token, for a tag that it may publish to.")]
+    Show {
+        /// The tag
+        tag: Tag,
+    },
+}
