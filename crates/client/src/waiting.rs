@@ -3,6 +3,7 @@
 //! A look changes nothing: no message counts as sent by it, and the device does not count as seen. Not
 //! here: being the device; see [`crate::Inbox`].
 
+use form_urlencoded::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tagpost_core::delivery::State;
@@ -86,15 +87,8 @@ impl Client {
             messages: Vec<Waiting>,
             next: Option<String>,
         }
-        let mut path = format!("/v1/devices/{device}/inbox?limit={limit}");
-        if payload {
-            path.push_str("&payload=true");
-        }
-        if let Some(after) = after {
-            path.push_str("&cursor=");
-            path.push_str(&escaped(after));
-        }
-        let Messages { messages, next } = self.send(&Request::get(path)).await?.json()?;
+        let request = Request::get(path(device, limit, after, payload));
+        let Messages { messages, next } = self.send(&request).await?.json()?;
         Ok(Page {
             entries: messages,
             next,
@@ -102,15 +96,19 @@ impl Client {
     }
 }
 
-/// A text as a query holds it: all but the unreserved characters percent-encoded (RFC 3986, section 2).
-fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
+/// Path and query of a page. The service alone knows what a cursor is made of.
+fn path(device: &DeviceId, limit: u32, after: Option<&str>, payload: bool) -> String {
+    let path = format!("/v1/devices/{device}/inbox?");
+    let start = path.len();
+    let mut path = Serializer::for_suffix(path, start);
+    path.append_pair("limit", &limit.to_string());
+    if payload {
+        path.append_pair("payload", "true");
+    }
+    if let Some(after) = after {
+        path.append_pair("cursor", after);
+    }
+    path.finish()
 }
 
 #[cfg(test)]
@@ -138,7 +136,14 @@ mod tests {
 
     #[test]
     fn a_cursor_of_any_characters_is_one_parameter() {
-        assert_eq!(escaped("a.B-1_~"), "a.B-1_~");
-        assert_eq!(escaped("a&b=ü/"), "a%26b%3D%C3%BC%2F");
+        let device = "camera".parse().unwrap();
+        assert_eq!(
+            path(&device, 2, Some("a&b=ü/"), true),
+            "/v1/devices/camera/inbox?limit=2&payload=true&cursor=a%26b%3D%C3%BC%2F"
+        );
+        assert_eq!(
+            path(&device, 2, None, false),
+            "/v1/devices/camera/inbox?limit=2"
+        );
     }
 }
