@@ -35,7 +35,7 @@ const GOOD: Duration = Duration::from_secs(10);
 /// How long the handshake and the welcome may take together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a close may take, from the wish to the end.
+/// How long a close may take, from the wish to the end. With a second for a busy machine, 5 s are promised.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What the application wants.
@@ -369,3 +369,6 @@ fn is_final(error: &Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
