@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tagpost_client::{State, Target};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Network, Relay, Shell, outcome, send, settled, until, within};
+use crate::support::{Network, Relay, Shell, TAGPOST, next, outcome, send, settled, until, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -134,10 +134,38 @@ async fn a_command_is_given_no_credential() {
         ("TAGPOST_CONTENT_TYPE", "application/json"),
         ("TAGPOST_FROM", doorbell.id.as_str()),
         ("TAGPOST_ID", &id.to_string()),
+        ("TAGPOST_PROFILE", "default"),
         ("TAGPOST_URL", &relay.url()),
     ];
     assert_eq!(own.collect::<Vec<_>>(), expected);
     assert!(!environment.contains("hunter2") && !environment.contains(&camera.token));
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_can_call_tagpost_as_the_same_device() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let mut answers = sender.connect();
+    let script = format!("{TAGPOST} send --wait 60s --to-device $TAGPOST_FROM seen > /dev/null");
+    for name in ["default", "work"] {
+        let shell = Shell::new();
+        let login = ["login", "--profile", name, &relay.url()];
+        shell.run_with(&login, &camera.token).await.code(0);
+        let id = send(&sender, &camera, 1).await;
+        let listen = ["listen", "--profile", name, "--once", "--exec", &script];
+        let answered = async {
+            let answer = next(&mut answers).await;
+            answer.ack().unwrap();
+            (answer.from.clone(), answer.text().unwrap())
+        };
+        let (listen, answered) = tokio::join!(shell.run(&listen), answered);
+        assert_eq!(answered, (camera.id.clone(), "seen".to_owned()), "{name}");
+        listen.code(0);
+        let delivered = (State::Delivered, None);
+        assert_eq!(outcome(&settled(&sender, id).await), delivered, "{name}");
+    }
 }
 
 #[tokio::test]

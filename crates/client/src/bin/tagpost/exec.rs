@@ -33,11 +33,18 @@ const MAX_PRINTED: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Exec {
     command: String,
-    /// The service, which a command that publishes needs to know.
-    url: String,
+    service: Service,
     limit: Duration,
     /// What runs now. It stays here if nobody waits for the answer any more.
     running: Mutex<Option<Group>>,
+}
+
+/// What a command that calls `tagpost` needs to speak to the same service as the same device.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) url: String,
+    /// The name of the profile. The credentials in it are not passed on.
+    pub(crate) profile: String,
 }
 
 /// How a message was answered.
@@ -54,10 +61,10 @@ struct Ended {
 }
 
 impl Exec {
-    pub(crate) fn new(command: String, url: String, limit: Duration) -> Self {
+    pub(crate) fn new(command: String, service: Service, limit: Duration) -> Self {
         Self {
             command,
-            url,
+            service,
             limit,
             running: Mutex::new(None),
         }
@@ -85,7 +92,7 @@ impl Exec {
         let payload = message.bytes().map_err(|error| error.to_string())?;
         let mut shell = shell(&self.command);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
-        describe(message, &self.url, &mut shell);
+        describe(message, &self.service, &mut shell);
         let group = Group::start(&mut shell)
             .map_err(|error| format!("the command cannot be run: {error}"))?;
         let mut running = self.running.lock().await;
@@ -129,13 +136,14 @@ async fn read(output: Option<&mut (impl AsyncRead + Unpin)>, printed: &mut Vec<u
     }
 }
 
-/// Sets the environment: the message, and nothing of this command's own.
-fn describe(message: &Message, url: &str, shell: &mut Command) {
+/// Sets the environment: the message, where the service is, and nothing else of this command's own.
+fn describe(message: &Message, service: &Service, shell: &mut Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| is_own(name)) {
         shell.env_remove(name);
     }
     shell
-        .env("TAGPOST_URL", url)
+        .env("TAGPOST_URL", &service.url)
+        .env("TAGPOST_PROFILE", &service.profile)
         .env("TAGPOST_ID", message.id.to_string())
         .env("TAGPOST_FROM", message.from.as_str())
         .env("TAGPOST_CONTENT_TYPE", &message.content_type)
@@ -146,14 +154,9 @@ fn describe(message: &Message, url: &str, shell: &mut Command) {
 }
 
 /// Whether a variable is one of this command's: its flags and credentials, or a secret of the service.
-/// Where the service is, is none, and helps a command that publishes with a token of its own.
 fn is_own(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    match name.as_str() {
-        "TAGPOST_URL" => false,
-        "TOKEN_KEY" | "ADMIN_KEY" => true,
-        name => name.starts_with("TAGPOST_"),
-    }
+    matches!(name.as_str(), "TOKEN_KEY" | "ADMIN_KEY") || name.starts_with("TAGPOST_")
 }
 
 #[cfg(unix)]
@@ -240,7 +243,7 @@ mod tests {
         ] {
             assert!(is_own(OsStr::new(name)), "{name}");
         }
-        for name in ["PATH", "HOME", "TAGPOST_URL", "MY_TOKEN_KEYRING"] {
+        for name in ["PATH", "HOME", "MY_TOKEN_KEYRING"] {
             assert!(!is_own(OsStr::new(name)), "{name}");
         }
     }

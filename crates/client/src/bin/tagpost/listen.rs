@@ -12,7 +12,7 @@ use tokio::signal;
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Listen};
-use crate::exec::{self, Answered, Exec};
+use crate::exec::{self, Answered, Exec, Service};
 use crate::look;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
@@ -34,7 +34,6 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     }
     let session = Session::open(global)?;
     let mut client = session.device()?;
-    let url = session.url;
     if options.once {
         client = client.max_in_flight(1);
     }
@@ -45,7 +44,13 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         (client.connect(), None)
     };
     let limit = Duration::from_secs(options.exec_timeout.into());
-    let exec = options.exec.map(|command| Exec::new(command, url, limit));
+    let service = Service {
+        url: session.url,
+        profile: global.profile.clone(),
+    };
+    let exec = options
+        .exec
+        .map(|command| Exec::new(command, service, limit));
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
     let mut listener = Listener {
         global,

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) use gateway::Gateway;
 pub(crate) use network::Network;
 pub(crate) use relay::{ADMIN_KEY, Device, Relay, TOKEN_KEY};
-pub(crate) use shell::Shell;
+pub(crate) use shell::{Shell, TAGPOST};
 pub(crate) use socks::Socks;
 pub(crate) use tls::Tls;
 

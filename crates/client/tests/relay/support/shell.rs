@@ -12,7 +12,8 @@ use tokio::process::{Child, Command};
 use super::relay::{ADMIN_KEY, Device, Relay};
 use super::{PATIENCE, within};
 
-const TAGPOST: &str = env!("CARGO_BIN_EXE_tagpost");
+/// The command itself.
+pub(crate) const TAGPOST: &str = env!("CARGO_BIN_EXE_tagpost");
 
 /// Someone at a shell: a home directory of their own, and environment variables.
 pub(crate) struct Shell {

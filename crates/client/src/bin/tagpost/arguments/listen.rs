@@ -16,7 +16,8 @@ Examples:
 
 With --exec the shell runs the command with the payload on its standard input, and
 TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
-environment. Of this command's own variables it is given TAGPOST_URL alone: no credential.
+environment. TAGPOST_URL and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the
+same service, with the credentials of the profile. No variable holds a credential.
 If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
 is JSON, else a string); otherwise the message is rejected, for the reason that it printed.
 What it leaves running in the background is not waited for. One that does not end within
