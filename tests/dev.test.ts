@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { until, within } from "./harness/index.ts";
+import { freePort } from "./harness/port.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
@@ -67,15 +68,6 @@ function state(): string {
   const directory = mkdtempSync(join(tmpdir(), "tagpost-test-"));
   directories.add(directory);
   return directory;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** The lines that are printed to paste, in their order. */

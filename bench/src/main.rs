@@ -16,6 +16,7 @@ mod load;
 mod peer;
 mod plan;
 mod plot;
+mod port;
 mod publish;
 mod relay;
 mod results;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +16,7 @@ use tagpost_core::token::{self, Claims};
 
 use crate::figure::System;
 use crate::http::Connection;
+use crate::port;
 
 /// How long a relay may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
@@ -91,7 +92,7 @@ impl Workers {
 
     /// Starts one over the state in a directory, and waits until it listens.
     pub(crate) fn start(&self, worker: Worker, state: &Path) -> Result<Relay> {
-        let port = free_port()?;
+        let port = port::free()?;
         let mut command = Command::new(&self.node);
         if worker == Worker::Before {
             command.current_dir(self.before.as_ref().context("no earlier version")?);
@@ -216,12 +217,6 @@ fn report(line: String) {
     if !line.contains(r#""level":"info""#) {
         eprintln!("{line}");
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 /// The directory in `/proc` of the workerd that this process started.

@@ -3,12 +3,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 import type { Device } from "./device.ts";
+import { freePort } from "./port.ts";
 import { Service } from "./service.ts";
 import { rowsOf, type Row } from "./storage.ts";
 import { until } from "./until.ts";
@@ -105,13 +105,4 @@ export class RelayProcess extends Service {
       () => false,
     );
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

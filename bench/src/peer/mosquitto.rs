@@ -5,7 +5,6 @@
 //! confirms.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{DIGITS, PATIENCE, Server, installed, numbered, version};
 use crate::load::Step;
+use crate::port;
 
 /// A running broker, with a receiver for each pair that confirms what it gets.
 pub(crate) struct Mosquitto {
@@ -34,9 +34,7 @@ impl Mosquitto {
             return Ok(None);
         };
         let state = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let port = port::free()?;
         let configuration = state.path().join("mosquitto.conf");
         let folder = state.path().display();
         // With a listener for WebSockets alone some versions do not start.

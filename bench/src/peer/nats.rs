@@ -5,7 +5,6 @@
 //! intervals, not before it answers.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{DIGITS, PATIENCE, Server, installed, numbered, version};
 use crate::load::Step;
+use crate::port;
 
 const MESSAGES: &str = "message";
 const RECEIPTS: &str = "receipt";
@@ -37,9 +37,7 @@ impl Nats {
             return Ok(None);
         };
         let state = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let port = port::free()?;
         let configuration = state.path().join("nats.conf");
         let folder = state.path().join("jetstream");
         let text = format!(
