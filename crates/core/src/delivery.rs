@@ -1,13 +1,16 @@
 //! What becomes of a message at one device: its state, its steps, and the words that came back.
 //!
-//! A delivery has one state at a time and reaches exactly one terminal state. The mailbox of the device
-//! decides it; the sender's mailbox records it. Neither is done here.
+//! A delivery has one state at a time and reaches exactly one terminal state; [`phase`] says how. The
+//! recipient's mailbox decides it; the sender's mailbox records it. Neither is done here.
+
+pub mod phase;
 
 use litemap::LiteMap;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub use self::phase::{Event, IllegalTransition, Phase};
 use crate::id::DeviceId;
 use crate::time::Millis;
 
@@ -50,7 +53,7 @@ impl State {
     ];
 
     /// Whether nothing can follow this state.
-    pub fn is_last(self) -> bool {
+    pub fn is_terminal(self) -> bool {
         !matches!(self, State::Held | State::Sent)
     }
 
@@ -123,22 +126,41 @@ impl Delivery {
         }
     }
 
-    /// A delivery that has not reached its mailbox: held, and without a step.
-    pub fn waiting(device: DeviceId, since: Millis) -> Self {
+    /// A delivery that has not reached the recipient's mailbox: held, and without a step.
+    pub fn unreached(device: DeviceId, since: Millis) -> Self {
         Self {
             steps: Vec::new(),
             ..Self::first(device, State::Held, since)
         }
     }
 
-    /// Whether its mailbox has taken it.
-    pub fn is_taken(&self) -> bool {
-        !self.steps.is_empty()
+    /// Where it is, as far as what is written down tells. A delivery that is read back does not say whether it is
+    /// stored, nor whether a connection or a poll has it.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Held if self.steps.is_empty() => Phase::Unreached,
+            State::Held if self.attempts == 0 => Phase::Waiting,
+            State::Held => Phase::Again,
+            State::Sent => Phase::InFlight,
+            State::Delivered => Phase::Delivered,
+            State::Rejected => Phase::Rejected,
+            State::Expired => Phase::Expired,
+            State::Replaced => Phase::Replaced,
+            State::Refused => Phase::Refused,
+            State::Undeliverable => Phase::Undeliverable,
+            State::Cancelled if self.steps.len() == 1 => Phase::Withdrawn,
+            State::Cancelled => Phase::Cancelled,
+        }
     }
 
-    /// Whether it was taken back before its message came.
-    pub fn is_unseen(&self) -> bool {
-        self.state == State::Cancelled && self.steps.len() == 1
+    /// Whether the recipient's mailbox has taken it, or settled it.
+    pub fn is_reached(&self) -> bool {
+        self.phase() != Phase::Unreached
+    }
+
+    /// Whether it is in a terminal state.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_terminal()
     }
 
     /// The same delivery with a reason.
@@ -147,14 +169,42 @@ impl Delivery {
         self
     }
 
-    /// The same delivery, one step on.
-    pub fn then(mut self, state: State, at: Millis) -> Self {
+    /// The same delivery after an event. To be sent makes an attempt.
+    ///
+    /// # Errors
+    /// It cannot happen to a delivery in this phase.
+    pub fn apply(self, event: Event, at: Millis) -> Result<Self, IllegalTransition> {
+        let phase = self.phase();
+        self.apply_in(phase, event, at)
+    }
+
+    /// The same for a delivery of which the recipient's mailbox knows more exactly where it is.
+    pub(crate) fn apply_in(
+        mut self,
+        phase: Phase,
+        event: Event,
+        at: Millis,
+    ) -> Result<Self, IllegalTransition> {
+        let state = phase.after(event)?.state();
+        if event == Event::Send {
+            self.attempts += 1;
+        }
         self.steps.push(Step {
             event: state,
             at,
             attempt: self.attempts,
         });
-        Self { state, at, ..self }
+        Ok(Self { state, at, ..self })
+    }
+
+    /// The sender's mailbox learns what the recipient's says. A terminal state stays, whatever comes after it, and
+    /// nobody who knows a delivery says that it is unreached. Returns the state before if this changed something.
+    pub fn learn(&mut self, news: Self) -> Option<State> {
+        debug_assert!(news.is_reached(), "{news:?} is no news");
+        if self.is_settled() {
+            return None;
+        }
+        Some(std::mem::replace(self, news).state)
     }
 }
 
@@ -181,7 +231,7 @@ impl Summary {
 
     /// How many deliveries are not settled.
     pub fn open(&self) -> u64 {
-        let open = self.0.iter().filter(|(state, _)| !state.is_last());
+        let open = self.0.iter().filter(|(state, _)| !state.is_terminal());
         open.map(|(_, count)| count).sum()
     }
 
@@ -246,7 +296,7 @@ mod tests {
     fn only_held_and_sent_can_be_followed_by_another_state() {
         let open: Vec<State> = State::ALL
             .into_iter()
-            .filter(|state| !state.is_last())
+            .filter(|state| !state.is_terminal())
             .collect();
         assert_eq!(open, [State::Held, State::Sent]);
     }
@@ -261,11 +311,10 @@ mod tests {
 
     #[test]
     fn each_step_is_kept_with_its_attempt() {
-        let mut delivery = delivery("cam", State::Held);
-        delivery.attempts = 1;
-        let delivery = delivery
-            .then(State::Sent, 2)
-            .then(State::Rejected, 3)
+        let delivery = delivery("cam", State::Held)
+            .apply(Event::Send, 2)
+            .and_then(|sent| sent.apply(Event::Reject, 3))
+            .unwrap()
             .because("no");
         assert_eq!((delivery.state, delivery.at), (State::Rejected, 3));
         assert_eq!(delivery.reason.as_deref(), Some("no"));
@@ -282,6 +331,37 @@ mod tests {
                 (State::Rejected, 3, 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_delivery_that_is_settled_has_no_second_terminal_state() {
+        for state in State::ALL.into_iter().filter(|it| it.is_terminal()) {
+            for (_, event, _) in phase::TRANSITIONS {
+                let illegal = delivery("cam", state).apply(*event, 2).unwrap_err();
+                assert_eq!(illegal.event, *event);
+            }
+            let mut known = delivery("cam", state);
+            assert_eq!(known.learn(delivery("cam", State::Expired)), None);
+            assert_eq!((known.state, known.at), (state, 1));
+        }
+    }
+
+    #[test]
+    fn each_phase_is_written_as_the_state_that_senders_see() {
+        let ends = |(_, _, to): &&(_, _, Phase)| to.state().is_terminal();
+        for (from, event, to) in phase::TRANSITIONS.iter().filter(ends) {
+            for before in *from {
+                let mut known = delivery("cam", before.state());
+                if *before == Phase::Unreached {
+                    known.steps.clear();
+                }
+                known.attempts = u32::from(*before == Phase::Again);
+                let after = known.apply(*event, 2).unwrap();
+                let read: Delivery =
+                    serde_json::from_str(&serde_json::to_string(&after).unwrap()).unwrap();
+                assert_eq!(read.phase().state(), to.state(), "{before:?}, {event:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! All writes between two returns of the mailbox to its caller are one transaction: the platform
 //! commits what was written without an `await` in between, or nothing of it.
 
+use crate::delivery::IllegalTransition;
 use crate::id::MessageId;
 
 /// A value of a column or a parameter.
@@ -62,6 +63,12 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("storage: {0}")]
 pub struct StoreError(pub String);
+
+impl From<IllegalTransition> for StoreError {
+    fn from(error: IllegalTransition) -> Self {
+        StoreError(error.to_string())
+    }
+}
 
 /// One row of an answer, read column by column in the order of the statement.
 #[derive(Debug)]

@@ -92,20 +92,18 @@ impl Trace {
     pub fn is_settled(&self) -> bool {
         match &self.page {
             Some(page) => page.summary.open() == 0,
-            None => self.deliveries.iter().all(|it| it.state.is_last()),
+            None => self.deliveries.iter().all(|it| it.state.is_terminal()),
         }
     }
 
     /// Takes in what the mailbox of a device says of its delivery by now.
     pub fn learn(&mut self, delivery: Delivery) {
+        let state = delivery.state;
         let mut known = self.deliveries.iter_mut();
-        if let Some(known) =
-            known.find(|known| known.device == delivery.device && !known.state.is_last())
-        {
-            if let Some(page) = &mut self.page {
-                page.summary.move_one(known.state, delivery.state);
-            }
-            *known = delivery;
+        let known = known.find(|known| known.device == delivery.device);
+        let before = known.and_then(|known| known.learn(delivery));
+        if let (Some(before), Some(page)) = (before, &mut self.page) {
+            page.summary.move_one(before, state);
         }
     }
 
@@ -133,7 +131,7 @@ impl Trace {
         struct Whole<'a> {
             #[serde(flatten)]
             answer: Answer<'a>,
-            timeline: Vec<Event<'a>>,
+            timeline: Vec<TimelineEntry<'a>>,
         }
         json::text(&Whole {
             answer: self.answer(),
@@ -142,9 +140,9 @@ impl Trace {
     }
 
     /// Steps of the same millisecond stay in the order of the deliveries, and each delivery's own order.
-    fn timeline(&self) -> Vec<Event<'_>> {
+    fn timeline(&self) -> Vec<TimelineEntry<'_>> {
         let events = self.deliveries.iter().flat_map(|delivery| {
-            delivery.steps.iter().map(|step| Event {
+            delivery.steps.iter().map(|step| TimelineEntry {
                 device: &delivery.device,
                 event: step.event,
                 at: step.at,
@@ -250,7 +248,7 @@ impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
 
 /// One line of the timeline.
 #[derive(Debug, Serialize)]
-struct Event<'a> {
+struct TimelineEntry<'a> {
     device: &'a DeviceId,
     event: State,
     at: Millis,
@@ -262,6 +260,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::delivery::Event;
 
     fn trace(deliveries: Vec<Delivery>) -> Trace {
         let from: DeviceId = "doorbell".parse().unwrap();
@@ -283,18 +282,29 @@ mod tests {
     fn a_message_is_settled_when_its_last_delivery_is() {
         for state in State::ALL {
             let deliveries = vec![delivery("a", State::Delivered, 1), delivery("b", state, 1)];
-            assert_eq!(trace(deliveries).is_settled(), state.is_last(), "{state:?}");
+            assert_eq!(
+                trace(deliveries).is_settled(),
+                state.is_terminal(),
+                "{state:?}"
+            );
         }
         assert!(trace(Vec::new()).is_settled());
+    }
+
+    /// A delivery that is held since 3, after these events.
+    fn after(device: &str, events: &[(Event, Millis)]) -> Delivery {
+        let held = delivery(device, State::Held, 3);
+        let apply = |delivery: Delivery, (event, at): &(Event, Millis)| {
+            delivery.apply(*event, *at).unwrap()
+        };
+        events.iter().fold(held, apply)
     }
 
     #[test]
     fn a_timeline_is_ordered_by_time_and_keeps_the_order_within_a_millisecond() {
         let deliveries = vec![
-            delivery("a", State::Held, 3)
-                .then(State::Sent, 5)
-                .then(State::Delivered, 5),
-            delivery("b", State::Held, 3).then(State::Expired, 4),
+            after("a", &[(Event::Send, 5), (Event::Acknowledge, 5)]),
+            after("b", &[(Event::Expire, 4)]),
             delivery("c", State::Refused, 2),
         ];
         let trace: Value = serde_json::from_str(&trace(deliveries).trace_json()).unwrap();
@@ -379,7 +389,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_trace_without_its_timeline() {
-        let trace = trace(vec![delivery("a", State::Held, 3).then(State::Sent, 5)]);
+        let trace = trace(vec![after("a", &[(Event::Send, 5)])]);
         let answer: Value = serde_json::from_str(&trace.answer_json()).unwrap();
         let mut whole: Value = serde_json::from_str(&trace.trace_json()).unwrap();
         assert!(whole.as_object_mut().unwrap().remove("timeline").is_some());

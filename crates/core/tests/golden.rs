@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::value::RawValue;
-use tagpost_core::delivery::{Delivery, State, summary};
+use tagpost_core::delivery::{Delivery, State, Step, summary};
 use tagpost_core::frame::{FromDevice, Receipt, ToDevice, inbox_json};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
@@ -287,7 +287,12 @@ fn deliveries() -> Vec<Delivery> {
         if state != State::Held {
             delivery.attempts = attempts;
             // Later devices settle earlier, so that the timeline has something to sort.
-            delivery = delivery.then(state, AT + 20 - i64::from(attempts));
+            (delivery.state, delivery.at) = (state, AT + 20 - i64::from(attempts));
+            delivery.steps.push(Step {
+                event: state,
+                at: delivery.at,
+                attempt: attempts,
+            });
         }
         match state {
             State::Delivered => delivery.reply = Some(raw(r#"{"opened": true}"#)),

@@ -125,13 +125,13 @@ impl<S: Store> Mailbox<S> {
         if let Some(publishing) = self.outbox.publishing.get(&id) {
             let mut deliveries = publishing.deliveries.iter();
             let known = deliveries.find(|delivery| delivery.device == *device);
-            return Ok(known.is_some_and(|delivery| !delivery.is_taken()));
+            return Ok(known.is_some_and(|delivery| !delivery.is_reached()));
         }
         if !self.outbox.jobs.contains_key(&id) {
             return Ok(false);
         }
         let delivery = part_rows::delivery(&self.store, id, device)?;
-        Ok(delivery.is_some_and(|delivery| !delivery.is_taken()))
+        Ok(delivery.is_some_and(|delivery| !delivery.is_reached()))
     }
 
     /// Jobs without a list, oldest first.
@@ -224,6 +224,6 @@ impl<S: Store> Mailbox<S> {
 
 /// The devices whose mailboxes have not taken a message.
 pub(super) fn untaken(deliveries: &[Delivery]) -> Vec<DeviceId> {
-    let untaken = deliveries.iter().filter(|delivery| !delivery.is_taken());
+    let untaken = deliveries.iter().filter(|delivery| !delivery.is_reached());
     untaken.map(|delivery| delivery.device.clone()).collect()
 }

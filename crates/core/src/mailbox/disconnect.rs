@@ -8,7 +8,7 @@ use super::Mailbox;
 use super::attempts::Blame;
 use super::inbox_rows::{self, Held};
 use super::link::{InFlight, Stored};
-use crate::delivery::State;
+use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -65,11 +65,10 @@ impl<S: Store> Mailbox<S> {
         };
         let mut held = self.up_to_date(held);
         held.catch_up(&entry);
+        let phase = entry.phase().after(Event::Disconnect)?;
         held.attempts.connection_ended(blame, now.at);
         if held.attempts.fails_device(now) {
-            let delivery = held
-                .delivery(device, false)
-                .then(State::Undeliverable, now.at);
+            let delivery = held.after(device, phase, Event::GiveUp, now.at)?;
             return self.settle(held, delivery.because("device_fails"), now);
         }
         self.inbox.lost.insert(&held);

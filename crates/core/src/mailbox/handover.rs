@@ -11,7 +11,7 @@ use super::outbox_rows::{self, Head};
 use super::publish::Publishing;
 use super::{ConnectionId, Effect, Errand, Mailbox};
 use crate::call::{Call, Delivered, TAKEN};
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Target;
 use crate::problem::{Code, Problem};
@@ -90,7 +90,7 @@ impl<S: Store> Mailbox<S> {
         let device = &delivery.device;
         // It was called for before it was taken back. So long after that the call is void by either clock, and
         // the report is not refused again and again by a mailbox that wakes for it.
-        let unseen = delivery.is_unseen() && now.at < delivery.at + 3 * CALL_LIFE;
+        let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
         let before = now.at < self.jobs_from(id) && (unseen || self.waits(id, device)?);
         Ok(before || holds(self.outbox.calling.get(device)))
     }
@@ -139,17 +139,16 @@ impl<S: Store> Mailbox<S> {
         };
         let alone = matches!(publishing.message.to, Target::Device(_));
         publishing.unknown |= alone && matches!(answer, Some(Delivered::UnknownDevice));
-        if let Some(delivery) = taken(device, answer, now.at) {
+        if let Some(delivery) = taken(device, answer, now.at)? {
             let known = publishing
                 .deliveries
                 .iter_mut()
                 .find(|known| known.device == *device);
+            // One that is over without the device's answer lets later ones go past it: were it forgotten with a
+            // crash and tried again, it would come after them.
+            let over = delivery.is_settled() && !delivery.state.is_answer();
             // A receipt may have come before the answer; the terminal state remains.
-            if let Some(known) = known.filter(|known| !known.state.is_last()) {
-                // One that is over without the device's answer lets later ones go past it: were it forgotten
-                // with a crash and tried again, it would come after them.
-                let over = delivery.state.is_last() && !delivery.state.is_answer();
-                *known = delivery;
+            if known.and_then(|known| known.learn(delivery)).is_some() {
                 if over && publishing.stored && publishing.open > 1 {
                     outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
                 }
@@ -177,7 +176,7 @@ impl<S: Store> Mailbox<S> {
         };
         self.outbox.under_way = self.outbox.under_way.saturating_sub(publishing.bytes);
         let mut deliveries = publishing.deliveries.iter();
-        let done = deliveries.all(|delivery| delivery.state.is_last());
+        let done = deliveries.all(|delivery| delivery.state.is_terminal());
         if publishing.unknown {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
             self.take_back(publishing, problem)?;
@@ -198,7 +197,7 @@ impl<S: Store> Mailbox<S> {
             return None;
         }
         let mut deliveries = publishing.deliveries.iter();
-        if deliveries.any(Delivery::is_taken) {
+        if deliveries.any(Delivery::is_reached) {
             return None;
         }
         let message = &publishing.message;
@@ -256,7 +255,7 @@ impl<S: Store> Mailbox<S> {
             let (key, head) = (key.as_ref(), Head::of(&message));
             outbox_rows::insert(&self.store, over, &head, key, &deliveries, done_at)?;
         }
-        if deliveries.iter().all(Delivery::is_taken) {
+        if deliveries.iter().all(Delivery::is_reached) {
             if stored {
                 self.drop_job(id)?;
             }
@@ -301,12 +300,17 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// What an answer makes of a delivery; `None` where the mailbox has not taken it.
-pub(super) fn taken(device: &DeviceId, answer: Option<Delivered>, now: Millis) -> Option<Delivery> {
-    match answer? {
-        Delivered::Known(delivery) => Some(delivery),
-        Delivered::UnknownDevice => {
-            Some(Delivery::first(device.clone(), State::Refused, now).because("device_removed"))
+pub(super) fn taken(
+    device: &DeviceId,
+    answer: Option<Delivered>,
+    now: Millis,
+) -> Result<Option<Delivery>, IllegalTransition> {
+    Ok(match answer {
+        Some(Delivered::Known(delivery)) => Some(delivery),
+        Some(Delivered::UnknownDevice) => {
+            let refused = Delivery::unreached(device.clone(), now).apply(Event::Refuse, now)?;
+            Some(refused.because("device_removed"))
         }
-        Delivered::UnknownMessage | Delivered::NotNow => None,
-    }
+        Some(Delivered::UnknownMessage | Delivered::NotNow) | None => None,
+    })
 }

@@ -16,7 +16,7 @@ use super::totals::Totals;
 use super::unstored::Unstored;
 use super::{Effect, Mailbox};
 use crate::call::Delivered;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, Event};
 use crate::id::MessageId;
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -149,11 +149,11 @@ impl<S: Store> Mailbox<S> {
         let now_or_never = message.is_now_or_never();
         let missed = now_or_never && now.at > message.sent_at + NOW;
         if missed || (message.expires_at <= now.at && !now_or_never) {
-            return Ok(self.never_stored(message.id, device, State::Expired, now));
+            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
         }
         let replaced = self.same_topic(&message)?;
         if replaced.iter().any(|(id, _)| *id > message.id) {
-            return Ok(self.never_stored(message.id, device, State::Replaced, now));
+            return Ok(self.never_stored(message.id, device, Event::Replace, now)?);
         }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
         let (messages, bytes) = self.held()?;
@@ -161,7 +161,7 @@ impl<S: Store> Mailbox<S> {
         let bytes = bytes.saturating_sub(freed) + u64::from(message.size);
         if messages >= self.limits.max_held_messages as usize || bytes > self.limits.max_held_bytes
         {
-            return Ok(self.never_stored(message.id, device, State::Refused, now));
+            return Ok(self.never_stored(message.id, device, Event::Refuse, now)?);
         }
         self.check_link(now)?;
         // A message that must be there now or never replaces another only if there is room for it: in memory,
@@ -173,16 +173,16 @@ impl<S: Store> Mailbox<S> {
         let fits = self.inbox.unstored.has_room_for(&message)
             && (self.is_free(&message, now) || (roomy && !self.inbox.lost.has_suspects()));
         if now_or_never && !fits && !replaced.is_empty() {
-            return Ok(self.never_stored(message.id, device, State::Expired, now));
+            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
         }
         for (id, _) in replaced {
-            self.conclude(id, State::Replaced, now, |delivery| delivery)?;
+            self.conclude(id, Event::Replace, now, |delivery| delivery)?;
         }
         // What waits goes first, and may turn out to be on the wire already.
         self.pump(now)?;
         let is_free = self.is_free(&message, now);
         if now_or_never && !(is_free && self.inbox.unstored.has_room_for(&message)) {
-            return Ok(self.never_stored(message.id, device, State::Expired, now));
+            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
         }
         if is_free {
             // A message that must be there now or never has at least a second to be acknowledged.
@@ -199,7 +199,7 @@ impl<S: Store> Mailbox<S> {
         self.store_queue(now)?;
         self.store_before(&message, now)?;
         self.store_waiting(&message, now.at)?;
-        let held = Delivery::first(device, State::Held, now.at);
+        let held = Delivery::unreached(device, now.at).apply(Event::Store, now.at)?;
         Ok(Accepted::Answer(Delivered::Known(held)))
     }
 

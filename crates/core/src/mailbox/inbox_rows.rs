@@ -6,7 +6,7 @@
 
 use super::attempts::Attempts;
 use super::link::InFlight;
-use crate::delivery::{Delivery, State, Step};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::message::{Message, Urgency};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
@@ -89,8 +89,8 @@ impl Held {
         self.attempts.note_sent(entry.attempt, entry.sent_at);
     }
 
-    /// Where this delivery stands.
-    pub(super) fn delivery(&self, device: &DeviceId, on_the_wire: bool) -> Delivery {
+    /// Its delivery, which is in this phase.
+    pub(super) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
         let held = (self.held_at > 0).then_some(Step {
             event: State::Held,
             at: self.held_at,
@@ -99,11 +99,7 @@ impl Held {
         let steps: Vec<Step> = held.into_iter().chain(self.attempts.steps()).collect();
         Delivery {
             device: device.clone(),
-            state: if on_the_wire {
-                State::Sent
-            } else {
-                State::Held
-            },
+            state: phase.state(),
             at: steps.last().map_or(0, |step| step.at),
             attempts: self.attempts.made,
             reply: None,
@@ -111,6 +107,17 @@ impl Held {
             steps,
             receipt: None,
         }
+    }
+
+    /// Its delivery after an event that happens in this phase.
+    pub(super) fn after(
+        &self,
+        device: &DeviceId,
+        phase: Phase,
+        event: Event,
+        at: Millis,
+    ) -> Result<Delivery, IllegalTransition> {
+        self.delivery(device, phase).apply_in(phase, event, at)
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) fn unlisted_job_with(
     device: &DeviceId,
     after: Option<MessageId>,
 ) -> Result<Option<MessageId>, StoreError> {
-    // As a delivery is written that no mailbox has taken; see [`crate::delivery::Delivery::waiting`].
+    // As a delivery is written that no mailbox has taken; see [`crate::delivery::Delivery::unreached`].
     let sql = "SELECT jobs.id FROM jobs JOIN outbox ON outbox.id = jobs.id \
                WHERE jobs.id > ? AND jobs.left_over IS NULL AND 0 < instr( \
                CASE WHEN outbox.deliveries IS NULL THEN (SELECT deliveries FROM parts \

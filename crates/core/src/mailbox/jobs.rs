@@ -15,7 +15,7 @@ use super::outbox_rows::{self, PART, Sent};
 use super::part_rows;
 use super::under_way::wave;
 use crate::call::Delivered;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -232,8 +232,12 @@ impl<S: Store> Mailbox<S> {
         devices: Vec<DeviceId>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let expired = |device| (id, Delivery::first(device, State::Expired, now.at));
-        self.record(devices.into_iter().map(expired).collect(), now)
+        let expired = |device| {
+            let delivery = Delivery::unreached(device, now.at).apply(Event::Expire, now.at)?;
+            Ok((id, delivery))
+        };
+        let expired: Result<_, StoreError> = devices.into_iter().map(expired).collect();
+        self.record(expired?, now)
     }
 
     fn hand_over_part(
@@ -269,7 +273,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         };
         work.open = work.open.saturating_sub(1);
-        work.taken.extend(taken(device, answer, now.at));
+        work.taken.extend(taken(device, answer, now.at)?);
         if work.open > 0 {
             return Ok(());
         }

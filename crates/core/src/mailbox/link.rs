@@ -9,6 +9,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::inbox_rows::Key;
+use crate::delivery::Phase;
 use crate::id::MessageId;
 use crate::limits::Limits;
 use crate::message::Message;
@@ -30,6 +31,15 @@ pub(super) struct InFlight {
     pub(super) attempt: u32,
     pub(super) sent_at: Millis,
     pub(super) store: Stored,
+}
+
+impl InFlight {
+    pub(super) fn phase(&self) -> Phase {
+        match self.store {
+            Stored::Row { .. } => Phase::InFlight,
+            Stored::Not(_) => Phase::Unstored,
+        }
+    }
 }
 
 /// Where an in-flight message is.

@@ -83,7 +83,7 @@ pub(super) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
 fn open(deliveries: &[Delivery]) -> u32 {
     let open = deliveries
         .iter()
-        .filter(|delivery| !delivery.state.is_last())
+        .filter(|delivery| !delivery.state.is_terminal())
         .count();
     u32::try_from(open).unwrap_or(u32::MAX)
 }

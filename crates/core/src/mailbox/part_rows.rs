@@ -42,7 +42,7 @@ pub(super) fn untaken_of(
     for device in devices {
         let find = |read: &[Delivery]| {
             let delivery = read.iter().find(|delivery| delivery.device == device);
-            delivery.map(Delivery::is_taken)
+            delivery.map(Delivery::is_reached)
         };
         let mut taken = find(&read);
         if taken.is_none() {

@@ -5,7 +5,7 @@
 
 use super::inbox_rows::{self, Held};
 use super::{Effect, Mailbox};
-use crate::delivery::State;
+use crate::delivery::{Event, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -43,7 +43,8 @@ impl<S: Store> Mailbox<S> {
                     break;
                 }
                 if held.expires_at <= now.at {
-                    let delivery = held.delivery(&device, false).then(State::Expired, now.at);
+                    let phase = self.phase_of(&held, now);
+                    let delivery = held.after(&device, phase, Event::Expire, now.at)?;
                     self.settle(held, delivery, now)?;
                     ended = true;
                     continue;
@@ -120,6 +121,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Counts a message as sent to a poll; returns which attempt that is.
     fn lease(&mut self, mut held: Held, now: Now) -> Result<u32, StoreError> {
+        self.phase_of(&held, now).after(Event::Lease)?;
         let attempt = held.attempts.made + 1;
         held.attempts.note_sent(attempt, now.at);
         held.retry_at = now.at + self.backoff(held.attempts.timed_out);
@@ -135,8 +137,9 @@ impl<S: Store> Mailbox<S> {
         for held in inbox_rows::leases_over(&self.store, now.at, BATCH)? {
             let mut held = self.up_to_date(held);
             held.attempts.time_out();
+            let phase = Phase::Leased.after(Event::TimeOut)?;
             if let Some(end) = self.must_end(&held, now) {
-                let delivery = held.delivery(device, false).then(end, now.at);
+                let delivery = held.after(device, phase, end, now.at)?;
                 self.settle(held, delivery, now)?;
                 continue;
             }

@@ -197,7 +197,7 @@ impl<S: Store> Mailbox<S> {
         let message = draft.into_message(id, sender, to, now.at);
         let deliveries: Vec<Delivery> = devices
             .into_iter()
-            .map(|device| Delivery::waiting(device, now.at))
+            .map(|device| Delivery::unreached(device, now.at))
             .collect();
         let called = !many && behind.len() < deliveries.len();
         let stored = many || !behind.is_empty() || key.is_some();

@@ -8,7 +8,7 @@
 use super::inbox_rows::Key;
 use super::{Accepted, Effect, Mailbox};
 use crate::call::Delivered;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, Event, IllegalTransition};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -22,9 +22,9 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    /// Where this delivery stands.
-    pub(super) fn delivery(&self, device: DeviceId) -> Delivery {
-        Delivery::first(device, State::Held, self.since)
+    /// Its delivery.
+    pub(super) fn delivery(&self, device: DeviceId) -> Result<Delivery, IllegalTransition> {
+        Delivery::unreached(device, self.since).apply(Event::Queue, self.since)
     }
 }
 
@@ -85,7 +85,7 @@ impl<S: Store> Mailbox<S> {
                 break;
             };
             if queued.message.expires_at <= now.at {
-                self.expire_queued(&queued, now);
+                self.expire_queued(&queued, now)?;
             } else {
                 self.send_unstored(queued.message, now);
             }
@@ -98,7 +98,7 @@ impl<S: Store> Mailbox<S> {
         for (_, queued) in std::mem::take(&mut self.inbox.queue) {
             self.inbox.unstored.remove(&queued.message);
             if queued.message.expires_at <= now.at {
-                self.expire_queued(&queued, now);
+                self.expire_queued(&queued, now)?;
                 continue;
             }
             self.store_before(&queued.message, now)?;
@@ -115,16 +115,17 @@ impl<S: Store> Mailbox<S> {
             return self.store_queue(now);
         }
         if let Some(queued) = self.take_queued(id) {
-            self.expire_queued(&queued, now);
+            self.expire_queued(&queued, now)?;
         }
         Ok(())
     }
 
-    fn expire_queued(&mut self, queued: &Queued, now: Now) {
+    fn expire_queued(&mut self, queued: &Queued, now: Now) -> Result<(), IllegalTransition> {
         if let Some(device) = self.device().cloned() {
-            let expired = queued.delivery(device).then(State::Expired, now.at);
+            let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
             self.forget_unstored(queued.message.id, expired);
         }
+        Ok(())
     }
 
     /// Ends the wait of whoever brought a message that is stored by now.

@@ -84,7 +84,9 @@ impl<S: Store> Mailbox<S> {
         if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
             let changed = without_before(replace_all(&mut publishing.deliveries, updates));
             let deliveries = &publishing.deliveries;
-            let done = deliveries.iter().all(|delivery| delivery.state.is_last());
+            let done = deliveries
+                .iter()
+                .all(|delivery| delivery.state.is_terminal());
             outbox_rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
             for delivery in &changed {
                 self.leave(id, &delivery.device);
@@ -104,7 +106,9 @@ impl<S: Store> Mailbox<S> {
         let (changed, done) = match sent.deliveries {
             Some(mut deliveries) => {
                 let changed = without_before(replace_all(&mut deliveries, updates));
-                let done = deliveries.iter().all(|delivery| delivery.state.is_last());
+                let done = deliveries
+                    .iter()
+                    .all(|delivery| delivery.state.is_terminal());
                 if !changed.is_empty() {
                     outbox_rows::save(&self.store, id, &deliveries, done.then_some(now.at))?;
                 }
@@ -196,7 +200,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         for delivery in deliveries {
-            delivery.receipt = match delivery.state.is_last() {
+            delivery.receipt = match delivery.state.is_terminal() {
                 true => Some(self.next_receipt(now)?),
                 false => None,
             };
@@ -323,11 +327,7 @@ fn replace(known: &mut [Delivery], update: Delivery) -> Option<(State, Delivery)
     let place = known
         .iter_mut()
         .find(|delivery| delivery.device == update.device)?;
-    if place.state.is_last() {
-        return None;
-    }
-    let before = place.state;
-    *place = update.clone();
+    let before = place.learn(update.clone())?;
     Some((before, update))
 }
 

@@ -3,7 +3,7 @@
 use super::inbox_rows;
 use super::{Account, Effect, Failure, Mailbox};
 use crate::call::Registered;
-use crate::delivery::State;
+use crate::delivery::Event;
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -106,7 +106,8 @@ impl<S: Store> Mailbox<S> {
             }
             for held in some {
                 let held = self.up_to_date(held);
-                let refused = held.delivery(&device, false).then(State::Refused, now.at);
+                let phase = self.phase_of(&held, now);
+                let refused = held.after(&device, phase, Event::Refuse, now.at)?;
                 self.settle(held, refused.because("device_removed"), now)?;
             }
         }

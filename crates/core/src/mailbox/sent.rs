@@ -53,7 +53,7 @@ impl<S: Store> Mailbox<S> {
         limit: u32,
     ) -> Result<(Trace, Vec<DeviceId>), Failure> {
         let trace = self.kept(id, after, limit)?;
-        let open = |delivery: &&Delivery| delivery.is_taken() && !delivery.state.is_last();
+        let open = |delivery: &&Delivery| delivery.is_reached() && !delivery.state.is_terminal();
         let ask = trace.deliveries.iter().filter(open).take(AT_A_TIME);
         let ask = ask.map(|delivery| delivery.device.clone()).collect();
         Ok((trace, ask))
@@ -165,7 +165,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         if let Some(Delivered::Known(delivery)) = answer
-            && delivery.state.is_last()
+            && delivery.state.is_terminal()
         {
             self.record(vec![(id, delivery)], now)?;
         }
@@ -199,7 +199,7 @@ impl<S: Store> Mailbox<S> {
 fn open(deliveries: &[Delivery]) -> Vec<DeviceId> {
     let open = deliveries
         .iter()
-        .filter(|delivery| !delivery.state.is_last());
+        .filter(|delivery| !delivery.state.is_terminal());
     open.map(|delivery| delivery.device.clone()).collect()
 }
 

@@ -8,7 +8,7 @@ use super::link::{InFlight, Stored};
 use super::settled_rows;
 use super::{Accepted, Effect, Mailbox};
 use crate::call::Delivered;
-use crate::delivery::{Delivery, State, Step};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -42,7 +42,7 @@ impl<S: Store> Mailbox<S> {
         reply: Option<Box<serde_json::value::RawValue>>,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.conclude(id, State::Delivered, now, |delivery| Delivery {
+        self.conclude(id, Event::Acknowledge, now, |delivery| Delivery {
             reply,
             ..delivery
         })
@@ -68,7 +68,7 @@ impl<S: Store> Mailbox<S> {
         reason: Option<String>,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.conclude(id, State::Rejected, now, |delivery| Delivery {
+        self.conclude(id, Event::Reject, now, |delivery| Delivery {
             reason,
             ..delivery
         })
@@ -84,12 +84,12 @@ impl<S: Store> Mailbox<S> {
         from: &DeviceId,
         now: Now,
     ) -> Result<Delivered, StoreError> {
-        self.conclude(id, State::Cancelled, now, |delivery| delivery)?;
+        self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
         self.pump(now)?;
         let known = self.look(id, now)?;
         // The message may still be on its way here: it is cancelled when it comes.
         if let (Delivered::UnknownMessage, Some(device)) = (&known, self.device().cloned()) {
-            let cancelled = Delivery::first(device, State::Cancelled, now.at);
+            let cancelled = Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?;
             self.settle_unseen(id, from, &cancelled, now)?;
             return Ok(Delivered::Known(cancelled));
         }
@@ -108,7 +108,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn conclude(
         &mut self,
         id: MessageId,
-        state: State,
+        event: Event,
         now: Now,
         complete: impl FnOnce(Delivery) -> Delivery,
     ) -> Result<(), StoreError> {
@@ -116,14 +116,15 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         };
         if let Some(queued) = self.take_queued(id) {
-            let delivery = queued.delivery(device).then(state, now.at);
+            let delivery = queued.delivery(device)?.apply(event, now.at)?;
             self.end_unstored(&queued.message, complete(delivery), now)?;
         } else if let Some((message, sent_at)) = self.take_unstored(id) {
-            let delivery = sent_once(&device, sent_at).then(state, now.at);
+            let delivery = sent_once(&device, sent_at)?.apply(event, now.at)?;
             self.end_unstored(&message, complete(delivery), now)?;
         } else if let Some(held) = inbox_rows::held(&self.store, id)? {
             let held = self.up_to_date(held);
-            let delivery = held.delivery(&device, true).then(state, now.at);
+            let phase = self.phase_of(&held, now);
+            let delivery = held.after(&device, phase, event, now.at)?;
             self.settle(held, complete(delivery), now)?;
         }
         Ok(())
@@ -141,6 +142,16 @@ impl<S: Store> Mailbox<S> {
             held.catch_up(entry);
         }
         held
+    }
+
+    /// Where a stored message is of which everything known is taken in. A connection ends every lease.
+    pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
+        match &self.link {
+            Some(link) if link.has(&held.key) => Phase::InFlight,
+            None if held.retry_at > now.at => Phase::Leased,
+            _ if held.attempts.made > 0 => Phase::Again,
+            _ => Phase::Waiting,
+        }
     }
 
     /// Writes down a stored delivery's terminal state, and reports it.
@@ -197,7 +208,8 @@ impl<S: Store> Mailbox<S> {
         let all = expired.len() < BATCH as usize;
         for held in expired {
             let held = self.up_to_date(held);
-            let delivery = held.delivery(&device, false).then(State::Expired, now.at);
+            let phase = self.phase_of(&held, now);
+            let delivery = held.after(&device, phase, Event::Expire, now.at)?;
             self.settle(held, delivery, now)?;
         }
         // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
@@ -229,22 +241,20 @@ impl<S: Store> Mailbox<S> {
             },
         ) = entry
         {
-            return Ok(Delivered::Known(sent_once(&device, entry.sent_at)));
+            return Ok(Delivered::Known(sent_once(&device, entry.sent_at)?));
         }
         if let Some(queued) = self.queued(id) {
-            return Ok(Delivered::Known(queued.delivery(device)));
+            return Ok(Delivered::Known(queued.delivery(device)?));
         }
         if !stored {
             return Ok(Delivered::UnknownMessage);
         }
-        let in_flight = entry.is_some();
         Ok(match inbox_rows::find(&self.store, id)? {
             None => Delivered::UnknownMessage,
             Some(Found::Settled(delivery)) => Delivered::Known(delivery),
             Some(Found::Held(held)) => {
-                let polled = self.link.is_none() && held.retry_at > now.at;
                 let held = self.up_to_date(held);
-                Delivered::Known(held.delivery(&device, in_flight || polled))
+                Delivered::Known(held.delivery(&device, self.phase_of(&held, now)))
             }
         })
     }
@@ -254,15 +264,15 @@ impl<S: Store> Mailbox<S> {
         &mut self,
         id: MessageId,
         device: DeviceId,
-        state: State,
+        event: Event,
         now: Now,
-    ) -> Accepted {
-        let mut delivery = Delivery::first(device, state, now.at);
-        if state == State::Refused {
+    ) -> Result<Accepted, IllegalTransition> {
+        let mut delivery = Delivery::unreached(device, now.at).apply(event, now.at)?;
+        if event == Event::Refuse {
             delivery = delivery.because("queue_full");
         }
         self.remember(id, delivery.clone());
-        Accepted::Answer(Delivered::Known(delivery))
+        Ok(Accepted::Answer(Delivered::Known(delivery)))
     }
 
     /// Takes a message off the wire that is not stored, with the time when it was sent.
@@ -285,7 +295,7 @@ impl<S: Store> Mailbox<S> {
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let replaced = (delivery.state == State::Replaced).then(|| delivery.clone());
+        let replaced = (delivery.phase() == Phase::Replaced).then(|| delivery.clone());
         self.forget_unstored(message.id, delivery);
         match replaced {
             Some(delivery) => self.settle_unseen(message.id, &message.from, &delivery, now),
@@ -309,15 +319,6 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// A delivery that is on the wire for the first time and not stored.
-pub(super) fn sent_once(device: &DeviceId, sent_at: Millis) -> Delivery {
-    let sent = Delivery::first(device.clone(), State::Sent, sent_at);
-    let steps = sent
-        .steps
-        .into_iter()
-        .map(|step| Step { attempt: 1, ..step });
-    Delivery {
-        attempts: 1,
-        steps: steps.collect(),
-        ..sent
-    }
+pub(super) fn sent_once(device: &DeviceId, sent_at: Millis) -> Result<Delivery, IllegalTransition> {
+    Delivery::unreached(device.clone(), sent_at).apply(Event::Send, sent_at)
 }

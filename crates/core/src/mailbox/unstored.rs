@@ -9,7 +9,7 @@ use super::link::{InFlight, Stored};
 use super::settle::sent_once;
 use super::{Accepted, Mailbox};
 use crate::call::Delivered;
-use crate::delivery::State;
+use crate::delivery::Event;
 use crate::id::MessageId;
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -195,7 +195,7 @@ impl<S: Store> Mailbox<S> {
         self.inbox.unstored.remove(message);
         if message.expires_at <= now.at || message.is_now_or_never() {
             if let Some(device) = self.device() {
-                let delivery = sent_once(device, entry.sent_at).then(State::Expired, now.at);
+                let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
                 self.forget_unstored(message.id, delivery);
             }
             return Ok(false);

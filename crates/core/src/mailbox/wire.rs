@@ -11,7 +11,7 @@
 use super::inbox_rows::{self, Held};
 use super::link::{InFlight, Stored};
 use super::{Effect, Mailbox};
-use crate::delivery::State;
+use crate::delivery::Event;
 use crate::frame::ToDevice;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -177,7 +177,8 @@ impl<S: Store> Mailbox<S> {
         }
         let mut held = self.up_to_date(held);
         if held.expires_at <= now.at {
-            let delivery = held.delivery(&device, false).then(State::Expired, now.at);
+            let phase = self.phase_of(&held, now);
+            let delivery = held.after(&device, phase, Event::Expire, now.at)?;
             self.settle(held, delivery, now)?;
             return Ok(true);
         }
@@ -195,6 +196,7 @@ impl<S: Store> Mailbox<S> {
 
     /// The attempt is noted with the socket alone until it has ended.
     fn put_in_flight(&mut self, held: &Held, now: Now) -> Result<(), StoreError> {
+        self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
         let due_at = now.at + self.backoff(held.attempts.timed_out);
         self.send(&inbox_rows::message(&self.store, held.key)?, attempt);
@@ -212,12 +214,12 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// The terminal state of a message that must not be sent again.
-    pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<State> {
+    /// What ends a message that must not be sent again.
+    pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<Event> {
         if held.expires_at <= now.at {
-            Some(State::Expired)
+            Some(Event::Expire)
         } else if held.attempts.timed_out >= self.limits.max_attempts {
-            Some(State::Undeliverable)
+            Some(Event::GiveUp)
         } else {
             None
         }
@@ -253,13 +255,14 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         };
         link.changed = true;
-        let (Some(_), Some(mut held)) = (link.in_flight.remove(&id), held) else {
+        let (Some(entry), Some(mut held)) = (link.in_flight.remove(&id), held) else {
             return Ok(());
         };
+        let phase = entry.phase().after(Event::TimeOut)?;
         link.had.insert(id, ());
         held.attempts.time_out();
         if let Some(end) = self.must_end(&held, now) {
-            let delivery = held.delivery(device, false).then(end, now.at);
+            let delivery = held.after(device, phase, end, now.at)?;
             return self.settle(held, delivery, now);
         }
         self.survived(&held);

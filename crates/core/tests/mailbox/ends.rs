@@ -180,8 +180,8 @@ fn a_mailbox_that_crashed_reports_what_was_settled_when_it_opens() {
 }
 
 #[test]
-fn each_last_state_is_last() {
-    for state in State::ALL.into_iter().filter(|state| state.is_last()) {
+fn nothing_follows_a_terminal_state() {
+    for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
         let mut desk = Desk::new();
         let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
         desk.returned("a", id, super::desk::known("a", State::Held));

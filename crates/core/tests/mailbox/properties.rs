@@ -127,7 +127,7 @@ impl Run {
     }
 }
 
-fn is_last(state: &str) -> bool {
+fn is_terminal(state: &str) -> bool {
     !["held", "sent", "Unknown"]
         .iter()
         .any(|open| state.starts_with(open))
@@ -144,7 +144,7 @@ proptest! {
             run.step(step);
             // What was never stored is known as long as the mailbox is awake.
             let forgets = matches!(step, Step::Sleep | Step::Crash);
-            for (n, before) in (1..6).zip(before).filter(|(_, before)| is_last(before)) {
+            for (n, before) in (1..6).zip(before).filter(|(_, before)| is_terminal(before)) {
                 let after = run.state(n);
                 prop_assert!(after == before || (forgets && after.starts_with("Unknown")), "{n}: {before}, then {after}");
             }

@@ -18,7 +18,7 @@ fn desk() -> Desk {
 fn send(desk: &mut Desk, n: i64, state: State) -> Result<MessageId, String> {
     let (id, _) = desk.at(n * 2_000).publish(&["a"], &[], "x")?;
     let reply = serde_json::from_str(&format!("\"{}\"", "r".repeat(4_000))).ok();
-    let reply = reply.filter(|_| state.is_last());
+    let reply = reply.filter(|_| state.is_terminal());
     let answer = Delivery {
         reply,
         ..delivery("a", state)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tagpost_core::delivery::{Delivery, State, Step};
+use tagpost_core::delivery::{Delivery, Phase, State, Step};
 use tagpost_core::id::MessageId;
 
 use super::{Checked, Ledger, claim, said};
@@ -23,7 +23,7 @@ impl Ledger {
         // To take back a message that is over and not here changes nothing: its sender's mailbox knows how
         // it ended, and that stays.
         let void = self.messages.get(&id).is_none_or(|message| message.void);
-        if is_unseen(delivery) && (track.end.is_some() || void) {
+        if delivery.phase() == Phase::Withdrawn && (track.end.is_some() || void) {
             return Ok(());
         }
         let before = track.settled.replace(text);
@@ -83,7 +83,7 @@ impl Ledger {
             // also while it is being taken back where it has not come.
             let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
             let given_up = now_or_never && delivery.state == State::Expired;
-            if !(given_up && is_unseen(&settled)) {
+            if !(given_up && settled.phase() == Phase::Withdrawn) {
                 same(id, &settled, delivery)?;
             }
         }
@@ -182,11 +182,6 @@ impl Ledger {
     }
 }
 
-/// Whether a message was taken back where it had not come.
-fn is_unseen(delivery: &Delivery) -> bool {
-    delivery.state == State::Cancelled && delivery.steps.len() == 1
-}
-
 fn same(id: MessageId, known: &Delivery, found: &Delivery) -> Checked {
     let words = |delivery: &Delivery| delivery.reply.as_ref().map(|reply| reply.get().to_owned());
     let holds = known.state == found.state
@@ -206,7 +201,7 @@ fn timeline(delivery: &Delivery, what: impl Fn() -> String) -> Checked {
         step.event == delivery.state && step.at == delivery.at && step.attempt == delivery.attempts
     });
     let before = delivery.steps.iter().rev().skip(1);
-    let open = before.clone().all(|step| !step.event.is_last());
+    let open = before.clone().all(|step| !step.event.is_terminal());
     let attempts: Vec<u32> = delivery.steps.iter().map(|step| step.attempt).collect();
     let sent: Vec<u32> = before
         .rev()

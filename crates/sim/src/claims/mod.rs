@@ -229,7 +229,7 @@ impl Ledger {
         let first = !std::mem::replace(&mut message.answered, true);
         for delivery in &trace.deliveries {
             let device = self.places[&delivery.device];
-            if delivery.state.is_last() {
+            if delivery.state.is_terminal() {
                 self.ended(trace.id, device, delivery)?;
                 if first {
                     self.deliveries
@@ -276,7 +276,7 @@ impl Ledger {
         for delivery in trace
             .deliveries
             .iter()
-            .filter(|delivery| delivery.state.is_last())
+            .filter(|delivery| delivery.state.is_terminal())
         {
             let device = self.places[&delivery.device];
             self.ended(trace.id, device, delivery)?;
@@ -294,7 +294,7 @@ impl Ledger {
         let stored = self.tables[device].inbox.contains_key(&id);
         claim(
             "a call to deliver is answered when the message is stored or ended",
-            delivery.state.is_last() || stored,
+            delivery.state.is_terminal() || stored,
             || format!("{id} is {:?}", delivery.state),
         )
     }

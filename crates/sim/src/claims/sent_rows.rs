@@ -167,7 +167,7 @@ impl Ledger {
                 let device = self.places[&delivery.device];
                 devices.push(device);
                 exact |= delivery.state.bit();
-                if delivery.state.is_last() {
+                if delivery.state.is_terminal() {
                     self.ended(id, device, &delivery)?;
                 } else {
                     still_open += 1;
