@@ -78,7 +78,7 @@ use Phase::{
 };
 
 /// The phases of a delivery that is open in the recipient's mailbox.
-const AT_RECIPIENT: &[Phase] = &[Queued, Waiting, Unstored, InFlight, Leased, Again];
+pub const AT_RECIPIENT: &[Phase] = &[Queued, Waiting, Unstored, InFlight, Leased, Again];
 
 /// From which phases an event leads to which. A device may acknowledge what was not sent to it as far as its
 /// mailbox knows: a mailbox that crashed has forgotten what was in flight unstored.
@@ -159,39 +159,6 @@ impl Phase {
         let illegal = IllegalTransition { phase: self, event };
         row.map(|(_, _, to)| *to).ok_or(illegal)
     }
-}
-
-/// [`TRANSITIONS`] as a mermaid diagram.
-pub fn diagram() -> String {
-    use std::fmt::Write;
-    let mut text = String::from("stateDiagram-v2\n    [*] --> Unreached: publish\n");
-    text.push_str("    state \"in the recipient's mailbox\" as AtRecipient {\n");
-    let inside = |from: &[Phase], to: &Phase| {
-        from != AT_RECIPIENT && AT_RECIPIENT.contains(to) && !from.contains(&Unreached)
-    };
-    let mut outside = String::new();
-    for (from, event, to) in TRANSITIONS {
-        if *from == AT_RECIPIENT {
-            let _ = writeln!(outside, "    AtRecipient --> {to:?}: {event:?}");
-            continue;
-        }
-        for phase in *from {
-            let line = format!("{phase:?} --> {to:?}: {event:?}\n");
-            let within = inside(&[*phase], to);
-            let (text, indent) = match within {
-                true => (&mut text, "        "),
-                false => (&mut outside, "    "),
-            };
-            text.push_str(indent);
-            text.push_str(&line);
-        }
-    }
-    text.push_str("    }\n");
-    text.push_str(&outside);
-    for phase in Phase::ALL.into_iter().filter(|it| it.state().is_terminal()) {
-        let _ = writeln!(text, "    {phase:?} --> [*]");
-    }
-    text
 }
 
 #[cfg(test)]
