@@ -5,9 +5,9 @@
 
 pub mod phase;
 
-use litemap::LiteMap;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::phase::{Event, IllegalTransition, Phase};
@@ -209,8 +209,9 @@ impl Delivery {
 }
 
 /// How many deliveries of one message are in which state; states without one are absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary(LiteMap<State, u64>);
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Summary(BTreeMap<State, u64>);
 
 impl Summary {
     /// Counts one delivery more.
@@ -243,35 +244,11 @@ impl Summary {
 
 impl FromIterator<(State, u64)> for Summary {
     fn from_iter<I: IntoIterator<Item = (State, u64)>>(counts: I) -> Self {
-        Self(counts.into_iter().collect())
-    }
-}
-
-impl Serialize for Summary {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Summary {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Counts;
-        impl<'de> Visitor<'de> for Counts {
-            type Value = Summary;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a count for each state")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Summary, A::Error> {
-                let mut summary = Summary::default();
-                while let Some((state, count)) = map.next_entry()? {
-                    summary.0.insert(state, count);
-                }
-                Ok(summary)
-            }
+        let mut summary = Self::default();
+        for (state, count) in counts {
+            summary.0.insert(state, count);
         }
-        deserializer.deserialize_map(Counts)
+        summary
     }
 }
 

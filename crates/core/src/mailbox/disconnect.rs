@@ -56,7 +56,7 @@ impl<S: Store> Mailbox<S> {
                 if !self.store_sent(message, &entry, now)? {
                     return Ok(());
                 }
-                self.inbox.awaited.insert(id, ());
+                self.inbox.awaited.insert(id);
                 Some(Held::of(message))
             }
         };

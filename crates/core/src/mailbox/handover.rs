@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use litemap::LiteMap;
+use std::collections::BTreeSet;
 
 use super::backlog::untaken;
 use super::job_rows::Queued;
@@ -65,8 +65,8 @@ impl<S: Store> Mailbox<S> {
     ) {
         let calls = self.outbox.calling.entry(to.clone()).or_default();
         // While an earlier call is not answered it is not certain that its message is there first.
-        let after = calls.keys().rev().find(|earlier| **earlier < id).copied();
-        calls.insert(id, ());
+        let after = calls.range(..id).next_back().copied();
+        calls.insert(id);
         let until = now.at + CALL_LIFE;
         let call = Call::Deliver { wait, after, until };
         self.effects.push(Effect::Call {
@@ -85,8 +85,7 @@ impl<S: Store> Mailbox<S> {
         delivery: &Delivery,
         now: Now,
     ) -> Result<bool, StoreError> {
-        let holds =
-            |ids: Option<&LiteMap<MessageId, ()>>| ids.is_some_and(|ids| ids.contains_key(&id));
+        let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
         let device = &delivery.device;
         // It was called for before it was taken back. So long after that the call is void by either clock, and
         // the report is not refused again and again by a mailbox that wakes for it.

@@ -3,7 +3,7 @@
 //! A message that comes while the device is online and nothing waits before it goes on the wire at once,
 //! as `unstored.rs` says, or waits for room there, as `queue.rs` says. Every other is stored, or ends here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 
@@ -50,7 +50,7 @@ pub(super) struct Inbox {
     /// Whether rows may wait that were on the wire before.
     pub(super) again: bool,
     /// Messages that were stored while the calls that brought them wait.
-    pub(super) awaited: LiteMap<MessageId, ()>,
+    pub(super) awaited: BTreeSet<MessageId>,
     pub(super) reports: Reports,
     /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
     pub(super) recent: VecDeque<(MessageId, Delivery)>,

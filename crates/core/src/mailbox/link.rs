@@ -5,6 +5,8 @@
 //! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
 //! and that keeps the mailbox awake.
 
+use std::collections::BTreeSet;
+
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +72,7 @@ pub(super) struct Link {
     window: Option<u32>,
     pub(super) in_flight: LiteMap<MessageId, InFlight>,
     /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
-    pub(super) had: LiteMap<MessageId, ()>,
+    pub(super) had: BTreeSet<MessageId>,
     /// What was attached last says something else.
     pub(super) changed: bool,
 }
@@ -145,7 +147,7 @@ impl Link {
             },
             window,
             in_flight: LiteMap::new(),
-            had: LiteMap::new(),
+            had: BTreeSet::new(),
             changed: true,
         }
     }
@@ -175,7 +177,7 @@ impl Link {
             receipts: attachment.r,
             window: attachment.w,
             in_flight,
-            had: LiteMap::new(),
+            had: BTreeSet::new(),
             changed: false,
         })
     }
@@ -261,7 +263,7 @@ impl Link {
 
     /// Whether a message went over it since the mailbox woke, or is in flight.
     pub(super) fn has_had(&self, id: MessageId) -> bool {
-        self.in_flight.contains_key(&id) || self.had.contains_key(&id)
+        self.in_flight.contains_key(&id) || self.had.contains(&id)
     }
 
     /// The claims that permit publishing over this connection.

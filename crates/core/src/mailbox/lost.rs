@@ -5,6 +5,8 @@
 //! says, unless that tells of more attempts. A message that has ended is dropped from it with the next
 //! write; until then nothing comes of it, as its row says so.
 
+use std::collections::BTreeSet;
+
 use litemap::LiteMap;
 
 use super::attempts::Attempts;
@@ -36,11 +38,10 @@ impl Lost {
         }
         let known: Vec<(MessageId, Attempts)> = from_json(text)?;
         let ids: Vec<MessageId> = known.iter().map(|(id, _)| *id).collect();
-        let mut known: LiteMap<MessageId, Attempts> = known.into_iter().collect();
         for mut held in inbox_rows::these(store, &ids)? {
-            let newer = known.remove(&held.key.id);
-            if let Some(attempts) = newer.filter(|known| known.made >= held.attempts.made) {
-                held.attempts = attempts;
+            let known = known.iter().find(|(id, _)| *id == held.key.id);
+            if let Some((_, attempts)) = known.filter(|(_, it)| it.made >= held.attempts.made) {
+                held.attempts = attempts.clone();
             }
             lost.insert(&held);
         }
@@ -114,9 +115,9 @@ impl Lost {
         &self,
         has_had: impl Fn(MessageId) -> bool,
     ) -> impl Iterator<Item = (MessageId, &Known)> {
-        let mut lines: LiteMap<(i64, &DeviceId), ()> = LiteMap::new();
+        let mut lines: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
         self.0.iter().filter_map(move |(id, known)| {
-            let is_first = !has_had(*id) && lines.insert((known.rank, &known.sender), ()).is_none();
+            let is_first = !has_had(*id) && lines.insert((known.rank, &known.sender));
             (is_first && known.attempts.is_suspect()).then_some((*id, known))
         })
     }

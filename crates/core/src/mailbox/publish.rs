@@ -6,7 +6,7 @@
 //! its mailbox: then it is a job as well, and survives a crash. A message of which nothing is written
 //! was never answered; its sender repeats it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 
@@ -48,19 +48,19 @@ pub(super) struct Outbox {
     /// Frames whose targets are being resolved.
     pub(super) resolving: Resolving,
     /// Publishes that are not answered.
-    pub(super) publishing: LiteMap<MessageId, Publishing>,
+    pub(super) publishing: BTreeMap<MessageId, Publishing>,
     /// Their payloads' bytes, once for each device that they go to.
     pub(super) under_way: u64,
     /// Publishes that are settled and not answered: they are to be written down together.
     pub(super) gathered: Gathered,
     /// Calls to deliver that are under way, by device.
-    pub(super) calling: LiteMap<DeviceId, LiteMap<MessageId, ()>>,
+    pub(super) calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     /// Deliveries that have not reached their mailbox, by device: later ones go behind them.
     pub(super) waiting: Lines,
     /// What was found of those that are in no line.
     pub(super) found: Found,
     /// All jobs, as their rows say.
-    pub(super) jobs: LiteMap<MessageId, Job>,
+    pub(super) jobs: BTreeMap<MessageId, Job>,
     pub(super) work: Option<Work>,
     /// From when on jobs are worked on: no call that a life before made can arrive then.
     pub(super) jobs_from: Millis,
@@ -328,21 +328,18 @@ impl<S: Store> Mailbox<S> {
     /// Forgets everything this device sent, also what is not answered.
     pub(super) fn forget_outbox(&mut self) -> Result<(), StoreError> {
         outbox_rows::delete_all(&self.store)?;
-        let publishing = std::mem::take(&mut self.outbox.publishing).into_iter();
+        let publishing = std::mem::take(&mut self.outbox.publishing);
         let gathered = self.outbox.gathered.take().into_iter();
         self.outbox.under_way = 0;
         if let Some(account) = &mut self.account {
             account.truncated_before = None;
         }
-        for id in publishing
-            .map(|(id, _)| id)
-            .chain(gathered.map(|gathered| gathered.trace.id))
-        {
+        let gathered = gathered.map(|publish| publish.trace.id);
+        for id in publishing.into_keys().chain(gathered) {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
             self.effects.push(Effect::Published(id, Err(problem)));
         }
-        let withdrawing = std::mem::take(&mut self.outbox.withdrawing);
-        for (id, _) in withdrawing {
+        for (id, _) in std::mem::take(&mut self.outbox.withdrawing) {
             self.effects.push(Effect::Cancelled(id));
         }
         self.outbox.size = Size::default();

@@ -103,7 +103,7 @@ impl<S: Store> Mailbox<S> {
             }
             self.store_before(&queued.message, now)?;
             self.store_waiting(&queued.message, queued.since)?;
-            self.inbox.awaited.insert(queued.message.id, ());
+            self.inbox.awaited.insert(queued.message.id);
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Ends the wait of whoever brought a message that is stored by now.
     pub(super) fn answer_awaited(&mut self, now: Now) -> Result<(), StoreError> {
-        for (id, ()) in std::mem::take(&mut self.inbox.awaited) {
+        for id in std::mem::take(&mut self.inbox.awaited) {
             let delivered: Delivered = self.look(id, now)?;
             self.effects.push(Effect::Delivered(id, delivered));
         }

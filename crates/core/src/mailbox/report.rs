@@ -5,9 +5,7 @@
 //! what is acknowledged next: many senders may have a part in it. A mailbox that wakes reads the rows of so
 //! many at a time, the next with the next event that has to do with reports.
 
-use std::collections::VecDeque;
-
-use litemap::LiteMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::jobs::SAFETY_DELAY;
 use super::settled_rows;
@@ -32,7 +30,7 @@ const LONGEST_PAUSE: Millis = 300_000;
 /// What is to be reported, by sender.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
-    by_sender: LiteMap<DeviceId, Pending>,
+    by_sender: BTreeMap<DeviceId, Pending>,
     /// A tick is to come.
     ticking: bool,
     /// Rows after this message are not read yet; `None` where all are.

@@ -161,10 +161,7 @@ impl<S: Store> Mailbox<S> {
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let (id, awaited) = (
-            held.key.id,
-            self.inbox.awaited.remove(&held.key.id).is_some(),
-        );
+        let (id, awaited) = (held.key.id, self.inbox.awaited.remove(&held.key.id));
         settled_rows::save(&self.store, held.key, &delivery)?;
         self.row_settled(held.size);
         if let Some(link) = self.link.as_mut() {

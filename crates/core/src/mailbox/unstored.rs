@@ -66,7 +66,7 @@ impl<S: Store> Mailbox<S> {
         }
         if !has_room {
             self.store_unstored(id, now)?;
-            self.inbox.awaited.insert(id, ());
+            self.inbox.awaited.insert(id);
         }
         Ok(Accepted::Wait(now.at + i64::from(wait)))
     }
@@ -141,7 +141,7 @@ impl<S: Store> Mailbox<S> {
     fn store_awaited(&mut self, ids: &[MessageId], now: Now) -> Result<(), StoreError> {
         for id in ids {
             self.store_in_flight(*id, now)?;
-            self.inbox.awaited.insert(*id, ());
+            self.inbox.awaited.insert(*id);
         }
         Ok(())
     }

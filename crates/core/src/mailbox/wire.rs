@@ -259,7 +259,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         };
         let phase = entry.phase().after(Event::TimeOut)?;
-        link.had.insert(id, ());
+        link.had.insert(id);
         held.attempts.time_out();
         if let Some(end) = self.must_end(&held, now) {
             let delivery = held.after(device, phase, end, now.at)?;
