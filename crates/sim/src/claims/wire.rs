@@ -81,6 +81,8 @@ impl Ledger {
             losses: sent.losses,
             lives: sent.lives,
         };
+        // An answer that the mailbox did not take, over a connection that it had closed, counts for nothing.
+        track.answered = false;
         track.attempts.push(Attempt {
             at: sent.now,
             connection: sent.connection,
