@@ -30,7 +30,7 @@ pub(super) struct Ended {
     frames: Vec<(ConnectionId, Option<String>)>,
 }
 
-/// Publishes that are settled and not written down, in the order of their ids.
+/// Publishes that are settled and not written down.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     publishes: Vec<Ended>,
@@ -40,14 +40,17 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// All of them, in the order of their ids.
     pub(super) fn take(&mut self) -> Vec<Ended> {
         self.bytes = 0;
-        std::mem::take(&mut self.publishes)
+        let mut publishes = std::mem::take(&mut self.publishes);
+        publishes.sort_unstable_by_key(|publish| publish.trace.id);
+        publishes
     }
 
     /// The least id among them.
     pub(super) fn first(&self) -> Option<MessageId> {
-        self.publishes.first().map(|it| it.trace.id)
+        self.publishes.iter().map(|it| it.trace.id).min()
     }
 }
 
@@ -56,9 +59,6 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn gather(&mut self, publishing: Publishing) {
         let gathered = &mut self.outbox.gathered;
         gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
-        let id = publishing.message.id;
-        let publishes = &mut gathered.publishes;
-        let place = publishes.partition_point(|other| other.trace.id < id);
         // The payload goes here: it may be long, and nothing needs it any more.
         let Publishing {
             message,
@@ -67,7 +67,7 @@ impl<S: Store> Mailbox<S> {
             ..
         } = publishing;
         let trace = Trace::of(message, deliveries);
-        publishes.insert(place, Ended { trace, frames });
+        gathered.publishes.push(Ended { trace, frames });
     }
 
     /// Writes down what has gathered, unless it pays to wait for more.

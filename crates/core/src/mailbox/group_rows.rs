@@ -147,12 +147,12 @@ impl Newest {
             for trace in read(row)? {
                 let wanted = states(&trace.deliveries) & self.states != 0;
                 if wanted && self.before.is_none_or(|before| trace.id < before) {
-                    // Rows overlap little: most are the last so far.
-                    let place = self.second.partition_point(|other| other.id < trace.id);
-                    self.second.insert(place, trace);
+                    self.second.push(trace);
                 }
             }
         }
+        // Each row is in order, but rows may overlap.
+        self.second.sort_by_key(|trace| trace.id);
         self.before = Some(start);
         Ok(())
     }

@@ -79,6 +79,22 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
 }
 
 #[test]
+fn messages_of_rows_that_overlap_are_listed_newest_first() {
+    let mut desk = desk();
+    let mut ids: Vec<_> = (0..4).map(|_| publish(&mut desk)).collect();
+    for n in [2, 0] {
+        delivered(&mut desk, ids[n]);
+    }
+    tick(desk.at(15));
+    for n in [3, 1] {
+        delivered(&mut desk, ids[n]);
+    }
+    assert_eq!(desk.rows(), "account 1, groups 2");
+    ids.reverse();
+    assert_eq!(list(&mut desk, None, None, 10), (ids, false));
+}
+
+#[test]
 fn one_that_is_held_does_not_keep_the_others_waiting() {
     let mut desk = desk();
     let (first, second) = (publish(&mut desk), publish(&mut desk));
