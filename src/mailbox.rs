@@ -31,7 +31,7 @@ use tagpost_core::time::{Millis, Now};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::{DurableObjectState, web_sys};
-use worker::{Delay, Env, Result, State, WebSocket};
+use worker::{Delay, Env, Result, State};
 
 use self::frames::Frames;
 use self::lane::Lane;
@@ -41,40 +41,15 @@ use crate::config::Config;
 use crate::stub::Calls;
 use crate::{clock, fault, promise};
 
-/// The mailbox as `index.js` drives it: a method an event of the platform.
+/// The mailbox as `entry.js` drives it: each event of the platform is a method, and promises its answer.
 #[wasm_bindgen]
-pub struct Mailbox {
-    object: Rc<Object>,
-}
+pub struct Mailbox(Rc<Object>);
 
 #[wasm_bindgen]
 impl Mailbox {
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, env: Env) -> Self {
-        let state = State::from(state);
-        let alarm = Rc::new(Cell::new(None));
-        let (storage, found) = (state.storage(), Rc::clone(&alarm));
-        // No event is delivered before this is known: the mailbox would set an alarm that is there.
-        let _gate = state.block_concurrency_while(async move {
-            found.set(storage.get_alarm().await?);
-            Ok(())
-        });
-        let calls = Calls::new(&env);
-        let object = Object {
-            state,
-            env,
-            alarm,
-            mailbox: RefCell::default(),
-            failed: Cell::default(),
-            waking: Cell::default(),
-            waiting: Waiting::default(),
-            calls,
-            lane: Lane::default(),
-            frames: Frames::default(),
-        };
-        Self {
-            object: Rc::new(object),
-        }
+        Self(Rc::new(Object::new(State::from(state), env)))
     }
 
     pub fn ask(&self, call: String, enclosed: Option<JsString>, fault: Option<String>) -> Promise {
@@ -106,34 +81,30 @@ impl Mailbox {
         })
     }
 
-    #[wasm_bindgen(js_name = webSocketMessage)]
-    pub fn web_socket_message(&self, ws: web_sys::WebSocket, message: JsValue) -> Promise {
+    pub fn message(&self, socket: web_sys::WebSocket, message: JsValue) -> Promise {
         self.handle(async move |object| {
             fault::cause_armed("message").await;
-            let connection = object.connection(&ws.into());
+            let connection = object.connection(&socket.into());
             // What is no text is no frame.
             object.hear(connection, message.as_string()).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
 
-    #[wasm_bindgen(js_name = webSocketClose)]
-    pub fn web_socket_close(&self, ws: web_sys::WebSocket, code: u16) -> Promise {
+    /// The other side closed the socket with this code, or it broke.
+    pub fn closed(&self, socket: web_sys::WebSocket, code: Option<u16>) -> Promise {
         self.handle(async move |object| {
-            let ws = ws.into();
-            // Only this completes the closing handshake of a socket that hibernates.
-            sockets::close(&ws, code, "");
-            object.lost(&ws)
+            let socket = socket.into();
+            if let Some(code) = code {
+                // Only this completes the closing handshake of a socket that hibernates.
+                sockets::close(&socket, code, "");
+            }
+            let connection = object.connection(&socket);
+            object.event(|mailbox, now| mailbox.closed(connection, now))?;
+            Ok(JsValue::UNDEFINED)
         })
     }
 
-    #[wasm_bindgen(js_name = webSocketError)]
-    pub fn web_socket_error(&self, ws: web_sys::WebSocket) -> Promise {
-        self.handle(async move |object| object.lost(&ws.into()))
-    }
-}
-
-impl Mailbox {
     fn handle(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
         self.run(async move |object| {
             object.wake().await?;
@@ -142,7 +113,7 @@ impl Mailbox {
     }
 
     fn run(&self, event: impl AsyncFnOnce(Rc<Object>) -> Result<JsValue> + 'static) -> Promise {
-        let object = Rc::clone(&self.object);
+        let object = Rc::clone(&self.0);
         promise(async move { event(object).await.map_err(rejection) })
     }
 }
@@ -173,6 +144,29 @@ struct Object {
 }
 
 impl Object {
+    fn new(state: State, env: Env) -> Self {
+        let alarm = Rc::new(Cell::new(None));
+        let (storage, found) = (state.storage(), Rc::clone(&alarm));
+        // No event is delivered before this is known: the mailbox would set an alarm that is there.
+        let _gate = state.block_concurrency_while(async move {
+            found.set(storage.get_alarm().await?);
+            Ok(())
+        });
+        let calls = Calls::new(&env);
+        Self {
+            state,
+            env,
+            alarm,
+            mailbox: RefCell::default(),
+            failed: Cell::default(),
+            waking: Cell::default(),
+            waiting: Waiting::default(),
+            calls,
+            lane: Lane::default(),
+            frames: Frames::default(),
+        }
+    }
+
     /// Lets the mailbox handle an event, and performs what comes of it.
     fn event<T>(
         self: &Rc<Self>,
@@ -259,12 +253,6 @@ impl Object {
             pong_at: connection.and_then(|connection| self.pong_at(connection)),
             random,
         })
-    }
-
-    fn lost(self: &Rc<Self>, ws: &WebSocket) -> Result<JsValue> {
-        let connection = self.connection(ws);
-        self.event(|mailbox, now| mailbox.closed(connection, now))?;
-        Ok(JsValue::UNDEFINED)
     }
 }
 

@@ -19,7 +19,7 @@ const UNAVAILABLE_PAUSE: u32 = 2;
 
 /// What is answered.
 ///
-/// To JavaScript it is an array of status, headers and body, of which `index.js` makes what the runtime
+/// To JavaScript it is an array of status, headers and body, of which `entry.js` makes what the runtime
 /// takes. Between a mailbox and the Worker it travels as that array: what a client gets of a mailbox
 /// never enters the Worker's wasm.
 #[derive(Debug)]

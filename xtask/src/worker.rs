@@ -1,4 +1,4 @@
-//! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and the modules of `src/`
+//! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and `src/entry.js`
 //! around both; and the console that it serves.
 //!
 //! Cargo alone decides what has to be compiled; the rest takes a second and is made each time.
@@ -15,8 +15,8 @@ use crate::repository::Repository;
 use crate::setup::TARGET;
 use crate::{console, paths, step};
 
-/// The hand-written modules: the Worker's entry, and what it imports.
-const MODULES: [&str; 2] = ["entry.js", "index.js"];
+/// The module that the runtime loads, beside the Rust code.
+const ENTRY: &str = "src/entry.js";
 
 /// The name of wasm-bindgen's module, and the stem of the wasm file it imports.
 const BINDINGS: &str = "bindings";
@@ -68,11 +68,7 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     console::copy(out)?;
     bind(&wasm, out)?;
-    for name in MODULES {
-        let module = Path::new("src").join(name);
-        fs::copy(&module, out.join(name))
-            .with_context(|| format!("cannot copy {}", module.display()))?;
-    }
+    fs::copy(ENTRY, out.join("entry.js")).with_context(|| format!("cannot copy {ENTRY}"))?;
     let description = serde_json::to_string(&fs::read_to_string(DESCRIPTION)?)?;
     fs::write(
         out.join(DESCRIPTION_MODULE),
