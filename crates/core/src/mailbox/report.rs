@@ -108,6 +108,18 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
+    /// What a sender took back is told by the answer to its call. The report only makes sure of it: it goes with the
+    /// next to this sender, or when the mailbox looks after what may have been lost. At once, it would race the
+    /// answers of a hundred mailboxes, which the sender's records together.
+    pub(super) fn report_later(&mut self, sender: &DeviceId, now: Now) {
+        if let Some(pending) = self.inbox.reports.by_sender.get_mut(sender)
+            && pending.ids.len() == 1
+        {
+            pending.retry_at = now.at + SAFETY_DELAY;
+        }
+        self.look_after_reports(now);
+    }
+
     /// The time for which reports wait for others is over.
     pub(super) fn report_gathered(&mut self, now: Now) -> Result<(), StoreError> {
         if std::mem::take(&mut self.inbox.reports.ticking) {
@@ -121,7 +133,8 @@ impl<S: Store> Mailbox<S> {
         let Some(pending) = self.inbox.reports.by_sender.get_mut(sender) else {
             return Ok(());
         };
-        if pending.calling > 0 || pending.retry_at > now.at {
+        let failed = pending.failures > 0 && pending.retry_at > now.at;
+        if pending.calling > 0 || failed {
             return Ok(());
         }
         let ids: Vec<MessageId> = pending.ids.iter().take(BATCH).copied().collect();

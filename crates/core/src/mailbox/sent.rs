@@ -23,7 +23,11 @@ const LISTED: u32 = 100;
 /// A message that is being taken back.
 #[derive(Debug)]
 pub(super) struct Withdrawal {
+    /// Who is asked at present.
     calling: Vec<DeviceId>,
+    /// What those asked have answered: it is recorded together, or each answer would write all over again what is
+    /// stored with it.
+    answered: Vec<(MessageId, Delivery)>,
     /// Those of the present part that are not called yet.
     rest: Vec<DeviceId>,
     /// The last device of that part; `None` once there is no further part.
@@ -114,6 +118,7 @@ impl<S: Store> Mailbox<S> {
         let next = trace.page.as_ref().and_then(|page| page.next.clone());
         let withdrawal = Withdrawal {
             calling: Vec::new(),
+            answered: Vec::new(),
             rest: open(&trace.deliveries),
             part: next,
         };
@@ -164,14 +169,19 @@ impl<S: Store> Mailbox<S> {
         answer: Option<Delivered>,
         now: Now,
     ) -> Result<(), StoreError> {
-        if let Some(Delivered::Known(delivery)) = answer
-            && delivery.state.is_terminal()
-        {
-            self.record(vec![(id, delivery)], now)?;
-        }
+        let mut answered = match answer {
+            Some(Delivered::Known(delivery)) if delivery.is_settled() => vec![(id, delivery)],
+            _ => Vec::new(),
+        };
         if let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) {
             withdrawal.calling.retain(|called| called != device);
+            withdrawal.answered.append(&mut answered);
+            if !withdrawal.calling.is_empty() {
+                return Ok(());
+            }
+            answered = std::mem::take(&mut withdrawal.answered);
         }
+        self.record(answered, now)?;
         self.withdraw_next(id)
     }
 

@@ -171,15 +171,20 @@ impl<S: Store> Mailbox<S> {
         if self.inbox.lost.remove(id) {
             self.let_others_go();
         }
+        let taken_back = delivery.state == State::Cancelled;
         if awaited {
             let delivered = Delivered::Known(delivery);
             self.effects.push(Effect::Delivered(id, delivered));
         }
         self.inbox.reports.add(&held.sender, id);
+        if taken_back {
+            self.report_later(&held.sender, now);
+            return Ok(());
+        }
         self.report(&held.sender, now)
     }
 
-    /// Writes down and reports the terminal state of a message that is not here, because a crash must not
+    /// Writes down that a message which is not here was taken back, because a crash must not
     /// make it one that has never come.
     pub(super) fn settle_unseen(
         &mut self,
@@ -190,7 +195,8 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(), StoreError> {
         settled_rows::insert(&self.store, id, sender, delivery)?;
         self.inbox.reports.add(sender, id);
-        self.report(sender, now)
+        self.report_later(sender, now);
+        Ok(())
     }
 
     /// Settles messages whose time has run out, and those on the wire for it.

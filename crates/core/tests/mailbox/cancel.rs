@@ -115,10 +115,7 @@ fn a_held_message_that_is_taken_back_is_never_sent() {
     let mut desk = Desk::new();
     let message = message(1, TEXT);
     desk.deliver(&message, 0);
-    assert_eq!(
-        withdraw(&mut desk, message.id),
-        ["cancelled 0", "door: receipts cancelled 0"]
-    );
+    assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
     assert_eq!(desk.connect(1), ["1 <- welcome, 0 held"]);
 }
 
@@ -150,11 +147,74 @@ fn a_message_that_is_taken_back_before_it_comes_is_cancelled_when_it_does() {
     let mut desk = Desk::new();
     desk.connect(1);
     let message = message(1, TEXT);
-    assert_eq!(
-        withdraw(&mut desk, message.id),
-        ["cancelled 0", "door: receipts cancelled 0"]
-    );
+    assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
     assert_eq!(desk.deliver(&message, 0), ["cancelled 0"]);
+}
+
+#[test]
+fn a_cancellation_whose_answer_may_be_lost_is_reported_within_half_a_minute() {
+    let mut desk = Desk::new();
+    for comes in [false, true] {
+        let message = message(1 + u64::from(comes), TEXT);
+        if comes {
+            desk.deliver(&message, 0);
+        }
+        assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
+        let alarm = desk.alarm.unwrap();
+        assert!(alarm <= 60_000, "the alarm is at {alarm}");
+        assert_eq!(desk.at(alarm).ring(), ["door: receipts cancelled 0"]);
+        desk.reported("door", true);
+        assert_eq!(desk.rows(), "account 1");
+    }
+}
+
+#[test]
+fn a_report_to_the_same_sender_takes_a_cancellation_along() {
+    let mut desk = Desk::new();
+    let [first, second] = [1, 2].map(|n| message(n, TEXT));
+    desk.deliver(&first, 0);
+    desk.deliver(&second, 0);
+    withdraw(&mut desk, first.id);
+    desk.connect(1);
+    desk.ack(second.id);
+    let effects = desk.event(|mailbox, now| mailbox.tick(now)).1;
+    let reports = [effects, desk.reported("door", true)].concat();
+    assert_eq!(desk.rows(), "account 1", "{reports:?}");
+}
+
+#[test]
+fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() {
+    let mut desk = Desk::new();
+    let names: Vec<String> = (0..120).map(|n| format!("d{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (id, _) = desk.publish(&names, TEXT, "x").unwrap();
+    desk.ring();
+    while !desk.calls.is_empty() {
+        for (to, _) in std::mem::take(&mut desk.calls) {
+            desk.returned(to.as_str(), id, known(to.as_str(), State::Held));
+        }
+    }
+    let writes = desk.writes();
+    let mut calls = desk
+        .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
+        .1;
+    let mut waves = Vec::new();
+    while calls.iter().any(|call| call.ends_with(": withdraw")) {
+        waves.push(calls.len());
+        for call in std::mem::take(&mut calls) {
+            let name = call.split(':').next().unwrap();
+            let cancelled = Delivered::Known(delivery(name, State::Cancelled));
+            let text = serde_json::to_string(&cancelled).unwrap();
+            let (errand, from) = (Errand::Withdraw(id), device(name));
+            let answered =
+                desk.event(|mailbox, now| mailbox.returned(&from, errand, Some(&text), now));
+            calls.extend(answered.1);
+        }
+    }
+    assert_eq!(calls, ["settled", "cancelled"]);
+    assert_eq!(waves, [100, 20]);
+    // The first wave is in both parts, the second in one; each goes into the message's row as well.
+    assert_eq!(desk.writes() - writes, 5, "rows");
 }
 
 #[test]
