@@ -332,8 +332,7 @@ mod tests {
                 if *before == Phase::Unreached {
                     known.steps.clear();
                 }
-                known.attempts = u32::from(*before == Phase::Again);
-                let after = known.apply(*event, 2).unwrap();
+                let after = known.apply_in(*before, *event, 2).unwrap();
                 let read: Delivery =
                     serde_json::from_str(&serde_json::to_string(&after).unwrap()).unwrap();
                 assert_eq!(read.phase().state(), to.state(), "{before:?}, {event:?}");

@@ -8,7 +8,7 @@ use super::link::{InFlight, Stored};
 use super::settled_rows;
 use super::{Accepted, Effect, Mailbox};
 use crate::call::Delivered;
-use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -184,8 +184,9 @@ impl<S: Store> Mailbox<S> {
         self.report(&held.sender, now)
     }
 
-    /// Writes down that a message which is not here was taken back, because a crash must not
-    /// make it one that has never come.
+    /// Writes down the terminal state of a message that is not stored, because a crash must not make it one that
+    /// has never come: it was taken back before it came, or replaced before it was stored. The answer to its call
+    /// tells that; the report makes sure of it.
     pub(super) fn settle_unseen(
         &mut self,
         id: MessageId,
