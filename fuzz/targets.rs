@@ -11,12 +11,13 @@
 
 use std::cell::RefCell;
 
-use tagpost_core::frame::{FromDevice, ToDevice, parse_ack_body, parse_nack_body};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Mailbox, Terms};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::pattern::Pattern;
+use tagpost_core::protocol::tagpost_v1::{TagpostV1, parse_ack_body, parse_nack_body};
+use tagpost_core::protocol::{CODECS, Codec, Frame, FromDevice, ToDevice};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
@@ -41,16 +42,17 @@ const NOW: i64 = 1_800_000_000_000;
 pub(crate) fn frame(data: &[u8]) {
     let limits = Limits::default();
     if let Ok(text) = std::str::from_utf8(data) {
-        match FromDevice::parse(text, &limits) {
+        match TagpostV1.read(&Frame::Text(text.to_owned()), &limits) {
             Ok(FromDevice::Publish { to, draft, .. }) => {
                 assert!(draft.size <= limits.max_payload_bytes);
                 let message = message(to, draft);
-                let frame = ToDevice::Message {
+                let said = ToDevice::Message {
                     message: &message,
                     attempt: 1,
-                }
-                .to_json();
-                serde_json::from_str::<serde_json::Value>(&frame).expect("a frame is JSON");
+                };
+                let frame = TagpostV1.write(&said);
+                let text = frame.as_ref().and_then(Frame::text).expect("a text frame");
+                serde_json::from_str::<serde_json::Value>(text).expect("a frame is JSON");
                 let stored = serde_json::to_string(&message).expect("a message has a form");
                 serde_json::from_str::<Message>(&stored).expect("a stored message can be read");
             }
@@ -136,7 +138,8 @@ pub(crate) fn rows(data: &[u8]) {
         random: 7,
     };
     let attachment = String::from_utf8_lossy(data).into_owned();
-    let Ok(mut mailbox) = Mailbox::open(store, Limits::default(), &[attachment], None, now) else {
+    let Ok(mut mailbox) = Mailbox::open(store, Limits::default(), CODECS, &[attachment], None, now)
+    else {
         return;
     };
     let claims = Claims {
@@ -157,7 +160,7 @@ pub(crate) fn rows(data: &[u8]) {
     let id = message(to(), draft()).id;
     // A failed store ends a mailbox; each of these is one that it may come to first.
     let _ = mailbox.alarm(now);
-    let _ = mailbox.connect(1, &claims, None, now);
+    let _ = mailbox.connect(1, &TagpostV1, &claims, None, now);
     let _ = mailbox.deliver(message(to(), draft()), terms, now);
     let _ = mailbox.ack(id, None, now);
     let _ = mailbox.poll(10, now);

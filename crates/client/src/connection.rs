@@ -12,8 +12,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tagpost_core::frame::Receipt;
 use tagpost_core::id::MessageId;
+use tagpost_core::protocol::Receipt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 

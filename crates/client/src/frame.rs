@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tagpost_core::frame::Receipt;
 use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::protocol::Receipt;
 
 use crate::message::Message;
 
@@ -106,8 +106,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use tagpost_core::frame::{FromDevice, MAX_REASON};
     use tagpost_core::limits::Limits;
+    use tagpost_core::protocol::tagpost_v1::{MAX_REASON, TagpostV1};
+    use tagpost_core::protocol::{BadFrame, Codec, Frame, FromDevice};
 
     use super::*;
 
@@ -152,13 +153,16 @@ mod tests {
         assert!(FromService::parse("{}").is_err() && FromService::parse("pong").is_err());
     }
 
+    /// What the service reads in this.
+    fn read(said: &ToService<'_>) -> Result<FromDevice, BadFrame> {
+        TagpostV1.read(&Frame::Text(said.to_json().unwrap()), &Limits::default())
+    }
+
     #[test]
     fn the_service_understands_what_is_said() {
         let id = "01HF7YAT00FYHWCCN200000007".parse().unwrap();
         let reply = RawValue::from_string(r#"{"opened":true}"#.to_owned()).unwrap();
-        let read = |frame: ToService| {
-            FromDevice::parse(&frame.to_json().unwrap(), &Limits::default()).unwrap()
-        };
+        let read = |said: ToService<'_>| read(&said).unwrap();
         let ack = read(ToService::Ack {
             id,
             r#ref: id,
@@ -190,7 +194,7 @@ mod tests {
             r#ref: id,
             reason: Some(&reason),
         };
-        let bad = FromDevice::parse(&nack.to_json().unwrap(), &Limits::default()).unwrap_err();
+        let bad = read(&nack).unwrap_err();
         assert_eq!(bad.reference, Some(id.to_string()));
         let error = format!(r#"{{"type":"error","code":"bad_frame","detail":"d","ref":"{id}"}}"#);
         let error = FromService::parse(&error).unwrap();

@@ -21,7 +21,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use reqwest::Url;
 use rustls::ClientConfig;
-use tagpost_core::frame::SUBPROTOCOL;
+use tagpost_core::protocol::tagpost_v1::SUBPROTOCOL;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 

@@ -8,10 +8,10 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tagpost_core::frame::{MAX_REASON, MAX_REPLY_BYTES};
 use tagpost_core::id::{DeviceId, MessageId, Topic};
 use tagpost_core::json::{MAX_DEPTH, is_deeper};
 use tagpost_core::message::{Encoding, Target, Urgency};
+use tagpost_core::protocol::tagpost_v1::{MAX_REASON, MAX_REPLY_BYTES};
 use tagpost_core::time::Millis;
 use tokio::sync::mpsc::UnboundedSender;
 

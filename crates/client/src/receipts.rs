@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt};
-use tagpost_core::frame::Receipt;
+use tagpost_core::protocol::Receipt;
 use tokio::sync::mpsc;
 
 use crate::connection::Command;

@@ -15,7 +15,6 @@
 
 pub mod call;
 pub mod delivery;
-pub mod frame;
 pub mod id;
 pub mod json;
 pub mod limits;
@@ -24,6 +23,7 @@ pub mod message;
 pub mod pattern;
 mod payload;
 pub mod problem;
+pub mod protocol;
 pub mod publish;
 pub mod schema;
 pub mod store;

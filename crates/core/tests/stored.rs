@@ -21,6 +21,8 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Effect, Errand, Mailbox, Published, Terms};
 use tagpost_core::message::{Message, Target};
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
+use tagpost_core::protocol::{CODECS, Frame};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::{Millis, Now};
@@ -167,6 +169,7 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
         Mailbox::open(
             Sqlite(&connection),
             Limits::default(),
+            CODECS,
             attachments,
             None,
             now,
@@ -237,7 +240,9 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
         r#"{"sub":"kitchen-cam","iat":1800000000,"exp":1800009999,"publish":["hall.*"]}"#,
     )
     .unwrap();
-    mailbox.connect(9, &claims, None, at(7)).unwrap();
+    mailbox
+        .connect(9, &TagpostV1, &claims, None, at(7))
+        .unwrap();
     let attached = mailbox
         .take_effects()
         .into_iter()
@@ -284,7 +289,7 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
         random: 7,
     };
     let limits = Limits::default();
-    let mut mailbox = Mailbox::open(Sqlite(&connection), limits, &[], None, now).unwrap();
+    let mut mailbox = Mailbox::open(Sqlite(&connection), limits, CODECS, &[], None, now).unwrap();
 
     let fresh = Connection::open_in_memory().unwrap();
     tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
@@ -298,10 +303,13 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
 
     let claims = r#"{"sub":"doorbell","iat":1795527000}"#;
     let claims: Claims = serde_json::from_str(claims).unwrap();
-    mailbox.connect(1, &claims, None, now).unwrap();
+    mailbox.connect(1, &TagpostV1, &claims, None, now).unwrap();
     let effects = mailbox.take_effects().into_iter();
     let frames = effects.filter_map(|effect| match effect {
-        Effect::Send { frame, .. } => Some(frame),
+        Effect::Send {
+            frame: Frame::Text(text),
+            ..
+        } => Some(text),
         _ => None,
     });
     let frames: Vec<String> = frames.collect();
@@ -349,13 +357,27 @@ fn a_mailbox_of_version_2_is_upgraded_in_place_and_its_attempts_count_for_nothin
 #[test]
 fn a_mailbox_of_a_newer_version_is_not_opened() {
     let connection = Connection::open_in_memory().unwrap();
-    let mut mailbox =
-        Mailbox::open(Sqlite(&connection), Limits::default(), &[], None, at(0)).unwrap();
+    let mut mailbox = Mailbox::open(
+        Sqlite(&connection),
+        Limits::default(),
+        CODECS,
+        &[],
+        None,
+        at(0),
+    )
+    .unwrap();
     mailbox.register(&device("a"), at(0)).unwrap();
     drop(mailbox);
     connection
         .execute("UPDATE account SET schema = schema + 1", [])
         .unwrap();
-    let opened = Mailbox::open(Sqlite(&connection), Limits::default(), &[], None, at(1));
+    let opened = Mailbox::open(
+        Sqlite(&connection),
+        Limits::default(),
+        CODECS,
+        &[],
+        None,
+        at(1),
+    );
     assert!(opened.is_err_and(|error| error.0.contains("newer")));
 }

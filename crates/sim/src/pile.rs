@@ -10,6 +10,8 @@ use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Effect, Mailbox, Terms};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::problem::Code;
+use tagpost_core::protocol::CODECS;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Store, StoreError};
 use tagpost_core::time::{Millis, Now};
@@ -106,7 +108,7 @@ impl Place<'_> {
             closed => {
                 let (store, limits) = (self.store.clone(), self.limits.clone());
                 let (opened, opening) = measured(self.store, || {
-                    Mailbox::open(store, limits, &[], self.alarm, now)
+                    Mailbox::open(store, limits, CODECS, &[], self.alarm, now)
                 });
                 work.opening = Some(opening);
                 closed.insert(opened.map_err(broken)?)
@@ -137,7 +139,7 @@ impl Place<'_> {
             publish: None,
             revocations: None,
         };
-        self.event(|mailbox, now| mailbox.connect(1, &claims, None, now))
+        self.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now))
             .map(drop)
     }
 

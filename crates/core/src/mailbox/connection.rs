@@ -3,8 +3,8 @@
 use super::link::{ConnectionId, Link, Stored};
 use super::registration::CLOSE_TOKEN;
 use super::{Effect, Mailbox, PublishFrame};
-use crate::frame::{FromDevice, ToDevice};
 use crate::problem::{Code, Problem};
+use crate::protocol::{Codec, Frame, FromDevice, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
@@ -20,7 +20,7 @@ const CLOSE_TAKEN_OVER: u16 = 4409;
 const BAD_FRAMES: u32 = 10;
 
 impl<S: Store> Mailbox<S> {
-    /// A connection of the device is open; an older one is closed. `window` is how many messages the device
+    /// A connection of the device is open, in this protocol; an older one is closed. `window` is how many messages the device
     /// wants in flight at most; no more than the limit are.
     ///
     /// # Errors
@@ -28,6 +28,7 @@ impl<S: Store> Mailbox<S> {
     pub fn connect(
         &mut self,
         connection: ConnectionId,
+        codec: &'static dyn Codec,
         claims: &Claims,
         window: Option<u32>,
         now: Now,
@@ -42,7 +43,7 @@ impl<S: Store> Mailbox<S> {
             .account
             .as_ref()
             .map_or(0, |account| account.receipts_seen);
-        let link = Link::open(connection, now.at, claims, window, receipts_seen);
+        let link = Link::open(connection, codec, now.at, claims, window, receipts_seen);
         let max_in_flight = link.width(&self.limits);
         self.link = Some(link);
         self.outbox.unseen.clear();
@@ -56,10 +57,7 @@ impl<S: Store> Mailbox<S> {
             keepalive: self.limits.keepalive,
             max_in_flight,
         };
-        self.effects.push(Effect::Send {
-            connection,
-            frame: welcome.to_json(),
-        });
+        self.say(&welcome);
         if let Some(at) = self.link_due() {
             self.wake_by(at);
         }
@@ -69,9 +67,14 @@ impl<S: Store> Mailbox<S> {
 
     /// Whether this frame may wait for those that come right behind it, to be one event together. One that
     /// is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
-    pub fn may_wait(&self, frame: Option<&str>) -> bool {
-        let parses = |text| FromDevice::parse(text, &self.limits).is_ok();
-        self.gathers() && frame.is_some_and(parses)
+    /// The answer to a ping does not wait either.
+    pub fn may_wait(&self, frame: &Frame) -> bool {
+        let heard = |link: &Link| link.codec.read(frame, &self.limits);
+        self.gathers()
+            && match self.link.as_ref().map(heard) {
+                Some(Ok(heard)) => !matches!(heard, FromDevice::Ping),
+                Some(Err(_)) | None => false,
+            }
     }
 
     /// Whether several stored messages are on the wire: one commit serves all their acknowledgements.
@@ -81,15 +84,14 @@ impl<S: Store> Mailbox<S> {
         stored.take(2).count() > 1
     }
 
-    /// Handles an event, which takes along frames which the device sent before it; one that was not text is
-    /// `None`. The room that they make on the wire is filled when all is handled: the event may be about a
+    /// Handles an event, which takes along frames which the device sent before it. The room that they make on the wire is filled when all is handled: the event may be about a
     /// message that would go out.
     ///
     /// # Errors
     /// The store failed.
     pub fn taking_along<T>(
         &mut self,
-        frames: &[(ConnectionId, Option<String>)],
+        frames: &[(ConnectionId, Frame)],
         now: Now,
         handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -102,13 +104,9 @@ impl<S: Store> Mailbox<S> {
         Ok(outcome)
     }
 
-    fn frames(
-        &mut self,
-        frames: &[(ConnectionId, Option<String>)],
-        now: Now,
-    ) -> Result<(), StoreError> {
-        for (connection, text) in frames {
-            self.frame(*connection, text.as_deref(), now)?;
+    fn frames(&mut self, frames: &[(ConnectionId, Frame)], now: Now) -> Result<(), StoreError> {
+        for (connection, frame) in frames {
+            self.frame(*connection, frame, now)?;
         }
         Ok(())
     }
@@ -116,7 +114,7 @@ impl<S: Store> Mailbox<S> {
     fn frame(
         &mut self,
         connection: ConnectionId,
-        text: Option<&str>,
+        frame: &Frame,
         now: Now,
     ) -> Result<(), StoreError> {
         let Some(link) = self.link.as_mut().filter(|link| link.id == connection) else {
@@ -126,24 +124,15 @@ impl<S: Store> Mailbox<S> {
         if link.expires_at.is_some_and(|at| at <= now.at) {
             return self.hang_up(now, CLOSE_TOKEN, "token expired");
         }
-        let parsed = match text {
-            Some("ping") => {
-                self.effects.push(Effect::Send {
-                    connection,
-                    frame: "pong".to_owned(),
-                });
-                return Ok(());
-            }
-            Some(text) => FromDevice::parse(text, &self.limits),
-            None => {
-                let problem = Problem::new(Code::BadFrame, "the frame is not text");
-                return self.bad_frame(connection, None, &problem, now);
-            }
-        };
-        if let Ok(FromDevice::Ack { id, .. } | FromDevice::Nack { id, .. }) = &parsed {
+        let heard = link.codec.read(frame, &self.limits);
+        if let Ok(FromDevice::Ack { id, .. } | FromDevice::Nack { id, .. }) = &heard {
             link.answered(*id);
         }
-        match parsed {
+        match heard {
+            Ok(FromDevice::Ping) => {
+                self.say(&ToDevice::Pong);
+                Ok(())
+            }
             Ok(FromDevice::Ack { id, reply }) => self.conclude_acked(id, reply, now),
             Ok(FromDevice::Nack { id, reason }) => self.conclude_nacked(id, reason, now),
             Ok(FromDevice::ReceiptsSeen { seq }) => self.receipts_seen(seq),
@@ -200,13 +189,26 @@ impl<S: Store> Mailbox<S> {
         reference: Option<&str>,
         problem: &Problem,
     ) {
-        let frame = ToDevice::Error { reference, problem }.to_json();
-        self.send_frame(connection, frame);
+        self.say_over(connection, &ToDevice::Error { reference, problem });
     }
 
-    pub(super) fn send_frame(&mut self, connection: ConnectionId, frame: String) {
-        if self.link.as_ref().is_some_and(|link| link.id == connection) {
-            self.effects.push(Effect::Send { connection, frame });
+    /// Says this over the connection, if there is one. Answers how many bytes it takes.
+    pub(super) fn say(&mut self, said: &ToDevice<'_>) -> u64 {
+        let Some(link) = &self.link else {
+            return 0;
+        };
+        let Some(frame) = link.codec.write(said) else {
+            return 0;
+        };
+        let (connection, size) = (link.id, frame.size() as u64);
+        self.effects.push(Effect::Send { connection, frame });
+        size
+    }
+
+    /// Says this over `connection`, if it is still there.
+    pub(super) fn say_over(&mut self, connection: ConnectionId, said: &ToDevice<'_>) {
+        if self.connection() == Some(connection) {
+            self.say(said);
         }
     }
 

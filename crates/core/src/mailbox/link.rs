@@ -16,6 +16,8 @@ use crate::id::MessageId;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::pattern::Pattern;
+use crate::protocol::tagpost_v1::SUBPROTOCOL;
+use crate::protocol::{self, Codec, Codecs};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
@@ -57,6 +59,8 @@ pub(super) enum Stored {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: ConnectionId,
+    /// What is spoken over it.
+    pub(super) codec: &'static dyn Codec,
     pub(super) connected_at: Millis,
     heard_at: Millis,
     /// The sign of life that was attached last.
@@ -99,6 +103,9 @@ pub(super) struct Receipts {
 #[derive(Debug, Serialize, Deserialize)]
 struct Attachment {
     c: ConnectionId,
+    /// The subprotocol; none is `tagpost.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s: Option<String>,
     at: Millis,
     h: Millis,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +131,7 @@ impl Link {
     /// `receipts_seen` is the last receipt that the device is known to have seen.
     pub(super) fn open(
         id: ConnectionId,
+        codec: &'static dyn Codec,
         now: Millis,
         claims: &Claims,
         window: Option<u32>,
@@ -131,6 +139,7 @@ impl Link {
     ) -> Self {
         Self {
             id,
+            codec,
             connected_at: now,
             heard_at: now,
             noted_at: now,
@@ -152,9 +161,12 @@ impl Link {
         }
     }
 
-    /// The link that an attachment describes; `None` for anything else.
-    pub(super) fn from_attachment(text: &str) -> Option<Self> {
+    /// The link that an attachment describes; `None` for anything else, and for a protocol that is not among
+    /// these.
+    pub(super) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
         let attachment: Attachment = serde_json::from_str(text).ok()?;
+        let subprotocol = attachment.s.as_deref().unwrap_or(SUBPROTOCOL);
+        let codec = protocol::named(codecs, subprotocol)?;
         let mut in_flight = LiteMap::new();
         for (id, rank, attempt, sent_at, due_at) in attachment.f {
             let entry = InFlight {
@@ -167,6 +179,7 @@ impl Link {
         }
         Some(Self {
             id: attachment.c,
+            codec,
             connected_at: attachment.at,
             heard_at: attachment.h,
             noted_at: attachment.h,
@@ -197,6 +210,7 @@ impl Link {
             });
         let attachment = Attachment {
             c: self.id,
+            s: Some(self.codec.subprotocol().to_owned()).filter(|name| name != SUBPROTOCOL),
             at: self.connected_at,
             h: self.heard_at,
             e: self.expires_at,

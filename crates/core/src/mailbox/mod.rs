@@ -66,6 +66,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
 use crate::message::Target;
 use crate::problem::Problem;
+use crate::protocol::{Codecs, Frame};
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -92,12 +93,12 @@ pub struct Mailbox<S> {
 /// Something that has to happen outside, in the order given.
 #[derive(Debug)]
 pub enum Effect {
-    /// Send this text frame.
+    /// Send this frame.
     Send {
         /// Over which connection.
         connection: ConnectionId,
         /// The frame.
-        frame: String,
+        frame: Frame,
     },
     /// Close the connection. The mailbox has let go of it already.
     Close {
@@ -183,14 +184,15 @@ pub enum Failure {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Opens the mailbox over its rows and the attachments of its open sockets, with the time that its
-    /// alarm is set to.
+    /// Opens the mailbox over its rows and the attachments of its open sockets, which speak one of these
+    /// protocols, with the time that its alarm is set to.
     ///
     /// # Errors
     /// The store failed.
     pub fn open(
         store: S,
         limits: Limits,
+        codecs: &Codecs,
         attachments: &[String],
         alarm: Option<Millis>,
         now: Now,
@@ -198,7 +200,7 @@ impl<S: Store> Mailbox<S> {
         let account = Account::load(&store)?;
         let links = attachments
             .iter()
-            .filter_map(|text| Link::from_attachment(text));
+            .filter_map(|text| Link::from_attachment(text, codecs));
         let mut mailbox = Self {
             store,
             limits,

@@ -26,10 +26,10 @@ use super::under_way::{self, wave};
 use super::{ConnectionId, Effect, Failure, Mailbox};
 use super::{group_rows, job_rows};
 use crate::delivery::Delivery;
-use crate::frame::ToDevice;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
 use crate::problem::{Code, Problem};
+use crate::protocol::ToDevice;
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -322,7 +322,7 @@ impl<S: Store> Mailbox<S> {
             deliveries: &trace.deliveries,
             summary: trace.summary(),
         };
-        self.send_frame(connection, published.to_json());
+        self.say_over(connection, &published);
     }
 
     /// Forgets everything this device sent, also what is not answered.

@@ -6,8 +6,8 @@
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::delivery::Delivery;
-use crate::frame::Receipt;
 use crate::id::{DeviceId, MessageId};
+use crate::protocol::Receipt;
 use crate::store::{Row, Store, StoreError, Value, from_json};
 
 /// How many messages are looked at in one statement.

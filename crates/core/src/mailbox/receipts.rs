@@ -13,9 +13,9 @@ use super::receipt_rows::{self, Place};
 use super::{Effect, Failure, Mailbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
-use crate::frame::{Receipt, ToDevice};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
+use crate::protocol::{Receipt, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
@@ -222,8 +222,7 @@ impl<S: Store> Mailbox<S> {
             link.receipts.sent = receipt.seq;
             link.receipts.unnoted += 1;
             link.changed = true;
-            let (connection, frame) = (link.id, ToDevice::Receipt(receipt).to_json());
-            self.effects.push(Effect::Send { connection, frame });
+            self.say(&ToDevice::Receipt(receipt));
         }
     }
 

@@ -8,13 +8,13 @@
 //! put there until it went out, so that others do not keep it waiting; while it pauses, only what goes
 //! behind it in order, messages of its sender and urgency, waits for it.
 
+use super::Mailbox;
 use super::inbox_rows::{self, Held};
 use super::link::{InFlight, Stored};
-use super::{Effect, Mailbox};
 use crate::delivery::Event;
-use crate::frame::ToDevice;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
+use crate::protocol::ToDevice;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -29,11 +29,9 @@ impl<S: Store> Mailbox<S> {
 
     /// Puts a message on the wire.
     pub(super) fn send(&mut self, message: &Message, attempt: u32) {
+        let size = self.say(&ToDevice::Message { message, attempt });
         if let Some(link) = self.link.as_mut() {
-            let frame = ToDevice::Message { message, attempt }.to_json();
-            link.unread += frame.len() as u64;
-            let connection = link.id;
-            self.effects.push(Effect::Send { connection, frame });
+            link.unread += size;
         }
     }
 

@@ -8,6 +8,8 @@ use tagpost_core::mailbox::{
     Accepted, ConnectionId, Effect, Errand, Mailbox, PublishFrame, Published, Terms,
 };
 use tagpost_core::message::{Message, Target};
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
+use tagpost_core::protocol::{CODECS, Codec, Codecs, Frame};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::{Millis, Now};
@@ -23,6 +25,8 @@ pub(crate) const START: Millis = 1_800_000_000_000;
 /// The mailbox of the device `cam`, which is registered.
 pub(crate) struct Desk {
     pub(crate) limits: Limits,
+    /// The protocols that it knows.
+    pub(crate) codecs: &'static Codecs,
     store: Sqlite,
     mailbox: Option<Mailbox<Sqlite>>,
     attachments: Vec<String>,
@@ -46,6 +50,7 @@ impl Desk {
         change(&mut limits);
         let mut desk = Self {
             limits,
+            codecs: CODECS,
             store: Sqlite::new().unwrap(),
             mailbox: None,
             attachments: Vec::new(),
@@ -76,7 +81,7 @@ impl Desk {
 
     fn event_with<T>(
         &mut self,
-        frames: &[(ConnectionId, Option<String>)],
+        frames: &[(ConnectionId, Frame)],
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
     ) -> (T, Vec<String>) {
         self.random += 1;
@@ -91,6 +96,7 @@ impl Desk {
             Mailbox::open(
                 self.store.clone(),
                 self.limits.clone(),
+                self.codecs,
                 &self.attachments,
                 alarm,
                 now,
@@ -148,18 +154,26 @@ impl Desk {
     }
 
     pub(crate) fn connect(&mut self, connection: ConnectionId) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.connect(connection, &claims("cam"), None, now))
+        self.connect_over(connection, &TagpostV1)
+    }
+
+    pub(crate) fn connect_over(
+        &mut self,
+        connection: ConnectionId,
+        codec: &'static dyn Codec,
+    ) -> Vec<String> {
+        self.event(|mailbox, now| mailbox.connect(connection, codec, &claims("cam"), None, now))
             .1
     }
 
     pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
-        self.taking_along(&[(connection, Some(text.to_owned()))], |_, _| Ok(()))
+        self.taking_along(&[(connection, Frame::Text(text.to_owned()))], |_, _| Ok(()))
     }
 
     /// An event that takes along frames which came before it.
     pub(crate) fn taking_along<T>(
         &mut self,
-        frames: &[(ConnectionId, Option<String>)],
+        frames: &[(ConnectionId, Frame)],
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
     ) -> Vec<String> {
         self.event_with(frames, handle).1

@@ -3,6 +3,7 @@
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Message;
+use tagpost_core::protocol::Frame;
 
 use super::desk::{Desk, START, device, message, message_from};
 
@@ -31,8 +32,8 @@ fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
     (desk, messages.iter().map(|message| message.id).collect())
 }
 
-fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Option<String>)> {
-    let ack = |id| (1, Some(format!(r#"{{"type":"ack","id":"{id}"}}"#)));
+fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Frame)> {
+    let ack = |id| (1, Frame::Text(format!(r#"{{"type":"ack","id":"{id}"}}"#)));
     ids.iter().map(ack).collect()
 }
 
@@ -45,11 +46,12 @@ fn tick(desk: &mut Desk) -> Vec<String> {
 }
 
 fn gathers(desk: &mut Desk) -> bool {
-    may_wait(desk, Some(r#"{"type":"receipts_seen","seq":1}"#))
+    may_wait(desk, r#"{"type":"receipts_seen","seq":1}"#)
 }
 
-fn may_wait(desk: &mut Desk, frame: Option<&str>) -> bool {
-    desk.event(|mailbox, _| Ok(mailbox.may_wait(frame))).0
+fn may_wait(desk: &mut Desk, text: &str) -> bool {
+    let frame = Frame::Text(text.to_owned());
+    desk.event(|mailbox, _| Ok(mailbox.may_wait(&frame))).0
 }
 
 #[test]
@@ -69,10 +71,10 @@ fn frames_wait_for_others_only_while_several_stored_messages_are_on_the_wire() {
 fn a_frame_that_is_refused_waits_for_no_other() {
     let (mut desk, ids) = desk(3, 4);
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, ids[0]);
-    assert!(may_wait(&mut desk, Some(&ack)));
+    assert!(may_wait(&mut desk, &ack));
     let spoilt = ack.replace("id\":\"", "id\":\"no-");
-    for frame in [None, Some("x"), Some("ping"), Some(&spoilt)] {
-        assert!(!may_wait(&mut desk, frame), "{frame:?}");
+    for frame in ["x", "ping", &spoilt] {
+        assert!(!may_wait(&mut desk, frame), "{frame}");
     }
 }
 

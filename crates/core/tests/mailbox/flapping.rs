@@ -4,6 +4,7 @@ use tagpost_core::call::Delivered;
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
 use super::desk::{Desk, START, claims, message, message_from};
 
@@ -293,7 +294,7 @@ fn the_end_of_a_token_blames_no_message() {
             ..claims("cam")
         };
         desk.at(0);
-        desk.event(|mailbox, now| mailbox.connect(connection, &expiring, None, now));
+        desk.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &expiring, None, now));
         assert_eq!(
             desk.at(1_000).ring(),
             [format!("{connection} closes with 4401")]

@@ -24,6 +24,7 @@ mod overwriting;
 mod pages;
 mod poll;
 mod properties;
+mod protocol;
 mod publish;
 mod queue;
 mod receipts;

@@ -1,6 +1,7 @@
 //! Messages that wait in memory: for room on the wire, or for their acknowledgement.
 
 use tagpost_core::message::Message;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::token::Claims;
 
 use super::desk::{Desk, claims, device, message, message_from};
@@ -214,7 +215,7 @@ fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
     }
     let connect = |desk: &mut Desk, connection, window| {
         let claims: Claims = claims("cam");
-        desk.event(|mailbox, now| mailbox.connect(connection, &claims, window, now))
+        desk.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
             .1
     };
     assert_eq!(connect(&mut desk, 1, Some(1)).len(), 2);

@@ -2,6 +2,7 @@
 
 use tagpost_core::delivery::State;
 use tagpost_core::mailbox::Terms;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
@@ -67,7 +68,7 @@ fn an_expired_token_is_not_admitted_and_closes_its_socket() {
         expires_at: Some(START / 1000 + 5),
         ..claims("cam")
     };
-    desk.event(|mailbox, now| mailbox.connect(1, &expiring, None, now));
+    desk.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &expiring, None, now));
     assert_eq!(desk.alarm, Some(5_000));
     assert_eq!(desk.at(5_000).ring(), ["1 closes with 4401"]);
     assert!(!admitted(&mut desk, &expiring));
@@ -80,7 +81,7 @@ fn a_message_does_not_go_over_a_connection_whose_token_has_expired() {
         expires_at: Some(START / 1000 + 5),
         ..claims("cam")
     };
-    desk.event(|mailbox, now| mailbox.connect(1, &expiring, None, now));
+    desk.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &expiring, None, now));
     desk.at(5_000);
     let terms = Terms {
         wait: 1_000,

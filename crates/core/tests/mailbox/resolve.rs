@@ -2,6 +2,7 @@
 
 use tagpost_core::mailbox::{ConnectionId, PublishFrame};
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
 use super::desk::{Desk, START, claims, device};
 use super::words::problem_or;
@@ -65,7 +66,7 @@ fn a_token_that_expires_meanwhile_carries_nothing_any_more() {
     let mut desk = Desk::new();
     let mut claims = claims("cam");
     claims.expires_at = Some(START / 1000 + 2);
-    desk.event(|mailbox, now| mailbox.connect(1, &claims, None, now));
+    desk.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now));
     let frame = waiting(&mut desk, 1, FRAME);
     desk.at(2_000);
     assert_eq!(resolved(&mut desk, frame), ["1 closes with 4401"]);

@@ -1,6 +1,7 @@
 //! A message with a topic replaces an undelivered one of the same sender and topic.
 
 use tagpost_core::mailbox::{Accepted, Terms};
+use tagpost_core::protocol::Frame;
 use tagpost_core::time::Millis;
 
 use super::desk::{Desk, message, message_from};
@@ -84,7 +85,7 @@ fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
         let mut desk = desk_with_one_waiting();
         let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
         assert_eq!(
-            desk.taking_along(&[(1, Some(ack))], |mailbox, now| {
+            desk.taking_along(&[(1, Frame::Text(ack))], |mailbox, now| {
                 mailbox.deliver(message(3, headers), AT_ONCE, now)
             }),
             ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
@@ -100,7 +101,7 @@ fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
     let mut answers = Vec::new();
     assert_eq!(
-        desk.taking_along(&[(1, Some(ack))], |mailbox, now| {
+        desk.taking_along(&[(1, Frame::Text(ack))], |mailbox, now| {
             answers.push(mailbox.deliver(now_or_never, AT_ONCE, now)?);
             Ok(())
         }),

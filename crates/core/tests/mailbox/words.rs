@@ -4,6 +4,7 @@ use serde_json::Value;
 use tagpost_core::call::{Call, Delivered};
 use tagpost_core::delivery::Delivery;
 use tagpost_core::mailbox::{Effect, Failure};
+use tagpost_core::protocol::Frame;
 use tagpost_core::store::StoreError;
 use tagpost_core::trace::Trace;
 
@@ -38,7 +39,12 @@ pub(crate) fn states(trace: &Trace) -> String {
 /// An effect in short words.
 pub(crate) fn words(effect: &Effect) -> String {
     match effect {
-        Effect::Send { connection, frame } => format!("{connection} <- {}", said(frame)),
+        Effect::Send { connection, frame } => match frame {
+            Frame::Text(text) => format!("{connection} <- {}", said(text)),
+            Frame::Binary(bytes) => {
+                format!("{connection} <- bytes {}", String::from_utf8_lossy(bytes))
+            }
+        },
         Effect::Close {
             connection, code, ..
         } => format!("{connection} closes with {code}"),

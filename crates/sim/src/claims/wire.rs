@@ -1,9 +1,9 @@
 //! What goes to a device, and what comes back to a sender.
 
-use tagpost_core::frame::Receipt;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
+use tagpost_core::protocol::Receipt;
 use tagpost_core::time::Millis;
 
 use super::attempts::Attempt;

@@ -7,7 +7,7 @@ use tagpost_core::time::Millis;
 
 use super::calls::{Caller, Reply};
 use super::{Event, World};
-use crate::claims::Checked;
+use crate::claims::{Checked, broken};
 
 /// How long it takes to find the devices of a tag.
 const RESOLVING: Millis = 3;
@@ -16,7 +16,12 @@ impl World<'_> {
     pub(super) fn perform(&mut self, object: usize, effects: Vec<Effect>) -> Checked {
         for effect in effects {
             match effect {
-                Effect::Send { connection, frame } => self.send(object, connection, &frame)?,
+                Effect::Send { connection, frame } => {
+                    let text = frame
+                        .text()
+                        .ok_or_else(|| broken("a frame that is not text"))?;
+                    self.send(object, connection, text)?;
+                }
                 Effect::Close {
                     connection,
                     code,

@@ -5,6 +5,7 @@
 //! the event fails; only the event of an alarm opens it by itself.
 
 use tagpost_core::mailbox::{Effect, Mailbox};
+use tagpost_core::protocol::CODECS;
 use tagpost_core::store::StoreError;
 use tagpost_core::time::Now;
 
@@ -63,9 +64,9 @@ impl World<'_> {
             });
             return Ok(None);
         }
-        let answered = heard.iter().filter_map(|(connection, frame)| {
-            Some((*connection, said::answered(frame.as_deref()?)?))
-        });
+        let answered = heard
+            .iter()
+            .filter_map(|(connection, frame)| Some((*connection, said::answered(frame.text()?)?)));
         self.objects[object].answered.extend(answered);
         Ok(Some((outcome, effects)))
     }
@@ -99,7 +100,7 @@ impl World<'_> {
             if host.mailbox.is_none() {
                 let (store, limits) = (host.store.clone(), self.plan.limits.clone());
                 let (opened, opening) = measured(&host.store, || {
-                    Mailbox::open(store, limits, &attachments, host.alarm, unopened)
+                    Mailbox::open(store, limits, CODECS, &attachments, host.alarm, unopened)
                 });
                 work.opening = Some(opening);
                 host.mailbox = Some(opened?);

@@ -1,6 +1,7 @@
 //! Frames that have reached a mailbox, and wait for those right behind them, to be one event together.
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::Frame;
 use tagpost_core::time::Millis;
 
 use super::{Event, World};
@@ -21,10 +22,11 @@ impl World<'_> {
         if self.plan.sleeps {
             self.evict(object);
         }
+        let frame = Frame::Text(frame);
         let host = &mut self.objects[object];
         let mailbox = host.mailbox.as_ref();
-        let may_wait = mailbox.is_some_and(|mailbox| mailbox.may_wait(Some(&frame)));
-        host.heard.push((connection, Some(frame)));
+        let may_wait = mailbox.is_some_and(|mailbox| mailbox.may_wait(&frame));
+        host.heard.push((connection, frame));
         if !may_wait {
             return self.frames(object);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{ConnectionId, Early, Mailbox};
+use tagpost_core::protocol::Frame;
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::trace::Trace;
 
@@ -50,7 +51,7 @@ pub(super) struct Object {
     pub(super) ticks: u32,
     pub(super) lane: Lane,
     /// Frames that wait for those that come right behind them.
-    pub(super) heard: Vec<(ConnectionId, Option<String>)>,
+    pub(super) heard: Vec<(ConnectionId, Frame)>,
     /// Messages that were answered over a connection in the present event.
     pub(super) answered: Vec<(ConnectionId, MessageId)>,
     /// Its sockets that are not gone, oldest first.

@@ -1,9 +1,9 @@
 //! Frames of the service, as far as they matter to a device and to the claims.
 
 use serde::Deserialize;
-use tagpost_core::frame::Receipt;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Urgency;
+use tagpost_core::protocol::Receipt;
 use tagpost_core::time::Millis;
 
 use crate::claims::{Checked, broken};

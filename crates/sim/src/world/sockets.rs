@@ -4,6 +4,7 @@
 //! says nothing. What a mailbox attached lasts as long as the service's end.
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
@@ -168,7 +169,7 @@ impl World<'_> {
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, now);
         self.event(device, |mailbox, now| {
-            mailbox.connect(connection, &claims, None, now)
+            mailbox.connect(connection, &TagpostV1, &claims, None, now)
         })
         .map(drop)
     }

@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tagpost_client::{AnswerError, Message, Target};
-use tagpost_core::frame::MAX_REASON;
+use tagpost_core::protocol::tagpost_v1::MAX_REASON;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::Mutex;

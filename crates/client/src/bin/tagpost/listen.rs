@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tagpost_client::{Error, Inbox, Message, MessageId, Receipt, Receipts, Status};
-use tagpost_core::frame::MAX_REPLY_BYTES;
+use tagpost_core::protocol::tagpost_v1::MAX_REPLY_BYTES;
 use tokio::signal;
 
 use crate::advice::Failure;

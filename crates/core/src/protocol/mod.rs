@@ -1,32 +1,104 @@
-//! The wire protocol of a WebSocket connection, `tagpost.v1`: one JSON object a text frame.
+//! What a mailbox and its device say to each other, and the protocols in which they say it.
 //!
-//! Names say the direction: [`FromDevice`] comes in, [`ToDevice`] goes out. Reading and writing them is
-//! pure; when which frame is due is the mailbox's matter.
+//! A mailbox knows [`FromDevice`] and [`ToDevice`] alone. A [`Codec`] turns them into the frames of one
+//! WebSocket subprotocol; it is chosen in the handshake and named in what is attached to the socket, so a
+//! connection keeps it through hibernation. To add a protocol, add a module here and a line to [`CODECS`].
+//!
+//! Codecs are pure and have no state. When something is said is the mailbox's matter.
 
-mod field;
-mod publish;
-mod read;
-mod write;
+pub mod tagpost_v1;
+
+use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use self::tagpost_v1::TagpostV1;
 use crate::delivery::{Delivery, State, Summary};
 use crate::id::{DeviceId, MessageId};
+use crate::limits::Limits;
 use crate::message::{Message, Target};
 use crate::problem::Problem;
 use crate::publish::Draft;
 use crate::time::Millis;
 
-pub use read::{BadFrame, MAX_REASON, MAX_REF, MAX_REPLY_BYTES, parse_ack_body, parse_nack_body};
-pub use write::{InboxMessage, inbox_json};
+/// The protocols of the service.
+pub const CODECS: &Codecs = &[&TagpostV1];
 
-/// The WebSocket subprotocol.
-pub const SUBPROTOCOL: &str = "tagpost.v1";
+/// Protocols to choose from.
+pub type Codecs = [&'static dyn Codec];
 
-/// A frame of the device, read and checked.
+/// One protocol over a WebSocket.
+pub trait Codec: Debug + Sync {
+    /// The WebSocket subprotocol (RFC 6455, section 1.9) that a handshake chooses it by.
+    fn subprotocol(&self) -> &'static str;
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`BadFrame`] says what is wrong; the mailbox changes nothing.
+    fn read(&self, frame: &Frame, limits: &Limits) -> Result<FromDevice, BadFrame>;
+
+    /// Writes a frame; `None` where the protocol has no way to say this.
+    fn write(&self, said: &ToDevice<'_>) -> Option<Frame>;
+}
+
+/// The first of `offered`, in the order of the device's preference, that is among `codecs`.
+pub fn choose<'a>(
+    codecs: &Codecs,
+    offered: impl IntoIterator<Item = &'a str>,
+) -> Option<&'static dyn Codec> {
+    let mut offered = offered.into_iter();
+    offered.find_map(|name| named(codecs, name))
+}
+
+/// The codec of this subprotocol.
+pub fn named(codecs: &Codecs, subprotocol: &str) -> Option<&'static dyn Codec> {
+    let mut codecs = codecs.iter().copied();
+    codecs.find(|codec| codec.subprotocol() == subprotocol)
+}
+
+/// A frame of a WebSocket, whole (RFC 6455, section 5.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// UTF-8 text.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+impl Frame {
+    /// Its text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// Bytes of its content.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A frame that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadFrame {
+    /// What is wrong with it.
+    pub problem: Problem,
+    /// Its `ref`, where that could be read.
+    pub reference: Option<String>,
+}
+
+/// What a device says, read and checked.
 #[derive(Debug, Clone)]
 pub enum FromDevice {
+    /// A sign of life, to be answered with [`ToDevice::Pong`].
+    Ping,
     /// The device has taken the message.
     Ack {
         /// Which.
@@ -78,9 +150,11 @@ pub struct Receipt {
     pub reason: Option<String>,
 }
 
-/// A frame of the service.
+/// What the service says.
 #[derive(Debug, Clone)]
 pub enum ToDevice<'a> {
+    /// The answer to [`FromDevice::Ping`].
+    Pong,
     /// The first frame of a connection.
     Welcome {
         /// Who the device is.

@@ -8,12 +8,12 @@ use std::fmt::Display;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::FromDevice;
 use super::field::{limited_text, name, required, text};
 use crate::id::MessageId;
 use crate::json::{self, MAX_DEPTH, MAX_EXACT};
 use crate::limits::Limits;
 use crate::problem::{Code, Problem};
+use crate::protocol::{BadFrame, FromDevice};
 use crate::publish::json_whole_number;
 
 /// The longest `ref`, in characters.
@@ -27,15 +27,6 @@ pub const MAX_REASON: usize = 256;
 const MAX_ENVELOPE_BYTES: usize = 16_384;
 /// The most bytes of JSON that one byte of a payload takes: `\u0000`.
 const MAX_ESCAPED_BYTES: usize = 6;
-
-/// A frame that is not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadFrame {
-    /// What is wrong with it.
-    pub problem: Problem,
-    /// Its `ref`, where that could be read.
-    pub reference: Option<String>,
-}
 
 /// The fields of all frames, each as it stands there.
 #[derive(Deserialize)]
@@ -82,41 +73,39 @@ struct Answer<'a> {
     reason: Option<&'a RawValue>,
 }
 
-impl FromDevice {
-    /// Reads a text frame.
-    ///
-    /// # Errors
-    /// [`Code::BadFrame`] names the field that is missing or wrong; [`Code::PayloadTooLarge`].
-    pub fn parse(text: &str, limits: &Limits) -> Result<Self, BadFrame> {
-        let bad = |problem| BadFrame {
-            problem,
-            reference: None,
-        };
-        let longest = MAX_ENVELOPE_BYTES + MAX_ESCAPED_BYTES * limits.max_payload_bytes as usize;
-        if text.len() > longest {
-            let detail = format!(
-                "the frame has {} bytes; at most {longest} are allowed",
-                text.len()
-            );
-            return Err(bad(Problem::new(Code::PayloadTooLarge, detail)));
-        }
-        let fields: Fields = json::object(text).map_err(|error| {
-            bad(Problem::new(
-                Code::BadFrame,
-                format!("the frame is not valid: {error}"),
-            ))
-        })?;
-        let reference = limited_text("ref", fields.reference, MAX_REF)
-            .map_err(in_frame)
-            .map_err(bad)?;
-        fields
-            .check_depth(text)
-            .and_then(|()| fields.read(reference.clone(), limits))
-            .map_err(|problem| BadFrame {
-                problem: in_frame(problem),
-                reference,
-            })
+/// Reads a text frame.
+///
+/// # Errors
+/// [`Code::BadFrame`] names the field that is missing or wrong; [`Code::PayloadTooLarge`].
+pub(super) fn frame(text: &str, limits: &Limits) -> Result<FromDevice, BadFrame> {
+    let bad = |problem| BadFrame {
+        problem,
+        reference: None,
+    };
+    let longest = MAX_ENVELOPE_BYTES + MAX_ESCAPED_BYTES * limits.max_payload_bytes as usize;
+    if text.len() > longest {
+        let detail = format!(
+            "the frame has {} bytes; at most {longest} are allowed",
+            text.len()
+        );
+        return Err(bad(Problem::new(Code::PayloadTooLarge, detail)));
     }
+    let fields: Fields = json::object(text).map_err(|error| {
+        bad(Problem::new(
+            Code::BadFrame,
+            format!("the frame is not valid: {error}"),
+        ))
+    })?;
+    let reference = limited_text("ref", fields.reference, MAX_REF)
+        .map_err(in_frame)
+        .map_err(bad)?;
+    fields
+        .check_depth(text)
+        .and_then(|()| fields.read(reference.clone(), limits))
+        .map_err(|problem| BadFrame {
+            problem: in_frame(problem),
+            reference,
+        })
 }
 
 impl Fields<'_> {

@@ -5,11 +5,12 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Receipt, ToDevice};
+use super::PONG;
 use crate::delivery::Summary;
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::json;
 use crate::message::{Encoding, Message, Target, Urgency};
+use crate::protocol::{Receipt, ToDevice};
 use crate::time::Millis;
 use crate::trace::DeliveryForm;
 
@@ -63,10 +64,10 @@ pub fn inbox_json<'a>(messages: impl IntoIterator<Item = (&'a Message, u32)>) ->
     })
 }
 
-/// A frame as it stands on the wire.
+/// The JSON object of a frame.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Frame<'a> {
+enum Object<'a> {
     Welcome {
         device: &'a DeviceId,
         held: u32,
@@ -90,43 +91,42 @@ enum Frame<'a> {
     },
 }
 
-impl ToDevice<'_> {
-    /// The text frame.
-    pub fn to_json(&self) -> String {
-        json::text(&match *self {
-            ToDevice::Welcome {
-                device,
-                held,
-                keepalive,
-                max_in_flight,
-            } => Frame::Welcome {
-                device,
-                held,
-                keepalive,
-                max_in_flight,
-            },
-            ToDevice::Message { message, attempt } => {
-                Frame::Message(InboxMessage::new(message, attempt))
-            }
-            ToDevice::Receipt(receipt) => Frame::Receipt(receipt),
-            ToDevice::Published {
-                reference,
-                id,
-                deliveries,
-                ref summary,
-            } => Frame::Published {
-                reference,
-                id,
-                deliveries: deliveries.iter().map(DeliveryForm::from).collect(),
-                summary: summary.clone(),
-            },
-            ToDevice::Error { reference, problem } => Frame::Error {
-                code: problem.code.as_str(),
-                detail: &problem.detail,
-                reference,
-            },
-        })
-    }
+/// The text frame that says this.
+pub(super) fn text(said: &ToDevice<'_>) -> String {
+    json::text(&match *said {
+        ToDevice::Pong => return PONG.to_owned(),
+        ToDevice::Welcome {
+            device,
+            held,
+            keepalive,
+            max_in_flight,
+        } => Object::Welcome {
+            device,
+            held,
+            keepalive,
+            max_in_flight,
+        },
+        ToDevice::Message { message, attempt } => {
+            Object::Message(InboxMessage::new(message, attempt))
+        }
+        ToDevice::Receipt(receipt) => Object::Receipt(receipt),
+        ToDevice::Published {
+            reference,
+            id,
+            deliveries,
+            ref summary,
+        } => Object::Published {
+            reference,
+            id,
+            deliveries: deliveries.iter().map(DeliveryForm::from).collect(),
+            summary: summary.clone(),
+        },
+        ToDevice::Error { reference, problem } => Object::Error {
+            code: problem.code.as_str(),
+            detail: &problem.detail,
+            reference,
+        },
+    })
 }
 
 #[cfg(test)]
@@ -135,13 +135,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::frame::FromDevice;
     use crate::limits::Limits;
+    use crate::protocol::FromDevice;
+    use crate::protocol::tagpost_v1::read;
     use crate::publish::Draft;
 
     /// The frame in which a device gets what another one published with this frame.
     fn through(publish: &Value) -> Value {
-        let frame = FromDevice::parse(&publish.to_string(), &Limits::default()).unwrap();
+        let frame = read::frame(&publish.to_string(), &Limits::default()).unwrap();
         let FromDevice::Publish { to, draft, .. } = frame else {
             panic!("not a publish: {frame:?}");
         };
@@ -170,11 +171,10 @@ mod tests {
             encoding,
             payload,
         };
-        let json = ToDevice::Message {
+        let json = text(&ToDevice::Message {
             message: &message,
             attempt: 1,
-        }
-        .to_json();
+        });
         assert!(json.starts_with(r#"{"type":"message","#), "{json}");
         serde_json::from_str(&json).unwrap()
     }
@@ -229,9 +229,9 @@ mod tests {
                 reply: reply.map(|reply| RawValue::from_string(reply.to_string()).unwrap()),
                 reason,
             };
-            let frame = ToDevice::Receipt(&receipt).to_json();
+            let frame = text(&ToDevice::Receipt(&receipt));
             let back: Receipt = serde_json::from_str(&frame).unwrap();
-            prop_assert_eq!(ToDevice::Receipt(&back).to_json(), frame);
+            prop_assert_eq!(text(&ToDevice::Receipt(&back)), frame);
             prop_assert_eq!((back.seq, back.reason), (receipt.seq, receipt.reason));
         }
     }

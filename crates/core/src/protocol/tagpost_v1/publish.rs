@@ -95,12 +95,13 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{BadFrame, FromDevice};
     use crate::problem::Code;
+    use crate::protocol::tagpost_v1::read;
+    use crate::protocol::{BadFrame, FromDevice};
 
     fn publish(fields: &str) -> Result<Draft, BadFrame> {
         let text = format!(r#"{{"type":"publish","to":{{"tag":"kitchen"}},{fields}}}"#);
-        FromDevice::parse(&text, &Limits::default()).map(|frame| match frame {
+        read::frame(&text, &Limits::default()).map(|frame| match frame {
             FromDevice::Publish { draft, .. } => draft,
             other => panic!("not a publish: {other:?}"),
         })
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_publish_names_either_a_tag_or_a_device() {
         let wrong = |text: &str| {
-            FromDevice::parse(text, &Limits::default())
+            read::frame(text, &Limits::default())
                 .unwrap_err()
                 .problem
                 .detail
@@ -337,7 +338,7 @@ mod tests {
             (r#""payload":"YWFhYWE=","encoding":"base64""#, false),
         ] {
             let text = format!(r#"{{"type":"publish","ref":"a1","to":{{"tag":"a"}},{payload}}}"#);
-            match FromDevice::parse(&text, &limits) {
+            match read::frame(&text, &limits) {
                 Ok(_) => assert!(fits, "{payload} fits"),
                 Err(bad) => {
                     assert!(!fits, "{payload}: {}", bad.problem);

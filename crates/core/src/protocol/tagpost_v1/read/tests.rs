@@ -7,7 +7,7 @@ use super::*;
 const ID: &str = "01HF7YAT00FYHWCCN2FZZZZZZZ";
 
 fn parse(text: &str) -> Result<FromDevice, BadFrame> {
-    FromDevice::parse(text, &Limits::default())
+    frame(text, &Limits::default())
 }
 
 /// The detail of the `bad_frame` that this frame gets.
@@ -23,7 +23,7 @@ fn a_frame_longer_than_any_payload_needs_is_refused_unread() {
         max_payload_bytes: 1,
         ..Limits::default()
     };
-    let bad = FromDevice::parse(&"[".repeat(20_000), &limits).unwrap_err();
+    let bad = frame(&"[".repeat(20_000), &limits).unwrap_err();
     assert_eq!(bad.problem.code, Code::PayloadTooLarge);
 }
 

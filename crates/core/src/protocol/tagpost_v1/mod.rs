@@ -1,0 +1,49 @@
+//! The protocol `tagpost.v1`: one JSON object a text frame, as docs/protocol.md has it.
+//!
+//! The golden files in `tests/golden` hold its bytes. The bodies of acknowledgements over HTTP and the
+//! answers to a long poll say the same in the same words, so they are here, too.
+
+mod field;
+mod publish;
+mod read;
+mod write;
+
+pub use read::{MAX_REASON, MAX_REF, MAX_REPLY_BYTES, parse_ack_body, parse_nack_body};
+pub use write::{InboxMessage, inbox_json};
+
+use super::{BadFrame, Codec, Frame, FromDevice, ToDevice};
+use crate::limits::Limits;
+use crate::problem::{Code, Problem};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "tagpost.v1";
+
+/// A sign of life. The runtime answers it with [`PONG`] where the mailbox sleeps.
+pub const PING: &str = "ping";
+/// Its answer.
+pub const PONG: &str = "pong";
+
+/// The codec.
+#[derive(Debug)]
+pub struct TagpostV1;
+
+impl Codec for TagpostV1 {
+    fn subprotocol(&self) -> &'static str {
+        SUBPROTOCOL
+    }
+
+    fn read(&self, frame: &Frame, limits: &Limits) -> Result<FromDevice, BadFrame> {
+        match frame {
+            Frame::Text(text) if text == PING => Ok(FromDevice::Ping),
+            Frame::Text(text) => read::frame(text, limits),
+            Frame::Binary(_) => Err(BadFrame {
+                problem: Problem::new(Code::BadFrame, "the frame is not text"),
+                reference: None,
+            }),
+        }
+    }
+
+    fn write(&self, said: &ToDevice<'_>) -> Option<Frame> {
+        Some(Frame::Text(write::text(said)))
+    }
+}
