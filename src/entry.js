@@ -178,11 +178,11 @@ export class Mailbox extends DurableObject {
 
   /** The handshake of the device's socket; see `stub.js`. */
   async fetch({ headers }) {
-    const names = ["tagpost-device", "tagpost-caller", "tagpost-window", "tagpost-fault"];
-    const [device, caller, window, fault] = names.map((name) => headers.get(name) ?? undefined);
-    const answer = await this.#call("connect", device, caller, window && Number(window), fault);
+    const names = ["device", "caller", "protocol", "window", "fault"];
+    const [device, caller, protocol, window, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
+    const answer = await this.#call("connect", device, caller, protocol, window && Number(window), fault);
     if (Array.isArray(answer)) return response(answer);
-    const subprotocol = { "sec-websocket-protocol": "tagpost.v1" };
+    const subprotocol = { "sec-websocket-protocol": protocol };
     return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });
   }
 

@@ -24,8 +24,9 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::{JsString, Promise};
+use js_sys::{JsString, Promise, Uint8Array};
 use tagpost_core::mailbox::{self, ConnectionId};
+use tagpost_core::protocol::{CODECS, Frame};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
 use wasm_bindgen::JsValue;
@@ -63,12 +64,13 @@ impl Mailbox {
         &self,
         device: String,
         caller: String,
+        protocol: String,
         window: Option<u32>,
         fault: Option<String>,
     ) -> Promise {
         self.handle(async move |object| {
             fault::cause("fetch", fault).await;
-            object.connect(&device, &caller, window).await
+            object.connect(&device, &caller, &protocol, window).await
         })
     }
 
@@ -85,8 +87,11 @@ impl Mailbox {
         self.handle(async move |object| {
             fault::cause_armed("message").await;
             let connection = object.connection(&socket.into());
-            // What is no text is no frame.
-            object.hear(connection, message.as_string()).await?;
+            let frame = match message.as_string() {
+                Some(text) => Frame::Text(text),
+                None => Frame::Binary(Uint8Array::new(&message).to_vec()),
+            };
+            object.hear(connection, frame).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -242,7 +247,7 @@ impl Object {
         let store = ObjectStore::new(self.state.storage().sql());
         let attachments = self.attachments()?;
         let limits = config.limits.clone();
-        Core::open(store, limits, &attachments, self.alarm.get(), now).map_err(fatal)
+        Core::open(store, limits, CODECS, &attachments, self.alarm.get(), now).map_err(fatal)
     }
 
     /// What the mailbox is told with an event, with the keep-alives of this connection.

@@ -30,9 +30,9 @@ export class Calls {
 }
 
 /** The response of a mailbox to the handshake of its device, in the same way. */
-export function connect(env, device, caller, window, fault, limit) {
+export function connect(env, device, caller, protocol, window, fault, limit) {
   // Only `fetch` can return a socket. The client's own headers stay here, above all its credential.
-  const headers = { upgrade: "websocket", "tagpost-device": device, "tagpost-caller": caller };
+  const headers = { upgrade: "websocket", "tagpost-device": device, "tagpost-caller": caller, "tagpost-protocol": protocol };
   if (window) headers["tagpost-window"] = `${window}`;
   if (fault) headers["tagpost-fault"] = fault;
   return within(limit, env.MAILBOX.getByName(device).fetch("https://mailbox/connect", { headers }));

@@ -51,6 +51,7 @@ extern "C" {
         env: &JsValue,
         device: &str,
         caller: &str,
+        protocol: &str,
         window: Option<u32>,
         fault: Option<String>,
         limit: f64,
@@ -129,11 +130,12 @@ pub(crate) async fn ask_for<T: DeserializeOwned>(
         .map_err(|error| Error::OtherVersion(error.to_string()))
 }
 
-/// Opens the WebSocket of the device that `caller` speaks for, with no more than `window` messages in
-/// flight.
+/// Opens the WebSocket of the device that `caller` speaks for, in this subprotocol, with no more than `window`
+/// messages in flight.
 pub(crate) async fn connect(
     env: &Env,
     caller: &Claims,
+    protocol: &str,
     window: Option<u32>,
     fault: Option<String>,
 ) -> Result<Response, Error> {
@@ -144,6 +146,7 @@ pub(crate) async fn connect(
         env,
         device.as_str(),
         &claims,
+        protocol,
         window,
         fault,
         millis(PATIENCE),

@@ -9,11 +9,11 @@ use js_sys::JsString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tagpost_core::call::{Call, Delivered, Request};
-use tagpost_core::frame::inbox_json;
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{Accepted, Failure, Published, Terms};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::protocol::tagpost_v1::inbox_json;
 use tagpost_core::publish::Draft;
 use tagpost_core::token::Claims;
 

@@ -11,16 +11,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::Frame;
 use worker::Delay;
 
 use super::{Core, Object};
 
 /// Frames that are not handled yet, oldest first.
 #[derive(Default)]
-pub(super) struct Frames(RefCell<Vec<(ConnectionId, Option<String>)>>);
+pub(super) struct Frames(RefCell<Vec<(ConnectionId, Frame)>>);
 
 impl Frames {
-    pub(super) fn take(&self) -> Vec<(ConnectionId, Option<String>)> {
+    pub(super) fn take(&self) -> Vec<(ConnectionId, Frame)> {
         self.0.take()
     }
 
@@ -29,9 +30,9 @@ impl Frames {
     }
 
     /// Adds one, and says whether it is the first.
-    fn push(&self, connection: ConnectionId, text: Option<String>) -> bool {
+    fn push(&self, connection: ConnectionId, frame: Frame) -> bool {
         let mut frames = self.0.borrow_mut();
-        frames.push((connection, text));
+        frames.push((connection, frame));
         frames.len() == 1
     }
 }
@@ -41,11 +42,11 @@ impl Object {
     pub(super) async fn hear(
         self: &Rc<Self>,
         connection: ConnectionId,
-        text: Option<String>,
+        frame: Frame,
     ) -> worker::Result<()> {
-        let may_wait = |mailbox: &Core| mailbox.may_wait(text.as_deref());
+        let may_wait = |mailbox: &Core| mailbox.may_wait(&frame);
         let may_wait = self.mailbox.borrow().as_ref().is_some_and(may_wait);
-        let first = self.frames.push(connection, text);
+        let first = self.frames.push(connection, frame);
         if may_wait && !first {
             // The first is on its way to be handled, and takes this one along.
             return Ok(());

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::{Codec, Frame};
 use tagpost_core::time::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -27,9 +28,16 @@ extern "C" {
 
 impl Object {
     /// Makes a socket one of this object's, which may sleep while it is open.
-    pub(super) fn accept(&self, ws: &WebSocket, connection: ConnectionId) -> worker::Result<()> {
+    /// The runtime answers the keep-alives of the protocol by itself.
+    pub(super) fn accept(
+        &self,
+        ws: &WebSocket,
+        connection: ConnectionId,
+        codec: &dyn Codec,
+    ) -> worker::Result<()> {
         let object = self.state.as_raw();
-        let pair = worker::WebSocketRequestResponsePair::new("ping", "pong")?;
+        let (ping, pong) = codec.keepalive();
+        let pair = worker::WebSocketRequestResponsePair::new(ping, pong)?;
         object.set_websocket_auto_response(&pair)?;
         let tag = JsValue::from_str(&connection.to_string());
         Ok(object.accept_websocket_with_tags(ws.as_ref(), vec![tag])?)
@@ -72,12 +80,15 @@ impl Object {
         Some(date.get_time() as Millis)
     }
 
-    pub(super) fn send(self: &Rc<Self>, connection: ConnectionId, frame: &str) {
+    pub(super) fn send(self: &Rc<Self>, connection: ConnectionId, frame: &Frame) {
         let Some(ws) = self.socket(connection) else {
             return;
         };
         // The runtime refuses only when the socket is closing: its close event is under way.
-        let _ = ws.send_with_str(frame);
+        let _ = match frame {
+            Frame::Text(text) => ws.send_with_str(text),
+            Frame::Binary(bytes) => ws.send_with_bytes(bytes),
+        };
     }
 
     pub(super) fn attach(&self, connection: ConnectionId, attachment: &str) {

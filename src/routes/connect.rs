@@ -1,7 +1,7 @@
 //! `GET /v1/connect`: the handshake of a device's WebSocket, as far as no mailbox is needed for it.
 
-use tagpost_core::frame::SUBPROTOCOL;
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::protocol::{self, CODECS, Codec};
 
 use super::Exchange;
 use crate::auth::{Caller, Offer};
@@ -19,11 +19,13 @@ pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Respon
         .header("sec-websocket-protocol")
         .unwrap_or_default();
     let protocols = Offer::read(&offered).protocols;
-    if !protocols.contains(&SUBPROTOCOL) {
-        let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}");
+    let Some(codec) = protocol::choose(CODECS, protocols) else {
+        let known: Vec<_> = CODECS.iter().map(|codec| codec.subprotocol()).collect();
+        let detail = format!("Sec-WebSocket-Protocol must offer {}", known.join(" or "));
         return Err(Problem::bad_request(detail).into());
-    }
+    };
     let most = exchange.config.limits.max_in_flight;
     let window = exchange.query()?.given("max_in_flight", 1..=most)?;
-    stub::connect(&exchange.env, &claims, window, exchange.fault()).await
+    let protocol = codec.subprotocol();
+    stub::connect(&exchange.env, &claims, protocol, window, exchange.fault()).await
 }

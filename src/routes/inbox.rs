@@ -2,8 +2,8 @@
 //! `/v1/devices/{device}/inbox`, a look at what waits.
 
 use tagpost_core::call::Call;
-use tagpost_core::frame::{parse_ack_body, parse_nack_body};
 use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::protocol::tagpost_v1::{parse_ack_body, parse_nack_body};
 use tagpost_core::publish::WAIT;
 
 use super::Exchange;

@@ -33,6 +33,10 @@ pub trait Codec: Debug + Sync {
     /// The WebSocket subprotocol (RFC 6455, section 1.9) that a handshake chooses it by.
     fn subprotocol(&self) -> &'static str;
 
+    /// A sign of life of the device and its answer, as text frames: the runtime exchanges them while the mailbox
+    /// sleeps. One that reaches the mailbox is read as [`FromDevice::Ping`].
+    fn keepalive(&self) -> (&'static str, &'static str);
+
     /// Reads a frame.
     ///
     /// # Errors

@@ -18,6 +18,10 @@ impl Codec for Bytes {
         "bytes.test"
     }
 
+    fn keepalive(&self) -> (&'static str, &'static str) {
+        ("?", "!")
+    }
+
     fn read(&self, frame: &Frame, _: &Limits) -> Result<FromDevice, BadFrame> {
         let id = match frame {
             Frame::Binary(bytes) => bytes.strip_prefix(b"A"),

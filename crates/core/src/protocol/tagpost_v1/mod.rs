@@ -32,6 +32,10 @@ impl Codec for TagpostV1 {
         SUBPROTOCOL
     }
 
+    fn keepalive(&self) -> (&'static str, &'static str) {
+        (PING, PONG)
+    }
+
     fn read(&self, frame: &Frame, limits: &Limits) -> Result<FromDevice, BadFrame> {
         match frame {
             Frame::Text(text) if text == PING => Ok(FromDevice::Ping),
