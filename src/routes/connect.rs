@@ -1,7 +1,7 @@
 //! `GET /v1/connect`: the handshake of a device's WebSocket, as far as no mailbox is needed for it.
 
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::protocol::{self, CODECS, Codec};
+use tagpost_core::protocol::{self, CODECS};
 
 use super::Exchange;
 use crate::auth::{Caller, Offer};

@@ -147,10 +147,9 @@ impl<S: Store> Mailbox<S> {
             // crash and tried again, it would come after them.
             let over = delivery.is_settled() && !delivery.state.is_answer();
             // A receipt may have come before the answer; the terminal state remains.
-            if known.and_then(|known| known.learn(delivery)).is_some() {
-                if over && publishing.stored && publishing.open > 1 {
-                    outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
-                }
+            let news = known.and_then(|known| known.learn(delivery));
+            if news.is_some() && over && publishing.stored && publishing.open > 1 {
+                outbox_rows::save(&self.store, id, &publishing.deliveries, None)?;
             }
             self.leave(id, device);
         } else {
