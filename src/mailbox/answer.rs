@@ -159,7 +159,7 @@ impl Object {
     }
 
     async fn enter(&self, device: &DeviceId) -> Result<(), Error> {
-        let db = directory::database(&self.env);
+        let db = directory::database(&self.env)?;
         directory::register(&db, device, clock()).await?;
         Ok(())
     }
@@ -211,7 +211,7 @@ impl Object {
             if let Accepted::Early(early) = accepted {
                 let arrival = self.waiting.arrivals.add(early.after);
                 within(arrival, early.until - clock()).await;
-                self.waiting.arrivals.tidy(&early.after);
+                self.waiting.arrivals.tidy();
                 (message, terms) = (early.message, early.terms);
                 continue;
             }
@@ -220,7 +220,7 @@ impl Object {
                 (Accepted::Answer(delivered), _) => Ok(delivered),
                 (_, Some((waiting, until))) => {
                     let delivered = within(waiting, until - clock()).await;
-                    self.waiting.deliveries.tidy(&id);
+                    self.waiting.deliveries.tidy();
                     match delivered {
                         Some(delivered) => Ok(delivered),
                         None => self.event(|mailbox, now| mailbox.wait_is_over(id, now)),
@@ -256,7 +256,7 @@ impl Object {
             }
             let polls = &self.waiting.polls;
             within(polls.add(()), until - clock()).await;
-            polls.tidy(&());
+            polls.tidy();
         }
     }
 

@@ -32,7 +32,7 @@ impl Object {
                 Either::Left((answer, _)) => Some(answer?),
                 Either::Right(((), _)) => None,
             };
-            self.waiting.revocations.tidy(&());
+            self.waiting.revocations.tidy();
             match (self.still_admits(claims), answer) {
                 (Ok(()), Some(answer)) => return Ok(answer),
                 (Ok(()), None) => {}

@@ -37,7 +37,7 @@ impl Object {
         let open = found.as_ref().is_ok_and(|(trace, _)| !trace.is_settled());
         let found = if open && wait > 0 {
             within(self.waiting.traces.add(id), until - clock()).await;
-            self.waiting.traces.tidy(&id);
+            self.waiting.traces.tidy();
             self.ask(|mailbox, _| mailbox.trace(id, after, limit))?
         } else {
             found
@@ -121,7 +121,7 @@ impl Object {
         if let Some(waiting) = waiting {
             // The rest of a large tag is taken back after the answer.
             within(waiting, CANCEL_WAIT).await;
-            self.waiting.cancels.tidy(&id);
+            self.waiting.cancels.tidy();
             // Every mailbox has just been asked; what it said is recorded.
             let found = self.ask(|mailbox, _| mailbox.trace(id, None, trace::PAGE))?;
             return answered(found, |(trace, _)| {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use litemap::LiteMap;
 use tagpost_core::call::Delivered;
 use tagpost_core::id::MessageId;
 use tagpost_core::problem::Problem;
@@ -39,15 +38,15 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Forgets the requests that gave up waiting, whatever it was for.
     pub(super) fn tidy(&self) {
-        self.publishes.tidy_all();
-        self.traces.tidy_all();
-        self.cancels.tidy_all();
-        self.polls.tidy_all();
+        self.publishes.tidy();
+        self.traces.tidy();
+        self.cancels.tidy();
+        self.polls.tidy();
     }
 }
 
-/// Those that wait for things of one kind.
-pub(super) struct Waiters<K, T>(RefCell<LiteMap<K, Vec<oneshot::Sender<T>>>>);
+/// Those that wait for things of one kind, in the order in which they came.
+pub(super) struct Waiters<K, T>(RefCell<Vec<(K, oneshot::Sender<T>)>>);
 
 impl<K, T> Default for Waiters<K, T> {
     fn default() -> Self {
@@ -55,41 +54,27 @@ impl<K, T> Default for Waiters<K, T> {
     }
 }
 
-impl<K: Ord, T: Clone> Waiters<K, T> {
+impl<K: PartialEq, T: Clone> Waiters<K, T> {
     /// Begins to wait.
     pub(super) fn add(&self, key: K) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
-        let mut waiters = self.0.borrow_mut();
-        let same = waiters.entry(key).or_default();
-        same.retain(|sender| !sender.is_canceled());
-        same.push(sender);
+        self.0.borrow_mut().push((key, sender));
         receiver
     }
 
     /// Forgets those that gave up waiting.
-    pub(super) fn tidy(&self, key: &K) {
+    pub(super) fn tidy(&self) {
         let mut waiters = self.0.borrow_mut();
-        if let Some(same) = waiters.get_mut(key) {
-            same.retain(|sender| !sender.is_canceled());
-            if same.is_empty() {
-                waiters.remove(key);
-            }
-        }
-    }
-
-    /// Forgets all that gave up waiting.
-    fn tidy_all(&self) {
-        let mut waiters = self.0.borrow_mut();
-        for (_, same) in waiters.iter_mut() {
-            same.retain(|sender| !sender.is_canceled());
-        }
-        waiters.retain(|_, same| !same.is_empty());
+        waiters.retain(|(_, sender)| !sender.is_canceled());
     }
 
     /// It has happened.
     pub(super) fn wake(&self, key: &K, value: &T) {
-        let woken = self.0.borrow_mut().remove(key);
-        for sender in woken.into_iter().flatten() {
+        for (_, sender) in self
+            .0
+            .borrow_mut()
+            .extract_if(.., |(other, _)| other == key)
+        {
             // Who has given up does not miss it.
             let _ = sender.send(value.clone());
         }
