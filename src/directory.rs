@@ -6,22 +6,25 @@
 
 mod recent;
 
-use std::str::FromStr;
+use std::pin::pin;
 use std::time::Duration;
 
-use js_sys::{Array, ArrayIntoIter};
+use futures_util::future::{Either, select};
 use litemap::LiteMap;
-use serde::Serialize;
-use tagpost_core::id::{DeviceId, InvalidName, Tag};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{Delay, Env, Result};
+use worker::{D1Database, D1PreparedStatement, D1Result, D1SessionConstraint, Delay, Env, Result};
 
 use crate::clock;
 
+/// How long one query may take on behalf of a publish.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A device as the directory lists it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Device {
     /// Its name.
     pub(crate) device: DeviceId,
@@ -30,7 +33,7 @@ pub(crate) struct Device {
 }
 
 /// A tag as the directory lists it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Tagged {
     /// Its name.
     pub(crate) tag: Tag,
@@ -63,86 +66,94 @@ impl<T> Page<T> {
 }
 
 /// The directory's database.
-pub(crate) struct Directory(JsValue);
-
-/// The directory's database.
-pub(crate) fn database(env: &Env) -> Directory {
-    // A binding that is missing fails with the first statement.
-    let database = js_sys::Reflect::get(env, &JsValue::from_str("DB"));
-    Directory(database.unwrap_or_default())
+pub(crate) fn database(env: &Env) -> Result<D1Database> {
+    env.d1("DB")
 }
 
 /// Enters a device; changes nothing where it is there already.
 pub(crate) async fn register(
-    db: &Directory,
+    db: &D1Database,
     device: &DeviceId,
     now: Millis,
 ) -> Result<Registration> {
     let insert = statement(
+        db,
         "INSERT INTO devices (device, address, created_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING RETURNING created_at",
-        [
+        &[
             text(device),
             number(device.address() as f64),
             number(now as f64),
         ],
-    );
-    let [inserted, found] = run(db, [insert, created_at(device)]).await?;
-    let mut found = found.into_iter();
-    let created_at = found.next().map(|mut row| row.number()).transpose()?;
+    )?;
+    let [inserted, found] = batch(db, [insert, find(db, device)?]).await?;
+    let found = found.results::<Device>()?.pop();
     Ok(Registration {
-        created: !inserted.is_empty(),
-        created_at: created_at.ok_or("the device that was entered is not there")? as Millis,
+        created: !is_empty(&inserted)?,
+        created_at: found
+            .ok_or("the device that was entered is not there")?
+            .created_at,
     })
 }
 
 /// Forgets a device and its tags; whether it was there.
-pub(crate) async fn forget(db: &Directory, device: &DeviceId) -> Result<bool> {
+pub(crate) async fn forget(db: &D1Database, device: &DeviceId) -> Result<bool> {
     let tags = statement(
+        db,
         "DELETE FROM tags WHERE device = ?1 RETURNING tag",
-        [text(device)],
-    );
+        &[text(device)],
+    )?;
     let device = statement(
+        db,
         "DELETE FROM devices WHERE device = ?1 RETURNING created_at",
-        [text(device)],
-    );
-    let [unbound, deleted] = run(db, [tags, device]).await?;
-    if !unbound.is_empty() {
+        &[text(device)],
+    )?;
+    let [unbound, deleted] = batch(db, [tags, device]).await?;
+    if !is_empty(&unbound)? {
         forgotten().await;
     }
-    Ok(!deleted.is_empty())
+    Ok(!is_empty(&deleted)?)
 }
 
 /// Lets a tag lead to a device; whether the device is known. Changes nothing where it is not.
-pub(crate) async fn bind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
+pub(crate) async fn bind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let insert = statement(
+        db,
         "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
          ON CONFLICT DO NOTHING RETURNING tag",
-        [text(tag), text(device)],
-    );
+        &[text(tag), text(device)],
+    )?;
     change(db, tag, device, insert).await
 }
 
 /// Lets a tag not lead to a device any more; whether the device is known.
-pub(crate) async fn unbind(db: &Directory, tag: &Tag, device: &DeviceId) -> Result<bool> {
+pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let delete = statement(
+        db,
         "DELETE FROM tags WHERE tag = ?1 AND device = ?2 RETURNING tag",
-        [text(tag), text(device)],
-    );
+        &[text(tag), text(device)],
+    )?;
     change(db, tag, device, delete).await
 }
 
 /// Changes where a tag leads, and returns when nobody goes by what was before; whether the device is known.
 /// Several changes of one tag that are made at the same time are done when all have returned.
-async fn change(db: &Directory, tag: &Tag, device: &DeviceId, change: Array) -> Result<bool> {
+async fn change(
+    db: &D1Database,
+    tag: &Tag,
+    device: &DeviceId,
+    change: D1PreparedStatement,
+) -> Result<bool> {
     let before = statement(
+        db,
         "SELECT device FROM tags WHERE tag = ?1 LIMIT 2",
-        [text(tag)],
-    );
-    let [before, changed, found] = run(db, [before, change, created_at(device)]).await?;
-    let is_known = !found.is_empty();
+        &[text(tag)],
+    )?;
+    let [before, changed, found] = batch(db, [before, change, find(db, device)?]).await?;
+    let is_known = !is_empty(&found)?;
+    let led_to_one = before.results::<IgnoredAny>()?.len() == 1;
     // One that changed nothing may repeat one that was cut off while it waited.
-    if is_known && (before.len() == 1 || changed.is_empty()) {
+    if is_known && (led_to_one || is_empty(&changed)?) {
         forgotten().await;
     }
     Ok(is_known)
@@ -157,14 +168,14 @@ async fn forgotten() {
 ///
 /// A nearby replica is asked first, unless the tag was looked up a moment ago. It may lag behind, so what
 /// it does not know is asked of the primary: a tag that was just bound is found.
-pub(crate) async fn resolve(db: &Directory, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
+pub(crate) async fn resolve(db: &D1Database, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
     let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
     Ok(found.remove(tag).unwrap_or_default())
 }
 
 /// [`resolve`] for each of these tags; one without devices is absent.
 pub(crate) async fn resolve_many(
-    db: &Directory,
+    db: &D1Database,
     tags: &[Tag],
     limit: u32,
 ) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
@@ -175,7 +186,10 @@ pub(crate) async fn resolve_many(
             found.insert(tag.clone(), vec![device]);
         }
     }
-    for constraint in ["first-unconstrained", "first-primary"] {
+    for constraint in [
+        D1SessionConstraint::FirstUnconstrained,
+        D1SessionConstraint::FirstPrimary,
+    ] {
         let missing: Vec<Tag> = tags
             .iter()
             .filter(|tag| !found.contains_key(tag))
@@ -192,21 +206,6 @@ pub(crate) async fn resolve_many(
     Ok(found)
 }
 
-#[wasm_bindgen(module = "/src/directory.js")]
-extern "C" {
-    #[wasm_bindgen(js_name = lookUp, catch)]
-    async fn look_up(
-        db: &JsValue,
-        constraint: &str,
-        statement: &str,
-        tags: Vec<String>,
-        limit: u32,
-    ) -> std::result::Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(js_name = run, catch)]
-    async fn run_all(db: &JsValue, statements: Array) -> std::result::Result<JsValue, JsValue>;
-}
-
 /// The tags are one parameter, because a statement takes no more than 100. A row holds 10,000 devices
 /// as one JSON text, at most 0.7 of the 2 MB that a value may have: a row each would cross into wasm
 /// one by one.
@@ -216,147 +215,128 @@ const RESOLVE: &str = "SELECT tag, json_group_array(device) FROM (
     ) WHERE n <= ?2 GROUP BY tag, n / 10000";
 
 async fn resolve_at(
-    db: &Directory,
-    constraint: &str,
+    db: &D1Database,
+    constraint: D1SessionConstraint,
     tags: &[Tag],
     limit: u32,
 ) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
-    let names = tags.iter().map(Tag::to_string).collect();
-    let rows = look_up(&db.0, constraint, RESOLVE, names, limit).await?;
+    let session = db.with_session_constraint(constraint)?;
+    let parameters = [text(&serde_json::to_string(tags)?), number(limit.into())];
+    let lookup = session.prepare(RESOLVE).bind(&parameters)?;
+    let rows = pin!(lookup.raw::<String>());
+    let rows = match select(rows, Delay::from(PATIENCE)).await {
+        Either::Left((rows, _)) => rows?,
+        Either::Right(_) => return Err("D1 did not answer in time".into()),
+    };
     let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
-    for mut row in rows_of(&rows) {
-        let (name, devices) = (row.text()?, row.text()?);
-        if let Some(tag) = tags.iter().find(|tag| tag.as_str() == name) {
-            let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;
-            found.entry(tag.clone()).or_default().extend(devices);
-        }
+    for row in rows {
+        let [tag, devices] =
+            <[String; 2]>::try_from(row).map_err(|_| "D1 answered other columns")?;
+        let tag = tag
+            .parse()
+            .map_err(|error| format!("in the directory, {error}"))?;
+        let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;
+        found.entry(tag).or_default().extend(devices);
     }
     Ok(found)
 }
 
 /// The tags that lead to a device.
-pub(crate) async fn tags_of(db: &Directory, device: &DeviceId) -> Result<Vec<Tag>> {
+pub(crate) async fn tags_of(db: &D1Database, device: &DeviceId) -> Result<Vec<Tag>> {
     let select = statement(
+        db,
         "SELECT tag FROM tags WHERE device = ?1 ORDER BY tag",
-        [text(device)],
-    );
-    let [found] = run(db, [select]).await?;
-    found.into_iter().map(|mut row| row.name()).collect()
+        &[text(device)],
+    )?;
+    column(select).await
 }
 
 /// The devices after `after`, ordered by name.
 pub(crate) async fn devices(
-    db: &Directory,
+    db: &D1Database,
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<Page<Device>> {
     let select = statement(
+        db,
         "SELECT device, created_at FROM devices WHERE device > ?1 ORDER BY device LIMIT ?2",
-        [after.map_or_else(start, text), one_more_than(limit)],
-    );
-    let [found] = run(db, [select]).await?;
-    let devices = found.into_iter().map(|mut row| {
-        Ok(Device {
-            device: row.name()?,
-            created_at: row.number()? as Millis,
-        })
-    });
-    Ok(page(devices.collect::<Result<_>>()?, limit))
+        &[after.map_or_else(start, text), one_more_than(limit)],
+    )?;
+    Ok(page(select.all().await?.results()?, limit))
 }
 
 /// The tags after `after`, ordered by name, each with the number of its devices.
-pub(crate) async fn tags(db: &Directory, after: Option<&Tag>, limit: u32) -> Result<Page<Tagged>> {
+pub(crate) async fn tags(db: &D1Database, after: Option<&Tag>, limit: u32) -> Result<Page<Tagged>> {
     let select = statement(
-        "SELECT tag, COUNT(*) FROM tags WHERE tag > ?1 GROUP BY tag ORDER BY tag LIMIT ?2",
-        [after.map_or_else(start, text), one_more_than(limit)],
-    );
-    let [found] = run(db, [select]).await?;
-    let tags = found.into_iter().map(|mut row| {
-        Ok(Tagged {
-            tag: row.name()?,
-            devices: row.number()? as u32,
-        })
-    });
-    Ok(page(tags.collect::<Result<_>>()?, limit))
+        db,
+        "SELECT tag, COUNT(*) AS devices FROM tags WHERE tag > ?1 GROUP BY tag ORDER BY tag LIMIT ?2",
+        &[after.map_or_else(start, text), one_more_than(limit)],
+    )?;
+    Ok(page(select.all().await?.results()?, limit))
 }
 
 /// The devices of a tag after `after`, ordered by name.
 pub(crate) async fn members(
-    db: &Directory,
+    db: &D1Database,
     tag: &Tag,
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<Page<DeviceId>> {
     let select = statement(
+        db,
         "SELECT device FROM tags WHERE tag = ?1 AND device > ?2 ORDER BY device LIMIT ?3",
-        [
+        &[
             text(tag),
             after.map_or_else(start, text),
             one_more_than(limit),
         ],
-    );
-    let [found] = run(db, [select]).await?;
-    let devices = found.into_iter().map(|mut row| row.name());
-    Ok(page(devices.collect::<Result<_>>()?, limit))
+    )?;
+    Ok(page(column(select).await?, limit))
 }
 
 /// The devices with this address: one of them sent the messages whose ids carry it.
-pub(crate) async fn senders(db: &Directory, address: u64) -> Result<Vec<DeviceId>> {
+pub(crate) async fn senders(db: &D1Database, address: u64) -> Result<Vec<DeviceId>> {
     let select = statement(
+        db,
         "SELECT device FROM devices WHERE address = ?1 ORDER BY device",
-        [number(address as f64)],
-    );
-    let [found] = run(db, [select]).await?;
-    found.into_iter().map(|mut row| row.name()).collect()
+        &[number(address as f64)],
+    )?;
+    column(select).await
 }
 
-fn created_at(device: &DeviceId) -> Array {
+/// What finds a device.
+fn find(db: &D1Database, device: &DeviceId) -> Result<D1PreparedStatement> {
     statement(
-        "SELECT created_at FROM devices WHERE device = ?1",
-        [text(device)],
+        db,
+        "SELECT device, created_at FROM devices WHERE device = ?1",
+        &[text(device)],
     )
 }
 
 /// A statement with its parameters.
-fn statement<const N: usize>(sql: &str, parameters: [JsValue; N]) -> Array {
-    [text(sql)].into_iter().chain(parameters).collect()
+fn statement(db: &D1Database, sql: &str, parameters: &[JsValue]) -> Result<D1PreparedStatement> {
+    db.prepare(sql).bind(parameters)
 }
 
-/// Runs the statements in one transaction, and answers the rows of each.
-async fn run<const N: usize>(db: &Directory, statements: [Array; N]) -> Result<[Vec<Row>; N]> {
-    let answers = run_all(&db.0, statements.into_iter().collect()).await?;
-    let answers: Vec<Vec<Row>> = Array::from(&answers)
-        .iter()
-        .map(|rows| rows_of(&rows))
-        .collect();
-    answers
-        .try_into()
-        .map_err(|_| "D1 answered another number of statements".into())
+/// Runs the statements in one transaction.
+async fn batch<const N: usize>(
+    db: &D1Database,
+    statements: [D1PreparedStatement; N],
+) -> Result<[D1Result; N]> {
+    let results = db.batch(statements.into()).await?;
+    let results = results.try_into();
+    results.map_err(|_| "D1 answered another number of statements".into())
 }
 
-/// One row of an answer, read column by column.
-struct Row(ArrayIntoIter);
-
-fn rows_of(rows: &JsValue) -> Vec<Row> {
-    let rows = Array::from(rows).into_iter();
-    rows.map(|row| Row(Array::from(&row).into_iter())).collect()
+/// Whether a statement returned no rows.
+fn is_empty(result: &D1Result) -> Result<bool> {
+    Ok(result.results::<IgnoredAny>()?.is_empty())
 }
 
-impl Row {
-    fn text(&mut self) -> Result<String> {
-        let column = self.0.next().and_then(|value| value.as_string());
-        column.ok_or_else(|| "D1 answered no text where some was expected".into())
-    }
-
-    fn name<T: FromStr<Err = InvalidName>>(&mut self) -> Result<T> {
-        let name = self.text()?.parse();
-        name.map_err(|name: InvalidName| format!("in the directory, {name}").into())
-    }
-
-    fn number(&mut self) -> Result<f64> {
-        let column = self.0.next().and_then(|value| value.as_f64());
-        column.ok_or_else(|| "D1 answered no number where one was expected".into())
-    }
+/// The values of a statement that selects one column.
+async fn column<T: DeserializeOwned>(select: D1PreparedStatement) -> Result<Vec<T>> {
+    let rows = select.raw::<T>().await?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Cuts off the one entry that was asked for only to see whether there are more.

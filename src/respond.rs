@@ -189,6 +189,11 @@ impl From<worker::Error> for Error {
 
 /// The text of a platform error with everything that caused it.
 pub(crate) fn cause(error: &worker::Error) -> String {
+    // `worker` shows an error of D1 as a value for debugging.
+    if let worker::Error::D1(thrown) = error {
+        let thrown: &JsValue = thrown.as_ref();
+        return cause(&thrown.clone().into());
+    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

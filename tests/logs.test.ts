@@ -36,3 +36,19 @@ test("no token, key, payload, reply or reason is logged, and every line is JSON"
   ];
   for (const secret of secrets) expect(lines.filter((line) => line.includes(secret))).toEqual([]);
 });
+
+test("a query that the directory refuses fails its own request, and is logged once with what the directory says", async () => {
+  const directory = await relay.directory();
+  await directory.exec("ALTER TABLE tags RENAME TO away");
+  try {
+    // One reads rows, the other is a transaction.
+    (await relay.admin("GET", "/v1/tags")).problem(500);
+    (await relay.admin("PUT", "/v1/tags/kitchen/devices/cam")).problem(500);
+  } finally {
+    await directory.exec("ALTER TABLE away RENAME TO tags");
+  }
+  const failed = relay.logs.map(({ message }) => JSON.parse(message)).filter(({ event }) => event === "platform_failed");
+  const refused = expect.stringMatching(/^Error: D1_ERROR: no such table: tags: SQLITE_ERROR/);
+  expect(failed).toMatchObject([{ cause: refused }, { cause: refused }]);
+  (await relay.admin("GET", "/v1/tags")).is(200);
+});

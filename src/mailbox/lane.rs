@@ -69,7 +69,7 @@ impl Object {
                 .limits
                 .max_fanout
                 .saturating_add(1);
-            let db = directory::database(&self.env);
+            let db = directory::database(&self.env)?;
             Ok::<_, Error>(directory::resolve_many(&db, &tags, limit).await?)
         };
         found.await.map_err(|error| {

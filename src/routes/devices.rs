@@ -58,7 +58,7 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     caller.admin()?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
-    let page = directory::devices(&exchange.directory(), after.as_ref(), limit).await?;
+    let page = directory::devices(&exchange.directory()?, after.as_ref(), limit).await?;
     let next = page.next(|device| &device.device);
     let devices = &page.entries;
     Ok(respond::json(200, &DeviceList { devices, next }))
@@ -90,7 +90,7 @@ pub(super) async fn put(
         .mint(&claims)
         .map_err(|error| Problem::bad_request(format!("publish has too many patterns: {error}")))?;
 
-    let registration = directory::register(&exchange.directory(), &device, exchange.now).await?;
+    let registration = directory::register(&exchange.directory()?, &device, exchange.now).await?;
     let registered: Registered = exchange.ask_for(&device, None, Call::Register).await?;
     claims.revocations = Some(registered.revocations);
     let token = exchange
@@ -119,7 +119,7 @@ pub(super) async fn get(
     device: DeviceId,
 ) -> Result<Response, Error> {
     let caller = caller.admin_or(&device)?;
-    let directory = exchange.directory();
+    let directory = exchange.directory()?;
     let status = exchange.ask_for(&device, caller, Call::Status);
     let (status, tags) = join(status, directory::tags_of(&directory, &device)).await;
     let (status, tags): (Status, Vec<Tag>) = (status?, tags?);
@@ -151,7 +151,7 @@ pub(super) async fn delete(
     // The mailbox first, and both without looking whether the other knew the device: wherever this is
     // cut off, a repetition finds what is left and finishes it.
     let removed: Registered = exchange.ask_for(&device, None, Call::Remove).await?;
-    let forgotten = directory::forget(&exchange.directory(), &device).await?;
+    let forgotten = directory::forget(&exchange.directory()?, &device).await?;
     if !(removed.changed || forgotten) {
         return Err(unknown(&device));
     }

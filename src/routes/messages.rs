@@ -49,7 +49,7 @@ async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Er
         Target::Device(device) => Ok(vec![device.clone()]),
         Target::Tag(tag) => {
             let limit = exchange.config.limits.max_fanout.saturating_add(1);
-            Ok(directory::resolve(&exchange.directory(), tag, limit).await?)
+            Ok(directory::resolve(&exchange.directory()?, tag, limit).await?)
         }
     }
 }
@@ -74,7 +74,7 @@ pub(super) async fn trace(
     };
     let candidates = match caller {
         Caller::Device(claims) => return exchange.ask_own(claims, call()).await,
-        Caller::Admin => directory::senders(&exchange.directory(), id.sender_address()).await?,
+        Caller::Admin => directory::senders(&exchange.directory()?, id.sender_address()).await?,
     };
     for sender in candidates {
         let answer = exchange.ask_of(sender, None, call()).await?;

@@ -18,14 +18,13 @@ use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use worker::Env;
 use worker::worker_sys::web_sys;
+use worker::{D1Database, Env};
 
 pub(crate) use self::console::console;
 pub(crate) use self::input::finish;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
-use crate::directory::Directory;
 use crate::respond::{self, Error, Response};
 use crate::route::Route;
 use crate::routes::input::Query;
@@ -130,8 +129,8 @@ impl Exchange {
         Ok(Query::read(&self.request.url()))
     }
 
-    fn directory(&self) -> Directory {
-        directory::database(&self.env)
+    fn directory(&self) -> Result<D1Database, Error> {
+        Ok(directory::database(&self.env)?)
     }
 
     /// Asks the mailbox of `device` for the service itself, or for the `caller` whose own it is.

@@ -46,7 +46,7 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     caller.admin()?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
-    let page = directory::tags(&exchange.directory(), after.as_ref(), limit).await?;
+    let page = directory::tags(&exchange.directory()?, after.as_ref(), limit).await?;
     let next = page.next(|tagged| &tagged.tag);
     let tags = &page.entries;
     Ok(respond::json(200, &TagList { tags, next }))
@@ -70,7 +70,7 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
         false => query.limit()?,
     };
     let after = query.cursor()?;
-    let page = directory::members(&exchange.directory(), &tag, after.as_ref(), limit).await?;
+    let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
     if let Caller::Device(claims) = caller {
         // The directory cannot know whether the token was revoked, nor what its device has read lately; the
         // device's own mailbox does.
@@ -116,7 +116,7 @@ pub(super) async fn bind(
 ) -> Result<Response, Error> {
     caller.admin()?;
     known(
-        directory::bind(&exchange.directory(), &tag, &device).await?,
+        directory::bind(&exchange.directory()?, &tag, &device).await?,
         &device,
     )
 }
@@ -130,7 +130,7 @@ pub(super) async fn unbind(
 ) -> Result<Response, Error> {
     caller.admin()?;
     known(
-        directory::unbind(&exchange.directory(), &tag, &device).await?,
+        directory::unbind(&exchange.directory()?, &tag, &device).await?,
         &device,
     )
 }
