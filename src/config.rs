@@ -83,7 +83,7 @@ fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<Strin
     }
 }
 
-/// A variable as text. `[vars]` may hold a number as a string or as a number.
+/// A variable as text. `[vars]` may hold a number as a string or as a number, and [`Env::var`] takes strings alone.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
     value

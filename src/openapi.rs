@@ -9,7 +9,7 @@ use crate::respond::Response;
 
 #[wasm_bindgen(raw_module = "./openapi.js")]
 extern "C" {
-    /// `openapi.json`, which the build puts beside the wasm: inside, it would be a tenth of that.
+    /// `openapi.json`, which the build puts beside the wasm: inside, it would be 7.5 kB of the compressed file.
     #[wasm_bindgen(thread_local_v2, js_name = default)]
     static DESCRIPTION: JsString;
 }
