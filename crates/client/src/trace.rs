@@ -83,7 +83,7 @@ impl Trace {
     pub fn is_settled(&self) -> bool {
         self.deliveries
             .iter()
-            .all(|delivery| delivery.state.is_last())
+            .all(|delivery| delivery.state.is_terminal())
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
             let open = trace
                 .deliveries
                 .iter()
-                .filter(|it| !it.state.is_last())
+                .filter(|it| !it.state.is_terminal())
                 .count();
             assert_eq!(trace.is_settled(), open == 0, "{name}");
         }

@@ -30,7 +30,7 @@ pub(crate) async fn follow(
 
 fn waiting(message: &Trace) -> String {
     let deliveries = message.deliveries.iter();
-    let open = deliveries.filter(|delivery| !delivery.state.is_last());
+    let open = deliveries.filter(|delivery| !delivery.state.is_terminal());
     format!(
         "waiting for {} of {}",
         open.count(),

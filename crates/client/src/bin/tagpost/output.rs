@@ -35,10 +35,10 @@ impl Outcome {
         let mut states = trace.deliveries.iter().map(|delivery| delivery.state);
         if states
             .clone()
-            .any(|state| state.is_last() && state != State::Delivered)
+            .any(|state| state.is_terminal() && state != State::Delivered)
         {
             Self::Failed
-        } else if states.any(|state| !state.is_last()) {
+        } else if states.any(|state| !state.is_terminal()) {
             Self::Open
         } else {
             Self::Done

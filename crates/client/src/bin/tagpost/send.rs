@@ -171,7 +171,7 @@ impl<'a> Report<'a> {
         }
         let width = width(message);
         for delivery in &message.deliveries {
-            if delivery.state.is_last() && self.settled.insert(delivery.device.clone()) {
+            if delivery.state.is_terminal() && self.settled.insert(delivery.device.clone()) {
                 output::line(line(message, delivery, width))?;
             }
         }
@@ -185,7 +185,7 @@ impl<'a> Report<'a> {
         }
         let width = width(message);
         let deliveries = message.deliveries.iter();
-        for delivery in deliveries.filter(|delivery| !delivery.state.is_last()) {
+        for delivery in deliveries.filter(|delivery| !delivery.state.is_terminal()) {
             output::line(line(message, delivery, width))?;
         }
         output::note(format!(
@@ -204,7 +204,7 @@ fn width(message: &Trace) -> usize {
 fn line(message: &Trace, delivery: &Delivery, width: usize) -> String {
     let state = output::state(delivery.state);
     let device = delivery.device.as_str();
-    if !delivery.state.is_last() {
+    if !delivery.state.is_terminal() {
         return format!("{state} {device}");
     }
     let took = output::span(delivery.at - message.accepted_at);

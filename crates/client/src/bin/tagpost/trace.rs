@@ -75,7 +75,7 @@ fn line(trace: &Trace, step: &Step, width: usize) -> String {
     let mut deliveries = trace.deliveries.iter();
     let delivery = deliveries
         .find(|delivery| delivery.device == step.device)
-        .filter(|delivery| delivery.state == step.event && step.event.is_last());
+        .filter(|delivery| delivery.state == step.event && step.event.is_terminal());
     let answer = delivery
         .map(|delivery| output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()))
         .unwrap_or_default();
