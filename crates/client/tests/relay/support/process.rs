@@ -28,7 +28,7 @@ impl Process {
     pub(crate) fn start(settings: &serde_json::Value, patience: Duration) -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
         assert!(
-            root.join("build/index.js").exists(),
+            root.join("build/entry.js").exists(),
             "there is no built Worker; run cargo xtask build"
         );
         let node = root.join("node_modules/.bin/node");
