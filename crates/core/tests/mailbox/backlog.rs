@@ -70,7 +70,7 @@ fn a_publish_that_no_mailbox_took_is_refused_where_no_more_may_wait() {
     let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
     assert_eq!(
         desk.returned("other", id, None),
-        ["not published: unavailable"]
+        ["not published: unavailable (#2)"]
     );
     assert_eq!(desk.rows(), rows);
     // It does not hold up what comes after it.
@@ -84,7 +84,10 @@ fn a_publish_with_a_key_stays_one_message_though_no_more_may_wait_and_its_answer
     large(&mut desk, 101).unwrap();
     let (id, _) = desk.publish(&["other"], KEYED, "x").unwrap();
     // The mailbox may have taken it.
-    assert_eq!(desk.returned("other", id, None), ["published other held 0"]);
+    assert_eq!(
+        desk.returned("other", id, None),
+        ["published other held 0 (#2)"]
+    );
     let (again, _) = desk.publish(&["other"], KEYED, "x").unwrap();
     assert_eq!(again, id);
 }
@@ -101,7 +104,7 @@ fn publishes_with_a_key_that_were_not_taken_queue_up_to_twice_as_many() {
     assert_eq!(queued.count(), 4);
     let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
     let effects = desk.returned("other", id, known("other", State::Held));
-    assert_eq!(effects, ["published other held 0"], "others go on");
+    assert_eq!(effects, ["published other held 0 (#5)"], "others go on");
 }
 
 /// One in whose lists there is no room for a further device, with a publish to `p` and `q` that is called for.
@@ -192,12 +195,15 @@ fn a_publish_goes_behind_a_queued_one_to_its_device_and_past_those_to_others() {
     for _ in 0..3 {
         large(&mut desk, 150).unwrap();
     }
-    for sleeps in [false, true] {
+    for (sleeps, answer) in [
+        (false, "published d0140 held 0 (#4)"),
+        (true, "published d0140 held 0 (#6)"),
+    ] {
         if sleeps {
             desk.sleep();
         }
         let (_, effects) = desk.publish(&["d0140"], TEXT, "y").unwrap();
-        assert_eq!(effects, ["published d0140 held 0"]);
+        assert_eq!(effects, [answer]);
         let (_, effects) = desk.publish(&["other"], TEXT, "y").unwrap();
         assert!(effects[0].starts_with("other: deliver"), "{effects:?}");
     }
@@ -211,7 +217,7 @@ fn what_was_looked_up_is_looked_up_again_when_more_is_queued() {
     desk.returned("d0180", id, known("d0180", State::Held));
     large(&mut desk, 200).unwrap();
     let (_, effects) = desk.publish(&["d0180"], TEXT, "y").unwrap();
-    assert_eq!(effects, ["published d0180 held 0"]);
+    assert_eq!(effects, ["published d0180 held 0 (#4)"]);
 }
 
 #[test]
@@ -225,7 +231,7 @@ fn whom_a_queued_publish_has_reached_nothing_goes_behind_it() {
     let (_, effects) = desk.publish(&["d0007"], TEXT, "y").unwrap();
     assert_eq!(effects, ["d0007: deliver, wait 1000"]);
     let (_, effects) = desk.publish(&["d0107"], TEXT, "y").unwrap();
-    assert_eq!(effects, ["published d0107 held 0"]);
+    assert_eq!(effects, ["published d0107 held 0 (#3)"]);
 }
 
 #[test]
@@ -274,7 +280,11 @@ fn what_would_take_too_much_looking_up_waits_behind_all() {
         "{effects:?}"
     );
     let (_, effects) = desk.publish(&some[..1], TEXT, "y").unwrap();
-    assert_eq!(effects, ["published other0 held 0"], "it goes behind that");
+    assert_eq!(
+        effects,
+        ["published other0 held 0 (#203)"],
+        "it goes behind that"
+    );
     let (_, effects) = desk.publish(&["another"], TEXT, "y").unwrap();
     assert_eq!(effects, ["another: deliver, wait 1000"]);
 }

@@ -35,7 +35,7 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
         .1
     };
     assert_eq!(answered("b"), [""; 0]);
-    assert_eq!(answered("c"), ["settled", "cancelled"]);
+    assert_eq!(answered("c"), ["settled (#1)", "cancelled (#1)"]);
     assert_eq!(
         desk.trace(id).unwrap(),
         "a delivered 0, b cancelled 0, c cancelled 0"
@@ -78,7 +78,11 @@ fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
     for (name, last) in [("d0", false), ("d1", false), ("d2", true)] {
         let (errand, device) = (Errand::Withdraw(id), device(name));
         let returned = desk.event(|mailbox, now| mailbox.returned(&device, errand, None, now));
-        assert_eq!(returned.1.contains(&"cancelled".to_owned()), last, "{name}");
+        assert_eq!(
+            returned.1.contains(&"cancelled (#1)".to_owned()),
+            last,
+            "{name}"
+        );
     }
 }
 
@@ -127,9 +131,19 @@ fn a_message_on_the_wire_that_is_taken_back_is_over() {
     desk.deliver(&message, 1_000);
     assert_eq!(
         withdraw(&mut desk, message.id),
-        ["cancelled 1", "answers cancelled 1"]
+        ["cancelled 1", "answers cancelled 1 (#1)"]
     );
     assert_eq!(desk.ack(message.id), [""; 0]);
+}
+
+#[test]
+fn a_message_that_is_taken_back_frees_its_place_in_the_window() {
+    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    desk.connect(1);
+    let (first, second) = (message(1, TEXT), message(2, TEXT));
+    desk.deliver(&first, 0);
+    assert_eq!(desk.deliver(&second, 0), ["held 0", "ready"]);
+    assert!(withdraw(&mut desk, first.id).contains(&"1 <- body 2, attempt 1".to_owned()));
 }
 
 #[test]
@@ -237,7 +251,7 @@ fn taking_back_ends_at_once_when_its_sender_is_removed() {
     let (_, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert_eq!(effects, ["a: withdraw"]);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
-    assert_eq!(removed, ["cancelled", "revoked"]);
+    assert_eq!(removed, ["cancelled (#1)", "revoked"]);
     let returned =
         desk.event(|mailbox, now| mailbox.returned(&device("a"), Errand::Withdraw(id), None, now));
     assert_eq!(returned.1, [""; 0], "it was answered already");

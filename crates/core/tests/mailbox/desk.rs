@@ -33,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) alarm: Option<Millis>,
     now: Millis,
     random: u64,
+    /// The messages of the test, in the order in which it first met them.
+    messages: Vec<MessageId>,
     /// The last calls to deliver that the mailbox made: to whom, and which message.
     pub(crate) calls: Vec<(DeviceId, Message)>,
     /// The last frames whose targets it wanted resolved.
@@ -57,6 +59,7 @@ impl Desk {
             alarm: None,
             now: 0,
             random: 0,
+            messages: Vec::new(),
             calls: Vec::new(),
             resolving: Vec::new(),
         };
@@ -139,7 +142,17 @@ impl Desk {
             }
             _ => {}
         }
-        Some(words(&effect))
+        Some(words(&effect, |id| self.number(id)))
+    }
+
+    /// The number of this message among those of the test, from 1.
+    fn number(&mut self, id: MessageId) -> usize {
+        let known = self.messages.iter().position(|message| *message == id);
+        let place = known.unwrap_or_else(|| {
+            self.messages.push(id);
+            self.messages.len() - 1
+        });
+        place + 1
     }
 
     /// Memory goes; the store, the socket and the alarm stay.
@@ -209,6 +222,7 @@ impl Desk {
     }
 
     pub(crate) fn deliver_on(&mut self, message: &Message, terms: Terms) -> Vec<String> {
+        self.number(message.id);
         let (accepted, effects) =
             self.event(|mailbox, now| mailbox.deliver(message.clone(), terms, now));
         let answer = match accepted {
@@ -241,8 +255,12 @@ impl Desk {
         let (published, effects) =
             self.event(|mailbox, now| problem_or(mailbox.publish(target, devices, draft, now)));
         match published {
-            Ok(Published::Wait(id)) => Ok((id, effects)),
+            Ok(Published::Wait(id)) => {
+                self.number(id);
+                Ok((id, effects))
+            }
             Ok(Published::Answer(trace)) => {
+                self.number(trace.id);
                 Ok((trace.id, [vec![states(&trace)], effects].concat()))
             }
             Err(problem) => Err(problem),

@@ -50,7 +50,7 @@ fn now_or_never_is_now_where_the_device_is_online() {
         desk.deliver(&message, 0),
         ["waits until 1000", "1 <- body 1, attempt 1"]
     );
-    assert_eq!(desk.at(900).ack(message.id), ["answers delivered 1"]);
+    assert_eq!(desk.at(900).ack(message.id), ["answers delivered 1 (#1)"]);
 }
 
 #[test]

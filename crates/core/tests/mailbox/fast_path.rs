@@ -17,7 +17,7 @@ fn a_message_acknowledged_in_time_is_never_stored() {
         ["waits until 1010", "1 <- body 1, attempt 1"]
     );
     assert_eq!(desk.rows(), "account 1");
-    assert_eq!(desk.at(20).ack(message.id), ["answers delivered 1"]);
+    assert_eq!(desk.at(20).ack(message.id), ["answers delivered 1 (#1)"]);
     assert_eq!(desk.rows(), "account 1");
     assert_eq!(desk.alarm, None, "nothing is due");
 }
@@ -50,7 +50,7 @@ fn a_message_on_a_socket_that_breaks_is_stored_and_held() {
     desk.connect(1);
     let message = message(1, TEXT);
     desk.deliver(&message, 1_000);
-    assert_eq!(desk.at(5).closed(1), ["answers held 1"]);
+    assert_eq!(desk.at(5).closed(1), ["answers held 1 (#1)"]);
     assert_eq!(desk.rows(), "account 1, inbox 1");
     assert_eq!(
         desk.connect(2),
@@ -200,7 +200,7 @@ fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement()
     desk.deliver(&message(2, TEXT), 0);
     assert_eq!(
         desk.at(10).ack(first.id),
-        ["answers delivered 1", "door: receipts delivered 1"]
+        ["answers delivered 1 (#1)", "door: receipts delivered 1"]
     );
     assert_eq!(desk.at(1_000).wait_is_over(first.id), ["delivered 1"]);
 }
@@ -211,5 +211,5 @@ fn a_call_whose_message_is_stored_meanwhile_is_answered_when_the_connection_is_g
     desk.connect(1);
     desk.deliver(&message(1, TEXT), 1_000);
     desk.deliver(&message(2, TEXT), 0);
-    assert_eq!(desk.closed(1), ["answers held 1"]);
+    assert_eq!(desk.closed(1), ["answers held 1 (#1)"]);
 }

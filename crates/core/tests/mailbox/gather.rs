@@ -44,7 +44,7 @@ fn one_that_is_alone_is_written_and_answered_at_once() {
     let before = desk.writes();
     assert_eq!(
         delivered(&mut desk, id),
-        ["settled", "published a delivered 0"]
+        ["settled (#1)", "published a delivered 0 (#1)"]
     );
     assert_eq!(desk.writes() - before, 1);
     assert_eq!(desk.rows(), "account 1, groups 1");
@@ -61,14 +61,24 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
     assert_eq!(desk.writes(), before, "nothing is answered yet");
     assert_eq!(
         tick(desk.at(15)),
-        ["settled", "published a delivered 0"].repeat(2)
+        [
+            "settled (#1)",
+            "published a delivered 0 (#1)",
+            "settled (#3)",
+            "published a delivered 0 (#3)"
+        ]
     );
     assert_eq!(desk.writes() - before, 1);
     assert_eq!(delivered(desk.at(16), ids[1]), ["tick 31"]);
     // The last one has nobody to wait for.
     assert_eq!(
         delivered(desk.at(17), ids[3]),
-        ["settled", "published a delivered 0"].repeat(2)
+        [
+            "settled (#2)",
+            "published a delivered 0 (#2)",
+            "settled (#4)",
+            "published a delivered 0 (#4)"
+        ]
     );
     assert_eq!(tick(desk.at(31)), [""; 0]);
     assert_eq!(desk.writes() - before, 2);
@@ -101,7 +111,11 @@ fn one_that_is_held_does_not_keep_the_others_waiting() {
     assert_eq!(delivered(&mut desk, first), ["tick 15"]);
     assert_eq!(
         desk.returned("a", second, known("a", State::Held)),
-        ["published a held 0", "settled", "published a delivered 0"]
+        [
+            "published a held 0 (#2)",
+            "settled (#1)",
+            "published a delivered 0 (#1)"
+        ]
     );
     assert_eq!(desk.rows(), "account 1, outbox 1, groups 1");
 }
@@ -274,8 +288,14 @@ fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
     let (first, _) = (publish(&mut desk), publish(&mut desk));
     delivered(&mut desk, first);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
-    let refused = "not published: unknown_device";
-    assert_eq!(removed, [refused, refused, "revoked"]);
+    assert_eq!(
+        removed,
+        [
+            "not published: unknown_device (#2)",
+            "not published: unknown_device (#1)",
+            "revoked"
+        ]
+    );
     assert_eq!(tick(&mut desk), [""; 0]);
     assert_eq!(desk.rows(), "account 1");
 }

@@ -24,14 +24,14 @@ fn large(desk: &mut Desk, count: usize) -> MessageId {
 fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
-    assert_eq!(desk.returned("a", id, None), ["published a held 0"]);
+    assert_eq!(desk.returned("a", id, None), ["published a held 0 (#1)"]);
     assert_eq!(desk.rows(), "account 1, outbox 1, jobs 1");
     assert_eq!(desk.alarm, Some(1_000));
     assert_eq!(desk.at(1_000).ring(), ["a: deliver, wait 1000"]);
     let taken = desk.returned("a", id, known("a", State::Delivered));
     assert_eq!(
         taken,
-        ["settled"],
+        ["settled (#1)"],
         "the publish's answer did not carry it: there is a receipt"
     );
     assert_eq!(desk.rows(), "account 1, outbox 1");
@@ -42,8 +42,8 @@ fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
 fn what_has_to_be_there_now_or_never_is_called_for_once() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], &[("TTL", "0")], "x").unwrap();
-    assert_eq!(desk.returned("a", id, None), ["published a held 0"]);
-    assert_eq!(desk.at(1_000).ring(), ["settled"]);
+    assert_eq!(desk.returned("a", id, None), ["published a held 0 (#1)"]);
+    assert_eq!(desk.at(1_000).ring(), ["settled (#1)"]);
     assert_eq!(desk.trace(id).unwrap(), "a expired 0");
 }
 
@@ -65,7 +65,7 @@ fn what_is_published_behind_an_untaken_message_waits_for_it() {
     let (first, _) = desk.publish(&["a"], WAIT, "x").unwrap();
     desk.returned("a", first, None);
     let (second, answered) = desk.publish(&["a"], WAIT, "y").unwrap();
-    assert_eq!(answered, ["published a held 0"]);
+    assert_eq!(answered, ["published a held 0 (#2)"]);
     desk.at(1_000).ring();
     assert_eq!(desk.calls.last().unwrap().1.id, first);
     let next = desk.returned("a", first, known("a", State::Held));
@@ -81,7 +81,7 @@ fn what_is_published_while_a_part_of_another_has_failed_goes_behind_it() {
     let (_, effects) = desk.publish(&["a"], WAIT, "y").unwrap();
     assert_eq!(
         effects,
-        ["published a held 0"],
+        ["published a held 0 (#2)"],
         "b has not answered the first yet"
     );
 }
@@ -107,7 +107,7 @@ fn a_report_waits_while_its_message_is_being_handed_over() {
     desk.returned("a", id, known("a", State::Sent));
     assert_eq!(
         desk.report(id, delivery("a", State::Delivered)).unwrap(),
-        ["settled"]
+        ["settled (#1)"]
     );
 }
 

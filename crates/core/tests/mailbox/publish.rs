@@ -23,7 +23,7 @@ fn a_message_is_written_once_with_what_became_of_it() {
         [""; 0]
     );
     let answered = desk.returned("b", id, known("b", State::Held));
-    assert_eq!(answered, ["published a delivered 0, b held 0"]);
+    assert_eq!(answered, ["published a delivered 0, b held 0 (#1)"]);
     assert_eq!(desk.rows(), "account 1, outbox 1");
 }
 
@@ -32,7 +32,7 @@ fn a_message_all_of_whose_deliveries_ended_is_settled_at_once() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
     let answered = desk.returned("a", id, known("a", State::Delivered));
-    assert_eq!(answered, ["settled", "published a delivered 0"]);
+    assert_eq!(answered, ["settled (#1)", "published a delivered 0 (#1)"]);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_same_key_while_the_first_is_under_way_gets_the_same_answer() {
     assert_eq!(desk.publish(&["a"], KEY, "x").unwrap(), (id, vec![]));
     assert_eq!(
         desk.returned("a", id, known("a", State::Held)),
-        ["published a held 0"]
+        ["published a held 0 (#1)"]
     );
 }
 
@@ -101,7 +101,7 @@ fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
         let mut desk = Desk::new();
         let (id, _) = desk.publish(&["a"], headers, "x").unwrap();
         let answered = desk.returned("a", id, Some(Delivered::UnknownDevice));
-        assert_eq!(answered, ["not published: unknown_device"]);
+        assert_eq!(answered, ["not published: unknown_device (#1)"]);
         assert_eq!(desk.rows(), "account 1");
     }
 }
@@ -115,8 +115,8 @@ fn of_a_tag_a_device_that_is_not_known_is_refused() {
     assert_eq!(
         answered,
         [
-            "settled",
-            "published a delivered 0, b refused 0 (device_removed)"
+            "settled (#1)",
+            "published a delivered 0, b refused 0 (device_removed) (#1)"
         ]
     );
 }
@@ -157,7 +157,7 @@ fn a_publish_whose_sender_is_removed_is_not_accepted() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
-    assert_eq!(removed, ["not published: unknown_device", "revoked"]);
+    assert_eq!(removed, ["not published: unknown_device (#1)", "revoked"]);
     desk.event(|mailbox, now| mailbox.register(&super::desk::device("cam"), now));
     assert_eq!(desk.returned("a", id, known("a", State::Held)), [""; 0]);
     assert_eq!(desk.rows(), "account 1");

@@ -77,7 +77,7 @@ fn a_message_that_has_waited_long_enough_is_stored_with_those_before_it() {
     desk.ack(message(1, TEXT).id);
     assert!(
         desk.ack(second.id)
-            .contains(&"answers delivered 1".to_owned())
+            .contains(&"answers delivered 1 (#2)".to_owned())
     );
 }
 
@@ -102,7 +102,7 @@ fn when_the_connection_ends_what_waits_for_room_is_held() {
     desk.deliver(&message(2, TEXT), 1_000);
     assert_eq!(
         desk.at(5).closed(1),
-        ["ready", "answers held 1", "answers held 0"]
+        ["ready", "answers held 1 (#1)", "answers held 0 (#2)"]
     );
     assert_eq!(desk.rows(), "account 1, inbox 2");
 }
@@ -114,12 +114,12 @@ fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
     desk.deliver(&second, 1_000);
     assert_eq!(desk.deliver(&second, 500), ["waits until 500"]);
     let taken = desk.event(|mailbox, now| mailbox.withdraw(second.id, &device("door"), now));
-    assert_eq!(taken.1, ["answers cancelled 0"]);
+    assert_eq!(taken.1, ["answers cancelled 0 (#2)"]);
     let topic = [("Content-Type", "text/plain"), ("Topic", "t")];
     desk.deliver(&message(3, &topic), 1_000);
     assert_eq!(
         desk.deliver(&message(4, &topic), 1_000),
-        ["waits until 1000", "answers replaced 0"]
+        ["waits until 1000", "answers replaced 0 (#3)"]
     );
     assert_eq!(
         desk.at(30_000).ring(),
@@ -135,7 +135,7 @@ fn a_message_that_expires_while_it_waits_for_room_is_not_sent() {
     desk.deliver(&short, 5_000);
     assert_eq!(
         desk.at(1_000).ack(message(1, TEXT).id),
-        ["answers delivered 1", "answers expired 0"]
+        ["answers delivered 1 (#1)", "answers expired 0 (#2)"]
     );
 }
 
@@ -179,7 +179,7 @@ fn what_exceeds_two_megabytes_unstored_is_stored_at_once() {
     // All are answered by their acknowledgements nevertheless.
     assert!(
         desk.ack(large(8, 1).id)
-            .contains(&"answers delivered 1".to_owned())
+            .contains(&"answers delivered 1 (#8)".to_owned())
     );
     // Where there is no room on the wire either, they are held.
     let mut desk = full(1);
@@ -233,7 +233,7 @@ fn what_waits_for_room_is_told_expired_when_it_is() {
     let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "5")]);
     assert_eq!(desk.deliver(&short, 60_000), ["waits until 5000"]);
     desk.deliver(&message(3, TEXT), 60_000);
-    let told = ["expired 0", "answers expired 0"];
+    let told = ["expired 0", "answers expired 0 (#2)"];
     assert_eq!(desk.at(5_000).wait_is_over(short.id), told);
     assert_eq!(desk.rows(), "account 1", "the others go on waiting");
 }
@@ -250,7 +250,7 @@ fn what_is_stored_after_its_wait_takes_the_room_of_what_expired_meanwhile() {
         desk.at(6_000).wait_is_over(second.id),
         [
             "held 0",
-            "answers expired 1",
+            "answers expired 1 (#1)",
             "ready",
             "1 <- body 2, attempt 1"
         ]

@@ -24,7 +24,7 @@ fn a_last_state_becomes_a_receipt_and_goes_out() {
         ["1 <- receipt a rejected"]
     );
     let last = desk.report(id, delivery("b", State::Expired)).unwrap();
-    assert_eq!(last, ["1 <- receipt b expired", "settled"]);
+    assert_eq!(last, ["1 <- receipt b expired", "settled (#1)"]);
     assert_eq!(desk.receipts(), [START, START + 1]);
 }
 
@@ -66,6 +66,8 @@ fn a_receipt_comes_again_until_it_is_seen() {
         3,
         &format!(r#"{{"type":"receipts_seen","seq":{}}}"#, START + 1),
     );
+    // A lower number changes nothing.
+    desk.frame(3, &format!(r#"{{"type":"receipts_seen","seq":{START}}}"#));
     assert_eq!(
         desk.connect(4),
         ["3 closes with 4409", "4 <- welcome, 0 held"]
@@ -153,7 +155,7 @@ fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
     let late = held(&mut desk, &["late"]);
     assert_eq!(
         desk.report(late, delivery("late", State::Expired)).unwrap(),
-        ["settled"]
+        ["settled (#1201)"]
     );
     desk.sleep();
     let rest = seen(&mut desk, 1, numbers[999]);
@@ -181,7 +183,7 @@ fn a_pile_whose_rest_has_left_with_its_time_holds_up_no_later_receipt() {
     let late = held(&mut desk, &["late"]);
     assert_eq!(
         desk.report(late, delivery("late", State::Expired)).unwrap(),
-        ["1 <- receipt late expired", "settled"]
+        ["1 <- receipt late expired", "settled (#1201)"]
     );
 }
 

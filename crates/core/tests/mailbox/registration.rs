@@ -121,7 +121,7 @@ fn removing_a_device_refuses_what_it_held_and_forgets_what_it_sent() {
         [
             "1 closes with 4401",
             "door: receipts refused 1 (device_removed)",
-            "not published: unknown_device",
+            "not published: unknown_device (#1)",
             "revoked",
         ]
     );

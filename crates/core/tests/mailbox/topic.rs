@@ -39,7 +39,11 @@ fn a_newer_message_replaces_one_on_the_wire() {
     let effects = desk.deliver(&message(3, TOPIC), 0);
     assert_eq!(
         effects,
-        ["sent 1", "answers replaced 1", "1 <- body 3, attempt 1"]
+        [
+            "sent 1",
+            "answers replaced 1 (#2)",
+            "1 <- body 3, attempt 1"
+        ]
     );
 }
 
@@ -130,6 +134,20 @@ fn another_topic_or_sender_is_left_alone() {
 }
 
 #[test]
+fn a_message_that_was_acknowledged_is_not_replaced() {
+    let mut desk = Desk::new();
+    desk.connect(1);
+    let first = message(1, TOPIC);
+    desk.deliver(&first, 0);
+    desk.ack(first.id);
+    assert_eq!(
+        desk.deliver(&message(2, TOPIC), 0),
+        ["sent 1", "1 <- body 2, attempt 1"]
+    );
+    assert_eq!(desk.deliver(&first, 0), ["delivered 1"]);
+}
+
+#[test]
 fn an_older_message_does_not_replace_a_newer_one() {
     let mut desk = Desk::new();
     desk.deliver(&message(2, TOPIC), 0);
@@ -172,5 +190,5 @@ fn what_must_be_there_now_replaces_nothing_where_too_much_is_unstored() {
     desk.deliver(&large(2, 2_000_000, TEXT), 60_000);
     let now_or_never = large(3, 500_000, &[("Topic", "t"), ("TTL", "0")]);
     assert_eq!(desk.deliver(&now_or_never, 1_000), ["expired 0"]);
-    assert_eq!(desk.ack(message(1, TOPIC).id), ["answers delivered 1"]);
+    assert_eq!(desk.ack(message(1, TOPIC).id), ["answers delivered 1 (#1)"]);
 }

@@ -27,6 +27,12 @@ fn no_more_than_the_window_is_on_the_wire() {
         acked,
         ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
     );
+    let nack = format!(r#"{{"type":"nack","id":"{}"}}"#, messages[0].id);
+    let sent = desk.frame(1, &nack);
+    assert!(
+        sent.contains(&"1 <- body 4, attempt 1".to_owned()),
+        "{sent:?}"
+    );
 }
 
 #[test]
@@ -208,8 +214,7 @@ fn large(n: u64) -> Message {
 }
 
 #[test]
-fn a_connection_over_which_nothing_is_acknowledged_takes_sixteen_megabytes_and_is_closed_when_the_first_is_due()
- {
+fn a_connection_that_acknowledges_nothing_takes_16_megabytes_and_is_closed_at_the_first_timeout() {
     let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
     desk.connect(1);
     for n in 1..=LARGE {

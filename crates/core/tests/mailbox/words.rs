@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tagpost_core::call::{Call, Delivered};
 use tagpost_core::delivery::Delivery;
+use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{Effect, Failure};
 use tagpost_core::protocol::Frame;
 use tagpost_core::store::StoreError;
@@ -36,30 +37,38 @@ pub(crate) fn states(trace: &Trace) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// An effect in short words.
-pub(crate) fn words(effect: &Effect) -> String {
-    match effect {
+/// An effect in short words. An answer ends with the number of the message that it is for.
+pub(crate) fn words(effect: &Effect, number: impl FnOnce(MessageId) -> usize) -> String {
+    let (said, answers) = match effect {
         Effect::Send { connection, frame } => match frame {
-            Frame::Text(text) => format!("{connection} <- {}", said(text)),
+            Frame::Text(text) => (format!("{connection} <- {}", said(text)), None),
             Frame::Binary(bytes) => {
-                format!("{connection} <- bytes {}", String::from_utf8_lossy(bytes))
+                let text = String::from_utf8_lossy(bytes);
+                (format!("{connection} <- bytes {text}"), None)
             }
         },
         Effect::Close {
             connection, code, ..
-        } => format!("{connection} closes with {code}"),
-        Effect::Call { to, call, .. } => format!("{to}: {}", asked(call)),
-        Effect::Delivered(_, delivered) => format!("answers {}", answer(delivered)),
-        Effect::Published(_, Ok(trace)) => format!("published {}", states(trace)),
-        Effect::Published(_, Err(problem)) => format!("not published: {}", problem.code.as_str()),
-        Effect::Settled(_) => "settled".to_owned(),
-        Effect::Cancelled(_) => "cancelled".to_owned(),
-        Effect::Ready => "ready".to_owned(),
-        Effect::Revoked => "revoked".to_owned(),
-        Effect::Resolve(_) => "resolve".to_owned(),
-        Effect::Alarm(at) => format!("alarm {}", at - START),
-        Effect::Tick(at) => format!("tick {}", at - START),
-        Effect::Attach { .. } => "attach".to_owned(),
+        } => (format!("{connection} closes with {code}"), None),
+        Effect::Call { to, call, .. } => (format!("{to}: {}", asked(call)), None),
+        Effect::Delivered(id, delivered) => (format!("answers {}", answer(delivered)), Some(*id)),
+        Effect::Published(id, Ok(trace)) => (format!("published {}", states(trace)), Some(*id)),
+        Effect::Published(id, Err(problem)) => (
+            format!("not published: {}", problem.code.as_str()),
+            Some(*id),
+        ),
+        Effect::Settled(id) => ("settled".to_owned(), Some(*id)),
+        Effect::Cancelled(id) => ("cancelled".to_owned(), Some(*id)),
+        Effect::Ready => ("ready".to_owned(), None),
+        Effect::Revoked => ("revoked".to_owned(), None),
+        Effect::Resolve(_) => ("resolve".to_owned(), None),
+        Effect::Alarm(at) => (format!("alarm {}", at - START), None),
+        Effect::Tick(at) => (format!("tick {}", at - START), None),
+        Effect::Attach { .. } => ("attach".to_owned(), None),
+    };
+    match answers {
+        Some(id) => format!("{said} (#{})", number(id)),
+        None => said,
     }
 }
 
