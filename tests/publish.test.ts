@@ -86,17 +86,6 @@ describe.concurrent("publish", () => {
     });
   });
 
-  test("a message without a topic has the topic null and the urgency normal", async () => {
-    const [sender, receiver] = await relay.devices(2);
-    const socket = await receiver!.connect();
-    await sender!.send({ device: receiver!.name }, {});
-    expect(await socket.next("message")).toMatchObject({
-      topic: null,
-      urgency: "normal",
-      to: { device: receiver!.name },
-    });
-  });
-
   test("a message to a tag that no device has is answered unknown_tag", async () => {
     const sender = await relay.device();
     (await sender.publish({ tag: "nobody.here" }, {})).problem(404, "unknown_tag");
@@ -105,12 +94,5 @@ describe.concurrent("publish", () => {
   test("a message to a device that is not known is answered unknown_device", async () => {
     const sender = await relay.device();
     (await sender.publish({ device: "nobody-here" }, {})).problem(404, "unknown_device");
-  });
-
-  test("a message that was refused at the door leaves no trace with its sender", async () => {
-    const sender = await relay.device();
-    (await sender.publish({ tag: "nobody.here" }, {})).problem(404);
-    (await sender.publish({ device: "nobody-here" }, {})).problem(404);
-    expect((await sender.request("GET", "/v1/messages")).is(200).messages).toEqual([]);
   });
 });

@@ -46,40 +46,4 @@ describe.concurrent("in-flight window", () => {
     const payloads = socket.seen.filter(({ type }) => type === "message").map(({ payload }) => payload);
     expect(payloads).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
-
-  test("a message refused by the device makes room as well", async () => {
-    const [sender, receiver] = await relay.devices(2);
-    const socket = await receiver!.connect();
-    for (let n = 0; n < 3; n++) await sender!.send({ device: receiver!.name }, n);
-    const [first] = await socket.messages(2);
-    socket.nack(first!.id);
-    expect(await socket.next("message")).toMatchObject({ payload: 2 });
-  });
-
-  test("a message of high urgency overtakes held ones, not those in flight", async () => {
-    const [sender, receiver] = await relay.devices(2);
-    const to = { device: receiver!.name };
-    const socket = await receiver!.connect();
-    for (const payload of ["a", "b", "c"]) await sender!.send(to, payload);
-    await sender!.send(to, "urgent", { urgency: "high" });
-    const [first] = await socket.messages(2);
-    socket.ack(first!.id);
-    expect(await socket.next("message")).toMatchObject({ payload: "urgent" });
-  });
-
-  test("a publish that waits is answered delivered although its message had to wait for the window", async () => {
-    const [sender, receiver] = await relay.devices(2);
-    const to = { device: receiver!.name };
-    const socket = await receiver!.connect();
-    for (let n = 0; n < 2; n++) await sender!.send(to, n);
-    const [first] = await socket.messages(2);
-    const publish = sender!.publish(to, "third", { wait: 10 });
-    socket.ack(first!.id);
-    const third = await socket.next("message");
-    expect(third.payload).toBe("third");
-    socket.ack(third.id);
-    const answer = await publish;
-    expect([200, 202], `${answer}`).toContain(answer.status);
-    expect((await sender!.settled(answer.json.id)).summary).toEqual({ delivered: 1 });
-  });
 });
