@@ -76,7 +76,7 @@ test("of many connects of one device in a row one stays, and others are served m
   expect(answer.deliveries).toMatchObject([{ state: "delivered", reply: "still here" }]);
 }, 120_000);
 
-test("a device that publishes ten times too fast gets 429 with Retry-After, and others are served meanwhile", async () => {
+test("a device that publishes ten times too fast gets 429 with Retry-After; others are served", async () => {
   const [busy, target] = await relay.devices(2);
   let refused = 0;
   await besides(`${PUBLISHES} publishes of one device`, () =>

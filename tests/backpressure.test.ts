@@ -31,7 +31,7 @@ async function deaf(device: Device): Promise<Socket> {
   return socket.pause();
 }
 
-test("a device that never reads is given up, others are served meanwhile, and it gets everything when it comes back", async () => {
+test("a device that never reads is disconnected, others are served, and it gets all when it is back", async () => {
   const [sender, receiver, other] = await relay.devices(3);
   const to = { device: receiver!.name };
   (await other!.connect()).answer();

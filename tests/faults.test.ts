@@ -22,7 +22,7 @@ async function arm(device: Device, at: string): Promise<void> {
   (await fault(device, at, "GET", "/v1/inbox")).is(200);
 }
 
-test("a call that overtakes the one it follows waits for it: both messages are there when they are answered", async () => {
+test("a call that overtakes its predecessor waits for it, and both messages are stored", async () => {
   const [sender, receiver] = await relay.devices(2);
   const socket = await sender!.connect();
   await arm(receiver!, "late@deliver");

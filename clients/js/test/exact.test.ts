@@ -76,7 +76,7 @@ describe.concurrent("exact JSON", () => {
 });
 
 describe.concurrent("answers", () => {
-  test("a reason that was cut in the middle of a character is an error, and the message can still be rejected", async () => {
+  test("a reason cut inside a character is an error, and the message can still be rejected", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     const id = await a!.send({ device: b!.name }, "tea?");
