@@ -225,7 +225,7 @@ fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() 
             calls.extend(answered.1);
         }
     }
-    assert_eq!(calls, ["settled", "cancelled"]);
+    assert_eq!(calls, ["settled (#1)", "cancelled (#1)"]);
     assert_eq!(waves, [100, 20]);
     // The first wave is in both parts, the second in one; each goes into the message's row as well.
     assert_eq!(desk.writes() - writes, 5, "rows");
