@@ -63,7 +63,7 @@ fn diagram() -> String {
     format!("    state \"In the recipient's mailbox\" as Recipient {{\n{inside}    }}\n{outside}")
 }
 
-/// A line about phases that are all at the recipient stands in its box.
+/// A line goes into the recipient's box if all its phases are at the recipient.
 fn put(inside: &mut String, outside: &mut String, phases: &[Phase], line: &str) {
     match phases.iter().all(|phase| AT_RECIPIENT.contains(phase)) {
         true => writeln!(inside, "        {line}").unwrap(),

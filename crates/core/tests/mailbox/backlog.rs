@@ -12,7 +12,7 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:04}")).collect()
 }
 
-/// A publish to so many devices; more than a hundred are a job from the start.
+/// A publish to `count` devices. More than a hundred are a job from the start.
 fn large(desk: &mut Desk, count: usize) -> Result<MessageId, String> {
     let names = names(count);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

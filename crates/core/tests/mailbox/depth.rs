@@ -6,7 +6,7 @@ use super::desk::{Desk, known, message};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-/// A device that is away, with so many messages held.
+/// An offline device with `length` messages held.
 fn queue(length: u64) -> Desk {
     let mut desk = Desk::with(|limits| limits.max_held_messages = 100_000);
     for n in 0..length {

@@ -9,8 +9,8 @@ use super::desk::{Desk, START, device, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-/// A device that is connected, with messages 1 to `held`; of these `window` are on the wire. The messages
-/// of `door` and `gate` take turns.
+/// A connected device with messages 1 to `held`, of which `window` are in flight. The messages of `door` and `gate`
+/// alternate.
 fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
     let mut desk = Desk::with(|limits| limits.max_in_flight = window);
     let messages: Vec<_> = (1..=held)
@@ -126,7 +126,7 @@ fn while_a_pile_goes_out_reports_wait_for_others_to_the_same_sender() {
             "gate: receipts delivered 1"
         ]
     );
-    // The next time begins with the next acknowledgement; what is taken is let go at once.
+    // The next wait begins with the next acknowledgement; a report that was taken is released at once.
     assert_eq!(desk.rows(), "account 1, inbox 8");
     assert_eq!(desk.reported("door", true), [""; 0]);
     assert_eq!(desk.rows(), "account 1, inbox 6");

@@ -10,7 +10,7 @@ use super::desk::{Desk, START, claims, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("TTL", "604800")];
 
-/// A device, in whose mailbox so many messages of `door` wait.
+/// A device whose mailbox holds `held` messages of `door`.
 fn desk(held: u64) -> (Desk, Vec<MessageId>) {
     let mut desk = Desk::new();
     let ids = (1..=held).map(|n| {
@@ -22,7 +22,7 @@ fn desk(held: u64) -> (Desk, Vec<MessageId>) {
     (desk, ids)
 }
 
-/// Where a message stands.
+/// The delivery of a message.
 fn delivery(desk: &mut Desk, id: MessageId) -> Delivery {
     let looked = desk.event(|mailbox, now| mailbox.look(id, now)).0;
     let known = match looked {

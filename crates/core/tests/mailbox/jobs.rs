@@ -13,7 +13,7 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:03}")).collect()
 }
 
-/// A publish to so many devices.
+/// A publish to `count` devices.
 fn large(desk: &mut Desk, count: usize) -> MessageId {
     let names = names(count);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -211,7 +211,7 @@ fn a_row_that_is_gone_already_is_not_missed() {
         publish(&mut desk);
         publish(&mut desk);
     }
-    // The first of each is overwritten, and where the second stands is known then.
+    // The first of each is overwritten, and the place of the second is known then.
     settled(desk.at(MINUTE));
     online(&mut desk);
     desk.event(|mailbox, now| mailbox.remove(now));

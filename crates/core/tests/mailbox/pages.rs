@@ -154,7 +154,7 @@ fn a_message_to_thousands_is_taken_back_part_by_part() {
     let mut desk = Desk::new();
     let id = large(&mut desk, 2_500);
     let (_, mut asked) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
-    assert_eq!(asked.len(), 100, "so many at a time");
+    assert_eq!(asked.len(), 100, "at most 100 at a time");
     let mut all = std::collections::BTreeSet::new();
     while let Some(word) = asked.pop() {
         let Some(name) = word.strip_suffix(": withdraw") else {

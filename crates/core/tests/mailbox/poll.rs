@@ -88,7 +88,7 @@ fn nothing_expired_is_taken() {
     assert_eq!(poll(&mut desk, 1), [""; 0]);
 }
 
-/// A text of NULs, of so many bytes, each of which takes six in JSON.
+/// A text of NULs, each of which takes six bytes in JSON.
 fn escaped(n: u64, bytes: usize) -> tagpost_core::message::Message {
     let payload = format!("\"{}\"", "\\u0000".repeat(bytes));
     tagpost_core::message::Message {

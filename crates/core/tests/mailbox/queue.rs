@@ -1,4 +1,4 @@
-//! Messages that wait in memory: for room on the wire, or for their acknowledgement.
+//! Messages that wait in memory: for room in the window, or for their acknowledgement.
 
 use tagpost_core::message::Message;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
@@ -9,7 +9,7 @@ use super::desk::{Desk, claims, device, message, message_from};
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const HIGH: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("Urgency", "high")];
 
-/// A device with room for so many in flight, which are.
+/// A device with a window of this size, which is full.
 fn full(window: u32) -> Desk {
     let mut desk = Desk::with(|limits| limits.max_in_flight = window);
     desk.connect(1);
@@ -19,7 +19,7 @@ fn full(window: u32) -> Desk {
     desk
 }
 
-/// Text of so many bytes.
+/// A message with a text of this many bytes.
 fn large(n: u64, bytes: usize) -> Message {
     let payload = serde_json::value::RawValue::from_string(format!("{:?}", "x".repeat(bytes)));
     Message {
@@ -71,7 +71,7 @@ fn a_message_that_has_waited_long_enough_is_stored_with_those_before_it() {
     assert_eq!(
         desk.rows(),
         "account 1, inbox 3",
-        "what is on the wire goes before them"
+        "the message in flight goes before them"
     );
     // The second's call still waits, and hears of its end.
     desk.ack(message(1, TEXT).id);
@@ -181,7 +181,7 @@ fn what_exceeds_two_megabytes_unstored_is_stored_at_once() {
         desk.ack(large(8, 1).id)
             .contains(&"answers delivered 1 (#8)".to_owned())
     );
-    // Where there is no room on the wire either, they are held.
+    // If the window has no room either, they are held.
     let mut desk = full(1);
     desk.deliver(&large(2, megabyte), 60_000);
     assert_eq!(desk.deliver(&large(3, megabyte), 60_000)[0], "held 0");

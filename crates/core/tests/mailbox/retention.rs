@@ -1,4 +1,4 @@
-//! What was kept long enough goes, and nothing else.
+//! Retention: rows past it are deleted, and no others.
 
 use tagpost_core::delivery::State;
 

@@ -53,7 +53,7 @@ fn a_message_that_was_replaced_never_comes_after_the_one_that_replaced_it() {
         let mut desk = Desk::with(|limits| limits.max_in_flight = window);
         desk.connect(1);
         desk.deliver(&message(1, TEXT), 60_000);
-        // With a window of one it waits for room, else it is on the wire.
+        // With a window of one it waits for room, else it is in flight.
         desk.deliver(&message(2, TOPIC), 60_000);
         desk.deliver(&message(3, TOPIC), 60_000);
         // The answers are lost, and the mailbox forgets what it has not written down.
@@ -73,7 +73,7 @@ const AT_ONCE: Terms = Terms {
     waited: false,
 };
 
-/// A device with a window of one: a message is on the wire, another with a topic waits behind it.
+/// A device with a window of one: a message is in flight, another with a topic waits behind it.
 fn desk_with_one_waiting() -> Desk {
     let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
     desk.connect(1);

@@ -202,7 +202,7 @@ fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
     );
 }
 
-/// So many of the [`large`] messages are sixteen megabytes.
+/// This many [`large`] messages are sixteen megabytes.
 const LARGE: u64 = 12;
 
 fn large(n: u64) -> Message {
