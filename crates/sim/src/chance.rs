@@ -13,7 +13,7 @@ pub(crate) fn chance(seed: u64, about: &[u64]) -> Rng {
     Rng::with_seed(mixed)
 }
 
-/// Whether something of so many per mille happens.
+/// Whether something with a probability of `per_mille` happens.
 pub(crate) fn happens(rng: &mut Rng, per_mille: u32) -> bool {
     rng.u32(0..1000) < per_mille
 }

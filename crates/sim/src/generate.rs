@@ -11,18 +11,17 @@ use tagpost_core::time::Millis;
 use crate::chance::{chance, happens};
 use crate::plan::{Action, Aftermath, Answers, Manner, Moment, Op, Plan, Publication, To};
 
-/// A message goes to a tag of more devices than fit one row in so many histories of a thousand.
+/// Histories, of a thousand, with a tag of more devices than fit one row.
 const CROWDED: u32 = 4;
-/// Mailboxes start without tables in so many histories of a thousand; making them takes longer than
-/// most histories do.
+/// Histories, of a thousand, whose mailboxes start without tables. Creating them takes longer than most histories.
 const BARE: u32 = 10;
-/// Payloads are large in so many histories of a thousand.
+/// Histories, of a thousand, with large payloads.
 const HEAVY: u32 = 2;
-/// A history is about a mailbox with much in it in so many of a thousand.
+/// Histories, of a thousand, about a mailbox with a large backlog.
 const PILED: u32 = 1;
-/// Everybody is silent after the last fault in so many of a thousand.
+/// Histories, of a thousand, in which everybody is silent after the last fault.
 const QUIET: u32 = 250;
-/// What makes devices fail still does after the last fault in so many of a thousand.
+/// Histories, of a thousand, in which devices still fail at messages after the last fault.
 const POISONED: u32 = 30;
 
 mod setting;

@@ -1,4 +1,4 @@
-//! What happened in a run, a line each, for whoever has to understand a failure.
+//! The log of a run, one line per event, to understand a failure by.
 
 use tagpost_core::time::Millis;
 

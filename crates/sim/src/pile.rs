@@ -143,8 +143,7 @@ impl Place<'_> {
             .map(drop)
     }
 
-    /// So many messages come for the device, with payloads of this length; each call waits so many
-    /// milliseconds.
+    /// The device gets `messages` messages with payloads of `length` bytes. Each call waits `wait` milliseconds.
     fn receive(&mut self, messages: u32, length: usize, wait: u32) -> Checked {
         // The message of a call is had from a sender's mailbox.
         let sender = device(1)?;
@@ -177,8 +176,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// The device publishes a payload of this length to these devices, and waits so many seconds. The
-    /// message as it is handed over, if it is.
+    /// The device publishes a payload of `length` bytes to `devices`, and waits `wait` seconds. Returns the message as it
+    /// is handed over, if it is.
     fn publish(
         &mut self,
         devices: Vec<DeviceId>,
@@ -244,7 +243,7 @@ impl Place<'_> {
             .map(|mut row| row.int())
             .transpose()
             .map_err(broken)?;
-        claim("nothing stands still", left == Some(0), || {
+        claim("nothing is stuck", left == Some(0), || {
             format!("{left:?} messages are held at {}", self.now)
         })
     }

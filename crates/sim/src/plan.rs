@@ -79,16 +79,16 @@ pub(crate) enum Aftermath {
     Poisoned,
 }
 
-/// Much of one kind, in one mailbox.
+/// A large backlog of one kind, in one mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pile {
-    /// So many messages held for its device.
+    /// This many messages held for its device.
     Held(u32),
-    /// So many publishes queued, each to so many devices.
+    /// Queued publishes: how many, and to how many devices each.
     Queued(u32, u32),
-    /// So many large publishes whose answers are waited for.
+    /// This many large publishes that wait for their answers.
     Waiting(u32),
-    /// So many large messages for its device, which is there, whose acknowledgements are waited for.
+    /// This many large messages that wait for the acknowledgement of its connected device.
     InFlight(u32),
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Op {
 /// What is done. Devices and tags are named by their place.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// A device opens a socket, with a token that holds for so many seconds.
+    /// A device opens a socket with a token that expires in `expires_in` seconds.
     Connect {
         device: usize,
         expires_in: Option<i64>,
@@ -143,7 +143,7 @@ pub(crate) enum Action {
         limit: u32,
         wait: u32,
     },
-    /// A sender takes the message of this number back.
+    /// A sender cancels the message of this number.
     Cancel { of: u32 },
     /// A sender asks for the trace of the message of this number.
     Trace { of: u32, wait: u32 },
@@ -151,9 +151,9 @@ pub(crate) enum Action {
     List { device: usize },
     /// The operator looks at a device.
     Status { device: usize },
-    /// A device sends frames that are none.
+    /// A device sends malformed frames.
     BadFrames { device: usize, count: u32 },
-    /// A device loses its connection and comes back so many times, with at most so much in between.
+    /// A device loses its connection and comes back `times` times, with at most `pace` in between.
     Flap {
         device: usize,
         times: u32,
@@ -246,7 +246,7 @@ impl Manner {
 pub(crate) enum Answers {
     /// Acknowledges it at once.
     Promptly,
-    /// Acknowledges it after at most so many milliseconds.
+    /// Acknowledges it within this many milliseconds.
     Late(Millis),
     /// Rejects it.
     No,
@@ -254,7 +254,7 @@ pub(crate) enum Answers {
     Never,
     /// Nothing, because it reads nothing.
     Deaf,
-    /// Acknowledges it at once; but one message in so many makes it fail before.
+    /// Acknowledges it at once, but fails first at one message in this many.
     Poisoned(u32),
     /// Sometimes this, sometimes that, sometimes twice or over HTTP.
     AsItComes,

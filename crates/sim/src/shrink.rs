@@ -7,7 +7,7 @@ use tagpost_core::limits::Limits;
 
 use crate::plan::{Plan, Weather};
 
-/// The shortest plan found that still `fails`, in at most so many `tries`.
+/// The shortest plan found that still `fails`, in at most this many `tries`.
 pub(crate) fn shrink(plan: &Plan, mut tries: u32, mut fails: impl FnMut(&Plan) -> bool) -> Plan {
     let mut least = plan.clone();
     let mut attempt = |candidate: Plan, least: &mut Plan| {

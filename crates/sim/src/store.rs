@@ -1,8 +1,8 @@
 //! A mailbox's store over SQLite in memory, with the transactions and the limits of the platform.
 //!
-//! What one event writes is committed whole with [`Sqlite::commit`], or gone whole with
+//! The writes of one event are all committed with [`Sqlite::commit`], or all dropped with
 //! [`Sqlite::roll_back`]. A statement the platform would refuse fails here too. Handles that are cloned
-//! share one database, so that whoever drives a mailbox can look at the rows it has committed.
+//! share one database, so that the driver of a mailbox can look at the rows it has committed.
 
 use std::cell::Cell;
 use std::fmt;
@@ -100,7 +100,7 @@ impl Sqlite {
         self.control("ROLLBACK")
     }
 
-    /// After so many more statements every statement fails; `None` lets them succeed again.
+    /// After this many more statements every statement fails; `None` lets them succeed again.
     pub fn fail_after(&self, statements: Option<u32>) {
         self.0.lasts.set(statements);
         self.0.failed.set(false);

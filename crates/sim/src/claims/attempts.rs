@@ -1,8 +1,8 @@
 //! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
 //!
-//! An attempt counts when its time to acknowledge ran out while its connection was open, or the lease of a
-//! poll did. Besides, a message is given up under which, alone on the wire, the connection ended often and
-//! over a long time. What cannot be told from outside is judged in the mailbox's favour.
+//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out. A message is
+//! also given up if connections often ended, over a long time, while it was alone in flight. What cannot be told from
+//! outside is judged in the mailbox's favour.
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
@@ -11,9 +11,9 @@ use tagpost_core::time::Millis;
 
 use super::{Checked, Ledger, claim};
 
-/// So many connections have to end under a message, alone on the wire, before it is given up for that.
+/// A message is given up for failing its device after this many connections that ended while it was alone in flight.
 const DEATHS: usize = 10;
-/// Over at least so long.
+/// The least time between the first and the last of them.
 const DYING: Millis = 600_000;
 /// How long messages of other senders may be held up by one that fails their device.
 const HELD_UP: Millis = 300_000;
@@ -110,12 +110,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// From now on a device fails at one message in so many, and is well otherwise.
+    /// From now on a device fails at one message in `one_in`, and is well otherwise.
     pub(crate) fn is_poisoned(&mut self, device: usize, one_in: u32, now: Millis) {
         self.poisoned.insert(device, (one_in, now));
     }
 
-    /// Whether this message makes a device fail that fails at one in so many.
+    /// Whether this message makes a device fail that fails at one message in `one_in`.
     pub(crate) fn is_poison(&self, one_in: u32, id: MessageId) -> bool {
         self.op_of(id).is_multiple_of(one_in)
     }

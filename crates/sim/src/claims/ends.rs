@@ -11,7 +11,7 @@ use super::{Checked, Ledger, claim, said};
 const TOLD: u32 = 12;
 
 impl Ledger {
-    /// The addressed mailbox has written down how a delivery ended.
+    /// The recipient's mailbox has stored the terminal state of a delivery.
     pub(super) fn settled(
         &mut self,
         id: MessageId,
@@ -94,7 +94,7 @@ impl Ledger {
         self.reasonable(id, device, delivery)
     }
 
-    /// Whether a last state is one that could be.
+    /// Whether a terminal state is possible here.
     fn reasonable(&self, id: MessageId, device: usize, delivery: &Delivery) -> Checked {
         let what = || format!("{id} to device {device}: {delivery:?}");
         timeline(delivery, what)?;
@@ -171,7 +171,7 @@ impl Ledger {
         };
         let newer = self.messages.range(id..).skip(1).map(|(newer, _)| *newer);
         let mut same = newer.filter(|newer| topic(*newer).is_some() && topic(*newer) == topic(id));
-        // What replaces it is written down or on the wire only when this event is over.
+        // The message that replaces it is stored or in flight only when this event is over.
         same.any(|newer| {
             let track = self.deliveries.get(&(newer, device));
             track.is_some_and(|track| {

@@ -26,7 +26,7 @@ impl Ledger {
                 }
             }));
             for (what, at) in due {
-                claim("nothing stands still", !late(at), || {
+                claim("nothing is stuck", !late(at), || {
                     format!("device {device}: {what} was due at {at}, it is {now}")
                 })?;
             }
@@ -93,7 +93,7 @@ impl Ledger {
                 && tables.outbox.is_empty()
                 && tables.jobs.is_empty()
                 && tables.receipts.is_empty();
-            claim("nothing is kept for ever", empty, || {
+            claim("nothing is kept forever", empty, || {
                 format!("device {device}: {tables:?}")
             })?;
             claim(

@@ -94,7 +94,7 @@ pub(crate) struct Ledger {
     cancelled: BTreeSet<MessageId>,
     /// Messages that ended as undeliverable.
     given_up: Vec<(MessageId, usize, Delivery)>,
-    /// Devices that fail at one message in so many, and since when they are well otherwise.
+    /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
 }
 
@@ -124,7 +124,7 @@ struct Track {
     attempts: Vec<Attempt>,
     /// Its mailbox has heard its device answer for it.
     answered: bool,
-    /// When connections ended over which it was alone on the wire.
+    /// When connections ended while it was alone in flight.
     deaths: Vec<Millis>,
     /// It went over a socket when it was first sent.
     socket_first: bool,
@@ -133,22 +133,22 @@ struct Track {
     time_outs: u32,
     /// It has reached the device over a socket.
     heard: bool,
-    /// When it was first seen in a row of the addressed device.
+    /// When it was first seen in a row of the recipient.
     stored_at: Option<Millis>,
-    /// The last state, as the addressed mailbox wrote it down.
+    /// The terminal state that the recipient's mailbox stored.
     settled: Option<String>,
-    /// The last state, as the sender was told or its mailbox wrote it down.
+    /// The terminal state that the sender was told or its mailbox stored.
     end: Option<Delivery>,
     /// The publish's own answer carried it.
     in_answer: bool,
     /// Its receipt reached the sender.
     reported: bool,
-    /// Its receipt was kept as long as it has to be, and nobody came for it.
+    /// Its receipt passed its retention, and nobody fetched it.
     lapsed: bool,
     verdicts: Vec<Verdict>,
 }
 
-/// When a message was last on the wire.
+/// When a message was last sent.
 #[derive(Debug, Clone, Copy)]
 struct Wire {
     attempt: u32,
@@ -347,7 +347,7 @@ impl Ledger {
             .fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
     }
 
-    /// Whether a message that a call waits for is on the wire alone.
+    /// Whether a message that a call waits for is alone in flight.
     fn is_unstored(&self, id: MessageId, device: usize) -> bool {
         let track = self.deliveries.get(&(id, device));
         track.is_none_or(|track| track.stored_at.is_none())

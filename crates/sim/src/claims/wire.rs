@@ -13,7 +13,7 @@ use super::{Checked, Ledger, Wire, claim};
 /// may be late, and a large tag takes a while.
 const NOW_OR_NEVER: Millis = 10_000;
 
-/// A message on the wire.
+/// A message in flight.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) id: MessageId,

@@ -347,7 +347,7 @@ impl World<'_> {
                 self.failed(call)?;
                 return Ok(());
             };
-            // An end that was reported meanwhile stands.
+            // A terminal state that was reported meanwhile stays.
             if let Ok((recorded, _)) = recorded {
                 let said = std::mem::replace(&mut trace, recorded).deliveries;
                 said.into_iter().for_each(|delivery| trace.learn(delivery));

@@ -41,7 +41,7 @@ use crate::store::Sqlite;
 
 /// When every run starts.
 const START: Millis = 1_700_000_000_000;
-/// A run that is not at rest after so many events never will be.
+/// A run that is not at rest after this many events never will be.
 const MOST_EVENTS: u64 = 60_000;
 /// How long after it was healed nothing may be unsettled: the longest pause between two tries, twice; and
 /// how far a clock may have been set back by then, four times.
@@ -135,7 +135,7 @@ enum Event {
     Verdict { device: usize, verdict: Verdict },
     /// A device says which receipts it has seen.
     Seen { device: usize },
-    /// A device that flaps loses its connection, and so many times more.
+    /// A device that flaps loses its connection, and `times` times more.
     Flap {
         device: usize,
         times: u32,
@@ -143,7 +143,7 @@ enum Event {
     },
     /// A device that lost its socket comes back.
     Reconnect { device: usize },
-    /// A publish has not been answered: it is repeated up to so many times.
+    /// A publish has not been answered: it is repeated up to `repeats` times.
     Unanswered { op: u32, repeats: u32 },
 }
 

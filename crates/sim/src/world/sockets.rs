@@ -16,7 +16,7 @@ use crate::claims::{Checked, Sent, broken, claim};
 
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
-/// So many bytes of messages may go over a connection without an answer.
+/// At most this many bytes of messages go over a connection without an answer.
 const MAX_UNREAD: usize = 16 << 20;
 
 /// A socket.
