@@ -8,7 +8,7 @@ import { onWake } from "./wake.js";
 /** @import { Http } from "./http.js" */
 /** @import { End } from "./socket.js" */
 
-/** A connection that lasted so many milliseconds was a good one: the next pause is a first one. */
+/** After a connection that lasted at least this long, in milliseconds, the backoff starts over. */
 const LASTING = 10_000;
 
 /** The close codes after which a reconnect would change nothing, or start a quarrel. */
@@ -23,7 +23,7 @@ const REFUSALS = new Set(["unauthorized", "forbidden"]);
 /**
  * @typedef {object} Owner Who is told about the connection.
  * @property {(frame: any, text: string) => void} frame a frame of the service; the first of each connection is `welcome`
- * @property {(reason: string, retryIn: number) => void} offline the next attempt is in so many milliseconds
+ * @property {(reason: string, retryIn: number) => void} offline the next attempt is in `retryIn` milliseconds
  * @property {(error?: TagpostError) => void} ended there will be no further attempt
  */
 

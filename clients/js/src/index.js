@@ -14,7 +14,7 @@ export { Device };
 
 /**
  * @typedef {"held" | "sent" | "delivered" | "rejected" | "expired" | "replaced" | "refused" | "undeliverable" | "cancelled"} State
- * Where a delivery stands. All but `held` and `sent` are terminal states.
+ * The state of a delivery. All but `held` and `sent` are terminal states.
  */
 
 /**

@@ -47,7 +47,7 @@ export class Message {
     this.sentAt = frame.sent_at;
     /** When it expires, in milliseconds by the service's clock. @readonly @type {number} */
     this.expiresAt = frame.expires_at;
-    /** 1 where it was on the wire for the first time. @readonly @type {number} */
+    /** How often it was sent, counted from 1. @readonly @type {number} */
     this.attempt = frame.attempt;
     /** @readonly @type {"very-low" | "low" | "normal" | "high"} */
     this.urgency = frame.urgency;
@@ -57,7 +57,7 @@ export class Message {
 
   /**
    * The payload as text: JSON character for character as it was published, with every digit of its numbers, or the
-   * string itself. `undefined` where it is bytes.
+   * string itself. `undefined` if it is bytes.
    *
    * @returns {string | undefined}
    */
@@ -70,10 +70,10 @@ export class Message {
   }
 
   /**
-   * Takes the message: its sender learns `delivered`. The first answer to a message stands.
+   * Acknowledges the message: its sender learns `delivered`. The first answer to a message counts.
    *
    * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
-   * @returns {Promise<void>} resolves once the answer has come to the service. It rejects with a `TagpostError` if
+   * @returns {Promise<void>} resolves once the service has the answer. It rejects with a `TagpostError` if
    * the service refused the answer, which is also a `refused` event of the device, or if the connection has ended.
    * Nobody has to wait for it: the answer is repeated until then, and a rejection that nobody handles is no
    * unhandled rejection
@@ -86,7 +86,7 @@ export class Message {
   }
 
   /**
-   * Refuses the message: its sender learns `rejected`. The first answer to a message stands.
+   * Rejects the message: its sender learns `rejected`. The first answer to a message counts.
    *
    * @param {string} [reason] what the sender gets with it: up to 256 characters of valid Unicode
    * @returns {Promise<void>} as that of {@link ack}

@@ -27,7 +27,7 @@ export class Outbox {
   #count = 0;
   /** In order. @type {Publish[]} */
   #waiting = [];
-  /** On the wire and unanswered, by `ref`. @type {Map<string, Publish>} */
+  /** Sent and unanswered, by `ref`. @type {Map<string, Publish>} */
   #sent = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause;

@@ -7,7 +7,7 @@ import { withText } from "./reply.js";
 
 /** How many receipts are kept that the application has not seen. */
 const KEPT = 1_000;
-/** At the latest after so many the service is told. */
+/** The service is told after at most this many receipts. */
 const BATCH = 50;
 
 export class Receipts {

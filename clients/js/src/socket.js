@@ -18,7 +18,7 @@ export class Socket {
   #onEnd;
   #opened = false;
   #ended = false;
-  /** What to do at the next `pong`s, one for each `ping` on the wire. @type {(() => void)[]} */
+  /** What to do at the next `pong`s, one for each `ping` that is not answered yet. @type {(() => void)[]} */
   #pings = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #handshake;

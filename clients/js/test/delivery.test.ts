@@ -84,7 +84,7 @@ describe.concurrent("delivery", () => {
     await nothingElse(receiver, a!, b!.name);
   });
 
-  test("an answer lost on the wire is given again", async () => {
+  test("a lost answer is sent again", async () => {
     const [a, b] = await relay.devices(2);
     const line = await network(() => relay.url);
     const receiver = client(line.url, b!);

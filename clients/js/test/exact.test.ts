@@ -155,7 +155,7 @@ describe.concurrent("answers", () => {
       const given = message.ack(payload);
       expect(given).toBeInstanceOf(Promise);
       await within("the answer to be given", given);
-      expect(message.ack("another"), "the first stands").toBe(given);
+      expect(message.ack("another"), "the first counts").toBe(given);
       expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: payload }]);
     }
   });

@@ -256,7 +256,7 @@ describe("answers", () => {
 describe("the text of JSON", () => {
   const tricky = String.raw`{ "a" : [1.0e+2, {"b":"}]\"\\"}, "\"," ], "p\u0061yload":"not\\\"this}", "n" : {"n":1724442618569203714,"s":"\\"} ,"z":null}`;
 
-  test("a member is found as it is written, whatever stands in strings before it", () => {
+  test("a member is found as it is written, whatever the strings before it contain", () => {
     expect(JSON.parse(tricky)).toMatchObject({ a: [100, { b: '}]"\\' }, '",'], payload: 'not\\"this}' });
     expect(member(tricky, "a")).toBe(String.raw`[1.0e+2, {"b":"}]\"\\"}, "\"," ]`);
     expect(member(tricky, "payload")).toBe(String.raw`"not\\\"this}"`);
@@ -266,7 +266,7 @@ describe("the text of JSON", () => {
     for (const empty of ["{}", "{ }", '{"a":{}}']) expect(member(empty, "b")).toBeUndefined();
   });
 
-  test("elements are what stands between the commas", () => {
+  test("elements are the text between the commas", () => {
     expect([...elements('[ 1.0 ,"a,]" , [2,[3]],{"b":4}]')]).toEqual(["1.0", '"a,]"', "[2,[3]]", '{"b":4}']);
     for (const empty of ["[]", "[ ]"]) expect([...elements(empty)]).toEqual([]);
   });

@@ -9,7 +9,7 @@ const WINDOW = 4;
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1, MAX_ATTEMPTS: 100, MAX_IN_FLIGHT: WINDOW } });
 const { client } = useClients();
 
-/** Waits until a message has been on the wire twice. */
+/** Waits until a message has been sent twice. */
 const repeated = async (sender: Credentials, id: string) => {
   const attempts = async () => (await sender.trace(id)).is(200).deliveries[0].attempts;
   await expect.poll(attempts, { timeout: 10_000 }).toBeGreaterThan(1);

@@ -211,7 +211,7 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    /// The same request, which asks the service to wait so many seconds.
+    /// The same request, which asks the service to wait up to `seconds`.
     pub(crate) fn waiting(mut self, seconds: u32) -> Self {
         self.wait = Duration::from_secs(seconds.into());
         self

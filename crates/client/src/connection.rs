@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     pub(crate) answers: mpsc::UnboundedSender<Command>,
     /// Messages, and errors about answers that were refused.
     pub(crate) messages: mpsc::Sender<Result<Message, Error>>,
-    /// Without, receipts are left to whoever wants them.
+    /// Without it, receipts are not marked as seen.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) memory: Memory,
@@ -79,8 +79,7 @@ pub(crate) struct Memory {
 impl Connection {
     /// Runs until the application is done, or an error says that connecting again makes no sense.
     ///
-    /// `wanted` ends as soon as the application is done, where [`Command::Close`] stands in line behind
-    /// the answers.
+    /// `wanted` ends as soon as the application is done, while [`Command::Close`] queues behind the answers.
     pub(crate) async fn run(mut self, wanted: oneshot::Receiver<Infallible>) -> Result<(), Error> {
         let overdue = async {
             let _ = wanted.await;

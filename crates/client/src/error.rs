@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tagpost_core::id::MessageId;
 use tagpost_core::problem::Code;
 
-/// The longest that the service is left alone, whatever it asks for: what stands before it may be wrong.
+/// The longest `Retry-After` that is obeyed: a proxy in front of the service may ask for anything.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Why something did not work.

@@ -55,7 +55,7 @@ impl FromService {
             detail: String,
             r#ref: Option<String>,
         }
-        // A payload is kept as it stands, which serde's tagged enums do not do.
+        // A payload is kept as it was written, which serde's tagged enums do not support.
         let kind: Kind = serde_json::from_str(text)?;
         Ok(match kind.r#type.as_str() {
             "welcome" => Self::Welcome(serde_json::from_str(text)?),

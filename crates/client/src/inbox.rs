@@ -142,7 +142,7 @@ impl Inbox {
 
     /// Closes the connection after all answers given so far are with the service. It takes a few seconds
     /// at most: an answer that did not get through by then is not given, and the service will send its
-    /// message again to whoever connects next.
+    /// message again on the device's next connection.
     ///
     /// # Errors
     /// The error that ended the inbox, or kept an answer from the service.

@@ -21,26 +21,26 @@ use crate::payload::{self, PayloadError};
 
 /// A message for this device.
 ///
-/// Unless it is answered, it comes to nothing: the service sends it again a few times and then reports
-/// it `undeliverable`. Repeats do not reach the application.
+/// An unanswered message is sent again a few times and then reported `undeliverable`. Repeats do not reach the
+/// application.
 #[derive(Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Message {
-    /// Its id: the same in every repetition.
+    /// Its id: the same each time that it is sent.
     pub id: MessageId,
     /// The device that sent it.
     pub from: DeviceId,
-    /// To whom it was addressed: a tag, or this very device.
+    /// Its target: a tag, or this device.
     pub to: Target,
     /// When the service accepted it.
     pub sent_at: Millis,
-    /// From when on the service does not deliver it any more.
+    /// When it expires: the service does not deliver it after that.
     pub expires_at: Millis,
     /// How often the service has sent it: 1 for the first time.
     pub attempt: u32,
-    /// How soon it wanted to be there.
+    /// Its urgency.
     pub urgency: Urgency,
-    /// What it replaces, and is replaced by.
+    /// Its topic: a newer message of the same sender and topic replaces it.
     pub topic: Option<Topic>,
     /// The media type of the payload.
     pub content_type: String,
@@ -51,7 +51,7 @@ pub struct Message {
     answers: Answers,
 }
 
-/// Why an answer was not taken. The message is still unanswered.
+/// Why an answer was refused. The message is still unanswered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// A reply may have 4096 bytes of JSON.
@@ -66,7 +66,7 @@ pub enum AnswerError {
     /// The reply cannot be expressed in JSON.
     #[error("the reply is not JSON: {0}")]
     NotJson(String),
-    /// The inbox is closed, or ended. The service will send the message again to whoever connects next.
+    /// The inbox is closed, or ended. The service will send the message again on the device's next connection.
     #[error("the inbox is closed")]
     Closed,
 }

@@ -12,7 +12,7 @@ use crate::connection::Command;
 /// How many receipts wait for the application.
 pub(crate) const WAITING: usize = 256;
 
-/// After so many receipts the service is told, even if more are waiting.
+/// The service is told after at most this many receipts, even if more are waiting.
 const MANY: u32 = 64;
 
 /// The receipts of what this device sent, a [`Stream`].
@@ -62,7 +62,7 @@ impl Receipts {
     fn tell(&mut self) {
         self.given = 0;
         if let Some(seq) = self.last.take() {
-            // If the connection ended for good, the receipts come again to whoever connects next.
+            // If the connection ended for good, they are sent again on the device's next connection.
             let _ = self.commands.send(Command::ReceiptsSeen(seq));
         }
     }

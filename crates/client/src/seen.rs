@@ -1,10 +1,10 @@
-//! What was seen already: the ids of recent messages, each with the answer that was given.
+//! Duplicate detection: the ids of recent messages, each with the answer that was given.
 //!
-//! A message is shown to the application once. One that comes again was answered on a connection that
-//! broke, so it is given the same answer, or it is not answered yet, and then nothing is to be done.
+//! A message is shown to the application once. If it is received again and was answered, on a connection that
+//! broke, the same answer is repeated. If it is not answered yet, there is nothing to do.
 //!
-//! The memory is bounded. The service repeats only what it has on the wire, so at most a window's worth
-//! of messages can come again at a time; this remembers many times that.
+//! The memory is bounded. The service repeats only messages in flight, at most a window of them at a time. This
+//! remembers many windows.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -44,7 +44,7 @@ pub struct Delivery {
     pub state: State,
     /// Since when.
     pub at: Millis,
-    /// How often it was put on the wire.
+    /// How often it was sent.
     pub attempts: u32,
     /// What the device answered with its acknowledgement, as written in JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,8 +96,8 @@ impl Client {
         self.trace_within(id, 0).await
     }
 
-    /// What became of a message, as soon as every delivery is in a terminal state, or after so many seconds,
-    /// up to 60.
+    /// The trace of a message, as soon as every delivery is in a terminal state, or after this many seconds, up to
+    /// 60.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].

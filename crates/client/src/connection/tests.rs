@@ -1,5 +1,4 @@
-//! How long a close takes, to the millisecond: in these tests the time is tokio's own, and stands still while
-//! there is anything to do.
+//! How long a close takes, to the millisecond. The clock is tokio's, which is paused while there is work to do.
 //!
 //! The services here fall silent. What a close says to one that answers is in `tests/relay/closing.rs`.
 

@@ -305,7 +305,7 @@ async fn listen_under_nohup_outlives_its_terminal() {
     assert_eq!(note, Some(format!("listening as {}", camera.id)));
     let id = Pid::from_raw(child.id().unwrap().try_into().unwrap());
     kill(id, Signal::SIGHUP).unwrap();
-    // Whoever handles the signal closes the connection before anything that is sent from now on comes.
+    // The signal handler closes the connection before anything that is sent from now on arrives.
     let sender = doorbell.at(&relay.url());
     for number in 0..3 {
         let sent = send(&sender, &camera, number).await;

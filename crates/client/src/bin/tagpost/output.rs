@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// How it stands with a message.
+    /// The state of a message.
     pub(crate) fn of(trace: &Trace) -> Self {
         let mut states = trace.deliveries.iter().map(|delivery| delivery.state);
         if states
@@ -155,7 +155,7 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// How wide the longest of these names is: a column is no wider than what stands in it.
+/// The width of the longest of these names, which is the width of its column.
 pub(crate) fn width<T: AsRef<str>>(names: impl Iterator<Item = T>) -> usize {
     let widths = names.map(|name| name.as_ref().len());
     widths.max().unwrap_or_default()

@@ -1,5 +1,4 @@
-//! What stands between a client and the relay and speaks HTTP: a proxy that clients are told of, and a
-//! reverse proxy that serves the relay below a path.
+//! HTTP between a client and the relay: a forward proxy, and a reverse proxy that serves the relay below a path.
 //!
 //! Each connection carries one request, so that every one of them is seen here.
 
@@ -29,7 +28,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// A proxy to the relay at this port, for whoever sends this `Proxy-Authorization`.
+    /// A proxy to the relay at this port that requires this `Proxy-Authorization`.
     pub(crate) async fn proxy(relay: u16, authorization: &'static str) -> Self {
         Self::start(relay, Kind::Proxy(authorization)).await
     }

@@ -131,8 +131,7 @@ impl Network {
             .send_modify(|weather| weather.is_garbled = is_garbled);
     }
 
-    /// Changes every time that the service says by so many milliseconds: to the client it is as if its
-    /// own clock were wrong by as much.
+    /// Shifts every time that the service sends by `millis`, as if the client's own clock were wrong by as much.
     pub(crate) fn shift(&self, millis: i64) {
         self.weather.send_modify(|weather| weather.shift = millis);
     }
