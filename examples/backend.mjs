@@ -1,5 +1,5 @@
-// A backend that mints its own tokens: whoever logs in to the application gets a token for a device of
-// their own, which may publish to the tags of their house and holds for an hour.
+// A backend that mints its own tokens. A user who logs in to the application gets a token for a device of their own,
+// which may publish to the tags of their house and is valid for an hour.
 //
 //   TOKEN_KEY=... APP_PASSWORD=... node examples/backend.mjs
 //   curl -u alice -X POST http://127.0.0.1:8080/token

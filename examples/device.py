@@ -110,7 +110,7 @@ async def listen() -> None:
         alive = asyncio.create_task(keep_alive(socket, welcome["keepalive"]))
         try:
             while True:
-                # Whoever says nothing for so long, not even `pong`, is gone.
+                # A service that is silent for this long, without even a `pong`, is gone.
                 text = await asyncio.wait_for(socket.recv(), 1.5 * welcome["keepalive"])
                 if text == "pong":
                     continue

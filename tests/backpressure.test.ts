@@ -1,5 +1,5 @@
-// A device that stays connected and does not read: what is sent to it stands in the service's memory, so that
-// only so much is, and the connection is given up.
+// A device that stays connected and does not read. Its messages are buffered in the service's memory, so the service
+// sends a limited amount and then closes the connection.
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -67,7 +67,7 @@ describe("devices", () => {
   });
 
   test.each(['{"expires_in":5,"expires_in":6}', '{"publish":[],"publish":["*"]}'])(
-    "the body %s is refused, since a field stands in it twice, and creates nothing",
+    "the body %s is refused, since it has a field twice, and creates nothing",
     async (body) => {
       const name = fresh("device");
       const answer = await relay.admin("PUT", `/v1/devices/${name}`, body);

@@ -48,7 +48,7 @@ describe.concurrent("a look at what waits for a device", () => {
     expect(await receiver!.inbox()).toMatchObject([{ id, attempt: 1 }]);
   });
 
-  test("what is on the wire is told as sent, stored or not", async () => {
+  test("a message in flight is listed as sent, stored or not", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const socket = await receiver!.connect();

@@ -9,9 +9,9 @@ import type { Memory } from "./harness/memory.ts";
 
 /** How many requests of a flood are under way at once. */
 const AT_ONCE = 20;
-/** So many bytes of the heap may come with each request. */
+/** The most bytes of heap that a request may leave. */
 const KEPT = 16;
-/** The heap varies by so many bytes, with what V8 notes of the code that ran. */
+/** The heap varies by up to this many bytes, with what V8 records about the code that ran. */
 const NOISE = 16 << 10;
 /** A wasm memory grows by pages of 64 KiB; two may be for a flood that had more under way at the same moment. */
 const PAGES = 2 << 16;
@@ -29,7 +29,7 @@ async function settled(): Promise<Memory> {
   return held;
 }
 
-/** Floods the service again and again, with so many requests each: one of the floods has to leave nothing in the
+/** Floods the service several times, with `requests` requests each: one of the floods has to leave nothing in the
  * heap. What the runtime does once, such as to compile what runs often, it does in another; a leak is in each. */
 async function leavesNothing(requests: number, act: (n: number, one: number) => Promise<unknown>): Promise<void> {
   await repeat(requests, AT_ONCE, act);

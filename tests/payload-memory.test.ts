@@ -13,7 +13,7 @@ const QUARTER = "x".repeat(262_144);
 /** An inspected relay of its own. */
 const useInspected = (vars: Record<string, number> = {}) => useRelay({ inspected: true, vars });
 
-/** So many devices, a few at a time. */
+/** Creates `count` devices, a few at a time. */
 async function devices(relay: ReturnType<typeof useRelay>, count: number): Promise<Device[]> {
   const all: Device[] = [];
   while (all.length < count) all.push(...(await relay.devices(Math.min(20, count - all.length))));
@@ -95,7 +95,7 @@ describe("a payload of the greatest length to 100 devices that are away", { time
   });
 });
 
-/** Waits until so many mailboxes have taken the message. */
+/** Waits until `count` mailboxes have taken the message. */
 async function held(sender: Device, id: string, count: number): Promise<void> {
   const taken = async () => (await sender.trace(id, 1)).is(200).timeline.length;
   await expect.poll(taken, { timeout: 60_000 }).toBe(count);

@@ -78,7 +78,7 @@ function queue(file: string): void {
   const { id } = database.prepare("SELECT id FROM outbox LIMIT 1").get() as { id: Uint8Array };
   const insertId = database.prepare("INSERT INTO ids VALUES (?)");
   for (let n = 0; n < QUEUED; n++) {
-    // Older than what was sent: the time stands first.
+    // Older than the messages that were sent: an id begins with the time.
     const older = Buffer.from(id);
     older.writeUIntBE(older.readUIntBE(0, 6) - 100_000 + n, 0, 6);
     insertId.run(older);

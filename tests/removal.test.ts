@@ -81,7 +81,7 @@ describe.concurrent("removal", () => {
     await relay.tag(device!, other!);
     await other!.send(to, "held");
     await device!.send(to, "to itself", { topic: "t", key: "k" });
-    await device!.send({ device: other!.name }, "on the wire");
+    await device!.send({ device: other!.name }, "in flight");
     await deliverLate(device!, other!, attending);
     await socket.next("receipt");
     expect(Object.keys(await relay.rows(device!.name)).length).toBeGreaterThan(3);

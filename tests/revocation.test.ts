@@ -96,7 +96,7 @@ describe.concurrent("revocation", () => {
     const { id } = await socket.next("message");
     await revoke(device!);
     (await within(10_000, waiting)).problem(401, "unauthorized");
-    socket.ack(id, "an answer for whoever has a token");
+    socket.ack(id, "an answer for a valid token");
     const renewed = await relay.device(device!.name);
     expect((await renewed.settled(id, 40)).deliveries).toMatchObject([{ state: "delivered" }]);
   });

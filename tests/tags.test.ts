@@ -99,7 +99,7 @@ describe("tags", () => {
     (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
   });
 
-  // A tag that leads to one device is remembered for a moment by whoever looked it up.
+  // Each isolate caches the device of a one-device tag for a moment.
   describe("that was just published to", () => {
     test("reaches a second device as soon as its binding is answered", async () => {
       const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];

@@ -80,8 +80,7 @@ async function run({ port, state, bindings, bench }: Settings): Promise<void> {
   }
 }
 
-/** Applies the migrations before anything listens on the port: whoever waits for an answer there, and gets one, finds
- * the tables. */
+/** Applies the migrations before anything listens on the port, so that the first answer there finds the tables. */
 async function migrate(d1Databases: string[], d1Persist: string): Promise<void> {
   const script = "export default {}";
   const miniflare = new Miniflare({ modules: true, script, d1Databases, d1Persist, host: HOST, port: 0, cf: false });

@@ -122,7 +122,7 @@ impl Contender {
         try_join_all(senders).await
     }
 
-    /// One sender with so many connections, which publish to the receivers of all pairs.
+    /// One sender with this many connections, which publish to the receivers of all pairs.
     pub(crate) async fn busy_sender(
         &self,
         connections: usize,

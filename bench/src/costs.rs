@@ -17,7 +17,7 @@ const WORKER_REQUESTS: f64 = 0.30;
 const OBJECT_REQUESTS: f64 = 0.15;
 const ROWS_WRITTEN: f64 = 1.00;
 const ROWS_READ: f64 = 0.001;
-/// So many incoming frames are billed as one request of an object.
+/// Incoming frames that are billed as one object request.
 const FRAMES_IN_A_REQUEST: f64 = 20.0;
 
 /// Rows that are written until everything of a way is forgotten have its name with this added.

@@ -70,7 +70,7 @@ impl Acknowledged {
         *self.0.borrow()
     }
 
-    /// Waits until so many messages have been acknowledged.
+    /// Waits until `count` messages have been acknowledged.
     pub(crate) async fn until(&self, count: u64) -> Result<()> {
         let mut watched = self.0.subscribe();
         let reached = watched.wait_for(|seen| *seen >= count);

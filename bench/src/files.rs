@@ -11,8 +11,8 @@ const FOR_A_DEVICE: u64 = 4;
 /// What else it needs: its own files, the senders' objects, D1.
 const RESERVE: u64 = 1_000;
 
-/// Lets this process and all that it starts open as many files as so many devices need, as far as the
-/// system allows it; how many devices may be awake at the same time then.
+/// Raises the limit of open files, for this process and its children, to what `devices` awake devices need, as far
+/// as the system allows. Returns how many devices may be awake at the same time.
 pub(crate) fn room_for(devices: usize) -> Result<usize> {
     let wanted = u64::try_from(devices)? * FOR_A_DEVICE + RESERVE;
     let (_, hard) = Resource::NOFILE.get().context("the limit of open files")?;

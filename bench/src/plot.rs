@@ -15,7 +15,7 @@ const PANELS: [(Figure, &str); 4] = [
 
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 130.0;
-/// The longest bar; right of it stands its value.
+/// The length of the longest bar. Its value is to the right of it.
 const BAR: f64 = 540.0;
 const LINE: f64 = 24.0;
 const PANEL_GAP: f64 = 44.0;

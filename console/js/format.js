@@ -39,7 +39,7 @@ export function bytes(size) {
 
 const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** The beginning of a text: at most so many characters as people read them, none of them cut. */
+/** The beginning of a text: at most `length` characters as people read them, none of them cut. */
 export function beginning(text, length) {
   if (text.length <= length) return text;
   // No character is shorter than its part of the text, so more than these are never looked at.

@@ -16,7 +16,7 @@ const QUICK = 3000;
 
 describeInBrowser("10,000 devices", () => {
   test("are listed, searched and walked through with a bounded number of rows", async () => {
-    // Straight into the directory: to register so many one by one would test the relay, not the page.
+    // Straight into the directory: registering that many one by one would test the relay, not the page.
     const directory = await relay.directory();
     await directory.exec(
       `INSERT INTO devices WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${COUNT - 1}) SELECT printf('sensor-%05d', i), i, 1700000000000 FROM n`,

@@ -1,6 +1,6 @@
 // A flood: the same thing many times, some at once.
 
-/** Does something so many times, some at once: `act` learns which time it is, and which of those at once. */
+/** Does something `times` times, `atOnce` of them at once. `act` gets the number of the time and of its worker. */
 export async function repeat(
   times: number,
   atOnce: number,

@@ -19,7 +19,7 @@ export async function until<T>(
   }
 }
 
-/** What `promise` gives, unless that takes longer than so many milliseconds. */
+/** The result of `promise`, which may take at most `timeout` milliseconds. */
 export async function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
   const late = Symbol();
   const first = await Promise.race([promise, sleep(timeout, late, { ref: false })]);

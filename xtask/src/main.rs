@@ -62,7 +62,7 @@ enum Chore {
 fn main() -> ExitCode {
     match run(Arguments::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever stopped it needs no message about what broke off.
+        // A user who interrupted it needs no error message.
         Err(_) if interrupt::happened() => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             eprintln!("error: {error:#}");

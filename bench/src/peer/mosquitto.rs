@@ -28,7 +28,7 @@ pub(crate) struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// Starts it with so many receivers; `None` if it is not installed.
+    /// Starts it with this many receivers; `None` if it is not installed.
     pub(crate) async fn start(pairs: usize) -> Result<Option<Self>> {
         let Some(program) = installed("mosquitto") else {
             return Ok(None);

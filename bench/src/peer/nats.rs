@@ -31,7 +31,7 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Starts it with so many receivers; `None` if it is not installed.
+    /// Starts it with this many receivers; `None` if it is not installed.
     pub(crate) async fn start(pairs: usize) -> Result<Option<Self>> {
         let Some(program) = installed("nats-server") else {
             return Ok(None);

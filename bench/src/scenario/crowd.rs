@@ -140,7 +140,7 @@ impl Crowd {
         }
     }
 
-    /// Lets more devices connect, until there are so many.
+    /// Connects more devices, up to this many in all.
     async fn grow(&mut self, size: usize, plan: &Plan) -> Result<()> {
         loop {
             let next = size.min(self.members.len() + self.awake);

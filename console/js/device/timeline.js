@@ -31,7 +31,7 @@ export class Timeline {
     return this.#state === "" || isOpen(this.#state);
   }
 
-  /** Draws what is new of the events, and where the delivery stands; whether its state is another now. */
+  /** Draws the new events and the state of the delivery. Returns whether the state has changed. */
   update(delivery, events) {
     // An answer that a newer one overtook has nothing to add.
     if (!this.isOpen && isOpen(delivery.state)) return false;

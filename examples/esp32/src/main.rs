@@ -30,7 +30,7 @@ use static_cell::StaticCell;
 
 const WIFI_NAME: &str = env!("WIFI_NAME");
 const WIFI_PASSWORD: &str = env!("WIFI_PASSWORD");
-/// The relay, or what stands before it: a name or an address, the port, and a path if the relay lies below one.
+/// The service, or the proxy before it: a name or an address, the port, and a path if it is served below one.
 const HOST: &str = env!("TAGPOST_HOST");
 const TOKEN: &str = env!("TAGPOST_TOKEN");
 /// The tag to ring at.

@@ -34,7 +34,7 @@ pub(crate) enum Heard<'a> {
         device: &'a str,
         state: &'a str,
     },
-    /// A ring was accepted, and so many have heard it by now.
+    /// A ring was accepted, and this many devices have acknowledged it by now.
     Published {
         delivered: u32,
     },

@@ -1,8 +1,8 @@
 //! A doorbell with a lamp, as tagpost sees it: it rings at a tag when its button is pressed, and switches
 //! its lamp when a message says so.
 //!
-//! It knows no board and no network: bytes come in and go out, and whoever calls it has the button, the
-//! lamp and the random numbers. A ring that was not answered is repeated with its key on the next
+//! It knows no board and no network: bytes come in and go out, and its caller has the button, the lamp and the
+//! random numbers. A ring that was not answered is repeated with its key on the next
 //! connection, so that it stays one message; a message that comes again is answered alike, and switches
 //! nothing. Memory is bounded, whatever is sent. Not here: when to connect again; see [`End::is_final`].
 
@@ -61,7 +61,7 @@ impl<E> End<E> {
 pub trait Parts {
     /// Switches the lamp.
     fn lamp(&mut self, on: bool);
-    /// Tells whoever watches.
+    /// Prints a line for the user.
     fn tell(&mut self, news: Arguments);
 }
 
