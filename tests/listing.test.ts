@@ -38,7 +38,7 @@ describe.concurrent("a look at what waits for a device", () => {
     expect(own[1]).toMatchObject({ id: low, payload: { n: 1 } });
   });
 
-  test("ten looks leave no trace", async () => {
+  test("ten listings leave no trace", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, "x");
     const before = (await relay.admin("GET", `/v1/devices/${receiver!.name}`)).is(200);

@@ -100,7 +100,7 @@ impl Ledger {
                 Some("device_fails") => track.deaths.len() >= DEATHS && lasted >= DYING,
                 _ => counted >= self.limits.max_attempts as usize,
             };
-            claim("a message is given up by the rule alone", holds, || {
+            claim("a message is given up only by the rule", holds, || {
                 format!(
                     "{id} to device {device}: {counted} attempts ran out, the connection ended under it at {:?}: {delivery:?}",
                     track.deaths
@@ -138,7 +138,7 @@ impl Ledger {
                 .any(|(other, _)| self.is_poison(*one_in, *other) && line(*other) == line(*id));
             let longest = (*since).max(id.time()) + HELD_UP;
             claim(
-                "a message that fails its device does not hold up others for long",
+                "a message that its device fails on does not delay others for long",
                 poison || end.at <= longest + self.skew,
                 || format!("{id} to device {device}: {end:?}, all was well from {since} on"),
             )?;

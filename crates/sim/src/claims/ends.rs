@@ -45,7 +45,7 @@ impl Ledger {
     pub(crate) fn has_answered(&self, device: usize, id: MessageId) -> Checked {
         let row = self.tables[device].inbox.get(&id);
         claim(
-            "a message is over when its device has answered",
+            "a message settles when its device has answered",
             row.is_none_or(|row| row.settled),
             || format!("{id} to device {device}: {row:?}"),
         )
@@ -133,18 +133,18 @@ impl Ledger {
                     Some(_) => false,
                 };
                 claim(
-                    "a message is given up when it had its time as often as allowed, or fails its device",
+                    "a message is undeliverable after MAX_ATTEMPTS time-outs, or if its device fails on it",
                     holds,
                     || format!("{}, {} times", what(), track.time_outs),
                 )
             }
             State::Replaced => claim(
-                "a message is replaced by a newer one that was taken",
+                "a message is replaced only by a newer one that was accepted",
                 self.is_replaced(id, device),
                 what,
             ),
             State::Cancelled => claim(
-                "only what its sender takes back is cancelled",
+                "a message is cancelled only by its sender",
                 self.cancelled.contains(&id),
                 what,
             ),
@@ -189,7 +189,7 @@ fn same(id: MessageId, known: &Delivery, found: &Delivery) -> Checked {
         && known.attempts == found.attempts
         && known.reason == found.reason
         && words(known) == words(found);
-    claim("a delivery ends once", holds, || {
+    claim("a delivery has one terminal state", holds, || {
         format!("{id}: {known:?}, then {found:?}")
     })
 }
@@ -214,7 +214,7 @@ fn timeline(delivery: &Delivery, what: impl Fn() -> String) -> Checked {
         _ => sent.len() == TOLD as usize && sent.is_sorted_by(|before, after| before < after),
     };
     claim(
-        "a timeline leads to the end",
+        "a timeline ends with the terminal state",
         ends && open && attempts.is_sorted() && counted,
         what,
     )

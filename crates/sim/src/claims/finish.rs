@@ -38,15 +38,17 @@ impl Ledger {
     pub(crate) fn nothing_is_left_undone(&self, aftermath: Aftermath) -> Checked {
         for (device, tables) in self.tables.iter().enumerate() {
             let open = tables.outbox.iter().find(|(_, row)| row.done_at.is_none());
-            claim("every delivery ends", open.is_none(), || {
-                format!("device {device} sent {open:?}")
-            })?;
+            claim(
+                "every delivery reaches a terminal state",
+                open.is_none(),
+                || format!("device {device} sent {open:?}"),
+            )?;
             let left = tables.inbox.iter().next();
             claim("nothing is stuck", left.is_none(), || {
                 format!("device {device} holds {left:?}")
             })?;
             let job = tables.jobs.iter().next();
-            claim("every job ends", job.is_none(), || {
+            claim("every job finishes", job.is_none(), || {
                 format!("device {device} has the job {job:?}")
             })?;
             if aftermath == Aftermath::Quiet {
@@ -80,7 +82,7 @@ impl Ledger {
                 })?;
                 let told =
                     track.is_some_and(|track| track.in_answer || track.reported || track.lapsed);
-                claim("every end is reported", told, || {
+                claim("every terminal state is reported", told, || {
                     format!("{id} to device {device}: {track:?}")
                 })?;
             }

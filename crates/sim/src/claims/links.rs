@@ -42,7 +42,7 @@ impl Ledger {
         admitted: bool,
     ) -> Checked {
         claim(
-            "a token holds until it is revoked or over, and not longer",
+            "a token is valid until it is revoked or expires, and no longer",
             self.token_holds(device, claims, now)
                 .is_none_or(|holds| holds == admitted),
             || format!("{claims:?}"),
@@ -52,7 +52,7 @@ impl Ledger {
     /// A call that came with this token is answered with what it asked for.
     pub(crate) fn answering(&self, device: usize, claims: &Claims, now: Millis) -> Checked {
         claim(
-            "a token holds at the moment of the answer",
+            "a token is valid when the answer is given",
             self.token_holds(device, claims, now) != Some(false),
             || format!("{claims:?} at {now}"),
         )
@@ -94,7 +94,7 @@ impl Ledger {
             .filter(|row| !row.settled)
             .count();
         claim(
-            "a welcome counts what waits",
+            "a welcome counts the waiting messages",
             held as usize >= waiting,
             || format!("connection {connection}: {held} instead of {waiting}"),
         )

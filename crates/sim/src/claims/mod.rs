@@ -222,7 +222,7 @@ impl Ledger {
     /// A publish is answered.
     pub(crate) fn answered(&mut self, sender: usize, trace: &Trace) -> Checked {
         let row = self.tables[sender].outbox.get(&trace.id);
-        claim("an answered publish is written down", row.is_some(), || {
+        claim("an answered publish is stored", row.is_some(), || {
             trace.id.to_string()
         })?;
         let message = self.messages.entry(trace.id).or_default();
@@ -293,7 +293,7 @@ impl Ledger {
     ) -> Checked {
         let stored = self.tables[device].inbox.contains_key(&id);
         claim(
-            "a call to deliver is answered when the message is stored or ended",
+            "a call to deliver is answered once the message is stored or settled",
             delivery.state.is_terminal() || stored,
             || format!("{id} is {:?}", delivery.state),
         )

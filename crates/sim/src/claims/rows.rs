@@ -132,14 +132,16 @@ impl Ledger {
         let tables = &self.tables[place];
         let noted = tables.account.map_or(0, |account| account.receipts_seen);
         let said = self.seen.get(&place).copied().unwrap_or(0);
-        claim("what counts as seen was seen", noted <= said, || {
-            format!("device {place} has seen {said}, and {noted} is noted")
-        })?;
+        claim(
+            "a receipt counts as seen only if it was seen",
+            noted <= said,
+            || format!("device {place} has seen {said}, and {noted} is noted"),
+        )?;
         for (seq, receipt) in tables.receipts.range(..=noted) {
             let void = self.messages.get(&receipt.0).is_none_or(|it| it.void);
             let track = self.deliveries.get(receipt);
             claim(
-                "a receipt stays until it is seen",
+                "a receipt is kept until it is seen",
                 void || track.is_some_and(|track| track.reported),
                 || format!("receipt {seq} of device {place}: {track:?}"),
             )?;
@@ -194,7 +196,7 @@ impl Ledger {
             .filter(|(id, _)| !self.tables[place].inbox.contains_key(id));
         for (id, row) in gone.collect::<Vec<_>>() {
             claim(
-                "what is held stays until it is settled",
+                "a held message is kept until it is settled",
                 row.settled,
                 || id.to_string(),
             )?;

@@ -70,7 +70,7 @@ impl Ledger {
         let track = self.deliveries.entry(key).or_default();
         let over = track.end.is_some() || track.settled.is_some();
         claim(
-            "nothing is sent again once its end is committed",
+            "nothing is sent again once its terminal state is committed",
             !over,
             what,
         )?;
@@ -92,7 +92,7 @@ impl Ledger {
         match track.wire.replace(wire) {
             None => {
                 let first = sent.attempt == 1 || sent.losses > 0;
-                claim("the first attempt is the first", first, what)?;
+                claim("the first attempt has the number 1", first, what)?;
                 track.socket_first = sent.connection.is_some();
                 self.goes_behind_what_was_sent(device, &sent)?;
                 self.first_sent
@@ -113,7 +113,7 @@ impl Ledger {
                 let had_its_time =
                     sent.now + 2 * self.skew >= before.at + self.time_to_acknowledge();
                 claim(
-                    "a device has its time to acknowledge",
+                    "a device gets its full time to acknowledge",
                     !same_link || sent.connection.is_none() || had_its_time || forgotten,
                     || format!("{}, after {before:?}", what()),
                 )?;
@@ -168,7 +168,7 @@ impl Ledger {
             let leased =
                 row.retry_at > opened_at && wire.is_some_and(|wire| wire.connection.is_none());
             claim(
-                "what was not acknowledged goes first",
+                "unacknowledged messages are sent first",
                 out || leased,
                 || format!("{sent:?} goes before {id}: {row:?}"),
             )?;
@@ -186,7 +186,7 @@ impl Ledger {
     pub(crate) fn receipt_sent(&self, sender: usize, receipt: &Receipt) -> Checked {
         let account = self.tables[sender].account;
         claim(
-            "a receipt that is noted as seen does not come again",
+            "a receipt that is recorded as seen is not sent again",
             account.is_none_or(|account| account.receipts_seen < receipt.seq),
             || format!("{receipt:?}: {account:?}"),
         )
@@ -201,7 +201,7 @@ impl Ledger {
     ) -> Checked {
         let what = || format!("to device {sender}: {receipt:?}");
         claim(
-            "receipts come in the order of their numbers",
+            "receipts are sent in the order of their numbers",
             last.is_none_or(|last| last < receipt.seq),
             || format!("{} after {last:?}", what()),
         )?;
@@ -224,7 +224,7 @@ impl Ledger {
                 && end.reason == receipt.reason
                 && words(end.reply.as_ref()) == words(receipt.reply.as_ref())
         });
-        claim("a receipt says how the delivery ended", holds, || {
+        claim("a receipt has the delivery's terminal state", holds, || {
             format!("{}, but it is {:?}", what(), track.end)
         })
     }

@@ -278,7 +278,7 @@ impl World<'_> {
                     Code::OutboxFull,
                 ];
                 claim(
-                    "problems are those of the documentation",
+                    "problems are the documented ones",
                     usual.contains(&problem.code),
                     || problem.to_string(),
                 )

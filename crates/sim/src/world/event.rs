@@ -127,7 +127,7 @@ impl World<'_> {
                 format!("{name} fails at statement {statements} of this")
             });
             claim(
-                "an event whose store fails fails",
+                "an event fails if its store does",
                 !failed || outcome.is_err(),
                 String::new,
             )?;
@@ -141,7 +141,7 @@ impl World<'_> {
             }
             Err(error) => Err(broken(error)),
             Ok((outcome, effects)) => {
-                claim("an event whose store fails fails", !failed, String::new)?;
+                claim("an event fails if its store does", !failed, String::new)?;
                 store.commit().map_err(broken)?;
                 work.is_bounded(object)?;
                 let host = &mut self.objects[object];

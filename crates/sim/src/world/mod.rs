@@ -220,7 +220,7 @@ impl<'a> World<'a> {
             self.now = self.now.max(at);
             self.events += 1;
             claim(
-                "everything comes to rest",
+                "the system comes to rest",
                 self.events < MOST_EVENTS,
                 || format!("{} events, and still: {event:?}", self.events),
             )?;

@@ -179,7 +179,7 @@ impl World<'_> {
         let socket = self.sockets.get(connection as usize);
         let open =
             socket.is_some_and(|socket| socket.device == object && socket.service == End::Open);
-        claim("frames go to the connection that is open", open, || {
+        claim("frames are sent over the open connection", open, || {
             format!("connection {connection}: {frame}")
         })?;
         self.note(|names| format!("{} <- over {connection}: {frame}", names[object]));
@@ -250,7 +250,7 @@ impl World<'_> {
         )?;
         socket.unread += bytes;
         claim(
-            "no more lies in a connection that is not read than allowed",
+            "a connection that is not read buffers no more than allowed",
             socket.unread <= MAX_UNREAD + window * bytes,
             || format!("{} bytes in connection {connection}", socket.unread),
         )
@@ -291,7 +291,7 @@ impl World<'_> {
         });
         // A sign of life is noted half a keep-alive late at most; and clocks may be off.
         claim(
-            "a connection that shows life is not closed as silent",
+            "a live connection is not closed as silent",
             code != 4408 || unread || silent + 2 * off >= keepalive * 2,
             || format!("connection {connection} was silent for {silent} ms"),
         )?;
