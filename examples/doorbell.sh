@@ -4,7 +4,7 @@
 #   TAGPOST_URL=http://127.0.0.1:8787 TAGPOST_TOKEN=... examples/doorbell.sh hallway
 #
 # It needs curl and jq. One ring is one message, however often the request has to be repeated: that is what
-# the Idempotency-Key is for. A ring that nobody heard within 30 seconds is not delivered any more.
+# the Idempotency-Key is for. A ring that nobody has heard within 30 seconds expires.
 
 set -eu
 

@@ -1,4 +1,4 @@
-// A device of the service: what the application holds in its hand.
+// A device of the service: the object that the application uses.
 
 import { Connection } from "./connection.js";
 import { TagpostError } from "./errors.js";

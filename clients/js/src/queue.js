@@ -44,7 +44,7 @@ export class Queue {
     return taker.promise;
   }
 
-  /** Nothing can be taken any more, and what waits is dropped. @param {Error} [error] */
+  /** Closes the queue: waiting items are dropped. @param {Error} [error] */
   end(error) {
     this.#ended = true;
     this.#error = error;

@@ -73,7 +73,7 @@ export class SentMessage {
   }
 
   async #look() {
-    // A tab that nobody sees asks for nothing.
+    // A hidden tab makes no requests.
     if (!document.hidden) {
       await this.#api.get(`v1/messages/${this.#id}`).then(
         (trace) => this.#show(trace),

@@ -45,7 +45,7 @@ export class Names {
       for await (const page of this.#load()) {
         if (turn !== this.#loading) return;
         names.push(...page);
-        // What is already shown stays until there is more to show in its place.
+        // Names already shown stay until there are more to replace them.
         if (names.length < this.#names.length) continue;
         this.#names = [...names];
         this.#show();

@@ -1,4 +1,4 @@
-// What the relay says of each device: online or not, how much waits, when it was last seen.
+// The status of each device: online or not, the number of held messages, when it was last seen.
 //
 // Only what somebody looks at is asked for, a few at a time, since every question wakes a mailbox.
 
@@ -38,7 +38,7 @@ export class Presence {
       .get(devicePath(device))
       .catch((error) => (error instanceof Problem && error.code === "unknown_device" ? null : undefined));
     this.#asking.delete(device);
-    // One that was not answered is asked again with the next look.
+    // A request that failed is repeated with the next refresh.
     if (status !== undefined) {
       this.#known.set(device, { status, at: Date.now() });
       this.onchange(device);

@@ -24,7 +24,7 @@ pub struct Health {
 /// What a new token is to allow.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Grant {
-    /// Where its bearer may publish to; `None` for everywhere.
+    /// What its bearer may publish to; `None` for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Vec<Pattern>>,
     /// Seconds that it holds; `None` until it is revoked.
@@ -72,7 +72,7 @@ pub struct DeviceStatus {
     pub in_flight: u32,
     /// The bytes of both.
     pub held_bytes: u64,
-    /// The tags that lead to it.
+    /// The tags it is bound to.
     pub tags: Vec<Tag>,
 }
 
@@ -82,11 +82,11 @@ pub struct DeviceStatus {
 pub struct TagSize {
     /// Its name.
     pub tag: Tag,
-    /// How many devices it leads to.
+    /// How many devices are bound to it.
     pub devices: u64,
 }
 
-/// A device that a tag leads to.
+/// A device of a tag.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Member {
@@ -171,7 +171,7 @@ impl Client {
         self.delete(format!("/v1/devices/{device}/tokens")).await
     }
 
-    /// Lets a tag lead to a device.
+    /// Binds a device to a tag.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].
@@ -180,7 +180,7 @@ impl Client {
         self.send(&Request::new(Method::PUT, path)).await.map(drop)
     }
 
-    /// Lets a tag no longer lead to a device.
+    /// Unbinds a device from a tag.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].
@@ -206,7 +206,7 @@ impl Client {
         })
     }
 
-    /// A page of the devices that a tag leads to, with their presence; `after` is the `next` of the page
+    /// A page of the devices of a tag, with their presence; `after` is the `next` of the page
     /// before. A page has at most 50 devices, since the presence of each is looked up. For the admin, and a
     /// device that may publish to the tag.
     ///

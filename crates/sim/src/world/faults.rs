@@ -46,7 +46,7 @@ impl World<'_> {
         self.now >= self.misconfigured_until || self.objects[object].mailbox.is_some()
     }
 
-    /// Nothing fails any more.
+    /// Ends all faults.
     pub(super) fn repair(&mut self) {
         self.misconfigured_until = 0;
         self.mixed_until = 0;

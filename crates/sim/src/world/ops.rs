@@ -39,7 +39,7 @@ impl World<'_> {
         }
         self.at(at + 100, Event::Heal);
         let cure = CURE + 4 * self.plan.weather.clocks;
-        // Where nobody answers, what is left ends with its time.
+        // If nobody answers, the remaining messages expire.
         let longest = match self.plan.aftermath {
             Aftermath::Lively => 0,
             Aftermath::Quiet | Aftermath::Poisoned => MAX_TTL,

@@ -20,7 +20,7 @@ impl World<'_> {
         self.answer(call, Some(refusal.unwrap_or(reply)))
     }
 
-    /// Why the token with which a call came does not hold any more.
+    /// Why the token of a call is no longer valid.
     pub(super) fn refusal(&self, object: usize, call: CallId) -> Option<Problem> {
         let claims = self.calls.get(&call)?.claims.as_ref()?;
         let mailbox = self.objects[object].mailbox.as_ref()?;
@@ -36,7 +36,7 @@ impl World<'_> {
         }
     }
 
-    /// Answers the calls of clients whose tokens do not hold any more.
+    /// Answers the calls of clients whose tokens are no longer valid.
     pub(super) fn dismiss(&mut self, object: usize) -> Checked {
         for call in self.objects[object].waiting.of_clients() {
             if let Some(problem) = self.refusal(object, call) {

@@ -77,7 +77,7 @@ impl World<'_> {
         }
     }
 
-    /// A device loses its connection and comes back, again and again.
+    /// A device loses its connection and reconnects, repeatedly.
     pub(super) fn flap(&mut self, device: usize, times: u32, pace: Millis) {
         if self.healed || times == 0 {
             return;

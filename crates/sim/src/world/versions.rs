@@ -7,7 +7,7 @@ use super::World;
 use super::calls::Caller;
 use crate::chance::chance;
 
-/// What a mailbox of another version answers, to one that does not know it yet.
+/// The answer of a mailbox of another version.
 pub(super) const UNKNOWN: &str = r#"{"unheard_of":{}}"#;
 
 impl World<'_> {
@@ -33,7 +33,7 @@ impl World<'_> {
         chance(self.plan.seed, &[22, object as u64]).bool()
     }
 
-    /// Whether a kind of call, or its answer, is one that the versions do not share.
+    /// Whether the versions disagree about a kind of call, or about its answer.
     fn is_new(&self, which: u64, what: &str) -> bool {
         let kind = what
             .bytes()

@@ -9,7 +9,7 @@ use super::{CallId, Event, World};
 use crate::claims::{Checked, claim};
 
 impl World<'_> {
-    /// A message is here: those that follow it come again.
+    /// A message has arrived: those that follow it are tried again.
     pub(super) fn arrived(&mut self, object: usize, id: MessageId) {
         let host = &self.objects[object];
         let life = host.life;
@@ -130,7 +130,7 @@ impl World<'_> {
         else {
             return Ok(());
         };
-        // What it takes counts as sent: so a token that holds no longer takes nothing.
+        // Polled messages count as sent, so an invalid token polls nothing.
         if let Some(problem) = self.refusal(object, call) {
             self.objects[object].waiting.polls.remove(&call);
             return self.answer(call, Some(Reply::Problem(problem)));

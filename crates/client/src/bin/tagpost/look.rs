@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, options: &Listen) -> Result<Outcome, Fa
         }
     }
     if shown == 0 && !global.json {
-        output::note(format!("Nothing waits for {device}."));
+        output::note(format!("No messages are waiting for {device}."));
     }
     Ok(Outcome::Done)
 }

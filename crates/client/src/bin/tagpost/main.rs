@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
     };
     let ended = runtime.block_on(run(arguments));
-    // The system may still be looking up a name; nobody waits for that any more.
+    // The system may still be resolving a name; nobody is waiting for that.
     runtime.shutdown_background();
     match ended {
         Ok(outcome) => outcome.into(),
