@@ -14,53 +14,25 @@
 //! A failed store makes the mailbox worthless: see [`StoreError`].
 
 mod account;
-mod attempts;
-mod backlog;
 mod connection;
-mod disconnect;
-mod gather;
-mod group_rows;
-mod handover;
+mod events;
 mod inbox;
-mod inbox_rows;
-mod job_rows;
-mod jobs;
-mod lines;
-mod link;
-mod listing;
-mod lost;
-mod outbox_rows;
-mod part_rows;
-mod poll;
-mod publish;
-mod queue;
+mod outbox;
 mod rate;
-mod receipt_rows;
-mod receipts;
 mod registration;
-mod report;
-mod resolve;
-mod retention;
-mod sent;
-mod sent_bytes;
-mod settle;
-mod settled_rows;
 mod totals;
-mod under_way;
-mod unstored;
-mod wire;
 
 use std::rc::Rc;
 
 use self::account::Account;
+pub use self::connection::ConnectionId;
+use self::connection::Link;
 use self::inbox::Inbox;
 pub use self::inbox::{Accepted, Early, Terms};
-pub use self::link::ConnectionId;
-use self::link::Link;
-pub use self::listing::{Page, Place, Waiting};
-use self::publish::Outbox;
-pub use self::publish::Published;
-pub use self::sent::Cancelled;
+pub use self::inbox::{Page, Place, Waiting};
+pub use self::outbox::Cancelled;
+use self::outbox::Outbox;
+pub use self::outbox::Published;
 use crate::call::{Call, Delivered, Status};
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
@@ -261,7 +233,7 @@ impl<S: Store> Mailbox<S> {
             self.effects.push(Effect::Ready);
         }
         self.report_all(now)?;
-        self.outbox.calls_left = jobs::CALLS;
+        self.outbox.calls_left = outbox::CALLS;
         self.work(now)?;
         self.clean_up(now)?;
         self.wake_for(true, now)

@@ -1,6 +1,6 @@
 //! A mailbox's device comes, has its tokens revoked, and goes.
 
-use super::inbox_rows;
+use super::inbox::rows;
 use super::{Account, Effect, Failure, Mailbox};
 use crate::call::Registered;
 use crate::delivery::Event;
@@ -100,7 +100,7 @@ impl<S: Store> Mailbox<S> {
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
         loop {
-            let some = inbox_rows::any(&self.store, BATCH)?;
+            let some = rows::any(&self.store, BATCH)?;
             if some.is_empty() {
                 break;
             }

@@ -1,0 +1,290 @@
+//! The live connection of a device, as its mailbox knows it, and what is on the wire over it.
+//!
+//! A sleeping mailbox forgets everything but its rows and what it attached to the socket, so a link
+//! and its in-flight window are written there, which costs no row. A message that waits for its
+//! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
+//! and that keeps the mailbox awake.
+
+use std::collections::BTreeSet;
+
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize};
+
+use super::inbox::rows::Key;
+use crate::delivery::Phase;
+use crate::id::MessageId;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::pattern::Pattern;
+use crate::protocol::tagpost_v1::SUBPROTOCOL;
+use crate::protocol::{self, Codec, Codecs};
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+
+/// At most this many bytes go over a connection without one acknowledgement. What a device does not read
+/// stands in the memory of the platform, which tells nobody.
+pub(in crate::mailbox) const MAX_UNREAD: u64 = 16 << 20;
+
+/// Names a connection; the shell finds the socket by it.
+pub type ConnectionId = u32;
+
+/// A message on the wire that is not acknowledged.
+#[derive(Debug, Clone)]
+pub(in crate::mailbox) struct InFlight {
+    pub(in crate::mailbox) rank: i64,
+    pub(in crate::mailbox) attempt: u32,
+    pub(in crate::mailbox) sent_at: Millis,
+    pub(in crate::mailbox) store: Stored,
+}
+
+impl InFlight {
+    pub(in crate::mailbox) fn phase(&self) -> Phase {
+        match self.store {
+            Stored::Row { .. } => Phase::InFlight,
+            Stored::Not(_) => Phase::Unstored,
+        }
+    }
+}
+
+/// Where an in-flight message is.
+#[derive(Debug, Clone)]
+pub(in crate::mailbox) enum Stored {
+    /// In the table `inbox`; to be sent again at `due_at`.
+    Row { due_at: Millis },
+    /// Here alone; a call waits for the acknowledgement.
+    Not(Box<Message>),
+}
+
+/// A live connection.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Link {
+    pub(in crate::mailbox) id: ConnectionId,
+    /// What is spoken over it.
+    pub(in crate::mailbox) codec: &'static dyn Codec,
+    pub(in crate::mailbox) connected_at: Millis,
+    heard_at: Millis,
+    /// The sign of life that was attached last.
+    noted_at: Millis,
+    /// When the token it was opened with expires.
+    pub(in crate::mailbox) expires_at: Option<Millis>,
+    publish: Option<Vec<Pattern>>,
+    pub(in crate::mailbox) bad_frames: u32,
+    /// Bytes of messages that went over it since the device last answered for one of them.
+    pub(in crate::mailbox) unread: u64,
+    pub(in crate::mailbox) receipts: Receipts,
+    /// How many messages the device wants in flight at most; `None` where it did not say.
+    window: Option<u32>,
+    pub(in crate::mailbox) in_flight: LiteMap<MessageId, InFlight>,
+    /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
+    pub(in crate::mailbox) had: BTreeSet<MessageId>,
+    /// What was attached last says something else.
+    pub(in crate::mailbox) changed: bool,
+}
+
+/// How far receipts have gone over a connection.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(in crate::mailbox) struct Receipts {
+    /// The last that was sent.
+    #[serde(rename = "l")]
+    pub(in crate::mailbox) sent: i64,
+    /// The last that the device has seen.
+    #[serde(rename = "s")]
+    pub(in crate::mailbox) seen: i64,
+    /// How many were sent since what was seen was written down.
+    #[serde(rename = "n")]
+    pub(in crate::mailbox) unnoted: u32,
+    /// More wait until the device has seen these.
+    #[serde(rename = "p")]
+    pub(in crate::mailbox) paused: bool,
+}
+
+/// The form in which a link is attached to its socket. Fields are short: at most 16,384 bytes fit,
+/// and 128 messages may be in flight.
+#[derive(Debug, Serialize, Deserialize)]
+struct Attachment {
+    c: ConnectionId,
+    /// The subprotocol; none is `tagpost.v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s: Option<String>,
+    at: Millis,
+    h: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<Vec<Pattern>>,
+    b: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    u: u64,
+    #[serde(default)]
+    r: Receipts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    w: Option<u32>,
+    /// id, rank, attempt, sent at, due at
+    f: Vec<(MessageId, i64, u32, Millis, Millis)>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Link {
+    /// `receipts_seen` is the last receipt that the device is known to have seen.
+    pub(in crate::mailbox) fn open(
+        id: ConnectionId,
+        codec: &'static dyn Codec,
+        now: Millis,
+        claims: &Claims,
+        window: Option<u32>,
+        receipts_seen: i64,
+    ) -> Self {
+        Self {
+            id,
+            codec,
+            connected_at: now,
+            heard_at: now,
+            noted_at: now,
+            expires_at: claims
+                .expires_at
+                .map(|seconds| seconds.saturating_mul(1000)),
+            publish: claims.publish.clone(),
+            bad_frames: 0,
+            unread: 0,
+            receipts: Receipts {
+                sent: receipts_seen,
+                seen: receipts_seen,
+                ..Receipts::default()
+            },
+            window,
+            in_flight: LiteMap::new(),
+            had: BTreeSet::new(),
+            changed: true,
+        }
+    }
+
+    /// The link that an attachment describes; `None` for anything else, and for a protocol that is not among
+    /// these.
+    pub(in crate::mailbox) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
+        let attachment: Attachment = serde_json::from_str(text).ok()?;
+        let subprotocol = attachment.s.as_deref().unwrap_or(SUBPROTOCOL);
+        let codec = protocol::named(codecs, subprotocol)?;
+        let mut in_flight = LiteMap::new();
+        for (id, rank, attempt, sent_at, due_at) in attachment.f {
+            let entry = InFlight {
+                rank,
+                attempt,
+                sent_at,
+                store: Stored::Row { due_at },
+            };
+            in_flight.insert(id, entry);
+        }
+        Some(Self {
+            id: attachment.c,
+            codec,
+            connected_at: attachment.at,
+            heard_at: attachment.h,
+            noted_at: attachment.h,
+            expires_at: attachment.e,
+            publish: attachment.p,
+            bad_frames: attachment.b,
+            unread: attachment.u,
+            receipts: attachment.r,
+            window: attachment.w,
+            in_flight,
+            had: BTreeSet::new(),
+            changed: false,
+        })
+    }
+
+    /// What to attach to the socket now.
+    pub(in crate::mailbox) fn attachment(&mut self) -> String {
+        self.changed = false;
+        self.noted_at = self.heard_at;
+        let stored = self
+            .in_flight
+            .iter()
+            .filter_map(|(id, entry)| match entry.store {
+                Stored::Row { due_at } => {
+                    Some((*id, entry.rank, entry.attempt, entry.sent_at, due_at))
+                }
+                Stored::Not(_) => None,
+            });
+        let attachment = Attachment {
+            c: self.id,
+            s: Some(self.codec.subprotocol().to_owned()).filter(|name| name != SUBPROTOCOL),
+            at: self.connected_at,
+            h: self.heard_at,
+            e: self.expires_at,
+            p: self.publish.clone(),
+            b: self.bad_frames,
+            u: self.unread,
+            r: self.receipts,
+            w: self.window,
+            f: stored.collect(),
+        };
+        serde_json::to_string(&attachment).unwrap_or_default()
+    }
+
+    /// Notes a sign of life. It is attached only when half a keep-alive has passed: a sleeping mailbox
+    /// has the time of the last automatic answer besides.
+    pub(in crate::mailbox) fn hear(&mut self, now: Millis, limits: &Limits) {
+        if now - self.noted_at > i64::from(limits.keepalive) * 500 {
+            self.changed = true;
+        }
+        self.heard_at = now;
+    }
+
+    /// The last sign of life.
+    pub(in crate::mailbox) fn seen_at(&self, now: &Now) -> Millis {
+        self.heard_at.max(now.pong_at.unwrap_or(0))
+    }
+
+    /// Whether there was a sign of life within 2.5 keep-alives.
+    pub(in crate::mailbox) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
+        now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
+    }
+
+    /// The device answers for a message: where that was on the wire, it has read up to there.
+    pub(in crate::mailbox) fn answered(&mut self, id: MessageId) {
+        if self.in_flight.contains_key(&id) {
+            self.unread = 0;
+        }
+    }
+
+    /// Whether too much went over it without an answer.
+    pub(in crate::mailbox) fn is_stuck(&self) -> bool {
+        self.unread >= MAX_UNREAD
+    }
+
+    /// How many messages may be in flight.
+    pub(in crate::mailbox) fn width(&self, limits: &Limits) -> u32 {
+        let wanted = self.window.unwrap_or(limits.max_in_flight);
+        wanted.clamp(1, limits.max_in_flight)
+    }
+
+    /// How many more messages may go on the wire.
+    pub(in crate::mailbox) fn window(&self, limits: &Limits) -> u32 {
+        if self.is_stuck() {
+            return 0;
+        }
+        let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        self.width(limits).saturating_sub(used)
+    }
+
+    /// Whether the row of this key is on the wire.
+    pub(in crate::mailbox) fn has(&self, key: &Key) -> bool {
+        self.in_flight.contains_key(&key.id)
+    }
+
+    /// Whether a message went over it since the mailbox woke, or is in flight.
+    pub(in crate::mailbox) fn has_had(&self, id: MessageId) -> bool {
+        self.in_flight.contains_key(&id) || self.had.contains(&id)
+    }
+
+    /// The claims that permit publishing over this connection.
+    pub(in crate::mailbox) fn may_publish(&self, to: &crate::message::Target) -> bool {
+        match &self.publish {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(to)),
+        }
+    }
+}

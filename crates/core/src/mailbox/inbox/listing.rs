@@ -1,0 +1,194 @@
+//! A look at what waits for the device, which changes nothing: no attempt, no lease, no sign of life.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::link::Stored;
+use super::poll::POLL_BYTES;
+use super::rows::{self, Held, Key};
+use super::{Failure, Mailbox};
+use crate::delivery::State;
+use crate::id::{DeviceId, MessageId, Topic};
+use crate::message::{Encoding, Message, Target, Urgency};
+use crate::problem::{Code, Problem};
+use crate::store::Store;
+use crate::time::{Millis, Now};
+
+/// A page of what waits for a device, by urgency and age.
+#[derive(Debug, Serialize)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<Waiting>,
+    /// After which of them the next page begins; `None` on the last.
+    pub next: Option<Place>,
+}
+
+/// A message that is not in a terminal state.
+#[derive(Debug, Serialize)]
+pub struct Waiting {
+    /// Its id.
+    pub id: MessageId,
+    from: DeviceId,
+    to: Target,
+    sent_at: Millis,
+    expires_at: Millis,
+    urgency: Urgency,
+    topic: Option<Topic>,
+    content_type: String,
+    size: u32,
+    state: State,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+}
+
+impl Waiting {
+    fn new(message: Message, state: State, attempts: u32, payload: bool) -> Self {
+        Self {
+            id: message.id,
+            from: message.from,
+            to: message.to,
+            sent_at: message.sent_at,
+            expires_at: message.expires_at,
+            urgency: message.urgency,
+            topic: message.topic,
+            content_type: message.content_type,
+            size: message.size,
+            state,
+            attempts,
+            payload: payload.then_some(message.payload),
+            encoding: message.encoding.filter(|_| payload),
+        }
+    }
+}
+
+/// Where a page ends; its text is opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Place(Key);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0.rank, self.0.id)
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+/// A text that is no [`Place`].
+#[derive(Debug, thiserror::Error)]
+#[error("not the end of a page")]
+pub struct NoPlace;
+
+impl FromStr for Place {
+    type Err = NoPlace;
+
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (rank, id) = text.split_once('-').ok_or(NoPlace)?;
+        let rank = rank.parse().ok().filter(|rank| (0..=3).contains(rank));
+        Ok(Self(Key {
+            rank: rank.ok_or(NoPlace)?,
+            id: id.parse().map_err(|_| NoPlace)?,
+        }))
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = NoPlace;
+
+    fn try_from(text: String) -> Result<Self, NoPlace> {
+        text.parse()
+    }
+}
+
+/// Where a message is that waits.
+enum Found<'a> {
+    Row(Held),
+    Unstored(&'a Message, State, u32),
+}
+
+impl<S: Store> Mailbox<S> {
+    /// Up to `limit` messages that wait for the device, after `after`; fewer where their payloads are large,
+    /// which are read whether they are asked for or not.
+    ///
+    /// # Errors
+    /// `unknown_device`, or the store failed.
+    pub fn list_waiting(
+        &self,
+        limit: u32,
+        after: Option<Place>,
+        payload: bool,
+        now: Now,
+    ) -> Result<Page, Failure> {
+        if self.device().is_none() {
+            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+        }
+        let after = after.map(|Place(key)| key);
+        let rows = rows::list(&self.store, after, limit.saturating_add(1))?;
+        let rows = rows.into_iter().map(|held| (held.key, Found::Row(held)));
+        let unstored = self.list_unstored().filter(|(key, _)| Some(*key) > after);
+        let mut found: Vec<(Key, Found)> = rows.chain(unstored).collect();
+        found.sort_unstable_by_key(|(key, _)| *key);
+        let mut page = Page {
+            messages: Vec::new(),
+            next: None,
+        };
+        let (mut last, mut bytes) = (None, 0);
+        for (key, found) in found {
+            let (message, state, attempts) = match found {
+                Found::Unstored(message, state, attempts) => (message.clone(), state, attempts),
+                Found::Row(held) => {
+                    let message = rows::message(&self.store, key)?;
+                    let (state, attempts) = self.standing(held, now);
+                    (message, state, attempts)
+                }
+            };
+            bytes += message.payload.get().len();
+            let is_full = page.messages.len() >= limit as usize || bytes > POLL_BYTES;
+            if is_full && !page.messages.is_empty() {
+                page.next = last.map(Place);
+                break;
+            }
+            last = Some(key);
+            // One that is over but not settled yet waits no longer.
+            if message.expires_at > now.at || message.is_now_or_never() {
+                let waiting = Waiting::new(message, state, attempts, payload);
+                page.messages.push(waiting);
+            }
+        }
+        Ok(page)
+    }
+
+    fn standing(&self, held: Held, now: Now) -> (State, u32) {
+        let in_flight = self.link.as_ref().is_some_and(|link| link.has(&held.key));
+        let polled = self.link.is_none() && held.retry_at > now.at;
+        let state = if in_flight || polled {
+            State::Sent
+        } else {
+            State::Held
+        };
+        (state, self.up_to_date(held).attempts.made)
+    }
+
+    fn list_unstored(&self) -> impl Iterator<Item = (Key, Found<'_>)> {
+        let entries = self.link.iter().flat_map(|link| link.in_flight.values());
+        let in_flight = entries.filter_map(|entry| match &entry.store {
+            Stored::Not(message) => Some((&**message, State::Sent, entry.attempt)),
+            Stored::Row { .. } => None,
+        });
+        let queued = self.inbox.queue.values();
+        let queued = queued.map(|queued| (&*queued.message, State::Held, 0));
+        in_flight.chain(queued).map(|(message, state, attempts)| {
+            (Key::of(message), Found::Unstored(message, state, attempts))
+        })
+    }
+}

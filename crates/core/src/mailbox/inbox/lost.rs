@@ -1,0 +1,192 @@
+//! Messages that were in flight when a connection ended, with what that connection knew of them.
+//!
+//! All of them are one text in the row of the account, which is written then anyway: a device that comes
+//! and goes costs one row each time, whatever is in flight. It is newer than what the row of a message
+//! says, unless that tells of more attempts. A message that has ended is dropped from it with the next
+//! write; until then nothing comes of it, as its row says so.
+
+use std::collections::BTreeSet;
+
+use litemap::LiteMap;
+
+use super::attempts::Attempts;
+use super::rows::{self, Held};
+use crate::id::{DeviceId, MessageId};
+use crate::store::{Store, StoreError, from_json, to_json};
+use crate::time::Millis;
+
+/// How many messages there may be at most: twice the widest window.
+const MOST: usize = 256;
+
+/// What connections that ended knew of messages that have not.
+#[derive(Debug, Default)]
+pub(in crate::mailbox) struct Lost(LiteMap<MessageId, Known>);
+
+#[derive(Debug)]
+struct Known {
+    rank: i64,
+    sender: DeviceId,
+    attempts: Attempts,
+}
+
+impl Lost {
+    /// Reads what the account's row holds, as far as the messages are still to be delivered.
+    pub(in crate::mailbox) fn load(store: &impl Store, text: &str) -> Result<Self, StoreError> {
+        let mut lost = Self::default();
+        if text.is_empty() {
+            return Ok(lost);
+        }
+        let known: Vec<(MessageId, Attempts)> = from_json(text)?;
+        let ids: Vec<MessageId> = known.iter().map(|(id, _)| *id).collect();
+        for mut held in rows::these(store, &ids)? {
+            let known = known.iter().find(|(id, _)| *id == held.key.id);
+            if let Some((_, attempts)) = known.filter(|(_, it)| it.made >= held.attempts.made) {
+                held.attempts = attempts.clone();
+            }
+            lost.insert(&held);
+        }
+        Ok(lost)
+    }
+
+    /// The text for the account's row.
+    pub(in crate::mailbox) fn to_text(&self) -> Result<String, StoreError> {
+        if self.0.is_empty() {
+            return Ok(String::new());
+        }
+        let all = self.0.iter().map(|(id, known)| (*id, &known.attempts));
+        to_json(&all.collect::<Vec<_>>())
+    }
+
+    /// Notes what is known of a message.
+    pub(in crate::mailbox) fn insert(&mut self, held: &Held) {
+        let known = Known {
+            rank: held.key.rank,
+            sender: held.sender.clone(),
+            attempts: held.attempts.clone(),
+        };
+        self.0.insert(held.key.id, known);
+    }
+
+    /// How many messages there are.
+    pub(in crate::mailbox) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Removes the newest where there are more than [`MOST`].
+    pub(in crate::mailbox) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
+        let newest = self.0.last().filter(|_| self.0.len() > MOST)?;
+        let id = *newest.0;
+        Some((id, self.0.remove(&id)?.attempts))
+    }
+
+    /// A message has ended. Whether it was a suspect.
+    pub(in crate::mailbox) fn remove(&mut self, id: MessageId) -> bool {
+        let known = self.0.remove(&id);
+        known.is_some_and(|known| known.attempts.is_suspect())
+    }
+
+    /// Notes what came of an attempt after the connection. Whether the message is a suspect no longer.
+    pub(in crate::mailbox) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
+        let Some(known) = self.0.get_mut(&id) else {
+            return false;
+        };
+        let before = std::mem::replace(&mut known.attempts, attempts.clone());
+        before.is_suspect() && !attempts.is_suspect()
+    }
+
+    /// What is known of a message.
+    pub(in crate::mailbox) fn get(&self, id: MessageId) -> Option<&Attempts> {
+        self.0.get(&id).map(|known| &known.attempts)
+    }
+
+    /// All messages after this one.
+    pub(in crate::mailbox) fn after(&self, id: Option<MessageId>) -> Vec<MessageId> {
+        let later = self.0.keys().filter(|known| Some(**known) > id);
+        later.copied().collect()
+    }
+
+    /// Whether connections keep ending while this message is in flight.
+    pub(in crate::mailbox) fn is_suspect(&self, id: MessageId) -> bool {
+        self.get(id).is_some_and(Attempts::is_suspect)
+    }
+
+    /// Suspects that nothing goes before, but for what the present connection has had: `has_had`.
+    fn first_suspects(
+        &self,
+        has_had: impl Fn(MessageId) -> bool,
+    ) -> impl Iterator<Item = (MessageId, &Known)> {
+        let mut lines: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
+        self.0.iter().filter_map(move |(id, known)| {
+            let is_first = !has_had(*id) && lines.insert((known.rank, &known.sender));
+            (is_first && known.attempts.is_suspect()).then_some((*id, known))
+        })
+    }
+
+    fn suspects(&self) -> impl Iterator<Item = (&MessageId, &Known)> {
+        self.0
+            .iter()
+            .filter(|(_, known)| known.attempts.is_suspect())
+    }
+
+    /// The suspects that may go out now; that which was due first comes first.
+    pub(in crate::mailbox) fn all_due(
+        &self,
+        has_had: impl Fn(MessageId) -> bool,
+        now: Millis,
+    ) -> Vec<MessageId> {
+        let suspects = self.first_suspects(has_had);
+        let due = suspects.filter(|(_, known)| known.attempts.next_try() <= now);
+        let mut due: Vec<_> = due
+            .map(|(id, known)| (known.attempts.next_try(), known.rank, id))
+            .collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// The suspect that is to go out now, if there is one.
+    pub(in crate::mailbox) fn due(
+        &self,
+        has_had: impl Fn(MessageId) -> bool,
+        now: Millis,
+    ) -> Option<MessageId> {
+        self.all_due(has_had, now).first().copied()
+    }
+
+    /// When the next suspect is to go out that is not to yet.
+    pub(in crate::mailbox) fn next_due(
+        &self,
+        has_had: impl Fn(MessageId) -> bool,
+        now: Millis,
+    ) -> Option<Millis> {
+        let times = self
+            .first_suspects(has_had)
+            .map(|(_, known)| known.attempts.next_try());
+        times.filter(|at| *at > now).min()
+    }
+
+    /// Whether there are any suspects.
+    pub(in crate::mailbox) fn has_suspects(&self) -> bool {
+        self.suspects().next().is_some()
+    }
+
+    /// Whether a message has to wait because it is a suspect, or behind one: messages of one sender and urgency
+    /// go out in the order of their ids.
+    pub(in crate::mailbox) fn holds_up(&self, held: &Held) -> bool {
+        let mut suspects = self.suspects().take_while(|(id, _)| **id <= held.key.id);
+        suspects.any(|(_, known)| known.rank == held.key.rank && known.sender == held.sender)
+    }
+
+    /// Whether messages of this urgency and sender that were never sent have to wait behind a suspect.
+    pub(in crate::mailbox) fn holds_up_line(&self, rank: i64, sender: &DeviceId) -> bool {
+        self.suspects()
+            .any(|(_, known)| known.rank == rank && known.sender == *sender)
+    }
+
+    /// The urgencies and senders whose messages have to wait, as [`rows::waiting`] takes them.
+    pub(in crate::mailbox) fn lines(&self) -> Vec<String> {
+        let lines = self
+            .suspects()
+            .map(|(_, known)| format!("{} {}", known.rank, known.sender));
+        lines.collect()
+    }
+}

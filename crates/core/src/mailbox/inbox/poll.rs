@@ -1,0 +1,167 @@
+//! Long polls: messages for a device without a WebSocket.
+//!
+//! A message that a poll took is its device's for the time to acknowledge it. When that is over it counts
+//! as one that the device had its time for, and waits again. A suspect is polled alone.
+
+use super::rows::{self, Held};
+use super::{Effect, Mailbox};
+use crate::delivery::{Event, Phase};
+use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+
+/// A poll takes no further message that makes its answer longer than so many bytes of payload as they
+/// stand in it. A text is twice as long to the platform as soon as one of its characters is beyond
+/// Latin-1, and an answer has to stay below 32 MiB.
+pub(in crate::mailbox) const POLL_BYTES: usize = 4 << 20;
+
+/// How many messages whose time is over are dealt with in one event.
+const BATCH: u32 = 500;
+
+/// At least this many messages that were sent before are read at once.
+const PAGE: usize = 100;
+
+impl<S: Store> Mailbox<S> {
+    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
+    /// where they are large. They count as sent, and come again when they are not acknowledged in time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn poll(&mut self, limit: u32, now: Now) -> Result<Vec<(Message, u32)>, StoreError> {
+        let mut taken = Vec::new();
+        let Some(device) = self.device().cloned() else {
+            return Ok(taken);
+        };
+        self.seen_polling(now)?;
+        let limit = limit as usize;
+        let mut bytes = 0;
+        loop {
+            let mut ended = false;
+            for held in self.pollable(limit, now)? {
+                if taken.len() >= limit {
+                    break;
+                }
+                if held.expires_at <= now.at {
+                    let phase = self.phase_of(&held, now);
+                    let delivery = held.after(&device, phase, Event::Expire, now.at)?;
+                    self.settle(held, delivery, now)?;
+                    ended = true;
+                    continue;
+                }
+                let is_suspect = held.attempts.is_suspect();
+                let message = rows::message(&self.store, held.key)?;
+                bytes += message.payload.get().len();
+                if !taken.is_empty() && (is_suspect || bytes > POLL_BYTES) {
+                    break;
+                }
+                let attempt = self.lease(held, now)?;
+                taken.push((message, attempt));
+                if is_suspect {
+                    break;
+                }
+            }
+            if !(taken.is_empty() && ended) {
+                break;
+            }
+        }
+        // Whoever waits for more is told when a suspect is due.
+        if let Some(at) = self.next_suspect(now) {
+            self.wake_by(at);
+        }
+        Ok(taken)
+    }
+
+    /// What a poll may take, in order of delivery: `limit` of it at least, where there is as much.
+    fn pollable(&self, limit: usize, now: Now) -> Result<Vec<Held>, StoreError> {
+        let lost = &self.inbox.lost;
+        let suspect = self.pollable_suspect(now)?;
+        let in_flight = |held: &Held| self.link.as_ref().is_some_and(|link| link.has(&held.key));
+        let may = |held: &Held| {
+            !in_flight(held) && (Some(held.key.id) == suspect || !lost.holds_up(held))
+        };
+        let mut rows = Vec::new();
+        let mut after = None;
+        let page = u32::try_from(limit.max(PAGE)).unwrap_or(u32::MAX);
+        while rows.len() < limit {
+            let found = self.sent_before(after, Some(now.at), page)?;
+            let more = found.len() >= page as usize;
+            after = found.last().map(|held| held.key.id);
+            rows.extend(found.into_iter().filter(may));
+            if !more {
+                break;
+            }
+        }
+        // Those in flight are among the rows, and so are those sent before that the rows do not tell apart.
+        let beside = self.link.as_ref().map_or(0, |link| link.in_flight.len()) + lost.len();
+        let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
+        let waiting = rows::waiting(&self.store, None, &lost.lines(), enough)?.into_iter();
+        rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
+        Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
+    }
+
+    /// The suspect that a poll may take, if there is one: that which was due first, and that neither another
+    /// poll nor the wire has.
+    fn pollable_suspect(&self, now: Now) -> Result<Option<MessageId>, StoreError> {
+        let due = self.inbox.lost.all_due(|_| false, now.at);
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let rows = rows::these(&self.store, &due)?;
+        let taken = |id: MessageId| {
+            let in_flight = self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.in_flight.contains_key(&id));
+            let mut rows = rows.iter();
+            in_flight || !rows.any(|held| held.key.id == id && held.retry_at <= now.at)
+        };
+        Ok(due.into_iter().find(|id| !taken(*id)))
+    }
+
+    /// Counts a message as sent to a poll; returns which attempt that is.
+    fn lease(&mut self, mut held: Held, now: Now) -> Result<u32, StoreError> {
+        self.phase_of(&held, now).after(Event::Lease)?;
+        let attempt = held.attempts.made + 1;
+        held.attempts.note_sent(attempt, now.at);
+        held.retry_at = now.at + self.backoff(held.attempts.timed_out);
+        rows::save_sent_before(&self.store, &held)?;
+        self.inbox.lost.update(held.key.id, &held.attempts);
+        self.wake_by(held.retry_at);
+        Ok(attempt)
+    }
+
+    /// Messages that polls took and whose time to acknowledge is over: given up where that happened as
+    /// often as allowed, else free to be sent again.
+    pub(in crate::mailbox) fn end_leases(
+        &mut self,
+        device: &DeviceId,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        for held in rows::leases_over(&self.store, now.at, BATCH)? {
+            let mut held = self.up_to_date(held);
+            held.attempts.time_out();
+            let phase = Phase::Leased.after(Event::TimeOut)?;
+            if let Some(end) = self.must_end(&held, now) {
+                let delivery = held.after(device, phase, end, now.at)?;
+                self.settle(held, delivery, now)?;
+                continue;
+            }
+            held.retry_at = 0;
+            rows::save_attempts(&self.store, &held)?;
+            self.survived(&held);
+            self.inbox.again = true;
+            self.inbox.backlog = true;
+            self.effects.push(Effect::Ready);
+        }
+        Ok(())
+    }
+
+    /// How many messages a poll took that are not acknowledged.
+    pub(in crate::mailbox) fn leased(&self, now: Now) -> Result<u32, StoreError> {
+        if self.account.is_none() || self.link.is_some() {
+            return Ok(0);
+        }
+        rows::leased(&self.store, now.at)
+    }
+}

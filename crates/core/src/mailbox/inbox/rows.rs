@@ -1,0 +1,376 @@
+//! The rows of the table `inbox`: all statements on it, and what a row means.
+//!
+//! A row of rank -1 is a delivery in a terminal state that the sender's mailbox has not recorded yet: see
+//! [`super::settled_rows`]. Every other row is a message to deliver. Which of these are in flight is not
+//! in the rows, and what the ends of connections say of them is not either: see [`super::lost`].
+
+use super::attempts::Attempts;
+use super::link::InFlight;
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
+use crate::id::{DeviceId, MessageId, Topic};
+use crate::message::{Message, Urgency};
+use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::time::Millis;
+
+/// The key of a row; its order is the order of delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::mailbox) struct Key {
+    /// 0 for the highest urgency.
+    pub(in crate::mailbox) rank: i64,
+    pub(in crate::mailbox) id: MessageId,
+}
+
+impl Key {
+    pub(in crate::mailbox) fn of(message: &Message) -> Self {
+        let rank = match message.urgency {
+            Urgency::High => 0,
+            Urgency::Normal => 1,
+            Urgency::Low => 2,
+            Urgency::VeryLow => 3,
+        };
+        Self {
+            rank,
+            id: message.id,
+        }
+    }
+}
+
+/// A message to deliver.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Held {
+    pub(in crate::mailbox) key: Key,
+    pub(in crate::mailbox) sender: DeviceId,
+    pub(in crate::mailbox) expires_at: Millis,
+    pub(in crate::mailbox) size: u64,
+    /// When it was stored to wait; 0 where it went on the wire before it was stored.
+    pub(in crate::mailbox) held_at: Millis,
+    /// Until when a poll that took it has to acknowledge it; 0 where none has, or its time is over.
+    pub(in crate::mailbox) retry_at: Millis,
+    pub(in crate::mailbox) attempts: Attempts,
+}
+
+/// All but the message itself, which is read one by one with [`message`]: a payload may be large.
+const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, retry_at, sent";
+
+impl Held {
+    /// A message that has just been stored.
+    pub(in crate::mailbox) fn of(message: &Message) -> Self {
+        Self {
+            key: Key::of(message),
+            sender: message.from.clone(),
+            expires_at: message.expires_at,
+            size: u64::from(message.size),
+            held_at: 0,
+            retry_at: 0,
+            attempts: Attempts::default(),
+        }
+    }
+
+    fn read(mut row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            key: Key {
+                rank: row.int()?,
+                id: row.id()?,
+            },
+            sender: row
+                .text()?
+                .parse()
+                .map_err(|error| StoreError(format!("inbox: {error}")))?,
+            expires_at: row.int()?,
+            size: row.count()?,
+            held_at: row.int()?,
+            retry_at: row.int()?,
+            attempts: from_json(&row.text()?)?,
+        })
+    }
+
+    /// Takes over what only the in-flight window knew.
+    pub(in crate::mailbox) fn catch_up(&mut self, entry: &InFlight) {
+        self.attempts.note_sent(entry.attempt, entry.sent_at);
+    }
+
+    /// Its delivery, which is in this phase.
+    pub(in crate::mailbox) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
+        let held = (self.held_at > 0).then_some(Step {
+            event: State::Held,
+            at: self.held_at,
+            attempt: 0,
+        });
+        let steps: Vec<Step> = held.into_iter().chain(self.attempts.steps()).collect();
+        Delivery {
+            device: device.clone(),
+            state: phase.state(),
+            at: steps.last().map_or(0, |step| step.at),
+            attempts: self.attempts.made,
+            reply: None,
+            reason: None,
+            steps,
+            receipt: None,
+        }
+    }
+
+    /// Its delivery after an event that happens in this phase.
+    pub(in crate::mailbox) fn after(
+        &self,
+        device: &DeviceId,
+        phase: Phase,
+        event: Event,
+        at: Millis,
+    ) -> Result<Delivery, IllegalTransition> {
+        self.delivery(device, phase).apply_in(phase, event, at)
+    }
+}
+
+/// What the table says of a message.
+#[derive(Debug)]
+pub(in crate::mailbox) enum Found {
+    Held(Held),
+    Settled(Delivery),
+}
+
+/// Stores a message. `sent` is the attempt that it is or was on the wire with, and when that was sent.
+pub(in crate::mailbox) fn insert(
+    store: &impl Store,
+    message: &Message,
+    held_at: Millis,
+    sent: Option<(u32, Millis)>,
+) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO inbox (rank, id, sender, topic, expires_at, size, held_at, attempts, \
+               retry_at, sent, settled, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, NULL, ?)";
+    let key = Key::of(message);
+    let mut attempts = Attempts::default();
+    if let Some((attempt, at)) = sent {
+        attempts.note_sent(attempt, at);
+    }
+    let values = [
+        key.rank.into(),
+        key.id.into(),
+        message.from.as_str().into(),
+        message.topic.as_ref().map(Topic::as_str).into(),
+        message.expires_at.into(),
+        message.size.into(),
+        held_at.into(),
+        to_json(&attempts)?.into(),
+        to_json(message)?.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// The row of a message, whatever its urgency.
+pub(in crate::mailbox) fn find(
+    store: &impl Store,
+    id: MessageId,
+) -> Result<Option<Found>, StoreError> {
+    let sql =
+        format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3) AND id = ?");
+    let Some(mut row) = store.run(&sql, &[id.into()])?.pop() else {
+        return Ok(None);
+    };
+    Ok(Some(match row.opt_text()? {
+        Some(settled) => Found::Settled(from_json(&settled)?),
+        None => Found::Held(Held::read(row)?),
+    }))
+}
+
+/// The message to deliver that has this id.
+pub(in crate::mailbox) fn held(
+    store: &impl Store,
+    id: MessageId,
+) -> Result<Option<Held>, StoreError> {
+    Ok(match find(store, id)? {
+        Some(Found::Held(held)) => Some(held),
+        Some(Found::Settled(_)) | None => None,
+    })
+}
+
+/// The messages to deliver among these, oldest first.
+pub(in crate::mailbox) fn these(
+    store: &impl Store,
+    ids: &[MessageId],
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) \
+         AND id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id"
+    );
+    read(store, &sql, &[to_json(&hex(ids))?.into()])
+}
+
+/// Ids as a list of which the statements make bytes again.
+pub(in crate::mailbox) fn hex(ids: &[MessageId]) -> Vec<String> {
+    let hex = |id: &MessageId| format!("{:032x}", u128::from_be_bytes(id.to_bytes()));
+    ids.iter().map(hex).collect()
+}
+
+/// The message of a row that is not settled.
+pub(in crate::mailbox) fn message(store: &impl Store, key: Key) -> Result<Message, StoreError> {
+    let sql = "SELECT body FROM inbox WHERE rank = ? AND id = ?";
+    let row = store.run(sql, &[key.rank.into(), key.id.into()])?.pop();
+    let mut row = row.ok_or_else(|| StoreError("a message that is gone".to_owned()))?;
+    from_json(&row.text()?)
+}
+
+/// The messages to deliver of this sender and topic.
+pub(in crate::mailbox) fn of_topic(
+    store: &impl Store,
+    sender: &DeviceId,
+    topic: &Topic,
+) -> Result<Vec<Held>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM inbox WHERE sender = ? AND topic = ? AND settled IS NULL");
+    read(
+        store,
+        &sql,
+        &[sender.as_str().into(), topic.as_str().into()],
+    )
+}
+
+/// Messages of which the row says that they were sent before, oldest first, after `after`: those that polls
+/// took, and those that [`save_sent_before`] wrote down without. Only those whose time to acknowledge was over
+/// by `due`, where that is given.
+pub(in crate::mailbox) fn polled(
+    store: &impl Store,
+    after: Option<MessageId>,
+    due: Option<Millis>,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox INDEXED BY inbox_again WHERE attempts > 0 AND settled IS NULL \
+         AND id > ? AND retry_at <= ? ORDER BY id LIMIT ?"
+    );
+    let after = after.map_or(Value::Blob(Vec::new()), Value::from);
+    read(
+        store,
+        &sql,
+        &[after, due.unwrap_or(MAX_INT).into(), limit.into()],
+    )
+}
+
+/// The greatest number that the platform carries exactly.
+const MAX_INT: i64 = (1 << 53) - 1;
+
+/// Messages that no poll took, in order of delivery, after `after`, but for those of `lines`: a rank and
+/// a sender with a space between.
+pub(in crate::mailbox) fn waiting(
+    store: &impl Store,
+    after: Option<Key>,
+    lines: &[String],
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND attempts = 0 \
+         AND rank || ' ' || sender NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, id LIMIT ?"
+    );
+    let [rank, id] = position(after);
+    read(
+        store,
+        &sql,
+        &[rank, id, to_json(&lines)?.into(), limit.into()],
+    )
+}
+
+/// All messages to deliver, by urgency and age, after `after`.
+pub(in crate::mailbox) fn list(
+    store: &impl Store,
+    after: Option<Key>,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) ORDER BY rank, id LIMIT ?");
+    let [rank, id] = position(after);
+    read(store, &sql, &[rank, id, limit.into()])
+}
+
+/// The key behind which the next rows are; without one, all that are to be delivered.
+fn position(after: Option<Key>) -> [Value; 2] {
+    match after {
+        Some(key) => [key.rank.into(), key.id.into()],
+        None => [Value::Int(0), Value::Blob(Vec::new())],
+    }
+}
+
+/// Messages that expired by `now`.
+pub(in crate::mailbox) fn expired(
+    store: &impl Store,
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank >= 0 AND expires_at <= ? LIMIT ?");
+    read(store, &sql, &[now.into(), limit.into()])
+}
+
+/// Any messages to deliver.
+pub(in crate::mailbox) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank >= 0 LIMIT ?");
+    read(store, &sql, &[limit.into()])
+}
+
+/// Writes down that a message was sent before, so that [`polled`] finds it: a poll took it, which has to
+/// acknowledge it until `retry_at`, or it waits again, where that is 0.
+pub(in crate::mailbox) fn save_sent_before(
+    store: &impl Store,
+    held: &Held,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET attempts = ?, retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
+    let values = [
+        held.attempts.made.max(1).into(),
+        held.retry_at.into(),
+        to_json(&held.attempts)?.into(),
+        held.key.rank.into(),
+        held.key.id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// Writes down what became of the attempts. Leaves alone what the index goes by, so that it costs one row.
+pub(in crate::mailbox) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
+    let values = [
+        held.retry_at.into(),
+        to_json(&held.attempts)?.into(),
+        held.key.rank.into(),
+        held.key.id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// The earliest time after `now` at which the time of a poll to acknowledge is over.
+pub(in crate::mailbox) fn next_retry(
+    store: &impl Store,
+    now: Millis,
+) -> Result<Option<Millis>, StoreError> {
+    let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
+               WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
+    let mut rows = store.run(sql, &[now.into()])?;
+    rows.pop().map_or(Ok(None), |mut row| row.opt_int())
+}
+
+/// Messages that polls took and did not acknowledge in time.
+pub(in crate::mailbox) fn leases_over(
+    store: &impl Store,
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<Held>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM inbox INDEXED BY inbox_again WHERE attempts > 0 AND settled IS NULL \
+         AND retry_at > 0 AND retry_at <= ? LIMIT ?"
+    );
+    read(store, &sql, &[now.into(), limit.into()])
+}
+
+/// How many messages polls took that they still have time to acknowledge.
+pub(in crate::mailbox) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
+               WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
+    store
+        .run(sql, &[now.into()])?
+        .pop()
+        .map_or(Ok(0), |mut row| row.count())
+}
+
+fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {
+    store
+        .run(sql, values)?
+        .into_iter()
+        .map(Held::read)
+        .collect()
+}

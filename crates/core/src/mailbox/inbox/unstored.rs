@@ -1,0 +1,212 @@
+//! Messages that go on the wire before they are stored.
+//!
+//! Whoever handed such a message over waits. If the acknowledgement comes in time the message was never
+//! written down; otherwise it is stored before anyone is told, and those that go before it first. Their
+//! payloads are in memory, so there is a bound for all of them: what exceeds it is stored at once.
+
+use super::link::{InFlight, Stored};
+use super::rows::{self, Key};
+use super::settle::sent_once;
+use super::{Accepted, Mailbox};
+use crate::call::Delivered;
+use crate::delivery::Event;
+use crate::id::MessageId;
+use crate::message::Message;
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+
+/// At most this many bytes of rendered payload are unstored in one mailbox.
+const MOST_BYTES: usize = 2 << 20;
+
+/// At most this many messages are.
+const MOST: u32 = 256;
+
+/// What is unstored, in all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::mailbox) struct Unstored {
+    pub(in crate::mailbox) messages: u32,
+    /// Their payloads' own bytes, which count against what may be held.
+    pub(in crate::mailbox) bytes: u64,
+    /// Their payloads' bytes as they are in memory.
+    rendered: usize,
+}
+
+impl Unstored {
+    pub(in crate::mailbox) fn add(&mut self, message: &Message) {
+        self.messages += 1;
+        self.bytes += u64::from(message.size);
+        self.rendered += message.payload.get().len();
+    }
+
+    pub(in crate::mailbox) fn remove(&mut self, message: &Message) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(message.size));
+        self.rendered = self.rendered.saturating_sub(message.payload.get().len());
+    }
+
+    /// Whether one more may be.
+    pub(in crate::mailbox) fn has_room_for(&self, message: &Message) -> bool {
+        self.messages < MOST && self.rendered + message.payload.get().len() <= MOST_BYTES
+    }
+}
+
+impl<S: Store> Mailbox<S> {
+    /// Puts a message on the wire at once. Whoever brought it waits so many milliseconds for its end.
+    pub(in crate::mailbox) fn deliver_unstored(
+        &mut self,
+        message: Message,
+        wait: u32,
+        now: Now,
+    ) -> Result<Accepted, StoreError> {
+        let id = message.id;
+        let has_room = self.inbox.unstored.has_room_for(&message);
+        self.send_unstored(Box::new(message), now);
+        if wait == 0 {
+            return self.wait_is_over(id, now).map(Accepted::Answer);
+        }
+        if !has_room {
+            self.store_unstored(id, now)?;
+            self.inbox.awaited.insert(id);
+        }
+        Ok(Accepted::Wait(now.at + i64::from(wait)))
+    }
+
+    /// Puts a message on the wire that is not stored.
+    pub(in crate::mailbox) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
+        self.send(&message, 1);
+        if let Some(link) = self.link.as_mut() {
+            self.inbox.unstored.add(&message);
+            let (id, rank) = (message.id, Key::of(&message).rank);
+            let entry = InFlight {
+                rank,
+                attempt: 1,
+                sent_at: now.at,
+                store: Stored::Not(message),
+            };
+            link.in_flight.insert(id, entry);
+        }
+    }
+
+    /// The acknowledgement of a message did not come in time: stores it, and says where it stands.
+    /// Changes nothing where the message is settled or stored already.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
+        if self.queued(id).is_some() {
+            self.end_queueing(id, now)?;
+        } else if self.unstored(id).is_some() {
+            self.store_unstored(id, now)?;
+            self.pump(now)?;
+        }
+        self.inbox.awaited.remove(&id);
+        self.look_in(id, true, now)
+    }
+
+    /// Whether a message is here and not stored.
+    pub(in crate::mailbox) fn waits_unstored(&self, id: MessageId) -> bool {
+        self.unstored(id).is_some() || self.queued(id).is_some()
+    }
+
+    /// A message that is on the wire and not stored.
+    pub(in crate::mailbox) fn unstored(&self, id: MessageId) -> Option<&Message> {
+        match &self.link.as_ref()?.in_flight.get(&id)?.store {
+            Stored::Not(message) => Some(message),
+            Stored::Row { .. } => None,
+        }
+    }
+
+    /// Whether the table may have rows.
+    pub(in crate::mailbox) fn has_rows(&mut self) -> Result<bool, StoreError> {
+        Ok(self.rows()?.messages > 0 || !self.inbox.reports.is_empty())
+    }
+
+    /// Stores a message on the wire, and what goes before it.
+    fn store_unstored(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(message) = self.unstored(id) else {
+            return Ok(());
+        };
+        let before = self.unstored_before(message);
+        self.store_awaited(&before, now)?;
+        self.store_in_flight(id, now)
+    }
+
+    /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
+    /// after a crash the row would be there and those before it would not, and come later.
+    pub(in crate::mailbox) fn store_before(
+        &mut self,
+        message: &Message,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.store_awaited(&self.unstored_before(message), now)
+    }
+
+    /// Stores messages on the wire whose calls go on waiting.
+    fn store_awaited(&mut self, ids: &[MessageId], now: Now) -> Result<(), StoreError> {
+        for id in ids {
+            self.store_in_flight(*id, now)?;
+            self.inbox.awaited.insert(*id);
+        }
+        Ok(())
+    }
+
+    /// What has to be there now or never does not come again, and so goes before nothing.
+    fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
+        let rank = Key::of(message).rank;
+        let entries = self.link.iter().flat_map(|link| &link.in_flight);
+        let before = entries.filter(|(id, entry)| {
+            let same = |other: &Message| {
+                other.from == message.from && entry.rank == rank && !other.is_now_or_never()
+            };
+            **id < message.id && matches!(&entry.store, Stored::Not(other) if same(other))
+        });
+        before.map(|(id, _)| *id).collect()
+    }
+
+    /// Stores a message that is on the wire and unstored, or settles it where it has expired.
+    fn store_in_flight(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(link) = self.link.as_mut().filter(|_| self.account.is_some()) else {
+            return Ok(());
+        };
+        let Some(entry) = link.in_flight.remove(&id) else {
+            return Ok(());
+        };
+        let Stored::Not(message) = &entry.store else {
+            link.in_flight.insert(id, entry);
+            return Ok(());
+        };
+        if !self.store_sent(message, &entry, now)? {
+            return Ok(());
+        }
+        let due_at = entry.sent_at + self.backoff(0);
+        if let Some(link) = self.link.as_mut() {
+            let store = Stored::Row { due_at };
+            link.in_flight.insert(id, InFlight { store, ..entry });
+            link.changed = true;
+        }
+        self.wake_by(due_at);
+        Ok(())
+    }
+
+    /// Stores a message that is or was on the wire, or settles it where it has expired: `false`. What has
+    /// to be there now or never is not kept, also where the clock is behind the sender's.
+    pub(in crate::mailbox) fn store_sent(
+        &mut self,
+        message: &Message,
+        entry: &InFlight,
+        now: Now,
+    ) -> Result<bool, StoreError> {
+        self.inbox.unstored.remove(message);
+        if message.expires_at <= now.at || message.is_now_or_never() {
+            if let Some(device) = self.device() {
+                let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
+                self.forget_unstored(message.id, delivery);
+            }
+            return Ok(false);
+        }
+        let sent = (entry.attempt, entry.sent_at);
+        rows::insert(&self.store, message, 0, Some(sent))?;
+        self.row_added(message.size, message.expires_at)?;
+        Ok(true)
+    }
+}

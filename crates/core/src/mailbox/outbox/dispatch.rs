@@ -1,0 +1,314 @@
+//! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
+
+use std::rc::Rc;
+
+use std::collections::BTreeSet;
+
+use super::backlog::untaken;
+use super::job_rows::Queued;
+use super::jobs::FIRST_RETRY;
+use super::publish::Publishing;
+use super::rows::{self, Head};
+use super::{ConnectionId, Effect, Errand, Mailbox};
+use crate::call::{Call, Delivered, TAKEN};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::message::Target;
+use crate::problem::{Code, Problem};
+use crate::store::{Store, StoreError, to_json};
+use crate::time::{Millis, Now};
+use crate::trace::Trace;
+
+/// A call to deliver is void when it arrives after so many milliseconds. Its caller listens for two seconds
+/// longer, because two mailboxes' clocks may differ.
+pub(in crate::mailbox) const CALL_LIFE: Millis = 2_000;
+
+impl<S: Store> Mailbox<S> {
+    /// Calls every mailbox of a publish but those that an older message waits for.
+    pub(in crate::mailbox) fn hand_over(
+        &mut self,
+        id: MessageId,
+        behind: &[DeviceId],
+        wait: u32,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.get(&id) else {
+            return Ok(());
+        };
+        let message: Rc<str> = to_json(&publishing.message)?.into();
+        let devices = publishing.deliveries.iter().map(|it| &it.device);
+        let devices = devices.filter(|device| !behind.contains(device));
+        let devices: Vec<DeviceId> = devices.cloned().collect();
+        self.wait_in_line(id, behind);
+        let open = devices.len();
+        for device in devices {
+            self.call_deliver(&device, id, &message, wait, now);
+        }
+        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
+            publishing.open = open;
+        }
+        if open == 0 {
+            self.answer(id, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Calls one mailbox to deliver a message, whose JSON is `message`.
+    pub(in crate::mailbox) fn call_deliver(
+        &mut self,
+        to: &DeviceId,
+        id: MessageId,
+        message: &Rc<str>,
+        wait: u32,
+        now: Now,
+    ) {
+        let calls = self.outbox.calling.entry(to.clone()).or_default();
+        // While an earlier call is not answered it is not certain that its message is there first.
+        let after = calls.range(..id).next_back().copied();
+        calls.insert(id);
+        let until = now.at + CALL_LIFE;
+        let call = Call::Deliver { wait, after, until };
+        self.effects.push(Effect::Call {
+            to: to.clone(),
+            errand: Errand::Deliver(id),
+            call,
+            enclosed: Some(Rc::clone(message)),
+        });
+    }
+
+    /// Whether a call to deliver this message may yet arrive: one of this life, or of one before, where its
+    /// delivery waits or was taken back before it came.
+    pub(in crate::mailbox) fn is_under_way(
+        &self,
+        id: MessageId,
+        delivery: &Delivery,
+        now: Now,
+    ) -> Result<bool, StoreError> {
+        let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
+        let device = &delivery.device;
+        // It was called for before it was taken back. So long after that the call is void by either clock, and
+        // the report is not refused again and again by a mailbox that wakes for it.
+        let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
+        let before = now.at < self.jobs_from(id) && (unseen || self.waits(id, device)?);
+        Ok(before || holds(self.outbox.calling.get(device)))
+    }
+
+    /// A mailbox has answered a call, or could not be reached.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn returned(
+        &mut self,
+        from: &DeviceId,
+        errand: Errand,
+        answer: Option<&str>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let delivered = || answer.and_then(|text| serde_json::from_str::<Delivered>(text).ok());
+        match errand {
+            // Anything else is said by a version that means something else by it.
+            Errand::Report => self.reported(from, answer == Some(TAKEN), now),
+            Errand::Withdraw(id) => self.withdrawn(id, from, delivered(), now),
+            Errand::Deliver(id) => {
+                if let Some(calls) = self.outbox.calling.get_mut(from) {
+                    calls.remove(&id);
+                    if calls.is_empty() {
+                        self.outbox.calling.remove(from);
+                    }
+                }
+                if self.outbox.publishing.contains_key(&id) {
+                    self.handed_over(id, from, delivered(), now)
+                } else {
+                    self.worked(id, from, delivered(), now)
+                }
+            }
+        }
+    }
+
+    fn handed_over(
+        &mut self,
+        id: MessageId,
+        device: &DeviceId,
+        answer: Option<Delivered>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+            return Ok(());
+        };
+        let alone = matches!(publishing.message.to, Target::Device(_));
+        publishing.unknown |= alone && matches!(answer, Some(Delivered::UnknownDevice));
+        if let Some(delivery) = taken(device, answer, now.at)? {
+            let known = publishing
+                .deliveries
+                .iter_mut()
+                .find(|known| known.device == *device);
+            // One that is over without the device's answer lets later ones go past it: were it forgotten with a
+            // crash and tried again, it would come after them.
+            let over = delivery.is_settled() && !delivery.state.is_answer();
+            // A receipt may have come before the answer; the terminal state remains.
+            let news = known.and_then(|known| known.learn(delivery));
+            if news.is_some() && over && publishing.stored && publishing.open > 1 {
+                rows::save(&self.store, id, &publishing.deliveries, None)?;
+            }
+            self.leave(id, device);
+        } else {
+            // What is published meanwhile goes behind this one.
+            self.wait_in_line(id, std::slice::from_ref(device));
+        }
+        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+            return Ok(());
+        };
+        publishing.open = publishing.open.saturating_sub(1);
+        if publishing.open == 0 {
+            self.answer(id, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Every mailbox has answered or failed: writes down what became of the message, and says so.
+    fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let Some(publishing) = self.outbox.publishing.remove(&id) else {
+            return Ok(());
+        };
+        self.outbox.under_way = self.outbox.under_way.saturating_sub(publishing.bytes);
+        let mut deliveries = publishing.deliveries.iter();
+        let done = deliveries.all(|delivery| delivery.state.is_terminal());
+        if publishing.unknown {
+            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
+            self.take_back(publishing, problem)?;
+        } else if let Some(problem) = self.lost(&publishing) {
+            self.take_back(publishing, problem)?;
+        } else if done && !publishing.stored {
+            self.gather(publishing);
+        } else {
+            self.write(publishing, done, now)?;
+        }
+        self.write_or_wait(now)
+    }
+
+    /// Why a publish that no mailbox has taken cannot be kept either, if it cannot. What is written down is
+    /// kept: a mailbox may have taken it and its answer may be lost, and a repeat of its key finds it.
+    fn lost(&self, publishing: &Publishing) -> Option<Problem> {
+        if publishing.stored {
+            return None;
+        }
+        let mut deliveries = publishing.deliveries.iter();
+        if deliveries.any(Delivery::is_reached) {
+            return None;
+        }
+        let message = &publishing.message;
+        self.full(message.payload.get().len() as u64, 1)?;
+        let detail = "the device's mailbox did not answer, and no more messages can be queued";
+        Some(Problem::new(Code::Unavailable, detail))
+    }
+
+    /// A publish is not accepted after all.
+    fn take_back(&mut self, publishing: Publishing, problem: Problem) -> Result<(), StoreError> {
+        let Publishing {
+            message,
+            stored,
+            key,
+            frames,
+            ..
+        } = publishing;
+        if stored {
+            let key = key.as_ref().map(IdempotencyKey::as_str);
+            rows::delete(&self.store, message.id, key)?;
+            self.forget_job(message.id);
+        }
+        for (connection, reference) in &frames {
+            self.send_problem(*connection, reference.as_deref(), &problem);
+        }
+        let answer = Effect::Published(message.id, Err(problem));
+        self.effects.push(answer);
+        Ok(())
+    }
+
+    /// Writes down a publish in a row of its own, and answers it.
+    fn write(
+        &mut self,
+        mut publishing: Publishing,
+        done: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let unheard = self.is_unheard(&publishing.frames);
+        if unheard {
+            self.number(&mut publishing.deliveries, now)?;
+        }
+        let Publishing {
+            message,
+            deliveries,
+            stored,
+            key,
+            frames,
+            ..
+        } = publishing;
+        let (id, done_at) = (message.id, done.then_some(now.at));
+        if stored {
+            rows::save(&self.store, id, &deliveries, done_at)?;
+        } else {
+            let over = self.spent_row(now)?;
+            let (key, head) = (key.as_ref(), Head::of(&message));
+            rows::insert(&self.store, over, &head, key, &deliveries, done_at)?;
+        }
+        if deliveries.iter().all(Delivery::is_reached) {
+            if stored {
+                self.drop_job(id)?;
+            }
+        } else {
+            let left = untaken(&deliveries);
+            self.wait_in_line(id, &left);
+            let message = Queued::of(&message)?;
+            self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
+            self.wake_by(now.at + FIRST_RETRY);
+        }
+        self.wake_by(self.clean_up_at(message.sent_at));
+        self.tell(Trace::of(message, deliveries), &frames, unheard);
+        Ok(())
+    }
+
+    /// Whether the connections that a publish came over are gone, and its answer with them.
+    pub(in crate::mailbox) fn is_unheard(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
+        let live = self.link.as_ref().map(|link| link.id);
+        let heard = |(connection, _): &(ConnectionId, _)| Some(*connection) == live;
+        !frames.is_empty() && !frames.iter().any(heard)
+    }
+
+    /// Answers a publish that is written down; with receipts if its answer goes unheard.
+    pub(in crate::mailbox) fn tell(
+        &mut self,
+        trace: Trace,
+        frames: &[(ConnectionId, Option<String>)],
+        unheard: bool,
+    ) {
+        for (connection, reference) in frames {
+            self.send_published(*connection, reference.as_deref(), &trace);
+        }
+        for delivery in trace.deliveries.iter().filter(|_| unheard) {
+            self.send_receipt(trace.id, delivery);
+        }
+        if trace.is_settled() {
+            self.effects.push(Effect::Settled(trace.id));
+        }
+        let answer = Effect::Published(trace.id, Ok(trace));
+        self.effects.push(answer);
+    }
+}
+
+/// What an answer makes of a delivery; `None` where the mailbox has not taken it.
+pub(in crate::mailbox) fn taken(
+    device: &DeviceId,
+    answer: Option<Delivered>,
+    now: Millis,
+) -> Result<Option<Delivery>, IllegalTransition> {
+    Ok(match answer {
+        Some(Delivered::Known(delivery)) => Some(delivery),
+        Some(Delivered::UnknownDevice) => {
+            let refused = Delivery::unreached(device.clone(), now).apply(Event::Refuse, now)?;
+            Some(refused.because("device_removed"))
+        }
+        Some(Delivered::UnknownMessage | Delivered::NotNow) | None => None,
+    })
+}

@@ -1,0 +1,166 @@
+//! The rows of `jobs` and `keys`: what has to be known of a publish before it has gone everywhere.
+
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::message::Message;
+use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::time::Millis;
+
+/// The message that a key belongs to, and its fingerprint.
+pub(in crate::mailbox) fn key(
+    store: &impl Store,
+    key: &IdempotencyKey,
+) -> Result<Option<(MessageId, Vec<u8>)>, StoreError> {
+    let sql = "SELECT id, fingerprint FROM keys WHERE idempotency_key = ?";
+    let row = store.run(sql, &[key.as_str().into()])?.pop();
+    row.map(|mut row| Ok((row.id()?, row.blob()?))).transpose()
+}
+
+/// Remembers a key.
+pub(in crate::mailbox) fn insert_key(
+    store: &impl Store,
+    key: &IdempotencyKey,
+    id: MessageId,
+    fingerprint: [u8; 16],
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO keys (idempotency_key, id, fingerprint) VALUES (?, ?, ?)";
+    let fingerprint = Value::Blob(fingerprint.to_vec());
+    store
+        .run(sql, &[key.as_str().into(), id.into(), fingerprint])
+        .map(drop)
+}
+
+/// Forgets a key.
+pub(in crate::mailbox) fn delete_key(
+    store: &impl Store,
+    key: &IdempotencyKey,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM keys WHERE idempotency_key = ?";
+    store.run(sql, &[key.as_str().into()]).map(drop)
+}
+
+/// A message with deliveries that their mailbox has not taken.
+#[derive(Debug, Clone)]
+pub(in crate::mailbox) struct Job {
+    pub(in crate::mailbox) id: MessageId,
+    pub(in crate::mailbox) retry_at: Millis,
+    pub(in crate::mailbox) tries: u32,
+    /// The length of the message.
+    pub(in crate::mailbox) bytes: u64,
+    /// The devices whose mailboxes have not taken it, in the order of their names. `None` where they are
+    /// many, or not known yet: then only the deliveries say.
+    pub(in crate::mailbox) left: Option<Vec<DeviceId>>,
+}
+
+/// The message of a job, as it is stored.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Queued {
+    pub(in crate::mailbox) id: MessageId,
+    pub(in crate::mailbox) now_or_never: bool,
+    json: String,
+}
+
+impl Queued {
+    pub(in crate::mailbox) fn of(message: &Message) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: message.id,
+            now_or_never: message.is_now_or_never(),
+            json: to_json(message)?,
+        })
+    }
+}
+
+/// Stores a job.
+pub(in crate::mailbox) fn insert_job(
+    store: &impl Store,
+    message: Queued,
+    retry_at: Millis,
+    tries: u32,
+    left: Option<Vec<DeviceId>>,
+) -> Result<Job, StoreError> {
+    let Queued { id, json, .. } = message;
+    let bytes = json.len() as u64;
+    let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, bytes, left_over, message) \
+               VALUES (?, ?, ?, ?, ?, ?)";
+    let values = [
+        id.into(),
+        retry_at.into(),
+        tries.into(),
+        i64::try_from(bytes).unwrap_or(i64::MAX).into(),
+        names(left.as_deref())?,
+        json.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(|_| Job {
+        id,
+        retry_at,
+        tries,
+        bytes,
+        left,
+    })
+}
+
+/// Puts a job off, with the devices that are left over.
+pub(in crate::mailbox) fn save_job(store: &impl Store, job: &Job) -> Result<(), StoreError> {
+    let sql = "UPDATE jobs SET retry_at = ?, tries = ?, left_over = ? WHERE id = ?";
+    let left = names(job.left.as_deref())?;
+    let values = [job.retry_at.into(), job.tries.into(), left, job.id.into()];
+    store.run(sql, &values).map(drop)
+}
+
+fn names(left: Option<&[DeviceId]>) -> Result<Value, StoreError> {
+    Ok(left.map(|left| to_json(&left)).transpose()?.into())
+}
+
+/// Deletes a job.
+pub(in crate::mailbox) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
+    store
+        .run("DELETE FROM jobs WHERE id = ?", &[id.into()])
+        .map(drop)
+}
+
+/// All jobs, oldest first. Their messages are not read.
+pub(in crate::mailbox) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
+    let sql = "SELECT id, retry_at, tries, bytes, left_over FROM jobs ORDER BY id";
+    let rows = store.run(sql, &[])?;
+    let read = |mut row: Row| {
+        Ok(Job {
+            id: row.id()?,
+            retry_at: row.int()?,
+            tries: row.count()?,
+            bytes: row.count()?,
+            left: row.opt_text()?.map(|text| from_json(&text)).transpose()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The first job after `after` that has no list of devices, and among whose deliveries one to this device
+/// seems to wait: a reply may read like one.
+pub(in crate::mailbox) fn unlisted_job_with(
+    store: &impl Store,
+    device: &DeviceId,
+    after: Option<MessageId>,
+) -> Result<Option<MessageId>, StoreError> {
+    // As a delivery is written that no mailbox has taken; see [`crate::delivery::Delivery::unreached`].
+    let sql = "SELECT jobs.id FROM jobs JOIN outbox ON outbox.id = jobs.id \
+               WHERE jobs.id > ? AND jobs.left_over IS NULL AND 0 < instr( \
+               CASE WHEN outbox.deliveries IS NULL THEN (SELECT deliveries FROM parts \
+               WHERE parts.id = jobs.id AND first <= ? ORDER BY first DESC LIMIT 1) \
+               ELSE outbox.deliveries END, ? || outbox.accepted_at || ',\"attempts\":0}') \
+               ORDER BY jobs.id LIMIT 1";
+    let name = device.as_str();
+    let begins = format!("{{\"device\":\"{name}\",\"state\":\"held\",\"at\":");
+    let after = after.map_or(Value::Blob(Vec::new()), Value::from);
+    let row = store.run(sql, &[after, name.into(), begins.into()])?.pop();
+    row.map(|mut row| row.id()).transpose()
+}
+
+/// The JSON of the message of a job.
+pub(in crate::mailbox) fn job_message(
+    store: &impl Store,
+    id: MessageId,
+) -> Result<Option<String>, StoreError> {
+    let row = store
+        .run("SELECT message FROM jobs WHERE id = ?", &[id.into()])?
+        .pop();
+    row.map(|mut row| row.text()).transpose()
+}

@@ -1,0 +1,335 @@
+//! What became of messages that this device sent: recorded in their rows, and reported to the device.
+//!
+//! A terminal state is recorded once; whoever brings it again is told that it is known. Each that the
+//! publish's own answer did not carry becomes a receipt: a number that stands with the delivery. What the
+//! device has seen is a number, too, kept with the connection and written down now and then.
+
+use litemap::LiteMap;
+
+use super::link::Receipts;
+use super::part_rows;
+use super::receipt_rows::{self, Place};
+use super::rows::{self, Sent};
+use super::{Effect, Failure, Mailbox};
+use crate::call::Settled;
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, MessageId};
+use crate::problem::{Code, Problem};
+use crate::protocol::{Receipt, ToDevice};
+use crate::store::{Store, StoreError};
+use crate::time::Now;
+
+/// How many receipts may be on their way to a device that comes back to a pile of them.
+const WINDOW: usize = 500;
+
+/// How many of such a pile are remembered by their place; for more it is gone through again.
+const PILE: usize = 20_000;
+
+/// Which receipts were seen is written down once so many were sent, at the latest.
+const NOTED_AFTER: u32 = 100;
+
+impl<S: Store> Mailbox<S> {
+    /// A recipient's mailbox reports deliveries that were settled. Those of messages that this mailbox
+    /// does not know were never answered, or are no longer kept.
+    ///
+    /// # Errors
+    /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
+    /// that call is over, or would take it for a new one. The store failed.
+    pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
+        for settled in &settled {
+            if self.is_under_way(settled.id, &settled.delivery, now)? {
+                let detail = "a message is still being handed over";
+                return Err(Problem::new(Code::Unavailable, detail).into());
+            }
+        }
+        if self.device().is_none() {
+            return Ok(());
+        }
+        let updates = settled
+            .into_iter()
+            .map(|settled| (settled.id, settled.delivery));
+        Ok(self.record(updates.collect(), now)?)
+    }
+
+    /// Records where deliveries stand.
+    pub(in crate::mailbox) fn record(
+        &mut self,
+        updates: Vec<(MessageId, Delivery)>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let mut by_message: LiteMap<MessageId, Vec<Delivery>> = LiteMap::new();
+        for (id, delivery) in updates {
+            by_message.entry(id).or_default().push(delivery);
+        }
+        for (id, updates) in by_message {
+            let updates = self.without_replies(updates)?;
+            if self.outbox.publishing.contains_key(&id) {
+                self.record_unanswered(id, updates, now)?;
+            } else if let Some(sent) = rows::load(&self.store, id)? {
+                self.record_sent(sent, updates, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The publish is not answered yet, and its answer will carry this. What is taken is kept from now
+    /// on, so the message has to be written down.
+    fn record_unanswered(
+        &mut self,
+        id: MessageId,
+        updates: Vec<Delivery>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.store_publishing(id, now)?;
+        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
+            let changed = without_before(replace_all(&mut publishing.deliveries, updates));
+            let deliveries = &publishing.deliveries;
+            let done = deliveries
+                .iter()
+                .all(|delivery| delivery.state.is_terminal());
+            rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
+            for delivery in &changed {
+                self.leave(id, &delivery.device);
+            }
+        }
+        Ok(())
+    }
+
+    fn record_sent(
+        &mut self,
+        sent: Sent,
+        mut updates: Vec<Delivery>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let id = sent.id;
+        self.number(&mut updates, now)?;
+        let (changed, done) = match sent.deliveries {
+            Some(mut deliveries) => {
+                let changed = without_before(replace_all(&mut deliveries, updates));
+                let done = deliveries
+                    .iter()
+                    .all(|delivery| delivery.state.is_terminal());
+                if !changed.is_empty() {
+                    rows::save(&self.store, id, &deliveries, done.then_some(now.at))?;
+                }
+                (changed, done)
+            }
+            None => self.record_in_parts(&sent, updates, now)?,
+        };
+        for delivery in &changed {
+            self.leave(id, &delivery.device);
+        }
+        for delivery in &changed {
+            self.send_receipt(id, delivery);
+        }
+        if done && !changed.is_empty() {
+            self.effects.push(Effect::Settled(id));
+        }
+        Ok(())
+    }
+
+    fn record_in_parts(
+        &mut self,
+        sent: &Sent,
+        updates: Vec<Delivery>,
+        now: Now,
+    ) -> Result<(Vec<Delivery>, bool), StoreError> {
+        let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
+        for update in updates {
+            let part = part_rows::with(&self.store, sent.id, &update.device)?;
+            let Some(part) = part else { continue };
+            if let Some(first) = part.first().map(|delivery| delivery.device.clone()) {
+                parts
+                    .entry(first)
+                    .or_insert((part, Vec::new()))
+                    .1
+                    .push(update);
+            }
+        }
+        let mut summary = sent.summary_of_parts(&self.store)?;
+        let mut changed = Vec::new();
+        for (_, (mut part, updates)) in parts {
+            let in_part = replace_all(&mut part, updates);
+            if !in_part.is_empty() {
+                part_rows::save(&self.store, sent.id, &part)?;
+            }
+            for (before, delivery) in in_part {
+                summary.move_one(before, delivery.state);
+                changed.push(delivery);
+            }
+        }
+        // They go out in the order of their numbers.
+        changed.sort_unstable_by_key(|delivery| delivery.receipt);
+        let done = summary.open() == 0;
+        if !changed.is_empty() {
+            let receipt = rows::last_receipt(&changed);
+            let done_at = done.then_some(now.at);
+            rows::save_parts_state(&self.store, sent.id, &summary, done_at, receipt)?;
+        }
+        Ok((changed, done))
+    }
+
+    /// The number of the last receipt given out. It is looked for once a life, when it is needed.
+    fn last_receipt(&mut self) -> Result<i64, StoreError> {
+        if let Some(last) = self.outbox.last_receipt {
+            return Ok(last);
+        }
+        let account = self.account.as_ref();
+        let from = account.and_then(|account| account.unseen_from);
+        let noted = account.map(|account| account.last_receipt.max(account.receipts_seen));
+        let sent = self.link.as_ref().map(|link| link.receipts.sent);
+        let last = receipt_rows::last(&self.store, from)?;
+        let last = last.max(noted).max(sent).unwrap_or(0);
+        self.outbox.last_receipt = Some(last);
+        Ok(last)
+    }
+
+    /// Numbers a receipt. Numbers must grow also when all earlier receipts are gone and the mailbox has
+    /// slept: the clock sees to that without a row that counts.
+    fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
+        let seq = (self.last_receipt()? + 1).max(now.at);
+        self.outbox.last_receipt = Some(seq);
+        Ok(seq)
+    }
+
+    /// Numbers a receipt for each delivery that is in a terminal state. They have to be written down, then
+    /// sent.
+    pub(in crate::mailbox) fn number(
+        &mut self,
+        deliveries: &mut [Delivery],
+        now: Now,
+    ) -> Result<(), StoreError> {
+        for delivery in deliveries {
+            delivery.receipt = match delivery.state.is_terminal() {
+                true => Some(self.next_receipt(now)?),
+                false => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// Sends the receipt of a delivery if it has one and the device is there. A pile that is not through
+    /// goes first, or `receipts_seen` would cover what was never sent.
+    pub(in crate::mailbox) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
+        let free = self.link.as_ref().is_some_and(|link| !link.receipts.paused);
+        if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
+            self.put_receipt(&receipt);
+        }
+    }
+
+    fn put_receipt(&mut self, receipt: &Receipt) {
+        if let Some(link) = self.link.as_mut() {
+            link.receipts.sent = receipt.seq;
+            link.receipts.unnoted += 1;
+            link.changed = true;
+            self.say(&ToDevice::Receipt(receipt));
+        }
+    }
+
+    /// Sends the receipts that the device has not seen and that were not sent over this connection, at
+    /// most [`WINDOW`] of them. More go out when it has seen these.
+    pub(in crate::mailbox) fn send_receipts(&mut self) -> Result<(), StoreError> {
+        let Some(mut after) = self.link.as_ref().map(|link| link.receipts.sent) else {
+            return Ok(());
+        };
+        let (mut room, mut all) = (WINDOW, false);
+        while room > 0 && !(all && self.outbox.unseen.is_empty()) {
+            if self.outbox.unseen.is_empty() {
+                let from = self
+                    .account
+                    .as_ref()
+                    .and_then(|account| account.unseen_from);
+                self.outbox.unseen = receipt_rows::unseen(&self.store, from, after, PILE)?;
+                all = self.outbox.unseen.len() < PILE;
+            }
+            let count = room.min(self.outbox.unseen.len());
+            let places: Vec<Place> = self.outbox.unseen.drain(..count).collect();
+            // Those that have left meanwhile take no room: the device sees the last that was sent, or
+            // nothing more would ever go out.
+            let receipts = receipt_rows::load(&self.store, &places)?;
+            room -= receipts.len().min(room);
+            for receipt in &receipts {
+                self.put_receipt(receipt);
+            }
+            after = places.last().map_or(after, |place| place.seq);
+        }
+        if let Some(link) = self.link.as_mut() {
+            let paused = room == 0;
+            link.changed |= link.receipts.paused != paused;
+            link.receipts.paused = paused;
+        }
+        Ok(())
+    }
+
+    /// The device has seen all receipts up to `seq`.
+    pub(in crate::mailbox) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
+        let Some(link) = self.link.as_mut() else {
+            return Ok(());
+        };
+        // What was not sent was not seen, whatever the device says.
+        let seq = seq.min(link.receipts.sent);
+        if seq <= link.receipts.seen {
+            return Ok(());
+        }
+        link.receipts.seen = seq;
+        link.changed = true;
+        let Receipts {
+            sent,
+            paused,
+            unnoted,
+            ..
+        } = link.receipts;
+        if unnoted >= NOTED_AFTER {
+            self.note_receipts()?;
+        }
+        if paused && seq == sent {
+            self.send_receipts()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes down which receipts the device has seen.
+    pub(in crate::mailbox) fn note_receipts(&mut self) -> Result<(), StoreError> {
+        let Some(account) = self.account.as_mut() else {
+            return Ok(());
+        };
+        account.last_receipt = account
+            .last_receipt
+            .max(self.outbox.last_receipt.unwrap_or(0));
+        if let Some(link) = self.link.as_mut() {
+            let seen = link.receipts.seen.max(account.receipts_seen);
+            account.receipts_seen = seen;
+            link.changed |= link.receipts.unnoted > 0;
+            link.receipts.unnoted = 0;
+            let unseen = receipt_rows::first_unseen(&self.store, account.unseen_from, seen)?;
+            // A message that is not written down yet may get a receipt, too.
+            let unwritten = self.outbox.publishing.keys().next().copied();
+            let gathered = self.outbox.gathered.first();
+            let from = [unseen, unwritten, gathered].into_iter().flatten().min();
+            account.unseen_from = from.or(self.outbox.last_id).max(account.unseen_from);
+        }
+        account.save(&self.store)
+    }
+}
+
+/// Puts each update in the place of what was known, unless that is a terminal state already. Returns what
+/// was changed, each with the state that it was in.
+fn replace_all(known: &mut [Delivery], updates: Vec<Delivery>) -> Vec<(State, Delivery)> {
+    updates
+        .into_iter()
+        .filter_map(|update| replace(known, update))
+        .collect()
+}
+
+fn replace(known: &mut [Delivery], update: Delivery) -> Option<(State, Delivery)> {
+    let place = known
+        .iter_mut()
+        .find(|delivery| delivery.device == update.device)?;
+    let before = place.learn(update.clone())?;
+    Some((before, update))
+}
+
+fn without_before(changed: Vec<(State, Delivery)>) -> Vec<Delivery> {
+    changed.into_iter().map(|(_, delivery)| delivery).collect()
+}

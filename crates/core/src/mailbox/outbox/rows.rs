@@ -1,0 +1,393 @@
+//! The rows of the messages that a device sent: the statements on `outbox`. Those that were
+//! settled by their own answer are in `groups` instead.
+//!
+//! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
+//! `parts` of that many each. A delivery without steps has not reached its mailbox.
+
+use super::part_rows;
+use super::retention::{FirstRows, put};
+use crate::delivery::{Delivery, Summary, summary};
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::message::{Message, Target};
+use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::time::Millis;
+use crate::trace::{Page, PageOfDeliveries, Trace};
+
+/// How many deliveries stand in one row.
+pub(in crate::mailbox) const PART: usize = 100;
+
+/// The row of a message that this device sent.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Sent {
+    pub(in crate::mailbox) id: MessageId,
+    pub(in crate::mailbox) to: Target,
+    pub(in crate::mailbox) accepted_at: Millis,
+    pub(in crate::mailbox) expires_at: Millis,
+    /// `None` where they are in `parts`.
+    pub(in crate::mailbox) deliveries: Option<Vec<Delivery>>,
+    /// Of those in `parts`; `None` where an earlier version wrote the row.
+    summary: Option<Summary>,
+}
+
+const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary";
+
+impl Sent {
+    fn read(mut row: Row) -> Result<Self, StoreError> {
+        let id = row.id()?;
+        let to = from_json(&row.text()?)?;
+        let (accepted_at, expires_at) = (row.int()?, row.int()?);
+        let deliveries = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        let summary = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        Ok(Self {
+            id,
+            to,
+            accepted_at,
+            expires_at,
+            deliveries,
+            summary,
+        })
+    }
+}
+
+impl Sent {
+    /// How many deliveries in `parts` are in which state.
+    pub(in crate::mailbox) fn summary_of_parts(
+        &self,
+        store: &impl Store,
+    ) -> Result<Summary, StoreError> {
+        match &self.summary {
+            Some(summary) => Ok(summary.clone()),
+            None => part_rows::summary(store, self.id),
+        }
+    }
+
+    /// Whether it has to be there now or never; see [`Message::is_now_or_never`].
+    pub(in crate::mailbox) fn is_now_or_never(&self) -> bool {
+        self.expires_at <= self.accepted_at
+    }
+}
+
+/// The states of `deliveries` as a set of bits.
+pub(in crate::mailbox) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> i64 {
+    deliveries
+        .into_iter()
+        .fold(0, |bits, delivery| bits | delivery.state.bit())
+}
+
+/// The greatest number of a receipt among `deliveries`.
+pub(in crate::mailbox) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
+    deliveries
+        .iter()
+        .filter_map(|delivery| delivery.receipt)
+        .max()
+}
+
+/// How many of `deliveries` are not settled.
+fn open(deliveries: &[Delivery]) -> u32 {
+    let open = deliveries
+        .iter()
+        .filter(|delivery| !delivery.state.is_terminal())
+        .count();
+    u32::try_from(open).unwrap_or(u32::MAX)
+}
+
+/// What of a message is kept beside its deliveries.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Head<'a> {
+    id: MessageId,
+    to: &'a Target,
+    accepted_at: Millis,
+    expires_at: Millis,
+}
+
+impl<'a> Head<'a> {
+    pub(in crate::mailbox) fn of(message: &'a Message) -> Self {
+        Self {
+            id: message.id,
+            to: &message.to,
+            accepted_at: message.sent_at,
+            expires_at: message.expires_at,
+        }
+    }
+
+    pub(in crate::mailbox) fn of_trace(trace: &'a Trace) -> Self {
+        Self {
+            id: trace.id,
+            to: &trace.to,
+            accepted_at: trace.accepted_at,
+            expires_at: trace.expires_at,
+        }
+    }
+}
+
+/// Stores a message with all its deliveries, over another's row if there is one to be overwritten;
+/// `done_at` is when the last of them was settled.
+pub(in crate::mailbox) fn insert(
+    store: &impl Store,
+    over: Option<MessageId>,
+    head: &Head<'_>,
+    key: Option<&IdempotencyKey>,
+    deliveries: &[Delivery],
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let whole = deliveries.len() <= PART;
+    if !whole {
+        for part in deliveries.chunks(PART) {
+            part_rows::save(store, head.id, part)?;
+        }
+    }
+    let columns = [
+        "id",
+        "target",
+        "accepted_at",
+        "expires_at",
+        "open",
+        "states",
+        "done_at",
+        "idempotency_key",
+        "deliveries",
+        "receipt",
+        "summary",
+    ];
+    let values = vec![
+        head.id.into(),
+        to_json(head.to)?.into(),
+        head.accepted_at.into(),
+        head.expires_at.into(),
+        open(deliveries).into(),
+        states(deliveries).into(),
+        done_at.into(),
+        key.map(IdempotencyKey::as_str).into(),
+        if whole {
+            to_json(&deliveries)?.into()
+        } else {
+            Value::Null
+        },
+        last_receipt(deliveries).into(),
+        if whole {
+            Value::Null
+        } else {
+            to_json(&summary(deliveries))?.into()
+        },
+    ];
+    put(store, "outbox", &columns, values, over)
+}
+
+/// Writes the deliveries of a message that stand in its own row.
+pub(in crate::mailbox) fn save(
+    store: &impl Store,
+    id: MessageId,
+    deliveries: &[Delivery],
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ? \
+               WHERE id = ?";
+    let values = [
+        open(deliveries).into(),
+        states(deliveries).into(),
+        done_at.into(),
+        to_json(&deliveries)?.into(),
+        last_receipt(deliveries).into(),
+        id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// Writes which states the deliveries in `parts` are in, since when all are settled, and their last
+/// receipt if it is a new one.
+pub(in crate::mailbox) fn save_parts_state(
+    store: &impl Store,
+    id: MessageId,
+    summary: &Summary,
+    done_at: Option<Millis>,
+    receipt: Option<i64>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, summary = ?, \
+               receipt = coalesce(?, receipt) WHERE id = ?";
+    let values = [
+        summary.states().into(),
+        u32::try_from(summary.open()).unwrap_or(u32::MAX).into(),
+        done_at.into(),
+        to_json(summary)?.into(),
+        receipt.into(),
+        id.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// The message's row.
+pub(in crate::mailbox) fn load(
+    store: &impl Store,
+    id: MessageId,
+) -> Result<Option<Sent>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id = ?");
+    store
+        .run(&sql, &[id.into()])?
+        .pop()
+        .map(Sent::read)
+        .transpose()
+}
+
+/// A page of the message's trace.
+pub(in crate::mailbox) fn trace(
+    store: &impl Store,
+    id: MessageId,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Option<Trace>, StoreError> {
+    load(store, id)?
+        .map(|sent| page(store, sent, after, limit))
+        .transpose()
+}
+
+/// Adds the page of its deliveries that begins after this device. No more parts are read than are on it.
+fn page(
+    store: &impl Store,
+    sent: Sent,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Trace, StoreError> {
+    let summary = match sent.deliveries {
+        Some(_) => None,
+        None => Some(sent.summary_of_parts(store)?),
+    };
+    let mut trace = Trace {
+        id: sent.id,
+        to: sent.to,
+        accepted_at: sent.accepted_at,
+        expires_at: sent.expires_at,
+        deliveries: sent.deliveries.unwrap_or_default(),
+        page: None,
+    };
+    let Some(summary) = summary else {
+        return Ok(trace.into_page(after, limit));
+    };
+    let mut page = PageOfDeliveries::new(limit);
+    let mut rest = part_rows::rest_after(store, trace.id, after)?;
+    while let Some(part) = rest {
+        let last = part.last().map(|delivery| delivery.device.clone());
+        let room = part.into_iter().all(|delivery| page.add(delivery));
+        rest = match room {
+            true => part_rows::next(store, trace.id, last.as_ref())?,
+            false => None,
+        };
+    }
+    let (deliveries, next) = page.done();
+    trace.deliveries = deliveries;
+    trace.page = Some(Page { summary, next });
+    Ok(trace)
+}
+
+/// The newest message before `before` with a delivery in one of these states, and its first `limit`
+/// deliveries.
+pub(in crate::mailbox) fn newest_before(
+    store: &impl Store,
+    before: Option<MessageId>,
+    states: i64,
+    limit: u32,
+) -> Result<Option<Trace>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
+    );
+    let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+    let row = store.run(&sql, &[end, states.into()])?.pop();
+    row.map(|row| page(store, Sent::read(row)?, None, limit))
+        .transpose()
+}
+
+/// The newest id.
+pub(in crate::mailbox) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+    let row = store
+        .run("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", &[])?
+        .pop();
+    row.map(|mut row| row.id()).transpose()
+}
+
+/// When the first of the oldest messages was done; one that is not counts as done `now`. Later ones
+/// that were done before are found when these have gone: looking at all would be a scan for each time
+/// the mailbox wakes.
+pub(in crate::mailbox) fn oldest(
+    store: &impl Store,
+    now: Millis,
+) -> Result<Option<Millis>, StoreError> {
+    let sql = "SELECT min(coalesce(done_at, ?)) FROM \
+               (SELECT done_at FROM outbox ORDER BY id LIMIT 100)";
+    store
+        .run(sql, &[now.into()])?
+        .pop()
+        .map_or(Ok(None), |mut row| row.opt_int())
+}
+
+/// The first messages, and when those were done that can be overwritten: nothing else belongs to them.
+pub(in crate::mailbox) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
+    let sql = "SELECT id, done FROM \
+               (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
+               AND id NOT IN (SELECT id FROM jobs) THEN done_at END AS done \
+               FROM outbox ORDER BY id LIMIT ?) ORDER BY done";
+    let rows = store.run(sql, &[limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.opt_int()?)))
+        .collect()
+}
+
+/// A message that is settled.
+#[derive(Debug)]
+pub(in crate::mailbox) struct Settled {
+    pub(in crate::mailbox) id: MessageId,
+    pub(in crate::mailbox) accepted_at: Millis,
+    pub(in crate::mailbox) key: Option<String>,
+}
+
+/// The first messages that are settled. Goes past all that are not.
+pub(in crate::mailbox) fn settled_in_order(
+    store: &impl Store,
+    limit: u32,
+) -> Result<Vec<Settled>, StoreError> {
+    let sql = "SELECT id, accepted_at, idempotency_key FROM outbox \
+               WHERE done_at IS NOT NULL ORDER BY id LIMIT ?";
+    let read = |mut row: Row| {
+        Ok(Settled {
+            id: row.id()?,
+            accepted_at: row.int()?,
+            key: row.opt_text()?,
+        })
+    };
+    let rows = store.run(sql, &[limit.into()])?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Messages that were done by `until`, with their idempotency keys.
+pub(in crate::mailbox) fn done(
+    store: &impl Store,
+    until: Millis,
+    limit: u32,
+) -> Result<Vec<(MessageId, Option<String>)>, StoreError> {
+    let sql = "SELECT id, idempotency_key FROM outbox WHERE done_at <= ? LIMIT ?";
+    let rows = store.run(sql, &[until.into(), limit.into()])?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.id()?, row.opt_text()?)))
+        .collect()
+}
+
+/// Deletes a message, its parts, its job and its key.
+pub(in crate::mailbox) fn delete(
+    store: &impl Store,
+    id: MessageId,
+    key: Option<&str>,
+) -> Result<(), StoreError> {
+    store.run("DELETE FROM outbox WHERE id = ?", &[id.into()])?;
+    store.run("DELETE FROM parts WHERE id = ?", &[id.into()])?;
+    store.run("DELETE FROM jobs WHERE id = ?", &[id.into()])?;
+    if let Some(key) = key {
+        store.run("DELETE FROM keys WHERE idempotency_key = ?", &[key.into()])?;
+    }
+    Ok(())
+}
+
+/// Deletes everything this device sent.
+pub(in crate::mailbox) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
+    for table in ["outbox", "parts", "groups", "keys", "jobs"] {
+        store.run(&format!("DELETE FROM {table}"), &[])?;
+    }
+    Ok(())
+}

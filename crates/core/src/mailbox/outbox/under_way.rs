@@ -1,0 +1,40 @@
+//! The bytes of payload that a mailbox has under way: of publishes that are not answered, once for each
+//! device that they go to, and of published frames whose targets are being looked up.
+//!
+//! They are bounded, because an isolate has 128 MB for all its mailboxes and a publish may wait for a minute.
+//! What is beyond the bound is refused before anything is written, or, to a tag, becomes a job, whose
+//! parts go out one after the other in waves. What is stored is not counted here.
+
+use super::Mailbox;
+use crate::problem::{Code, Problem};
+use crate::store::Store;
+
+/// At most this many bytes may be under way.
+const MOST: u64 = 8 << 20;
+
+/// At most this many bytes of one message go to several devices at the same time.
+const WAVE: u64 = 4 << 20;
+
+/// How many devices a message with so many bytes of payload goes to at the same time; at least one.
+pub(in crate::mailbox) fn wave(bytes: usize) -> usize {
+    let fit = WAVE / (bytes as u64).max(1);
+    usize::try_from(fit).unwrap_or(usize::MAX).max(1)
+}
+
+impl<S: Store> Mailbox<S> {
+    /// Whether so many bytes more may be under way. A single publish always fits.
+    pub(in crate::mailbox) fn has_room(&self, bytes: u64) -> bool {
+        let others = self.outbox.under_way + self.outbox.resolving.bytes();
+        others == 0 || others + bytes <= MOST
+    }
+}
+
+/// There is no room.
+pub(in crate::mailbox) fn no_room() -> Problem {
+    let mut problem = Problem::new(
+        Code::TooManyRequests,
+        format!("publishes of more than {MOST} bytes are not answered yet"),
+    );
+    problem.retry_after = Some(1);
+    problem
+}
