@@ -202,7 +202,9 @@ impl Object {
         let (mut mailbox, now) = self.opened()?;
         // What came first is handled first.
         let frames = self.frames.take();
-        let outcome = mailbox.taking_along(&frames, now, handle).map_err(fatal)?;
+        let outcome = mailbox
+            .with_batched_frames(&frames, now, handle)
+            .map_err(fatal)?;
         Ok((outcome, mailbox.take_effects()))
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use js_sys::JsString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tagpost_core::call::{Call, Delivered, Request};
+use tagpost_core::call::{Call, DeliveryStatus, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{Accepted, Failure, Published, Terms};
 use tagpost_core::message::{Message, Target};
@@ -121,14 +121,16 @@ impl Object {
                     Err(error) => Ok(not_understood(error)),
                 }
             }
-            Call::Receipts { settled } => {
-                let taken = self.ask(|mailbox, now| mailbox.receipts(settled, now))?;
+            Call::Report { settled } => {
+                let taken = self.ask(|mailbox, now| mailbox.take_report(settled, now))?;
                 answered(taken, |()| json::<[(); 0]>(&[]))
             }
-            Call::Withdraw { id, from } => {
-                json(&self.event(|mailbox, now| mailbox.withdraw(id, &from, now))?)
+            Call::CancelDelivery { id, from } => {
+                json(&self.event(|mailbox, now| mailbox.cancel_delivery(id, &from, now))?)
             }
-            Call::Look { id } => json(&self.event(|mailbox, now| mailbox.look(id, now))?),
+            Call::GetDelivery { id } => {
+                json(&self.event(|mailbox, now| mailbox.get_delivery(id, now))?)
+            }
         }
     }
 
@@ -198,7 +200,7 @@ impl Object {
         self: &Rc<Self>,
         mut message: Message,
         mut terms: Terms,
-    ) -> worker::Result<Delivered> {
+    ) -> worker::Result<DeliveryStatus> {
         loop {
             let id = message.id;
             let (accepted, effects) =

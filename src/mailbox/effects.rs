@@ -10,7 +10,7 @@ use std::time::Duration;
 use js_sys::JsString;
 use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
-use tagpost_core::mailbox::{Effect, Errand};
+use tagpost_core::mailbox::{CallPurpose, Effect};
 use wasm_bindgen::JsValue;
 use worker::{Delay, ScheduledTime};
 
@@ -54,12 +54,12 @@ impl Object {
                 } => self.attach(connection, &attachment),
                 Effect::Call {
                     to,
-                    errand,
+                    purpose,
                     call,
                     enclosed,
                 } => {
                     let enclosed = enclosed.map(|text| enclosures.of(text));
-                    self.call(to, errand, call, enclosed);
+                    self.call(to, purpose, call, enclosed);
                 }
                 Effect::Resolve(frame) => self.resolve(*frame),
                 Effect::Alarm(at) => self.set_alarm(at),
@@ -74,7 +74,13 @@ impl Object {
         }
     }
 
-    fn call(self: &Rc<Self>, to: DeviceId, errand: Errand, call: Call, enclosed: Option<JsString>) {
+    fn call(
+        self: &Rc<Self>,
+        to: DeviceId,
+        purpose: CallPurpose,
+        call: Call,
+        enclosed: Option<JsString>,
+    ) {
         let object = Rc::clone(self);
         self.spawn(async move {
             let request = Request {
@@ -87,7 +93,7 @@ impl Object {
                 error.log();
             }
             let answer = answer.ok();
-            object.event(|mailbox, now| mailbox.returned(&to, errand, answer.as_deref(), now))
+            object.event(|mailbox, now| mailbox.returned(&to, purpose, answer.as_deref(), now))
         });
     }
 

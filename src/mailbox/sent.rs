@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures_util::future::join_all;
 use serde::Serialize;
-use tagpost_core::call::{Call, Delivered, Request};
+use tagpost_core::call::{Call, DeliveryStatus, Request};
 use tagpost_core::delivery::State;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::Cancelled;
@@ -62,7 +62,7 @@ impl Object {
             trace = recorded;
         }
         for delivered in looks {
-            if let Some(Delivered::Known(delivery)) = delivered {
+            if let Some(DeliveryStatus::Known(delivery)) = delivered {
                 trace.learn(delivery);
             }
         }
@@ -70,11 +70,11 @@ impl Object {
     }
 
     /// Where a delivery stands, as its own mailbox says; `None` if that cannot be reached now.
-    async fn look(&self, device: DeviceId, id: MessageId) -> Option<Delivered> {
+    async fn look(&self, device: DeviceId, id: MessageId) -> Option<DeliveryStatus> {
         let request = Request {
             device,
             caller: None,
-            call: Call::Look { id },
+            call: Call::GetDelivery { id },
         };
         match stub::ask_for(&self.calls, request).await {
             Ok(delivered) => Some(delivered),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::id::MessageId;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
@@ -20,7 +20,7 @@ pub(super) struct Waiting {
     /// For a message to be here.
     pub(super) arrivals: Waiters<MessageId, ()>,
     /// For the end of a delivery that is on the wire.
-    pub(super) deliveries: Waiters<MessageId, Delivered>,
+    pub(super) deliveries: Waiters<MessageId, DeliveryStatus>,
     /// For the answer to a publish.
     pub(super) publishes: Waiters<MessageId, Result<Trace, Problem>>,
     /// For the last delivery of a message to settle.

@@ -54,7 +54,7 @@ pub enum Call {
         /// Only deliveries to devices after this one.
         #[serde(default)]
         after: Option<DeviceId>,
-        /// At most so many deliveries.
+        /// At most this many deliveries.
         #[serde(default = "page")]
         limit: u32,
     },
@@ -62,7 +62,7 @@ pub enum Call {
     Messages {
         /// Only those with a delivery in this state.
         state: Option<State>,
-        /// At most so many.
+        /// At most this many.
         limit: u32,
         /// Only those before this one.
         before: Option<MessageId>,
@@ -74,14 +74,14 @@ pub enum Call {
     },
     /// Messages for a device without a WebSocket; they count as sent.
     Inbox {
-        /// At most so many.
+        /// At most this many.
         limit: u32,
         /// Seconds to wait for the first.
         wait: u32,
     },
     /// What waits for this device; nothing counts as sent.
     Waiting {
-        /// At most so many.
+        /// At most this many.
         limit: u32,
         /// Only what comes after this place.
         after: Option<Place>,
@@ -104,7 +104,7 @@ pub enum Call {
     },
     /// Presence and queue of this device; answered by a [`Status`].
     Status,
-    /// A read of this device for which up to so many mailboxes are asked; answered by `[]`.
+    /// A read of this device that asks up to `mailboxes` other mailboxes; answered by `[]`.
     MayAsk {
         /// How many.
         mailboxes: u32,
@@ -115,7 +115,7 @@ pub enum Call {
     Revoke,
     /// Forget the device; answered by a [`Registered`].
     Remove,
-    /// From a sender's mailbox: take this message for this device; answered by a [`Delivered`]. Beside it
+    /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. Beside it
     /// goes the JSON of a [`crate::message::Message`].
     Deliver {
         /// Milliseconds to wait for the acknowledgement if the device is online.
@@ -126,19 +126,22 @@ pub enum Call {
         until: Millis,
     },
     /// From a recipient's mailbox: these deliveries of yours reached a terminal state; answered by `[]`.
-    Receipts {
+    #[serde(rename = "receipts")]
+    Report {
         /// What was settled, oldest first.
         settled: Vec<Settled>,
     },
-    /// From a sender's mailbox: take the message back; answered by a [`Delivered`].
-    Withdraw {
+    /// From a sender's mailbox: take the message back; answered by a [`DeliveryStatus`].
+    #[serde(rename = "withdraw")]
+    CancelDelivery {
         /// Which.
         id: MessageId,
         /// Who sent it.
         from: DeviceId,
     },
-    /// From a sender's mailbox: what became of the message so far? Answered by a [`Delivered`].
-    Look {
+    /// From a sender's mailbox: what became of the message so far? Answered by a [`DeliveryStatus`].
+    #[serde(rename = "look")]
+    GetDelivery {
         /// Which.
         id: MessageId,
     },
@@ -167,14 +170,14 @@ impl Call {
             Call::Revoke => "revoke",
             Call::Remove => "remove",
             Call::Deliver { .. } => "deliver",
-            Call::Receipts { .. } => "receipts",
-            Call::Withdraw { .. } => "withdraw",
-            Call::Look { .. } => "look",
+            Call::Report { .. } => "receipts",
+            Call::CancelDelivery { .. } => "withdraw",
+            Call::GetDelivery { .. } => "look",
         }
     }
 }
 
-/// The answer to [`Call::Receipts`].
+/// The answer to [`Call::Report`].
 pub const TAKEN: &str = "[]";
 
 /// A delivery that reached a terminal state, as its mailbox tells the sender's.
@@ -189,8 +192,8 @@ pub struct Settled {
 /// What a recipient's mailbox says of a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Delivered {
-    /// It knows the delivery, and this is where it stands.
+pub enum DeliveryStatus {
+    /// It knows the delivery, and this is its state.
     Known(Delivery),
     /// It does not know the message: it never got it, or it is settled and reported.
     UnknownMessage,
@@ -198,7 +201,8 @@ pub enum Delivered {
     UnknownDevice,
     /// The call came after its `until`, or before the message that it has to follow; nothing was
     /// changed.
-    NotNow,
+    #[serde(rename = "not_now")]
+    OutOfOrder,
 }
 
 /// What a mailbox says of its device's registration.

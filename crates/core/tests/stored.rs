@@ -15,11 +15,11 @@ use std::{env, fs};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
-use tagpost_core::call::{Delivered, Settled};
+use tagpost_core::call::{DeliveryStatus, Settled};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{Effect, Errand, Mailbox, Published, Terms};
+use tagpost_core::mailbox::{CallPurpose, Effect, Mailbox, Published, Terms};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{CODECS, Frame};
@@ -211,15 +211,15 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     for state in [State::Held, State::Delivered] {
         let delivery = Delivery::first(gate.clone(), state, START + 4);
         if state == State::Held {
-            let answer = serde_json::to_string(&Delivered::Known(delivery)).unwrap();
-            let errand = Errand::Deliver(ended);
+            let answer = serde_json::to_string(&DeliveryStatus::Known(delivery)).unwrap();
+            let purpose = CallPurpose::Deliver(ended);
             mailbox
-                .returned(&gate, errand, Some(&answer), at(4))
+                .returned(&gate, purpose, Some(&answer), at(4))
                 .unwrap();
         } else {
             let id = ended;
             let settled = vec![Settled { id, delivery }];
-            mailbox.receipts(settled, at(4)).unwrap();
+            mailbox.take_report(settled, at(4)).unwrap();
         }
     }
     let keyed = draft(&[("Idempotency-Key", "ring-1"), ("TTL", "60")], "x");

@@ -115,7 +115,7 @@ impl Place<'_> {
             }
         };
         let (done, event) = measured(self.store, || {
-            let outcome = mailbox.taking_along(&[], now, handle)?;
+            let outcome = mailbox.with_batched_frames(&[], now, handle)?;
             Ok::<_, StoreError>((outcome, mailbox.take_effects()))
         });
         let (outcome, effects) = done.map_err(broken)?;

@@ -1,11 +1,16 @@
-//! The mailbox of one device: its presence, its inbox and its outbox, as a state machine.
+//! The mailbox of one device: its connection, its inbox and its outbox, as a state machine.
 //!
-//! Events are methods that take [`Now`]; what has to happen outside is read from
-//! [`Mailbox::take_effects`] after each. Between two events a mailbox may be dropped and opened again:
-//! it goes on from its rows and from what it attached to its socket.
+//! This file is the router between the three, which do not know each other: the inbox and the outbox are lent the
+//! connection and the [`Context`] for one event. Its methods are of three kinds:
+//! - *inputs* take [`Now`]: calls of other mailboxes and of clients, frames, answers to calls, timers;
+//! - *polls* take out what an input has left: [`Mailbox::take_effects`], to be asked after each;
+//! - *queries* change nothing that is kept.
+//!
+//! Between two inputs a mailbox may be dropped and opened again: it goes on from its rows and from what it
+//! attached to its socket.
 //!
 //! Its invariants:
-//! - a delivery is decided here, by the addressed device's mailbox, and recorded in the sender's;
+//! - a delivery is decided by the recipient's mailbox, and recorded in the sender's;
 //! - a call to deliver is answered once the message is acknowledged, stored or settled, never before;
 //! - a settled delivery stays until the sender's mailbox has taken it; a receipt until its device has
 //!   seen it;
@@ -15,30 +20,32 @@
 
 mod account;
 mod connection;
-mod events;
+mod context;
+mod effect;
 mod inbox;
 mod outbox;
-mod rate;
+mod presence;
 mod registration;
 mod totals;
 
-use std::rc::Rc;
+use serde_json::value::RawValue;
 
 use self::account::Account;
+use self::connection::Connection;
 pub use self::connection::ConnectionId;
-use self::connection::Link;
+use self::context::Context;
+pub use self::effect::{CallPurpose, Effect, Failure, PublishFrame};
 use self::inbox::Inbox;
-pub use self::inbox::{Accepted, Early, Terms};
-pub use self::inbox::{Page, Place, Waiting};
-pub use self::outbox::Cancelled;
+pub use self::inbox::{Accepted, Early, Page, Place, Terms, Waiting};
 use self::outbox::Outbox;
-pub use self::outbox::Published;
-use crate::call::{Call, Delivered, Status};
+pub use self::outbox::{Cancelled, Published};
+use crate::call::{DeliveryStatus, Settled, TAKEN};
+use crate::delivery::State;
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
-use crate::message::Target;
+use crate::message::{Message, Target};
 use crate::problem::Problem;
-use crate::protocol::{Codecs, Frame};
+use crate::protocol::Codecs;
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -47,114 +54,43 @@ use crate::trace::Trace;
 /// The mailbox of one device.
 #[derive(Debug)]
 pub struct Mailbox<S> {
-    store: S,
-    limits: Limits,
-    account: Option<Account>,
-    link: Option<Link>,
-    inbox: Inbox,
-    outbox: Outbox,
-    /// What its reads may have other mailboxes asked.
-    asks: rate::Bucket,
-    /// The alarm is set no later than this.
-    alarm: Option<Millis>,
-    /// What it is set to outside is later.
-    alarm_moved: bool,
-    effects: Vec<Effect>,
+    cx: Context<S>,
+    connection: Option<Connection>,
+    inbox: inbox::Memory,
+    outbox: outbox::Memory,
 }
 
-/// Something that has to happen outside, in the order given.
-#[derive(Debug)]
-pub enum Effect {
-    /// Send this frame.
-    Send {
-        /// Over which connection.
-        connection: ConnectionId,
-        /// The frame.
-        frame: Frame,
-    },
-    /// Close the connection. The mailbox has let go of it already.
-    Close {
-        /// Which.
-        connection: ConnectionId,
-        /// The WebSocket close code.
-        code: u16,
-        /// The reason that goes with it.
-        reason: &'static str,
-    },
-    /// Attach this text to the connection's socket, to be handed to [`Mailbox::open`].
-    Attach {
-        /// Which.
-        connection: ConnectionId,
-        /// The text.
-        attachment: String,
-    },
-    /// Make this call, and hand its answer to [`Mailbox::returned`].
-    Call {
-        /// Whose mailbox.
-        to: DeviceId,
-        /// What for.
-        errand: Errand,
-        /// The call.
-        call: Call,
-        /// What goes beside it: the same text for all calls that hand over the same message.
-        enclosed: Option<Rc<str>>,
-    },
-    /// Resolve the target of a published frame, one after the other, and go on with
-    /// [`Mailbox::publish_frame`].
-    Resolve(Box<PublishFrame>),
-    /// Have [`Mailbox::alarm`] called at this time or earlier.
-    Alarm(Millis),
-    /// Have [`Mailbox::tick`] called at this time, at most a tenth of a second from now, and stay awake till then.
-    Tick(Millis),
-    /// Answer the calls to deliver this message that wait.
-    Delivered(MessageId, Delivered),
-    /// Answer the publishes that wait for this message.
-    Published(MessageId, Result<Trace, Problem>),
-    /// Every delivery of this message is in a terminal state: its traces need not wait any longer.
-    Settled(MessageId),
-    /// All that can be taken back of this message is.
-    Cancelled(MessageId),
-    /// There is something to take: polls need not wait any longer.
-    Ready,
-    /// Tokens were revoked: whoever waits for an answer is to be admitted again, with [`Mailbox::admit`].
-    Revoked,
+impl<S: Store> Mailbox<S> {
+    fn inbox(&mut self) -> Inbox<'_, S> {
+        Inbox {
+            cx: &mut self.cx,
+            connection: &mut self.connection,
+            memory: &mut self.inbox,
+        }
+    }
+
+    fn outbox(&mut self) -> Outbox<'_, S> {
+        Outbox {
+            cx: &mut self.cx,
+            connection: &mut self.connection,
+            memory: &mut self.outbox,
+        }
+    }
+
+    /// Lets the inbox work, which may end the connection: the outbox is told then.
+    fn receive<T>(
+        &mut self,
+        work: impl FnOnce(&mut Inbox<'_, S>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let outcome = work(&mut self.inbox())?;
+        if let Some(ended) = self.cx.ended.take() {
+            self.outbox().disconnected(&ended)?;
+        }
+        Ok(outcome)
+    }
 }
 
-/// A message that came in a frame, before its target is resolved.
-#[derive(Debug)]
-pub struct PublishFrame {
-    /// The connection it came over.
-    pub connection: ConnectionId,
-    /// The device's own name for the frame.
-    pub reference: Option<String>,
-    /// To whom it is addressed.
-    pub to: Target,
-    /// The message.
-    pub draft: Draft,
-}
-
-/// What a call to another mailbox is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
-    /// Handing over this message.
-    Deliver(MessageId),
-    /// Taking this message back.
-    Withdraw(MessageId),
-    /// Reporting deliveries that were settled.
-    Report,
-}
-
-/// Why an event had no effect.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The caller asked for something that cannot be; nothing was changed.
-    #[error(transparent)]
-    Problem(#[from] Problem),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
+/// Opening, timers, effects.
 impl<S: Store> Mailbox<S> {
     /// Opens the mailbox over its rows and the attachments of its open sockets, which speak one of these
     /// protocols, with the time that its alarm is set to.
@@ -170,28 +106,31 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<Self, StoreError> {
         let account = Account::load(&store)?;
-        let links = attachments
-            .iter()
-            .filter_map(|text| Link::from_attachment(text, codecs));
+        let connections = attachments.iter();
+        let connections = connections.filter_map(|text| Connection::from_attachment(text, codecs));
         let mut mailbox = Self {
-            store,
-            limits,
-            account,
-            link: links.max_by_key(|link| link.connected_at),
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            asks: rate::Bucket::default(),
-            // One that should have gone off by now may have been lost with a crash.
-            alarm: alarm.filter(|at| *at > now.at),
-            alarm_moved: false,
-            effects: Vec::new(),
+            cx: Context {
+                store,
+                limits,
+                account,
+                rows: None,
+                recounted_at: 0,
+                ended: None,
+                // One that should have gone off by now may have been lost with a crash.
+                alarm: alarm.filter(|at| *at > now.at),
+                alarm_moved: false,
+                effects: Vec::new(),
+            },
+            connection: connections.max_by_key(|connection| connection.connected_at),
+            inbox: inbox::Memory::default(),
+            outbox: outbox::Memory::default(),
         };
-        if mailbox.account.is_some() {
+        if mailbox.cx.account.is_some() {
             // One that is to come was set no later than what the inbox has due; one that kept failing, no later
             // than two minutes after the failure.
-            let inbox_due = mailbox.alarm.is_none();
-            mailbox.open_inbox(now)?;
-            mailbox.open_outbox(now)?;
+            let inbox_due = mailbox.cx.alarm.is_none();
+            mailbox.inbox().open(now)?;
+            mailbox.outbox().open(now)?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
@@ -199,19 +138,20 @@ impl<S: Store> Mailbox<S> {
 
     /// What has to happen outside since this was last asked, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        if let Some(link) = self.link.as_mut().filter(|link| link.changed) {
-            let (connection, attachment) = (link.id, link.attachment());
-            self.effects.push(Effect::Attach {
-                connection,
+        debug_assert!(self.cx.ended.is_none(), "the outbox was not told");
+        if let Some(connection) = self.connection.as_mut().filter(|it| it.stale) {
+            let (id, attachment) = (connection.id, connection.attachment());
+            self.cx.effects.push(Effect::Attach {
+                connection: id,
                 attachment,
             });
         }
         // Once an event: each time costs a row.
-        if let Some(at) = self.alarm.filter(|_| self.alarm_moved) {
-            self.effects.push(Effect::Alarm(at));
+        if let Some(at) = self.cx.alarm.filter(|_| self.cx.alarm_moved) {
+            self.cx.effects.push(Effect::Alarm(at));
         }
-        self.alarm_moved = false;
-        std::mem::take(&mut self.effects)
+        self.cx.alarm_moved = false;
+        std::mem::take(&mut self.cx.effects)
     }
 
     /// The alarm went off, now or a while ago: does everything that is due.
@@ -219,90 +159,244 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
-        self.alarm = None;
+        self.cx.alarm = None;
         // What this event does need not be asked for, as opening the mailbox for it has done.
-        self.alarm_moved = false;
-        if self.account.is_none() {
+        self.cx.alarm_moved = false;
+        if self.cx.account.is_none() {
             return Ok(());
         }
-        self.check_link(now)?;
-        self.expire(now)?;
-        self.send_again(now)?;
-        self.pump(now)?;
-        if self.link.is_none() && self.suspect_due(now).is_some() {
-            self.effects.push(Effect::Ready);
-        }
-        self.report_all(now)?;
-        self.outbox.calls_left = outbox::CALLS;
-        self.work(now)?;
-        self.clean_up(now)?;
+        self.receive(|inbox| inbox.alarm(now))?;
+        self.outbox().alarm(now)?;
         self.wake_for(true, now)
     }
 
-    /// Presence and queue.
+    /// The time that [`Effect::Tick`] named has come.
     ///
     /// # Errors
     /// The store failed.
-    pub fn status(&mut self, now: Now) -> Result<Status, StoreError> {
-        let online = self.is_online(&now);
-        let (messages, held_bytes) = match self.account {
-            Some(_) => self.held()?,
-            None => (0, 0),
-        };
-        let polled = self.leased(now)?;
-        let account = self.account.as_ref();
-        let link = self.link.as_ref();
-        let in_flight = match link {
-            Some(link) => u32::try_from(link.in_flight.len()).unwrap_or(u32::MAX),
-            None => 0,
-        };
-        let seen = link.map(|link| link.seen_at(&now));
-        Ok(Status {
-            known: self.device().is_some(),
-            online,
-            connected_at: link.filter(|_| online).map(|link| link.connected_at),
-            last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),
-            held: messages.saturating_sub(in_flight).saturating_sub(polled),
-            in_flight: in_flight + polled,
-            held_bytes,
-        })
-    }
-
-    /// The device behind this mailbox, if there is one.
-    fn device(&self) -> Option<&DeviceId> {
-        let account = self.account.as_ref()?;
-        (account.created_at > 0).then_some(&account.device)
-    }
-
-    /// Whether the device has a live socket.
-    fn is_online(&self, now: &Now) -> bool {
-        self.link
-            .as_ref()
-            .is_some_and(|link| link.is_alive(now, &self.limits))
-    }
-
-    /// Makes sure that the alarm is not later than `at`. An earlier one is left where it is: moving it
-    /// costs a row, and what it finds not due yet it sets again.
-    fn wake_by(&mut self, at: Millis) {
-        if self.alarm.is_none_or(|alarm| at < alarm) {
-            self.alarm = Some(at);
-            self.alarm_moved = true;
-        }
+    pub fn tick(&mut self, now: Now) -> Result<(), StoreError> {
+        self.outbox().tick(now)?;
+        self.inbox().tick(now)
     }
 
     /// Sets the alarm to the earliest thing due, if there is one; what the inbox has due is looked for if
     /// `inbox`.
     fn wake_for(&mut self, inbox: bool, now: Now) -> Result<(), StoreError> {
-        let inbox_due = if inbox { self.inbox_due(now)? } else { None };
+        let inbox_due = match inbox {
+            true => self.inbox().next_due(now)?,
+            false => None,
+        };
         let due = [
             inbox_due,
-            self.link_due(),
-            self.reports_due(now),
-            self.outbox_due(now)?,
+            self.token_expires_at(),
+            self.inbox().reports_due(now),
+            self.outbox().next_due(now)?,
         ];
         if let Some(at) = due.into_iter().flatten().min() {
-            self.wake_by(at);
+            self.cx.wake_by(at);
         }
         Ok(())
+    }
+}
+
+/// What other mailboxes call, and how calls to them return.
+impl<S: Store> Mailbox<S> {
+    /// A sender's mailbox brings a message for this device.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn deliver(
+        &mut self,
+        message: Message,
+        terms: Terms,
+        now: Now,
+    ) -> Result<Accepted, StoreError> {
+        self.receive(|inbox| inbox.deliver(message, terms, now))
+    }
+
+    /// The acknowledgement of a message did not come in time: stores it, and answers its state.
+    /// Changes nothing where the message is settled or stored already.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<DeliveryStatus, StoreError> {
+        self.receive(|inbox| inbox.wait_is_over(id, now))
+    }
+
+    /// A sender's mailbox takes a message back, also one that has not come.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn cancel_delivery(
+        &mut self,
+        id: MessageId,
+        from: &DeviceId,
+        now: Now,
+    ) -> Result<DeliveryStatus, StoreError> {
+        self.receive(|inbox| inbox.cancel_delivery(id, from, now))
+    }
+
+    /// A sender's mailbox asks for the state of a delivery.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn get_delivery(&mut self, id: MessageId, now: Now) -> Result<DeliveryStatus, StoreError> {
+        self.inbox().get_delivery(id, now)
+    }
+
+    /// A recipient's mailbox reports deliveries that were settled. Those of messages that this mailbox
+    /// does not know were never answered, or are no longer kept.
+    ///
+    /// # Errors
+    /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
+    /// that call is over, or would take it for a new one. The store failed.
+    pub fn take_report(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
+        self.outbox().take_report(settled, now)
+    }
+
+    /// A mailbox has answered a call, or could not be reached.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn returned(
+        &mut self,
+        from: &DeviceId,
+        purpose: CallPurpose,
+        answer: Option<&str>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let delivered =
+            || answer.and_then(|text| serde_json::from_str::<DeliveryStatus>(text).ok());
+        match purpose {
+            // Anything else is said by a version that means something else by it.
+            CallPurpose::Report => self.inbox().reported(from, answer == Some(TAKEN), now),
+            CallPurpose::Cancel(id) => self.outbox().cancel_answered(id, from, delivered(), now),
+            CallPurpose::Deliver(id) => match self.outbox().called(id, from, delivered(), now)? {
+                true => self.wake_for(true, now),
+                false => Ok(()),
+            },
+        }
+    }
+}
+
+/// What the device does as a recipient, besides over its connection.
+impl<S: Store> Mailbox<S> {
+    /// The device has taken a message: `reply` is what it answers. Unknown and settled ids change
+    /// nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn ack(
+        &mut self,
+        id: MessageId,
+        reply: Option<Box<RawValue>>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.receive(|inbox| inbox.ack(id, reply, now))
+    }
+
+    /// The device refuses a message. Unknown and settled ids change nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn nack(
+        &mut self,
+        id: MessageId,
+        reason: Option<String>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.receive(|inbox| inbox.nack(id, reason, now))
+    }
+
+    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
+    /// where they are large. They count as sent, and come again when they are not acknowledged in time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn poll(&mut self, limit: u32, now: Now) -> Result<Vec<(Message, u32)>, StoreError> {
+        if self.inbox().seen_polling(now) {
+            self.outbox().note_receipts(None)?;
+        }
+        self.inbox().poll(limit, now)
+    }
+
+    /// Query: up to `limit` messages that wait for the device, after `after`; fewer where their payloads are large.
+    ///
+    /// # Errors
+    /// `unknown_device`, or the store failed.
+    pub fn list_waiting(
+        &mut self,
+        limit: u32,
+        after: Option<Place>,
+        payload: bool,
+        now: Now,
+    ) -> Result<Page, Failure> {
+        self.inbox().list_waiting(limit, after, payload, now)
+    }
+}
+
+/// What the device does as a sender, besides over its connection.
+impl<S: Store> Mailbox<S> {
+    /// Accepts a message of this device. `devices` is what its target resolved to, or one more than
+    /// `MAX_FANOUT` of them.
+    ///
+    /// # Errors
+    /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`,
+    /// `idempotency_mismatch`, `unknown_device`, or the store failed.
+    pub fn publish(
+        &mut self,
+        to: Target,
+        devices: Vec<DeviceId>,
+        draft: Draft,
+        now: Now,
+    ) -> Result<Published, Failure> {
+        self.outbox().accept(to, devices, draft, None, now)
+    }
+
+    /// Takes a message back wherever it is not in a terminal state.
+    ///
+    /// # Errors
+    /// `unknown_message`; `too_many_requests`; or the store failed.
+    pub fn cancel(&mut self, id: MessageId, now: Now) -> Result<Cancelled, Failure> {
+        self.outbox().cancel(id, now)
+    }
+
+    /// Counts a read of this device that asks up to `mailboxes` other mailboxes.
+    ///
+    /// # Errors
+    /// `too_many_requests`, with the seconds after which the same read is let through.
+    pub fn may_ask(&mut self, mailboxes: u32, now: Now) -> Result<(), Problem> {
+        self.outbox().may_ask(mailboxes, now)
+    }
+
+    /// Query: a page of the trace of a message, and the devices on it whose mailboxes know more by now.
+    ///
+    /// # Errors
+    /// `unknown_message`, or the store failed.
+    pub fn trace(
+        &mut self,
+        id: MessageId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<(Trace, Vec<DeviceId>), Failure> {
+        self.outbox().trace(id, after, limit)
+    }
+
+    /// Query: the messages this device sent, newest first, and whether there may be more before them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn messages(
+        &mut self,
+        state: Option<State>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<(Vec<Trace>, bool), StoreError> {
+        self.outbox().messages(state, before, limit)
+    }
+
+    /// Query: when the newest message was accepted whose retention ended early, for want of room.
+    pub fn truncated_before(&self) -> Option<Millis> {
+        self.cx.account.as_ref()?.truncated_before
     }
 }

@@ -1,20 +1,13 @@
 //! A mailbox's device comes, has its tokens revoked, and goes.
 
-use super::inbox::rows;
+use super::connection::CLOSE_TOKEN;
 use super::{Account, Effect, Failure, Mailbox};
 use crate::call::Registered;
-use crate::delivery::Event;
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 use crate::token::Claims;
-
-/// Close code: the token of the connection is no longer valid.
-pub(super) const CLOSE_TOKEN: u16 = 4401;
-
-/// How many rows are read at a time.
-const BATCH: u32 = 500;
 
 impl<S: Store> Mailbox<S> {
     /// Whether the bearer of these claims may act for this device.
@@ -28,7 +21,7 @@ impl<S: Store> Mailbox<S> {
         {
             return Err(Problem::new(Code::Unauthorized, "the token has expired"));
         }
-        match &self.account {
+        match &self.cx.account {
             Some(account) if !account.admits(claims) => {
                 Err(Problem::new(Code::Unauthorized, "the token was revoked"))
             }
@@ -38,7 +31,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Whether there is a device behind this mailbox.
     pub fn is_registered(&self) -> bool {
-        self.device().is_some()
+        self.cx.device().is_some()
     }
 
     /// There is a device of this name from now on.
@@ -46,17 +39,17 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn register(&mut self, device: &DeviceId, now: Now) -> Result<Registered, StoreError> {
-        let mut account = match self.account.take() {
+        let mut account = match self.cx.account.take() {
             Some(account) => account,
-            None => Account::create(&self.store, device.clone())?,
+            None => Account::create(&self.cx.store, device.clone())?,
         };
         let changed = account.created_at == 0;
         if changed {
             account.created_at = now.at;
-            account.save(&self.store)?;
+            account.save(&self.cx.store)?;
         }
         let registered = account.registered(changed);
-        self.account = Some(account);
+        self.cx.account = Some(account);
         Ok(registered)
     }
 
@@ -66,6 +59,7 @@ impl<S: Store> Mailbox<S> {
     /// `unknown_device`, or the store failed.
     pub fn revoke(&mut self, now: Now) -> Result<Registered, Failure> {
         let Some(account) = self
+            .cx
             .account
             .as_mut()
             .filter(|account| account.created_at > 0)
@@ -73,10 +67,10 @@ impl<S: Store> Mailbox<S> {
             return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
         };
         account.revoke(now.at);
-        account.save(&self.store)?;
+        account.save(&self.cx.store)?;
         let registered = account.registered(false);
-        self.effects.push(Effect::Revoked);
-        self.outbox.resolving.clear();
+        self.cx.effects.push(Effect::Revoked);
+        self.outbox().refuse_frames();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
         Ok(registered)
     }
@@ -87,8 +81,9 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn remove(&mut self, now: Now) -> Result<Registered, StoreError> {
-        let Some(device) = self.device().cloned() else {
+        let Some(device) = self.cx.device().cloned() else {
             let registered = self
+                .cx
                 .account
                 .as_ref()
                 .map(|account| account.registered(false));
@@ -99,30 +94,19 @@ impl<S: Store> Mailbox<S> {
             }));
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
-        loop {
-            let some = rows::any(&self.store, BATCH)?;
-            if some.is_empty() {
-                break;
-            }
-            for held in some {
-                let held = self.up_to_date(held);
-                let phase = self.phase_of(&held, now);
-                let refused = held.after(&device, phase, Event::Refuse, now.at)?;
-                self.settle(held, refused.because("device_removed"), now)?;
-            }
-        }
-        self.forget_outbox()?;
-        self.report_all(now)?;
-        let Some(account) = self.account.as_mut() else {
+        self.inbox().refuse_all(&device, now)?;
+        self.outbox().forget_all()?;
+        self.inbox().report_all(now)?;
+        let Some(account) = self.cx.account.as_mut() else {
             return Err(StoreError("the account is gone".to_owned()));
         };
         account.revoke(now.at);
         account.created_at = 0;
         account.last_seen_at = None;
         account.lost.clear();
-        account.save(&self.store)?;
+        account.save(&self.cx.store)?;
         let registered = account.registered(true);
-        self.effects.push(Effect::Revoked);
+        self.cx.effects.push(Effect::Revoked);
         Ok(registered)
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Mailbox;
+use super::context::Context;
 use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 
@@ -46,33 +46,31 @@ impl Totals {
     }
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Context<S> {
     /// What the rows are together.
     pub(super) fn rows(&mut self) -> Result<&mut Totals, StoreError> {
-        if self.inbox.rows.is_none() {
+        if self.rows.is_none() {
             let few = Totals::count(&self.store, Some(FEW + 1))?;
             let totals = if few.messages > FEW {
                 Totals::count(&self.store, None)?
             } else {
                 few
             };
-            self.inbox.backlog &= totals.messages > 0;
-            self.inbox.again &= totals.messages > 0;
-            self.inbox.rows = Some(totals);
+            self.rows = Some(totals);
         }
-        Ok(self.inbox.rows.get_or_insert_default())
+        Ok(self.rows.get_or_insert_default())
     }
 
     /// Counts the rows anew, because the earliest expiry that was known is over.
     pub(super) fn recount(&mut self, now: Now) -> Result<(), StoreError> {
-        self.inbox.rows = Some(Totals::count(&self.store, None)?);
-        self.inbox.recounted_at = now.at;
+        self.rows = Some(Totals::count(&self.store, None)?);
+        self.recounted_at = now.at;
         Ok(())
     }
 
     /// When the table is to be gone through for expiries. Nothing is sent that has expired meanwhile.
     pub(super) fn next_expiry(&mut self) -> Result<Option<Millis>, StoreError> {
-        let earliest = self.inbox.recounted_at + EXPIRIES;
+        let earliest = self.recounted_at + EXPIRIES;
         let rows = self.rows()?;
         let next = |at: Millis| {
             if rows.messages > FEW {
@@ -84,20 +82,10 @@ impl<S: Store> Mailbox<S> {
         Ok(rows.expires_at.map(next))
     }
 
-    /// How many messages there are that have not ended, and their bytes.
-    pub(super) fn held(&mut self) -> Result<(u32, u64), StoreError> {
-        let unstored = self.inbox.unstored;
-        let rows = self.rows()?;
-        Ok((
-            rows.messages + unstored.messages,
-            rows.bytes + unstored.bytes,
-        ))
-    }
-
     /// A message has a row that had none.
     pub(super) fn row_added(&mut self, size: u32, expires_at: Millis) -> Result<(), StoreError> {
         // Counted with the others where they are not counted yet.
-        if let Some(rows) = self.inbox.rows.as_mut() {
+        if let Some(rows) = self.rows.as_mut() {
             rows.messages += 1;
             rows.bytes += u64::from(size);
             let earliest = rows.expires_at.map_or(expires_at, |at| at.min(expires_at));
@@ -109,7 +97,7 @@ impl<S: Store> Mailbox<S> {
 
     /// A message that has a row has ended.
     pub(super) fn row_settled(&mut self, size: u64) {
-        if let Some(rows) = self.inbox.rows.as_mut() {
+        if let Some(rows) = self.rows.as_mut() {
             rows.messages = rows.messages.saturating_sub(1);
             rows.bytes = rows.bytes.saturating_sub(size);
         }
@@ -123,12 +111,12 @@ impl<S: Store> Mailbox<S> {
             .is_some_and(|account| account.held.is_some());
         // Where they are kept they stay so for a while: to cross the mark costs a row.
         let mark = if kept { FEW / 2 } else { FEW };
-        self.inbox.rows.filter(|rows| rows.messages > mark)
+        self.rows.filter(|rows| rows.messages > mark)
     }
 
     /// Writes the totals down where there is much, at the end of each event that changed them.
     pub(super) fn keep_totals(&mut self) -> Result<(), StoreError> {
-        if self.inbox.rows.is_none() {
+        if self.rows.is_none() {
             return Ok(());
         }
         let totals = self.kept_totals();

@@ -1,9 +1,9 @@
 //! A sender takes a message back.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{Cancelled, Errand};
+use tagpost_core::mailbox::{CallPurpose, Cancelled};
 
 use super::desk::{Desk, delivery, device, known, message};
 use super::words::{answer, problem_or};
@@ -12,7 +12,7 @@ const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 fn withdraw(desk: &mut Desk, id: MessageId) -> Vec<String> {
     let (delivered, effects) =
-        desk.event(|mailbox, now| mailbox.withdraw(id, &device("door"), now));
+        desk.event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
     [vec![answer(&delivered)], effects].concat()
 }
 
@@ -27,10 +27,10 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
     assert_eq!(effects, ["c: withdraw", "b: withdraw"]);
     let mut answered = |name: &str| {
-        let text =
-            serde_json::to_string(&Delivered::Known(delivery(name, State::Cancelled))).unwrap();
+        let text = serde_json::to_string(&DeliveryStatus::Known(delivery(name, State::Cancelled)))
+            .unwrap();
         desk.event(|mailbox, now| {
-            mailbox.returned(&device(name), Errand::Withdraw(id), Some(&text), now)
+            mailbox.returned(&device(name), CallPurpose::Cancel(id), Some(&text), now)
         })
         .1
     };
@@ -76,8 +76,8 @@ fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
     assert_eq!(effects, [""; 0], "it joins the first");
     for (name, last) in [("d0", false), ("d1", false), ("d2", true)] {
-        let (errand, device) = (Errand::Withdraw(id), device(name));
-        let returned = desk.event(|mailbox, now| mailbox.returned(&device, errand, None, now));
+        let (purpose, device) = (CallPurpose::Cancel(id), device(name));
+        let returned = desk.event(|mailbox, now| mailbox.returned(&device, purpose, None, now));
         assert_eq!(
             returned.1.contains(&"cancelled (#1)".to_owned()),
             last,
@@ -217,11 +217,11 @@ fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() 
         waves.push(calls.len());
         for call in std::mem::take(&mut calls) {
             let name = call.split(':').next().unwrap();
-            let cancelled = Delivered::Known(delivery(name, State::Cancelled));
+            let cancelled = DeliveryStatus::Known(delivery(name, State::Cancelled));
             let text = serde_json::to_string(&cancelled).unwrap();
-            let (errand, from) = (Errand::Withdraw(id), device(name));
+            let (purpose, from) = (CallPurpose::Cancel(id), device(name));
             let answered =
-                desk.event(|mailbox, now| mailbox.returned(&from, errand, Some(&text), now));
+                desk.event(|mailbox, now| mailbox.returned(&from, purpose, Some(&text), now));
             calls.extend(answered.1);
         }
     }
@@ -252,7 +252,7 @@ fn taking_back_ends_at_once_when_its_sender_is_removed() {
     assert_eq!(effects, ["a: withdraw"]);
     let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
     assert_eq!(removed, ["cancelled (#1)", "revoked"]);
-    let returned =
-        desk.event(|mailbox, now| mailbox.returned(&device("a"), Errand::Withdraw(id), None, now));
+    let returned = desk
+        .event(|mailbox, now| mailbox.returned(&device("a"), CallPurpose::Cancel(id), None, now));
     assert_eq!(returned.1, [""; 0], "it was answered already");
 }

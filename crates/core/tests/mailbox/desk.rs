@@ -1,11 +1,11 @@
 //! One mailbox on the bench: a store, a clock that is moved by hand, and effects in short words.
 
-use tagpost_core::call::{Call, Delivered, Settled};
+use tagpost_core::call::{Call, DeliveryStatus, Settled};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{
-    Accepted, ConnectionId, Effect, Errand, Mailbox, PublishFrame, Published, Terms,
+    Accepted, CallPurpose, ConnectionId, Effect, Mailbox, PublishFrame, Published, Terms,
 };
 use tagpost_core::message::{Message, Target};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
@@ -106,7 +106,7 @@ impl Desk {
             )
             .unwrap()
         });
-        let outcome = mailbox.taking_along(frames, now, handle).unwrap();
+        let outcome = mailbox.with_batched_frames(frames, now, handle).unwrap();
         let effects = mailbox.take_effects();
         self.store.commit().unwrap();
         let words = effects
@@ -180,11 +180,11 @@ impl Desk {
     }
 
     pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
-        self.taking_along(&[(connection, Frame::Text(text.to_owned()))], |_, _| Ok(()))
+        self.with_batched_frames(&[(connection, Frame::Text(text.to_owned()))], |_, _| Ok(()))
     }
 
     /// An event that takes along frames which came before it.
-    pub(crate) fn taking_along<T>(
+    pub(crate) fn with_batched_frames<T>(
         &mut self,
         frames: &[(ConnectionId, Frame)],
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
@@ -272,18 +272,18 @@ impl Desk {
         &mut self,
         from: &str,
         id: MessageId,
-        answer: Option<Delivered>,
+        answer: Option<DeliveryStatus>,
     ) -> Vec<String> {
         let text = answer.map(|answer| serde_json::to_string(&answer).unwrap());
-        let errand = Errand::Deliver(id);
-        self.event(|mailbox, now| mailbox.returned(&device(from), errand, text.as_deref(), now))
+        let purpose = CallPurpose::Deliver(id);
+        self.event(|mailbox, now| mailbox.returned(&device(from), purpose, text.as_deref(), now))
             .1
     }
 
     /// A sender's mailbox takes a report, or does not.
     pub(crate) fn reported(&mut self, to: &str, taken: bool) -> Vec<String> {
         let text = taken.then_some("[]");
-        self.event(|mailbox, now| mailbox.returned(&device(to), Errand::Report, text, now))
+        self.event(|mailbox, now| mailbox.returned(&device(to), CallPurpose::Report, text, now))
             .1
     }
 
@@ -295,7 +295,7 @@ impl Desk {
     ) -> Result<Vec<String>, String> {
         let settled = vec![Settled { id, delivery }];
         let (taken, effects) =
-            self.event(|mailbox, now| problem_or(mailbox.receipts(settled, now)));
+            self.event(|mailbox, now| problem_or(mailbox.take_report(settled, now)));
         taken.map(|()| effects)
     }
 
@@ -408,8 +408,8 @@ pub(crate) fn message_from(sender: &str, n: u64, headers: &[(&str, &str)]) -> Me
 }
 
 /// What a mailbox says of a delivery in this state.
-pub(crate) fn known(name: &str, state: State) -> Option<Delivered> {
-    Some(Delivered::Known(delivery(name, state)))
+pub(crate) fn known(name: &str, state: State) -> Option<DeliveryStatus> {
+    Some(DeliveryStatus::Known(delivery(name, state)))
 }
 
 pub(crate) fn delivery(name: &str, state: State) -> Delivery {

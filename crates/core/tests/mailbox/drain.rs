@@ -38,7 +38,7 @@ fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Frame)> {
 }
 
 fn acks(desk: &mut Desk, ids: &[MessageId]) -> Vec<String> {
-    desk.taking_along(&frames(ids), |_, _| Ok(()))
+    desk.with_batched_frames(&frames(ids), |_, _| Ok(()))
 }
 
 fn tick(desk: &mut Desk) -> Vec<String> {
@@ -106,8 +106,8 @@ fn acknowledgements_that_come_together_make_room_together() {
 fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
     let (mut desk, ids) = desk(4, 2);
     assert_eq!(
-        desk.taking_along(&frames(&ids[..1]), |mailbox, now| {
-            mailbox.withdraw(ids[2], &device("door"), now)
+        desk.with_batched_frames(&frames(&ids[..1]), |mailbox, now| {
+            mailbox.cancel_delivery(ids[2], &device("door"), now)
         }),
         ["door: receipts delivered 1", "1 <- body 4, attempt 1"]
     );

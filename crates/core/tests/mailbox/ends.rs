@@ -1,7 +1,7 @@
 //! The terminal states: expired, rejected, refused, and the words that go with them.
 
 use tagpost_core::delivery::State;
-use tagpost_core::mailbox::Errand;
+use tagpost_core::mailbox::CallPurpose;
 
 use super::desk::{Desk, device, message};
 
@@ -160,7 +160,7 @@ fn a_report_answered_with_something_unknown_is_made_again() {
     desk.deliver(&message, 0);
     desk.ack(message.id);
     let answer = Some(r#"{"unheard_of":{}}"#);
-    desk.event(|mailbox, now| mailbox.returned(&device("door"), Errand::Report, answer, now));
+    desk.event(|mailbox, now| mailbox.returned(&device("door"), CallPurpose::Report, answer, now));
     assert_eq!(desk.rows(), "account 1, inbox 1", "the delivery stays");
     assert_eq!(desk.at(2_000).ring(), ["door: receipts delivered 1"]);
     desk.reported("door", true);

@@ -102,7 +102,7 @@ fn a_call_that_comes_too_late_changes_nothing() {
     };
     assert_eq!(
         desk.at(101).deliver_on(&message(1, TEXT), terms),
-        ["NotNow"]
+        ["OutOfOrder"]
     );
     assert_eq!(desk.rows(), "account 1");
 }
@@ -126,7 +126,7 @@ fn a_message_does_not_overtake_the_one_it_follows() {
         waited: true,
         ..terms
     };
-    assert_eq!(desk.deliver_on(&second, last), ["NotNow"]);
+    assert_eq!(desk.deliver_on(&second, last), ["OutOfOrder"]);
     desk.deliver(&first, 0);
     assert_eq!(desk.deliver_on(&second, last), ["held 0", "ready"]);
 }
@@ -140,7 +140,7 @@ fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
         waited: true,
         ..following(first.id)
     };
-    assert_eq!(desk.deliver_on(&second, last), ["NotNow"]);
+    assert_eq!(desk.deliver_on(&second, last), ["OutOfOrder"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Connections that end with messages in flight: what counts against a message, and what does not.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
@@ -24,9 +24,9 @@ fn desk(held: u64) -> (Desk, Vec<MessageId>) {
 
 /// The delivery of a message.
 fn delivery(desk: &mut Desk, id: MessageId) -> Delivery {
-    let looked = desk.event(|mailbox, now| mailbox.look(id, now)).0;
+    let looked = desk.event(|mailbox, now| mailbox.get_delivery(id, now)).0;
     let known = match looked {
-        Delivered::Known(delivery) => Some(delivery),
+        DeliveryStatus::Known(delivery) => Some(delivery),
         _ => None,
     };
     known.unwrap()
@@ -193,8 +193,8 @@ fn in_flight(desk: &mut Desk) -> Vec<MessageId> {
     let all: Vec<MessageId> = all.collect();
     all.into_iter()
         .filter(|id| {
-            let looked = desk.event(|mailbox, now| mailbox.look(*id, now)).0;
-            matches!(looked, Delivered::Known(delivery)
+            let looked = desk.event(|mailbox, now| mailbox.get_delivery(*id, now)).0;
+            matches!(looked, DeliveryStatus::Known(delivery)
                 if delivery.state == tagpost_core::delivery::State::Sent)
         })
         .collect()

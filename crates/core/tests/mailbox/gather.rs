@@ -191,7 +191,7 @@ fn a_row_holds_messages_of_one_second_and_fits_the_platform() {
         for name in &names {
             let mut delivery = delivery(name, State::Delivered);
             delivery.reply = Some(serde_json::from_str(&reply).unwrap());
-            let answer = tagpost_core::call::Delivered::Known(delivery);
+            let answer = tagpost_core::call::DeliveryStatus::Known(delivery);
             desk.returned(name, *id, Some(answer));
         }
     }

@@ -1,9 +1,9 @@
 //! Deliveries that did not reach their mailbox, and large tags.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::Errand;
+use tagpost_core::mailbox::CallPurpose;
 
 use super::desk::{Desk, delivery, device, known};
 
@@ -137,9 +137,9 @@ fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
 fn after_a_crash_what_was_taken_back_before_it_came_stays_known_until_older_calls_are_void() {
     let (mut desk, id) = crashed();
     let unseen = || delivery("a", State::Cancelled);
-    let answer = serde_json::to_string(&Delivered::Known(unseen())).unwrap();
+    let answer = serde_json::to_string(&DeliveryStatus::Known(unseen())).unwrap();
     desk.at(100).event(|mailbox, now| {
-        mailbox.returned(&device("a"), Errand::Withdraw(id), Some(&answer), now)
+        mailbox.returned(&device("a"), CallPurpose::Cancel(id), Some(&answer), now)
     });
     assert_eq!(desk.trace(id).unwrap(), "a cancelled 0");
     assert_eq!(desk.report(id, unseen()).unwrap_err(), "unavailable");

@@ -1,6 +1,6 @@
 //! Traces and lists of large tags come in pages.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::trace::Trace;
@@ -162,11 +162,11 @@ fn a_message_to_thousands_is_taken_back_part_by_part() {
             continue;
         };
         assert!(all.insert(name.to_owned()), "{name} is asked twice");
-        let gone = Delivered::Known(delivery(name, State::Cancelled));
+        let gone = DeliveryStatus::Known(delivery(name, State::Cancelled));
         let text = serde_json::to_string(&gone).unwrap();
-        let errand = tagpost_core::mailbox::Errand::Withdraw(id);
+        let purpose = tagpost_core::mailbox::CallPurpose::Cancel(id);
         let name = device(name);
-        let more = desk.event(|mailbox, now| mailbox.returned(&name, errand, Some(&text), now));
+        let more = desk.event(|mailbox, now| mailbox.returned(&name, purpose, Some(&text), now));
         asked.extend(more.1.into_iter().filter(|word| word != "settled (#1)"));
     }
     assert_eq!(all.into_iter().collect::<Vec<_>>(), names(2_500));

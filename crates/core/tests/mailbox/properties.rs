@@ -105,7 +105,7 @@ impl Run {
             Step::Withdraw { n } => {
                 let id = message(n, &[]).id;
                 self.desk
-                    .event(|mailbox, now| mailbox.withdraw(id, &device("door"), now));
+                    .event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
             }
             Step::Connect => {
                 self.connection += 1;
@@ -123,7 +123,12 @@ impl Run {
     /// The state of the `n`th message, as its mailbox says.
     fn state(&mut self, n: u64) -> String {
         let id = message(n, &[]).id;
-        answer(&self.desk.event(|mailbox, now| mailbox.look(id, now)).0)
+        answer(
+            &self
+                .desk
+                .event(|mailbox, now| mailbox.get_delivery(id, now))
+                .0,
+        )
     }
 }
 

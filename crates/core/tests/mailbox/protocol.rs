@@ -63,7 +63,7 @@ fn holding(message: &Message) -> Desk {
 }
 
 fn says(desk: &mut Desk, frame: Frame) -> Vec<String> {
-    desk.taking_along(&[(1, frame)], |_, _| Ok(()))
+    desk.with_batched_frames(&[(1, frame)], |_, _| Ok(()))
 }
 
 fn ack(id: MessageId) -> Frame {

@@ -1,6 +1,6 @@
 //! A device publishes: what is written when, and what it is answered.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::State;
 
 use super::desk::{Desk, known};
@@ -100,7 +100,7 @@ fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
     for headers in [WAIT, KEY] {
         let mut desk = Desk::new();
         let (id, _) = desk.publish(&["a"], headers, "x").unwrap();
-        let answered = desk.returned("a", id, Some(Delivered::UnknownDevice));
+        let answered = desk.returned("a", id, Some(DeliveryStatus::UnknownDevice));
         assert_eq!(answered, ["not published: unknown_device (#1)"]);
         assert_eq!(desk.rows(), "account 1");
     }
@@ -111,7 +111,7 @@ fn of_a_tag_a_device_that_is_not_known_is_refused() {
     let mut desk = Desk::new();
     let (id, _) = desk.publish(&["a", "b"], WAIT, "x").unwrap();
     desk.returned("a", id, known("a", State::Delivered));
-    let answered = desk.returned("b", id, Some(Delivered::UnknownDevice));
+    let answered = desk.returned("b", id, Some(DeliveryStatus::UnknownDevice));
     assert_eq!(
         answered,
         [

@@ -113,7 +113,7 @@ fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
     let second = message(2, TEXT);
     desk.deliver(&second, 1_000);
     assert_eq!(desk.deliver(&second, 500), ["waits until 500"]);
-    let taken = desk.event(|mailbox, now| mailbox.withdraw(second.id, &device("door"), now));
+    let taken = desk.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
     assert_eq!(taken.1, ["answers cancelled 0 (#2)"]);
     let topic = [("Content-Type", "text/plain"), ("Topic", "t")];
     desk.deliver(&message(3, &topic), 1_000);

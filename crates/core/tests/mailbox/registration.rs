@@ -90,7 +90,7 @@ fn a_message_does_not_go_over_a_connection_whose_token_has_expired() {
         waited: false,
     };
     // The alarm that closes the connection is late.
-    let effects = desk.taking_along(&[], |mailbox, now| {
+    let effects = desk.with_batched_frames(&[], |mailbox, now| {
         mailbox.deliver(message(1, TEXT), terms, now)
     });
     assert_eq!(effects, ["1 closes with 4401", "ready"]);

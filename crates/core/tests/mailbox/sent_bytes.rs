@@ -23,7 +23,7 @@ fn send(desk: &mut Desk, n: i64, state: State) -> Result<MessageId, String> {
         reply,
         ..delivery("a", state)
     };
-    let answer = tagpost_core::call::Delivered::Known(answer);
+    let answer = tagpost_core::call::DeliveryStatus::Known(answer);
     desk.returned("a", id, Some(answer));
     Ok(id)
 }

@@ -89,7 +89,7 @@ fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
         let mut desk = desk_with_one_waiting();
         let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
         assert_eq!(
-            desk.taking_along(&[(1, Frame::Text(ack))], |mailbox, now| {
+            desk.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
                 mailbox.deliver(message(3, headers), AT_ONCE, now)
             }),
             ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
@@ -105,7 +105,7 @@ fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
     let mut answers = Vec::new();
     assert_eq!(
-        desk.taking_along(&[(1, Frame::Text(ack))], |mailbox, now| {
+        desk.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
             answers.push(mailbox.deliver(now_or_never, AT_ONCE, now)?);
             Ok(())
         }),

@@ -1,7 +1,7 @@
 //! Answers and effects in short words, to be compared with.
 
 use serde_json::Value;
-use tagpost_core::call::{Call, Delivered};
+use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{Effect, Failure};
@@ -12,9 +12,9 @@ use tagpost_core::trace::Trace;
 use super::desk::START;
 
 /// `held 0` is a delivery that is held and was never sent.
-pub(crate) fn answer(delivered: &Delivered) -> String {
+pub(crate) fn answer(delivered: &DeliveryStatus) -> String {
     match delivered {
-        Delivered::Known(delivery) => brief(delivery),
+        DeliveryStatus::Known(delivery) => brief(delivery),
         other => format!("{other:?}"),
     }
 }
@@ -96,7 +96,7 @@ fn asked(call: &Call) -> String {
             };
             format!("deliver{after}, wait {wait}")
         }
-        Call::Receipts { settled } => {
+        Call::Report { settled } => {
             let each = settled.iter().map(|settled| brief(&settled.delivery));
             format!("receipts {}", each.collect::<Vec<_>>().join(", "))
         }

@@ -189,13 +189,11 @@ impl Ledger {
     pub(crate) fn subject(&self, call: &Call, message: Option<&Message>) -> u64 {
         u64::from(match call {
             Call::Deliver { .. } => message.map_or(0, number),
-            Call::Withdraw { id, .. }
-            | Call::Look { id }
+            Call::CancelDelivery { id, .. }
+            | Call::GetDelivery { id }
             | Call::Ack { id, .. }
             | Call::Nack { id, .. } => self.op_of(*id),
-            Call::Receipts { settled } => {
-                settled.first().map_or(0, |settled| self.op_of(settled.id))
-            }
+            Call::Report { settled } => settled.first().map_or(0, |settled| self.op_of(settled.id)),
             _ => 0,
         })
     }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tagpost_core::call::{Call, Delivered, Request};
-use tagpost_core::mailbox::Errand;
+use tagpost_core::call::{Call, DeliveryStatus, Request};
+use tagpost_core::mailbox::CallPurpose;
 use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
@@ -29,11 +29,11 @@ const OWN_PATIENCE: Millis = 4_000;
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
-    /// A mailbox, for an errand of the core.
+    /// A mailbox, for an purpose of the core.
     Mailbox {
         object: usize,
         life: u32,
-        errand: Errand,
+        purpose: CallPurpose,
     },
     /// A mailbox, for a trace that this call waits for.
     Look {
@@ -295,7 +295,7 @@ impl World<'_> {
             Caller::Mailbox {
                 object,
                 life,
-                errand,
+                purpose,
             } => {
                 if self.objects[object].life != life {
                     return Ok(());
@@ -309,7 +309,7 @@ impl World<'_> {
                 };
                 let from = self.names[to].clone();
                 self.event(object, |mailbox, now| {
-                    mailbox.returned(&from, errand, text, now)
+                    mailbox.returned(&from, purpose, text, now)
                 })
                 .map(drop)
             }
@@ -327,12 +327,17 @@ impl World<'_> {
         }
     }
 
-    fn looked(&mut self, object: usize, call: CallId, delivered: Option<Delivered>) -> Checked {
+    fn looked(
+        &mut self,
+        object: usize,
+        call: CallId,
+        delivered: Option<DeliveryStatus>,
+    ) -> Checked {
         let looking = &mut self.objects[object].waiting.looking;
         let Some((trace, open)) = looking.get_mut(&call) else {
             return Ok(());
         };
-        if let Some(Delivered::Known(delivery)) = delivered {
+        if let Some(DeliveryStatus::Known(delivery)) = delivered {
             trace.learn(delivery);
         }
         *open -= 1;

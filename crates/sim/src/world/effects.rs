@@ -1,6 +1,6 @@
 //! What a mailbox wants done outside, as the Worker's `src/mailbox/effects.rs` does it.
 
-use tagpost_core::call::Delivered;
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::Effect;
 use tagpost_core::time::Millis;
@@ -33,7 +33,7 @@ impl World<'_> {
                 } => self.attach(connection, attachment)?,
                 Effect::Call {
                     to,
-                    errand,
+                    purpose,
                     call,
                     enclosed,
                 } => {
@@ -44,7 +44,7 @@ impl World<'_> {
                         Caller::Mailbox {
                             object,
                             life,
-                            errand,
+                            purpose,
                         },
                         to,
                         None,
@@ -109,7 +109,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn delivered(&mut self, object: usize, id: MessageId, delivered: &Delivered) -> Checked {
+    fn delivered(&mut self, object: usize, id: MessageId, delivered: &DeliveryStatus) -> Checked {
         let calls = self.objects[object].waiting.deliveries.remove(&id);
         for call in calls.into_iter().flatten() {
             self.answer_delivered(object, call, id, delivered)?;

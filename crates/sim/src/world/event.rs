@@ -52,7 +52,7 @@ impl World<'_> {
             self.perform(object, effects)?;
         }
         let heard = std::mem::take(&mut self.objects[object].heard);
-        let taking = |mailbox: &mut Core, now| mailbox.taking_along(&heard, now, handle);
+        let taking = |mailbox: &mut Core, now| mailbox.with_batched_frames(&heard, now, handle);
         let Some((outcome, effects)) = self.transact(object, true, taking)? else {
             return Ok(None);
         };

@@ -1,6 +1,6 @@
 //! What a mailbox's object does with a call, as the Worker's `src/mailbox/answer.rs` and `lane.rs` do.
 
-use tagpost_core::call::{Call, Delivered, Request, TAKEN};
+use tagpost_core::call::{Call, DeliveryStatus, Request, TAKEN};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{Accepted, Cancelled, Failure, Published, Terms};
 use tagpost_core::message::{Message, Target};
@@ -142,18 +142,19 @@ impl World<'_> {
             Call::Remove => self
                 .event(object, |mailbox, now| mailbox.remove(now))?
                 .map(|_| Reply::Done),
-            Call::Receipts { settled } => self
+            Call::Report { settled } => self
                 .event(object, |mailbox, now| {
-                    problem_or(mailbox.receipts(settled, now))
+                    problem_or(mailbox.take_report(settled, now))
                 })?
                 .map(|taken| taken.map_or_else(Reply::Problem, |()| Reply::Text(TAKEN.to_owned()))),
-            Call::Withdraw { id, from } => {
-                let delivered =
-                    self.event(object, |mailbox, now| mailbox.withdraw(id, &from, now))?;
+            Call::CancelDelivery { id, from } => {
+                let delivered = self.event(object, |mailbox, now| {
+                    mailbox.cancel_delivery(id, &from, now)
+                })?;
                 delivered.map(|delivered| text(&delivered)).transpose()?
             }
-            Call::Look { id } => {
-                let delivered = self.event(object, |mailbox, now| mailbox.look(id, now))?;
+            Call::GetDelivery { id } => {
+                let delivered = self.event(object, |mailbox, now| mailbox.get_delivery(id, now))?;
                 delivered.map(|delivered| text(&delivered)).transpose()?
             }
         };
@@ -296,9 +297,9 @@ impl World<'_> {
         object: usize,
         call: CallId,
         id: MessageId,
-        delivered: &Delivered,
+        delivered: &DeliveryStatus,
     ) -> Checked {
-        if let Delivered::Known(delivery) = delivered {
+        if let DeliveryStatus::Known(delivery) = delivered {
             self.ledger.answered_delivery(object, id, delivery)?;
         }
         let reply = text(delivered)?;
@@ -376,7 +377,7 @@ pub(crate) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, Pro
     }
 }
 
-fn text(delivered: &Delivered) -> Checked<Reply> {
+fn text(delivered: &DeliveryStatus) -> Checked<Reply> {
     serde_json::to_string(delivered)
         .map(Reply::Text)
         .map_err(broken)

@@ -109,7 +109,7 @@ impl World<'_> {
                         },
                         to,
                         None,
-                        Call::Look { id },
+                        Call::GetDelivery { id },
                         None,
                     )?;
                 }

@@ -5,40 +5,45 @@
 //! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
 //! and that keeps the mailbox awake.
 
+mod end;
+mod frames;
+
 use std::collections::BTreeSet;
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
-use super::inbox::rows::Key;
+pub(super) use self::end::{CLOSE_BAD_FRAMES, CLOSE_SILENT, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Ended};
+pub(super) use self::frames::Heard;
+use super::effect::Effect;
 use crate::delivery::Phase;
 use crate::id::MessageId;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::pattern::Pattern;
 use crate::protocol::tagpost_v1::SUBPROTOCOL;
-use crate::protocol::{self, Codec, Codecs};
+use crate::protocol::{self, Codec, Codecs, ToDevice};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
 /// At most this many bytes go over a connection without one acknowledgement. What a device does not read
-/// stands in the memory of the platform, which tells nobody.
-pub(in crate::mailbox) const MAX_UNREAD: u64 = 16 << 20;
+/// is buffered by the platform, which exposes no back-pressure.
+pub(super) const MAX_UNREAD: u64 = 16 << 20;
 
 /// Names a connection; the shell finds the socket by it.
 pub type ConnectionId = u32;
 
 /// A message on the wire that is not acknowledged.
 #[derive(Debug, Clone)]
-pub(in crate::mailbox) struct InFlight {
-    pub(in crate::mailbox) rank: i64,
-    pub(in crate::mailbox) attempt: u32,
-    pub(in crate::mailbox) sent_at: Millis,
-    pub(in crate::mailbox) store: Stored,
+pub(super) struct InFlight {
+    pub(super) rank: i64,
+    pub(super) attempt: u32,
+    pub(super) sent_at: Millis,
+    pub(super) store: Stored,
 }
 
 impl InFlight {
-    pub(in crate::mailbox) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         match self.store {
             Stored::Row { .. } => Phase::InFlight,
             Stored::Not(_) => Phase::Unstored,
@@ -48,7 +53,7 @@ impl InFlight {
 
 /// Where an in-flight message is.
 #[derive(Debug, Clone)]
-pub(in crate::mailbox) enum Stored {
+pub(super) enum Stored {
     /// In the table `inbox`; to be sent again at `due_at`.
     Row { due_at: Millis },
     /// Here alone; a call waits for the acknowledgement.
@@ -57,45 +62,45 @@ pub(in crate::mailbox) enum Stored {
 
 /// A live connection.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Link {
-    pub(in crate::mailbox) id: ConnectionId,
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
     /// What is spoken over it.
-    pub(in crate::mailbox) codec: &'static dyn Codec,
-    pub(in crate::mailbox) connected_at: Millis,
+    pub(super) codec: &'static dyn Codec,
+    pub(super) connected_at: Millis,
     heard_at: Millis,
     /// The sign of life that was attached last.
     noted_at: Millis,
     /// When the token it was opened with expires.
-    pub(in crate::mailbox) expires_at: Option<Millis>,
+    pub(super) expires_at: Option<Millis>,
     publish: Option<Vec<Pattern>>,
-    pub(in crate::mailbox) bad_frames: u32,
+    pub(super) bad_frames: u32,
     /// Bytes of messages that went over it since the device last answered for one of them.
-    pub(in crate::mailbox) unread: u64,
-    pub(in crate::mailbox) receipts: Receipts,
+    pub(super) unread: u64,
+    pub(super) receipts: Receipts,
     /// How many messages the device wants in flight at most; `None` where it did not say.
     window: Option<u32>,
-    pub(in crate::mailbox) in_flight: LiteMap<MessageId, InFlight>,
+    pub(super) in_flight: LiteMap<MessageId, InFlight>,
     /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
-    pub(in crate::mailbox) had: BTreeSet<MessageId>,
-    /// What was attached last says something else.
-    pub(in crate::mailbox) changed: bool,
+    pub(super) had: BTreeSet<MessageId>,
+    /// The attachment is stale.
+    pub(super) stale: bool,
 }
 
 /// How far receipts have gone over a connection.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(in crate::mailbox) struct Receipts {
+pub(super) struct Receipts {
     /// The last that was sent.
     #[serde(rename = "l")]
-    pub(in crate::mailbox) sent: i64,
+    pub(super) sent: i64,
     /// The last that the device has seen.
     #[serde(rename = "s")]
-    pub(in crate::mailbox) seen: i64,
+    pub(super) seen: i64,
     /// How many were sent since what was seen was written down.
     #[serde(rename = "n")]
-    pub(in crate::mailbox) unnoted: u32,
+    pub(super) unnoted: u32,
     /// More wait until the device has seen these.
     #[serde(rename = "p")]
-    pub(in crate::mailbox) paused: bool,
+    pub(super) paused: bool,
 }
 
 /// The form in which a link is attached to its socket. Fields are short: at most 16,384 bytes fit,
@@ -127,9 +132,9 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-impl Link {
+impl Connection {
     /// `receipts_seen` is the last receipt that the device is known to have seen.
-    pub(in crate::mailbox) fn open(
+    pub(super) fn open(
         id: ConnectionId,
         codec: &'static dyn Codec,
         now: Millis,
@@ -157,13 +162,13 @@ impl Link {
             window,
             in_flight: LiteMap::new(),
             had: BTreeSet::new(),
-            changed: true,
+            stale: true,
         }
     }
 
     /// The link that an attachment describes; `None` for anything else, and for a protocol that is not among
     /// these.
-    pub(in crate::mailbox) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
+    pub(super) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
         let attachment: Attachment = serde_json::from_str(text).ok()?;
         let subprotocol = attachment.s.as_deref().unwrap_or(SUBPROTOCOL);
         let codec = protocol::named(codecs, subprotocol)?;
@@ -191,13 +196,13 @@ impl Link {
             window: attachment.w,
             in_flight,
             had: BTreeSet::new(),
-            changed: false,
+            stale: false,
         })
     }
 
     /// What to attach to the socket now.
-    pub(in crate::mailbox) fn attachment(&mut self) -> String {
-        self.changed = false;
+    pub(super) fn attachment(&mut self) -> String {
+        self.stale = false;
         self.noted_at = self.heard_at;
         let stored = self
             .in_flight
@@ -226,43 +231,57 @@ impl Link {
 
     /// Notes a sign of life. It is attached only when half a keep-alive has passed: a sleeping mailbox
     /// has the time of the last automatic answer besides.
-    pub(in crate::mailbox) fn hear(&mut self, now: Millis, limits: &Limits) {
+    pub(super) fn hear(&mut self, now: Millis, limits: &Limits) {
         if now - self.noted_at > i64::from(limits.keepalive) * 500 {
-            self.changed = true;
+            self.stale = true;
         }
         self.heard_at = now;
     }
 
     /// The last sign of life.
-    pub(in crate::mailbox) fn seen_at(&self, now: &Now) -> Millis {
+    pub(super) fn seen_at(&self, now: &Now) -> Millis {
         self.heard_at.max(now.pong_at.unwrap_or(0))
     }
 
     /// Whether there was a sign of life within 2.5 keep-alives.
-    pub(in crate::mailbox) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
+    pub(super) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
         now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
     /// The device answers for a message: where that was on the wire, it has read up to there.
-    pub(in crate::mailbox) fn answered(&mut self, id: MessageId) {
+    pub(super) fn answered(&mut self, id: MessageId) {
         if self.in_flight.contains_key(&id) {
             self.unread = 0;
         }
     }
 
     /// Whether too much went over it without an answer.
-    pub(in crate::mailbox) fn is_stuck(&self) -> bool {
+    pub(super) fn is_stuck(&self) -> bool {
         self.unread >= MAX_UNREAD
     }
 
+    /// Whether several stored messages are in flight: one commit serves all their acknowledgements.
+    pub(super) fn gathers(&self) -> bool {
+        let entries = self.in_flight.values();
+        let stored = entries.filter(|entry| matches!(entry.store, Stored::Row { .. }));
+        stored.take(2).count() > 1
+    }
+
+    /// What says this to the device, and how many bytes it takes; `None` where the protocol has no word for it.
+    pub(super) fn say(&self, said: &ToDevice<'_>) -> Option<(Effect, u64)> {
+        let frame = self.codec.write(said)?;
+        let (connection, size) = (self.id, frame.size() as u64);
+        Some((Effect::Send { connection, frame }, size))
+    }
+
     /// How many messages may be in flight.
-    pub(in crate::mailbox) fn width(&self, limits: &Limits) -> u32 {
+    pub(super) fn width(&self, limits: &Limits) -> u32 {
         let wanted = self.window.unwrap_or(limits.max_in_flight);
         wanted.clamp(1, limits.max_in_flight)
     }
 
     /// How many more messages may go on the wire.
-    pub(in crate::mailbox) fn window(&self, limits: &Limits) -> u32 {
+    pub(super) fn window(&self, limits: &Limits) -> u32 {
         if self.is_stuck() {
             return 0;
         }
@@ -270,18 +289,18 @@ impl Link {
         self.width(limits).saturating_sub(used)
     }
 
-    /// Whether the row of this key is on the wire.
-    pub(in crate::mailbox) fn has(&self, key: &Key) -> bool {
-        self.in_flight.contains_key(&key.id)
+    /// Whether this message is in flight.
+    pub(super) fn has(&self, id: MessageId) -> bool {
+        self.in_flight.contains_key(&id)
     }
 
     /// Whether a message went over it since the mailbox woke, or is in flight.
-    pub(in crate::mailbox) fn has_had(&self, id: MessageId) -> bool {
+    pub(super) fn has_had(&self, id: MessageId) -> bool {
         self.in_flight.contains_key(&id) || self.had.contains(&id)
     }
 
     /// The claims that permit publishing over this connection.
-    pub(in crate::mailbox) fn may_publish(&self, to: &crate::message::Target) -> bool {
+    pub(super) fn may_publish(&self, to: &crate::message::Target) -> bool {
         match &self.publish {
             None => true,
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(to)),

@@ -30,13 +30,13 @@ const LATEST: usize = 8;
 /// The attempts at one message. Its JSON is kept in rows; `[]` is what earlier versions wrote for none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::mailbox) struct Attempts {
+pub(super) struct Attempts {
     /// How often it was put on the wire.
     #[serde(rename = "n", skip_serializing_if = "is_zero")]
-    pub(in crate::mailbox) made: u32,
+    pub(super) made: u32,
     /// How often its time to acknowledge ran out while the device was there.
     #[serde(rename = "o", skip_serializing_if = "is_zero")]
-    pub(in crate::mailbox) timed_out: u32,
+    pub(super) timed_out: u32,
     /// How many connections in a row ended while it was in flight.
     #[serde(rename = "l", skip_serializing_if = "is_zero")]
     lost: u32,
@@ -60,7 +60,7 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
 
 /// What the end of a connection says about the messages in flight on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::mailbox) enum Blame {
+pub(super) enum Blame {
     /// Nothing: the service ended it because of its token.
     None,
     /// Perhaps one of several.
@@ -71,7 +71,7 @@ pub(in crate::mailbox) enum Blame {
 
 impl Attempts {
     /// Takes in an attempt that only the in-flight window knew.
-    pub(in crate::mailbox) fn note_sent(&mut self, attempt: u32, at: Millis) {
+    pub(super) fn note_sent(&mut self, attempt: u32, at: Millis) {
         if attempt > self.made {
             self.made = attempt;
             self.times.push(Times(attempt, at, 0));
@@ -82,13 +82,13 @@ impl Attempts {
     }
 
     /// The time to acknowledge ran out while the device was there, so the message does not end connections.
-    pub(in crate::mailbox) fn time_out(&mut self) {
+    pub(super) fn time_out(&mut self) {
         self.timed_out += 1;
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
     }
 
     /// The connection of the last attempt has ended.
-    pub(in crate::mailbox) fn connection_ended(&mut self, blame: Blame, at: Millis) {
+    pub(super) fn connection_ended(&mut self, blame: Blame, at: Millis) {
         if let Some(last) = self.times.last_mut() {
             last.2 = at;
         }
@@ -105,22 +105,22 @@ impl Attempts {
     }
 
     /// Forgets what speaks against the message.
-    pub(in crate::mailbox) fn absolve(&mut self) {
+    pub(super) fn absolve(&mut self) {
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
     }
 
     /// Whether connections keep ending while it is in flight.
-    pub(in crate::mailbox) fn is_suspect(&self) -> bool {
+    pub(super) fn is_suspect(&self) -> bool {
         self.lost >= SUSPECT
     }
 
     /// Whether it is to be given up because the device fails on it.
-    pub(in crate::mailbox) fn fails_device(&self, now: Now) -> bool {
+    pub(super) fn fails_device(&self, now: Now) -> bool {
         self.alone >= ENDS && now.at - self.alone_since >= PERIOD
     }
 
     /// When a suspect may go out again.
-    pub(in crate::mailbox) fn next_try(&self) -> Millis {
+    pub(super) fn next_try(&self) -> Millis {
         let ended_at = self.times.last().map_or(0, |last| last.2);
         match self.alone {
             0 => 0,
@@ -129,7 +129,7 @@ impl Attempts {
     }
 
     /// Each attempt, and where its connection ended that it was held again.
-    pub(in crate::mailbox) fn steps(&self) -> impl Iterator<Item = Step> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
         self.times
             .iter()
             .flat_map(|Times(attempt, sent_at, ended_at)| {
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// So many attempts of which each ended with its connection, alone on it, as soon as it was allowed.
+    /// This many attempts of which each ended with its connection, alone on it, as soon as it was allowed.
     fn crashes(count: u32) -> (Attempts, Millis) {
         let mut attempts = Attempts::default();
         let mut now = 1;

@@ -3,71 +3,35 @@
 //! A message that comes while the device is online and nothing waits before it goes on the wire at once,
 //! as `unstored.rs` says, or waits for room there, as `queue.rs` says. Every other is stored, or ends here.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use litemap::LiteMap;
-
-use super::link::Stored;
-use super::lost::Lost;
-use super::queue::Queued;
-use super::report::Reports;
+use super::connection::Stored;
 use super::rows::{self, Found, Key};
-use super::totals::Totals;
-use super::unstored::Unstored;
-use super::{Effect, Mailbox};
-use crate::call::Delivered;
+use super::{Effect, Inbox};
+use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
-use crate::id::MessageId;
+use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// How long after it was accepted a message that must be there now or never is in time.
-const NOW: Millis = 10_000;
+/// A message with a TTL of 0 is still delivered this long after it was accepted.
+const TTL_ZERO_GRACE: Millis = 10_000;
 
 /// How long a call waits for the one that has to come first. Calls are made in order, and the platform lets
 /// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
 const OVERTAKING: Millis = 100;
 
-/// What the inbox keeps in memory. The rows say it again after a sleep, save what calls wait for, which keeps
-/// the mailbox awake (`unstored`, `queue` and `awaited`), and save `recent`.
-#[derive(Debug, Default)]
-pub(in crate::mailbox) struct Inbox {
-    /// What is stored, once it is counted.
-    pub(in crate::mailbox) rows: Option<Totals>,
-    /// When they were counted last for an expiry, since the mailbox is awake.
-    pub(in crate::mailbox) recounted_at: Millis,
-    /// What is not: on the wire, or in `queue`.
-    pub(in crate::mailbox) unstored: Unstored,
-    /// Messages that wait for room on the wire, in order of delivery.
-    pub(in crate::mailbox) queue: LiteMap<Key, Queued>,
-    /// What connections that ended knew of messages in flight.
-    pub(in crate::mailbox) lost: Lost,
-    /// Whether rows may wait that are not on the wire and could be.
-    pub(in crate::mailbox) backlog: bool,
-    /// All rows never sent up to this one are on the wire, or behind a suspect.
-    pub(in crate::mailbox) cursor: Option<Key>,
-    /// Whether rows may wait that were on the wire before.
-    pub(in crate::mailbox) again: bool,
-    /// Messages that were stored while the calls that brought them wait.
-    pub(in crate::mailbox) awaited: BTreeSet<MessageId>,
-    pub(in crate::mailbox) reports: Reports,
-    /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
-    pub(in crate::mailbox) recent: VecDeque<(MessageId, Delivery)>,
-}
-
 /// A call to deliver, as far as it got.
 #[derive(Debug)]
 pub enum Accepted {
     /// This is the answer.
-    Answer(Delivered),
-    /// Wait for [`Effect::Delivered`]; at this time call [`Mailbox::wait_is_over`].
+    Answer(DeliveryStatus),
+    /// Wait for [`Effect::Delivered`]; at this time call [`crate::mailbox::Mailbox::wait_is_over`].
     Wait(Millis),
     /// It cannot be taken yet.
     Early(Box<Early>),
 }
 
-/// A call to deliver that came before the one that it follows: call [`Mailbox::deliver`] again.
+/// A call to deliver that came before the one that it follows: call [`crate::mailbox::Mailbox::deliver`] again.
 #[derive(Debug)]
 pub struct Early {
     /// What is to be delivered.
@@ -93,154 +57,222 @@ pub struct Terms {
     pub waited: bool,
 }
 
-impl<S: Store> Mailbox<S> {
-    pub(in crate::mailbox) fn open_inbox(&mut self, now: Now) -> Result<(), StoreError> {
-        if let Some(account) = &self.account {
-            self.inbox.rows = account.held;
-            self.inbox.lost = Lost::load(&self.store, &account.lost)?;
-        }
-        self.inbox.backlog = true;
-        self.inbox.again = true;
-        self.open_reports(now)
-    }
+/// What a call to deliver comes to, decided before anything is changed for it.
+enum Arrival {
+    /// It changes nothing, and this is the answer.
+    Answer(DeliveryStatus),
+    /// This message has to be here first.
+    Early(MessageId),
+    /// The message is here and not stored: this call waits for its end, too.
+    Again,
+    /// Its delivery ends here.
+    Ends(Event),
+    /// It is taken. `beside` other messages are held then.
+    Taken {
+        replaces: Vec<MessageId>,
+        beside: usize,
+    },
+}
 
+/// Where a message goes that is taken.
+enum Destination {
+    /// On the wire, unstored.
+    Wire,
+    /// Behind others that wait for room on the wire.
+    Queue,
+    /// Into a row.
+    Row,
+    /// Nowhere: it has to be there now or never, and there is no room for it now.
+    Nowhere,
+}
+
+impl<S: Store> Inbox<'_, S> {
     /// Takes a message for this device.
     ///
     /// # Errors
     /// The store failed.
-    pub fn deliver(
+    pub(in crate::mailbox) fn deliver(
         &mut self,
         message: Message,
-        terms: Terms,
+        mut terms: Terms,
         now: Now,
     ) -> Result<Accepted, StoreError> {
-        let Some(device) = self.device().cloned() else {
+        let Some(device) = self.cx.device().cloned() else {
             return self.refused_before(message.id).map(Accepted::Answer);
         };
+        match self.arrival(&message, &terms, now)? {
+            Arrival::Answer(answer) => Ok(Accepted::Answer(answer)),
+            Arrival::Early(after) => {
+                terms.waited = true;
+                Ok(Accepted::Early(Box::new(Early {
+                    message,
+                    terms,
+                    after,
+                    until: now.at + OVERTAKING,
+                })))
+            }
+            Arrival::Again => Ok(Accepted::Wait(now.at + i64::from(terms.wait))),
+            Arrival::Ends(event) => Ok(self.never_stored(message.id, device, event, now)?),
+            Arrival::Taken { replaces, beside } => {
+                self.take(message, device, terms.wait, &replaces, beside, now)
+            }
+        }
+    }
+
+    /// What a call to deliver comes to.
+    fn arrival(
+        &mut self,
+        message: &Message,
+        terms: &Terms,
+        now: Now,
+    ) -> Result<Arrival, StoreError> {
         if now.at > terms.until {
-            return Ok(Accepted::Answer(Delivered::NotNow));
+            return Ok(Arrival::Answer(DeliveryStatus::OutOfOrder));
         }
         if let Some(after) = terms.after
             && !self.follows(after)?
         {
-            // One that has ended here is waited for in vain.
-            let mut recent = self.inbox.recent.iter();
-            if terms.waited || recent.any(|(known, _)| *known == after) {
-                return Ok(Accepted::Answer(Delivered::NotNow));
-            }
-            let terms = Terms {
-                waited: true,
-                ..terms
-            };
-            return Ok(Accepted::Early(Box::new(Early {
-                message,
-                terms,
-                after,
-                until: now.at + OVERTAKING,
-            })));
+            // The predecessor has ended here already: waiting cannot help.
+            let mut recent = self.memory.recent.iter();
+            let in_vain = terms.waited || recent.any(|(known, _)| *known == after);
+            return Ok(match in_vain {
+                true => Arrival::Answer(DeliveryStatus::OutOfOrder),
+                false => Arrival::Early(after),
+            });
         }
         if self.waits_unstored(message.id) {
-            return Ok(Accepted::Wait(now.at + i64::from(terms.wait)));
+            return Ok(Arrival::Again);
         }
         let stored = self.has_rows()?;
-        if let known @ Delivered::Known(_) = self.look_in(message.id, stored, now)? {
-            return Ok(Accepted::Answer(known));
+        if let known @ DeliveryStatus::Known(_) = self.find_delivery(message.id, stored, now)? {
+            return Ok(Arrival::Answer(known));
         }
-        let now_or_never = message.is_now_or_never();
-        let missed = now_or_never && now.at > message.sent_at + NOW;
-        if missed || (message.expires_at <= now.at && !now_or_never) {
-            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
+        let is_late = match message.is_now_or_never() {
+            true => now.at > message.sent_at + TTL_ZERO_GRACE,
+            false => now.at >= message.expires_at,
+        };
+        if is_late {
+            return Ok(Arrival::Ends(Event::Expire));
         }
-        let replaced = self.same_topic(&message)?;
+        let replaced = self.same_topic(message)?;
         if replaced.iter().any(|(id, _)| *id > message.id) {
-            return Ok(self.never_stored(message.id, device, Event::Replace, now)?);
+            return Ok(Arrival::Ends(Event::Replace));
         }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
         let (messages, bytes) = self.held()?;
-        let messages = messages as usize - replaced.len().min(messages as usize);
+        let beside = messages as usize - replaced.len().min(messages as usize);
         let bytes = bytes.saturating_sub(freed) + u64::from(message.size);
-        if messages >= self.limits.max_held_messages as usize || bytes > self.limits.max_held_bytes
-        {
-            return Ok(self.never_stored(message.id, device, Event::Refuse, now)?);
+        let limits = &self.cx.limits;
+        if beside >= limits.max_held_messages as usize || bytes > limits.max_held_bytes {
+            return Ok(Arrival::Ends(Event::Refuse));
         }
-        self.check_link(now)?;
-        // A message that must be there now or never replaces another only if there is room for it: in memory,
-        // and in the window for it and for all that waits.
-        let roomy = self
-            .link
-            .as_ref()
-            .is_some_and(|link| !link.is_stuck() && messages < link.width(&self.limits) as usize);
-        let fits = self.inbox.unstored.has_room_for(&message)
-            && (self.is_free(&message, now) || (roomy && !self.inbox.lost.has_suspects()));
-        if now_or_never && !fits && !replaced.is_empty() {
+        let replaces = replaced.into_iter().map(|(id, _)| id).collect();
+        Ok(Arrival::Taken { replaces, beside })
+    }
+
+    /// Takes a message in the place of those that it replaces. Its call waits for `wait` milliseconds.
+    fn take(
+        &mut self,
+        message: Message,
+        device: DeviceId,
+        wait: u32,
+        replaces: &[MessageId],
+        beside: usize,
+        now: Now,
+    ) -> Result<Accepted, StoreError> {
+        self.check_connection(now)?;
+        let now_or_never = message.is_now_or_never();
+        if now_or_never && !replaces.is_empty() && !self.may_replace(&message, beside, now) {
             return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
         }
-        for (id, _) in replaced {
-            self.conclude(id, Event::Replace, now, |delivery| delivery)?;
+        for id in replaces {
+            self.conclude(*id, Event::Replace, now, |delivery| delivery)?;
         }
         // What waits goes first, and may turn out to be on the wire already.
         self.pump(now)?;
-        let is_free = self.is_free(&message, now);
-        if now_or_never && !(is_free && self.inbox.unstored.has_room_for(&message)) {
-            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
-        }
-        if is_free {
+        match self.destination(&message, wait, now) {
             // A message that must be there now or never has at least a second to be acknowledged.
-            let wait = if now_or_never {
-                terms.wait.max(1000)
-            } else {
-                terms.wait
-            };
-            return self.deliver_unstored(message, wait, now);
+            Destination::Wire if now_or_never => {
+                self.deliver_unstored(message, wait.max(1000), now)
+            }
+            Destination::Wire => self.deliver_unstored(message, wait, now),
+            Destination::Queue => Ok(self.queue(message, wait, now)),
+            Destination::Row => {
+                self.store_queue(now)?;
+                self.store_before(&message, now)?;
+                self.store_waiting(&message, now.at)?;
+                let held = Delivery::unreached(device, now.at).apply(Event::Store, now.at)?;
+                Ok(Accepted::Answer(DeliveryStatus::Known(held)))
+            }
+            Destination::Nowhere => {
+                Ok(self.never_stored(message.id, device, Event::Expire, now)?)
+            }
         }
-        if terms.wait > 0 && self.may_queue(&message) {
-            return Ok(self.queue(message, terms.wait, now));
+    }
+
+    /// Whether a message that must be there now or never may replace another: only if there is room for it, in
+    /// memory, and in the window for it and for all that waits.
+    fn may_replace(&self, message: &Message, beside: usize, now: Now) -> bool {
+        let roomy = self
+            .connection
+            .as_ref()
+            .is_some_and(|link| !link.is_stuck() && beside < link.width(&self.cx.limits) as usize);
+        self.memory.unstored.has_room_for(message)
+            && (self.is_free(message, now) || (roomy && !self.memory.lost.has_suspects()))
+    }
+
+    /// Where a message goes now.
+    fn destination(&self, message: &Message, wait: u32, now: Now) -> Destination {
+        let is_free = self.is_free(message, now);
+        if message.is_now_or_never() && !(is_free && self.memory.unstored.has_room_for(message)) {
+            Destination::Nowhere
+        } else if is_free {
+            Destination::Wire
+        } else if wait > 0 && self.may_queue(message) {
+            Destination::Queue
+        } else {
+            Destination::Row
         }
-        self.store_queue(now)?;
-        self.store_before(&message, now)?;
-        self.store_waiting(&message, now.at)?;
-        let held = Delivery::unreached(device, now.at).apply(Event::Store, now.at)?;
-        Ok(Accepted::Answer(Delivered::Known(held)))
     }
 
     /// Stores a message that waits since `held_at`.
-    pub(in crate::mailbox) fn store_waiting(
+    pub(super) fn store_waiting(
         &mut self,
         message: &Message,
         held_at: Millis,
     ) -> Result<(), StoreError> {
-        rows::insert(&self.store, message, held_at, None)?;
-        self.row_added(message.size, message.expires_at)?;
-        self.inbox.backlog = true;
+        rows::insert(&self.cx.store, message, held_at, None)?;
+        self.cx.row_added(message.size, message.expires_at)?;
+        self.memory.backlog = true;
         let key = Key::of(message);
-        if self.inbox.cursor.is_some_and(|cursor| key < cursor) {
-            self.inbox.cursor = None;
+        if self.memory.cursor.is_some_and(|cursor| key < cursor) {
+            self.memory.cursor = None;
         }
-        self.effects.push(Effect::Ready);
+        self.cx.effects.push(Effect::Ready);
         Ok(())
     }
 
     /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.
-    fn refused_before(&self, id: MessageId) -> Result<Delivered, StoreError> {
-        let found = match self.account {
-            Some(_) => rows::find(&self.store, id)?,
+    fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
+        let found = match self.cx.account {
+            Some(_) => rows::find(&self.cx.store, id)?,
             None => None,
         };
         Ok(match found {
-            Some(Found::Settled(delivery)) => Delivered::Known(delivery),
-            _ => Delivered::UnknownDevice,
+            Some(Found::Settled(delivery)) => DeliveryStatus::Known(delivery),
+            _ => DeliveryStatus::UnknownDevice,
         })
     }
 
     /// Whether a message can go on the wire at once, because nothing waits before it.
     fn is_free(&self, message: &Message, now: Now) -> bool {
-        let link = self.link.as_ref();
-        link.is_some_and(|link| link.window(&self.limits) > 0)
-            && !self.inbox.backlog
-            && self.inbox.queue.is_empty()
+        let link = self.connection.as_ref();
+        link.is_some_and(|link| link.window(&self.cx.limits) > 0)
+            && !self.memory.backlog
+            && self.memory.queue.is_empty()
             && !self.is_reserved(now)
             && !self
-                .inbox
+                .memory
                 .lost
                 .holds_up_line(Key::of(message).rank, &message.from)
     }
@@ -250,7 +282,7 @@ impl<S: Store> Mailbox<S> {
         let Some(topic) = &message.topic else {
             return Ok(Vec::new());
         };
-        let entries = self.link.iter().flat_map(|link| &link.in_flight);
+        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
         let unstored = entries.filter_map(|(id, entry)| match &entry.store {
             Stored::Not(other)
                 if other.from == message.from && other.topic.as_ref() == Some(topic) =>
@@ -259,12 +291,12 @@ impl<S: Store> Mailbox<S> {
             }
             _ => None,
         });
-        let queued = self.inbox.queue.values().filter(|queued| {
+        let queued = self.memory.queue.values().filter(|queued| {
             queued.message.from == message.from && queued.message.topic.as_ref() == Some(topic)
         });
         let queued = queued.map(|queued| (queued.message.id, u64::from(queued.message.size)));
         let unstored = unstored.chain(queued);
-        let stored = rows::of_topic(&self.store, &message.from, topic)?;
+        let stored = rows::of_topic(&self.cx.store, &message.from, topic)?;
         let stored = stored.into_iter().map(|held| (held.key.id, held.size));
         Ok(unstored.chain(stored).collect())
     }
@@ -272,35 +304,15 @@ impl<S: Store> Mailbox<S> {
     /// Whether the message that has to come first is here or was.
     fn follows(&mut self, id: MessageId) -> Result<bool, StoreError> {
         let on_the_wire = self
-            .link
+            .connection
             .as_ref()
             .is_some_and(|link| link.in_flight.contains_key(&id));
-        if on_the_wire || self.queued(id).is_some() || rows::find(&self.store, id)?.is_some() {
+        if on_the_wire || self.queued(id).is_some() || rows::find(&self.cx.store, id)?.is_some() {
             return Ok(true);
         }
         // One that the device has not answered, and that is forgotten before its sender's mailbox knows how
         // it ended, is tried again.
-        let mut recent = self.inbox.recent.iter();
+        let mut recent = self.memory.recent.iter();
         Ok(recent.any(|(known, delivery)| *known == id && delivery.state.is_answer()))
-    }
-
-    /// When something stored is due: an expiry, a message that was sent and not acknowledged, or a suspect.
-    /// The table is not gone through for it: see [`Mailbox::expire`].
-    pub(in crate::mailbox) fn inbox_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
-        let rows = self.rows()?;
-        if rows.messages == 0 {
-            rows.expires_at = None;
-            return Ok(None);
-        }
-        let expires_at = self.next_expiry()?;
-        let retry_at = rows::next_retry(&self.store, now.at)?;
-        // A suspect whose time has come waits for the wire to be empty.
-        let suspect = self.next_suspect(now);
-        let in_flight = self.link.iter().flat_map(|link| link.in_flight.values());
-        let due = in_flight.filter_map(|entry| match entry.store {
-            Stored::Row { due_at } => Some(due_at),
-            Stored::Not(_) => None,
-        });
-        Ok(due.chain(suspect).chain(expires_at).chain(retry_at).min())
     }
 }

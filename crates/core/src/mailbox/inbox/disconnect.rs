@@ -4,30 +4,88 @@
 //! the end says about them, and when one is given up because the device fails on it, is said in
 //! [`super::attempts`].
 
-use super::Mailbox;
+use super::Effect;
+use super::Inbox;
 use super::attempts::Blame;
-use super::link::{InFlight, Stored};
+use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-impl<S: Store> Mailbox<S> {
-    /// Writes down what only the connection knew, and forgets it. `blames` is whether its end may be the
-    /// doing of a message.
+impl<S: Store> Inbox<'_, S> {
+    /// Closes the connection, if there is one.
+    pub(in crate::mailbox) fn hang_up(
+        &mut self,
+        now: Now,
+        code: u16,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        if let Some(connection) = self.connection.as_ref().map(|link| link.id) {
+            self.cx.effects.push(Effect::Close {
+                connection,
+                code,
+                reason,
+            });
+            self.disconnect(Some(code), now)?;
+        }
+        Ok(())
+    }
+
+    /// Closes a connection whose token has expired.
+    pub(in crate::mailbox) fn check_token(&mut self, now: Now) -> Result<(), StoreError> {
+        let expires_at = self.connection.as_ref().and_then(|link| link.expires_at);
+        if expires_at.is_some_and(|at| at <= now.at) {
+            self.hang_up(now, CLOSE_TOKEN, "token expired")?;
+        }
+        Ok(())
+    }
+
+    /// Closes a connection whose token has expired or that has shown no life.
+    pub(super) fn check_connection(&mut self, now: Now) -> Result<(), StoreError> {
+        self.check_token(now)?;
+        let Some(link) = &*self.connection else {
+            return Ok(());
+        };
+        if !link.is_alive(&now, &self.cx.limits) {
+            self.hang_up(now, CLOSE_SILENT, "no sign of life")
+        } else {
+            self.give_up_stuck(false, now)
+        }
+    }
+
+    /// Closes a connection that took too much and acknowledged nothing, once something is due or
+    /// nothing is in flight that could ever be.
+    pub(super) fn give_up_stuck(&mut self, due: bool, now: Now) -> Result<(), StoreError> {
+        let mut link = self.connection.iter();
+        if link.any(|link| link.is_stuck() && (due || link.in_flight.is_empty())) {
+            self.hang_up(now, CLOSE_SILENT, "nothing is acknowledged")?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what only the connection knew, and forgets it. `code` is given where the service closes it. Its
+    /// end may be the doing of a message, unless that of its token is. The account's row is still to be written:
+    /// see [`Ended`].
     pub(in crate::mailbox) fn disconnect(
         &mut self,
-        blames: bool,
+        code: Option<u16>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let (Some(link), Some(account)) = (self.link.as_mut(), self.account.as_ref()) else {
+        let (Some(link), Some(account)) = (self.connection.as_mut(), self.cx.account.as_ref())
+        else {
             return Ok(());
         };
         let (device, seen_at) = (account.device.clone(), link.seen_at(&now));
+        let ended = Ended {
+            connection: link.id,
+            receipts_seen: link.receipts.seen,
+            closed_here: code.is_some(),
+        };
         let in_flight = std::mem::take(&mut link.in_flight);
         let blame = match in_flight.len() {
-            _ if !blames => Blame::None,
+            _ if code == Some(CLOSE_TOKEN) => Blame::None,
             1 => Blame::Alone,
             _ => Blame::Shared,
         };
@@ -36,12 +94,15 @@ impl<S: Store> Mailbox<S> {
         }
         self.store_queue(now)?;
         self.note_inbox()?;
-        self.seen(seen_at)?;
-        self.link = None;
+        if let Some(account) = self.cx.account.as_mut() {
+            account.last_seen_at = Some(seen_at);
+        }
+        self.cx.ended = Some(ended);
+        *self.connection = None;
         self.answer_awaited(now)?;
-        self.inbox.cursor = None;
-        self.inbox.again = true;
-        self.inbox.backlog = true;
+        self.memory.cursor = None;
+        self.memory.again = true;
+        self.memory.backlog = true;
         Ok(())
     }
 
@@ -55,12 +116,12 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let found = match &entry.store {
-            Stored::Row { .. } => rows::held(&self.store, id)?,
+            Stored::Row { .. } => rows::held(&self.cx.store, id)?,
             Stored::Not(message) => {
                 if !self.store_sent(message, &entry, now)? {
                     return Ok(());
                 }
-                self.inbox.awaited.insert(id);
+                self.memory.awaited.insert(id);
                 Some(Held::of(message))
             }
         };
@@ -75,23 +136,23 @@ impl<S: Store> Mailbox<S> {
             let delivery = held.after(device, phase, Event::GiveUp, now.at)?;
             return self.settle(held, delivery.because("device_fails"), now);
         }
-        self.inbox.lost.insert(&held);
+        self.memory.lost.insert(&held);
         Ok(())
     }
 
     /// Prepares the account's row to be written with what is known of the inbox.
     fn note_inbox(&mut self) -> Result<(), StoreError> {
-        while let Some((id, mut attempts)) = self.inbox.lost.overflow() {
-            if let Some(held) = rows::held(&self.store, id)? {
+        while let Some((id, mut attempts)) = self.memory.lost.overflow() {
+            if let Some(held) = rows::held(&self.cx.store, id)? {
                 attempts.absolve();
-                rows::save_sent_before(&self.store, &Held { attempts, ..held })?;
+                rows::save_sent_before(&self.cx.store, &Held { attempts, ..held })?;
             }
         }
-        let totals = self.kept_totals();
-        let lost = self.inbox.lost.to_text()?;
-        if let Some(account) = self.account.as_mut() {
+        let totals = self.cx.kept_totals();
+        let lost = self.memory.lost.to_text()?;
+        if let Some(account) = self.cx.account.as_mut() {
             account.lost = lost;
-            if self.inbox.rows.is_some() {
+            if self.cx.rows.is_some() {
                 account.held = totals;
             }
         }

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::link::Stored;
+use super::connection::Stored;
 use super::poll::POLL_BYTES;
 use super::rows::{self, Held, Key};
-use super::{Failure, Mailbox};
+use super::{Failure, Inbox};
 use crate::delivery::State;
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::message::{Encoding, Message, Target, Urgency};
@@ -116,24 +116,24 @@ enum Found<'a> {
     Unstored(&'a Message, State, u32),
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Inbox<'_, S> {
     /// Up to `limit` messages that wait for the device, after `after`; fewer where their payloads are large,
     /// which are read whether they are asked for or not.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
-    pub fn list_waiting(
+    pub(in crate::mailbox) fn list_waiting(
         &self,
         limit: u32,
         after: Option<Place>,
         payload: bool,
         now: Now,
     ) -> Result<Page, Failure> {
-        if self.device().is_none() {
+        if self.cx.device().is_none() {
             return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
         }
         let after = after.map(|Place(key)| key);
-        let rows = rows::list(&self.store, after, limit.saturating_add(1))?;
+        let rows = rows::list(&self.cx.store, after, limit.saturating_add(1))?;
         let rows = rows.into_iter().map(|held| (held.key, Found::Row(held)));
         let unstored = self.list_unstored().filter(|(key, _)| Some(*key) > after);
         let mut found: Vec<(Key, Found)> = rows.chain(unstored).collect();
@@ -147,7 +147,7 @@ impl<S: Store> Mailbox<S> {
             let (message, state, attempts) = match found {
                 Found::Unstored(message, state, attempts) => (message.clone(), state, attempts),
                 Found::Row(held) => {
-                    let message = rows::message(&self.store, key)?;
+                    let message = rows::message(&self.cx.store, key)?;
                     let (state, attempts) = self.standing(held, now);
                     (message, state, attempts)
                 }
@@ -169,8 +169,11 @@ impl<S: Store> Mailbox<S> {
     }
 
     fn standing(&self, held: Held, now: Now) -> (State, u32) {
-        let in_flight = self.link.as_ref().is_some_and(|link| link.has(&held.key));
-        let polled = self.link.is_none() && held.retry_at > now.at;
+        let in_flight = self
+            .connection
+            .as_ref()
+            .is_some_and(|link| link.has(held.key.id));
+        let polled = self.connection.is_none() && held.retry_at > now.at;
         let state = if in_flight || polled {
             State::Sent
         } else {
@@ -180,12 +183,15 @@ impl<S: Store> Mailbox<S> {
     }
 
     fn list_unstored(&self) -> impl Iterator<Item = (Key, Found<'_>)> {
-        let entries = self.link.iter().flat_map(|link| link.in_flight.values());
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|link| link.in_flight.values());
         let in_flight = entries.filter_map(|entry| match &entry.store {
             Stored::Not(message) => Some((&**message, State::Sent, entry.attempt)),
             Stored::Row { .. } => None,
         });
-        let queued = self.inbox.queue.values();
+        let queued = self.memory.queue.values();
         let queued = queued.map(|queued| (&*queued.message, State::Held, 0));
         in_flight.chain(queued).map(|(message, state, attempts)| {
             (Key::of(message), Found::Unstored(message, state, attempts))

@@ -15,12 +15,12 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::Millis;
 
-/// How many messages there may be at most: twice the widest window.
-const MOST: usize = 256;
+/// At most this many messages: twice the widest window.
+const MAX_LOST: usize = 256;
 
 /// What connections that ended knew of messages that have not.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Lost(LiteMap<MessageId, Known>);
+pub(super) struct Lost(LiteMap<MessageId, Known>);
 
 #[derive(Debug)]
 struct Known {
@@ -31,7 +31,7 @@ struct Known {
 
 impl Lost {
     /// Reads what the account's row holds, as far as the messages are still to be delivered.
-    pub(in crate::mailbox) fn load(store: &impl Store, text: &str) -> Result<Self, StoreError> {
+    pub(super) fn load(store: &impl Store, text: &str) -> Result<Self, StoreError> {
         let mut lost = Self::default();
         if text.is_empty() {
             return Ok(lost);
@@ -49,7 +49,7 @@ impl Lost {
     }
 
     /// The text for the account's row.
-    pub(in crate::mailbox) fn to_text(&self) -> Result<String, StoreError> {
+    pub(super) fn to_text(&self) -> Result<String, StoreError> {
         if self.0.is_empty() {
             return Ok(String::new());
         }
@@ -58,7 +58,7 @@ impl Lost {
     }
 
     /// Notes what is known of a message.
-    pub(in crate::mailbox) fn insert(&mut self, held: &Held) {
+    pub(super) fn insert(&mut self, held: &Held) {
         let known = Known {
             rank: held.key.rank,
             sender: held.sender.clone(),
@@ -68,25 +68,25 @@ impl Lost {
     }
 
     /// How many messages there are.
-    pub(in crate::mailbox) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Removes the newest where there are more than [`MOST`].
-    pub(in crate::mailbox) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
-        let newest = self.0.last().filter(|_| self.0.len() > MOST)?;
+    /// Removes the newest where there are more than [`MAX_LOST`].
+    pub(super) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
+        let newest = self.0.last().filter(|_| self.0.len() > MAX_LOST)?;
         let id = *newest.0;
         Some((id, self.0.remove(&id)?.attempts))
     }
 
     /// A message has ended. Whether it was a suspect.
-    pub(in crate::mailbox) fn remove(&mut self, id: MessageId) -> bool {
+    pub(super) fn remove(&mut self, id: MessageId) -> bool {
         let known = self.0.remove(&id);
         known.is_some_and(|known| known.attempts.is_suspect())
     }
 
     /// Notes what came of an attempt after the connection. Whether the message is a suspect no longer.
-    pub(in crate::mailbox) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
+    pub(super) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
         let Some(known) = self.0.get_mut(&id) else {
             return false;
         };
@@ -95,18 +95,18 @@ impl Lost {
     }
 
     /// What is known of a message.
-    pub(in crate::mailbox) fn get(&self, id: MessageId) -> Option<&Attempts> {
+    pub(super) fn get(&self, id: MessageId) -> Option<&Attempts> {
         self.0.get(&id).map(|known| &known.attempts)
     }
 
     /// All messages after this one.
-    pub(in crate::mailbox) fn after(&self, id: Option<MessageId>) -> Vec<MessageId> {
+    pub(super) fn after(&self, id: Option<MessageId>) -> Vec<MessageId> {
         let later = self.0.keys().filter(|known| Some(**known) > id);
         later.copied().collect()
     }
 
     /// Whether connections keep ending while this message is in flight.
-    pub(in crate::mailbox) fn is_suspect(&self, id: MessageId) -> bool {
+    pub(super) fn is_suspect(&self, id: MessageId) -> bool {
         self.get(id).is_some_and(Attempts::is_suspect)
     }
 
@@ -129,7 +129,7 @@ impl Lost {
     }
 
     /// The suspects that may go out now; that which was due first comes first.
-    pub(in crate::mailbox) fn all_due(
+    pub(super) fn all_due(
         &self,
         has_had: impl Fn(MessageId) -> bool,
         now: Millis,
@@ -144,7 +144,7 @@ impl Lost {
     }
 
     /// The suspect that is to go out now, if there is one.
-    pub(in crate::mailbox) fn due(
+    pub(super) fn due(
         &self,
         has_had: impl Fn(MessageId) -> bool,
         now: Millis,
@@ -153,7 +153,7 @@ impl Lost {
     }
 
     /// When the next suspect is to go out that is not to yet.
-    pub(in crate::mailbox) fn next_due(
+    pub(super) fn next_due(
         &self,
         has_had: impl Fn(MessageId) -> bool,
         now: Millis,
@@ -165,25 +165,25 @@ impl Lost {
     }
 
     /// Whether there are any suspects.
-    pub(in crate::mailbox) fn has_suspects(&self) -> bool {
+    pub(super) fn has_suspects(&self) -> bool {
         self.suspects().next().is_some()
     }
 
     /// Whether a message has to wait because it is a suspect, or behind one: messages of one sender and urgency
     /// go out in the order of their ids.
-    pub(in crate::mailbox) fn holds_up(&self, held: &Held) -> bool {
+    pub(super) fn holds_up(&self, held: &Held) -> bool {
         let mut suspects = self.suspects().take_while(|(id, _)| **id <= held.key.id);
         suspects.any(|(_, known)| known.rank == held.key.rank && known.sender == held.sender)
     }
 
     /// Whether messages of this urgency and sender that were never sent have to wait behind a suspect.
-    pub(in crate::mailbox) fn holds_up_line(&self, rank: i64, sender: &DeviceId) -> bool {
+    pub(super) fn holds_up_line(&self, rank: i64, sender: &DeviceId) -> bool {
         self.suspects()
             .any(|(_, known)| known.rank == rank && known.sender == *sender)
     }
 
     /// The urgencies and senders whose messages have to wait, as [`rows::waiting`] takes them.
-    pub(in crate::mailbox) fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let lines = self
             .suspects()
             .map(|(_, known)| format!("{} {}", known.rank, known.sender));

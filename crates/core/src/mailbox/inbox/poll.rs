@@ -4,17 +4,17 @@
 //! as one that the device had its time for, and waits again. A suspect is polled alone.
 
 use super::rows::{self, Held};
-use super::{Effect, Mailbox};
+use super::{Effect, Inbox};
 use crate::delivery::{Event, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// A poll takes no further message that makes its answer longer than so many bytes of payload as they
-/// stand in it. A text is twice as long to the platform as soon as one of its characters is beyond
+/// A poll takes no further message that makes its answer longer than this many bytes of rendered
+/// payload. A text is twice as long to the platform as soon as one of its characters is beyond
 /// Latin-1, and an answer has to stay below 32 MiB.
-pub(in crate::mailbox) const POLL_BYTES: usize = 4 << 20;
+pub(super) const POLL_BYTES: usize = 4 << 20;
 
 /// How many messages whose time is over are dealt with in one event.
 const BATCH: u32 = 500;
@@ -22,18 +22,21 @@ const BATCH: u32 = 500;
 /// At least this many messages that were sent before are read at once.
 const PAGE: usize = 100;
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Inbox<'_, S> {
     /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
     /// where they are large. They count as sent, and come again when they are not acknowledged in time.
     ///
     /// # Errors
     /// The store failed.
-    pub fn poll(&mut self, limit: u32, now: Now) -> Result<Vec<(Message, u32)>, StoreError> {
+    pub(in crate::mailbox) fn poll(
+        &mut self,
+        limit: u32,
+        now: Now,
+    ) -> Result<Vec<(Message, u32)>, StoreError> {
         let mut taken = Vec::new();
-        let Some(device) = self.device().cloned() else {
+        let Some(device) = self.cx.device().cloned() else {
             return Ok(taken);
         };
-        self.seen_polling(now)?;
         let limit = limit as usize;
         let mut bytes = 0;
         loop {
@@ -50,7 +53,7 @@ impl<S: Store> Mailbox<S> {
                     continue;
                 }
                 let is_suspect = held.attempts.is_suspect();
-                let message = rows::message(&self.store, held.key)?;
+                let message = rows::message(&self.cx.store, held.key)?;
                 bytes += message.payload.get().len();
                 if !taken.is_empty() && (is_suspect || bytes > POLL_BYTES) {
                     break;
@@ -67,16 +70,35 @@ impl<S: Store> Mailbox<S> {
         }
         // Whoever waits for more is told when a suspect is due.
         if let Some(at) = self.next_suspect(now) {
-            self.wake_by(at);
+            self.cx.wake_by(at);
         }
         Ok(taken)
     }
 
+    /// The device polls: whether that is worth writing down, at most once a keep-alive.
+    pub(in crate::mailbox) fn seen_polling(&mut self, now: Now) -> bool {
+        let keepalive = i64::from(self.cx.limits.keepalive) * 1000;
+        let has_socket = self.connection.is_some();
+        let account = self.cx.account.as_mut().filter(|it| it.created_at > 0);
+        let Some(account) = account.filter(|_| !has_socket) else {
+            return false;
+        };
+        let is_news = now.at - account.last_seen_at.unwrap_or(0) > keepalive;
+        if is_news {
+            account.last_seen_at = Some(now.at);
+        }
+        is_news
+    }
+
     /// What a poll may take, in order of delivery: `limit` of it at least, where there is as much.
     fn pollable(&self, limit: usize, now: Now) -> Result<Vec<Held>, StoreError> {
-        let lost = &self.inbox.lost;
+        let lost = &self.memory.lost;
         let suspect = self.pollable_suspect(now)?;
-        let in_flight = |held: &Held| self.link.as_ref().is_some_and(|link| link.has(&held.key));
+        let in_flight = |held: &Held| {
+            self.connection
+                .as_ref()
+                .is_some_and(|link| link.has(held.key.id))
+        };
         let may = |held: &Held| {
             !in_flight(held) && (Some(held.key.id) == suspect || !lost.holds_up(held))
         };
@@ -93,9 +115,13 @@ impl<S: Store> Mailbox<S> {
             }
         }
         // Those in flight are among the rows, and so are those sent before that the rows do not tell apart.
-        let beside = self.link.as_ref().map_or(0, |link| link.in_flight.len()) + lost.len();
+        let beside = self
+            .connection
+            .as_ref()
+            .map_or(0, |link| link.in_flight.len())
+            + lost.len();
         let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
-        let waiting = rows::waiting(&self.store, None, &lost.lines(), enough)?.into_iter();
+        let waiting = rows::waiting(&self.cx.store, None, &lost.lines(), enough)?.into_iter();
         rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
         Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
     }
@@ -103,14 +129,14 @@ impl<S: Store> Mailbox<S> {
     /// The suspect that a poll may take, if there is one: that which was due first, and that neither another
     /// poll nor the wire has.
     fn pollable_suspect(&self, now: Now) -> Result<Option<MessageId>, StoreError> {
-        let due = self.inbox.lost.all_due(|_| false, now.at);
+        let due = self.memory.lost.all_due(|_| false, now.at);
         if due.is_empty() {
             return Ok(None);
         }
-        let rows = rows::these(&self.store, &due)?;
+        let rows = rows::these(&self.cx.store, &due)?;
         let taken = |id: MessageId| {
             let in_flight = self
-                .link
+                .connection
                 .as_ref()
                 .is_some_and(|link| link.in_flight.contains_key(&id));
             let mut rows = rows.iter();
@@ -125,20 +151,16 @@ impl<S: Store> Mailbox<S> {
         let attempt = held.attempts.made + 1;
         held.attempts.note_sent(attempt, now.at);
         held.retry_at = now.at + self.backoff(held.attempts.timed_out);
-        rows::save_sent_before(&self.store, &held)?;
-        self.inbox.lost.update(held.key.id, &held.attempts);
-        self.wake_by(held.retry_at);
+        rows::save_sent_before(&self.cx.store, &held)?;
+        self.memory.lost.update(held.key.id, &held.attempts);
+        self.cx.wake_by(held.retry_at);
         Ok(attempt)
     }
 
     /// Messages that polls took and whose time to acknowledge is over: given up where that happened as
     /// often as allowed, else free to be sent again.
-    pub(in crate::mailbox) fn end_leases(
-        &mut self,
-        device: &DeviceId,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        for held in rows::leases_over(&self.store, now.at, BATCH)? {
+    pub(super) fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
+        for held in rows::leases_over(&self.cx.store, now.at, BATCH)? {
             let mut held = self.up_to_date(held);
             held.attempts.time_out();
             let phase = Phase::Leased.after(Event::TimeOut)?;
@@ -148,20 +170,20 @@ impl<S: Store> Mailbox<S> {
                 continue;
             }
             held.retry_at = 0;
-            rows::save_attempts(&self.store, &held)?;
+            rows::save_attempts(&self.cx.store, &held)?;
             self.survived(&held);
-            self.inbox.again = true;
-            self.inbox.backlog = true;
-            self.effects.push(Effect::Ready);
+            self.memory.again = true;
+            self.memory.backlog = true;
+            self.cx.effects.push(Effect::Ready);
         }
         Ok(())
     }
 
     /// How many messages a poll took that are not acknowledged.
     pub(in crate::mailbox) fn leased(&self, now: Now) -> Result<u32, StoreError> {
-        if self.account.is_none() || self.link.is_some() {
+        if self.cx.account.is_none() || self.connection.is_some() {
             return Ok(0);
         }
-        rows::leased(&self.store, now.at)
+        rows::leased(&self.cx.store, now.at)
     }
 }

@@ -6,8 +6,8 @@
 //! sent waits beside them. How many there are is bounded by what may be unstored in all.
 
 use super::rows::Key;
-use super::{Accepted, Effect, Mailbox};
-use crate::call::Delivered;
+use super::{Accepted, Effect, Inbox};
+use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -16,67 +16,66 @@ use crate::time::{Millis, Now};
 
 /// A message that waits for room.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Queued {
-    pub(in crate::mailbox) message: Box<Message>,
+pub(super) struct Queued {
+    pub(super) message: Box<Message>,
     since: Millis,
 }
 
 impl Queued {
     /// Its delivery.
-    pub(in crate::mailbox) fn delivery(
-        &self,
-        device: DeviceId,
-    ) -> Result<Delivery, IllegalTransition> {
+    pub(super) fn delivery(&self, device: DeviceId) -> Result<Delivery, IllegalTransition> {
         Delivery::unreached(device, self.since).apply(Event::Queue, self.since)
     }
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Inbox<'_, S> {
     /// Whether a message that cannot go out at once may wait for room: the device is there, and nothing
     /// that is stored goes before it.
-    pub(in crate::mailbox) fn may_queue(&self, message: &Message) -> bool {
+    pub(super) fn may_queue(&self, message: &Message) -> bool {
         let rank = Key::of(message).rank;
-        self.link.as_ref().is_some_and(|link| !link.is_stuck())
-            && !self.inbox.backlog
-            && !self.inbox.lost.holds_up_line(rank, &message.from)
-            && self.inbox.unstored.has_room_for(message)
+        self.connection
+            .as_ref()
+            .is_some_and(|link| !link.is_stuck())
+            && !self.memory.backlog
+            && !self.memory.lost.holds_up_line(rank, &message.from)
+            && self.memory.unstored.has_room_for(message)
     }
 
     /// Lets a message wait for room, not beyond its expiry.
-    pub(in crate::mailbox) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Accepted {
+    pub(super) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Accepted {
         let until = message.expires_at.min(now.at + i64::from(wait));
-        self.inbox.unstored.add(&message);
+        self.memory.unstored.add(&message);
         let queued = Queued {
             since: now.at,
             message: Box::new(message),
         };
-        self.inbox.queue.insert(Key::of(&queued.message), queued);
+        self.memory.queue.insert(Key::of(&queued.message), queued);
         Accepted::Wait(until)
     }
 
     /// A message that waits for room.
-    pub(in crate::mailbox) fn queued(&self, id: MessageId) -> Option<&Queued> {
-        let queued = self.inbox.queue.values();
+    pub(super) fn queued(&self, id: MessageId) -> Option<&Queued> {
+        let queued = self.memory.queue.values();
         queued.into_iter().find(|queued| queued.message.id == id)
     }
 
     /// Takes a message out that waits for room.
-    pub(in crate::mailbox) fn take_queued(&mut self, id: MessageId) -> Option<Queued> {
+    pub(super) fn take_queued(&mut self, id: MessageId) -> Option<Queued> {
         let key = Key::of(&self.queued(id)?.message);
-        let queued = self.inbox.queue.remove(&key)?;
-        self.inbox.unstored.remove(&queued.message);
+        let queued = self.memory.queue.remove(&key)?;
+        self.memory.unstored.remove(&queued.message);
         Some(queued)
     }
 
     /// Puts on the wire what there is room for.
-    pub(in crate::mailbox) fn pump_queue(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn pump_queue(&mut self, now: Now) -> Result<(), StoreError> {
         while self
-            .link
+            .connection
             .as_ref()
-            .is_some_and(|link| link.window(&self.limits) > 0)
+            .is_some_and(|link| link.window(&self.cx.limits) > 0)
         {
             let Some(id) = self
-                .inbox
+                .memory
                 .queue
                 .values()
                 .next()
@@ -97,26 +96,22 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Stores all that wait for room. The calls that brought them go on waiting.
-    pub(in crate::mailbox) fn store_queue(&mut self, now: Now) -> Result<(), StoreError> {
-        for (_, queued) in std::mem::take(&mut self.inbox.queue) {
-            self.inbox.unstored.remove(&queued.message);
+    pub(super) fn store_queue(&mut self, now: Now) -> Result<(), StoreError> {
+        for (_, queued) in std::mem::take(&mut self.memory.queue) {
+            self.memory.unstored.remove(&queued.message);
             if queued.message.expires_at <= now.at {
                 self.expire_queued(&queued, now)?;
                 continue;
             }
             self.store_before(&queued.message, now)?;
             self.store_waiting(&queued.message, queued.since)?;
-            self.inbox.awaited.insert(queued.message.id);
+            self.memory.awaited.insert(queued.message.id);
         }
         Ok(())
     }
 
     /// The wait for room of a message is over: settles it where it has expired, else stores all that wait.
-    pub(in crate::mailbox) fn end_queueing(
-        &mut self,
-        id: MessageId,
-        now: Now,
-    ) -> Result<(), StoreError> {
+    pub(super) fn end_queueing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let has_expired = |queued: &Queued| queued.message.expires_at <= now.at;
         if !self.queued(id).is_some_and(has_expired) {
             return self.store_queue(now);
@@ -128,7 +123,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     fn expire_queued(&mut self, queued: &Queued, now: Now) -> Result<(), IllegalTransition> {
-        if let Some(device) = self.device().cloned() {
+        if let Some(device) = self.cx.device().cloned() {
             let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
             self.forget_unstored(queued.message.id, expired);
         }
@@ -136,10 +131,10 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Ends the wait of whoever brought a message that is stored by now.
-    pub(in crate::mailbox) fn answer_awaited(&mut self, now: Now) -> Result<(), StoreError> {
-        for id in std::mem::take(&mut self.inbox.awaited) {
-            let delivered: Delivered = self.look(id, now)?;
-            self.effects.push(Effect::Delivered(id, delivered));
+    pub(super) fn answer_awaited(&mut self, now: Now) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut self.memory.awaited) {
+            let delivered: DeliveryStatus = self.get_delivery(id, now)?;
+            self.cx.effects.push(Effect::Delivered(id, delivered));
         }
         Ok(())
     }

@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::super::outbox::SAFETY_DELAY;
+use super::SAFETY_DELAY;
+use super::connection::Connection;
 use super::settled_rows;
-use super::{Effect, Errand, Mailbox};
+use super::{CallPurpose, Effect, Inbox};
 use crate::call::{Call, Settled};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
@@ -22,14 +23,14 @@ const BATCH: usize = 100;
 const PAGE: u32 = 500;
 
 /// Milliseconds for which a report waits for others to the same sender while more are to be expected.
-const PATIENCE: Millis = 100;
+const MAX_DELAY: Millis = 100;
 
 /// The longest pause between two calls to a mailbox that does not answer.
 const LONGEST_PAUSE: Millis = 300_000;
 
 /// What is to be reported, by sender.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Reports {
+pub(super) struct Reports {
     by_sender: BTreeMap<DeviceId, Pending>,
     /// A tick is to come.
     ticking: bool,
@@ -45,18 +46,18 @@ struct Unread {
 #[derive(Debug, Default)]
 struct Pending {
     ids: VecDeque<MessageId>,
-    /// So many of the first are in a call.
+    /// How many of the first are in a call.
     calling: usize,
     failures: u32,
     retry_at: Millis,
 }
 
 impl Reports {
-    pub(in crate::mailbox) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_sender.is_empty() && self.unread.is_none()
     }
 
-    pub(in crate::mailbox) fn add(&mut self, sender: &DeviceId, id: MessageId) {
+    pub(super) fn add(&mut self, sender: &DeviceId, id: MessageId) {
         // One that is not read yet is found with the others.
         let unread = self.unread.as_ref();
         if unread.is_none_or(|unread| unread.after >= Some(id)) {
@@ -66,22 +67,22 @@ impl Reports {
     }
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Inbox<'_, S> {
     /// Begins with the rows that an earlier life of the mailbox has left.
-    pub(in crate::mailbox) fn open_reports(&mut self, now: Now) -> Result<(), StoreError> {
-        self.inbox.reports.unread = Some(Unread { after: None });
+    pub(super) fn open_reports(&mut self, now: Now) -> Result<(), StoreError> {
+        self.memory.reports.unread = Some(Unread { after: None });
         self.report_all(now)
     }
 
     /// Reads the next rows that are not read yet.
     fn read_reports(&mut self) -> Result<(), StoreError> {
-        let Some(Unread { after }) = self.inbox.reports.unread else {
+        let Some(Unread { after }) = self.memory.reports.unread else {
             return Ok(());
         };
-        let rows = settled_rows::next(&self.store, after, PAGE)?;
+        let rows = settled_rows::next(&self.cx.store, after, PAGE)?;
         let more = rows.len() >= PAGE as usize;
         let last = rows.last().map(|(_, id)| *id);
-        let reports = &mut self.inbox.reports;
+        let reports = &mut self.memory.reports;
         reports.unread = None;
         for (sender, id) in rows {
             reports.add(&sender, id);
@@ -93,21 +94,17 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Reports to this sender, unless more is to be expected in a moment.
-    pub(in crate::mailbox) fn report(
-        &mut self,
-        sender: &DeviceId,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let pending = self.inbox.reports.by_sender.get(sender);
+    pub(super) fn report(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
+        let pending = self.memory.reports.by_sender.get(sender);
         let enough = pending.is_some_and(|pending| pending.ids.len() >= BATCH);
-        if enough || !self.gathers() {
+        if enough || !self.connection.as_ref().is_some_and(Connection::gathers) {
             return self.report_now(sender, now);
         }
         self.look_after_reports(now);
-        let reports = &mut self.inbox.reports;
+        let reports = &mut self.memory.reports;
         if !reports.ticking {
             reports.ticking = true;
-            self.effects.push(Effect::Tick(now.at + PATIENCE));
+            self.cx.effects.push(Effect::Tick(now.at + MAX_DELAY));
         }
         Ok(())
     }
@@ -115,8 +112,8 @@ impl<S: Store> Mailbox<S> {
     /// What a sender took back is told by the answer to its call. The report only makes sure of it: it goes with the
     /// next to this sender, or when the mailbox looks after what may have been lost. At once, it would race the
     /// answers of a hundred mailboxes, which the sender's records together.
-    pub(in crate::mailbox) fn report_later(&mut self, sender: &DeviceId, now: Now) {
-        if let Some(pending) = self.inbox.reports.by_sender.get_mut(sender)
+    pub(super) fn report_later(&mut self, sender: &DeviceId, now: Now) {
+        if let Some(pending) = self.memory.reports.by_sender.get_mut(sender)
             && pending.ids.len() == 1
         {
             pending.retry_at = now.at + SAFETY_DELAY;
@@ -125,8 +122,8 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// The time for which reports wait for others is over.
-    pub(in crate::mailbox) fn report_gathered(&mut self, now: Now) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.inbox.reports.ticking) {
+    pub(in crate::mailbox) fn tick(&mut self, now: Now) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.memory.reports.ticking) {
             self.report_all(now)?;
         }
         Ok(())
@@ -134,7 +131,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Reports to this sender, unless that is being done or has just failed.
     fn report_now(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
-        let Some(pending) = self.inbox.reports.by_sender.get_mut(sender) else {
+        let Some(pending) = self.memory.reports.by_sender.get_mut(sender) else {
             return Ok(());
         };
         let failed = pending.failures > 0 && pending.retry_at > now.at;
@@ -146,15 +143,15 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         pending.calling = ids.len();
-        let settled = settled_rows::load(&self.store, &ids)?
+        let settled = settled_rows::load(&self.cx.store, &ids)?
             .into_iter()
             .map(|(id, delivery)| Settled { id, delivery });
-        let call = Call::Receipts {
+        let call = Call::Report {
             settled: settled.collect(),
         };
-        self.effects.push(Effect::Call {
+        self.cx.effects.push(Effect::Call {
             to: sender.clone(),
-            errand: Errand::Report,
+            purpose: CallPurpose::Report,
             call,
             enclosed: None,
         });
@@ -166,15 +163,15 @@ impl<S: Store> Mailbox<S> {
     /// message's attempt will do: moving it would cost a row a message.
     fn look_after_reports(&mut self, now: Now) {
         let soon = now.at + LONGEST_PAUSE;
-        if self.alarm.is_none_or(|alarm| alarm > soon) {
-            self.wake_by(now.at + SAFETY_DELAY);
+        if self.cx.alarm.is_none_or(|alarm| alarm > soon) {
+            self.cx.wake_by(now.at + SAFETY_DELAY);
         }
     }
 
     /// Reports to every sender that waits for something.
     pub(in crate::mailbox) fn report_all(&mut self, now: Now) -> Result<(), StoreError> {
         self.read_reports()?;
-        let senders: Vec<DeviceId> = self.inbox.reports.by_sender.keys().cloned().collect();
+        let senders: Vec<DeviceId> = self.memory.reports.by_sender.keys().cloned().collect();
         senders
             .iter()
             .try_for_each(|sender| self.report_now(sender, now))
@@ -187,19 +184,19 @@ impl<S: Store> Mailbox<S> {
         taken: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let Some(pending) = self.inbox.reports.by_sender.get_mut(sender) else {
+        let Some(pending) = self.memory.reports.by_sender.get_mut(sender) else {
             return Ok(());
         };
         let calling = std::mem::take(&mut pending.calling);
         if taken {
             pending.failures = 0;
             let taken = pending.ids.drain(..calling.min(pending.ids.len()));
-            settled_rows::delete(&self.store, &taken.collect::<Vec<_>>())?;
+            settled_rows::delete(&self.cx.store, &taken.collect::<Vec<_>>())?;
             if !pending.ids.is_empty() {
                 return self.report(sender, now);
             }
-            self.inbox.reports.by_sender.remove(sender);
-            return match self.inbox.reports.unread {
+            self.memory.reports.by_sender.remove(sender);
+            return match self.memory.reports.unread {
                 Some(_) => self.report_all(now),
                 None => Ok(()),
             };
@@ -207,7 +204,7 @@ impl<S: Store> Mailbox<S> {
         pending.failures += 1;
         pending.retry_at = now.at + (1000 << pending.failures.min(9)).min(LONGEST_PAUSE);
         let retry_at = pending.retry_at;
-        self.wake_by(retry_at);
+        self.cx.wake_by(retry_at);
         Ok(())
     }
 
@@ -215,7 +212,7 @@ impl<S: Store> Mailbox<S> {
     pub(in crate::mailbox) fn reports_due(&self, now: Now) -> Option<Millis> {
         let Reports {
             by_sender, ticking, ..
-        } = &self.inbox.reports;
+        } = &self.memory.reports;
         let due = by_sender.values().map(|pending| {
             let under_way = pending.calling > 0 || (*ticking && pending.retry_at <= now.at);
             if under_way {
@@ -224,7 +221,7 @@ impl<S: Store> Mailbox<S> {
                 pending.retry_at
             }
         });
-        let unread = self.inbox.reports.unread.as_ref();
+        let unread = self.memory.reports.unread.as_ref();
         due.chain(unread.map(|_| now.at + SAFETY_DELAY)).min()
     }
 }

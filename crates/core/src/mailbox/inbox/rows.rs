@@ -5,7 +5,7 @@
 //! in the rows, and what the ends of connections say of them is not either: see [`super::lost`].
 
 use super::attempts::Attempts;
-use super::link::InFlight;
+use super::connection::InFlight;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::message::{Message, Urgency};
@@ -14,14 +14,14 @@ use crate::time::Millis;
 
 /// The key of a row; its order is the order of delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::mailbox) struct Key {
+pub(super) struct Key {
     /// 0 for the highest urgency.
-    pub(in crate::mailbox) rank: i64,
-    pub(in crate::mailbox) id: MessageId,
+    pub(super) rank: i64,
+    pub(super) id: MessageId,
 }
 
 impl Key {
-    pub(in crate::mailbox) fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         let rank = match message.urgency {
             Urgency::High => 0,
             Urgency::Normal => 1,
@@ -37,16 +37,16 @@ impl Key {
 
 /// A message to deliver.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Held {
-    pub(in crate::mailbox) key: Key,
-    pub(in crate::mailbox) sender: DeviceId,
-    pub(in crate::mailbox) expires_at: Millis,
-    pub(in crate::mailbox) size: u64,
+pub(super) struct Held {
+    pub(super) key: Key,
+    pub(super) sender: DeviceId,
+    pub(super) expires_at: Millis,
+    pub(super) size: u64,
     /// When it was stored to wait; 0 where it went on the wire before it was stored.
-    pub(in crate::mailbox) held_at: Millis,
+    pub(super) held_at: Millis,
     /// Until when a poll that took it has to acknowledge it; 0 where none has, or its time is over.
-    pub(in crate::mailbox) retry_at: Millis,
-    pub(in crate::mailbox) attempts: Attempts,
+    pub(super) retry_at: Millis,
+    pub(super) attempts: Attempts,
 }
 
 /// All but the message itself, which is read one by one with [`message`]: a payload may be large.
@@ -54,7 +54,7 @@ const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, retry_at, se
 
 impl Held {
     /// A message that has just been stored.
-    pub(in crate::mailbox) fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         Self {
             key: Key::of(message),
             sender: message.from.clone(),
@@ -85,12 +85,12 @@ impl Held {
     }
 
     /// Takes over what only the in-flight window knew.
-    pub(in crate::mailbox) fn catch_up(&mut self, entry: &InFlight) {
+    pub(super) fn catch_up(&mut self, entry: &InFlight) {
         self.attempts.note_sent(entry.attempt, entry.sent_at);
     }
 
     /// Its delivery, which is in this phase.
-    pub(in crate::mailbox) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
+    pub(super) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
         let held = (self.held_at > 0).then_some(Step {
             event: State::Held,
             at: self.held_at,
@@ -110,7 +110,7 @@ impl Held {
     }
 
     /// Its delivery after an event that happens in this phase.
-    pub(in crate::mailbox) fn after(
+    pub(super) fn after(
         &self,
         device: &DeviceId,
         phase: Phase,
@@ -123,13 +123,13 @@ impl Held {
 
 /// What the table says of a message.
 #[derive(Debug)]
-pub(in crate::mailbox) enum Found {
+pub(super) enum Found {
     Held(Held),
     Settled(Delivery),
 }
 
 /// Stores a message. `sent` is the attempt that it is or was on the wire with, and when that was sent.
-pub(in crate::mailbox) fn insert(
+pub(super) fn insert(
     store: &impl Store,
     message: &Message,
     held_at: Millis,
@@ -157,10 +157,7 @@ pub(in crate::mailbox) fn insert(
 }
 
 /// The row of a message, whatever its urgency.
-pub(in crate::mailbox) fn find(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Option<Found>, StoreError> {
+pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
     let sql =
         format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3) AND id = ?");
     let Some(mut row) = store.run(&sql, &[id.into()])?.pop() else {
@@ -173,10 +170,7 @@ pub(in crate::mailbox) fn find(
 }
 
 /// The message to deliver that has this id.
-pub(in crate::mailbox) fn held(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Option<Held>, StoreError> {
+pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, StoreError> {
     Ok(match find(store, id)? {
         Some(Found::Held(held)) => Some(held),
         Some(Found::Settled(_)) | None => None,
@@ -184,10 +178,7 @@ pub(in crate::mailbox) fn held(
 }
 
 /// The messages to deliver among these, oldest first.
-pub(in crate::mailbox) fn these(
-    store: &impl Store,
-    ids: &[MessageId],
-) -> Result<Vec<Held>, StoreError> {
+pub(super) fn these(store: &impl Store, ids: &[MessageId]) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) \
          AND id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id"
@@ -196,13 +187,13 @@ pub(in crate::mailbox) fn these(
 }
 
 /// Ids as a list of which the statements make bytes again.
-pub(in crate::mailbox) fn hex(ids: &[MessageId]) -> Vec<String> {
+pub(super) fn hex(ids: &[MessageId]) -> Vec<String> {
     let hex = |id: &MessageId| format!("{:032x}", u128::from_be_bytes(id.to_bytes()));
     ids.iter().map(hex).collect()
 }
 
 /// The message of a row that is not settled.
-pub(in crate::mailbox) fn message(store: &impl Store, key: Key) -> Result<Message, StoreError> {
+pub(super) fn message(store: &impl Store, key: Key) -> Result<Message, StoreError> {
     let sql = "SELECT body FROM inbox WHERE rank = ? AND id = ?";
     let row = store.run(sql, &[key.rank.into(), key.id.into()])?.pop();
     let mut row = row.ok_or_else(|| StoreError("a message that is gone".to_owned()))?;
@@ -210,7 +201,7 @@ pub(in crate::mailbox) fn message(store: &impl Store, key: Key) -> Result<Messag
 }
 
 /// The messages to deliver of this sender and topic.
-pub(in crate::mailbox) fn of_topic(
+pub(super) fn of_topic(
     store: &impl Store,
     sender: &DeviceId,
     topic: &Topic,
@@ -227,7 +218,7 @@ pub(in crate::mailbox) fn of_topic(
 /// Messages of which the row says that they were sent before, oldest first, after `after`: those that polls
 /// took, and those that [`save_sent_before`] wrote down without. Only those whose time to acknowledge was over
 /// by `due`, where that is given.
-pub(in crate::mailbox) fn polled(
+pub(super) fn polled(
     store: &impl Store,
     after: Option<MessageId>,
     due: Option<Millis>,
@@ -250,7 +241,7 @@ const MAX_INT: i64 = (1 << 53) - 1;
 
 /// Messages that no poll took, in order of delivery, after `after`, but for those of `lines`: a rank and
 /// a sender with a space between.
-pub(in crate::mailbox) fn waiting(
+pub(super) fn waiting(
     store: &impl Store,
     after: Option<Key>,
     lines: &[String],
@@ -269,7 +260,7 @@ pub(in crate::mailbox) fn waiting(
 }
 
 /// All messages to deliver, by urgency and age, after `after`.
-pub(in crate::mailbox) fn list(
+pub(super) fn list(
     store: &impl Store,
     after: Option<Key>,
     limit: u32,
@@ -289,7 +280,7 @@ fn position(after: Option<Key>) -> [Value; 2] {
 }
 
 /// Messages that expired by `now`.
-pub(in crate::mailbox) fn expired(
+pub(super) fn expired(
     store: &impl Store,
     now: Millis,
     limit: u32,
@@ -299,17 +290,14 @@ pub(in crate::mailbox) fn expired(
 }
 
 /// Any messages to deliver.
-pub(in crate::mailbox) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreError> {
+pub(super) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank >= 0 LIMIT ?");
     read(store, &sql, &[limit.into()])
 }
 
 /// Writes down that a message was sent before, so that [`polled`] finds it: a poll took it, which has to
 /// acknowledge it until `retry_at`, or it waits again, where that is 0.
-pub(in crate::mailbox) fn save_sent_before(
-    store: &impl Store,
-    held: &Held,
-) -> Result<(), StoreError> {
+pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET attempts = ?, retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
         held.attempts.made.max(1).into(),
@@ -322,7 +310,7 @@ pub(in crate::mailbox) fn save_sent_before(
 }
 
 /// Writes down what became of the attempts. Leaves alone what the index goes by, so that it costs one row.
-pub(in crate::mailbox) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
+pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
         held.retry_at.into(),
@@ -334,10 +322,7 @@ pub(in crate::mailbox) fn save_attempts(store: &impl Store, held: &Held) -> Resu
 }
 
 /// The earliest time after `now` at which the time of a poll to acknowledge is over.
-pub(in crate::mailbox) fn next_retry(
-    store: &impl Store,
-    now: Millis,
-) -> Result<Option<Millis>, StoreError> {
+pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
     let mut rows = store.run(sql, &[now.into()])?;
@@ -345,7 +330,7 @@ pub(in crate::mailbox) fn next_retry(
 }
 
 /// Messages that polls took and did not acknowledge in time.
-pub(in crate::mailbox) fn leases_over(
+pub(super) fn leases_over(
     store: &impl Store,
     now: Millis,
     limit: u32,
@@ -358,7 +343,7 @@ pub(in crate::mailbox) fn leases_over(
 }
 
 /// How many messages polls took that they still have time to acknowledge.
-pub(in crate::mailbox) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
+pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
     store

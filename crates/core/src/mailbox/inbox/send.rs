@@ -8,8 +8,8 @@
 //! put there until it went out, so that others do not keep it waiting; while it pauses, only what goes
 //! behind it in order, messages of its sender and urgency, waits for it.
 
-use super::Mailbox;
-use super::link::{InFlight, Stored};
+use super::Inbox;
+use super::connection::{InFlight, Stored};
 use super::rows::{self, Held};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
@@ -21,24 +21,32 @@ use crate::time::{Millis, Now};
 /// Up to this many doublings of the time to acknowledge.
 const DOUBLINGS: u32 = 3;
 
-impl<S: Store> Mailbox<S> {
-    /// Milliseconds to wait for an acknowledgement after so many in vain.
-    pub(in crate::mailbox) fn backoff(&self, timed_out: u32) -> Millis {
-        i64::from(self.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
+impl<S: Store> Inbox<'_, S> {
+    /// Milliseconds to wait for an acknowledgement after `timed_out` that did not come in time.
+    pub(super) fn backoff(&self, timed_out: u32) -> Millis {
+        i64::from(self.cx.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
     }
 
     /// Puts a message on the wire.
-    pub(in crate::mailbox) fn send(&mut self, message: &Message, attempt: u32) {
-        let size = self.say(&ToDevice::Message { message, attempt });
-        if let Some(link) = self.link.as_mut() {
+    pub(super) fn send(&mut self, message: &Message, attempt: u32) {
+        if let Some(link) = self.connection.as_mut()
+            && let Some((effect, size)) = link.say(&ToDevice::Message { message, attempt })
+        {
             link.unread += size;
+            self.cx.effects.push(effect);
         }
+    }
+
+    /// Whether the device has a live socket.
+    fn is_online(&self, now: &Now) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|it| it.is_alive(now, &self.cx.limits))
     }
 
     /// Fills the in-flight window from what waits.
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
-        let idle = self.inbox.queue.is_empty() && !self.inbox.lost.has_suspects();
-        if (idle && !self.inbox.backlog) || !self.is_online(&now) {
+        let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
+        if (idle && !self.memory.backlog) || !self.is_online(&now) {
             return Ok(());
         }
         self.give_up_stuck(false, now)?;
@@ -49,23 +57,26 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// The suspect that is to go out now.
-    pub(in crate::mailbox) fn suspect_due(&self, now: Now) -> Option<MessageId> {
-        let link = self.link.as_ref();
+    pub(super) fn suspect_due(&self, now: Now) -> Option<MessageId> {
+        let link = self.connection.as_ref();
         let has_had = |id| link.is_some_and(|link| link.has_had(id));
-        self.inbox.lost.due(has_had, now.at)
+        self.memory.lost.due(has_had, now.at)
     }
 
     /// When the next suspect may go out, over the connection or to a poll.
-    pub(in crate::mailbox) fn next_suspect(&self, now: Now) -> Option<Millis> {
-        let link = self.link.as_ref();
+    pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
+        let link = self.connection.as_ref();
         let has_had = |id| link.is_some_and(|link| link.has_had(id));
-        self.inbox.lost.next_due(has_had, now.at)
+        self.memory.lost.next_due(has_had, now.at)
     }
 
     /// Whether the wire is a suspect's.
-    pub(in crate::mailbox) fn is_reserved(&self, now: Now) -> bool {
-        let lost = &self.inbox.lost;
-        let mut in_flight = self.link.iter().flat_map(|link| link.in_flight.keys());
+    pub(super) fn is_reserved(&self, now: Now) -> bool {
+        let lost = &self.memory.lost;
+        let mut in_flight = self
+            .connection
+            .iter()
+            .flat_map(|link| link.in_flight.keys());
         lost.has_suspects()
             && (in_flight.any(|id| lost.is_suspect(*id)) || self.suspect_due(now).is_some())
     }
@@ -74,25 +85,25 @@ impl<S: Store> Mailbox<S> {
     fn make_way(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.is_reserved(now) {
             let is_empty = self
-                .link
+                .connection
                 .as_ref()
                 .is_some_and(|link| link.in_flight.is_empty());
             let Some(id) = self.suspect_due(now).filter(|_| is_empty) else {
                 return Ok(true);
             };
-            match rows::held(&self.store, id)? {
+            match rows::held(&self.cx.store, id)? {
                 Some(held) => {
                     if !self.send_held(held, now)? {
                         return Ok(true);
                     }
                 }
                 None => {
-                    self.inbox.lost.remove(id);
+                    self.memory.lost.remove(id);
                 }
             }
         }
         if let Some(at) = self.next_suspect(now) {
-            self.wake_by(at);
+            self.cx.wake_by(at);
         }
         Ok(false)
     }
@@ -100,34 +111,34 @@ impl<S: Store> Mailbox<S> {
     /// Sends what was sent before. `false` if the window is full.
     fn pump_again(&mut self, now: Now) -> Result<bool, StoreError> {
         let mut after = None;
-        while self.inbox.again {
-            let limit = self.limits.max_in_flight.saturating_mul(2);
+        while self.memory.again {
+            let limit = self.cx.limits.max_in_flight.saturating_mul(2);
             let rows = self.sent_before(after, None, limit)?;
             let more = rows.len() >= limit as usize;
             for held in rows {
                 after = Some(held.key.id);
-                if !self.inbox.lost.holds_up(&held) && !self.send_held(held, now)? {
+                if !self.memory.lost.holds_up(&held) && !self.send_held(held, now)? {
                     return Ok(false);
                 }
             }
-            self.inbox.again = more;
+            self.memory.again = more;
         }
         Ok(true)
     }
 
     /// Messages that a connection or a poll took before, oldest first, after `after`; only those whose
     /// time to acknowledge was over by `due` where that is given.
-    pub(in crate::mailbox) fn sent_before(
+    pub(super) fn sent_before(
         &self,
         after: Option<MessageId>,
         due: Option<Millis>,
         limit: u32,
     ) -> Result<Vec<Held>, StoreError> {
-        let mut rows = rows::polled(&self.store, after, due, limit)?;
-        let mut lost = self.inbox.lost.after(after);
+        let mut rows = rows::polled(&self.cx.store, after, due, limit)?;
+        let mut lost = self.memory.lost.after(after);
         if !lost.is_empty() {
             lost.retain(|id| rows.iter().all(|held| held.key.id != *id));
-            let lost = rows::these(&self.store, &lost)?.into_iter();
+            let lost = rows::these(&self.cx.store, &lost)?.into_iter();
             rows.extend(lost.filter(|held| due.is_none_or(|due| held.retry_at <= due)));
             rows.sort_unstable_by_key(|held| held.key.id);
             rows.truncate(limit as usize);
@@ -137,29 +148,29 @@ impl<S: Store> Mailbox<S> {
 
     /// Sends what never was sent. `false` if the window is full.
     fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
-        while self.inbox.backlog {
-            let Some(link) = self.link.as_ref() else {
+        while self.memory.backlog {
+            let Some(link) = self.connection.as_ref() else {
                 return Ok(false);
             };
-            let window = link.window(&self.limits);
+            let window = link.window(&self.cx.limits);
             if window == 0 {
                 return Ok(false);
             }
             // Without a cursor the first rows may be those that are on the wire already.
-            let known = match self.inbox.cursor {
+            let known = match self.memory.cursor {
                 None => u32::try_from(link.in_flight.len()).unwrap_or(u32::MAX),
                 Some(_) => 0,
             };
-            let lines = self.inbox.lost.lines();
-            let cursor = self.inbox.cursor;
-            let rows = rows::waiting(&self.store, cursor, &lines, window + known)?;
-            self.inbox.backlog = !rows.is_empty();
+            let lines = self.memory.lost.lines();
+            let cursor = self.memory.cursor;
+            let rows = rows::waiting(&self.cx.store, cursor, &lines, window + known)?;
+            self.memory.backlog = !rows.is_empty();
             for held in rows {
                 let key = held.key;
                 if !self.send_held(held, now)? {
                     return Ok(false);
                 }
-                self.inbox.cursor = Some(key);
+                self.memory.cursor = Some(key);
             }
         }
         Ok(true)
@@ -167,10 +178,11 @@ impl<S: Store> Mailbox<S> {
 
     /// Sends one stored message, or settles it where it has expired. `false` if the window is full.
     fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
-        let (Some(link), Some(device)) = (self.link.as_ref(), self.device().cloned()) else {
+        let (Some(link), Some(device)) = (self.connection.as_ref(), self.cx.device().cloned())
+        else {
             return Ok(false);
         };
-        if link.has(&held.key) {
+        if link.has(held.key.id) {
             return Ok(true);
         }
         let mut held = self.up_to_date(held);
@@ -180,13 +192,13 @@ impl<S: Store> Mailbox<S> {
             self.settle(held, delivery, now)?;
             return Ok(true);
         }
-        if link.window(&self.limits) == 0 {
+        if link.window(&self.cx.limits) == 0 {
             return Ok(false);
         }
         if held.retry_at > 0 {
             // A poll has it no longer.
             held.retry_at = 0;
-            rows::save_attempts(&self.store, &held)?;
+            rows::save_attempts(&self.cx.store, &held)?;
         }
         self.put_in_flight(&held, now)?;
         Ok(true)
@@ -197,8 +209,8 @@ impl<S: Store> Mailbox<S> {
         self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
         let due_at = now.at + self.backoff(held.attempts.timed_out);
-        self.send(&rows::message(&self.store, held.key)?, attempt);
-        if let Some(link) = self.link.as_mut() {
+        self.send(&rows::message(&self.cx.store, held.key)?, attempt);
+        if let Some(link) = self.connection.as_mut() {
             let entry = InFlight {
                 rank: held.key.rank,
                 attempt,
@@ -206,17 +218,17 @@ impl<S: Store> Mailbox<S> {
                 store: Stored::Row { due_at },
             };
             link.in_flight.insert(held.key.id, entry);
-            link.changed = true;
+            link.stale = true;
         }
-        self.wake_by(due_at);
+        self.cx.wake_by(due_at);
         Ok(())
     }
 
     /// What ends a message that must not be sent again.
-    pub(in crate::mailbox) fn must_end(&self, held: &Held, now: Now) -> Option<Event> {
+    pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<Event> {
         if held.expires_at <= now.at {
             Some(Event::Expire)
-        } else if held.attempts.timed_out >= self.limits.max_attempts {
+        } else if held.attempts.timed_out >= self.cx.limits.max_attempts {
             Some(Event::GiveUp)
         } else {
             None
@@ -224,13 +236,13 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Sends again what was not acknowledged in time, and gives up what was sent as often as allowed.
-    pub(in crate::mailbox) fn send_again(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(device) = self.device().cloned() else {
+    pub(super) fn send_again(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(device) = self.cx.device().cloned() else {
             return Ok(());
         };
         let due =
             |entry: &InFlight| matches!(entry.store, Stored::Row { due_at } if due_at <= now.at);
-        let entries = self.link.iter().flat_map(|link| &link.in_flight);
+        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
         let ids: Vec<MessageId> = entries
             .filter(|(_, entry)| due(entry))
             .map(|(id, _)| *id)
@@ -248,11 +260,11 @@ impl<S: Store> Mailbox<S> {
         device: &DeviceId,
         now: Now,
     ) -> Result<(), StoreError> {
-        let held = rows::held(&self.store, id)?.map(|held| self.up_to_date(held));
-        let Some(link) = self.link.as_mut() else {
+        let held = rows::held(&self.cx.store, id)?.map(|held| self.up_to_date(held));
+        let Some(link) = self.connection.as_mut() else {
             return Ok(());
         };
-        link.changed = true;
+        link.stale = true;
         let (Some(entry), Some(mut held)) = (link.in_flight.remove(&id), held) else {
             return Ok(());
         };
@@ -266,25 +278,25 @@ impl<S: Store> Mailbox<S> {
         self.survived(&held);
         if self.suspect_due(now).is_some() {
             // It makes way for a suspect, and comes first after it: its row says so, also after a crash.
-            rows::save_sent_before(&self.store, &held)?;
+            rows::save_sent_before(&self.cx.store, &held)?;
             self.let_others_go();
             return Ok(());
         }
-        rows::save_attempts(&self.store, &held)?;
+        rows::save_attempts(&self.cx.store, &held)?;
         self.put_in_flight(&held, now)
     }
 
     /// A message had its time to be acknowledged while the device was there.
-    pub(in crate::mailbox) fn survived(&mut self, held: &Held) {
-        if self.inbox.lost.update(held.key.id, &held.attempts) {
+    pub(super) fn survived(&mut self, held: &Held) {
+        if self.memory.lost.update(held.key.id, &held.attempts) {
             self.let_others_go();
         }
     }
 
     /// What waits is looked through anew: something of it may go out that could not before.
-    pub(in crate::mailbox) fn let_others_go(&mut self) {
-        self.inbox.again = true;
-        self.inbox.backlog = true;
-        self.inbox.cursor = None;
+    pub(super) fn let_others_go(&mut self) {
+        self.memory.again = true;
+        self.memory.backlog = true;
+        self.memory.cursor = None;
     }
 }

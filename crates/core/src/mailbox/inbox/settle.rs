@@ -1,13 +1,13 @@
-//! The end of a delivery, wherever its message is; and where one stands that has not ended.
+//! The terminal state of a delivery, wherever its message is; and the state of one that has not ended.
 //!
 //! A stored message's terminal state is committed before anyone is told, so that nothing is sent again
 //! once its end is known. One that was never stored ends with the answer to the call that waits for it.
 
-use super::link::{InFlight, Stored};
+use super::connection::{InFlight, Stored};
 use super::rows::{self, Found, Held};
 use super::settled_rows;
-use super::{Accepted, Effect, Mailbox};
-use crate::call::Delivered;
+use super::{Accepted, Effect, Inbox};
+use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -20,13 +20,13 @@ const RECENT: usize = 256;
 /// How many expired messages are settled in one event.
 const BATCH: u32 = 500;
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Inbox<'_, S> {
     /// The device has taken a message: `reply` is what it answers. Unknown and settled ids change
     /// nothing.
     ///
     /// # Errors
     /// The store failed.
-    pub fn ack(
+    pub(in crate::mailbox) fn ack(
         &mut self,
         id: MessageId,
         reply: Option<Box<serde_json::value::RawValue>>,
@@ -52,7 +52,7 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn nack(
+    pub(in crate::mailbox) fn nack(
         &mut self,
         id: MessageId,
         reason: Option<String>,
@@ -78,41 +78,46 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn withdraw(
+    pub(in crate::mailbox) fn cancel_delivery(
         &mut self,
         id: MessageId,
         from: &DeviceId,
         now: Now,
-    ) -> Result<Delivered, StoreError> {
+    ) -> Result<DeliveryStatus, StoreError> {
         self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
         self.pump(now)?;
-        let known = self.look(id, now)?;
+        let known = self.get_delivery(id, now)?;
         // The message may still be on its way here: it is cancelled when it comes.
-        if let (Delivered::UnknownMessage, Some(device)) = (&known, self.device().cloned()) {
+        if let (DeliveryStatus::UnknownMessage, Some(device)) = (&known, self.cx.device().cloned())
+        {
             let cancelled = Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?;
             self.settle_unseen(id, from, &cancelled, now)?;
-            return Ok(Delivered::Known(cancelled));
+            return Ok(DeliveryStatus::Known(cancelled));
         }
         Ok(known)
     }
 
-    /// Where a message stands.
+    /// The state of a delivery.
     ///
     /// # Errors
     /// The store failed.
-    pub fn look(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
-        self.look_in(id, true, now)
+    pub(in crate::mailbox) fn get_delivery(
+        &mut self,
+        id: MessageId,
+        now: Now,
+    ) -> Result<DeliveryStatus, StoreError> {
+        self.find_delivery(id, true, now)
     }
 
     /// Ends a delivery, wherever its message is. What follows it is still to be sent.
-    pub(in crate::mailbox) fn conclude(
+    pub(super) fn conclude(
         &mut self,
         id: MessageId,
         event: Event,
         now: Now,
         complete: impl FnOnce(Delivery) -> Delivery,
     ) -> Result<(), StoreError> {
-        let Some(device) = self.device().cloned() else {
+        let Some(device) = self.cx.device().cloned() else {
             return Ok(());
         };
         if let Some(queued) = self.take_queued(id) {
@@ -121,7 +126,7 @@ impl<S: Store> Mailbox<S> {
         } else if let Some((message, sent_at)) = self.take_unstored(id) {
             let delivery = sent_once(&device, sent_at)?.apply(event, now.at)?;
             self.end_unstored(&message, complete(delivery), now)?;
-        } else if let Some(held) = rows::held(&self.store, id)? {
+        } else if let Some(held) = rows::held(&self.cx.store, id)? {
             let held = self.up_to_date(held);
             let phase = self.phase_of(&held, now);
             let delivery = held.after(&device, phase, event, now.at)?;
@@ -131,23 +136,27 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Takes in what the rows do not say of a message.
-    pub(in crate::mailbox) fn up_to_date(&self, mut held: Held) -> Held {
+    pub(super) fn up_to_date(&self, mut held: Held) -> Held {
         let id = held.key.id;
-        if let Some(known) = self.inbox.lost.get(id)
+        if let Some(known) = self.memory.lost.get(id)
             && known.made >= held.attempts.made
         {
             held.attempts = known.clone();
         }
-        if let Some(entry) = self.link.as_ref().and_then(|link| link.in_flight.get(&id)) {
+        if let Some(entry) = self
+            .connection
+            .as_ref()
+            .and_then(|link| link.in_flight.get(&id))
+        {
             held.catch_up(entry);
         }
         held
     }
 
     /// Where a stored message is of which everything known is taken in. A connection ends every lease.
-    pub(in crate::mailbox) fn phase_of(&self, held: &Held, now: Now) -> Phase {
-        match &self.link {
-            Some(link) if link.has(&held.key) => Phase::InFlight,
+    pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
+        match &*self.connection {
+            Some(link) if link.has(held.key.id) => Phase::InFlight,
             None if held.retry_at > now.at => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
@@ -155,28 +164,28 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Writes down a stored delivery's terminal state, and reports it.
-    pub(in crate::mailbox) fn settle(
+    pub(super) fn settle(
         &mut self,
         held: Held,
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let (id, awaited) = (held.key.id, self.inbox.awaited.remove(&held.key.id));
-        settled_rows::save(&self.store, held.key, &delivery)?;
-        self.row_settled(held.size);
-        if let Some(link) = self.link.as_mut() {
-            link.changed |= link.in_flight.remove(&id).is_some();
+        let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
+        settled_rows::save(&self.cx.store, held.key, &delivery)?;
+        self.cx.row_settled(held.size);
+        if let Some(link) = self.connection.as_mut() {
+            link.stale |= link.in_flight.remove(&id).is_some();
             link.had.remove(&id);
         }
-        if self.inbox.lost.remove(id) {
+        if self.memory.lost.remove(id) {
             self.let_others_go();
         }
         let taken_back = delivery.state == State::Cancelled;
         if awaited {
-            let delivered = Delivered::Known(delivery);
-            self.effects.push(Effect::Delivered(id, delivered));
+            let delivered = DeliveryStatus::Known(delivery);
+            self.cx.effects.push(Effect::Delivered(id, delivered));
         }
-        self.inbox.reports.add(&held.sender, id);
+        self.memory.reports.add(&held.sender, id);
         if taken_back {
             self.report_later(&held.sender, now);
             return Ok(());
@@ -187,28 +196,33 @@ impl<S: Store> Mailbox<S> {
     /// Writes down the terminal state of a message that is not stored, because a crash must not make it one that
     /// has never come: it was taken back before it came, or replaced before it was stored. The answer to its call
     /// tells that; the report makes sure of it.
-    pub(in crate::mailbox) fn settle_unseen(
+    pub(super) fn settle_unseen(
         &mut self,
         id: MessageId,
         sender: &DeviceId,
         delivery: &Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        settled_rows::insert(&self.store, id, sender, delivery)?;
-        self.inbox.reports.add(sender, id);
+        settled_rows::insert(&self.cx.store, id, sender, delivery)?;
+        self.memory.reports.add(sender, id);
         self.report_later(sender, now);
         Ok(())
     }
 
     /// Settles messages whose time has run out, and those on the wire for it.
-    pub(in crate::mailbox) fn expire(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(device) = self.account.as_ref().map(|account| account.device.clone()) else {
+    pub(super) fn expire(&mut self, now: Now) -> Result<(), StoreError> {
+        let Some(device) = self
+            .cx
+            .account
+            .as_ref()
+            .map(|account| account.device.clone())
+        else {
             return Ok(());
         };
-        if self.next_expiry()?.is_none_or(|at| at > now.at) {
+        if self.cx.next_expiry()?.is_none_or(|at| at > now.at) {
             return Ok(());
         }
-        let expired = rows::expired(&self.store, now.at, BATCH)?;
+        let expired = rows::expired(&self.cx.store, now.at, BATCH)?;
         let all = expired.len() < BATCH as usize;
         for held in expired {
             let held = self.up_to_date(held);
@@ -219,25 +233,48 @@ impl<S: Store> Mailbox<S> {
         // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
         // two batches.
         if all && self.rows()?.messages > 0 {
-            self.recount(now)?;
+            self.cx.recount(now)?;
         }
         Ok(())
     }
 
-    /// Where a message stands, asking the table only if `stored`.
-    pub(in crate::mailbox) fn look_in(
+    /// The device is removed: what has not ended is refused.
+    pub(in crate::mailbox) fn refuse_all(
+        &mut self,
+        device: &DeviceId,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        loop {
+            let some = rows::any(&self.cx.store, BATCH)?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            for held in some {
+                let held = self.up_to_date(held);
+                let phase = self.phase_of(&held, now);
+                let refused = held.after(device, phase, Event::Refuse, now.at)?;
+                self.settle(held, refused.because("device_removed"), now)?;
+            }
+        }
+    }
+
+    /// The state of a delivery; the table is asked only if `stored`.
+    pub(super) fn find_delivery(
         &mut self,
         id: MessageId,
         stored: bool,
         now: Now,
-    ) -> Result<Delivered, StoreError> {
-        let Some(device) = self.device().cloned() else {
-            return Ok(Delivered::UnknownDevice);
+    ) -> Result<DeliveryStatus, StoreError> {
+        let Some(device) = self.cx.device().cloned() else {
+            return Ok(DeliveryStatus::UnknownDevice);
         };
-        if let Some((_, delivery)) = self.inbox.recent.iter().find(|(known, _)| *known == id) {
-            return Ok(Delivered::Known(delivery.clone()));
+        if let Some((_, delivery)) = self.memory.recent.iter().find(|(known, _)| *known == id) {
+            return Ok(DeliveryStatus::Known(delivery.clone()));
         }
-        let entry = self.link.as_ref().and_then(|link| link.in_flight.get(&id));
+        let entry = self
+            .connection
+            .as_ref()
+            .and_then(|link| link.in_flight.get(&id));
         if let Some(
             entry @ InFlight {
                 store: Stored::Not(_),
@@ -245,26 +282,26 @@ impl<S: Store> Mailbox<S> {
             },
         ) = entry
         {
-            return Ok(Delivered::Known(sent_once(&device, entry.sent_at)?));
+            return Ok(DeliveryStatus::Known(sent_once(&device, entry.sent_at)?));
         }
         if let Some(queued) = self.queued(id) {
-            return Ok(Delivered::Known(queued.delivery(device)?));
+            return Ok(DeliveryStatus::Known(queued.delivery(device)?));
         }
         if !stored {
-            return Ok(Delivered::UnknownMessage);
+            return Ok(DeliveryStatus::UnknownMessage);
         }
-        Ok(match rows::find(&self.store, id)? {
-            None => Delivered::UnknownMessage,
-            Some(Found::Settled(delivery)) => Delivered::Known(delivery),
+        Ok(match rows::find(&self.cx.store, id)? {
+            None => DeliveryStatus::UnknownMessage,
+            Some(Found::Settled(delivery)) => DeliveryStatus::Known(delivery),
             Some(Found::Held(held)) => {
                 let held = self.up_to_date(held);
-                Delivered::Known(held.delivery(&device, self.phase_of(&held, now)))
+                DeliveryStatus::Known(held.delivery(&device, self.phase_of(&held, now)))
             }
         })
     }
 
     /// Ends a message before it was anywhere, and answers so. One that is refused finds the queue full.
-    pub(in crate::mailbox) fn never_stored(
+    pub(super) fn never_stored(
         &mut self,
         id: MessageId,
         device: DeviceId,
@@ -276,17 +313,17 @@ impl<S: Store> Mailbox<S> {
             delivery = delivery.because("queue_full");
         }
         self.remember(id, delivery.clone());
-        Ok(Accepted::Answer(Delivered::Known(delivery)))
+        Ok(Accepted::Answer(DeliveryStatus::Known(delivery)))
     }
 
     /// Takes a message off the wire that is not stored, with the time when it was sent.
     fn take_unstored(&mut self, id: MessageId) -> Option<(Box<Message>, Millis)> {
         self.unstored(id)?;
-        let InFlight { store, sent_at, .. } = self.link.as_mut()?.in_flight.remove(&id)?;
+        let InFlight { store, sent_at, .. } = self.connection.as_mut()?.in_flight.remove(&id)?;
         let Stored::Not(message) = store else {
             return None;
         };
-        self.inbox.unstored.remove(&message);
+        self.memory.unstored.remove(&message);
         Some((message, sent_at))
     }
 
@@ -308,24 +345,22 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// A message has ended that was never stored: answers who waits for it.
-    pub(in crate::mailbox) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
+    pub(super) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
         self.remember(id, delivery.clone());
-        self.effects
-            .push(Effect::Delivered(id, Delivered::Known(delivery)));
+        self.cx
+            .effects
+            .push(Effect::Delivered(id, DeliveryStatus::Known(delivery)));
     }
 
     fn remember(&mut self, id: MessageId, delivery: Delivery) {
-        if self.inbox.recent.len() >= RECENT {
-            self.inbox.recent.pop_front();
+        if self.memory.recent.len() >= RECENT {
+            self.memory.recent.pop_front();
         }
-        self.inbox.recent.push_back((id, delivery));
+        self.memory.recent.push_back((id, delivery));
     }
 }
 
 /// A delivery that is on the wire for the first time and not stored.
-pub(in crate::mailbox) fn sent_once(
-    device: &DeviceId,
-    sent_at: Millis,
-) -> Result<Delivery, IllegalTransition> {
+pub(super) fn sent_once(device: &DeviceId, sent_at: Millis) -> Result<Delivery, IllegalTransition> {
     Delivery::unreached(device.clone(), sent_at).apply(Event::Send, sent_at)
 }

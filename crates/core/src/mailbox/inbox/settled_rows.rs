@@ -15,7 +15,7 @@ use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 const SETTLED: i64 = -1;
 
 /// Stores the terminal state of a message that was never stored.
-pub(in crate::mailbox) fn insert(
+pub(super) fn insert(
     store: &impl Store,
     id: MessageId,
     sender: &DeviceId,
@@ -33,11 +33,7 @@ pub(in crate::mailbox) fn insert(
 }
 
 /// Writes the terminal state of a delivery and drops the message.
-pub(in crate::mailbox) fn save(
-    store: &impl Store,
-    key: Key,
-    delivery: &Delivery,
-) -> Result<(), StoreError> {
+pub(super) fn save(store: &impl Store, key: Key, delivery: &Delivery) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET rank = ?, settled = ?, body = '' WHERE rank = ? AND id = ?";
     let values = [
         SETTLED.into(),
@@ -49,7 +45,7 @@ pub(in crate::mailbox) fn save(
 }
 
 /// The settled deliveries of these messages, in their order.
-pub(in crate::mailbox) fn load(
+pub(super) fn load(
     store: &impl Store,
     ids: &[MessageId],
 ) -> Result<Vec<(MessageId, Delivery)>, StoreError> {
@@ -62,8 +58,8 @@ pub(in crate::mailbox) fn load(
     Ok(in_order.collect())
 }
 
-/// The senders and ids of so many settled deliveries after this message, oldest first.
-pub(in crate::mailbox) fn next(
+/// The senders and ids of `limit` settled deliveries after this message, oldest first.
+pub(super) fn next(
     store: &impl Store,
     after: Option<MessageId>,
     limit: u32,
@@ -82,7 +78,7 @@ pub(in crate::mailbox) fn next(
 }
 
 /// Deletes the rows of these messages.
-pub(in crate::mailbox) fn delete(store: &impl Store, ids: &[MessageId]) -> Result<(), StoreError> {
+pub(super) fn delete(store: &impl Store, ids: &[MessageId]) -> Result<(), StoreError> {
     let sql = format!("DELETE FROM inbox WHERE {THESE}");
     store.run(&sql, &[to_json(&hex(ids))?.into()]).map(drop)
 }

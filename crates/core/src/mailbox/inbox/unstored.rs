@@ -4,11 +4,11 @@
 //! written down; otherwise it is stored before anyone is told, and those that go before it first. Their
 //! payloads are in memory, so there is a bound for all of them: what exceeds it is stored at once.
 
-use super::link::{InFlight, Stored};
+use super::connection::{InFlight, Stored};
 use super::rows::{self, Key};
 use super::settle::sent_once;
-use super::{Accepted, Mailbox};
-use crate::call::Delivered;
+use super::{Accepted, Inbox};
+use crate::call::DeliveryStatus;
 use crate::delivery::Event;
 use crate::id::MessageId;
 use crate::message::Message;
@@ -16,66 +16,67 @@ use crate::store::{Store, StoreError};
 use crate::time::Now;
 
 /// At most this many bytes of rendered payload are unstored in one mailbox.
-const MOST_BYTES: usize = 2 << 20;
+const MAX_UNSTORED_BYTES: usize = 2 << 20;
 
 /// At most this many messages are.
-const MOST: u32 = 256;
+const MAX_UNSTORED: u32 = 256;
 
 /// What is unstored, in all.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::mailbox) struct Unstored {
-    pub(in crate::mailbox) messages: u32,
+pub(super) struct Unstored {
+    pub(super) messages: u32,
     /// Their payloads' own bytes, which count against what may be held.
-    pub(in crate::mailbox) bytes: u64,
+    pub(super) bytes: u64,
     /// Their payloads' bytes as they are in memory.
     rendered: usize,
 }
 
 impl Unstored {
-    pub(in crate::mailbox) fn add(&mut self, message: &Message) {
+    pub(super) fn add(&mut self, message: &Message) {
         self.messages += 1;
         self.bytes += u64::from(message.size);
         self.rendered += message.payload.get().len();
     }
 
-    pub(in crate::mailbox) fn remove(&mut self, message: &Message) {
+    pub(super) fn remove(&mut self, message: &Message) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(u64::from(message.size));
         self.rendered = self.rendered.saturating_sub(message.payload.get().len());
     }
 
     /// Whether one more may be.
-    pub(in crate::mailbox) fn has_room_for(&self, message: &Message) -> bool {
-        self.messages < MOST && self.rendered + message.payload.get().len() <= MOST_BYTES
+    pub(super) fn has_room_for(&self, message: &Message) -> bool {
+        self.messages < MAX_UNSTORED
+            && self.rendered + message.payload.get().len() <= MAX_UNSTORED_BYTES
     }
 }
 
-impl<S: Store> Mailbox<S> {
-    /// Puts a message on the wire at once. Whoever brought it waits so many milliseconds for its end.
-    pub(in crate::mailbox) fn deliver_unstored(
+impl<S: Store> Inbox<'_, S> {
+    /// Puts a message on the wire at once. Its call waits for `wait` milliseconds.
+    pub(super) fn deliver_unstored(
         &mut self,
         message: Message,
         wait: u32,
         now: Now,
     ) -> Result<Accepted, StoreError> {
         let id = message.id;
-        let has_room = self.inbox.unstored.has_room_for(&message);
+        let has_room = self.memory.unstored.has_room_for(&message);
         self.send_unstored(Box::new(message), now);
         if wait == 0 {
             return self.wait_is_over(id, now).map(Accepted::Answer);
         }
         if !has_room {
             self.store_unstored(id, now)?;
-            self.inbox.awaited.insert(id);
+            self.memory.awaited.insert(id);
         }
         Ok(Accepted::Wait(now.at + i64::from(wait)))
     }
 
     /// Puts a message on the wire that is not stored.
-    pub(in crate::mailbox) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
+    pub(super) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
         self.send(&message, 1);
-        if let Some(link) = self.link.as_mut() {
-            self.inbox.unstored.add(&message);
+        if let Some(link) = self.connection.as_mut() {
+            self.memory.unstored.add(&message);
             let (id, rank) = (message.id, Key::of(&message).rank);
             let entry = InFlight {
                 rank,
@@ -87,38 +88,42 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// The acknowledgement of a message did not come in time: stores it, and says where it stands.
+    /// The acknowledgement of a message did not come in time: stores it, and answers its state.
     /// Changes nothing where the message is settled or stored already.
     ///
     /// # Errors
     /// The store failed.
-    pub fn wait_is_over(&mut self, id: MessageId, now: Now) -> Result<Delivered, StoreError> {
+    pub(in crate::mailbox) fn wait_is_over(
+        &mut self,
+        id: MessageId,
+        now: Now,
+    ) -> Result<DeliveryStatus, StoreError> {
         if self.queued(id).is_some() {
             self.end_queueing(id, now)?;
         } else if self.unstored(id).is_some() {
             self.store_unstored(id, now)?;
             self.pump(now)?;
         }
-        self.inbox.awaited.remove(&id);
-        self.look_in(id, true, now)
+        self.memory.awaited.remove(&id);
+        self.find_delivery(id, true, now)
     }
 
     /// Whether a message is here and not stored.
-    pub(in crate::mailbox) fn waits_unstored(&self, id: MessageId) -> bool {
+    pub(super) fn waits_unstored(&self, id: MessageId) -> bool {
         self.unstored(id).is_some() || self.queued(id).is_some()
     }
 
     /// A message that is on the wire and not stored.
-    pub(in crate::mailbox) fn unstored(&self, id: MessageId) -> Option<&Message> {
-        match &self.link.as_ref()?.in_flight.get(&id)?.store {
+    pub(super) fn unstored(&self, id: MessageId) -> Option<&Message> {
+        match &self.connection.as_ref()?.in_flight.get(&id)?.store {
             Stored::Not(message) => Some(message),
             Stored::Row { .. } => None,
         }
     }
 
     /// Whether the table may have rows.
-    pub(in crate::mailbox) fn has_rows(&mut self) -> Result<bool, StoreError> {
-        Ok(self.rows()?.messages > 0 || !self.inbox.reports.is_empty())
+    pub(super) fn has_rows(&mut self) -> Result<bool, StoreError> {
+        Ok(self.rows()?.messages > 0 || !self.memory.reports.is_empty())
     }
 
     /// Stores a message on the wire, and what goes before it.
@@ -133,11 +138,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
     /// after a crash the row would be there and those before it would not, and come later.
-    pub(in crate::mailbox) fn store_before(
-        &mut self,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), StoreError> {
+    pub(super) fn store_before(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
         self.store_awaited(&self.unstored_before(message), now)
     }
 
@@ -145,7 +146,7 @@ impl<S: Store> Mailbox<S> {
     fn store_awaited(&mut self, ids: &[MessageId], now: Now) -> Result<(), StoreError> {
         for id in ids {
             self.store_in_flight(*id, now)?;
-            self.inbox.awaited.insert(*id);
+            self.memory.awaited.insert(*id);
         }
         Ok(())
     }
@@ -153,7 +154,7 @@ impl<S: Store> Mailbox<S> {
     /// What has to be there now or never does not come again, and so goes before nothing.
     fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
         let rank = Key::of(message).rank;
-        let entries = self.link.iter().flat_map(|link| &link.in_flight);
+        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
         let before = entries.filter(|(id, entry)| {
             let same = |other: &Message| {
                 other.from == message.from && entry.rank == rank && !other.is_now_or_never()
@@ -165,7 +166,11 @@ impl<S: Store> Mailbox<S> {
 
     /// Stores a message that is on the wire and unstored, or settles it where it has expired.
     fn store_in_flight(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let Some(link) = self.link.as_mut().filter(|_| self.account.is_some()) else {
+        let Some(link) = self
+            .connection
+            .as_mut()
+            .filter(|_| self.cx.account.is_some())
+        else {
             return Ok(());
         };
         let Some(entry) = link.in_flight.remove(&id) else {
@@ -179,34 +184,34 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         let due_at = entry.sent_at + self.backoff(0);
-        if let Some(link) = self.link.as_mut() {
+        if let Some(link) = self.connection.as_mut() {
             let store = Stored::Row { due_at };
             link.in_flight.insert(id, InFlight { store, ..entry });
-            link.changed = true;
+            link.stale = true;
         }
-        self.wake_by(due_at);
+        self.cx.wake_by(due_at);
         Ok(())
     }
 
     /// Stores a message that is or was on the wire, or settles it where it has expired: `false`. What has
     /// to be there now or never is not kept, also where the clock is behind the sender's.
-    pub(in crate::mailbox) fn store_sent(
+    pub(super) fn store_sent(
         &mut self,
         message: &Message,
         entry: &InFlight,
         now: Now,
     ) -> Result<bool, StoreError> {
-        self.inbox.unstored.remove(message);
+        self.memory.unstored.remove(message);
         if message.expires_at <= now.at || message.is_now_or_never() {
-            if let Some(device) = self.device() {
+            if let Some(device) = self.cx.device() {
                 let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
                 self.forget_unstored(message.id, delivery);
             }
             return Ok(false);
         }
         let sent = (entry.attempt, entry.sent_at);
-        rows::insert(&self.store, message, 0, Some(sent))?;
-        self.row_added(message.size, message.expires_at)?;
+        rows::insert(&self.cx.store, message, 0, Some(sent))?;
+        self.cx.row_added(message.size, message.expires_at)?;
         Ok(true)
     }
 }

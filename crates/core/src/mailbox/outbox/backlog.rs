@@ -9,7 +9,7 @@
 
 use litemap::LiteMap;
 
-use super::Mailbox;
+use super::Outbox;
 use super::job_rows::{self, Job};
 use super::part_rows;
 use crate::delivery::Delivery;
@@ -32,7 +32,7 @@ const ROOM_IN: u32 = 10;
 
 /// The oldest unlisted job that waits for a device, as far as it was looked up.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Found(LiteMap<DeviceId, Option<MessageId>>);
+pub(super) struct Found(LiteMap<DeviceId, Option<MessageId>>);
 
 impl Found {
     fn remember(&mut self, device: &DeviceId, job: Option<MessageId>) {
@@ -43,7 +43,7 @@ impl Found {
     }
 
     /// There is a new job, which may wait for anyone.
-    pub(in crate::mailbox) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
@@ -60,9 +60,9 @@ impl Found {
     }
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// Which of these devices an older message waits for: older than `before`, or any.
-    pub(in crate::mailbox) fn behind(
+    pub(super) fn behind(
         &mut self,
         devices: &[DeviceId],
         before: Option<MessageId>,
@@ -88,7 +88,7 @@ impl<S: Store> Mailbox<S> {
         before: Option<MessageId>,
     ) -> Result<bool, StoreError> {
         let is_older = |id: MessageId| before.is_none_or(|before| id < before);
-        while let Some(id) = self.outbox.waiting.first(device) {
+        while let Some(id) = self.memory.waiting.first(device) {
             if !is_older(id) {
                 break;
             }
@@ -100,7 +100,7 @@ impl<S: Store> Mailbox<S> {
         if !self.unlisted().any(is_older) {
             return Ok(false);
         }
-        let found = match self.outbox.found.0.get(device) {
+        let found = match self.memory.found.0.get(device) {
             Some(found) => *found,
             None => self.look_for(device)?,
         };
@@ -109,54 +109,50 @@ impl<S: Store> Mailbox<S> {
 
     /// The oldest unlisted job that waits for a device.
     fn look_for(&mut self, device: &DeviceId) -> Result<Option<MessageId>, StoreError> {
-        let mut found = job_rows::unlisted_job_with(&self.store, device, None)?;
+        let mut found = job_rows::unlisted_job_with(&self.cx.store, device, None)?;
         while let Some(id) = found {
             if self.waits(id, device)? {
                 break;
             }
-            found = job_rows::unlisted_job_with(&self.store, device, Some(id))?;
+            found = job_rows::unlisted_job_with(&self.cx.store, device, Some(id))?;
         }
-        self.outbox.found.remember(device, found);
+        self.memory.found.remember(device, found);
         Ok(found)
     }
 
     /// Whether a message waits until the mailbox of a device takes it.
-    pub(in crate::mailbox) fn waits(
-        &self,
-        id: MessageId,
-        device: &DeviceId,
-    ) -> Result<bool, StoreError> {
-        if let Some(publishing) = self.outbox.publishing.get(&id) {
+    pub(super) fn waits(&self, id: MessageId, device: &DeviceId) -> Result<bool, StoreError> {
+        if let Some(publishing) = self.memory.publishing.get(&id) {
             let mut deliveries = publishing.deliveries.iter();
             let known = deliveries.find(|delivery| delivery.device == *device);
             return Ok(known.is_some_and(|delivery| !delivery.is_reached()));
         }
-        if !self.outbox.jobs.contains_key(&id) {
+        if !self.memory.jobs.contains_key(&id) {
             return Ok(false);
         }
-        let delivery = part_rows::delivery(&self.store, id, device)?;
+        let delivery = part_rows::delivery(&self.cx.store, id, device)?;
         Ok(delivery.is_some_and(|delivery| !delivery.is_reached()))
     }
 
     /// Jobs without a list, oldest first.
-    pub(in crate::mailbox) fn unlisted(&self) -> impl Iterator<Item = MessageId> {
-        let unlisted = self.outbox.jobs.values().filter(|job| job.left.is_none());
+    pub(super) fn unlisted(&self) -> impl Iterator<Item = MessageId> {
+        let unlisted = self.memory.jobs.values().filter(|job| job.left.is_none());
         unlisted.map(|job| job.id)
     }
 
     /// Lets later messages to the same devices go behind this one.
-    pub(in crate::mailbox) fn wait_in_line(&mut self, id: MessageId, devices: &[DeviceId]) {
+    pub(super) fn wait_in_line(&mut self, id: MessageId, devices: &[DeviceId]) {
         for device in devices {
-            self.outbox.waiting.join(id, device);
+            self.memory.waiting.join(id, device);
         }
     }
 
     /// A delivery does not wait any more.
-    pub(in crate::mailbox) fn leave(&mut self, id: MessageId, device: &DeviceId) {
-        self.outbox.waiting.leave(id, device);
-        self.outbox.found.forget(id, device);
+    pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
+        self.memory.waiting.leave(id, device);
+        self.memory.found.forget(id, device);
         let left = self
-            .outbox
+            .memory
             .jobs
             .get_mut(&id)
             .and_then(|it| it.left.as_mut());
@@ -165,18 +161,14 @@ impl<S: Store> Mailbox<S> {
         {
             left.remove(place);
         }
-        if let Some(pass) = self.outbox.passes.get_mut(&id) {
+        if let Some(pass) = self.memory.passes.get_mut(&id) {
             pass.left.retain(|other| other != device);
         }
     }
 
     /// The devices of a job that a pass has left over, if the lists have room for them.
-    pub(in crate::mailbox) fn listed(
-        &self,
-        id: MessageId,
-        left: Vec<DeviceId>,
-    ) -> Option<Vec<DeviceId>> {
-        let others = self.outbox.jobs.values().filter(|job| job.id != id);
+    pub(super) fn listed(&self, id: MessageId, left: Vec<DeviceId>) -> Option<Vec<DeviceId>> {
+        let others = self.memory.jobs.values().filter(|job| job.id != id);
         let listed: usize = others
             .filter_map(|job| job.left.as_ref())
             .map(Vec::len)
@@ -185,38 +177,38 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Puts a job into the place of what was known of it, and its devices into their lines.
-    pub(in crate::mailbox) fn know_job(&mut self, job: Job) {
-        self.outbox.found.forget_job(job.id);
+    pub(super) fn know_job(&mut self, job: Job) {
+        self.memory.found.forget_job(job.id);
         if let Some(left) = &job.left {
             for device in left {
-                self.outbox.waiting.join(job.id, device);
+                self.memory.waiting.join(job.id, device);
             }
         } else {
-            self.outbox.found.clear();
+            self.memory.found.clear();
         }
-        self.outbox.jobs.insert(job.id, job);
+        self.memory.jobs.insert(job.id, job);
     }
 
     /// A job is gone: nothing goes behind it any more.
-    pub(in crate::mailbox) fn forget_job(&mut self, id: MessageId) {
-        self.outbox.passes.remove(&id);
-        self.outbox.found.forget_job(id);
-        let job = self.outbox.jobs.remove(&id);
+    pub(super) fn forget_job(&mut self, id: MessageId) {
+        self.memory.passes.remove(&id);
+        self.memory.found.forget_job(id);
+        let job = self.memory.jobs.remove(&id);
         for device in job.and_then(|job| job.left).into_iter().flatten() {
-            self.outbox.waiting.leave(id, &device);
+            self.memory.waiting.leave(id, &device);
         }
     }
 
-    /// Why a message of so many bytes cannot be queued, if it cannot: those that wait for a mailbox have reached
+    /// Why a message of `bytes` bytes cannot be queued, if it cannot: those that wait for a mailbox have reached
     /// `times` the limit of their number or of their bytes.
-    pub(in crate::mailbox) fn full(&self, bytes: u64, times: u32) -> Option<Problem> {
+    pub(super) fn full(&self, bytes: u64, times: u32) -> Option<Problem> {
         // What a publish writes down before it leaves is under way, not queued.
-        let jobs = self.outbox.jobs.values();
-        let queued = jobs.filter(|job| !self.outbox.publishing.contains_key(&job.id));
+        let jobs = self.memory.jobs.values();
+        let queued = jobs.filter(|job| !self.memory.publishing.contains_key(&job.id));
         let (count, used) = queued.fold((0, 0), |(count, used), job| (count + 1, used + job.bytes));
         let (messages, most) = (
-            self.limits.max_queued_messages.saturating_mul(times),
-            self.limits.max_queued_bytes.saturating_mul(times.into()),
+            self.cx.limits.max_queued_messages.saturating_mul(times),
+            self.cx.limits.max_queued_bytes.saturating_mul(times.into()),
         );
         if count < messages && (used + bytes <= most || count == 0) {
             return None;
@@ -231,7 +223,7 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// The devices whose mailboxes have not taken a message.
-pub(in crate::mailbox) fn untaken(deliveries: &[Delivery]) -> Vec<DeviceId> {
+pub(super) fn untaken(deliveries: &[Delivery]) -> Vec<DeviceId> {
     let untaken = deliveries.iter().filter(|delivery| !delivery.is_reached());
     untaken.map(|delivery| delivery.device.clone()).collect()
 }

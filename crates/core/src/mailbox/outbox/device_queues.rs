@@ -9,21 +9,21 @@ use crate::id::{DeviceId, MessageId};
 
 /// The lines of a mailbox.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Lines(BTreeMap<DeviceId, BTreeSet<MessageId>>);
+pub(super) struct DeviceQueues(BTreeMap<DeviceId, BTreeSet<MessageId>>);
 
-impl Lines {
+impl DeviceQueues {
     /// The oldest message that waits for a device.
-    pub(in crate::mailbox) fn first(&self, device: &DeviceId) -> Option<MessageId> {
+    pub(super) fn first(&self, device: &DeviceId) -> Option<MessageId> {
         self.0.get(device)?.first().copied()
     }
 
     /// A message gets in line for a device.
-    pub(in crate::mailbox) fn join(&mut self, id: MessageId, device: &DeviceId) {
+    pub(super) fn join(&mut self, id: MessageId, device: &DeviceId) {
         self.0.entry(device.clone()).or_default().insert(id);
     }
 
     /// A message leaves the line for a device.
-    pub(in crate::mailbox) fn leave(&mut self, id: MessageId, device: &DeviceId) {
+    pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
         if let Some(line) = self.0.get_mut(device) {
             line.remove(&id);
             if line.is_empty() {
@@ -33,7 +33,7 @@ impl Lines {
     }
 
     /// Nothing waits any more.
-    pub(in crate::mailbox) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_a_line_goes_first_whoever_joined_first() {
-        let mut lines = Lines::default();
+        let mut lines = DeviceQueues::default();
         let door = device("door");
         for n in [2, 1, 3] {
             lines.join(message(n), &door);
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_message_leaves_the_line_for_one_device_and_stays_in_the_others() {
-        let mut lines = Lines::default();
+        let mut lines = DeviceQueues::default();
         let (door, lamp) = (device("door"), device("lamp"));
         lines.join(message(1), &door);
         lines.join(message(1), &lamp);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_line_that_all_have_left_takes_no_memory() {
-        let mut lines = Lines::default();
+        let mut lines = DeviceQueues::default();
         for name in ["door", "lamp"] {
             lines.join(message(1), &device(name));
         }

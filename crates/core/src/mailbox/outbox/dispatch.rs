@@ -9,8 +9,8 @@ use super::job_rows::Queued;
 use super::jobs::FIRST_RETRY;
 use super::publish::Publishing;
 use super::rows::{self, Head};
-use super::{ConnectionId, Effect, Errand, Mailbox};
-use crate::call::{Call, Delivered, TAKEN};
+use super::{CallPurpose, ConnectionId, Effect, Outbox};
+use crate::call::{Call, DeliveryStatus};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Target;
@@ -19,20 +19,20 @@ use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// A call to deliver is void when it arrives after so many milliseconds. Its caller listens for two seconds
+/// A call to deliver is void when it arrives later than this many milliseconds. Its caller listens for two seconds
 /// longer, because two mailboxes' clocks may differ.
-pub(in crate::mailbox) const CALL_LIFE: Millis = 2_000;
+pub(super) const CALL_LIFE: Millis = 2_000;
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// Calls every mailbox of a publish but those that an older message waits for.
-    pub(in crate::mailbox) fn hand_over(
+    pub(super) fn dispatch(
         &mut self,
         id: MessageId,
         behind: &[DeviceId],
         wait: u32,
         now: Now,
     ) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.get(&id) else {
+        let Some(publishing) = self.memory.publishing.get(&id) else {
             return Ok(());
         };
         let message: Rc<str> = to_json(&publishing.message)?.into();
@@ -44,7 +44,7 @@ impl<S: Store> Mailbox<S> {
         for device in devices {
             self.call_deliver(&device, id, &message, wait, now);
         }
-        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
+        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
             publishing.open = open;
         }
         if open == 0 {
@@ -55,7 +55,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Calls one mailbox to deliver a message, whose JSON is `message`.
-    pub(in crate::mailbox) fn call_deliver(
+    pub(super) fn call_deliver(
         &mut self,
         to: &DeviceId,
         id: MessageId,
@@ -63,15 +63,15 @@ impl<S: Store> Mailbox<S> {
         wait: u32,
         now: Now,
     ) {
-        let calls = self.outbox.calling.entry(to.clone()).or_default();
+        let calls = self.memory.calling.entry(to.clone()).or_default();
         // While an earlier call is not answered it is not certain that its message is there first.
         let after = calls.range(..id).next_back().copied();
         calls.insert(id);
         let until = now.at + CALL_LIFE;
         let call = Call::Deliver { wait, after, until };
-        self.effects.push(Effect::Call {
+        self.cx.effects.push(Effect::Call {
             to: to.clone(),
-            errand: Errand::Deliver(id),
+            purpose: CallPurpose::Deliver(id),
             call,
             enclosed: Some(Rc::clone(message)),
         });
@@ -79,7 +79,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Whether a call to deliver this message may yet arrive: one of this life, or of one before, where its
     /// delivery waits or was taken back before it came.
-    pub(in crate::mailbox) fn is_under_way(
+    pub(super) fn is_under_way(
         &self,
         id: MessageId,
         delivery: &Delivery,
@@ -90,54 +90,44 @@ impl<S: Store> Mailbox<S> {
         // It was called for before it was taken back. So long after that the call is void by either clock, and
         // the report is not refused again and again by a mailbox that wakes for it.
         let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
-        let before = now.at < self.jobs_from(id) && (unseen || self.waits(id, device)?);
-        Ok(before || holds(self.outbox.calling.get(device)))
+        let before = now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)?);
+        Ok(before || holds(self.memory.calling.get(device)))
     }
 
-    /// A mailbox has answered a call, or could not be reached.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn returned(
+    /// A mailbox has answered a call to deliver, or could not be reached. Whether the jobs pause now, so that the
+    /// alarm has to be set for them.
+    pub(in crate::mailbox) fn called(
         &mut self,
+        id: MessageId,
         from: &DeviceId,
-        errand: Errand,
-        answer: Option<&str>,
+        answer: Option<DeliveryStatus>,
         now: Now,
-    ) -> Result<(), StoreError> {
-        let delivered = || answer.and_then(|text| serde_json::from_str::<Delivered>(text).ok());
-        match errand {
-            // Anything else is said by a version that means something else by it.
-            Errand::Report => self.reported(from, answer == Some(TAKEN), now),
-            Errand::Withdraw(id) => self.withdrawn(id, from, delivered(), now),
-            Errand::Deliver(id) => {
-                if let Some(calls) = self.outbox.calling.get_mut(from) {
-                    calls.remove(&id);
-                    if calls.is_empty() {
-                        self.outbox.calling.remove(from);
-                    }
-                }
-                if self.outbox.publishing.contains_key(&id) {
-                    self.handed_over(id, from, delivered(), now)
-                } else {
-                    self.worked(id, from, delivered(), now)
-                }
+    ) -> Result<bool, StoreError> {
+        if let Some(calls) = self.memory.calling.get_mut(from) {
+            calls.remove(&id);
+            if calls.is_empty() {
+                self.memory.calling.remove(from);
             }
         }
+        if self.memory.publishing.contains_key(&id) {
+            self.dispatched(id, from, answer, now)?;
+            return Ok(false);
+        }
+        self.worked(id, from, answer, now)
     }
 
-    fn handed_over(
+    fn dispatched(
         &mut self,
         id: MessageId,
         device: &DeviceId,
-        answer: Option<Delivered>,
+        answer: Option<DeliveryStatus>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+        let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
         let alone = matches!(publishing.message.to, Target::Device(_));
-        publishing.unknown |= alone && matches!(answer, Some(Delivered::UnknownDevice));
+        publishing.unknown |= alone && matches!(answer, Some(DeliveryStatus::UnknownDevice));
         if let Some(delivery) = taken(device, answer, now.at)? {
             let known = publishing
                 .deliveries
@@ -149,14 +139,14 @@ impl<S: Store> Mailbox<S> {
             // A receipt may have come before the answer; the terminal state remains.
             let news = known.and_then(|known| known.learn(delivery));
             if news.is_some() && over && publishing.stored && publishing.open > 1 {
-                rows::save(&self.store, id, &publishing.deliveries, None)?;
+                rows::save(&self.cx.store, id, &publishing.deliveries, None)?;
             }
             self.leave(id, device);
         } else {
             // What is published meanwhile goes behind this one.
             self.wait_in_line(id, std::slice::from_ref(device));
         }
-        let Some(publishing) = self.outbox.publishing.get_mut(&id) else {
+        let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
         publishing.open = publishing.open.saturating_sub(1);
@@ -169,10 +159,10 @@ impl<S: Store> Mailbox<S> {
 
     /// Every mailbox has answered or failed: writes down what became of the message, and says so.
     fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let Some(publishing) = self.outbox.publishing.remove(&id) else {
+        let Some(publishing) = self.memory.publishing.remove(&id) else {
             return Ok(());
         };
-        self.outbox.under_way = self.outbox.under_way.saturating_sub(publishing.bytes);
+        self.memory.under_way = self.memory.under_way.saturating_sub(publishing.bytes);
         let mut deliveries = publishing.deliveries.iter();
         let done = deliveries.all(|delivery| delivery.state.is_terminal());
         if publishing.unknown {
@@ -215,14 +205,14 @@ impl<S: Store> Mailbox<S> {
         } = publishing;
         if stored {
             let key = key.as_ref().map(IdempotencyKey::as_str);
-            rows::delete(&self.store, message.id, key)?;
+            rows::delete(&self.cx.store, message.id, key)?;
             self.forget_job(message.id);
         }
         for (connection, reference) in &frames {
             self.send_problem(*connection, reference.as_deref(), &problem);
         }
         let answer = Effect::Published(message.id, Err(problem));
-        self.effects.push(answer);
+        self.cx.effects.push(answer);
         Ok(())
     }
 
@@ -233,7 +223,7 @@ impl<S: Store> Mailbox<S> {
         done: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let unheard = self.is_unheard(&publishing.frames);
+        let unheard = self.publisher_gone(&publishing.frames);
         if unheard {
             self.number(&mut publishing.deliveries, now)?;
         }
@@ -247,11 +237,11 @@ impl<S: Store> Mailbox<S> {
         } = publishing;
         let (id, done_at) = (message.id, done.then_some(now.at));
         if stored {
-            rows::save(&self.store, id, &deliveries, done_at)?;
+            rows::save(&self.cx.store, id, &deliveries, done_at)?;
         } else {
-            let over = self.spent_row(now)?;
+            let over = self.recyclable_row(now)?;
             let (key, head) = (key.as_ref(), Head::of(&message));
-            rows::insert(&self.store, over, &head, key, &deliveries, done_at)?;
+            rows::insert(&self.cx.store, over, &head, key, &deliveries, done_at)?;
         }
         if deliveries.iter().all(Delivery::is_reached) {
             if stored {
@@ -262,22 +252,22 @@ impl<S: Store> Mailbox<S> {
             self.wait_in_line(id, &left);
             let message = Queued::of(&message)?;
             self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
-            self.wake_by(now.at + FIRST_RETRY);
+            self.cx.wake_by(now.at + FIRST_RETRY);
         }
-        self.wake_by(self.clean_up_at(message.sent_at));
+        self.cx.wake_by(self.clean_up_at(message.sent_at));
         self.tell(Trace::of(message, deliveries), &frames, unheard);
         Ok(())
     }
 
     /// Whether the connections that a publish came over are gone, and its answer with them.
-    pub(in crate::mailbox) fn is_unheard(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
-        let live = self.link.as_ref().map(|link| link.id);
+    pub(super) fn publisher_gone(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
+        let live = self.connection.as_ref().map(|link| link.id);
         let heard = |(connection, _): &(ConnectionId, _)| Some(*connection) == live;
         !frames.is_empty() && !frames.iter().any(heard)
     }
 
     /// Answers a publish that is written down; with receipts if its answer goes unheard.
-    pub(in crate::mailbox) fn tell(
+    pub(super) fn tell(
         &mut self,
         trace: Trace,
         frames: &[(ConnectionId, Option<String>)],
@@ -290,25 +280,25 @@ impl<S: Store> Mailbox<S> {
             self.send_receipt(trace.id, delivery);
         }
         if trace.is_settled() {
-            self.effects.push(Effect::Settled(trace.id));
+            self.cx.effects.push(Effect::Settled(trace.id));
         }
         let answer = Effect::Published(trace.id, Ok(trace));
-        self.effects.push(answer);
+        self.cx.effects.push(answer);
     }
 }
 
 /// What an answer makes of a delivery; `None` where the mailbox has not taken it.
-pub(in crate::mailbox) fn taken(
+pub(super) fn taken(
     device: &DeviceId,
-    answer: Option<Delivered>,
+    answer: Option<DeliveryStatus>,
     now: Millis,
 ) -> Result<Option<Delivery>, IllegalTransition> {
     Ok(match answer {
-        Some(Delivered::Known(delivery)) => Some(delivery),
-        Some(Delivered::UnknownDevice) => {
+        Some(DeliveryStatus::Known(delivery)) => Some(delivery),
+        Some(DeliveryStatus::UnknownDevice) => {
             let refused = Delivery::unreached(device.clone(), now).apply(Event::Refuse, now)?;
             Some(refused.because("device_removed"))
         }
-        Some(Delivered::UnknownMessage | Delivered::NotNow) | None => None,
+        Some(DeliveryStatus::UnknownMessage | DeliveryStatus::OutOfOrder) | None => None,
     })
 }

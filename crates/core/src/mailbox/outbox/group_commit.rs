@@ -2,37 +2,37 @@
 //! one row, and only then answered.
 //!
 //! One that is alone is written and answered at once. While others of this device are under way it waits
-//! for them, but not long: a row is what costs, and a few milliseconds are not noticed.
+//! for them, but not long: rows written dominate the cost, and 15 ms of latency does not matter.
 
 use super::publish::Publishing;
 use super::rows::{self, Head};
 use super::sent::weight;
-use super::{ConnectionId, Effect, Mailbox, group_rows};
+use super::{ConnectionId, Effect, Outbox, group_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// Milliseconds that one waits for others. Timers are a little late at times: 20 are what is promised.
-const PATIENCE: Millis = 15;
+/// The most milliseconds that one waits for others. Timers are a little late at times: 20 are promised.
+const MAX_DELAY: Millis = 15;
 
-/// So many do not wait for more.
-const MOST: usize = 256;
+/// At this many publishes the batch is written.
+const MAX_BATCH: usize = 256;
 
-/// So many bytes of deliveries, about, do not wait for more.
-const MOST_BYTES: usize = 500_000;
+/// At about this many bytes of deliveries the batch is written.
+const MAX_BATCH_BYTES: usize = 500_000;
 
 /// A publish that is settled and neither written down nor answered.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Ended {
-    pub(in crate::mailbox) trace: Trace,
+pub(super) struct Ended {
+    pub(super) trace: Trace,
     /// The frames that it answers.
     frames: Vec<(ConnectionId, Option<String>)>,
 }
 
 /// Publishes that are settled and not written down.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Gathered {
+pub(super) struct Gathered {
     publishes: Vec<Ended>,
     bytes: usize,
     /// A tick is to come.
@@ -41,7 +41,7 @@ pub(in crate::mailbox) struct Gathered {
 
 impl Gathered {
     /// All of them, in the order of their ids.
-    pub(in crate::mailbox) fn take(&mut self) -> Vec<Ended> {
+    pub(super) fn take(&mut self) -> Vec<Ended> {
         self.bytes = 0;
         let mut publishes = std::mem::take(&mut self.publishes);
         publishes.sort_unstable_by_key(|publish| publish.trace.id);
@@ -49,15 +49,15 @@ impl Gathered {
     }
 
     /// The least id among them.
-    pub(in crate::mailbox) fn first(&self) -> Option<MessageId> {
+    pub(super) fn first(&self) -> Option<MessageId> {
         self.publishes.iter().map(|it| it.trace.id).min()
     }
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// A publish is settled and its messages' mailboxes are done with it.
-    pub(in crate::mailbox) fn gather(&mut self, publishing: Publishing) {
-        let gathered = &mut self.outbox.gathered;
+    pub(super) fn gather(&mut self, publishing: Publishing) {
+        let gathered = &mut self.memory.gathered;
         gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
         // The payload goes here: it may be long, and nothing needs it any more.
         let Publishing {
@@ -71,18 +71,18 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Writes down what has gathered, unless it pays to wait for more.
-    pub(in crate::mailbox) fn write_or_wait(&mut self, now: Now) -> Result<(), StoreError> {
-        let gathered = &mut self.outbox.gathered;
+    pub(super) fn write_or_wait(&mut self, now: Now) -> Result<(), StoreError> {
+        let gathered = &mut self.memory.gathered;
         if gathered.publishes.is_empty() {
             return Ok(());
         }
-        let enough = gathered.publishes.len() >= MOST || gathered.bytes >= MOST_BYTES;
-        if enough || self.outbox.publishing.is_empty() {
+        let enough = gathered.publishes.len() >= MAX_BATCH || gathered.bytes >= MAX_BATCH_BYTES;
+        if enough || self.memory.publishing.is_empty() {
             return self.write_gathered(now);
         }
         if !gathered.ticking {
             gathered.ticking = true;
-            self.effects.push(Effect::Tick(now.at + PATIENCE));
+            self.cx.effects.push(Effect::Tick(now.at + MAX_DELAY));
         }
         Ok(())
     }
@@ -91,22 +91,21 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn tick(&mut self, now: Now) -> Result<(), StoreError> {
-        self.outbox.gathered.ticking = false;
-        self.write_gathered(now)?;
-        self.report_gathered(now)
+    pub(in crate::mailbox) fn tick(&mut self, now: Now) -> Result<(), StoreError> {
+        self.memory.gathered.ticking = false;
+        self.write_gathered(now)
     }
 
     fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
         let mut answers = Vec::new();
-        for Ended { mut trace, frames } in self.outbox.gathered.take() {
-            let unheard = self.is_unheard(&frames);
+        for Ended { mut trace, frames } in self.memory.gathered.take() {
+            let unheard = self.publisher_gone(&frames);
             if unheard {
                 // Its receipts have to be kept, which takes a row of its own.
                 self.number(&mut trace.deliveries, now)?;
-                let (over, head) = (self.spent_row(now)?, Head::of_trace(&trace));
+                let (over, head) = (self.recyclable_row(now)?, Head::of_trace(&trace));
                 let deliveries = &trace.deliveries;
-                rows::insert(&self.store, over, &head, None, deliveries, Some(now.at))?;
+                rows::insert(&self.cx.store, over, &head, None, deliveries, Some(now.at))?;
             }
             answers.push((trace, frames, unheard));
         }
@@ -117,12 +116,12 @@ impl<S: Store> Mailbox<S> {
         let heard = answers.iter().filter(|(_, _, unheard)| !unheard);
         let heard = heard.map(|(trace, _, _)| trace);
         let over = || {
-            self.outbox
-                .spent_groups
-                .take(&self.store, until, now, group_rows::first)
+            self.memory
+                .recyclable_groups
+                .take(&self.cx.store, until, now, group_rows::first)
         };
-        group_rows::insert(&self.store, over, heard, now.at)?;
-        self.wake_by(self.clean_up_at(now.at));
+        group_rows::insert(&self.cx.store, over, heard, now.at)?;
+        self.cx.wake_by(self.clean_up_at(now.at));
         for (trace, frames, unheard) in answers {
             self.tell(trace, &frames, unheard);
         }

@@ -21,7 +21,7 @@ fn second(id: MessageId) -> (MessageId, MessageId) {
 
 /// Stores messages that were settled by `done_at`, given in the order of their ids, in as few rows as
 /// they fit in, each over one that `over` has to be overwritten.
-pub(in crate::mailbox) fn insert<'a>(
+pub(super) fn insert<'a>(
     store: &impl Store,
     mut over: impl FnMut() -> Result<Option<MessageId>, StoreError>,
     traces: impl Iterator<Item = &'a Trace>,
@@ -94,10 +94,7 @@ fn read(mut row: Row) -> Result<Vec<Trace>, StoreError> {
 }
 
 /// A message.
-pub(in crate::mailbox) fn find(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Option<Trace>, StoreError> {
+pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Trace>, StoreError> {
     let sql = "SELECT messages FROM groups WHERE first >= ? AND first <= ? AND last >= ?";
     for row in store.run(sql, &[second(id).0.into(), id.into(), id.into()])? {
         if let Some(trace) = read(row)?.into_iter().find(|trace| trace.id == id) {
@@ -109,7 +106,7 @@ pub(in crate::mailbox) fn find(
 
 /// Messages, newest first.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Newest {
+pub(super) struct Newest {
     before: Option<MessageId>,
     states: i64,
     /// The rest of the second it has come to, oldest first.
@@ -118,7 +115,7 @@ pub(in crate::mailbox) struct Newest {
 
 impl Newest {
     /// Those before `before` with a delivery in one of these states.
-    pub(in crate::mailbox) fn before(before: Option<MessageId>, states: i64) -> Self {
+    pub(super) fn before(before: Option<MessageId>, states: i64) -> Self {
         Self {
             before,
             states,
@@ -126,10 +123,7 @@ impl Newest {
         }
     }
 
-    pub(in crate::mailbox) fn next(
-        &mut self,
-        store: &impl Store,
-    ) -> Result<Option<Trace>, StoreError> {
+    pub(super) fn next(&mut self, store: &impl Store) -> Result<Option<Trace>, StoreError> {
         let newest = "SELECT first FROM groups WHERE first < ? AND (states & ?) != 0 \
                       ORDER BY first DESC LIMIT 1";
         while self.second.is_empty() {
@@ -165,7 +159,7 @@ impl Newest {
 }
 
 /// The newest id.
-pub(in crate::mailbox) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
     let sql = "SELECT first FROM groups ORDER BY first DESC LIMIT 1";
     let Some(mut row) = store.run(sql, &[])?.pop() else {
         return Ok(None);
@@ -177,7 +171,7 @@ pub(in crate::mailbox) fn newest(store: &impl Store) -> Result<Option<MessageId>
 }
 
 /// When the first of the oldest rows was done; see [`super::rows::oldest`].
-pub(in crate::mailbox) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
+pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(done_at) FROM (SELECT done_at FROM groups ORDER BY first LIMIT 100)";
     store
         .run(sql, &[])?
@@ -186,7 +180,7 @@ pub(in crate::mailbox) fn oldest(store: &impl Store) -> Result<Option<Millis>, S
 }
 
 /// The first rows, and when they were done.
-pub(in crate::mailbox) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
+pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
     let sql = "SELECT first, done_at FROM \
                (SELECT first, done_at FROM groups ORDER BY first LIMIT ?) ORDER BY done_at";
     let rows = store.run(sql, &[limit.into()])?;
@@ -196,7 +190,7 @@ pub(in crate::mailbox) fn first(store: &impl Store, limit: u32) -> Result<FirstR
 }
 
 /// The first and the last id of each of the first rows.
-pub(in crate::mailbox) fn in_order(
+pub(super) fn in_order(
     store: &impl Store,
     limit: u32,
 ) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
@@ -208,14 +202,14 @@ pub(in crate::mailbox) fn in_order(
 }
 
 /// Deletes the row that starts with this id.
-pub(in crate::mailbox) fn delete(store: &impl Store, first: MessageId) -> Result<(), StoreError> {
+pub(super) fn delete(store: &impl Store, first: MessageId) -> Result<(), StoreError> {
     store
         .run("DELETE FROM groups WHERE first = ?", &[first.into()])
         .map(drop)
 }
 
 /// Deletes up to `limit` rows that were done by `until`; returns how many.
-pub(in crate::mailbox) fn delete_done(
+pub(super) fn delete_done(
     store: &impl Store,
     until: Millis,
     limit: u32,

@@ -6,7 +6,7 @@ use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 
 /// The message that a key belongs to, and its fingerprint.
-pub(in crate::mailbox) fn key(
+pub(super) fn key(
     store: &impl Store,
     key: &IdempotencyKey,
 ) -> Result<Option<(MessageId, Vec<u8>)>, StoreError> {
@@ -16,7 +16,7 @@ pub(in crate::mailbox) fn key(
 }
 
 /// Remembers a key.
-pub(in crate::mailbox) fn insert_key(
+pub(super) fn insert_key(
     store: &impl Store,
     key: &IdempotencyKey,
     id: MessageId,
@@ -30,37 +30,34 @@ pub(in crate::mailbox) fn insert_key(
 }
 
 /// Forgets a key.
-pub(in crate::mailbox) fn delete_key(
-    store: &impl Store,
-    key: &IdempotencyKey,
-) -> Result<(), StoreError> {
+pub(super) fn delete_key(store: &impl Store, key: &IdempotencyKey) -> Result<(), StoreError> {
     let sql = "DELETE FROM keys WHERE idempotency_key = ?";
     store.run(sql, &[key.as_str().into()]).map(drop)
 }
 
 /// A message with deliveries that their mailbox has not taken.
 #[derive(Debug, Clone)]
-pub(in crate::mailbox) struct Job {
-    pub(in crate::mailbox) id: MessageId,
-    pub(in crate::mailbox) retry_at: Millis,
-    pub(in crate::mailbox) tries: u32,
+pub(super) struct Job {
+    pub(super) id: MessageId,
+    pub(super) retry_at: Millis,
+    pub(super) tries: u32,
     /// The length of the message.
-    pub(in crate::mailbox) bytes: u64,
+    pub(super) bytes: u64,
     /// The devices whose mailboxes have not taken it, in the order of their names. `None` where they are
     /// many, or not known yet: then only the deliveries say.
-    pub(in crate::mailbox) left: Option<Vec<DeviceId>>,
+    pub(super) left: Option<Vec<DeviceId>>,
 }
 
 /// The message of a job, as it is stored.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Queued {
-    pub(in crate::mailbox) id: MessageId,
-    pub(in crate::mailbox) now_or_never: bool,
+pub(super) struct Queued {
+    pub(super) id: MessageId,
+    pub(super) now_or_never: bool,
     json: String,
 }
 
 impl Queued {
-    pub(in crate::mailbox) fn of(message: &Message) -> Result<Self, StoreError> {
+    pub(super) fn of(message: &Message) -> Result<Self, StoreError> {
         Ok(Self {
             id: message.id,
             now_or_never: message.is_now_or_never(),
@@ -70,7 +67,7 @@ impl Queued {
 }
 
 /// Stores a job.
-pub(in crate::mailbox) fn insert_job(
+pub(super) fn insert_job(
     store: &impl Store,
     message: Queued,
     retry_at: Millis,
@@ -99,7 +96,7 @@ pub(in crate::mailbox) fn insert_job(
 }
 
 /// Puts a job off, with the devices that are left over.
-pub(in crate::mailbox) fn save_job(store: &impl Store, job: &Job) -> Result<(), StoreError> {
+pub(super) fn save_job(store: &impl Store, job: &Job) -> Result<(), StoreError> {
     let sql = "UPDATE jobs SET retry_at = ?, tries = ?, left_over = ? WHERE id = ?";
     let left = names(job.left.as_deref())?;
     let values = [job.retry_at.into(), job.tries.into(), left, job.id.into()];
@@ -111,14 +108,14 @@ fn names(left: Option<&[DeviceId]>) -> Result<Value, StoreError> {
 }
 
 /// Deletes a job.
-pub(in crate::mailbox) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
+pub(super) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
     store
         .run("DELETE FROM jobs WHERE id = ?", &[id.into()])
         .map(drop)
 }
 
 /// All jobs, oldest first. Their messages are not read.
-pub(in crate::mailbox) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
+pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
     let sql = "SELECT id, retry_at, tries, bytes, left_over FROM jobs ORDER BY id";
     let rows = store.run(sql, &[])?;
     let read = |mut row: Row| {
@@ -135,7 +132,7 @@ pub(in crate::mailbox) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreErro
 
 /// The first job after `after` that has no list of devices, and among whose deliveries one to this device
 /// seems to wait: a reply may read like one.
-pub(in crate::mailbox) fn unlisted_job_with(
+pub(super) fn unlisted_job_with(
     store: &impl Store,
     device: &DeviceId,
     after: Option<MessageId>,
@@ -155,10 +152,7 @@ pub(in crate::mailbox) fn unlisted_job_with(
 }
 
 /// The JSON of the message of a job.
-pub(in crate::mailbox) fn job_message(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Option<String>, StoreError> {
+pub(super) fn job_message(store: &impl Store, id: MessageId) -> Result<Option<String>, StoreError> {
     let row = store
         .run("SELECT message FROM jobs WHERE id = ?", &[id.into()])?
         .pop();

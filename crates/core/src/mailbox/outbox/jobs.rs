@@ -3,28 +3,25 @@
 //! A job is passed through part by part, oldest job first. A delivery waits until those of older jobs to
 //! the same device have been taken, so that their order stays. A job is done when every mailbox has
 //! taken its message. One of which it is not known whom it leaves over is passed through after all older
-//! ones of which it is not: then every older message stands in its lines.
+//! ones of which it is not: then every older message is in its queues.
 
 use std::rc::Rc;
 
-use super::Mailbox;
 use super::backlog::untaken;
 use super::dispatch::{CALL_LIFE, taken};
 use super::job_rows::{self, Queued};
 use super::part_rows;
 use super::rows::{self, PART, Sent};
 use super::under_way::wave;
-use crate::call::Delivered;
+use super::{Outbox, SAFETY_DELAY};
+use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// When a mailbox looks after a job that it is busy with, should it have failed meanwhile.
-pub(in crate::mailbox) const SAFETY_DELAY: Millis = 30_000;
-
 /// When a delivery is tried again that did not reach its mailbox.
-pub(in crate::mailbox) const FIRST_RETRY: Millis = 1_000;
+pub(super) const FIRST_RETRY: Millis = 1_000;
 
 /// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
 const WAIT: u32 = 1_000;
@@ -34,12 +31,12 @@ const LONGEST_PAUSE: Millis = 300_000;
 
 /// How many calls follow from one alarm; then the next alarm goes on. The platform limits the calls that
 /// one event may make.
-pub(in crate::mailbox) const CALLS: usize = 500;
+pub(super) const CALLS: usize = 500;
 
 /// The part of a job that is being handed over.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Work {
-    pub(in crate::mailbox) id: MessageId,
+pub(super) struct Work {
+    pub(super) id: MessageId,
     /// Calls under way.
     open: usize,
     /// Who was called.
@@ -50,20 +47,20 @@ pub(in crate::mailbox) struct Work {
 
 /// A pass through a job, as far as it has come.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Pass {
+pub(super) struct Pass {
     /// The last device that it has come to.
     after: Option<DeviceId>,
     /// The devices that it has come to whose mailboxes have not taken the message.
-    pub(in crate::mailbox) left: Vec<DeviceId>,
+    pub(super) left: Vec<DeviceId>,
     /// Whether any of these was called.
     tried: bool,
 }
 
-impl<S: Store> Mailbox<S> {
-    pub(in crate::mailbox) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
+impl<S: Store> Outbox<'_, S> {
+    pub(super) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
         // By this clock; that of the mailbox which an older call may reach may be behind.
-        self.outbox.jobs_from = now.at + 2 * CALL_LIFE;
-        for job in job_rows::jobs(&self.store)? {
+        self.memory.retry_not_before = now.at + 2 * CALL_LIFE;
+        for job in job_rows::jobs(&self.cx.store)? {
             self.know_job(job);
         }
         Ok(())
@@ -71,33 +68,33 @@ impl<S: Store> Mailbox<S> {
 
     /// A message has deliveries that their mailboxes have not taken: to `left`, or to many. `called` is
     /// whether mailboxes are or were called without this job.
-    pub(in crate::mailbox) fn keep_job(
+    pub(super) fn keep_job(
         &mut self,
         message: Queued,
         left: Option<Vec<DeviceId>>,
         retry_at: Millis,
         called: bool,
     ) -> Result<(), StoreError> {
-        let known = self.outbox.jobs.get(&message.id);
+        let known = self.memory.jobs.get(&message.id);
         let called = called || known.is_some_and(|job| job.tries > 0);
         // What has to be there now or never is called for once, and never comes after later ones.
         let tries = u32::from(called && message.now_or_never);
         let left = left.and_then(|left| self.listed(message.id, left));
-        let job = job_rows::insert_job(&self.store, message, retry_at, tries, left)?;
-        self.outbox.jobs.insert(job.id, job);
+        let job = job_rows::insert_job(&self.cx.store, message, retry_at, tries, left)?;
+        self.memory.jobs.insert(job.id, job);
         Ok(())
     }
 
     /// A message has none any more.
-    pub(in crate::mailbox) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
+    pub(super) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
         self.forget_job(id);
-        job_rows::delete_job(&self.store, id)
+        job_rows::delete_job(&self.cx.store, id)
     }
 
     /// Hands over the next part of a job that is due.
-    pub(in crate::mailbox) fn work(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
         let mut after = None;
-        while self.outbox.work.is_none() {
+        while self.memory.work.is_none() {
             let mut due = self.jobs_due();
             let Some((id, _)) = due.find(|(id, at)| Some(*id) > after && *at <= now.at) else {
                 break;
@@ -111,32 +108,32 @@ impl<S: Store> Mailbox<S> {
 
     /// When each job is to be passed through, but for those that wait for something else to end: for their own
     /// publish, or for an older job of which it is not known either whom it leaves over.
-    pub(in crate::mailbox) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
-        let is_queued = |id: &MessageId| !self.outbox.publishing.contains_key(id);
+    pub(super) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
+        let is_queued = |id: &MessageId| !self.memory.publishing.contains_key(id);
         let first = self.unlisted().find(is_queued);
-        let jobs = self.outbox.jobs.values().filter(move |job| {
+        let jobs = self.memory.jobs.values().filter(move |job| {
             let later = job.left.is_none() && first.is_some_and(|first| first < job.id);
             !later && is_queued(&job.id)
         });
-        jobs.map(|job| (job.id, job.retry_at.max(self.jobs_from(job.id))))
+        jobs.map(|job| (job.id, job.retry_at.max(self.retry_not_before(job.id))))
     }
 
     /// From when on this job may be worked on.
-    pub(in crate::mailbox) fn jobs_from(&self, id: MessageId) -> Millis {
+    pub(super) fn retry_not_before(&self, id: MessageId) -> Millis {
         // Jobs younger than this life have no calls but its own.
-        let old = self.outbox.opened_with.is_some_and(|newest| id <= newest);
-        if old { self.outbox.jobs_from } else { 0 }
+        let old = self.memory.opened_with.is_some_and(|newest| id <= newest);
+        if old { self.memory.retry_not_before } else { 0 }
     }
 
     /// Goes on with the pass through a job, up to the next devices that it can be handed over to.
     fn pass(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let Some(sent) = rows::load(&self.store, id)? else {
+        let Some(sent) = rows::load(&self.cx.store, id)? else {
             // There is nothing left to hand over: kept, it would be due forever.
             return self.drop_job(id);
         };
-        let tried = self.outbox.jobs.get(&id).is_some_and(|job| job.tries > 0);
+        let tried = self.memory.jobs.get(&id).is_some_and(|job| job.tries > 0);
         let late = tried || now.at > sent.accepted_at + SAFETY_DELAY;
-        let mut pass = self.outbox.passes.remove(&id).unwrap_or_default();
+        let mut pass = self.memory.passes.remove(&id).unwrap_or_default();
         while let Some(mut next) = self.next_devices(&sent, &mut pass)? {
             let behind = self.behind(&next, Some(id))?;
             next.retain(|device| !behind.contains(device));
@@ -149,7 +146,7 @@ impl<S: Store> Mailbox<S> {
                 self.expire_waiting(id, next, now)?;
                 continue;
             }
-            let Some(message) = job_rows::job_message(&self.store, id)? else {
+            let Some(message) = job_rows::job_message(&self.cx.store, id)? else {
                 return self.drop_job(id);
             };
             let wave = wave(message.len());
@@ -161,8 +158,8 @@ impl<S: Store> Mailbox<S> {
                     .retain(|device| Some(device) <= pass.after.as_ref());
             }
             pass.tried = true;
-            self.outbox.passes.insert(id, pass);
-            self.hand_over_part(id, message.into(), next, now);
+            self.memory.passes.insert(id, pass);
+            self.dispatch_part(id, message.into(), next, now);
             return Ok(());
         }
         self.end_pass(id, pass, now)
@@ -177,18 +174,18 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<Option<Vec<DeviceId>>, StoreError> {
         let after = pass.after.take();
         let later = |device: &&DeviceId| Some(*device) > after.as_ref();
-        let listed = self.outbox.jobs.get(&sent.id);
+        let listed = self.memory.jobs.get(&sent.id);
         let listed = listed.and_then(|job| job.left.as_ref());
         let (to, next): (Option<DeviceId>, Vec<DeviceId>) = if let Some(left) = listed {
             let some: Vec<DeviceId> = left.iter().filter(later).take(PART).cloned().collect();
             let to = some.last().cloned();
-            (to, part_rows::untaken_of(&self.store, sent.id, some)?)
+            (to, part_rows::untaken_of(&self.cx.store, sent.id, some)?)
         } else if let Some(whole) = &sent.deliveries {
             let some = untaken(whole);
             let next: Vec<DeviceId> = some.iter().filter(later).cloned().collect();
             (next.last().cloned(), next)
         } else {
-            let part = part_rows::rest_after(&self.store, sent.id, after.as_ref())?;
+            let part = part_rows::rest_after(&self.cx.store, sent.id, after.as_ref())?;
             let part = part.unwrap_or_default();
             (part.last().map(|it| it.device.clone()), untaken(&part))
         };
@@ -204,7 +201,7 @@ impl<S: Store> Mailbox<S> {
         if left.is_empty() {
             return self.drop_job(id);
         }
-        let Some(mut job) = self.outbox.jobs.remove(&id) else {
+        let Some(mut job) = self.memory.jobs.remove(&id) else {
             return Ok(());
         };
         if tried {
@@ -212,15 +209,15 @@ impl<S: Store> Mailbox<S> {
             job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
         } else {
             // It only waits for others, and is looked at when they have been.
-            let jobs = self.outbox.jobs.values();
+            let jobs = self.memory.jobs.values();
             let older = jobs.take_while(|older| older.id < id);
             let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
             job.retry_at = tried_at.max(now.at + FIRST_RETRY);
         }
         left.sort_unstable();
         job.left = self.listed(id, left);
-        job_rows::save_job(&self.store, &job)?;
-        self.wake_by(job.retry_at);
+        job_rows::save_job(&self.cx.store, &job)?;
+        self.cx.wake_by(job.retry_at);
         self.know_job(job);
         Ok(())
     }
@@ -240,15 +237,9 @@ impl<S: Store> Mailbox<S> {
         self.record(expired?, now)
     }
 
-    fn hand_over_part(
-        &mut self,
-        id: MessageId,
-        message: Rc<str>,
-        devices: Vec<DeviceId>,
-        now: Now,
-    ) {
-        self.outbox.calls_left = self.outbox.calls_left.saturating_sub(devices.len());
-        self.outbox.work = Some(Work {
+    fn dispatch_part(&mut self, id: MessageId, message: Rc<str>, devices: Vec<DeviceId>, now: Now) {
+        self.memory.calls_left = self.memory.calls_left.saturating_sub(devices.len());
+        self.memory.work = Some(Work {
             id,
             open: devices.len(),
             called: devices.clone(),
@@ -258,44 +249,41 @@ impl<S: Store> Mailbox<S> {
             self.call_deliver(&device, id, &message, WAIT, now);
         }
         // Nothing else would wake a mailbox that fails while it waits for the answers.
-        self.wake_by(now.at + SAFETY_DELAY);
+        self.cx.wake_by(now.at + SAFETY_DELAY);
     }
 
     /// A mailbox has answered a call of a job, or could not be reached.
-    pub(in crate::mailbox) fn worked(
+    pub(super) fn worked(
         &mut self,
         id: MessageId,
         device: &DeviceId,
-        answer: Option<Delivered>,
+        answer: Option<DeliveryStatus>,
         now: Now,
-    ) -> Result<(), StoreError> {
-        let Some(work) = self.outbox.work.as_mut().filter(|work| work.id == id) else {
-            return Ok(());
+    ) -> Result<bool, StoreError> {
+        let Some(work) = self.memory.work.as_mut().filter(|work| work.id == id) else {
+            return Ok(false);
         };
         work.open = work.open.saturating_sub(1);
         work.taken.extend(taken(device, answer, now.at)?);
         if work.open > 0 {
-            return Ok(());
+            return Ok(false);
         }
         let (called, taken) = (
             std::mem::take(&mut work.called),
             std::mem::take(&mut work.taken),
         );
-        self.outbox.work = None;
+        self.memory.work = None;
         let taken = taken.into_iter().map(|delivery| (id, delivery));
         self.record(taken.collect(), now)?;
-        if self.outbox.passes.contains_key(&id) {
-            let left = part_rows::untaken_of(&self.store, id, called)?;
-            if let Some(pass) = self.outbox.passes.get_mut(&id) {
+        if self.memory.passes.contains_key(&id) {
+            let left = part_rows::untaken_of(&self.cx.store, id, called)?;
+            if let Some(pass) = self.memory.passes.get_mut(&id) {
                 pass.left.extend(left);
             }
         }
-        if self.outbox.calls_left > 0 {
+        if self.memory.calls_left > 0 {
             self.work(now)?;
         }
-        match self.outbox.work {
-            Some(_) => Ok(()),
-            None => self.wake_for(true, now),
-        }
+        Ok(self.memory.work.is_none())
     }
 }

@@ -7,11 +7,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 
 /// Writes one part, whose devices are the same as before.
-pub(in crate::mailbox) fn save(
-    store: &impl Store,
-    id: MessageId,
-    part: &[Delivery],
-) -> Result<(), StoreError> {
+pub(super) fn save(store: &impl Store, id: MessageId, part: &[Delivery]) -> Result<(), StoreError> {
     let Some(first) = part.first() else {
         return Ok(());
     };
@@ -26,7 +22,7 @@ pub(in crate::mailbox) fn save(
 }
 
 /// The delivery of a message to a device, wherever it is stored.
-pub(in crate::mailbox) fn delivery(
+pub(super) fn delivery(
     store: &impl Store,
     id: MessageId,
     device: &DeviceId,
@@ -37,7 +33,7 @@ pub(in crate::mailbox) fn delivery(
 
 /// Those of `devices` whose mailboxes have not taken a message. Devices that are stored together are read once
 /// if they follow each other.
-pub(in crate::mailbox) fn untaken_of(
+pub(super) fn untaken_of(
     store: &impl Store,
     id: MessageId,
     devices: Vec<DeviceId>,
@@ -73,8 +69,8 @@ fn stored_with(
     text.map_or(Ok(Vec::new()), |text| from_json(&text))
 }
 
-/// The part in which a device stands.
-pub(in crate::mailbox) fn with(
+/// The part that has the delivery to a device.
+pub(super) fn with(
     store: &impl Store,
     id: MessageId,
     device: &DeviceId,
@@ -86,7 +82,7 @@ pub(in crate::mailbox) fn with(
 }
 
 /// The first part that starts after this device.
-pub(in crate::mailbox) fn next(
+pub(super) fn next(
     store: &impl Store,
     id: MessageId,
     after: Option<&DeviceId>,
@@ -99,7 +95,7 @@ pub(in crate::mailbox) fn next(
 }
 
 /// The deliveries in `parts` after this device, up to the end of one part; `None` where there are none.
-pub(in crate::mailbox) fn rest_after(
+pub(super) fn rest_after(
     store: &impl Store,
     id: MessageId,
     after: Option<&DeviceId>,
@@ -116,10 +112,7 @@ pub(in crate::mailbox) fn rest_after(
 }
 
 /// How many deliveries in `parts` are in which state.
-pub(in crate::mailbox) fn summary(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Summary, StoreError> {
+pub(super) fn summary(store: &impl Store, id: MessageId) -> Result<Summary, StoreError> {
     let sql = "SELECT json_quote(json_extract(value, '$.state')), count(*) \
                FROM parts, json_each(parts.deliveries) WHERE parts.id = ? GROUP BY 1";
     let counts = store.run(sql, &[id.into()])?;

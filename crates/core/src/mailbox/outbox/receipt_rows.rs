@@ -1,4 +1,4 @@
-//! Receipts, which stand with their deliveries: finding those that the device has not seen.
+//! Receipts, which are stored with their deliveries: finding those that the device has not seen.
 //!
 //! No index leads to them: an entry in one would cost a row a receipt. They are looked for when a
 //! device connects, among the messages from [`super::account::Account::unseen_from`] on.
@@ -13,10 +13,10 @@ use crate::store::{Row, Store, StoreError, Value, from_json};
 /// How many messages are looked at in one statement.
 const BATCH: u32 = 500;
 
-/// Where a receipt stands. Ordered by its number.
+/// Where a receipt is stored. Ordered by its number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::mailbox) struct Place {
-    pub(in crate::mailbox) seq: i64,
+pub(super) struct Place {
+    pub(super) seq: i64,
     id: MessageId,
     /// The first device of the part, for a delivery in `parts`.
     part: Option<DeviceId>,
@@ -54,7 +54,7 @@ impl Found {
 }
 
 /// The first `limit` receipts after `after` of messages from `from` on.
-pub(in crate::mailbox) fn unseen(
+pub(super) fn unseen(
     store: &impl Store,
     from: Option<MessageId>,
     after: i64,
@@ -117,10 +117,7 @@ fn read_device(row: &mut Row) -> Result<DeviceId, StoreError> {
 }
 
 /// The receipts at these places, but for those whose message is gone.
-pub(in crate::mailbox) fn load(
-    store: &impl Store,
-    places: &[Place],
-) -> Result<Vec<Receipt>, StoreError> {
+pub(super) fn load(store: &impl Store, places: &[Place]) -> Result<Vec<Receipt>, StoreError> {
     let mut receipts = Vec::new();
     // The receipts of a tag mostly follow each other.
     let mut row: Option<(&Place, Vec<Delivery>)> = None;
@@ -143,7 +140,7 @@ pub(in crate::mailbox) fn load(
 }
 
 /// The receipt of a delivery that has one.
-pub(in crate::mailbox) fn receipt(id: MessageId, delivery: &Delivery) -> Option<Receipt> {
+pub(super) fn receipt(id: MessageId, delivery: &Delivery) -> Option<Receipt> {
     Some(Receipt {
         seq: delivery.receipt?,
         id,
@@ -173,17 +170,14 @@ fn deliveries(
 }
 
 /// The greatest number of a receipt of messages from `from` on.
-pub(in crate::mailbox) fn last(
-    store: &impl Store,
-    from: Option<MessageId>,
-) -> Result<Option<i64>, StoreError> {
+pub(super) fn last(store: &impl Store, from: Option<MessageId>) -> Result<Option<i64>, StoreError> {
     let from = from.map_or(Value::Blob(Vec::new()), Value::from);
     let mut rows = store.run("SELECT max(receipt) FROM outbox WHERE id >= ?", &[from])?;
     rows.pop().map_or(Ok(None), |mut row| row.opt_int())
 }
 
 /// The first message from `from` on that has a receipt after `seen`, or will have one.
-pub(in crate::mailbox) fn first_unseen(
+pub(super) fn first_unseen(
     store: &impl Store,
     from: Option<MessageId>,
     seen: i64,

@@ -1,16 +1,16 @@
 //! What became of messages that this device sent: recorded in their rows, and reported to the device.
 //!
 //! A terminal state is recorded once; whoever brings it again is told that it is known. Each that the
-//! publish's own answer did not carry becomes a receipt: a number that stands with the delivery. What the
+//! publish's own answer did not carry becomes a receipt: a number that is stored with the delivery. What the
 //! device has seen is a number, too, kept with the connection and written down now and then.
 
 use litemap::LiteMap;
 
-use super::link::Receipts;
+use super::connection::Receipts;
 use super::part_rows;
 use super::receipt_rows::{self, Place};
 use super::rows::{self, Sent};
-use super::{Effect, Failure, Mailbox};
+use super::{Effect, Failure, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
@@ -25,24 +25,28 @@ const WINDOW: usize = 500;
 /// How many of such a pile are remembered by their place; for more it is gone through again.
 const PILE: usize = 20_000;
 
-/// Which receipts were seen is written down once so many were sent, at the latest.
+/// Which receipts were seen is written down at the latest after this many were sent.
 const NOTED_AFTER: u32 = 100;
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// A recipient's mailbox reports deliveries that were settled. Those of messages that this mailbox
     /// does not know were never answered, or are no longer kept.
     ///
     /// # Errors
     /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
     /// that call is over, or would take it for a new one. The store failed.
-    pub fn receipts(&mut self, settled: Vec<Settled>, now: Now) -> Result<(), Failure> {
+    pub(in crate::mailbox) fn take_report(
+        &mut self,
+        settled: Vec<Settled>,
+        now: Now,
+    ) -> Result<(), Failure> {
         for settled in &settled {
             if self.is_under_way(settled.id, &settled.delivery, now)? {
                 let detail = "a message is still being handed over";
                 return Err(Problem::new(Code::Unavailable, detail).into());
             }
         }
-        if self.device().is_none() {
+        if self.cx.device().is_none() {
             return Ok(());
         }
         let updates = settled
@@ -52,7 +56,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Records where deliveries stand.
-    pub(in crate::mailbox) fn record(
+    pub(super) fn record(
         &mut self,
         updates: Vec<(MessageId, Delivery)>,
         now: Now,
@@ -63,9 +67,9 @@ impl<S: Store> Mailbox<S> {
         }
         for (id, updates) in by_message {
             let updates = self.without_replies(updates)?;
-            if self.outbox.publishing.contains_key(&id) {
+            if self.memory.publishing.contains_key(&id) {
                 self.record_unanswered(id, updates, now)?;
-            } else if let Some(sent) = rows::load(&self.store, id)? {
+            } else if let Some(sent) = rows::load(&self.cx.store, id)? {
                 self.record_sent(sent, updates, now)?;
             }
         }
@@ -81,13 +85,13 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
-        if let Some(publishing) = self.outbox.publishing.get_mut(&id) {
+        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
             let changed = without_before(replace_all(&mut publishing.deliveries, updates));
             let deliveries = &publishing.deliveries;
             let done = deliveries
                 .iter()
                 .all(|delivery| delivery.state.is_terminal());
-            rows::save(&self.store, id, deliveries, done.then_some(now.at))?;
+            rows::save(&self.cx.store, id, deliveries, done.then_some(now.at))?;
             for delivery in &changed {
                 self.leave(id, &delivery.device);
             }
@@ -110,7 +114,7 @@ impl<S: Store> Mailbox<S> {
                     .iter()
                     .all(|delivery| delivery.state.is_terminal());
                 if !changed.is_empty() {
-                    rows::save(&self.store, id, &deliveries, done.then_some(now.at))?;
+                    rows::save(&self.cx.store, id, &deliveries, done.then_some(now.at))?;
                 }
                 (changed, done)
             }
@@ -123,7 +127,7 @@ impl<S: Store> Mailbox<S> {
             self.send_receipt(id, delivery);
         }
         if done && !changed.is_empty() {
-            self.effects.push(Effect::Settled(id));
+            self.cx.effects.push(Effect::Settled(id));
         }
         Ok(())
     }
@@ -136,7 +140,7 @@ impl<S: Store> Mailbox<S> {
     ) -> Result<(Vec<Delivery>, bool), StoreError> {
         let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
-            let part = part_rows::with(&self.store, sent.id, &update.device)?;
+            let part = part_rows::with(&self.cx.store, sent.id, &update.device)?;
             let Some(part) = part else { continue };
             if let Some(first) = part.first().map(|delivery| delivery.device.clone()) {
                 parts
@@ -146,12 +150,12 @@ impl<S: Store> Mailbox<S> {
                     .push(update);
             }
         }
-        let mut summary = sent.summary_of_parts(&self.store)?;
+        let mut summary = sent.summary_of_parts(&self.cx.store)?;
         let mut changed = Vec::new();
         for (_, (mut part, updates)) in parts {
             let in_part = replace_all(&mut part, updates);
             if !in_part.is_empty() {
-                part_rows::save(&self.store, sent.id, &part)?;
+                part_rows::save(&self.cx.store, sent.id, &part)?;
             }
             for (before, delivery) in in_part {
                 summary.move_one(before, delivery.state);
@@ -164,23 +168,23 @@ impl<S: Store> Mailbox<S> {
         if !changed.is_empty() {
             let receipt = rows::last_receipt(&changed);
             let done_at = done.then_some(now.at);
-            rows::save_parts_state(&self.store, sent.id, &summary, done_at, receipt)?;
+            rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt)?;
         }
         Ok((changed, done))
     }
 
     /// The number of the last receipt given out. It is looked for once a life, when it is needed.
     fn last_receipt(&mut self) -> Result<i64, StoreError> {
-        if let Some(last) = self.outbox.last_receipt {
+        if let Some(last) = self.memory.last_receipt {
             return Ok(last);
         }
-        let account = self.account.as_ref();
+        let account = self.cx.account.as_ref();
         let from = account.and_then(|account| account.unseen_from);
         let noted = account.map(|account| account.last_receipt.max(account.receipts_seen));
-        let sent = self.link.as_ref().map(|link| link.receipts.sent);
-        let last = receipt_rows::last(&self.store, from)?;
+        let sent = self.connection.as_ref().map(|link| link.receipts.sent);
+        let last = receipt_rows::last(&self.cx.store, from)?;
         let last = last.max(noted).max(sent).unwrap_or(0);
-        self.outbox.last_receipt = Some(last);
+        self.memory.last_receipt = Some(last);
         Ok(last)
     }
 
@@ -188,13 +192,13 @@ impl<S: Store> Mailbox<S> {
     /// slept: the clock sees to that without a row that counts.
     fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
         let seq = (self.last_receipt()? + 1).max(now.at);
-        self.outbox.last_receipt = Some(seq);
+        self.memory.last_receipt = Some(seq);
         Ok(seq)
     }
 
     /// Numbers a receipt for each delivery that is in a terminal state. They have to be written down, then
     /// sent.
-    pub(in crate::mailbox) fn number(
+    pub(super) fn number(
         &mut self,
         deliveries: &mut [Delivery],
         now: Now,
@@ -210,52 +214,57 @@ impl<S: Store> Mailbox<S> {
 
     /// Sends the receipt of a delivery if it has one and the device is there. A pile that is not through
     /// goes first, or `receipts_seen` would cover what was never sent.
-    pub(in crate::mailbox) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
-        let free = self.link.as_ref().is_some_and(|link| !link.receipts.paused);
+    pub(super) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
+        let free = self
+            .connection
+            .as_ref()
+            .is_some_and(|link| !link.receipts.paused);
         if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
             self.put_receipt(&receipt);
         }
     }
 
     fn put_receipt(&mut self, receipt: &Receipt) {
-        if let Some(link) = self.link.as_mut() {
+        if let Some(link) = self.connection.as_mut() {
             link.receipts.sent = receipt.seq;
             link.receipts.unnoted += 1;
-            link.changed = true;
-            self.say(&ToDevice::Receipt(receipt));
+            link.stale = true;
+            let said = link.say(&ToDevice::Receipt(receipt));
+            self.cx.effects.extend(said.map(|(effect, _)| effect));
         }
     }
 
     /// Sends the receipts that the device has not seen and that were not sent over this connection, at
     /// most [`WINDOW`] of them. More go out when it has seen these.
-    pub(in crate::mailbox) fn send_receipts(&mut self) -> Result<(), StoreError> {
-        let Some(mut after) = self.link.as_ref().map(|link| link.receipts.sent) else {
+    pub(super) fn send_receipts(&mut self) -> Result<(), StoreError> {
+        let Some(mut after) = self.connection.as_ref().map(|link| link.receipts.sent) else {
             return Ok(());
         };
         let (mut room, mut all) = (WINDOW, false);
-        while room > 0 && !(all && self.outbox.unseen.is_empty()) {
-            if self.outbox.unseen.is_empty() {
+        while room > 0 && !(all && self.memory.unseen.is_empty()) {
+            if self.memory.unseen.is_empty() {
                 let from = self
+                    .cx
                     .account
                     .as_ref()
                     .and_then(|account| account.unseen_from);
-                self.outbox.unseen = receipt_rows::unseen(&self.store, from, after, PILE)?;
-                all = self.outbox.unseen.len() < PILE;
+                self.memory.unseen = receipt_rows::unseen(&self.cx.store, from, after, PILE)?;
+                all = self.memory.unseen.len() < PILE;
             }
-            let count = room.min(self.outbox.unseen.len());
-            let places: Vec<Place> = self.outbox.unseen.drain(..count).collect();
+            let count = room.min(self.memory.unseen.len());
+            let places: Vec<Place> = self.memory.unseen.drain(..count).collect();
             // Those that have left meanwhile take no room: the device sees the last that was sent, or
             // nothing more would ever go out.
-            let receipts = receipt_rows::load(&self.store, &places)?;
+            let receipts = receipt_rows::load(&self.cx.store, &places)?;
             room -= receipts.len().min(room);
             for receipt in &receipts {
                 self.put_receipt(receipt);
             }
             after = places.last().map_or(after, |place| place.seq);
         }
-        if let Some(link) = self.link.as_mut() {
+        if let Some(link) = self.connection.as_mut() {
             let paused = room == 0;
-            link.changed |= link.receipts.paused != paused;
+            link.stale |= link.receipts.paused != paused;
             link.receipts.paused = paused;
         }
         Ok(())
@@ -263,7 +272,7 @@ impl<S: Store> Mailbox<S> {
 
     /// The device has seen all receipts up to `seq`.
     pub(in crate::mailbox) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
-        let Some(link) = self.link.as_mut() else {
+        let Some(link) = self.connection.as_mut() else {
             return Ok(());
         };
         // What was not sent was not seen, whatever the device says.
@@ -272,7 +281,7 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         link.receipts.seen = seq;
-        link.changed = true;
+        link.stale = true;
         let Receipts {
             sent,
             paused,
@@ -280,7 +289,8 @@ impl<S: Store> Mailbox<S> {
             ..
         } = link.receipts;
         if unnoted >= NOTED_AFTER {
-            self.note_receipts()?;
+            link.receipts.unnoted = 0;
+            self.note_receipts(Some(seq))?;
         }
         if paused && seq == sent {
             self.send_receipts()
@@ -289,27 +299,28 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Writes down which receipts the device has seen.
-    pub(in crate::mailbox) fn note_receipts(&mut self) -> Result<(), StoreError> {
-        let Some(account) = self.account.as_mut() else {
+    /// Writes down the account, with the last receipt that the device has seen where there is or was a connection
+    /// to say so.
+    pub(in crate::mailbox) fn note_receipts(
+        &mut self,
+        seen: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let Some(account) = self.cx.account.as_mut() else {
             return Ok(());
         };
-        account.last_receipt = account
-            .last_receipt
-            .max(self.outbox.last_receipt.unwrap_or(0));
-        if let Some(link) = self.link.as_mut() {
-            let seen = link.receipts.seen.max(account.receipts_seen);
+        let last_receipt = self.memory.last_receipt.unwrap_or(0);
+        account.last_receipt = account.last_receipt.max(last_receipt);
+        if let Some(seen) = seen {
+            let seen = seen.max(account.receipts_seen);
             account.receipts_seen = seen;
-            link.changed |= link.receipts.unnoted > 0;
-            link.receipts.unnoted = 0;
-            let unseen = receipt_rows::first_unseen(&self.store, account.unseen_from, seen)?;
+            let unseen = receipt_rows::first_unseen(&self.cx.store, account.unseen_from, seen)?;
             // A message that is not written down yet may get a receipt, too.
-            let unwritten = self.outbox.publishing.keys().next().copied();
-            let gathered = self.outbox.gathered.first();
+            let unwritten = self.memory.publishing.keys().next().copied();
+            let gathered = self.memory.gathered.first();
             let from = [unseen, unwritten, gathered].into_iter().flatten().min();
-            account.unseen_from = from.or(self.outbox.last_id).max(account.unseen_from);
+            account.unseen_from = from.or(self.memory.last_id).max(account.unseen_from);
         }
-        account.save(&self.store)
+        account.save(&self.cx.store)
     }
 }
 

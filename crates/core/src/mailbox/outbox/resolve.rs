@@ -5,7 +5,7 @@
 //! closed since, because its token was revoked, another one took over or it showed no life, is not
 //! accepted; it was not answered either. A device that hung up by itself still means what it said.
 
-use super::{ConnectionId, Effect, Failure, Mailbox, PublishFrame, Published, under_way};
+use super::{ConnectionId, Effect, Failure, Outbox, PublishFrame, Published, under_way};
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -13,7 +13,7 @@ use crate::time::Now;
 
 /// What waits, a few connections at most.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Resolving(Vec<Waiting>);
+pub(super) struct Resolving(Vec<Waiting>);
 
 /// What waits of one connection.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Waiting {
 
 impl Resolving {
     /// How many bytes of payload wait.
-    pub(in crate::mailbox) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.0.iter().map(|waiting| waiting.bytes).sum()
     }
 
@@ -66,12 +66,12 @@ impl Resolving {
     }
 
     /// Nothing that this connection brought is accepted any more.
-    pub(in crate::mailbox) fn forget(&mut self, connection: ConnectionId) {
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.0.retain(|waiting| waiting.connection != connection);
     }
 
     /// Nothing that any connection brought is.
-    pub(in crate::mailbox) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -85,19 +85,19 @@ fn too_many() -> Problem {
     problem
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// Has the target of a frame resolved, or says that too many wait.
     pub(in crate::mailbox) fn resolve(&mut self, frame: PublishFrame) {
         // As many as may be published at once can also wait at once.
-        let most = self.limits.publish_burst;
+        let most = self.cx.limits.publish_burst;
         let PublishFrame {
             connection, draft, ..
         } = &frame;
         let bytes = draft.bytes();
         let problem = if !self.has_room(bytes) {
             under_way::no_room()
-        } else if self.outbox.resolving.add(*connection, bytes, most) {
-            self.effects.push(Effect::Resolve(Box::new(frame)));
+        } else if self.memory.resolving.add(*connection, bytes, most) {
+            self.cx.effects.push(Effect::Resolve(Box::new(frame)));
             return;
         } else {
             too_many()
@@ -110,7 +110,7 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn publish_frame(
+    pub(in crate::mailbox) fn publish_frame(
         &mut self,
         frame: PublishFrame,
         devices: Result<Vec<DeviceId>, Problem>,
@@ -122,8 +122,7 @@ impl<S: Store> Mailbox<S> {
             to,
             draft,
         } = frame;
-        self.check_token(now)?;
-        if !self.outbox.resolving.take(connection, draft.bytes()) {
+        if !self.memory.resolving.take(connection, draft.bytes()) {
             return Ok(());
         }
         let origin = (connection, reference.clone());

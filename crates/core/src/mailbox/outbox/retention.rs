@@ -1,4 +1,4 @@
-//! What was kept long enough goes: traces with their idempotency keys and receipts.
+//! Retention: rows older than `RETENTION` are recycled or deleted: traces with their idempotency keys and receipts.
 //!
 //! A new row overwrites the oldest of its table that was kept long enough, which costs one row; to insert
 //! it and to delete the other would be two. So in a steady stream the clean-up is free. Only rows that
@@ -9,8 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::Mailbox;
-use super::jobs::{FIRST_RETRY, SAFETY_DELAY};
+use super::Outbox;
+use super::SAFETY_DELAY;
+use super::jobs::FIRST_RETRY;
 use super::{group_rows, rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};
@@ -24,19 +25,19 @@ const BATCH: u32 = 500;
 const WINDOW: u32 = 100;
 
 /// The first rows of a table, and when those were done that can be overwritten, in the order of that.
-pub(in crate::mailbox) type FirstRows = Vec<(MessageId, Option<Millis>)>;
+pub(super) type FirstRows = Vec<(MessageId, Option<Millis>)>;
 
 /// The rows of a table that can be overwritten, as far as they were looked for.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Spent {
-    /// When each was done, the oldest first. Until its time is over nothing happens to such a row, and
-    /// then it may be deleted.
+pub(super) struct RecyclableRows {
+    /// When each was done, the oldest first. Nothing happens to such a row before it is past retention; then it may be
+    /// deleted.
     found: VecDeque<(Millis, MessageId)>,
-    /// Before this there is nothing else to look for.
+    /// No other row is past retention before this.
     others_from: Millis,
 }
 
-impl Spent {
+impl RecyclableRows {
     /// Nothing is found yet.
     fn from(others_from: Millis) -> Self {
         Self {
@@ -46,7 +47,7 @@ impl Spent {
     }
 
     /// The oldest row that was done by `until`, once. `look` reads the first rows of the table.
-    pub(in crate::mailbox) fn take<S: Store>(
+    pub(super) fn take<S: Store>(
         &mut self,
         store: &S,
         until: Millis,
@@ -73,7 +74,7 @@ impl Spent {
 
 /// Writes a row over that with the key `over`, or as a new one where there is none. The key is the first
 /// of the columns.
-pub(in crate::mailbox) fn put(
+pub(super) fn put(
     store: &impl Store,
     table: &str,
     columns: &[&str],
@@ -96,13 +97,13 @@ pub(in crate::mailbox) fn put(
     store.run(&sql, &values).map(drop)
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     fn retention(&self) -> Millis {
-        i64::from(self.limits.retention) * 1000
+        i64::from(self.cx.limits.retention) * 1000
     }
 
     /// What was done by then was kept long enough.
-    pub(in crate::mailbox) fn kept_until(&self, now: Now) -> Millis {
+    pub(super) fn kept_until(&self, now: Now) -> Millis {
         now.at - self.retention()
     }
 
@@ -112,23 +113,20 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// When something of this time may be cleaned up.
-    pub(in crate::mailbox) fn clean_up_at(&self, at: Millis) -> Millis {
+    pub(super) fn clean_up_at(&self, at: Millis) -> Millis {
         let slack = self.slack();
-        (at + self.retention() + slack).max(self.outbox.cleaned_at + slack)
+        (at + self.retention() + slack).max(self.memory.cleaned_at + slack)
     }
 
     /// A row of `outbox` for the next one to overwrite.
-    pub(in crate::mailbox) fn spent_row(
-        &mut self,
-        now: Now,
-    ) -> Result<Option<MessageId>, StoreError> {
+    pub(super) fn recyclable_row(&mut self, now: Now) -> Result<Option<MessageId>, StoreError> {
         let until = self.kept_until(now);
-        let spent = &mut self.outbox.spent;
-        spent.take(&self.store, until, now, rows::first)
+        let recyclable = &mut self.memory.recyclable;
+        recyclable.take(&self.cx.store, until, now, rows::first)
     }
 
     /// Deletes what was kept long enough.
-    pub(in crate::mailbox) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
+    pub(super) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self
             .oldest(now)?
             .is_some_and(|at| self.clean_up_at(at) <= now.at);
@@ -136,44 +134,41 @@ impl<S: Store> Mailbox<S> {
             return Ok(());
         }
         let until = self.kept_until(now);
-        let done = rows::done(&self.store, until, BATCH)?;
+        let done = rows::done(&self.cx.store, until, BATCH)?;
         for (id, key) in &done {
-            rows::delete(&self.store, *id, key.as_deref())?;
+            rows::delete(&self.cx.store, *id, key.as_deref())?;
             self.forget_job(*id);
         }
-        let groups = group_rows::delete_done(&self.store, until, BATCH)?;
+        let groups = group_rows::delete_done(&self.cx.store, until, BATCH)?;
         let more = done.len().max(groups) >= BATCH as usize;
         if more && self.oldest(now)?.is_some_and(|at| at <= until) {
-            self.wake_by(now.at);
+            self.cx.wake_by(now.at);
         } else {
-            self.outbox.cleaned_at = now.at;
+            self.memory.cleaned_at = now.at;
         }
         Ok(())
     }
 
     /// From when on the first row counts as kept. Until then there is nothing to overwrite either.
     fn oldest(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
-        let alone = rows::oldest(&self.store, now.at)?;
-        let grouped = group_rows::oldest(&self.store)?;
-        self.outbox.spent = Spent::from(alone.unwrap_or(now.at));
-        self.outbox.spent_groups = Spent::from(grouped.unwrap_or(now.at));
+        let alone = rows::oldest(&self.cx.store, now.at)?;
+        let grouped = group_rows::oldest(&self.cx.store)?;
+        self.memory.recyclable = RecyclableRows::from(alone.unwrap_or(now.at));
+        self.memory.recyclable_groups = RecyclableRows::from(grouped.unwrap_or(now.at));
         Ok(alone.into_iter().chain(grouped).min())
     }
 
     /// When the outbox has something to do: a job, or something to clean up.
-    pub(in crate::mailbox) fn outbox_due(
-        &mut self,
-        now: Now,
-    ) -> Result<Option<Millis>, StoreError> {
+    pub(in crate::mailbox) fn next_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
-        let work = self.outbox.work.as_ref().map(|work| work.id);
+        let work = self.memory.work.as_ref().map(|work| work.id);
         let jobs = self.jobs_due().map(|(id, at)| match work {
             Some(worked_on) if worked_on == id => at.max(now.at + SAFETY_DELAY),
             Some(_) => at.max(now.at + FIRST_RETRY),
             None => at,
         });
         // Nothing else would wake a mailbox that fails while a publish is under way.
-        let published = self.outbox.publishing.values().filter(|it| it.stored);
+        let published = self.memory.publishing.values().filter(|it| it.stored);
         let published = published.map(|_| now.at + SAFETY_DELAY);
         Ok(jobs.chain(published).chain(clean_up).min())
     }

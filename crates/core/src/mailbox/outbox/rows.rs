@@ -14,17 +14,17 @@ use crate::time::Millis;
 use crate::trace::{Page, PageOfDeliveries, Trace};
 
 /// How many deliveries stand in one row.
-pub(in crate::mailbox) const PART: usize = 100;
+pub(super) const PART: usize = 100;
 
 /// The row of a message that this device sent.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Sent {
-    pub(in crate::mailbox) id: MessageId,
-    pub(in crate::mailbox) to: Target,
-    pub(in crate::mailbox) accepted_at: Millis,
-    pub(in crate::mailbox) expires_at: Millis,
+pub(super) struct Sent {
+    pub(super) id: MessageId,
+    pub(super) to: Target,
+    pub(super) accepted_at: Millis,
+    pub(super) expires_at: Millis,
     /// `None` where they are in `parts`.
-    pub(in crate::mailbox) deliveries: Option<Vec<Delivery>>,
+    pub(super) deliveries: Option<Vec<Delivery>>,
     /// Of those in `parts`; `None` where an earlier version wrote the row.
     summary: Option<Summary>,
 }
@@ -51,10 +51,7 @@ impl Sent {
 
 impl Sent {
     /// How many deliveries in `parts` are in which state.
-    pub(in crate::mailbox) fn summary_of_parts(
-        &self,
-        store: &impl Store,
-    ) -> Result<Summary, StoreError> {
+    pub(super) fn summary_of_parts(&self, store: &impl Store) -> Result<Summary, StoreError> {
         match &self.summary {
             Some(summary) => Ok(summary.clone()),
             None => part_rows::summary(store, self.id),
@@ -62,20 +59,20 @@ impl Sent {
     }
 
     /// Whether it has to be there now or never; see [`Message::is_now_or_never`].
-    pub(in crate::mailbox) fn is_now_or_never(&self) -> bool {
+    pub(super) fn is_now_or_never(&self) -> bool {
         self.expires_at <= self.accepted_at
     }
 }
 
 /// The states of `deliveries` as a set of bits.
-pub(in crate::mailbox) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> i64 {
+pub(super) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> i64 {
     deliveries
         .into_iter()
         .fold(0, |bits, delivery| bits | delivery.state.bit())
 }
 
 /// The greatest number of a receipt among `deliveries`.
-pub(in crate::mailbox) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
+pub(super) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
     deliveries
         .iter()
         .filter_map(|delivery| delivery.receipt)
@@ -93,7 +90,7 @@ fn open(deliveries: &[Delivery]) -> u32 {
 
 /// What of a message is kept beside its deliveries.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Head<'a> {
+pub(super) struct Head<'a> {
     id: MessageId,
     to: &'a Target,
     accepted_at: Millis,
@@ -101,7 +98,7 @@ pub(in crate::mailbox) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(in crate::mailbox) fn of(message: &'a Message) -> Self {
+    pub(super) fn of(message: &'a Message) -> Self {
         Self {
             id: message.id,
             to: &message.to,
@@ -110,7 +107,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    pub(in crate::mailbox) fn of_trace(trace: &'a Trace) -> Self {
+    pub(super) fn of_trace(trace: &'a Trace) -> Self {
         Self {
             id: trace.id,
             to: &trace.to,
@@ -122,7 +119,7 @@ impl<'a> Head<'a> {
 
 /// Stores a message with all its deliveries, over another's row if there is one to be overwritten;
 /// `done_at` is when the last of them was settled.
-pub(in crate::mailbox) fn insert(
+pub(super) fn insert(
     store: &impl Store,
     over: Option<MessageId>,
     head: &Head<'_>,
@@ -174,7 +171,7 @@ pub(in crate::mailbox) fn insert(
 }
 
 /// Writes the deliveries of a message that stand in its own row.
-pub(in crate::mailbox) fn save(
+pub(super) fn save(
     store: &impl Store,
     id: MessageId,
     deliveries: &[Delivery],
@@ -195,7 +192,7 @@ pub(in crate::mailbox) fn save(
 
 /// Writes which states the deliveries in `parts` are in, since when all are settled, and their last
 /// receipt if it is a new one.
-pub(in crate::mailbox) fn save_parts_state(
+pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
     summary: &Summary,
@@ -216,10 +213,7 @@ pub(in crate::mailbox) fn save_parts_state(
 }
 
 /// The message's row.
-pub(in crate::mailbox) fn load(
-    store: &impl Store,
-    id: MessageId,
-) -> Result<Option<Sent>, StoreError> {
+pub(super) fn load(store: &impl Store, id: MessageId) -> Result<Option<Sent>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id = ?");
     store
         .run(&sql, &[id.into()])?
@@ -229,7 +223,7 @@ pub(in crate::mailbox) fn load(
 }
 
 /// A page of the message's trace.
-pub(in crate::mailbox) fn trace(
+pub(super) fn trace(
     store: &impl Store,
     id: MessageId,
     after: Option<&DeviceId>,
@@ -280,7 +274,7 @@ fn page(
 
 /// The newest message before `before` with a delivery in one of these states, and its first `limit`
 /// deliveries.
-pub(in crate::mailbox) fn newest_before(
+pub(super) fn newest_before(
     store: &impl Store,
     before: Option<MessageId>,
     states: i64,
@@ -296,7 +290,7 @@ pub(in crate::mailbox) fn newest_before(
 }
 
 /// The newest id.
-pub(in crate::mailbox) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
     let row = store
         .run("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", &[])?
         .pop();
@@ -306,10 +300,7 @@ pub(in crate::mailbox) fn newest(store: &impl Store) -> Result<Option<MessageId>
 /// When the first of the oldest messages was done; one that is not counts as done `now`. Later ones
 /// that were done before are found when these have gone: looking at all would be a scan for each time
 /// the mailbox wakes.
-pub(in crate::mailbox) fn oldest(
-    store: &impl Store,
-    now: Millis,
-) -> Result<Option<Millis>, StoreError> {
+pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(coalesce(done_at, ?)) FROM \
                (SELECT done_at FROM outbox ORDER BY id LIMIT 100)";
     store
@@ -319,7 +310,7 @@ pub(in crate::mailbox) fn oldest(
 }
 
 /// The first messages, and when those were done that can be overwritten: nothing else belongs to them.
-pub(in crate::mailbox) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
+pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
     let sql = "SELECT id, done FROM \
                (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
                AND id NOT IN (SELECT id FROM jobs) THEN done_at END AS done \
@@ -332,17 +323,14 @@ pub(in crate::mailbox) fn first(store: &impl Store, limit: u32) -> Result<FirstR
 
 /// A message that is settled.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Settled {
-    pub(in crate::mailbox) id: MessageId,
-    pub(in crate::mailbox) accepted_at: Millis,
-    pub(in crate::mailbox) key: Option<String>,
+pub(super) struct Settled {
+    pub(super) id: MessageId,
+    pub(super) accepted_at: Millis,
+    pub(super) key: Option<String>,
 }
 
 /// The first messages that are settled. Goes past all that are not.
-pub(in crate::mailbox) fn settled_in_order(
-    store: &impl Store,
-    limit: u32,
-) -> Result<Vec<Settled>, StoreError> {
+pub(super) fn settled_in_order(store: &impl Store, limit: u32) -> Result<Vec<Settled>, StoreError> {
     let sql = "SELECT id, accepted_at, idempotency_key FROM outbox \
                WHERE done_at IS NOT NULL ORDER BY id LIMIT ?";
     let read = |mut row: Row| {
@@ -357,7 +345,7 @@ pub(in crate::mailbox) fn settled_in_order(
 }
 
 /// Messages that were done by `until`, with their idempotency keys.
-pub(in crate::mailbox) fn done(
+pub(super) fn done(
     store: &impl Store,
     until: Millis,
     limit: u32,
@@ -370,7 +358,7 @@ pub(in crate::mailbox) fn done(
 }
 
 /// Deletes a message, its parts, its job and its key.
-pub(in crate::mailbox) fn delete(
+pub(super) fn delete(
     store: &impl Store,
     id: MessageId,
     key: Option<&str>,
@@ -385,7 +373,7 @@ pub(in crate::mailbox) fn delete(
 }
 
 /// Deletes everything this device sent.
-pub(in crate::mailbox) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
+pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
     for table in ["outbox", "parts", "groups", "keys", "jobs"] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }

@@ -1,9 +1,9 @@
 //! What a sender asks about its messages: the trace, the list, and to take one back.
 
 use super::group_rows::{self, Newest};
-use super::{Effect, Errand, Failure, Mailbox};
+use super::{CallPurpose, Effect, Failure, Outbox};
 use super::{part_rows, rows};
-use crate::call::{Call, Delivered};
+use crate::call::{Call, DeliveryStatus};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
@@ -11,18 +11,18 @@ use crate::store::{Store, StoreError};
 use crate::time::Now;
 use crate::trace::{self, Trace};
 
-/// Up to so many mailboxes are asked where a delivery stands, and so many at a time to take one back.
+/// The most mailboxes that are asked for the state of a delivery, or at the same time to cancel one.
 const AT_A_TIME: usize = 100;
 
-/// A list of messages ends once it has about so many bytes.
+/// A list of messages ends at about this many bytes.
 const LIST_BYTES: usize = 1 << 20;
 
-/// So many deliveries of each message are in a list: with their replies they take less than a list may.
+/// The most deliveries of one message in a list: with their replies they take less than a list may.
 const LISTED: u32 = 100;
 
 /// A message that is being taken back.
 #[derive(Debug)]
-pub(in crate::mailbox) struct Withdrawal {
+pub(super) struct Cancellation {
     /// Who is asked at present.
     calling: Vec<DeviceId>,
     /// What those asked have answered: it is recorded together, or each answer would write all over again what is
@@ -43,14 +43,14 @@ pub enum Cancelled {
     Wait(MessageId),
 }
 
-impl<S: Store> Mailbox<S> {
+impl<S: Store> Outbox<'_, S> {
     /// A page of the trace of a message: at most `limit` deliveries, of devices after `after`. With it come
     /// the devices on it whose mailboxes know more by now: those that have taken the message and not
     /// reported. [`Trace::learn`] takes in what they say.
     ///
     /// # Errors
     /// `unknown_message`, or the store failed.
-    pub fn trace(
+    pub(in crate::mailbox) fn trace(
         &self,
         id: MessageId,
         after: Option<&DeviceId>,
@@ -68,27 +68,27 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn messages(
+    pub(in crate::mailbox) fn messages(
         &self,
         state: Option<State>,
         before: Option<MessageId>,
         limit: u32,
     ) -> Result<(Vec<Trace>, bool), StoreError> {
-        if self.device().is_none() {
+        if self.cx.device().is_none() {
             return Ok((Vec::new(), false));
         }
         let states = state.map_or(-1, State::bit);
         let (mut traces, mut size) = (Vec::new(), 0);
         let mut groups = Newest::before(before, states);
-        let mut grouped = groups.next(&self.store)?;
-        let mut alone = rows::newest_before(&self.store, before, states, LISTED)?;
+        let mut grouped = groups.next(&self.cx.store)?;
+        let mut alone = rows::newest_before(&self.cx.store, before, states, LISTED)?;
         while traces.len() < limit as usize && size < LIST_BYTES {
             let id = |trace: &Option<Trace>| trace.as_ref().map(|trace| trace.id);
             let trace = if id(&alone) > id(&grouped) {
-                let next = rows::newest_before(&self.store, id(&alone), states, LISTED)?;
+                let next = rows::newest_before(&self.cx.store, id(&alone), states, LISTED)?;
                 std::mem::replace(&mut alone, next)
             } else {
-                let next = groups.next(&self.store)?;
+                let next = groups.next(&self.cx.store)?;
                 std::mem::replace(&mut grouped, next)
             };
             let Some(trace) = trace else {
@@ -105,9 +105,13 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// `unknown_message`; `too_many_requests`; or the store failed.
-    pub fn cancel(&mut self, id: MessageId, now: Now) -> Result<Cancelled, Failure> {
+    pub(in crate::mailbox) fn cancel(
+        &mut self,
+        id: MessageId,
+        now: Now,
+    ) -> Result<Cancelled, Failure> {
         let trace = self.kept(id, None, trace::PAGE)?;
-        if self.outbox.withdrawing.contains_key(&id) {
+        if self.memory.cancelling.contains_key(&id) {
             return Ok(Cancelled::Wait(id));
         }
         if trace.is_settled() {
@@ -116,81 +120,81 @@ impl<S: Store> Mailbox<S> {
         let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
         self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
         let next = trace.page.as_ref().and_then(|page| page.next.clone());
-        let withdrawal = Withdrawal {
+        let cancellation = Cancellation {
             calling: Vec::new(),
             answered: Vec::new(),
             rest: open(&trace.deliveries),
             part: next,
         };
-        self.outbox.withdrawing.insert(id, withdrawal);
-        self.withdraw_next(id)?;
+        self.memory.cancelling.insert(id, cancellation);
+        self.cancel_next(id)?;
         Ok(Cancelled::Wait(id))
     }
 
-    fn withdraw_next(&mut self, id: MessageId) -> Result<(), StoreError> {
-        let Some(from) = self.device().cloned() else {
+    fn cancel_next(&mut self, id: MessageId) -> Result<(), StoreError> {
+        let Some(from) = self.cx.device().cloned() else {
             return Ok(());
         };
-        let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) else {
+        let Some(cancellation) = self.memory.cancelling.get_mut(&id) else {
             return Ok(());
         };
-        while withdrawal.calling.len() < AT_A_TIME {
-            let Some(to) = withdrawal.rest.pop() else {
-                let Some(after) = withdrawal.part.take() else {
+        while cancellation.calling.len() < AT_A_TIME {
+            let Some(to) = cancellation.rest.pop() else {
+                let Some(after) = cancellation.part.take() else {
                     break;
                 };
-                if let Some(part) = part_rows::rest_after(&self.store, id, Some(&after))? {
-                    withdrawal.rest = open(&part);
-                    withdrawal.part = part.last().map(|delivery| delivery.device.clone());
+                if let Some(part) = part_rows::rest_after(&self.cx.store, id, Some(&after))? {
+                    cancellation.rest = open(&part);
+                    cancellation.part = part.last().map(|delivery| delivery.device.clone());
                 }
                 continue;
             };
-            withdrawal.calling.push(to.clone());
+            cancellation.calling.push(to.clone());
             let from = from.clone();
-            let (errand, call) = (Errand::Withdraw(id), Call::Withdraw { id, from });
-            self.effects.push(Effect::Call {
+            let (purpose, call) = (CallPurpose::Cancel(id), Call::CancelDelivery { id, from });
+            self.cx.effects.push(Effect::Call {
                 to,
-                errand,
+                purpose,
                 call,
                 enclosed: None,
             });
         }
-        if withdrawal.calling.is_empty() {
-            self.outbox.withdrawing.remove(&id);
-            self.effects.push(Effect::Cancelled(id));
+        if cancellation.calling.is_empty() {
+            self.memory.cancelling.remove(&id);
+            self.cx.effects.push(Effect::Cancelled(id));
         }
         Ok(())
     }
 
-    pub(in crate::mailbox) fn withdrawn(
+    pub(in crate::mailbox) fn cancel_answered(
         &mut self,
         id: MessageId,
         device: &DeviceId,
-        answer: Option<Delivered>,
+        answer: Option<DeliveryStatus>,
         now: Now,
     ) -> Result<(), StoreError> {
         let mut answered = match answer {
-            Some(Delivered::Known(delivery)) if delivery.is_settled() => vec![(id, delivery)],
+            Some(DeliveryStatus::Known(delivery)) if delivery.is_settled() => vec![(id, delivery)],
             _ => Vec::new(),
         };
-        if let Some(withdrawal) = self.outbox.withdrawing.get_mut(&id) {
-            withdrawal.calling.retain(|called| called != device);
-            withdrawal.answered.append(&mut answered);
-            if !withdrawal.calling.is_empty() {
+        if let Some(cancellation) = self.memory.cancelling.get_mut(&id) {
+            cancellation.calling.retain(|called| called != device);
+            cancellation.answered.append(&mut answered);
+            if !cancellation.calling.is_empty() {
                 return Ok(());
             }
-            answered = std::mem::take(&mut withdrawal.answered);
+            answered = std::mem::take(&mut cancellation.answered);
         }
         self.record(answered, now)?;
-        self.withdraw_next(id)
+        self.cancel_next(id)
     }
 
     /// A message of this device, with a page of its deliveries.
     fn kept(&self, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Result<Trace, Failure> {
-        let trace = match self.device() {
-            Some(_) => match rows::trace(&self.store, id, after, limit)? {
+        let trace = match self.cx.device() {
+            Some(_) => match rows::trace(&self.cx.store, id, after, limit)? {
                 Some(trace) => Some(trace),
-                None => group_rows::find(&self.store, id)?.map(|it| it.into_page(after, limit)),
+                None => group_rows::find(&self.cx.store, id)?.map(|it| it.into_page(after, limit)),
             },
             None => None,
         };
@@ -214,6 +218,6 @@ fn open(deliveries: &[Delivery]) -> Vec<DeviceId> {
 }
 
 /// About how many bytes a delivery takes in a list.
-pub(in crate::mailbox) fn weight(delivery: &Delivery) -> usize {
+pub(super) fn weight(delivery: &Delivery) -> usize {
     100 + delivery.reply.as_ref().map_or(0, |reply| reply.get().len())
 }

@@ -2,12 +2,12 @@
 //!
 //! The database's own size is what counts, less what waits in the inbox: a counter of its own would cost rows.
 //! Too much is relieved by ending the retention of the oldest messages that are settled, some in an event;
-//! [`Mailbox::truncated_before`] tells it. Only where none can go is a publish refused. A message that is not
+//! [`crate::mailbox::Mailbox::truncated_before`] tells it. Only where none can go is a publish refused. A message that is not
 //! settled always stays, so what its devices reply may exceed the limit: beyond twice the limit a reply is not
 //! kept, and its delivery says so.
 
 use super::account::Account;
-use super::{Mailbox, group_rows, rows};
+use super::{Outbox, group_rows, rows};
 use crate::delivery::Delivery;
 use crate::id::MessageId;
 use crate::problem::{Code, Problem};
@@ -31,7 +31,7 @@ const REPLY_DROPPED: &str = "reply_not_kept";
 
 /// What is known of the size.
 #[derive(Debug, Default)]
-pub(in crate::mailbox) struct Size {
+pub(super) struct Size {
     looked_at: Millis,
     /// There was no room, and nothing that could go.
     refused_at: Option<Millis>,
@@ -47,42 +47,37 @@ struct Old {
     grouped: bool,
 }
 
-impl<S: Store> Mailbox<S> {
-    /// When the newest message was accepted whose retention ended early, for want of room.
-    pub fn truncated_before(&self) -> Option<Millis> {
-        self.account.as_ref()?.truncated_before
-    }
-
+impl<S: Store> Outbox<'_, S> {
     /// Whether more than `most` bytes are kept. The inbox is counted only where that decides.
     fn keeps_more_than(&mut self, most: u64) -> Result<bool, StoreError> {
-        let size = self.store.size()?;
-        Ok(size > most && size.saturating_sub(self.rows()?.bytes) > most)
+        let size = self.cx.store.size()?;
+        Ok(size > most && size.saturating_sub(self.cx.rows()?.bytes) > most)
     }
 
     /// Makes room for one more publish, which is large or not. Answers why there is none, if there is none.
-    pub(in crate::mailbox) fn make_room(
+    pub(super) fn make_room(
         &mut self,
         large: bool,
         now: Now,
     ) -> Result<Option<Problem>, StoreError> {
         let recently = |at: Millis| (at..at + LOOKED_AT_EVERY).contains(&now.at);
-        let most = self.limits.max_sent_bytes;
+        let most = self.cx.limits.max_sent_bytes;
         // To find that nothing is settled may take a look at every message.
-        if self.outbox.size.refused_at.is_some_and(recently) {
+        if self.memory.size.refused_at.is_some_and(recently) {
             return Ok(Some(no_room(most)));
         }
-        if recently(self.outbox.size.looked_at) && !large {
+        if recently(self.memory.size.looked_at) && !large {
             return Ok(None);
         }
         if !self.keeps_more_than(most)? {
-            self.outbox.size.looked_at = now.at;
+            self.memory.size.looked_at = now.at;
             return Ok(None);
         }
         // Each further publish looks again until there is room.
         if self.relieve()? {
             return Ok(None);
         }
-        self.outbox.size.refused_at = Some(now.at);
+        self.memory.size.refused_at = Some(now.at);
         Ok(Some(no_room(most)))
     }
 
@@ -93,28 +88,28 @@ impl<S: Store> Mailbox<S> {
         for some in old.chunks(SOME) {
             for row in some {
                 match row.grouped {
-                    true => group_rows::delete(&self.store, row.id)?,
+                    true => group_rows::delete(&self.cx.store, row.id)?,
                     false => {
-                        rows::delete(&self.store, row.id, row.key.as_deref())?;
+                        rows::delete(&self.cx.store, row.id, row.key.as_deref())?;
                         self.forget_job(row.id);
                     }
                 }
                 newest = newest.max(Some(row.accepted_at));
             }
-            if !self.keeps_more_than(self.limits.max_sent_bytes)? {
+            if !self.keeps_more_than(self.cx.limits.max_sent_bytes)? {
                 break;
             }
         }
-        let Some(account) = self.account.as_mut().filter(|_| newest.is_some()) else {
+        let Some(account) = self.cx.account.as_mut().filter(|_| newest.is_some()) else {
             return Ok(false);
         };
         account.truncated_before = account.truncated_before.max(newest);
-        Account::save(account, &self.store)?;
+        Account::save(account, &self.cx.store)?;
         Ok(true)
     }
 
     fn oldest_settled(&self) -> Result<Vec<Old>, StoreError> {
-        let alone = rows::settled_in_order(&self.store, BATCH)?;
+        let alone = rows::settled_in_order(&self.cx.store, BATCH)?;
         let alone = alone.into_iter().map(|row| Old {
             id: row.id,
             accepted_at: row.accepted_at,
@@ -122,7 +117,7 @@ impl<S: Store> Mailbox<S> {
             grouped: false,
         });
         let mut old: Vec<Old> = alone.collect();
-        let groups = group_rows::in_order(&self.store, BATCH)?;
+        let groups = group_rows::in_order(&self.cx.store, BATCH)?;
         old.extend(groups.into_iter().map(|(first, last)| Old {
             id: first,
             accepted_at: last.time(),
@@ -135,12 +130,12 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Takes the replies out of deliveries that are to be recorded, where there is no room for them at all.
-    pub(in crate::mailbox) fn without_replies(
+    pub(super) fn without_replies(
         &mut self,
         mut deliveries: Vec<Delivery>,
     ) -> Result<Vec<Delivery>, StoreError> {
         let replied = |delivery: &Delivery| delivery.reply.is_some();
-        let most = self.limits.max_sent_bytes.saturating_mul(2);
+        let most = self.cx.limits.max_sent_bytes.saturating_mul(2);
         if deliveries.iter().any(replied) && self.keeps_more_than(most)? {
             for delivery in deliveries.iter_mut().filter(|it| it.reply.is_some()) {
                 delivery.reply = None;

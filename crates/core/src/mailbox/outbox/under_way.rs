@@ -5,35 +5,35 @@
 //! What is beyond the bound is refused before anything is written, or, to a tag, becomes a job, whose
 //! parts go out one after the other in waves. What is stored is not counted here.
 
-use super::Mailbox;
+use super::Outbox;
 use crate::problem::{Code, Problem};
 use crate::store::Store;
 
 /// At most this many bytes may be under way.
-const MOST: u64 = 8 << 20;
+const MAX_UNDER_WAY: u64 = 8 << 20;
 
 /// At most this many bytes of one message go to several devices at the same time.
 const WAVE: u64 = 4 << 20;
 
-/// How many devices a message with so many bytes of payload goes to at the same time; at least one.
-pub(in crate::mailbox) fn wave(bytes: usize) -> usize {
+/// How many devices a payload of `bytes` bytes goes to at the same time; at least one.
+pub(super) fn wave(bytes: usize) -> usize {
     let fit = WAVE / (bytes as u64).max(1);
     usize::try_from(fit).unwrap_or(usize::MAX).max(1)
 }
 
-impl<S: Store> Mailbox<S> {
-    /// Whether so many bytes more may be under way. A single publish always fits.
-    pub(in crate::mailbox) fn has_room(&self, bytes: u64) -> bool {
-        let others = self.outbox.under_way + self.outbox.resolving.bytes();
-        others == 0 || others + bytes <= MOST
+impl<S: Store> Outbox<'_, S> {
+    /// Whether `bytes` more may be under way. A single publish always fits.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        let others = self.memory.under_way + self.memory.resolving.bytes();
+        others == 0 || others + bytes <= MAX_UNDER_WAY
     }
 }
 
 /// There is no room.
-pub(in crate::mailbox) fn no_room() -> Problem {
+pub(super) fn no_room() -> Problem {
     let mut problem = Problem::new(
         Code::TooManyRequests,
-        format!("publishes of more than {MOST} bytes are not answered yet"),
+        format!("publishes of more than {MAX_UNDER_WAY} bytes are not answered yet"),
     );
     problem.retry_after = Some(1);
     problem

@@ -3,7 +3,7 @@
 //! They live in memory. A mailbox that slept starts with full ones, which it would have by then
 //! anyway unless the burst takes longer to refill than a mailbox stays awake.
 
-use super::Mailbox;
+use super::Outbox;
 use crate::limits::Limits;
 use crate::problem::{Code, Problem};
 use crate::store::Store;
@@ -53,14 +53,17 @@ impl Bucket {
     }
 }
 
-impl<S: Store> Mailbox<S> {
-    /// Counts a read of this device for which up to so many mailboxes are asked: one request of a device must not
+impl<S: Store> Outbox<'_, S> {
+    /// Counts a read of this device that asks up to `mailboxes` other mailboxes: one request of a device must not
     /// become many of the service without a limit.
     ///
     /// # Errors
     /// `too_many_requests`, with the seconds after which the same read is let through.
-    pub fn may_ask(&mut self, mailboxes: u32, now: Now) -> Result<(), Problem> {
-        let drawn = self.asks.draw(mailboxes, ASK_RATE, ASK_BURST, now.at);
+    pub(in crate::mailbox) fn may_ask(&mut self, mailboxes: u32, now: Now) -> Result<(), Problem> {
+        let drawn = self
+            .memory
+            .asks
+            .draw(mailboxes, ASK_RATE, ASK_BURST, now.at);
         drawn.map_err(|seconds| {
             let detail = format!(
                 "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a tag's presence asks one for each device, a cancellation one for each delivery that is not in a terminal state"

@@ -1,0 +1,96 @@
+//! What a frame from the device means. The connection notes what it says about the connection itself, and
+//! the router takes the rest to where it belongs.
+
+use serde_json::value::RawValue;
+
+use super::Connection;
+use crate::id::MessageId;
+use crate::limits::Limits;
+use crate::mailbox::effect::PublishFrame;
+use crate::problem::{Code, Problem};
+use crate::protocol::{BadFrame, Frame, FromDevice};
+use crate::time::Now;
+
+/// At this many bad frames a connection is closed.
+const MAX_BAD_FRAMES: u32 = 10;
+
+/// What a device said in a frame.
+#[derive(Debug)]
+pub(in crate::mailbox) enum Heard {
+    /// It is there, and asks for a sign of life.
+    Ping,
+    Ack {
+        id: MessageId,
+        reply: Option<Box<RawValue>>,
+    },
+    Nack {
+        id: MessageId,
+        reason: Option<String>,
+    },
+    ReceiptsSeen(i64),
+    Publish(PublishFrame),
+    /// The frame could not be taken.
+    Refused {
+        reference: Option<String>,
+        problem: Problem,
+        /// It was one bad frame too many.
+        too_many: bool,
+    },
+    /// The token that the connection was opened with has expired: nothing is taken any more.
+    Expired,
+}
+
+impl Connection {
+    /// Reads a frame.
+    pub(in crate::mailbox) fn read(&mut self, frame: &Frame, limits: &Limits, now: Now) -> Heard {
+        self.hear(now.at, limits);
+        if self.expires_at.is_some_and(|at| at <= now.at) {
+            return Heard::Expired;
+        }
+        match self.codec.read(frame, limits) {
+            Ok(FromDevice::Ping) => Heard::Ping,
+            Ok(FromDevice::Ack { id, reply }) => {
+                self.answered(id);
+                Heard::Ack { id, reply }
+            }
+            Ok(FromDevice::Nack { id, reason }) => {
+                self.answered(id);
+                Heard::Nack { id, reason }
+            }
+            Ok(FromDevice::ReceiptsSeen { seq }) => Heard::ReceiptsSeen(seq),
+            Ok(FromDevice::Publish { reference, to, .. }) if !self.may_publish(&to) => {
+                let detail = "the token may not publish to this target";
+                self.refuse(reference, Problem::new(Code::Forbidden, detail))
+            }
+            Ok(FromDevice::Publish {
+                reference,
+                to,
+                draft,
+            }) => Heard::Publish(PublishFrame {
+                connection: self.id,
+                reference,
+                to,
+                draft,
+            }),
+            Err(BadFrame { reference, problem }) => self.refuse(reference, problem),
+        }
+    }
+
+    /// Whether a frame asks for something that may wait for others: it can be taken, and is no ping.
+    pub(in crate::mailbox) fn can_wait(&self, frame: &Frame, limits: &Limits) -> bool {
+        let heard = self.codec.read(frame, limits);
+        heard.is_ok_and(|heard| !matches!(heard, FromDevice::Ping))
+    }
+
+    fn refuse(&mut self, reference: Option<String>, problem: Problem) -> Heard {
+        if problem.code == Code::BadFrame {
+            self.bad_frames += 1;
+            self.stale = true;
+        }
+        Heard::Refused {
+            reference,
+            too_many: problem.code == Code::BadFrame && self.bad_frames >= MAX_BAD_FRAMES,
+            problem,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the inbox and the outbox both need: the rows, the limits, the account, the alarm, and a place for effects.
+//!
+//! It is handed to whichever of them is at work. It belongs to neither, and knows neither.
+
+use super::account::Account;
+use super::connection::Ended;
+use super::effect::Effect;
+use super::totals::Totals;
+use crate::id::DeviceId;
+use crate::limits::Limits;
+use crate::store::Store;
+use crate::time::Millis;
+
+/// When a mailbox looks after something that it is busy with, should it have failed meanwhile.
+pub(super) const SAFETY_DELAY: Millis = 30_000;
+
+#[derive(Debug)]
+pub(super) struct Context<S> {
+    pub(super) store: S,
+    pub(super) limits: Limits,
+    pub(super) account: Option<Account>,
+    /// What the inbox holds in rows, once it is counted.
+    pub(super) rows: Option<Totals>,
+    /// When the rows were counted last for an expiry, since the mailbox is awake.
+    pub(super) recounted_at: Millis,
+    /// The connection that ended in this event, until the outbox has been told.
+    pub(super) ended: Option<Ended>,
+    /// The alarm is set no later than this.
+    pub(super) alarm: Option<Millis>,
+    /// What it is set to outside is later.
+    pub(super) alarm_moved: bool,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl<S: Store> Context<S> {
+    /// The device behind this mailbox, if there is one.
+    pub(super) fn device(&self) -> Option<&DeviceId> {
+        let account = self.account.as_ref()?;
+        (account.created_at > 0).then_some(&account.device)
+    }
+
+    /// Makes sure that the alarm is not later than `at`. An earlier one is left where it is: moving it
+    /// costs a row, and what it finds not due yet it sets again.
+    pub(super) fn wake_by(&mut self, at: Millis) {
+        if self.alarm.is_none_or(|alarm| at < alarm) {
+            self.alarm = Some(at);
+            self.alarm_moved = true;
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Routing what comes over the device's connection, and that it comes and goes; whether the device is there.
+
+use super::connection::{
+    CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
+};
+use super::effect::PublishFrame;
+use super::{Mailbox, Problem};
+use crate::call::Status;
+use crate::id::DeviceId;
+use crate::protocol::{Codec, Frame, ToDevice};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+
+impl<S: Store> Mailbox<S> {
+    /// A connection of the device is open, in this protocol; an older one is closed. `window` is how many
+    /// messages the device wants in flight at most; no more than the limit are.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn connect(
+        &mut self,
+        connection: ConnectionId,
+        codec: &'static dyn Codec,
+        claims: &Claims,
+        window: Option<u32>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
+        let Some(device) = self.cx.device().cloned() else {
+            return Err(StoreError(
+                "a connection was opened for no device".to_owned(),
+            ));
+        };
+        let account = self.cx.account.as_ref();
+        let receipts_seen = account.map_or(0, |account| account.receipts_seen);
+        let opened = Connection::open(connection, codec, now.at, claims, window, receipts_seen);
+        let max_in_flight = opened.width(&self.cx.limits);
+        self.connection = Some(opened);
+        let welcome = ToDevice::Welcome {
+            device: &device,
+            held: self.inbox().connected()?,
+            keepalive: self.cx.limits.keepalive,
+            max_in_flight,
+        };
+        self.say(&welcome);
+        if let Some(at) = self.token_expires_at() {
+            self.cx.wake_by(at);
+        }
+        self.outbox().connected()?;
+        self.receive(|inbox| inbox.pump(now))
+    }
+
+    /// Query: whether this frame may wait for those that come right behind it, to be one event together. One that
+    /// is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
+    /// The answer to a ping does not wait either.
+    pub fn may_wait(&self, frame: &Frame) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|it| it.gathers() && it.can_wait(frame, &self.cx.limits))
+    }
+
+    /// Handles an event, which takes along frames which the device sent before it. The room that they make in the window is filled when all is handled: the event may be about a
+    /// message that would go out.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn with_batched_frames<T>(
+        &mut self,
+        frames: &[(ConnectionId, Frame)],
+        now: Now,
+        handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        for (connection, frame) in frames {
+            self.frame(*connection, frame, now)?;
+        }
+        // Nothing more goes over a connection whose token has expired, whatever this event is about.
+        self.receive(|inbox| inbox.check_token(now))?;
+        let outcome = handle(self, now)?;
+        self.receive(|inbox| inbox.pump(now))?;
+        self.cx.keep_totals()?;
+        Ok(outcome)
+    }
+
+    /// Takes what a frame says to where it belongs. One of a connection that is not the live one is dropped.
+    fn frame(
+        &mut self,
+        connection: ConnectionId,
+        frame: &Frame,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(live) = self.connection.as_mut().filter(|it| it.id == connection) else {
+            return Ok(());
+        };
+        match live.read(frame, &self.cx.limits, now) {
+            Heard::Ping => {
+                self.say(&ToDevice::Pong);
+                Ok(())
+            }
+            Heard::Ack { id, reply } => self.inbox().conclude_acked(id, reply, now),
+            Heard::Nack { id, reason } => self.inbox().conclude_nacked(id, reason, now),
+            Heard::ReceiptsSeen(seq) => self.outbox().receipts_seen(seq),
+            Heard::Publish(frame) => {
+                self.outbox().resolve(frame);
+                Ok(())
+            }
+            Heard::Refused {
+                reference,
+                problem,
+                too_many,
+            } => {
+                self.say(&ToDevice::Error {
+                    reference: reference.as_deref(),
+                    problem: &problem,
+                });
+                match too_many {
+                    true => self.hang_up(now, CLOSE_BAD_FRAMES, "too many bad frames"),
+                    false => Ok(()),
+                }
+            }
+            Heard::Expired => self.hang_up(now, CLOSE_TOKEN, "token expired"),
+        }
+    }
+
+    /// Says this over the live connection.
+    fn say(&mut self, said: &ToDevice<'_>) {
+        let said = self.connection.as_ref().and_then(|it| it.say(said));
+        self.cx.effects.extend(said.map(|(effect, _)| effect));
+    }
+
+    /// Accepts a message that came in a frame, and answers there. `devices` is what its target
+    /// resolved to.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn publish_frame(
+        &mut self,
+        frame: PublishFrame,
+        devices: Result<Vec<DeviceId>, Problem>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.receive(|inbox| inbox.check_token(now))?;
+        self.outbox().publish_frame(frame, devices, now)
+    }
+
+    /// The connection is gone, with or without a close.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
+        if self.connection() == Some(connection) {
+            self.receive(|inbox| inbox.disconnect(None, now))?;
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, if there is one.
+    pub(super) fn hang_up(
+        &mut self,
+        now: Now,
+        code: u16,
+        reason: &'static str,
+    ) -> Result<(), StoreError> {
+        self.receive(|inbox| inbox.hang_up(now, code, reason))
+    }
+
+    /// Query: the live connection, if there is one. Only its keep-alives are signs of life: a connection that was
+    /// taken over may go on sending them.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.connection.as_ref().map(|connection| connection.id)
+    }
+
+    /// When the connection has to be closed.
+    pub(super) fn token_expires_at(&self) -> Option<Millis> {
+        self.connection.as_ref()?.expires_at
+    }
+
+    /// Query: presence and queue.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn status(&mut self, now: Now) -> Result<Status, StoreError> {
+        let (messages, held_bytes) = match self.cx.account {
+            Some(_) => self.inbox().held()?,
+            None => (0, 0),
+        };
+        let polled = self.inbox().leased(now)?;
+        let account = self.cx.account.as_ref();
+        let connection = self.connection.as_ref();
+        let online = connection.filter(|it| it.is_alive(&now, &self.cx.limits));
+        let in_flight = connection.map_or(0, |connection| connection.in_flight.len());
+        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
+        let seen = connection.map(|connection| connection.seen_at(&now));
+        Ok(Status {
+            known: self.is_registered(),
+            online: online.is_some(),
+            connected_at: online.map(|connection| connection.connected_at),
+            last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),
+            held: messages.saturating_sub(in_flight).saturating_sub(polled),
+            in_flight: in_flight + polled,
+            held_bytes,
+        })
+    }
+}
