@@ -28,19 +28,19 @@ pub enum Error {
     #[error("the credential must be visible ASCII characters, without spaces")]
     Credential,
     /// The header of this name holds characters that no header may hold.
-    #[error("{0} cannot be sent: it holds control characters")]
+    #[error("{0} cannot be sent: it contains control characters")]
     Header(String),
     /// A value cannot be expressed in JSON.
-    #[error("it cannot be expressed in JSON: {0}")]
+    #[error("the value cannot be expressed in JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// The system has no random numbers to give.
-    #[error("the system gives no random numbers: {0}")]
+    #[error("the system has no random numbers: {0}")]
     Random(String),
     /// TLS cannot be set up, for want of root certificates perhaps.
     #[error("TLS is not available: {0}")]
     Tls(#[from] rustls::Error),
     /// The service was not reached, or it hung up before it answered.
-    #[error("the service at {url} was not reached: {reason}")]
+    #[error("the service at {url} could not be reached: {reason}")]
     Unreachable {
         /// Where the service should be.
         url: String,
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(Problem),
     /// What answers there does not speak as the service does.
-    #[error("the answer of {url} is not understood: {reason}")]
+    #[error("the answer of {url} is not valid: {reason}")]
     NotUnderstood {
         /// Where it came from.
         url: String,
@@ -76,7 +76,7 @@ pub enum Error {
         detail: String,
     },
     /// Nothing was heard for longer than a live connection is silent.
-    #[error("the connection fell silent")]
+    #[error("the connection was silent for too long")]
     Silent,
     /// The connection ended in another way; it is worth connecting again.
     #[error("the connection was closed: {0}")]

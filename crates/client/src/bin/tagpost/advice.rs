@@ -71,33 +71,33 @@ impl From<io::Error> for Failure {
 fn advice(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::Unreachable { .. } => {
-            "Is the service running, and the URL right? It is kept by `tagpost login`, or comes from TAGPOST_URL."
+            "Is the service running, and is the URL right? It comes from `tagpost login` or TAGPOST_URL."
         }
         Error::NotUnderstood { .. } => {
-            "Is the URL that of a tagpost service? It is kept by `tagpost login`, or comes from TAGPOST_URL."
+            "Does the URL belong to a tagpost service? It comes from `tagpost login` or TAGPOST_URL."
         }
         Error::Url { .. } => "Give a URL such as https://push.example.com.",
         Error::Credential => "Copy the token or key again, without line breaks.",
         Error::TokenEnded => {
-            "Get a new one with `tagpost device add DEVICE`, and keep it with `tagpost login URL`."
+            "Get a new one with `tagpost device add DEVICE`, and store it with `tagpost login URL`."
         }
         Error::TakenOver => {
-            "A device has one connection at a time: give each place that listens a device of its own."
+            "A device has one connection at a time: use a device of its own for each listener."
         }
         Error::Refused(problem) => match problem.code.as_str() {
             "unauthorized" => {
-                "Get a token with `tagpost device add DEVICE`, and keep it with `tagpost login URL`."
+                "Get a token with `tagpost device add DEVICE`, and store it with `tagpost login URL`."
             }
             "forbidden" => {
-                "`tagpost status` shows as whom you ask; a token may be limited by its publish patterns."
+                "`tagpost status` shows your credential; a token may be limited by its publish patterns."
             }
-            "unknown_tag" => "Let the tag lead to a device with `tagpost tag add TAG DEVICE`.",
+            "unknown_tag" => "Bind a device to the tag with `tagpost tag add TAG DEVICE`.",
             "unknown_device" => {
-                "Create it with `tagpost device add DEVICE`; `tagpost device ls` lists all there are."
+                "Create it with `tagpost device add DEVICE`; `tagpost device ls` lists all devices."
             }
-            "unknown_message" => "`tagpost ls` lists the messages that are still known.",
-            "too_many_requests" => "Wait a little, or give --retry a longer time.",
-            "idempotency_mismatch" => "Give another --key: this one belongs to another message.",
+            "unknown_message" => "`tagpost ls` lists the messages that are still stored.",
+            "too_many_requests" => "Wait a little, or set a longer --retry.",
+            "idempotency_mismatch" => "Use another --key: this one belongs to another message.",
             _ => return None,
         },
         _ => return None,

@@ -31,18 +31,18 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Push messages addressed by tag, held until the device is there, and confirmed back to the sender.
+/// Push messages to tags, held until each device is online, and confirmed to the sender.
 #[derive(Debug, Parser)]
 #[command(name = "tagpost", version, styles = STYLES, max_term_width = 100, after_help = "\
 Examples:
-  tagpost login https://push.example.com       keep a credential, asked for without echo
+  tagpost login https://push.example.com       store a credential, entered without echo
   tagpost device add kitchen-cam               create a device and print its token
-  tagpost tag add kitchen kitchen-cam          let the tag kitchen lead to it
-  tagpost listen --reply '\"seen\"'              be that device: print and acknowledge
-  tagpost send kitchen \"Dinner!\" --follow      publish, and see what becomes of it
+  tagpost tag add kitchen kitchen-cam          bind it to the tag kitchen
+  tagpost listen --reply '\"seen\"'              act as that device: print and acknowledge
+  tagpost send kitchen \"Dinner!\" --follow      publish, and follow each delivery
 
 Credentials come from TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and TAGPOST_ADMIN_KEY,
-or from the profile that `tagpost login` keeps.")]
+or from the profile that `tagpost login` stores.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -50,11 +50,11 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where the service is; else the profile says
+    /// The URL of the service [default: that of the profile]
     #[arg(long, global = true, env = "TAGPOST_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The profile to use
@@ -66,7 +66,7 @@ pub(crate) struct Global {
         value_name = "NAME"
     )]
     pub(crate) profile: String,
-    /// A file that holds the device's token
+    /// A file with the device's token
     #[arg(long, global = true, env = "TAGPOST_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Print JSON, one object a line, in the shapes of the API
@@ -76,27 +76,27 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Publish a message, and say what becomes of it
+    /// Publish a message, and print the state of each delivery
     Send(Send),
-    /// Be a device: print messages as they come, and acknowledge them
+    /// Act as a device: print messages as they arrive, and acknowledge them
     Listen(Listen),
-    /// Show every step of a message
+    /// Show every step of a message's deliveries
     Trace(Trace),
     /// List the messages that this device sent, newest first
     Ls(Ls),
-    /// Add, list, show, remove devices, revoke their tokens (admin key)
+    /// Add, list, show and remove devices, and revoke their tokens (admin key)
     #[command(after_help = "\
 Examples:
   tagpost device add kitchen-cam               create it, and print its token
   tagpost device ls
-  tagpost device show kitchen-cam              is it online? what waits for it?
+  tagpost device show kitchen-cam              is it online? which messages wait for it?
   tagpost device revoke kitchen-cam            its tokens stop working at once
   tagpost device rm kitchen-cam")]
     Device {
         #[command(subcommand)]
         command: Device,
     },
-    /// Let tags lead to devices (admin key)
+    /// Bind devices to tags (admin key)
     #[command(after_help = "\
 Examples:
   tagpost tag add kitchen kitchen-cam          a message to kitchen reaches kitchen-cam now
@@ -109,15 +109,15 @@ Examples:
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
     Token(Token),
-    /// Keep a URL and a credential in a profile
+    /// Store a URL and a credential in a profile
     Login(Login),
-    /// Forget a profile
+    /// Delete a profile
     #[command(after_help = "\
 Examples:
   tagpost logout
   tagpost logout --profile dev")]
     Logout,
-    /// Show which service is used, as whom, and whether it works
+    /// Show which service is used, with which credential, and whether it works
     #[command(after_help = "\
 Examples:
   tagpost status

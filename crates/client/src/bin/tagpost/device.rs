@@ -65,7 +65,7 @@ async fn list(global: &Global) -> Result<(), Failure> {
     loop {
         let page = client.devices(after.as_ref()).await?;
         if page.entries.is_empty() && !global.json {
-            output::note("There is no device yet; `tagpost device add DEVICE` creates one.");
+            output::note("There are no devices yet; `tagpost device add DEVICE` creates one.");
         }
         let width = output::width(page.entries.iter().map(|device| device.device.as_str()));
         for device in &page.entries {

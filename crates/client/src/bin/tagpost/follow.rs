@@ -1,4 +1,4 @@
-//! Follows a message until every delivery is at its end.
+//! Follows a message until every delivery is settled.
 
 use tagpost_client::{Client, Trace};
 

@@ -81,7 +81,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         // The one message that this was about may not be answered.
         (Some(_), Err(error)) => Err(error.into()),
         (None, Err(error)) => {
-            output::note(format!("not closed in order: {error}"));
+            output::note(format!("not closed cleanly: {error}"));
             Ok(Outcome::Done)
         }
         (Some(Answered::Rejected), Ok(())) => Ok(Outcome::Failed),

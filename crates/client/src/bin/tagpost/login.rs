@@ -53,8 +53,7 @@ fn refused(error: Error) -> Failure {
     let is_refused = matches!(&error, Error::Refused(problem) if problem.status == 401);
     let failure = Failure::from(error);
     if is_refused {
-        return failure
-            .advise("Copy the whole admin key or token again, and of this very service.");
+        return failure.advise("Copy the whole admin key or token of this service again.");
     }
     failure
 }
@@ -66,7 +65,7 @@ pub(crate) fn forget(global: &Global) -> Result<Outcome, Failure> {
             .advise("`tagpost login URL --profile NAME` keeps one."));
     }
     output::object(global, &json!({ "profile": name, "removed": true }), |_| {
-        format!("Forgot the profile {name}.")
+        format!("Deleted the profile {name}.")
     })?;
     Ok(Outcome::Done)
 }

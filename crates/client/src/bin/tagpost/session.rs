@@ -34,10 +34,10 @@ impl Session {
             .or(profile.map(|profile| profile.url.as_str()));
         let url = url.ok_or_else(|| {
             Failure::new(format!(
-                "there is no service to speak to: the profile {} is empty",
+                "no service is configured: the profile {} is empty",
                 global.profile
             ))
-            .advise("Keep one with `tagpost login URL`, or set TAGPOST_URL.")
+            .advise("Store one with `tagpost login URL`, or set TAGPOST_URL.")
         })?;
         let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
         let profile = profile.filter(|profile| same(&profile.url, url));
@@ -58,7 +58,7 @@ impl Session {
     pub(crate) fn device(&self) -> Result<Client, Failure> {
         let token = self.token.as_deref().ok_or_else(|| {
             Failure::new(format!("there is no device's token for {}", self.url)).advise(
-                "Get one with `tagpost device add DEVICE`; keep it with `tagpost login URL`, or set TAGPOST_TOKEN.",
+                "Get one with `tagpost device add DEVICE`; store it with `tagpost login URL`, or set TAGPOST_TOKEN.",
             )
         })?;
         Ok(Client::new(&self.url, token)?)
@@ -68,7 +68,7 @@ impl Session {
     pub(crate) fn operator(&self) -> Result<Client, Failure> {
         let key = self.admin_key.as_deref().ok_or_else(|| {
             Failure::new(format!("there is no admin key for {}", self.url))
-                .advise("Keep it with `tagpost login URL`, or set TAGPOST_ADMIN_KEY.")
+                .advise("Store it with `tagpost login URL`, or set TAGPOST_ADMIN_KEY.")
         })?;
         Ok(Client::new(&self.url, key)?)
     }

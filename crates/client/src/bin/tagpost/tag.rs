@@ -37,7 +37,7 @@ async fn list(global: &Global, session: &Session) -> Result<(), Failure> {
     loop {
         let page = client.tags(after.as_ref()).await?;
         if page.entries.is_empty() && !global.json {
-            output::note("There is no tag yet; `tagpost tag add TAG DEVICE` makes one.");
+            output::note("There are no tags yet; `tagpost tag add TAG DEVICE` creates one.");
         }
         let width = output::width(page.entries.iter().map(|tag| tag.tag.as_str()));
         for tag in &page.entries {

@@ -114,7 +114,7 @@ pub(crate) async fn list(global: &Global, options: &Ls) -> Result<Outcome, Failu
         })?;
     }
     if page.messages.is_empty() && !global.json {
-        output::note("This device has sent nothing that is still known.");
+        output::note("This device has no stored messages.");
     } else if page.next.is_some() && !global.json {
         output::note("There are more; --limit shows up to 1000.");
     }

@@ -15,7 +15,7 @@ The key is the secret TOKEN_KEY of the service. It is taken from the environment
 from standard input; on a terminal it is asked for without echo. The service registers a
 device with its first use.")]
 pub(crate) struct Token {
-    /// The device it speaks for
+    /// The device that the token is for
     pub(crate) device: DeviceId,
     #[command(flatten)]
     pub(crate) grant: Grant,
@@ -26,11 +26,11 @@ pub(crate) struct Token {
 Examples:
   tagpost login https://push.example.com       asks for an admin key or a device's token
   tagpost login http://127.0.0.1:8787 --profile dev < doorbell.token
-  tagpost login https://push.example.com       a second time, with the other kind: both are kept
+  tagpost login https://push.example.com       again, with the other kind of credential: both are stored
 
 The credential is tried first. It is kept in a file that only you can read;
 `tagpost logout` removes it.")]
 pub(crate) struct Login {
-    /// Where the service is
+    /// The URL of the service
     pub(crate) url: String,
 }

@@ -7,7 +7,7 @@ use super::grant::Grant;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Device {
-    /// Create a device, or not, and print a new token for it
+    /// Create a device, if it does not exist, and print a new token for it
     #[command(after_help = "\
 Examples:
   tagpost device add kitchen-cam
@@ -37,7 +37,7 @@ A device may ask for itself, with its token.")]
         /// The name
         device: DeviceId,
     },
-    /// Forget a device, its tags and its messages; their senders are told
+    /// Delete a device, its tags and its messages; the senders are told
     #[command(after_help = "\
 Examples:
   tagpost device rm kitchen-cam")]

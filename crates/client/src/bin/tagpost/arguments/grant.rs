@@ -5,16 +5,16 @@ use tagpost_client::Pattern;
 
 use super::time::seconds;
 
-/// What a token allows.
+/// The permissions of a token.
 #[derive(Debug, Args)]
 pub(crate) struct Grant {
     /// Where it may publish to: hall, hall*, @device, @*; repeatable [default: everywhere]
     #[arg(long, env = "TAGPOST_PUBLISH", value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
     pub(crate) publish: Vec<Pattern>,
-    /// It may publish nowhere
+    /// The token may not publish
     #[arg(long, env = "TAGPOST_NO_PUBLISH", conflicts_with = "publish", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_publish: bool,
-    /// How long it holds [default: until it is revoked]
+    /// How long the token is valid [default: until it is revoked]
     #[arg(long, env = "TAGPOST_EXPIRES_IN", value_name = "TIME", value_parser = seconds)]
     pub(crate) expires_in: Option<u32>,
 }

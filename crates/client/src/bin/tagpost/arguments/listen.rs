@@ -9,10 +9,10 @@ use super::time::within;
 Examples:
   tagpost listen                               print each message, acknowledge it
   tagpost listen --reply '{\"opened\":true}'     with a reply, which the sender gets
-  tagpost listen --once                        take one message, and end
+  tagpost listen --once                        take one message, then exit
   tagpost listen --json | jq .payload          for programs
   tagpost listen --exec ./open-door.sh         run a command for each message
-  tagpost listen --no-ack                      show what waits, and take nothing
+  tagpost listen --no-ack                      list the waiting messages, and take none
 
 With --exec the shell runs the command with the payload on its standard input, and
 TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
@@ -37,7 +37,7 @@ pub(crate) struct Listen {
     /// How long the command may take
     #[arg(long, env = "TAGPOST_EXEC_TIMEOUT", value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
     pub(crate) exec_timeout: u32,
-    /// Reply this to every message: JSON if it is JSON, else a string
+    /// The reply to every message: parsed as JSON if possible, else a string
     #[arg(
         long,
         env = "TAGPOST_REPLY",
@@ -45,13 +45,13 @@ pub(crate) struct Listen {
         conflicts_with = "no_ack"
     )]
     pub(crate) reply: Option<String>,
-    /// Take nothing: show what waits, and end
+    /// List the waiting messages, take none, and exit
     #[arg(long, env = "TAGPOST_NO_ACK", conflicts_with = "receipts", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_ack: bool,
-    /// Take one message, and end
+    /// Take one message, then exit
     #[arg(long, env = "TAGPOST_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) once: bool,
-    /// Print receipts too: what became of messages that this device sent
+    /// Also print receipts of the messages that this device sent
     #[arg(long, env = "TAGPOST_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) receipts: bool,
 }

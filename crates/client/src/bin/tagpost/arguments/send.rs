@@ -16,7 +16,7 @@ Examples:
   date | tagpost send log -                    the payload from standard input
   tagpost send wall --file cat.png             a file; its media type follows from its name
   tagpost send door ring --ttl 30s --topic bell --urgency high
-  tagpost send kitchen \"Dinner!\" --follow      stay until every delivery is at its end
+  tagpost send kitchen \"Dinner!\" --follow      wait until every delivery is settled
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will,
 1 if it was not published, 2 if the command line is wrong.")]
@@ -27,7 +27,7 @@ pub(crate) struct Send {
     /// The message; - or nothing reads standard input
     #[arg(value_name = "MESSAGE")]
     pub(crate) message: Option<String>,
-    /// The message is this file's content
+    /// Send the content of this file
     #[arg(
         long,
         env = "TAGPOST_FILE",
@@ -38,28 +38,28 @@ pub(crate) struct Send {
     /// Send to this device instead of a tag
     #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
     pub(crate) to_device: Option<DeviceId>,
-    /// How long to keep trying, up to 30d; 0 is now or never [default: 1d]
+    /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
     #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
     pub(crate) ttl: Option<u32>,
     /// Replace an undelivered message of this topic
     #[arg(long, env = "TAGPOST_TOPIC")]
     pub(crate) topic: Option<Topic>,
-    /// How soon it wants to be there; higher goes first [default: normal]
+    /// The urgency; messages of higher urgency are sent first [default: normal]
     #[arg(long, env = "TAGPOST_URGENCY")]
     pub(crate) urgency: Option<UrgencyName>,
-    /// How long to wait for devices that are online, up to 60s [default: 1s]
+    /// How long to wait for the answer of online devices, up to 60s [default: 1s]
     #[arg(long, env = "TAGPOST_WAIT", value_name = "TIME", value_parser = within(publish::WAIT, "60s"))]
     pub(crate) wait: Option<u32>,
-    /// The media type [default: JSON or text, as it looks; for a file, by its name]
+    /// The media type [default: JSON or text, by the content; for a file, by its name]
     #[arg(long = "type", env = "TAGPOST_TYPE", value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// Makes repetitions of this command one message
+    /// The idempotency key: repeating the command with it makes no second message
     #[arg(long, env = "TAGPOST_KEY")]
     pub(crate) key: Option<IdempotencyKey>,
-    /// Stay until every delivery is at its end
+    /// Wait until every delivery is settled
     #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) follow: bool,
-    /// How long to go on trying to reach the service
+    /// How long to keep trying to reach the service
     #[arg(long, env = "TAGPOST_RETRY", value_name = "TIME", value_parser = seconds, default_value = "10s")]
     pub(crate) retry: u32,
 }

@@ -5,7 +5,7 @@ use tagpost_client::{DeviceId, Tag};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagCommand {
-    /// Let a tag lead to devices
+    /// Bind devices to a tag
     #[command(after_help = "\
 Examples:
   tagpost tag add kitchen kitchen-cam kitchen-display")]
@@ -16,7 +16,7 @@ Examples:
         #[arg(required = true)]
         devices: Vec<DeviceId>,
     },
-    /// Let a tag no longer lead to devices
+    /// Unbind devices from a tag
     #[command(after_help = "\
 Examples:
   tagpost tag rm kitchen kitchen-display")]

@@ -17,7 +17,7 @@ pub(super) fn seconds(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "it must be a time such as 30, 30s, 15m, 2h or 7d".to_owned())
 }
 
-/// Seconds in a range, whose end is written as `longest`.
+/// Seconds in a range. `longest` is how its upper bound is written.
 pub(super) fn within(
     range: RangeInclusive<u32>,
     longest: &str,

@@ -9,11 +9,11 @@ Examples:
   tagpost trace 01JQ3Y5M2E8ZK4TB6V7N9WXHCD
   tagpost trace 01JQ3Y5M2E8ZK4TB6V7N9WXHCD --follow
 
-Ends with 0, 3 or 4 as `tagpost send` does.")]
+The exit code is 0, 3 or 4, as with `tagpost send`.")]
 pub(crate) struct Trace {
     /// The message
     pub(crate) id: MessageId,
-    /// Stay until every delivery is at its end
+    /// Wait until every delivery is settled
     #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) follow: bool,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Ls {
     /// Only messages with a delivery in this state
     #[arg(long, env = "TAGPOST_STATE", value_parser = state)]
     pub(crate) state: Option<State>,
-    /// How many
+    /// At most this many messages
     #[arg(long, env = "TAGPOST_LIMIT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
 }
