@@ -27,7 +27,7 @@ export function confirm(title, text, action) {
 export function showToken(device, token) {
   const value = element("input", { readonly: true, value: token, class: "code", onfocus: () => value.select() });
   const dialog = frame(`Token of ${device}`, [
-    element("p", {}, "The relay does not keep it. Copy it now; a lost one is replaced by a new one."),
+    element("p", {}, "The service does not store it. Copy it now; if you lose it, create a new one."),
     field("Token", value),
   ]);
   const copy = button("Copy", async () => {

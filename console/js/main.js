@@ -62,7 +62,7 @@ function checkAdmin(adminKey) {
 function explain(error) {
   if (!(error instanceof Problem)) return error.message;
   if (error.status === 401) return "The relay does not accept this key or token.";
-  if (error.status === 403) return "This token may not do that.";
+  if (error.status === 403) return "This token does not have the permission for that.";
   return error.message;
 }
 

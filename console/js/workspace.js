@@ -15,7 +15,7 @@ export class Workspace {
   #directory;
   #panes = [];
   #area = element("div", { class: "panes" });
-  #hint = element("p", { class: "muted hint" }, "Choose a device and be it, or open one with its token.");
+  #hint = element("p", { class: "muted hint" }, "Choose a device to act as, or open one with its token.");
 
   /** `refused()` is called when the relay no longer accepts the admin key. */
   constructor(place, opened, { refused }) {
@@ -32,7 +32,7 @@ export class Workspace {
       secret: true,
       add: async (token) => {
         const device = deviceOf(token);
-        if (device === undefined) throw new Error("This is no device token");
+        if (device === undefined) throw new Error("This is not a device token");
         this.#open({ device, token }).focus();
       },
     });

@@ -30,7 +30,7 @@ describeInBrowser("accessibility", () => {
     const { page, complaints } = await browser.tab({ colorScheme, reducedMotion: "reduce" });
     await page.goto(relay.url.origin);
     await page.getByRole("button", { name: "Open" }).click();
-    await shows(page.getByRole("alert").getByText("Give the admin key"));
+    await shows(page.getByRole("alert").getByText("Enter the admin key"));
     expect(await violations(page), "signing in").toEqual([]);
 
     await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name], tag }));

@@ -27,8 +27,8 @@ export function compose(api, { tag = "", sent }) {
     event.preventDefault();
     error.textContent = "";
     const address = to.value.trim();
-    if (!address) return fail(`Give the ${kind.value} to send to`, to);
-    if (!message.value) return fail("Give the message to send", message);
+    if (!address) return fail(`Enter the ${kind.value} to send to`, to);
+    if (!message.value) return fail("Enter the message to send", message);
     const path = kind.value === "tag" ? tagPath(address) : devicePath(address);
     const { isJson } = typed(message.value);
     const headers = {
@@ -71,7 +71,7 @@ export function compose(api, { tag = "", sent }) {
         "details",
         {},
         element("summary", {}, "Options"),
-        element("div", { class: "options" }, field("Seconds to keep trying", ttl), field("Topic it replaces", topic), field("Urgency", urgency)),
+        element("div", { class: "options" }, field("Time to live in seconds", ttl), field("Topic", topic), field("Urgency", urgency)),
       ),
       submit,
     ),

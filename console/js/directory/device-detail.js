@@ -36,12 +36,12 @@ export function deviceDetail(api, presence, device, actions) {
       await presence.update(device);
     });
   const be = async () => {
-    const text = "It is online. Its connection ends for good: a device that was taken over stays away.";
+    const text = "It is online. Its connection will be closed, and it will not reconnect.";
     if (presence.of(device)?.online && !(await confirm(`Take over from ${device}?`, text, "Take over"))) return;
     await attempt(actions.be);
   };
   const revoke = async () => {
-    const text = "Every token issued to it so far stops working at once, and its connection closes.";
+    const text = "Every token issued to it so far stops working at once, and its connection is closed.";
     if (!(await confirm(`Revoke the tokens of ${device}?`, text, "Revoke"))) return;
     await attempt(async () => {
       await api.request("DELETE", `${devicePath(device)}/tokens`);
@@ -50,7 +50,7 @@ export function deviceDetail(api, presence, device, actions) {
     });
   };
   const remove = async () => {
-    const text = "Its tags, its tokens and the messages held for it go with it. Their senders are told.";
+    const text = "Its tags, its tokens and the messages held for it are deleted. The senders are told.";
     if (!(await confirm(`Delete ${device}?`, text, "Delete"))) return;
     await attempt(async () => {
       await api.request("DELETE", devicePath(device));
