@@ -31,7 +31,7 @@ except KeyError as missing:
 # The longest reply, in bytes of JSON, and how many levels of arrays and objects it may have.
 MAX_REPLY, MAX_DEPTH = 4096, 100
 # Seconds for the handshake, and for the first frame after it.
-PATIENCE = 15
+HANDSHAKE_TIMEOUT = 15
 
 # The answers to recent messages: one that comes again is answered again, and not dealt with twice.
 answers: OrderedDict[str, dict] = OrderedDict()
@@ -104,8 +104,8 @@ async def listen() -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     # The service answers `ping` as a text without waking up; pings of the protocol it would not see.
     options = {"additional_headers": headers, "subprotocols": ["tagpost.v1"], "ping_interval": None}
-    async with Connect(URL, open_timeout=PATIENCE, close_timeout=5, max_size=None, **options) as socket:
-        welcome = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
+    async with Connect(URL, open_timeout=HANDSHAKE_TIMEOUT, close_timeout=5, max_size=None, **options) as socket:
+        welcome = json.loads(await asyncio.wait_for(socket.recv(), HANDSHAKE_TIMEOUT))
         print(f"listening as {welcome['device']}, {welcome['held']} waiting", file=sys.stderr, flush=True)
         alive = asyncio.create_task(keep_alive(socket, welcome["keepalive"]))
         try:

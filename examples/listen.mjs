@@ -18,7 +18,7 @@ url.protocol = url.protocol.replace("http", "ws");
 /** The longest pause between two attempts to connect, in milliseconds. */
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds for the handshake and the first frame, each. */
-const PATIENCE = 15_000;
+const HANDSHAKE_TIMEOUT = 15_000;
 /** Close codes that say: do not come back like this. 4400 is for a client that sends what nobody understands. */
 const FINAL = new Set([4400, 4401, 4409]);
 /** The longest reply, in bytes of JSON. */
@@ -52,7 +52,7 @@ function depth(value) {
 function listen() {
   return new Promise((resolve) => {
     const headers = { authorization: `Bearer ${TAGPOST_TOKEN}` };
-    const socket = new WebSocket(url, "tagpost.v1", { headers, handshakeTimeout: PATIENCE });
+    const socket = new WebSocket(url, "tagpost.v1", { headers, handshakeTimeout: HANDSHAKE_TIMEOUT });
     let pings;
     let silence;
     let welcome = false;
@@ -63,7 +63,7 @@ function listen() {
       answered = false;
       socket.send("ping");
     };
-    socket.on("open", () => (silence = setTimeout(() => socket.terminate(), PATIENCE)));
+    socket.on("open", () => (silence = setTimeout(() => socket.terminate(), HANDSHAKE_TIMEOUT)));
     socket.on("message", (data) => {
       const text = data.toString();
       if (text === "pong") return void (answered = true);

@@ -24,7 +24,7 @@ const below = useBelow(() => relay.url);
 const run = promisify(execFile);
 
 /** Milliseconds for a program to start, or to say the next line. */
-const PATIENCE = 30_000;
+const PROGRAM_TIMEOUT = 30_000;
 
 const running = new Set<Program>();
 afterEach(() => {
@@ -49,12 +49,12 @@ class Program {
 
   /** The next line, of those said or to be said, that holds this text. */
   async line(text: string): Promise<string> {
-    const end = performance.now() + PATIENCE;
+    const end = performance.now() + PROGRAM_TIMEOUT;
     for (;;) {
       const line = this.#said.find((line) => line.includes(text));
       if (line !== undefined) return line;
       const left = end - performance.now();
-      if (left <= 0) throw new Error(`expected within ${PATIENCE} ms: ${text}; said: ${this.#said.join("\n")}`);
+      if (left <= 0) throw new Error(`expected within ${PROGRAM_TIMEOUT} ms: ${text}; said: ${this.#said.join("\n")}`);
       await Promise.race([this.#news.promise, new Promise((late) => setTimeout(late, left).unref())]);
     }
   }
@@ -83,7 +83,7 @@ function testWith(install: string, check: string) {
 async function ring(doorbell: Device, tag: string, url?: string): Promise<{ stdout: string; code: number }> {
   const env = { ...process.env, ...credentials(doorbell, url) };
   const { promise, resolve } = Promise.withResolvers<{ stdout: string; code: number }>();
-  execFile(join(ROOT, "examples/doorbell.sh"), [tag], { env, timeout: PATIENCE }, (error, stdout) => {
+  execFile(join(ROOT, "examples/doorbell.sh"), [tag], { env, timeout: PROGRAM_TIMEOUT }, (error, stdout) => {
     resolve({ stdout, code: error ? Number(error.code) : 0 });
   });
   return promise;
@@ -180,7 +180,7 @@ for (const [testIt, file, command, online] of DEVICES) {
     try {
       await once(service, "listening");
       const device = start({ TAGPOST_URL: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, TAGPOST_TOKEN: "a.b.c" });
-      const [socket] = await within(PATIENCE, once(service, "connection"));
+      const [socket] = await within(PROGRAM_TIMEOUT, once(service, "connection"));
       const nacks = Promise.withResolvers<any>();
       socket.on("message", (data: Buffer) => {
         if (`${data}` !== "ping") nacks.resolve(JSON.parse(`${data}`));
@@ -188,7 +188,7 @@ for (const [testIt, file, command, online] of DEVICES) {
       const frame = { type: "message", id: ID, from: "sender", to: { device: "x" }, attempt: 1, content_type: "application/json" };
       socket.send('{"type":"welcome","device":"x","held":1,"keepalive":60,"max_in_flight":32}');
       socket.send(`${JSON.stringify(frame).slice(0, -1)},"payload":${"[".repeat(8_000)}${"]".repeat(8_000)}}`);
-      expect(await within(PATIENCE, nacks.promise)).toMatchObject({ type: "nack", id: ID, reason: expect.any(String) });
+      expect(await within(PROGRAM_TIMEOUT, nacks.promise)).toMatchObject({ type: "nack", id: ID, reason: expect.any(String) });
       socket.close(4400, "ten malformed frames");
       await device.line("(ended with 1)");
     } finally {
@@ -219,7 +219,7 @@ for (const [testIt, file, command, online] of DEVICES) {
     await once(moved.listen(0, "127.0.0.1"), "listening");
     try {
       const lost = start(credentials(receiver!, `http://127.0.0.1:${(moved.address() as AddressInfo).port}`));
-      await within(PATIENCE, asked);
+      await within(PROGRAM_TIMEOUT, asked);
       await lost.line("307");
       expect(visits).toBe(0);
     } finally {
@@ -268,7 +268,7 @@ test("the readme's script rings, and prints what the readme says", async () => {
   try {
     await writeFile(join(directory, "ring.mjs"), script!.replace("./clients", join(ROOT, "clients")));
     const env = { ...process.env, ...credentials(doorbell) };
-    const { stdout } = await run(process.execPath, ["ring.mjs"], { cwd: directory, env, timeout: PATIENCE });
+    const { stdout } = await run(process.execPath, ["ring.mjs"], { cwd: directory, env, timeout: PROGRAM_TIMEOUT });
     expect(stdout).toBe(printed);
   } finally {
     await rm(directory, { recursive: true });

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How long an event may take to come.
-const PATIENCE: Duration = Duration::from_secs(90);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A connected device. Dropping it cuts the connection.
 pub(crate) struct Device {
@@ -44,10 +44,12 @@ impl Device {
         acknowledged: &Acknowledged,
     ) -> Result<Self> {
         let started = Instant::now();
-        let mut socket = timeout(PATIENCE, open(address, bearer))
+        let mut socket = timeout(EVENT_TIMEOUT, open(address, bearer))
             .await
             .context("connect")??;
-        let welcome = timeout(PATIENCE, socket.next()).await.context("welcome")?;
+        let welcome = timeout(EVENT_TIMEOUT, socket.next())
+            .await
+            .context("welcome")?;
         let welcome = welcome.ok_or_else(|| anyhow!("closed before the welcome"))??;
         let frame = welcome.to_text()?;
         if serde_json::from_str::<Frame>(frame)?.r#type != "welcome" {
@@ -74,9 +76,9 @@ impl Acknowledged {
     pub(crate) async fn until(&self, count: u64) -> Result<()> {
         let mut watched = self.0.subscribe();
         let reached = watched.wait_for(|seen| *seen >= count);
-        if timeout(PATIENCE, reached).await.is_err() {
+        if timeout(EVENT_TIMEOUT, reached).await.is_err() {
             let seen = self.count();
-            bail!("expected {count} messages within {PATIENCE:?}, but only {seen} came");
+            bail!("expected {count} messages within {EVENT_TIMEOUT:?}, but only {seen} came");
         }
         Ok(())
     }

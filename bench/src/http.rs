@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long an answer may take. Failures look like hangs.
-const PATIENCE: Duration = Duration::from_secs(90);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A connection to a Worker. The runtime closes one that is idle for some seconds.
 pub(crate) struct Connection {
@@ -60,9 +60,9 @@ impl Connection {
             let body = response.into_body().collect().await?.to_bytes();
             Ok::<_, hyper::Error>(Answer { status, body })
         };
-        timeout(PATIENCE, answered)
+        timeout(ANSWER_TIMEOUT, answered)
             .await
-            .with_context(|| format!("{path}: no answer within {PATIENCE:?}"))?
+            .with_context(|| format!("{path}: no answer within {ANSWER_TIMEOUT:?}"))?
             .with_context(|| path.to_owned())
     }
 }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// How long a server may take until it listens.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a message or its receipt may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The digits of a message's number, with which its payload begins and which are its receipt.
 const DIGITS: usize = 8;
 
@@ -37,7 +37,7 @@ impl Server {
             .with_context(|| format!("cannot run {}", program.display()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let server = Self { process, address };
-        let deadline = Instant::now() + START_PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
             if Instant::now() > deadline {
                 bail!("{} does not listen on {address}", program.display());

@@ -4,7 +4,7 @@
 export const BASE = new URL("../", import.meta.url);
 
 /** Milliseconds until a request without an answer is given up. */
-const PATIENCE = 15_000;
+const REQUEST_TIMEOUT = 15_000;
 
 /** The relay answered with an error (RFC 9457). */
 export class Problem extends Error {
@@ -52,7 +52,7 @@ export class Api {
       credentials: "omit",
       // What is elsewhere is not the relay that the credential was given for.
       redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     }).catch(() => undefined);
     const text = await response?.text().catch(() => undefined);
     if (text === undefined) throw new Unanswered();

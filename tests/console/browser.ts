@@ -8,7 +8,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Locator, type 
 import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 
 /** Milliseconds for anything the page is expected to do. */
-export const PATIENCE = 20_000;
+export const PAGE_TIMEOUT = 20_000;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const FLAGS = [
@@ -59,7 +59,7 @@ export class Chromium {
   async tab(options: BrowserContextOptions = {}): Promise<Tab> {
     if (!this.#browser) throw new Error("the browser is not started");
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    context.setDefaultTimeout(PATIENCE);
+    context.setDefaultTimeout(PAGE_TIMEOUT);
     const page = await context.newPage();
     const tab: Tab = { page, complaints: [], requests: [] };
     page.on("console", (message) => {

@@ -21,7 +21,7 @@ use crate::vars::Vars;
 /// How long a relay that was killed may keep its port.
 const PORT_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a relay may take until it is ready.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The line that says so.
@@ -139,10 +139,10 @@ fn await_ready(group: &mut Group) -> Result<()> {
             }
         }
     });
-    match is_ready.recv_timeout(START_PATIENCE) {
+    match is_ready.recv_timeout(START_TIMEOUT) {
         Ok(()) => Ok(()),
         Err(RecvTimeoutError::Disconnected) => bail!("the relay ended with {}", group.wait()?),
-        Err(RecvTimeoutError::Timeout) => bail!("the relay is not ready after {START_PATIENCE:?}"),
+        Err(RecvTimeoutError::Timeout) => bail!("the relay is not ready after {START_TIMEOUT:?}"),
     }
 }
 

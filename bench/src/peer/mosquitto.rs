@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{DIGITS, PATIENCE, Server, installed, numbered, version};
+use super::{DIGITS, MESSAGE_TIMEOUT, Server, installed, numbered, version};
 use crate::load::Step;
 use crate::port;
 
@@ -120,7 +120,7 @@ impl Step for Sender {
             .publish(&self.topic, QoS::AtLeastOnce, false, message.as_bytes())
             .await?;
         loop {
-            let receipt = timeout(PATIENCE, self.receipts.recv())
+            let receipt = timeout(MESSAGE_TIMEOUT, self.receipts.recv())
                 .await
                 .context("no receipt")?
                 .context("the connection ended")?;
@@ -174,7 +174,7 @@ async fn subscribe(client: &AsyncClient, events: &mut EventLoop, topic: &str) ->
             }
         }
     };
-    timeout(PATIENCE, confirmed)
+    timeout(MESSAGE_TIMEOUT, confirmed)
         .await
         .map_err(|_| anyhow!("mosquitto does not confirm a subscription"))?
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{DIGITS, PATIENCE, Server, installed, numbered, version};
+use super::{DIGITS, MESSAGE_TIMEOUT, Server, installed, numbered, version};
 use crate::load::Step;
 use crate::port;
 
@@ -111,7 +111,7 @@ impl Step for Sender {
             .await?;
         stored.await?;
         loop {
-            let receipt = timeout(PATIENCE, self.receipts.next())
+            let receipt = timeout(MESSAGE_TIMEOUT, self.receipts.next())
                 .await
                 .context("no receipt")?
                 .context("the connection ended")??;

@@ -11,10 +11,10 @@ impl Ledger {
         &self,
         healed_at: Millis,
         now: Millis,
-        patience: Millis,
+        limit: Millis,
     ) -> Checked {
-        let late = |due: Millis| due.max(healed_at) + patience < now;
-        let slack = self.retention() / 8 + patience;
+        let late = |due: Millis| due.max(healed_at) + limit < now;
+        let slack = self.retention() / 8 + limit;
         for (device, tables) in self.tables.iter().enumerate() {
             let held = tables.inbox.values().filter(|row| !row.settled);
             let due = held.map(|row| ("an expiry", row.expires_at));

@@ -1,7 +1,7 @@
 //! Calls to mailboxes, and what becomes of them on the way.
 //!
 //! A caller learns an answer once, or that there is none: at once where the platform knows, else when
-//! its patience ends. A call that nobody waits for any more may still arrive.
+//! its timeout ends. A call that nobody waits for any more may still arrive.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,9 +22,9 @@ use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
 
 /// How long a mailbox may take beyond what it was asked to wait, as in the Worker's `src/stub.rs`.
-const PATIENCE: Millis = 10_000;
+const CALL_TIMEOUT: Millis = 10_000;
 /// The same where a mailbox calls another.
-const OWN_PATIENCE: Millis = 4_000;
+const OWN_CALL_TIMEOUT: Millis = 4_000;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -153,9 +153,9 @@ impl World<'_> {
         let patience = match caller {
             Caller::Client { .. } => {
                 fate.again = None;
-                PATIENCE
+                CALL_TIMEOUT
             }
-            _ => OWN_PATIENCE,
+            _ => OWN_CALL_TIMEOUT,
         };
         let patience = patience + wait(&call);
         let request = Request {

@@ -29,7 +29,7 @@ pub use crate::handshake::handshake;
 pub use crate::memory::Memory;
 
 /// How long the service may take for its first frame.
-const PATIENCE: Duration = Duration::from_secs(15);
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub async fn serve<R: Read, W: Write<Error = R::Error>>(
     mut random: impl FnMut() -> u32,
 ) -> End<R::Error> {
     let mut buffer = [0; 2048];
-    let keepalive = match with_timeout(PATIENCE, receive(&mut reader, &mut buffer)).await {
+    let keepalive = match with_timeout(WELCOME_TIMEOUT, receive(&mut reader, &mut buffer)).await {
         Ok(Ok(Heard::Welcome {
             device,
             held,

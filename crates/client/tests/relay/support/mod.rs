@@ -24,13 +24,13 @@ pub(crate) use socks::Socks;
 pub(crate) use tls::Tls;
 
 /// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What this comes to, which has to be soon.
 pub(crate) async fn within<F: Future>(what: impl Display, future: F) -> F::Output {
-    match timeout(PATIENCE, future).await {
+    match timeout(WAIT_TIMEOUT, future).await {
         Ok(output) => output,
-        Err(_) => panic!("expected within {PATIENCE:?}: {what}"),
+        Err(_) => panic!("expected within {WAIT_TIMEOUT:?}: {what}"),
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn until<T: std::fmt::Debug, F: Future<Output = T>>(
     mut ask: impl FnMut() -> F,
     holds: impl Fn(&T) -> bool,
 ) -> T {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let end = tokio::time::Instant::now() + WAIT_TIMEOUT;
     loop {
         let answer = ask().await;
         if holds(&answer) {
@@ -48,7 +48,7 @@ pub(crate) async fn until<T: std::fmt::Debug, F: Future<Output = T>>(
         }
         assert!(
             tokio::time::Instant::now() < end,
-            "expected within {PATIENCE:?}: {what}; last seen: {answer:?}"
+            "expected within {WAIT_TIMEOUT:?}: {what}; last seen: {answer:?}"
         );
         sleep(Duration::from_millis(50)).await;
     }
@@ -76,7 +76,7 @@ pub(crate) async fn next(inbox: &mut Inbox) -> Message {
 pub(crate) async fn status(status: &mut watch::Receiver<Status>, holds: impl Fn(&Status) -> bool) {
     let last = status.clone();
     let changed = status.wait_for(|status| holds(status));
-    if timeout(PATIENCE, changed).await.is_err() {
+    if timeout(WAIT_TIMEOUT, changed).await.is_err() {
         panic!(
             "the connection does not become what it should; it is {:?}",
             last.borrow()

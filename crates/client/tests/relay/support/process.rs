@@ -25,7 +25,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it, and waits until it is ready.
-    pub(crate) fn start(settings: &serde_json::Value, patience: Duration) -> Self {
+    pub(crate) fn start(settings: &serde_json::Value, limit: Duration) -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
         assert!(
             root.join("build/entry.js").exists(),
@@ -57,7 +57,7 @@ impl Process {
             lines,
             readers,
         };
-        process.await_ready(&is_ready, patience);
+        process.await_ready(&is_ready, limit);
         process
     }
 
@@ -78,8 +78,8 @@ impl Process {
         }
     }
 
-    fn await_ready(&mut self, is_ready: &Receiver<()>, patience: Duration) {
-        match is_ready.recv_timeout(patience) {
+    fn await_ready(&mut self, is_ready: &Receiver<()>, limit: Duration) {
+        match is_ready.recv_timeout(limit) {
             Ok(()) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.child.wait();
@@ -87,10 +87,7 @@ impl Process {
             }
             Err(RecvTimeoutError::Timeout) => {
                 self.kill();
-                panic!(
-                    "the relay is not ready after {patience:?}:\n{}",
-                    self.last()
-                );
+                panic!("the relay is not ready after {limit:?}:\n{}", self.last());
             }
         }
     }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::relay::{ADMIN_KEY, Device, Relay};
-use super::{PATIENCE, within};
+use super::{WAIT_TIMEOUT, within};
 
 /// The command itself.
 pub(crate) const TAGPOST: &str = env!("CARGO_BIN_EXE_tagpost");
@@ -67,8 +67,8 @@ impl Shell {
         shell.args(arguments);
         let mut shell = self.prepare(shell);
         shell.env("TERM", "xterm");
-        let patience = PATIENCE.as_millis().try_into().unwrap();
-        spawn_command(shell, Some(patience)).unwrap()
+        let timeout = WAIT_TIMEOUT.as_millis().try_into().unwrap();
+        spawn_command(shell, Some(timeout)).unwrap()
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
