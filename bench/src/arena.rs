@@ -1,4 +1,4 @@
-//! Where systems are compared: all of them running, each with its pairs of devices.
+//! The systems that are compared, all running, each with its pairs of devices.
 
 use anyhow::{Context, Result, anyhow};
 use futures_util::future::try_join_all;

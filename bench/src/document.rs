@@ -1,4 +1,4 @@
-//! docs/performance.md: the tables between its marks, and what lies beside it.
+//! docs/performance.md: the tables between its markers, and the files beside it.
 
 use std::fs;
 

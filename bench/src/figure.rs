@@ -1,4 +1,4 @@
-//! What is measured: every figure by name, with its unit and, where there is one, the target.
+//! The figures: each with its name, its unit and, if there is one, its target.
 
 use serde::{Serialize, Serializer};
 

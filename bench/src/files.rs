@@ -1,7 +1,7 @@
-//! How many files a process may have open, which is what bounds the number of devices on one machine.
+//! The limit of open files, which bounds the number of devices on one machine.
 //!
-//! workerd has three open for each object that is awake, its database, the log and the index of the log,
-//! and one for the socket of its device.
+//! workerd has three files open for each awake object (its database, the log and the log's index), and one for the
+//! socket of its device.
 
 use anyhow::{Context, Result, ensure};
 use rlimit::Resource;

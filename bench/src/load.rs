@@ -1,4 +1,4 @@
-//! The load: what is done over and over, and how long each took.
+//! The load: a repeated operation, and how long each one took.
 
 use std::future::Future;
 use std::time::{Duration, Instant};

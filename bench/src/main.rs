@@ -1,9 +1,8 @@
-//! The measurements: tagpost beside a hand-written floor and beside what people would run instead, all on
-//! one machine, in turns, in one run. `cargo xtask bench` builds what it needs and starts it in the
+//! The measurements: tagpost beside a hand-written floor and the alternatives that people would run, all on one
+//! machine, in turns, in one run. `cargo xtask bench` builds what it needs and starts it in the
 //! repository's root.
 //!
-//! A figure is the median of its turns. Absolute values say something about the machine; what says
-//! something about tagpost are the ratios.
+//! A figure is the median of its turns. Absolute values depend on the machine; the ratios describe tagpost.
 
 mod arena;
 mod costs;

@@ -1,4 +1,4 @@
-//! What one would run otherwise, as processes of this machine: started if they are installed, skipped if not.
+//! The alternatives, as processes on this machine: started if they are installed, skipped if not.
 
 pub(crate) mod mosquitto;
 pub(crate) mod nats;

@@ -1,4 +1,4 @@
-//! How much is measured: a whole run, or a quick one that only shows that everything works.
+//! The size of a run: a full one, or a quick smoke test.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ports for what is measured.
+//! Ports for the systems under test.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! Publishing to a tag over HTTP, the way that is compared.
+//! Publishing to a tag over HTTP, which is what the comparison measures.
 
 use std::iter::Cycle;
 use std::vec;

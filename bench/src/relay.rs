@@ -1,5 +1,4 @@
-//! A Worker on workerd as `xtask/relay.ts` runs it: tagpost, or a yardstick in its place under the very
-//! same configuration.
+//! A Worker on workerd as `xtask/relay.ts` runs it: tagpost, or a yardstick with the same configuration.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

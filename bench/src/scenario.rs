@@ -1,4 +1,4 @@
-//! What is measured, one subject a file.
+//! The scenarios, one subject a file.
 
 pub(crate) mod cold;
 pub(crate) mod connect;

@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: the measurements, of the build that is deployed.
+//! `cargo xtask bench`: measures the deployed build.
 //!
-//! The work is done by the crate `tagpost-bench`; what it is compared with is there too.
+//! The crate `tagpost-bench` does the work; the systems to compare with are there, too.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! The console as it is served: the page of `console/`, and the client library it uses beside it.
 //!
-//! A copy and nothing else; wrangler.toml names where it lies. What is current is left alone, since a
-//! relay may be serving it.
+//! A plain copy, into the directory that wrangler.toml names. Files that are current are left alone, since a relay may
+//! be serving them.
 
 use std::collections::BTreeMap;
 use std::fs;

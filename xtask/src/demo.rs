@@ -1,5 +1,4 @@
-//! Two devices to try the relay with: a doorbell that publishes to the tag `hallway`, and a camera that
-//! listens there.
+//! Two demo devices: a doorbell that publishes to the tag `hallway`, and a camera that is bound to it.
 
 use std::path::Path;
 use std::time::Duration;

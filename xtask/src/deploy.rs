@@ -1,6 +1,6 @@
 //! `cargo xtask deploy`: the database first, then the Worker that needs it.
 //!
-//! Everything that talks to Cloudflare is wrangler's; so are its questions and its login.
+//! wrangler does everything that talks to Cloudflare, including its prompts and the login.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: from a fresh clone to a relay that can be tried.
+//! `cargo xtask dev`: from a fresh clone to a running relay.
 
 use std::path::{self, PathBuf};
 

@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM: whatever a chore started ends with it.
+//! Ctrl-C and SIGTERM: all processes of a chore end with it.
 //!
-//! Every process that a chore starts leads a group of its own, and every group is on one list until it
-//! is gone. A leader is asked to end and may tidy up; what is then left of its group is killed. So it
-//! goes also when the signal came to the chore alone.
+//! Every process that a chore starts leads its own group, and every group is on one list until it has ended. A leader
+//! is asked to end and may clean up; then the rest of its group is killed. This works even if only the chore got the
+//! signal.
 
 use std::io;
 use std::os::unix::process::CommandExt;

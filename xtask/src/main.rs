@@ -1,10 +1,10 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
 //! `bench`, `deploy`.
 //!
-//! Each does what it needs first, so any of them works in a fresh clone. Tools come through cargo, npm
-//! and rustup alone, in the versions of the lock files.
+//! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm and rustup, in
+//! the versions of the lock files.
 //!
-//! Not here: what the Worker does. A limit is checked by the very code that checks it there.
+//! Not here: the Worker's logic. A limit is checked by the same code that checks it there.
 
 mod bench;
 mod console;

@@ -1,7 +1,7 @@
-//! The paths of the machine that compiles, kept out of what is compiled.
+//! Keeps the paths of the build machine out of the build.
 //!
-//! A panic names its source file, and in a dependency or the standard library that is a path from the
-//! root: it would tell where the builder's home is, and each machine would build another file.
+//! A panic names its source file. In a dependency or the standard library that is an absolute path, which would reveal
+//! the builder's home directory and make the file different on each machine.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! `cargo xtask simulate --planted`: bugs are put into a copy of the core, one at a time, and the simulation
-//! has to find each. A claim that no planted bug breaks may check nothing.
+//! `cargo xtask simulate --planted`: puts bugs into a copy of the core, one at a time, and the simulation has to find
+//! each. A claim that no planted bug breaks may check nothing.
 //!
 //! The bugs are in `crates/sim/planted.toml`. The clone itself is not touched. Some are put into the simulation
 //! instead, which models the JavaScript around the core, and that has to be right, too.

@@ -1,6 +1,6 @@
 //! The relay as a process: `xtask/relay.ts`, which runs the built Worker on workerd.
 //!
-//! Its state survives however it ends; nothing here or there tidies up behind it.
+//! Its state survives any way of ending; nothing cleans up after it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! The clone that the chores work on: where its parts are, and how its tools are called.
+//! The clone that the chores work on: the paths of its parts, and how to call its tools.
 //!
 //! Chores run in its root, so paths in commands and messages are relative to it.
 

@@ -1,4 +1,4 @@
-//! The two secrets of a relay on this machine, kept in `.dev.vars` as wrangler expects them.
+//! The two secrets of a local relay, stored in `.dev.vars` as wrangler expects them.
 
 use std::env;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What every chore needs on the machine: a compiler for wasm, Node.js, and the npm packages.
+//! The requirements of every chore: a compiler for wasm, Node.js, and the npm packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

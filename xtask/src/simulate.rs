@@ -1,7 +1,7 @@
 //! `cargo xtask simulate`: many histories of the whole system, each checked against every guarantee.
 //!
-//! The work is done by the crate `tagpost-sim`, in a build of its own: as fast as the product, and it
-//! survives a panic to tell its history.
+//! The crate `tagpost-sim` does the work, in a build profile of its own: as fast as the product's, and able to catch a
+//! panic and print its history.
 
 use std::num::NonZero;
 

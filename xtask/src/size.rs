@@ -1,7 +1,7 @@
-//! The size of the built Worker, as it is sent over the network, held to a limit.
+//! The compressed size of the built Worker, checked against a limit.
 //!
-//! Every new instance of the runtime fetches and compiles it before the first request is answered, and
-//! a dependency that is not looked at can double it.
+//! Every new instance of the runtime fetches and compiles it before it answers the first request, and one careless
+//! dependency can double it.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The limits that are given on the command line, `NAME=VALUE`, and those of wrangler.toml.
+//! The limits given on the command line, as `NAME=VALUE`, and those of wrangler.toml.
 
 use std::collections::BTreeMap;
 use std::fs;

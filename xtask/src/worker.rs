@@ -1,9 +1,8 @@
 //! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and `src/entry.js`
 //! around both; and the console that it serves.
 //!
-//! Cargo alone decides what has to be compiled; the rest takes a second and is made each time.
-//! wasm-bindgen is linked in, so Cargo.lock gives its version and nothing has to be installed. Bundling
-//! and minifying are left to wrangler.
+//! Cargo decides what has to be compiled; the rest takes a second and is done each time. wasm-bindgen is linked in, so
+//! Cargo.lock determines its version and nothing has to be installed. wrangler bundles and minifies.
 
 use std::fs;
 use std::path::{Path, PathBuf};

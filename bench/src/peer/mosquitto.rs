@@ -1,8 +1,7 @@
 //! Mosquitto, an MQTT broker: QoS 1 over WebSocket, with persistence, and the receipt as a second publish.
 //!
-//! Of a publish it confirms only that the broker has it. So the receiver publishes a receipt back, as
-//! applications on MQTT do who need to know. Its persistence writes to disk at intervals, not before it
-//! confirms.
+//! It confirms only that the broker has a message. So the receiver publishes a receipt, as MQTT applications do that
+//! need one. Its persistence writes to disk at intervals, not before it confirms.
 
 use std::fs;
 use std::time::Duration;

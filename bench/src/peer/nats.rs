@@ -1,8 +1,8 @@
 //! NATS with JetStream: messages and receipts in streams on disk, each acknowledged.
 //!
-//! Over TCP, its own and quickest way. A publish is answered once it is stored; that a device has it is told
-//! by a receipt of the application, a second publish, which is stored as well. JetStream syncs its files at
-//! intervals, not before it answers.
+//! Over TCP, its fastest transport. A publish is answered once it is stored. The application confirms a delivery with
+//! a receipt, a second publish, which is stored as well. JetStream syncs its files at intervals, not before it
+//! answers.
 
 use std::fs;
 use std::time::Duration;

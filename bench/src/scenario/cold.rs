@@ -1,4 +1,4 @@
-//! The first publish that a Worker handles after its start, beside one that comes later.
+//! The first publish that a Worker handles after its start, beside a later one.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Connections of devices that are known, one after the other.
+//! Connections of registered devices, one after the other.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! A crowd of connected devices: what they cost while nothing happens, and a publish to all of them.
+//! Many connected devices: their cost while idle, and a publish to all of them.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Publishes under load: everything in turns, so that what disturbs one disturbs all.
+//! Publishes under load: the systems take turns, so that a disturbance affects all of them.
 
 use anyhow::Result;
 use futures_util::future::try_join_all;

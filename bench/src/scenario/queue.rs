@@ -1,4 +1,4 @@
-//! A long queue: what one more message costs, and how fast it drains.
+//! A long queue: the time to add a message, and how fast it drains.
 
 use std::time::Instant;
 

@@ -1,11 +1,11 @@
-//! Chances that depend on what they are about, not on what was drawn before.
+//! Random choices that depend on their subject, not on earlier draws.
 //!
-//! So a history from which one operation is taken away goes on much as it did: the same message meets
-//! the same fate. That is what makes a failing history easy to shorten.
+//! So a history without one of its operations runs much as before: the same message has the same fate. This makes a
+//! failing history easy to shorten.
 
 use fastrand::Rng;
 
-/// The chance of what `about` names, in the run of `seed`. Equal arguments give equal chances.
+/// The generator for the subject `about` in the run of `seed`. Equal arguments give equal generators.
 pub(crate) fn chance(seed: u64, about: &[u64]) -> Rng {
     let mixed = about
         .iter()

@@ -1,8 +1,7 @@
 //! The plan of a seed.
 //!
-//! Each seed draws its own mix: how many devices, which faults, which limits, which kinds of
-//! operations. A history in which everything goes wrong all the time reaches less than many histories
-//! that each are good at one thing.
+//! Each seed draws its own mix of devices, faults, limits and operations. Many histories that each specialise reach
+//! more than one history in which everything fails all the time.
 
 use fastrand::Rng;
 use tagpost_core::message::Urgency;
@@ -133,7 +132,7 @@ struct Operations<'a> {
     crowded: bool,
     /// Payloads are large.
     heavy: bool,
-    /// A device goes on failing at messages.
+    /// A device keeps failing at messages.
     poisoned: bool,
     weights: Vec<(Kind, u32)>,
     /// How far clocks are off at most.

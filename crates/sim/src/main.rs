@@ -1,4 +1,4 @@
-//! Runs many histories and says which seed breaks a guarantee, with the shortest history found that does.
+//! Runs many histories and reports each seed that breaks a guarantee, with the shortest failing history found.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -25,7 +25,7 @@ struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// How many threads; as many as there are cores where it is not said
+    /// The number of threads [default: the number of cores]
     #[arg(long)]
     threads: Option<NonZero<usize>>,
     /// Go on after a failure, and say how many seeds break each claim
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs the seeds; returns how many events they had, and what they broke.
+/// Runs the seeds. Returns the number of their events, and the broken claims.
 fn run(arguments: &Arguments, threads: usize, bar: &ProgressBar) -> (u64, Broken) {
     let end = arguments.from.saturating_add(arguments.seeds);
     let (next, events) = (AtomicU64::new(arguments.from), AtomicU64::new(0));

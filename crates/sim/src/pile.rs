@@ -1,7 +1,7 @@
-//! Histories of one mailbox with much in it: what it takes to wake, and whether all of it ends.
+//! Histories of one mailbox with a large backlog: the cost of opening it, and whether the backlog settles.
 //!
-//! The mailbox has no world around it: its calls are not answered. What is stored is woken again and
-//! again, by its alarm and by a look at its status, until it is over; what is not stored is there at once.
+//! The mailbox is alone: nobody answers its calls. A stored backlog is opened repeatedly, by the alarm and by reads of
+//! the status, until it has settled.
 
 use std::rc::Rc;
 
@@ -30,7 +30,7 @@ const START: Millis = 1_700_000_000_000;
 const LARGE: usize = 250_000;
 /// Seconds for which its messages are kept.
 const TTL: u32 = 600;
-/// It is woken so often at most: where nobody answers, what is queued is never over.
+/// It is woken at most this often: as nobody answers, queued publishes never settle.
 const WAKES: u32 = 40;
 
 /// Runs the history of a pile, in this empty store; returns how many events it had.
@@ -79,7 +79,7 @@ pub(crate) fn run(plan: &Plan, pile: Pile, store: &Sqlite) -> Checked<u64> {
     Ok(place.events)
 }
 
-/// The mailbox and what is around it.
+/// The mailbox and its surroundings.
 struct Place<'a> {
     seed: u64,
     store: &'a Sqlite,
@@ -212,7 +212,7 @@ impl Place<'_> {
         }))
     }
 
-    /// Its memory is gone; there was not too much of it.
+    /// Drops its memory, after checking that there was not too much of it.
     fn forget(&mut self) -> Checked {
         let mailbox = self.mailbox.take();
         let ((), taken) = measured(self.store, || drop(mailbox));

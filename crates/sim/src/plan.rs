@@ -1,7 +1,6 @@
-//! What happens to the system in one run, as a list that can be read and shortened.
+//! The plan of a run: a list of operations that can be read and shortened.
 //!
-//! A plan is all a run depends on. An operation that finds nothing to act on does nothing, so that any
-//! part of a plan is a plan.
+//! A run depends only on its plan. An operation without a subject does nothing, so any part of a plan is a plan.
 
 use tagpost_core::limits::Limits;
 use tagpost_core::message::Urgency;
@@ -23,7 +22,7 @@ pub(crate) struct Plan {
     pub(crate) crowd: usize,
     /// The devices of each tag.
     pub(crate) tags: Vec<Vec<usize>>,
-    /// What the network and the platform do.
+    /// How the network and the platform behave.
     pub(crate) weather: Weather,
     /// Whether each mailbox starts without tables, as in the product; else they are made beforehand.
     pub(crate) bare: bool,
@@ -33,9 +32,9 @@ pub(crate) struct Plan {
     pub(crate) isolates: u32,
     /// How it is after the last fault.
     pub(crate) aftermath: Aftermath,
-    /// What lies in a mailbox, in the histories that are about that alone.
+    /// The backlog of the mailbox, in the histories about one mailbox.
     pub(crate) pile: Option<Pile>,
-    /// What is done, in this order.
+    /// The operations, in order.
     pub(crate) ops: Vec<Op>,
 }
 
@@ -71,11 +70,11 @@ pub(crate) struct Weather {
 /// How it is after the last fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aftermath {
-    /// Every device comes and answers.
+    /// Every device connects and answers.
     Lively,
-    /// No device comes, and nobody asks: the mailboxes are woken by their alarms alone.
+    /// Nobody connects or makes a request: only alarms wake the mailboxes.
     Quiet,
-    /// Every device comes; those that some message makes fail still fail at it.
+    /// Every device connects; those that fail at a message still do.
     Poisoned,
 }
 
@@ -117,11 +116,11 @@ pub(crate) struct Op {
     pub(crate) number: u32,
     /// How long after the operation before it.
     pub(crate) gap: Millis,
-    /// What is done.
+    /// The operation.
     pub(crate) action: Action,
 }
 
-/// What is done. Devices and tags are named by their place.
+/// An operation. Devices and tags are named by their index.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     /// A device opens a socket with a token that expires in `expires_in` seconds.
@@ -159,8 +158,8 @@ pub(crate) enum Action {
         times: u32,
         pace: Millis,
     },
-    /// A connection that a device has lost already takes over from the one that it has. It does not notice,
-    /// and goes on pinging over that.
+    /// A connection that a device has already lost takes over from its current one. The device does not notice, and
+    /// keeps pinging over the current one.
     TakeOver { device: usize },
     /// A mailbox fails.
     Crash { device: usize, moment: Moment },
@@ -194,7 +193,7 @@ pub(crate) struct Publication {
     pub(crate) sender: usize,
     /// To whom.
     pub(crate) to: To,
-    /// Whether over the socket, if there is one; else over HTTP.
+    /// Over the socket, if there is one; otherwise over HTTP.
     pub(crate) frame: bool,
     /// Seconds.
     pub(crate) ttl: u32,
@@ -224,16 +223,16 @@ pub(crate) enum To {
 /// How a device behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Manner {
-    /// What it does with messages.
+    /// How it answers messages.
     pub(crate) answers: Answers,
     /// Whether it says which receipts it has seen.
     pub(crate) sees_receipts: bool,
-    /// Whether it comes back when its socket is lost.
+    /// Whether it reconnects after losing its socket.
     pub(crate) returns: bool,
 }
 
 impl Manner {
-    /// Does what it has to.
+    /// Behaves correctly.
     pub(crate) const GOOD: Manner = Manner {
         answers: Answers::Promptly,
         sees_receipts: true,
@@ -241,7 +240,7 @@ impl Manner {
     };
 }
 
-/// What a device does with a message.
+/// How a device answers a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answers {
     /// Acknowledges it at once.
@@ -267,8 +266,8 @@ pub(crate) enum Moment {
     Now,
     /// Now: memory is gone, the sockets stay.
     NowKeepingSockets,
-    /// In the next event, at this statement or at the end: what the event wrote is gone too.
+    /// In the next event, at this statement or at the end: the event's writes are lost, too.
     Within(u32),
-    /// In the next event, after it is committed and after so much of what it has to do has left.
+    /// In the next event, after its commit and after this many of its effects.
     Committed(u32),
 }

@@ -35,12 +35,12 @@ pub struct Summary {
 /// A run in which something did not hold, shortened.
 #[derive(Debug)]
 pub struct Failure {
-    /// What did not hold.
+    /// The broken claim.
     pub violation: Violation,
     seed: u64,
     /// The shortest plan found that shows it.
     plan: Plan,
-    /// What happened in it, a line each.
+    /// Its log, a line per event.
     history: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Runner {
         outcome.map(|events| Summary { events })
     }
 
-    /// Runs the plan of a seed that breaks a claim, and looks for a shorter one that breaks the same.
+    /// Runs the plan of a seed that breaks a claim, and looks for a shorter plan that breaks the same claim.
     /// `None` if it breaks none.
     pub fn explain(&mut self, seed: u64) -> Option<Failure> {
         let plan = Plan::of(seed);

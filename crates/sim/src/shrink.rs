@@ -1,7 +1,7 @@
 //! A shorter history that fails in the same way.
 //!
-//! Operations are taken away in ever smaller groups as long as the failure stays (delta debugging,
-//! Zeller and Hildebrandt 2002), and then faults and limits that do not matter.
+//! Operations are removed in ever smaller groups while the failure remains (delta debugging, Zeller and Hildebrandt
+//! 2002), then faults and limits that do not matter.
 
 use tagpost_core::limits::Limits;
 
@@ -58,7 +58,7 @@ fn without(plan: &Plan, start: usize, count: usize) -> Plan {
     plan
 }
 
-/// Plans in which one thing less goes wrong, or one limit is as usual.
+/// Plans with one fault less, or with one limit at its default.
 fn calmer(plan: &Plan) -> Vec<Plan> {
     let fair = Weather::FAIR;
     let usual = Limits::default();

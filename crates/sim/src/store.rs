@@ -83,7 +83,7 @@ impl Sqlite {
         self.control("BEGIN")
     }
 
-    /// Ends an event: what it wrote stays.
+    /// Commits the writes of an event.
     ///
     /// # Errors
     /// No event is under way.
@@ -91,7 +91,7 @@ impl Sqlite {
         self.control("COMMIT")
     }
 
-    /// Ends an event as a crash does: what it wrote is gone.
+    /// Drops the writes of an event, as a crash does.
     ///
     /// # Errors
     /// No event is under way.

@@ -1,4 +1,4 @@
-//! What holds between two events: the limits, and an alarm for everything due.
+//! The claims that hold between two events: the limits, and an alarm for everything due.
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;

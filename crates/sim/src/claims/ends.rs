@@ -1,4 +1,4 @@
-//! The end of a delivery: there is one, everybody says the same of it, and it has its reason.
+//! Terminal states: each delivery has one, all sources agree on it, and it has its reason.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tagpost_core::id::MessageId;
 
 use super::{Checked, Ledger, claim, said};
 
-/// How many attempts are told of.
+/// How many attempts a trace has.
 const TOLD: u32 = 12;
 
 impl Ledger {
@@ -41,7 +41,7 @@ impl Ledger {
         self.reasonable(id, device, delivery)
     }
 
-    /// A mailbox has heard what its device says about a message.
+    /// A mailbox has received its device's answer to a message.
     pub(crate) fn has_answered(&self, device: usize, id: MessageId) -> Checked {
         let row = self.tables[device].inbox.get(&id);
         claim(
@@ -68,7 +68,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A sender was told how a delivery ended, or its mailbox has written it down.
+    /// A sender was told a terminal state, or its mailbox has stored it.
     pub(super) fn ended(&mut self, id: MessageId, device: usize, delivery: &Delivery) -> Checked {
         if self.messages.get(&id).is_some_and(|message| message.void) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What holds when everything has had its time, and what holds in the end.
+//! The claims about a system that had time to settle, and about its end.
 
 use tagpost_core::time::Millis;
 
@@ -6,7 +6,7 @@ use super::{Checked, Ledger, claim};
 use crate::plan::Aftermath;
 
 impl Ledger {
-    /// All has been well since `healed_at`, and it is `now`: what was due in time before has happened.
+    /// Nothing has failed from `healed_at` until `now`: everything due long enough before has happened.
     pub(crate) fn nothing_stands_still(
         &self,
         healed_at: Millis,
@@ -67,7 +67,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Nothing is to come any more; `alarms` are those still set.
+    /// No event is left; `alarms` are those still set.
     pub(crate) fn finish(&self, alarms: &[Option<Millis>]) -> Checked {
         for (id, message) in self
             .messages

@@ -1,4 +1,4 @@
-//! Who may come in, and over which connection: tokens, closes, and their reasons.
+//! Admission: tokens, connections, closes and their reasons.
 
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
@@ -49,7 +49,7 @@ impl Ledger {
         )
     }
 
-    /// A call that came with this token is answered with what it asked for.
+    /// A call with this token is answered with data.
     pub(crate) fn answering(&self, device: usize, claims: &Claims, now: Millis) -> Checked {
         claim(
             "a token is valid when the answer is given",

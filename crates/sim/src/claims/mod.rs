@@ -1,7 +1,7 @@
-//! What every run has to keep, checked from outside.
+//! The guarantees that every run must keep, checked from outside.
 //!
-//! The ledger sees frames, answers and committed rows, and says when one of them contradicts a
-//! guarantee or another. It knows nothing of how a mailbox works, only what it promises.
+//! The ledger sees frames, answers and committed rows, and reports any that contradict a guarantee or each other. It
+//! does not know how a mailbox works, only what it promises.
 
 mod attempts;
 mod due;
@@ -36,7 +36,7 @@ use crate::world::Verdict;
 /// A claim that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// What should hold.
+    /// The claim that is broken.
     pub claim: &'static str,
     /// What was seen instead.
     pub detail: String,
@@ -73,7 +73,7 @@ pub(crate) fn broken(error: impl Display) -> Violation {
 /// All that was seen.
 pub(crate) struct Ledger {
     limits: Limits,
-    /// How far two readings of clocks may lie apart, because they are off.
+    /// The most that two clocks may differ.
     skew: Millis,
     places: BTreeMap<DeviceId, usize>,
     publications: BTreeMap<u32, Publication>,

@@ -1,4 +1,4 @@
-//! The rows of a mailbox as they were last committed, and what may change in them.
+//! The rows of a mailbox as last committed, and the changes that are allowed.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::store::Sqlite;
 /// The tables of one mailbox.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// What its clock showed last.
+    /// The last reading of its clock.
     pub(super) now: Millis,
     /// How often it has lost its memory.
     pub(super) life: u32,

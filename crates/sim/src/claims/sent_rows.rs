@@ -1,4 +1,4 @@
-//! The rows of what a device sent: messages, their deliveries, receipts and keys.
+//! The rows of the messages that a device sent, with their deliveries, receipts and keys.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What goes to a device, and what comes back to a sender.
+//! Messages sent to a device, and receipts sent to a sender.
 
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
@@ -24,7 +24,7 @@ pub(crate) struct Sent {
     pub(crate) urgency: Urgency,
     /// `None` for a poll.
     pub(crate) connection: Option<ConnectionId>,
-    /// How often the mailbox has lost what it had not written down.
+    /// How often the mailbox has lost what it had not stored.
     pub(crate) losses: u32,
     /// How often it has lost its memory.
     pub(crate) lives: u32,
@@ -33,7 +33,7 @@ pub(crate) struct Sent {
 }
 
 impl Ledger {
-    /// A message goes to a device that polls.
+    /// A message is sent to a polling device.
     pub(crate) fn polled(
         &mut self,
         device: usize,
@@ -57,7 +57,7 @@ impl Ledger {
         self.sent(device, sent)
     }
 
-    /// A message goes to a device.
+    /// A message is sent to a device.
     pub(crate) fn sent(&mut self, device: usize, sent: Sent) -> Checked {
         let what = || format!("to device {device}: {sent:?}");
         let in_time = if sent.expires_at > sent.sent_at {

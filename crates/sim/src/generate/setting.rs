@@ -1,4 +1,4 @@
-//! What is drawn once a history: limits, how much goes wrong, and how devices behave.
+//! The choices made once per history: limits, fault rates, and how devices behave.
 
 use fastrand::Rng;
 use tagpost_core::limits::Limits;

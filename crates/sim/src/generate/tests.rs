@@ -1,4 +1,4 @@
-//! Claims about the plans that are drawn.
+//! Claims about the generated plans.
 
 use super::*;
 
