@@ -53,7 +53,7 @@ async function besides(what: string, flood: () => Promise<void>): Promise<void> 
   );
 }
 
-test("ten thousand bad tokens wake no mailbox and keep nobody from an answer", async () => {
+test("ten thousand bad tokens wake no mailbox and delay no other answer", async () => {
   let objects: string[] = [];
   await besides(`${BAD_TOKENS} bad tokens`, async () => {
     objects = await relay.objects();

@@ -46,7 +46,7 @@ async function misconfigured(relay: Relay, name: string): Promise<void> {
 }
 
 describe("a configuration that is wrong until an alarm has failed too often, then right", { timeout: 600_000 }, () => {
-  test("lets a held message expire and its sender learn it, without anybody asking", async () => {
+  test("expires a held message and tells its sender, without a request", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, "x", { ttl: 5 });
     await misconfigured(relay, receiver!.name);

@@ -72,7 +72,7 @@ describe("a body", () => {
     expect(complaints()).toEqual([]);
   });
 
-  test.each(READERS)("that breaks off is no failure of the service: %s", async (method, path, token) => {
+  test.each(READERS)("that is incomplete is not a failure of the service: %s", async (method, path, token) => {
     const device = await relay.device();
     for (const how of ["Content-Length: 100", "Transfer-Encoding: chunked"]) {
       const [gone, ended] = [await dial(), await dial()];
@@ -92,7 +92,7 @@ describe("a body", () => {
     expect((await device.status()).is(200).held).toBe(0);
   });
 
-  test.each(READERS)("that is longer than it says is read no further than is allowed: %s", async (method, path, token) => {
+  test.each(READERS)("that is longer than announced is read only up to the limit: %s", async (method, path, token) => {
     const device = await relay.device();
     const socket = await dial();
     socket.on("error", () => {});
@@ -148,7 +148,7 @@ describe("a connection that is kept", () => {
     await within(60_000, Promise.all(Array.from({ length: 8 }, lane)));
   });
 
-  test("brings the answer before the end of a body that is too long, or never comes", async () => {
+  test("is answered before the end of a body that is too long, or never ends", async () => {
     for (const chunks of [9 << 4, 0]) {
       const socket = await dial();
       socket.on("error", () => {});

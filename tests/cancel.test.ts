@@ -27,7 +27,7 @@ describe.concurrent("cancel", () => {
     expect((await sender!.cancel(id)).is(200).summary).toEqual({ delivered: 1, cancelled: 1 });
   });
 
-  test("another device cannot cancel it, the receiver neither", async () => {
+  test("no other device can cancel it, not even the recipient", async () => {
     const [sender, receiver, other] = await relay.devices(3);
     const id = await sender!.send({ device: receiver!.name }, {});
     (await other!.cancel(id)).problem(404, "unknown_message");

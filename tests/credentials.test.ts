@@ -70,7 +70,7 @@ describe("credentials", () => {
     expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
   });
 
-  test("a credential that does not hold is 401 on every kind of route", async () => {
+  test("an invalid credential is 401 on every kind of route", async () => {
     for (const [what, token] of badTokens()) {
       for (const [method, path] of [
         ["GET", `/v1/devices/${NAME}`],

@@ -53,7 +53,7 @@ describe("eviction", () => {
     expect(await (await receiver!.connect()).next("message")).toMatchObject({ id, attempt: 2 });
   });
 
-  test("a receipt that was not seen comes again, one that was seen does not", async () => {
+  test("an unseen receipt is sent again, a seen one is not", async () => {
     const [sender, receiver] = await relay.devices(2);
     const [socket, receiving] = [await sender!.connect(), await receiver!.connect()];
     for (let n = 0; n < 2; n++) await deliverLate(sender!, receiver!, receiving, n);

@@ -137,7 +137,7 @@ const DEVICES = [
 for (const [testIt, file, command, online] of DEVICES) {
   const start = (env: Record<string, string>) => new Program(command, `examples/${file}`, env);
 
-  testIt(`${file} answers whatever comes, within the limits of a reply`, async () => {
+  testIt(`${file} answers every message, within the limits of a reply`, async () => {
     const [sender, receiver] = await relay.devices(2);
     const device = start(credentials(receiver!));
     await device.line(online);
@@ -173,7 +173,7 @@ for (const [testIt, file, command, online] of DEVICES) {
     expect((await receiver!.status()).is(200).online).toBe(true);
   });
 
-  testIt(`${file} refuses what it cannot read, and does not come back to who does not understand it`, async () => {
+  testIt(`${file} rejects a message that it cannot read, and does not reconnect after 4400`, async () => {
     const ID = "01M84WQ58TFYHWCCN22Z0FBG54";
     // Deeper than the service lets anything be: a server of another making.
     const service = new WebSocketServer({ port: 0, host: "127.0.0.1" });
@@ -307,7 +307,7 @@ describeInBrowser("the page", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("shows whatever comes, and finds a service below a path", async () => {
+  test("shows every message, and works with a service below a path", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();
     await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/examples/browser.html`);

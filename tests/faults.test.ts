@@ -87,7 +87,7 @@ describe.each(["panic", "throw"])("a mailbox that fails by %s", (kind) => {
     expect((await sender!.settled(id, 45)).summary).toEqual({ delivered: 1 });
   });
 
-  test("keeps what it held, also when the device's own frame brought it down", async () => {
+  test("keeps its held messages, even if the device's own frame made it fail", async () => {
     const [sender, receiver, other] = await relay.devices(3);
     const id = await sender!.send({ device: receiver!.name }, "kept");
     const socket = await receiver!.connect();
@@ -102,7 +102,7 @@ describe.each(["panic", "throw"])("a mailbox that fails by %s", (kind) => {
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: "second try" }]);
   });
 
-  test("does what was due although its alarm failed", async () => {
+  test("does its due work although its alarm failed", async () => {
     const [sender, receiver, other] = await relay.devices(3);
     const socket = await sender!.connect();
     await arm(other!, `${kind}@alarm`);

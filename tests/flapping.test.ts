@@ -35,7 +35,7 @@ describe.concurrent("a device that flaps", () => {
     for (const id of ids) expect((await sender!.settled(id)).summary).toEqual({ delivered: 1 });
   }, 150_000);
 
-  test("the trace tells of each attempt that ended with its connection", async () => {
+  test("the trace has each attempt that ended with its connection", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, {});
     for (let n = 0; n < 2; n++) await crash(receiver!, 1);

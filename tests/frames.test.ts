@@ -33,7 +33,7 @@ const BAD: [what: string, frame: unknown][] = [
 ];
 
 describe.concurrent("bad frames", () => {
-  test.each(BAD)("%s is answered with an error, and the connection goes on", async (_, frame) => {
+  test.each(BAD)("%s is answered with an error, and the connection stays open", async (_, frame) => {
     const [sender, device] = await relay.devices(2);
     const socket = await device!.connect();
     socket.send(frame);

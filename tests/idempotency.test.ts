@@ -20,7 +20,7 @@ describe.concurrent("Idempotency-Key", () => {
     expect(messages.map(({ id }) => id)).toEqual([first.id, end]);
   });
 
-  test("a repeat after the delivery is answered with what became of the message", async () => {
+  test("a repeat after the delivery is answered with the state of the message", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const socket = await receiver!.connect();
@@ -46,7 +46,7 @@ describe.concurrent("Idempotency-Key", () => {
     expect((await sender!.request("GET", "/v1/messages")).is(200).messages).toHaveLength(2);
   });
 
-  test("the same key with another body is refused and reaches nobody", async () => {
+  test("the same key with another body is refused and delivers nothing", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     await sender!.send(to, { n: 1 }, { key: "k" });
@@ -54,7 +54,7 @@ describe.concurrent("Idempotency-Key", () => {
     expect((await receiver!.status()).is(200).held).toBe(1);
   });
 
-  test("the same key with another target is refused and reaches nobody", async () => {
+  test("the same key with another target is refused and delivers nothing", async () => {
     const [sender, receiver, other] = await relay.devices(3);
     const tag = await relay.tag(other!);
     await sender!.send({ device: receiver!.name }, {}, { key: "k" });

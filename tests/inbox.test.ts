@@ -68,7 +68,7 @@ describe.concurrent("inbox", () => {
     expect((await sender!.settled(ids[1]!)).deliveries).toMatchObject([{ state: "rejected" }]);
   });
 
-  test("the receipt of what was acknowledged over HTTP reaches the sender's socket", async () => {
+  test("the receipt of an acknowledgement over HTTP reaches the sender's socket", async () => {
     const [sender, receiver] = await relay.devices(2);
     const socket = await sender!.connect();
     const id = await sender!.send({ device: receiver!.name }, {});
@@ -82,7 +82,7 @@ describe.concurrent("inbox", () => {
     expect((await device.request("GET", "/v1/inbox")).is(200)).toEqual({ messages: [] });
   });
 
-  test("wait answers as soon as a message comes", async () => {
+  test("wait answers as soon as a message arrives", async () => {
     const [sender, receiver] = await relay.devices(2);
     const waiting = receiver!.inbox({ wait: 60 });
     const id = await sender!.send({ device: receiver!.name }, "x");

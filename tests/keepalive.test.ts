@@ -79,7 +79,7 @@ describe.concurrent("keepalive", () => {
     expect((await again.next("message")).id).toBe(answer.json.id);
   });
 
-  test("a silent connection that is still open is closed with 4408 when a message comes for it", async () => {
+  test("a silent connection that is still open is closed with 4408 when a message arrives for it", async () => {
     const [sender, receiver] = await relay.devices(2);
     const socket = await receiver!.connect();
     await receiver!.offline();

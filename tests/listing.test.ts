@@ -10,8 +10,8 @@ function list(device: Device, query = "") {
   return device.request("GET", `/v1/devices/${device.name}/inbox${query}`);
 }
 
-describe.concurrent("a look at what waits for a device", () => {
-  test("it tells in order what waits, to the admin and to the device itself, with payloads where asked for", async () => {
+describe.concurrent("a listing of the messages that wait for a device", () => {
+  test("it lists them in order, for the admin and the device itself, with payloads on request", async () => {
     const [sender, receiver] = await relay.devices(2);
     const tag = await relay.tag(receiver!);
     const low = await sender!.send({ tag }, { n: 1 }, { urgency: "low", topic: "t" });

@@ -37,7 +37,7 @@ test("no token, key, payload, reply or reason is logged, and every line is JSON"
   for (const secret of secrets) expect(lines.filter((line) => line.includes(secret))).toEqual([]);
 });
 
-test("a query that the directory refuses fails its own request, and is logged once with what the directory says", async () => {
+test("a query that the directory refuses fails only its request, and is logged once with the cause", async () => {
   const directory = await relay.directory();
   await directory.exec("ALTER TABLE tags RENAME TO away");
   try {

@@ -83,7 +83,7 @@ describe("a publish frame whose tag is being looked up", () => {
     expect((await receiver!.inbox()).map(({ payload }) => payload)).toEqual(["second"]);
   });
 
-  test("waits with as many others as may be published at once; one more is refused", async () => {
+  test("waits with as many others as the burst allows; one more is refused", async () => {
     const [sender, receiver] = await relay.devices(2);
     const tag = await relay.tag(receiver!);
     const socket = await sender!.connect();

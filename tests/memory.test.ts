@@ -57,7 +57,7 @@ describe("nothing is left in memory of", { timeout: 180_000 }, () => {
     });
   });
 
-  test("requests for what is not there", async () => {
+  test("requests for unknown names", async () => {
     const device = await relay.device();
     await leavesNothing(1000, async (n) => {
       if (n % 10 > 0) return (await device.request("GET", `/v1/${fresh("path")}`)).problem(404, "not_found");

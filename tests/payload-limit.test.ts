@@ -17,7 +17,7 @@ test("a payload of exactly the limit is taken", async () => {
   expect(Buffer.from(message.payload, "base64")).toEqual(Buffer.from(bytes));
 });
 
-test("a payload over the limit is answered 413 and reaches nobody", async () => {
+test("a payload over the limit is answered 413 and is not delivered", async () => {
   const [sender, receiver] = await relay.devices(2);
   const to = { device: receiver!.name };
   (await sender!.publish(to, "x".repeat(LIMIT + 1), { type: "text/plain" })).problem(413, "payload_too_large");
@@ -36,7 +36,7 @@ test("a payload over the limit that does not say its length is answered 413", as
   (await sender!.request("POST", path, { body })).problem(413, "payload_too_large");
 });
 
-test("a payload over the limit in a frame gets an error with its ref and reaches nobody", async () => {
+test("a payload over the limit in a frame gets an error with its ref and is not delivered", async () => {
   const [sender, receiver] = await relay.devices(2);
   const socket = await sender!.connect();
   socket.send({ type: "publish", ref: "big", to: { device: receiver!.name }, payload: "x".repeat(LIMIT + 1) });

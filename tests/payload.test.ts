@@ -88,7 +88,7 @@ describe.concurrent("payload", () => {
     expect((await arrives(undefined, {})).payload).toBe("");
   });
 
-  test("a body that is not the JSON it says it is gets 400 and reaches nobody", async () => {
+  test("a body that is declared as JSON and is not gets 400 and is not delivered", async () => {
     const [sender, receiver] = await relay.devices(2);
     for (const body of ["{", "", "{} {}", "NaN", Uint8Array.of(0x22, 0xff, 0x22)]) {
       const answer = await sender!.publish({ device: receiver!.name }, body, { type: "application/json" });

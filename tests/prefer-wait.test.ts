@@ -39,7 +39,7 @@ describe.concurrent("Prefer: wait", () => {
     expect(answer.is(200).deliveries).toMatchObject([{ state: "delivered", reply: "slow" }]);
   });
 
-  test("when nobody acknowledges, the answer comes when the wait is over", async () => {
+  test("without an acknowledgement, the answer comes when the wait is over", async () => {
     const [sender, receiver] = await relay.devices(2);
     await receiver!.connect();
     const answer = await sender!.publish({ device: receiver!.name }, {}, { wait: 2 });

@@ -49,7 +49,7 @@ describe.concurrent("presence", () => {
     await device.offline();
   });
 
-  test("the status counts what is held and what is in flight", async () => {
+  test("the status counts held messages and those in flight", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     await sender!.send(to, "12345", { type: "text/plain" });

@@ -29,7 +29,7 @@ const BAD: [header: string, value: string][] = [
 const AROUND = [(value: string) => `${value} `, (value: string) => `${value}\t \t`, (value: string) => ` \t${value}`];
 
 describe.concurrent("publish headers", () => {
-  test.each(BAD)("%s: %s is refused by name and reaches nobody", async (header, value) => {
+  test.each(BAD)("%s: %s is refused by name and delivers nothing", async (header, value) => {
     const [sender, receiver] = await relay.devices(2);
     const answer = await sender!.publish({ device: receiver!.name }, {}, { headers: { [header]: value } });
     expect(answer.problem(400, "bad_request").detail).toContain(header);

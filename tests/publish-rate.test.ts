@@ -9,7 +9,7 @@ import { useRelay } from "./harness/index.ts";
 const relay = useRelay({ vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 3 } });
 
 describe.concurrent("publish rate", () => {
-  test("a burst over the limit is answered 429, and after Retry-After it goes on", async () => {
+  test("a burst over the limit is answered 429, and succeeds after Retry-After", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const started = performance.now();

@@ -44,7 +44,7 @@ describe.concurrent("receipts", () => {
     expect(receipt.seq).toBeGreaterThan(receipts[3]!.seq);
   });
 
-  test("the trace keeps what a receipt said after it was seen", async () => {
+  test("the trace keeps the content of a receipt after it was seen", async () => {
     const [sender, receiver] = await relay.devices(2);
     const [socket, receiving] = [await sender!.connect(), await receiver!.connect()];
     const id = await deliverLate(sender!, receiver!, receiving, "kept");

@@ -68,7 +68,7 @@ describe.concurrent("redelivery", () => {
 describe("redelivery with a window of one", () => {
   const narrow = useRelay({ vars: { ACK_TIMEOUT: 1, MAX_ATTEMPTS: 2, MAX_IN_FLIGHT: 1 } });
 
-  test("a message that is never acknowledged holds up others no longer than its attempts last", async () => {
+  test("a message that is never acknowledged delays others no longer than its attempts", async () => {
     const [sender, receiver] = await narrow.devices(2);
     const to = { device: receiver!.name };
     const socket = await receiver!.connect();

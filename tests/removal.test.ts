@@ -74,7 +74,7 @@ describe.concurrent("removal", () => {
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "refused", reason: "device_removed" }]);
   });
 
-  test("it leaves no row behind but the one that says what was revoked", async () => {
+  test("it leaves only the row that keeps its tokens revoked", async () => {
     const [device, other] = await relay.devices(2);
     const to = { device: device!.name };
     const [socket, attending] = [await device!.connect(), await other!.connect()];

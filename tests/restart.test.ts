@@ -31,7 +31,7 @@ describe("restart", () => {
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 2 }]);
   });
 
-  test("what was acknowledged before it is not sent again", async () => {
+  test("a message acknowledged before it is not sent again", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const socket = await receiver!.connect();
@@ -107,7 +107,7 @@ describe("restart", () => {
     expect((await device!.publish({ tag }, {}, { wait: 0 })).is(202).summary).toEqual({ held: 2 });
   });
 
-  test("a message whose TTL ran out meanwhile expires, although nobody asked for it", async () => {
+  test("a message whose TTL ran out meanwhile expires without a request", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const id = await sender!.send(to, "x", { ttl: 1 });

@@ -19,7 +19,7 @@ export class Mailbox extends Deployed {
 
 const relay = useRelay({ wrap: { name: "stopping.js", script: STOPPING } });
 
-test("a turn that is stopped ends its own object, and everybody else goes on", async () => {
+test("a turn that is stopped ends only its own object", async () => {
   const [stopped, sender, receiver] = await relay.devices(3);
   const [sending, receiving] = [await sender!.connect(), await receiver!.connect()];
   receiving.answer();

@@ -16,7 +16,7 @@ describe.concurrent("takeover", () => {
     expect((await device.status()).is(200).online).toBe(true);
   });
 
-  test("what is in flight moves to the newer connection, as a further attempt", async () => {
+  test("messages in flight move to the newer connection, as a further attempt", async () => {
     const [sender, receiver] = await relay.devices(2);
     const older = await receiver!.connect();
     const id = await sender!.send({ device: receiver!.name }, "x");

@@ -65,7 +65,7 @@ describe.concurrent("trace", () => {
     expect(answer.is(200).summary).toEqual({ delivered: 1 });
   });
 
-  test("wait answers with what is so far when the time is up", async () => {
+  test("wait answers with the current state when the time is up", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, {});
     const answer = await sender!.trace(id, 1);
@@ -87,14 +87,14 @@ describe.concurrent("trace", () => {
     expect((await relay.admin("GET", `/v1/messages/${id}`)).is(200)).toEqual(mine);
   });
 
-  test("any other device gets 404, the message's receiver too", async () => {
+  test("any other device gets 404, even the message's recipient", async () => {
     const [sender, receiver, other] = await relay.devices(3);
     const id = await sender!.send({ device: receiver!.name }, {});
     (await other!.trace(id)).problem(404, "unknown_message");
     (await receiver!.trace(id)).problem(404, "unknown_message");
   });
 
-  test("an id that nobody has is 404, for the operator too", async () => {
+  test("an unknown id is 404, even for the operator", async () => {
     const device = await relay.device();
     const id = "01JZZZZZZZZZZZZZZZZZZZZZZZ";
     (await device.trace(id)).problem(404, "unknown_message");

@@ -42,7 +42,7 @@ describe.each(versions)("a mailbox of version %s", (version) => {
   let devices: Device[];
   beforeAll(async () => void (devices = await restored(version)));
 
-  test("knows its messages, and tells its sender what that has not seen", async () => {
+  test("keeps its messages, and sends the receipts that were not seen", async () => {
     const [doorbell] = devices;
     const { messages } = (await doorbell!.request("GET", "/v1/messages")).is(200) as { messages: Trace[] };
     const found = messages.map(({ to, summary }) => [Object.values(to)[0]!.replace(/^tag-.*/, "everyone"), summary]);
@@ -86,7 +86,7 @@ describe.each(versions)("a mailbox of version %s", (version) => {
     }
   });
 
-  test("goes on with a job that a crash left", async () => {
+  test("continues a job after a crash", async () => {
     const [doorbell, hall] = devices;
     const socket = await hall!.connect();
     const { id, payload } = await socket.next("message", 40_000);

@@ -7,7 +7,7 @@ import { useRelay } from "./harness/index.ts";
 const relay = useRelay();
 
 describe.concurrent("publish frame", () => {
-  test("it is answered with a published frame that carries its ref and what became of it", async () => {
+  test("it is answered with a published frame that has its ref and the deliveries", async () => {
     const [sender, receiver] = await relay.devices(2);
     (await receiver!.connect()).answer(() => ({ opened: true }));
     const socket = await sender!.connect();

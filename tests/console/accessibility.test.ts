@@ -90,7 +90,7 @@ describeInBrowser("accessibility", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("what happens by itself is said in the live region", async () => {
+  test("background changes are announced in the live region", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page } = await browser.tab();
     await page.goto(link(relay.url, relay.adminKey, { devices: [receiver!.name] }));

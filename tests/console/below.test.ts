@@ -34,7 +34,7 @@ describeInBrowser("a relay below a path", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("what is kept for one path is not given to another", async () => {
+  test("credentials stored for one path are not used by another", async () => {
     const device = await relay.device();
     const { page } = await browser.tab();
     await page.goto(`${below.url}/#token=${device.token}`);

@@ -82,7 +82,7 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("what a message says is shown as text, never as a part of the page", async () => {
+  test("a message's content is shown as text, never as a part of the page", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();
     await page.goto(link(relay.url, relay.adminKey, { devices: [receiver!.name] }));
@@ -96,7 +96,7 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a message that one sends stays in sight, whatever receipts of earlier ones come", async () => {
+  test("a sent message stays in view, whatever receipts of earlier ones arrive", async () => {
     const [sender, receiver] = await relay.devices(2);
     (await receiver!.connect()).answer(() => "seen");
     const earlier = await Promise.all(Array.from({ length: 25 }, (_, n) => sender!.send({ device: receiver!.name }, n, { wait: 0 })));

@@ -28,7 +28,7 @@ describeInBrowser("the operator", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("sees what a name is refused for", async () => {
+  test("sees why a name is refused", async () => {
     const { page } = await browser.tab();
     await page.goto(link(relay.url, relay.adminKey));
     await page.getByLabel("New device").fill("no good");

@@ -43,7 +43,7 @@ describe("a service below a path", () => {
     expect(below.astray).toEqual([]);
   });
 
-  test("a token is refused there, and nobody beside it sees the token", async () => {
+  test("a token is refused below the path, and no other path gets the token", async () => {
     const revoked = await relay.device();
     (await relay.admin("DELETE", `/v1/devices/${revoked.name}/tokens`)).is(204);
     const device = client(new URL(below.url), revoked);
@@ -53,7 +53,7 @@ describe("a service below a path", () => {
   });
 });
 
-test("a token is not sent to where the service is said to have moved", async () => {
+test("a token is not sent to the target of a redirect", async () => {
   const seen: string[] = [];
   const other = await serve(createServer((request, response) => {
     seen.push(`${request.url} ${JSON.stringify(request.headers)}`);
@@ -70,14 +70,14 @@ test("a token is not sent to where the service is said to have moved", async () 
   expect(seen).toEqual([]);
 });
 
-test("what a proxy says while the service is away is not taken for a refusal of the token", async () => {
+test("a proxy's answer while the service is down is not taken for a refusal of the token", async () => {
   const away = await serve(createServer((_request, response) => response.writeHead(403).end("<h1>maintenance</h1>")));
   const device = client(away, await relay.device());
   expect((await change(device, "offline")).reason).toContain("403");
   expect(device.state).toBe("offline");
 });
 
-test("an error says after how many seconds the service wants to be asked again", async () => {
+test("an error has the service's Retry-After in seconds", async () => {
   let retryAfter = "7";
   const busy = await serve(createServer((_request, response) => {
     const headers = { "Content-Type": "application/problem+json", "Retry-After": retryAfter };
@@ -91,7 +91,7 @@ test("an error says after how many seconds the service wants to be asked again",
   expect(await cancelled()).toMatchObject({ code: "too_many_requests", retryAfter: undefined });
 });
 
-test("after a failed handshake what the device has sent is not asked for", async () => {
+test("after a failed handshake the device's messages are not requested", async () => {
   const [a, ...others] = await relay.devices(11);
   (await a!.publish({ tag: await relay.tag(...others) }, "x", { wait: 0 })).is(202);
   const asked: { path: string; bytes: number }[] = [];
@@ -139,7 +139,7 @@ test("all connections of a client go through the proxy of its environment", asyn
   expect(asked).toEqual(["relay.test:8787", "relay.test:8787"]);
 });
 
-test("an address that cannot be one is an error at once", () => {
+test("an invalid address is an error at once", () => {
   for (const url of ["relay.example", "/push", "ws://relay.example", "https://a:b@relay.example"]) {
     expect(() => connect({ url, token: "a.b.c" }), url).toThrow(TypeError);
   }

@@ -42,7 +42,7 @@ const NETWORKS: Record<string, (line: Network, online: () => Promise<unknown>, o
 };
 
 describe.concurrent("closing", () => {
-  test.each(Object.keys(NETWORKS))("a wish to close wins in every state: the network %s", async (name) => {
+  test.each(Object.keys(NETWORKS))("closing is immediate in every state: the network %s", async (name) => {
     const [a, b] = await relay.devices(2);
     const id = await a!.send({ device: b!.name }, "x");
     const line = await network(() => relay.url);
@@ -68,7 +68,7 @@ describe.concurrent("closing", () => {
     await a!.offline();
   });
 
-  test("an answer that nobody waits for ends with the device, in silence", async () => {
+  test("an answer that is not awaited ends silently with the device", async () => {
     const [a, b] = await relay.devices(2);
     const line = await network(() => relay.url);
     const device = client(line.url, b!);
@@ -96,7 +96,7 @@ describe.concurrent("closing", () => {
     expect(line.handshakes).toBe(2);
   });
 
-  test("what asks over HTTP can be given up", async () => {
+  test("requests over HTTP can be aborted", async () => {
     const a = await relay.device();
     const line = await network(() => relay.url);
     line.stall();
@@ -109,7 +109,7 @@ describe.concurrent("closing", () => {
   });
 });
 
-describe.concurrent("a process that has closed its device ends by itself", () => {
+describe.concurrent("a process that has closed its device exits by itself", () => {
   const library = JSON.stringify(join(import.meta.dirname, "../src/index.js"));
 
   /** Runs this with a `device`, until the process ends by itself. */

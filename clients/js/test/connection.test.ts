@@ -23,7 +23,7 @@ describe("a relay of its own", () => {
   beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0.05));
   afterEach(() => void vi.restoreAllMocks());
 
-  test("a relay that is killed and started again is found again", async () => {
+  test("a device reconnects to a relay that is killed and started again", async () => {
     const [a, b] = await mortal.devices(2);
     const [sender, receiver] = [client(mortal.url, a!), client(mortal.url, b!)];
     await Promise.all([state(sender, "online"), state(receiver, "online")]);
@@ -52,7 +52,7 @@ describe("a relay of its own", () => {
 });
 
 describe.concurrent("connection", () => {
-  test("a connection that falls silent is replaced", async () => {
+  test("a silent connection is replaced", async () => {
     const [a, b] = await relay.devices(2);
     const line = await network(() => relay.url);
     const device = client(line.url, b!);
@@ -131,7 +131,7 @@ describe.concurrent("connection", () => {
     expect(device.state).toBe("online");
   });
 
-  test("what cannot be a url or a token is an error at once, which does not repeat it", () => {
+  test("an invalid URL or token is an error at once, which does not repeat it", () => {
     const token = "a.b.c";
     expect(() => connect({ url: "relay.example", token })).toThrow(TypeError);
     expect(() => connect({ url: "ftp://relay.example", token })).toThrow("url must begin with http");

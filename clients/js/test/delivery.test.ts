@@ -113,7 +113,7 @@ describe.concurrent("delivery", () => {
     await nothingElse(receiver, a!, b!.name);
   });
 
-  test("a message at which a loop breaks off is the first of the next loop", async () => {
+  test("a message at which a loop ends is the first of the next loop", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     for (const n of range(2)) await a!.send({ device: b!.name }, n);
@@ -143,7 +143,7 @@ describe.concurrent("delivery", () => {
     expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "👋".repeat(256) }]);
   });
 
-  test("the iteration ends with close, and answers given before still go out", async () => {
+  test("the iteration ends with close, and earlier answers are still sent", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     const id = await a!.send({ device: b!.name }, "x");

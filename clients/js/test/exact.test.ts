@@ -87,7 +87,7 @@ describe.concurrent("answers", () => {
     expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: cut.slice(0, -1) }]);
   });
 
-  test("a text that was cut in the middle of a character is not published", async () => {
+  test("a text that was cut inside a character is not published", async () => {
     const [a, b] = await relay.devices(2);
     const sender = client(relay.url, a!);
     expect(await failure(sender.publish(`@${b!.name}`, "tea: 🍵".slice(0, -1)))).toBeInstanceOf(TypeError);
@@ -129,7 +129,7 @@ describe.concurrent("answers", () => {
     expect((await a!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "second" }]);
   });
 
-  test("a refused answer among several is told, whenever the refusal comes", async ({ expect }) => {
+  test("a refused answer among several is reported, whenever the refusal arrives", async ({ expect }) => {
     const [a, b] = await relay.devices(2);
     const ids: string[] = [];
     for (const n of range(3)) ids.push(await a!.send({ device: b!.name }, n));
@@ -145,7 +145,7 @@ describe.concurrent("answers", () => {
     expect(traces.map(({ deliveries: [delivery] }) => delivery!.state)).toEqual(["rejected", "delivered", "delivered"]);
   });
 
-  test("an answer is given once the service has it", async () => {
+  test("an answer is resolved once the service has it", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     await state(receiver, "online");

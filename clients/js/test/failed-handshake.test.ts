@@ -24,7 +24,7 @@ test("a token that is refused is an error at once", async () => {
   expect(error).toMatchObject({ code: "unauthorized" });
 });
 
-test("an outage is seen at once, and each attempt in it", async () => {
+test("an outage is detected at once, and so is each attempt during it", async () => {
   const b = await relay.device();
   const line = await network(() => relay.url);
   const device = client(line.url, b);

@@ -36,7 +36,7 @@ describe("payloads", () => {
     expect(carried(part)).toEqual(Uint8Array.of(2, 3));
   });
 
-  test("what is no JSON is an error that names the field", () => {
+  test("invalid JSON is an error that names the field", () => {
     for (const payload of [undefined, () => {}, Symbol("x")]) {
       expect(() => encode(payload)).toThrow("payload must be JSON, a string or bytes");
     }
@@ -53,7 +53,7 @@ describe("payloads", () => {
     }
   });
 
-  test("text that was cut in the middle of a character is an error that says so", () => {
+  test("text that was cut inside a character is an error that says so", () => {
     const cut = "no more tea: 🍵".slice(0, -1);
     expect(() => encode(cut)).toThrow(new TypeError("payload is not valid Unicode: it was cut in the middle of a character"));
     expect(() => encode(`"${cut}"`, "application/json")).toThrow("payload is not valid Unicode");
@@ -92,7 +92,7 @@ describe("receipts", () => {
     expect((await within("the next", rest)).value).toMatchObject({ seq: 1_001 });
   });
 
-  test("what was seen without a connection is told to the next one", async () => {
+  test("receipts seen while offline are confirmed on the next connection", async () => {
     const all = receipts();
     all.take(1, 2);
     all.online = false;
@@ -134,7 +134,7 @@ function answering() {
 }
 
 describe("answers", () => {
-  test("one given without a connection is given to the next ones, unasked, until the service has it", async () => {
+  test("an answer given while offline is repeated on each connection until the service has it", async () => {
     // The service may have sent the message for the last time, and would not ask again.
     const all = answering();
     all.take("1");
@@ -182,7 +182,7 @@ describe("answers", () => {
     expect(all.sent.at(-1)).toBe('{"type":"nack","id":"1","ref":"1"}');
   });
 
-  test("one that is refused after it was given is told, and its message is shown again", async () => {
+  test("an answer that is refused later is reported, and its message is shown again", async () => {
     const all = answering();
     all.take("1");
     const given = (await all.next()).ack("x");
@@ -198,7 +198,7 @@ describe("answers", () => {
     expect(all.refused).toHaveLength(1);
   });
 
-  test("the pong after one that was refused says nothing of the next", async () => {
+  test("the pong after a refused answer does not confirm the next", async () => {
     const all = answering();
     all.take("1");
     const message = await all.next();
@@ -214,7 +214,7 @@ describe("answers", () => {
     await within("the answer to be given", given);
   });
 
-  test("those that nobody waits for leave no unhandled rejection, however they fail", async () => {
+  test("answers that are not awaited leave no unhandled rejection, however they fail", async () => {
     const all = answering();
     for (const id of ["1", "2", "3"]) all.take(id);
     const [first, second, third] = [await all.next(), await all.next(), await all.next()];

@@ -16,7 +16,7 @@ async function late(a: Credentials, b: Credentials, reply: unknown): Promise<str
   return deliverLate(a, b, await b.connect(), reply);
 }
 
-describe("a relay that takes little", () => {
+describe("a relay with low limits", () => {
   const slow = useRelay({ vars: { PUBLISH_RATE: 10, PUBLISH_BURST: 10 } });
 
   test("a publish over the rate is sent again", async () => {
@@ -61,7 +61,7 @@ describe.concurrent("publishing", () => {
     expect((await within("the answer", answer)).summary).toEqual({ held: 1 });
   });
 
-  test("a publish that cannot be taken is an error that says why", async () => {
+  test("a refused publish is an error that says why", async () => {
     const [a, b] = await relay.devices(2);
     const sender = client(relay.url, a!);
     const to = `@${b!.name}`;
@@ -91,7 +91,7 @@ describe.concurrent("publishing", () => {
     await expect(publish("y")).rejects.toMatchObject({ code: "idempotency_mismatch" });
   });
 
-  test("a publish can be given up", async () => {
+  test("a publish can be aborted", async () => {
     const [a, b] = await relay.devices(2);
     const line = await network(() => relay.url);
     line.down();
@@ -116,7 +116,7 @@ describe.concurrent("publishing", () => {
     expect(await failure(sender.publish(`@${b!.name}`, "y"))).toMatchObject({ code: "closed" });
   });
 
-  test("a message can be traced and taken back", async () => {
+  test("a message can be traced and cancelled", async () => {
     const [a, b] = await relay.devices(2);
     const sender = client(relay.url, a!);
     const { id } = await sender.publish(`@${b!.name}`, "x", { wait: 0 });
@@ -157,7 +157,7 @@ describe.concurrent("publishing", () => {
     expect(await nextReceipt(client(relay.url, a!))).toMatchObject({ id: another });
   });
 
-  test("a receipt at which a loop breaks off is the first of the next loop", async () => {
+  test("a receipt at which a loop ends is the first of the next loop", async () => {
     const [a, b] = await relay.devices(2);
     const sender = client(relay.url, a!);
     const id = await late(a!, b!, "one");

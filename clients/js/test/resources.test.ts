@@ -48,7 +48,7 @@ describe("resources", () => {
     await expect.poll(delivered, { timeout: 10_000 }).toHaveLength(60);
   }, 120_000);
 
-  test("what comes beyond the window is dropped, and comes again", async () => {
+  test("messages beyond the window are dropped, and received again", async () => {
     const [a, b] = await relay.devices(2);
     const receiver = client(relay.url, b!);
     await state(receiver, "online");

@@ -38,7 +38,7 @@ test.each(["online", "pageshow", "resume", "visibilitychange"])("%s makes it con
   expect(line.connections, "two signs at once make one connection").toBe(7);
 });
 
-test("a closed device hears no more signs", async () => {
+test("a closed device ignores wake-up events", async () => {
   const page = new EventTarget();
   vi.stubGlobal("navigator", { onLine: true });
   vi.stubGlobal("addEventListener", page.addEventListener.bind(page));

@@ -9,7 +9,7 @@ use crate::support::{Network, Relay, connected, next, send, status, waiting, wit
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_relay_that_is_killed_and_started_again_is_found_again() {
+async fn a_device_reconnects_to_a_relay_that_is_killed_and_started_again() {
     const COUNT: u32 = 60;
     let relay = Arc::new(Relay::start(&[]));
     let (doorbell, camera) = (relay.device().await, relay.device().await);
@@ -63,7 +63,7 @@ async fn a_service_that_cannot_be_reached_is_waited_for() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_connection_that_falls_silent_is_replaced() {
+async fn a_silent_connection_is_replaced() {
     let relay = Relay::shared();
     let network = Network::to(relay.port()).await;
     let (doorbell, camera) = (relay.device().await, relay.device().await);

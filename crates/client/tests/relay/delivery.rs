@@ -187,7 +187,7 @@ async fn an_answer_given_while_offline_arrives_after_the_reconnect() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn an_answer_lost_on_the_wire_is_given_again() {
+async fn a_lost_answer_is_sent_again() {
     let relay = Relay::shared();
     let mut network = Network::to(relay.port()).await;
     let (doorbell, camera) = (relay.device().await, relay.device().await);

@@ -95,7 +95,7 @@ async fn a_publish_over_the_rate_is_sent_again() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_publish_that_cannot_be_taken_is_an_error_that_says_why() {
+async fn a_refused_publish_is_an_error_that_says_why() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);
     let sender = doorbell.at(&relay.url());
