@@ -3,7 +3,7 @@
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::MessageId;
 
-use super::desk::{Desk, delivery, known};
+use super::harness::{Harness, delivery, known};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const KEYED: &[(&str, &str)] = &[("Idempotency-Key", "key")];
@@ -13,36 +13,36 @@ fn names(count: usize) -> Vec<String> {
 }
 
 /// A publish to `count` devices. More than a hundred are a job from the start.
-fn large(desk: &mut Desk, count: usize) -> Result<MessageId, String> {
+fn large(harness: &mut Harness, count: usize) -> Result<MessageId, String> {
     let names = names(count);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    desk.publish(&names, TEXT, "x").map(|(id, _)| id)
+    harness.publish(&names, TEXT, "x").map(|(id, _)| id)
 }
 
 /// Those that were called last answer, all but the named one.
-fn all_take_it(desk: &mut Desk, but: &str) {
-    for (to, message) in std::mem::take(&mut desk.calls) {
+fn all_take_it(harness: &mut Harness, but: &str) {
+    for (to, message) in std::mem::take(&mut harness.calls) {
         let answer = known(to.as_str(), State::Held).filter(|_| to.as_str() != but);
-        desk.returned(to.as_str(), message.id, answer);
+        harness.returned(to.as_str(), message.id, answer);
     }
 }
 
 #[test]
 fn so_many_publishes_may_wait_and_a_further_one_is_refused_before_anything_is_written() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 3);
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 3);
     for _ in 0..3 {
-        large(&mut desk, 101).unwrap();
+        large(&mut harness, 101).unwrap();
     }
-    let writes = desk.writes();
-    assert_eq!(large(&mut desk, 101).unwrap_err(), "too_many_requests");
-    let behind = desk.publish(&["d0007"], TEXT, "x");
+    let writes = harness.writes();
+    assert_eq!(large(&mut harness, 101).unwrap_err(), "too_many_requests");
+    let behind = harness.publish(&["d0007"], TEXT, "x");
     assert_eq!(
         behind.unwrap_err(),
         "too_many_requests",
         "it would wait, too"
     );
-    assert_eq!(desk.writes(), writes);
-    let (_, effects) = desk.publish(&["other"], TEXT, "x").unwrap();
+    assert_eq!(harness.writes(), writes);
+    let (_, effects) = harness.publish(&["other"], TEXT, "x").unwrap();
     assert_eq!(
         effects,
         ["other: deliver, wait 1000"],
@@ -52,9 +52,9 @@ fn so_many_publishes_may_wait_and_a_further_one_is_refused_before_anything_is_wr
 
 #[test]
 fn so_many_bytes_may_wait() {
-    let mut desk = Desk::with(|limits| limits.max_queued_bytes = 1_000);
+    let mut harness = Harness::with(|limits| limits.max_queued_bytes = 1_000);
     let queued = (0..100)
-        .take_while(|_| large(&mut desk, 101).is_ok())
+        .take_while(|_| large(&mut harness, 101).is_ok())
         .count();
     assert!(
         (2..=5).contains(&queued),
@@ -64,52 +64,52 @@ fn so_many_bytes_may_wait() {
 
 #[test]
 fn a_publish_that_no_mailbox_took_is_refused_where_no_more_may_wait() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 1);
-    large(&mut desk, 101).unwrap();
-    let rows = desk.rows();
-    let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
+    large(&mut harness, 101).unwrap();
+    let rows = harness.rows();
+    let (id, _) = harness.publish(&["other"], TEXT, "x").unwrap();
     assert_eq!(
-        desk.returned("other", id, None),
+        harness.returned("other", id, None),
         ["not published: unavailable (#2)"]
     );
-    assert_eq!(desk.rows(), rows);
+    assert_eq!(harness.rows(), rows);
     // It does not hold up what comes after it.
-    let (_, effects) = desk.publish(&["other"], TEXT, "x").unwrap();
+    let (_, effects) = harness.publish(&["other"], TEXT, "x").unwrap();
     assert_eq!(effects, ["other: deliver, wait 1000"]);
 }
 
 #[test]
 fn a_publish_with_a_key_stays_one_message_though_no_more_may_wait_and_its_answer_was_lost() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 1);
-    large(&mut desk, 101).unwrap();
-    let (id, _) = desk.publish(&["other"], KEYED, "x").unwrap();
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
+    large(&mut harness, 101).unwrap();
+    let (id, _) = harness.publish(&["other"], KEYED, "x").unwrap();
     // The mailbox may have taken it.
     assert_eq!(
-        desk.returned("other", id, None),
+        harness.returned("other", id, None),
         ["published other held 0 (#2)"]
     );
-    let (again, _) = desk.publish(&["other"], KEYED, "x").unwrap();
+    let (again, _) = harness.publish(&["other"], KEYED, "x").unwrap();
     assert_eq!(again, id);
 }
 
 #[test]
 fn publishes_with_a_key_that_were_not_taken_queue_up_to_twice_as_many() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 2);
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 2);
     let queued = (0..10).take_while(|n| {
         let (key, to) = (format!("k{n}"), format!("e{n}"));
-        let published = desk.publish(&[&to], &[("Idempotency-Key", &key)], "x");
-        let queued = published.map(|(id, _)| desk.returned(&to, id, None));
+        let published = harness.publish(&[&to], &[("Idempotency-Key", &key)], "x");
+        let queued = published.map(|(id, _)| harness.returned(&to, id, None));
         queued.is_ok()
     });
     assert_eq!(queued.count(), 4);
-    let (id, _) = desk.publish(&["other"], TEXT, "x").unwrap();
-    let effects = desk.returned("other", id, known("other", State::Held));
+    let (id, _) = harness.publish(&["other"], TEXT, "x").unwrap();
+    let effects = harness.returned("other", id, known("other", State::Held));
     assert_eq!(effects, ["published other held 0 (#5)"], "others go on");
 }
 
 /// One in whose lists there is no room for a further device, with a publish to `p` and `q` that is called for.
-fn with_full_lists() -> (Desk, MessageId) {
-    let mut desk = Desk::with(|limits| {
+fn with_full_lists() -> (Harness, MessageId) {
+    let mut harness = Harness::with(|limits| {
         limits.publish_burst = 1_000;
         limits.max_queued_messages = 1;
     });
@@ -117,58 +117,58 @@ fn with_full_lists() -> (Desk, MessageId) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for n in 0..100 {
         let key = format!("k{n}");
-        desk.publish(&names, &[("Idempotency-Key", &key)], "x")
+        harness.publish(&names, &[("Idempotency-Key", &key)], "x")
             .unwrap();
     }
-    let (id, _) = desk.publish(&["p", "q"], KEYED, "x").unwrap();
-    (desk, id)
+    let (id, _) = harness.publish(&["p", "q"], KEYED, "x").unwrap();
+    (harness, id)
 }
 
 #[test]
 fn nothing_goes_behind_what_a_mailbox_took_though_its_publish_is_not_answered() {
-    let (mut desk, id) = with_full_lists();
-    large(&mut desk, 101).unwrap();
-    let behind = desk.publish(&["p"], TEXT, "y");
+    let (mut harness, id) = with_full_lists();
+    large(&mut harness, 101).unwrap();
+    let behind = harness.publish(&["p"], TEXT, "y");
     assert_eq!(behind.unwrap_err(), "too_many_requests", "it would wait");
-    desk.returned("p", id, known("p", State::Held));
-    let (_, effects) = desk.publish(&["p"], TEXT, "y").unwrap();
+    harness.returned("p", id, known("p", State::Held));
+    let (_, effects) = harness.publish(&["p"], TEXT, "y").unwrap();
     assert_eq!(effects, ["p: deliver, wait 1000"]);
 }
 
 #[test]
 fn a_publish_that_is_not_answered_holds_up_no_job() {
-    let (mut desk, _) = with_full_lists();
-    large(&mut desk, 101).unwrap();
-    let effects = desk.ring();
+    let (mut harness, _) = with_full_lists();
+    large(&mut harness, 101).unwrap();
+    let effects = harness.ring();
     let calls = effects.iter().filter(|it| it.contains(": deliver"));
     assert_eq!(calls.count(), 100, "{effects:?}");
 }
 
 #[test]
 fn what_is_published_with_a_key_is_not_queued_while_it_is_under_way() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 1);
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
     for n in 0..5 {
         let key = format!("k{n}");
-        desk.publish(&["other"], &[("Idempotency-Key", &key)], "x")
+        harness.publish(&["other"], &[("Idempotency-Key", &key)], "x")
             .unwrap();
     }
-    large(&mut desk, 101).unwrap();
+    large(&mut harness, 101).unwrap();
 }
 
 #[test]
 fn a_pass_reads_deliveries_that_are_stored_together_once() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 200).unwrap();
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 200).unwrap();
     let mut statements = Vec::new();
     for pass in 0..2 {
-        let before = desk.statements();
-        desk.at(10_000 * (pass + 1)).ring();
-        while !desk.calls.is_empty() {
-            for (to, _) in std::mem::take(&mut desk.calls) {
-                desk.returned(to.as_str(), id, None);
+        let before = harness.statements();
+        harness.at(10_000 * (pass + 1)).ring();
+        while !harness.calls.is_empty() {
+            for (to, _) in std::mem::take(&mut harness.calls) {
+                harness.returned(to.as_str(), id, None);
             }
         }
-        statements.push(desk.statements() - before);
+        statements.push(harness.statements() - before);
     }
     assert!(statements.iter().all(|it| *it < 100), "{statements:?}");
 }
@@ -176,14 +176,14 @@ fn a_pass_reads_deliveries_that_are_stored_together_once() {
 #[test]
 fn opening_a_mailbox_reads_no_delivery_of_what_is_queued() {
     let steps = [101, 1_500].map(|devices| {
-        let mut desk = Desk::with(|limits| limits.max_fanout = 10_000);
+        let mut harness = Harness::with(|limits| limits.max_fanout = 10_000);
         for _ in 0..50 {
-            large(&mut desk, devices).unwrap();
+            large(&mut harness, devices).unwrap();
         }
-        desk.sleep();
-        let before = desk.steps();
-        desk.event(|_, _| Ok(()));
-        desk.steps() - before
+        harness.sleep();
+        let before = harness.steps();
+        harness.event(|_, _| Ok(()));
+        harness.steps() - before
     });
     assert_eq!(steps[0], steps[1]);
     assert!(steps[0] < 50 * 40, "{} steps for 50 jobs", steps[0]);
@@ -191,115 +191,115 @@ fn opening_a_mailbox_reads_no_delivery_of_what_is_queued() {
 
 #[test]
 fn a_publish_goes_behind_a_queued_one_to_its_device_and_past_those_to_others() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for _ in 0..3 {
-        large(&mut desk, 150).unwrap();
+        large(&mut harness, 150).unwrap();
     }
     for (sleeps, answer) in [
         (false, "published d0140 held 0 (#4)"),
         (true, "published d0140 held 0 (#6)"),
     ] {
         if sleeps {
-            desk.sleep();
+            harness.sleep();
         }
-        let (_, effects) = desk.publish(&["d0140"], TEXT, "y").unwrap();
+        let (_, effects) = harness.publish(&["d0140"], TEXT, "y").unwrap();
         assert_eq!(effects, [answer]);
-        let (_, effects) = desk.publish(&["other"], TEXT, "y").unwrap();
+        let (_, effects) = harness.publish(&["other"], TEXT, "y").unwrap();
         assert!(effects[0].starts_with("other: deliver"), "{effects:?}");
     }
 }
 
 #[test]
 fn what_was_looked_up_is_looked_up_again_when_more_is_queued() {
-    let mut desk = Desk::new();
-    large(&mut desk, 150).unwrap();
-    let (id, _) = desk.publish(&["d0180"], TEXT, "y").unwrap();
-    desk.returned("d0180", id, known("d0180", State::Held));
-    large(&mut desk, 200).unwrap();
-    let (_, effects) = desk.publish(&["d0180"], TEXT, "y").unwrap();
+    let mut harness = Harness::new();
+    large(&mut harness, 150).unwrap();
+    let (id, _) = harness.publish(&["d0180"], TEXT, "y").unwrap();
+    harness.returned("d0180", id, known("d0180", State::Held));
+    large(&mut harness, 200).unwrap();
+    let (_, effects) = harness.publish(&["d0180"], TEXT, "y").unwrap();
     assert_eq!(effects, ["published d0180 held 0 (#4)"]);
 }
 
 #[test]
 fn whom_a_queued_publish_has_reached_nothing_goes_behind_it() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 150).unwrap();
-    desk.ring();
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 150).unwrap();
+    harness.ring();
     for name in &names(150)[..100] {
-        desk.returned(name, id, known(name, State::Held));
+        harness.returned(name, id, known(name, State::Held));
     }
-    let (_, effects) = desk.publish(&["d0007"], TEXT, "y").unwrap();
+    let (_, effects) = harness.publish(&["d0007"], TEXT, "y").unwrap();
     assert_eq!(effects, ["d0007: deliver, wait 1000"]);
-    let (_, effects) = desk.publish(&["d0107"], TEXT, "y").unwrap();
+    let (_, effects) = harness.publish(&["d0107"], TEXT, "y").unwrap();
     assert_eq!(effects, ["published d0107 held 0 (#3)"]);
 }
 
 #[test]
 fn a_mailbox_that_fails_holds_up_no_other_of_a_later_publish() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for _ in 0..4 {
-        large(&mut desk, 150).unwrap();
+        large(&mut harness, 150).unwrap();
     }
-    desk.ring();
-    while !desk.calls.is_empty() {
-        all_take_it(&mut desk, "d0120");
+    harness.ring();
+    while !harness.calls.is_empty() {
+        all_take_it(&mut harness, "d0120");
     }
     // The alarm goes on with what was more than one alarm's calls.
-    desk.at(500).ring();
-    while !desk.calls.is_empty() {
-        all_take_it(&mut desk, "d0120");
+    harness.at(500).ring();
+    while !harness.calls.is_empty() {
+        all_take_it(&mut harness, "d0120");
     }
     let waits = "SELECT group_concat(left_over) FROM jobs";
     let all = r#"["d0120"],["d0120"],["d0120"],["d0120"]"#;
-    assert_eq!(desk.query(waits).text().unwrap(), all);
+    assert_eq!(harness.query(waits).text().unwrap(), all);
     // Once it is back it gets them in their order, after a crash as well.
-    desk.crash();
-    desk.at(700_000).event(|_, _| Ok(()));
-    desk.at(710_000).ring();
+    harness.crash();
+    harness.at(700_000).event(|_, _| Ok(()));
+    harness.at(710_000).ring();
     let mut order = Vec::new();
-    while let Some((to, message)) = desk.calls.pop() {
+    while let Some((to, message)) = harness.calls.pop() {
         assert_eq!(to.as_str(), "d0120");
         order.push(message.id);
-        desk.returned("d0120", message.id, known("d0120", State::Held));
+        harness.returned("d0120", message.id, known("d0120", State::Held));
     }
     assert!(order.is_sorted() && order.len() == 4, "{order:?}");
-    assert_eq!(desk.rows(), "account 1, outbox 4, parts 8");
+    assert_eq!(harness.rows(), "account 1, outbox 4, parts 8");
 }
 
 #[test]
 fn what_would_take_too_much_looking_up_waits_behind_all() {
-    let mut desk = Desk::with(|limits| limits.max_queued_messages = 1_000);
+    let mut harness = Harness::with(|limits| limits.max_queued_messages = 1_000);
     for _ in 0..201 {
-        large(&mut desk, 101).unwrap();
+        large(&mut harness, 101).unwrap();
     }
     let some: Vec<String> = (0..10).map(|n| format!("other{n}")).collect();
     let some: Vec<&str> = some.iter().map(String::as_str).collect();
-    let (_, effects) = desk.publish(&some, TEXT, "y").unwrap();
+    let (_, effects) = harness.publish(&some, TEXT, "y").unwrap();
     assert!(
         effects[0].starts_with("published other0 held 0"),
         "{effects:?}"
     );
-    let (_, effects) = desk.publish(&some[..1], TEXT, "y").unwrap();
+    let (_, effects) = harness.publish(&some[..1], TEXT, "y").unwrap();
     assert_eq!(
         effects,
         ["published other0 held 0 (#203)"],
         "it goes behind that"
     );
-    let (_, effects) = desk.publish(&["another"], TEXT, "y").unwrap();
+    let (_, effects) = harness.publish(&["another"], TEXT, "y").unwrap();
     assert_eq!(effects, ["another: deliver, wait 1000"]);
 }
 
 #[test]
 fn a_reply_that_reads_like_a_waiting_delivery_is_not_one() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 150).unwrap();
-    let accepted_at = desk.query("SELECT accepted_at FROM outbox").int().unwrap();
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 150).unwrap();
+    let accepted_at = harness.query("SELECT accepted_at FROM outbox").int().unwrap();
     let forged = format!(r#"{{"device":"d0001x","state":"held","at":{accepted_at},"attempts":0}}"#);
     let answered = Delivery {
         reply: serde_json::from_str(&forged).ok(),
         ..delivery("d0001", State::Delivered)
     };
-    desk.report(id, answered).unwrap();
-    let (_, effects) = desk.publish(&["d0001x"], TEXT, "y").unwrap();
+    harness.report(id, answered).unwrap();
+    let (_, effects) = harness.publish(&["d0001x"], TEXT, "y").unwrap();
     assert_eq!(effects, ["d0001x: deliver, wait 1000"]);
 }

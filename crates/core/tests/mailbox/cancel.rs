@@ -5,31 +5,31 @@ use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Cancelled};
 
-use super::desk::{Desk, delivery, device, known, message};
+use super::harness::{Harness, delivery, device, known, message};
 use super::words::{answer, problem_or};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-fn withdraw(desk: &mut Desk, id: MessageId) -> Vec<String> {
+fn withdraw(harness: &mut Harness, id: MessageId) -> Vec<String> {
     let (delivered, effects) =
-        desk.event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
+        harness.event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
     [vec![answer(&delivered)], effects].concat()
 }
 
 #[test]
 fn every_mailbox_that_may_have_the_message_is_asked() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a", "b", "c"], TEXT, "x").unwrap();
-    desk.returned("a", id, known("a", State::Delivered));
-    desk.returned("b", id, known("b", State::Held));
-    desk.returned("c", id, None);
-    let (cancelled, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a", "b", "c"], TEXT, "x").unwrap();
+    harness.returned("a", id, known("a", State::Delivered));
+    harness.returned("b", id, known("b", State::Held));
+    harness.returned("c", id, None);
+    let (cancelled, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
     assert_eq!(effects, ["c: withdraw", "b: withdraw"]);
     let mut answered = |name: &str| {
         let text = serde_json::to_string(&DeliveryStatus::Known(delivery(name, State::Cancelled)))
             .unwrap();
-        desk.event(|mailbox, now| {
+        harness.event(|mailbox, now| {
             mailbox.returned(&device(name), CallPurpose::Cancel(id), Some(&text), now)
         })
         .1
@@ -37,17 +37,17 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
     assert_eq!(answered("b"), [""; 0]);
     assert_eq!(answered("c"), ["settled (#1)", "cancelled (#1)"]);
     assert_eq!(
-        desk.trace(id).unwrap(),
+        harness.trace(id).unwrap(),
         "a delivered 0, b cancelled 0, c cancelled 0"
     );
 }
 
 #[test]
 fn a_message_that_is_settled_everywhere_needs_no_call() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
-    desk.returned("a", id, known("a", State::Delivered));
-    let (cancelled, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
+    harness.returned("a", id, known("a", State::Delivered));
+    let (cancelled, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert!(
         matches!(cancelled, Ok(Cancelled::Answer(_))),
         "{cancelled:?}"
@@ -56,28 +56,28 @@ fn a_message_that_is_settled_everywhere_needs_no_call() {
 }
 
 /// A message to this many devices, all of which have it.
-fn held_by(desk: &mut Desk, devices: usize) -> MessageId {
+fn held_by(harness: &mut Harness, devices: usize) -> MessageId {
     let names: Vec<String> = (0..devices).map(|n| format!("d{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (id, _) = desk.publish(&names, TEXT, "x").unwrap();
+    let (id, _) = harness.publish(&names, TEXT, "x").unwrap();
     for name in names {
-        desk.returned(name, id, known(name, State::Held));
+        harness.returned(name, id, known(name, State::Held));
     }
     id
 }
 
 #[test]
 fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
-    let mut desk = Desk::new();
-    let id = held_by(&mut desk, 3);
-    let cancel = |desk: &mut Desk| desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
-    assert_eq!(cancel(&mut desk).1.len(), 3);
-    let (cancelled, effects) = cancel(&mut desk);
+    let mut harness = Harness::new();
+    let id = held_by(&mut harness, 3);
+    let cancel = |harness: &mut Harness| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    assert_eq!(cancel(&mut harness).1.len(), 3);
+    let (cancelled, effects) = cancel(&mut harness);
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
     assert_eq!(effects, [""; 0], "it joins the first");
     for (name, last) in [("d0", false), ("d1", false), ("d2", true)] {
         let (purpose, device) = (CallPurpose::Cancel(id), device(name));
-        let returned = desk.event(|mailbox, now| mailbox.returned(&device, purpose, None, now));
+        let returned = harness.event(|mailbox, now| mailbox.returned(&device, purpose, None, now));
         assert_eq!(
             returned.1.contains(&"cancelled (#1)".to_owned()),
             last,
@@ -88,27 +88,27 @@ fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
 
 #[test]
 fn a_device_takes_back_no_faster_than_its_reads_ask_mailboxes() {
-    let mut desk = Desk::new();
-    let mut ids: Vec<_> = (0..11).map(|_| held_by(&mut desk, 100)).collect();
+    let mut harness = Harness::new();
+    let mut ids: Vec<_> = (0..11).map(|_| held_by(&mut harness, 100)).collect();
     let last = ids.pop().unwrap();
     let cancel =
-        |desk: &mut Desk, id| desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+        |harness: &mut Harness, id| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     for id in ids {
-        assert_eq!(cancel(&mut desk, id).1.len(), 100);
+        assert_eq!(cancel(&mut harness, id).1.len(), 100);
         // Joining costs nothing.
-        assert!(cancel(&mut desk, id).0.is_ok());
+        assert!(cancel(&mut harness, id).0.is_ok());
     }
-    let (refused, effects) = cancel(&mut desk, last);
+    let (refused, effects) = cancel(&mut harness, last);
     assert_eq!(refused.unwrap_err(), "too_many_requests");
     assert_eq!(effects, [""; 0], "and nothing was taken back");
-    desk.at(1_000);
-    assert_eq!(cancel(&mut desk, last).1.len(), 100, "a second later");
+    harness.at(1_000);
+    assert_eq!(cancel(&mut harness, last).1.len(), 100, "a second later");
 }
 
 #[test]
 fn an_unknown_message_cannot_be_taken_back() {
     let id = message(1, TEXT).id;
-    let cancelled = Desk::new()
+    let cancelled = Harness::new()
         .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
         .0;
     assert_eq!(cancelled.unwrap_err(), "unknown_message");
@@ -116,100 +116,100 @@ fn an_unknown_message_cannot_be_taken_back() {
 
 #[test]
 fn a_held_message_that_is_taken_back_is_never_sent() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let message = message(1, TEXT);
-    desk.deliver(&message, 0);
-    assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
-    assert_eq!(desk.connect(1), ["1 <- welcome, 0 held"]);
+    harness.deliver(&message, 0);
+    assert_eq!(withdraw(&mut harness, message.id), ["cancelled 0"]);
+    assert_eq!(harness.connect(1), ["1 <- welcome, 0 held"]);
 }
 
 #[test]
 fn a_message_on_the_wire_that_is_taken_back_is_over() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.deliver(&message, 1_000);
+    harness.deliver(&message, 1_000);
     assert_eq!(
-        withdraw(&mut desk, message.id),
+        withdraw(&mut harness, message.id),
         ["cancelled 1", "answers cancelled 1 (#1)"]
     );
-    assert_eq!(desk.ack(message.id), [""; 0]);
+    assert_eq!(harness.ack(message.id), [""; 0]);
 }
 
 #[test]
 fn a_message_that_is_taken_back_frees_its_place_in_the_window() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    harness.connect(1);
     let (first, second) = (message(1, TEXT), message(2, TEXT));
-    desk.deliver(&first, 0);
-    assert_eq!(desk.deliver(&second, 0), ["held 0", "ready"]);
-    assert!(withdraw(&mut desk, first.id).contains(&"1 <- body 2, attempt 1".to_owned()));
+    harness.deliver(&first, 0);
+    assert_eq!(harness.deliver(&second, 0), ["held 0", "ready"]);
+    assert!(withdraw(&mut harness, first.id).contains(&"1 <- body 2, attempt 1".to_owned()));
 }
 
 #[test]
 fn a_message_that_was_acknowledged_stays_so() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.deliver(&message, 0);
-    desk.ack(message.id);
-    assert_eq!(withdraw(&mut desk, message.id), ["delivered 1"]);
+    harness.deliver(&message, 0);
+    harness.ack(message.id);
+    assert_eq!(withdraw(&mut harness, message.id), ["delivered 1"]);
 }
 
 #[test]
 fn a_message_that_is_taken_back_before_it_comes_is_cancelled_when_it_does() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
-    assert_eq!(desk.deliver(&message, 0), ["cancelled 0"]);
+    assert_eq!(withdraw(&mut harness, message.id), ["cancelled 0"]);
+    assert_eq!(harness.deliver(&message, 0), ["cancelled 0"]);
 }
 
 #[test]
 fn a_cancellation_whose_answer_may_be_lost_is_reported_within_half_a_minute() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for comes in [false, true] {
         let message = message(1 + u64::from(comes), TEXT);
         if comes {
-            desk.deliver(&message, 0);
+            harness.deliver(&message, 0);
         }
-        assert_eq!(withdraw(&mut desk, message.id), ["cancelled 0"]);
-        let alarm = desk.alarm.unwrap();
+        assert_eq!(withdraw(&mut harness, message.id), ["cancelled 0"]);
+        let alarm = harness.alarm.unwrap();
         assert!(alarm <= 60_000, "the alarm is at {alarm}");
-        assert_eq!(desk.at(alarm).ring(), ["door: receipts cancelled 0"]);
-        desk.reported("door", true);
-        assert_eq!(desk.rows(), "account 1");
+        assert_eq!(harness.at(alarm).ring(), ["door: receipts cancelled 0"]);
+        harness.reported("door", true);
+        assert_eq!(harness.rows(), "account 1");
     }
 }
 
 #[test]
 fn a_report_to_the_same_sender_takes_a_cancellation_along() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let [first, second] = [1, 2].map(|n| message(n, TEXT));
-    desk.deliver(&first, 0);
-    desk.deliver(&second, 0);
-    withdraw(&mut desk, first.id);
-    desk.connect(1);
-    desk.ack(second.id);
-    let effects = desk.event(|mailbox, now| mailbox.tick(now)).1;
-    let reports = [effects, desk.reported("door", true)].concat();
-    assert_eq!(desk.rows(), "account 1", "{reports:?}");
+    harness.deliver(&first, 0);
+    harness.deliver(&second, 0);
+    withdraw(&mut harness, first.id);
+    harness.connect(1);
+    harness.ack(second.id);
+    let effects = harness.event(|mailbox, now| mailbox.tick(now)).1;
+    let reports = [effects, harness.reported("door", true)].concat();
+    assert_eq!(harness.rows(), "account 1", "{reports:?}");
 }
 
 #[test]
 fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let names: Vec<String> = (0..120).map(|n| format!("d{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (id, _) = desk.publish(&names, TEXT, "x").unwrap();
-    desk.ring();
-    while !desk.calls.is_empty() {
-        for (to, _) in std::mem::take(&mut desk.calls) {
-            desk.returned(to.as_str(), id, known(to.as_str(), State::Held));
+    let (id, _) = harness.publish(&names, TEXT, "x").unwrap();
+    harness.ring();
+    while !harness.calls.is_empty() {
+        for (to, _) in std::mem::take(&mut harness.calls) {
+            harness.returned(to.as_str(), id, known(to.as_str(), State::Held));
         }
     }
-    let writes = desk.writes();
-    let mut calls = desk
+    let writes = harness.writes();
+    let mut calls = harness
         .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
         .1;
     let mut waves = Vec::new();
@@ -221,38 +221,38 @@ fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() 
             let text = serde_json::to_string(&cancelled).unwrap();
             let (purpose, from) = (CallPurpose::Cancel(id), device(name));
             let answered =
-                desk.event(|mailbox, now| mailbox.returned(&from, purpose, Some(&text), now));
+                harness.event(|mailbox, now| mailbox.returned(&from, purpose, Some(&text), now));
             calls.extend(answered.1);
         }
     }
     assert_eq!(calls, ["settled (#1)", "cancelled (#1)"]);
     assert_eq!(waves, [100, 20]);
     // The first wave is in both parts, the second in one; each goes into the message's row as well.
-    assert_eq!(desk.writes() - writes, 5, "rows");
+    assert_eq!(harness.writes() - writes, 5, "rows");
 }
 
 #[test]
 fn a_message_that_was_taken_back_before_it_came_stays_so_after_a_crash() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let message = message(1, TEXT);
-    withdraw(&mut desk, message.id);
-    desk.crash();
-    desk.connect(1);
-    assert_eq!(desk.deliver(&message, 0), ["cancelled 0"]);
-    desk.reported("door", true);
-    assert_eq!(desk.rows(), "account 1");
+    withdraw(&mut harness, message.id);
+    harness.crash();
+    harness.connect(1);
+    assert_eq!(harness.deliver(&message, 0), ["cancelled 0"]);
+    harness.reported("door", true);
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
 fn taking_back_ends_at_once_when_its_sender_is_removed() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], TEXT, "x").unwrap();
-    desk.returned("a", id, known("a", State::Held));
-    let (_, effects) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
+    harness.returned("a", id, known("a", State::Held));
+    let (_, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert_eq!(effects, ["a: withdraw"]);
-    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    let removed = harness.event(|mailbox, now| mailbox.remove(now)).1;
     assert_eq!(removed, ["cancelled (#1)", "revoked"]);
-    let returned = desk
+    let returned = harness
         .event(|mailbox, now| mailbox.returned(&device("a"), CallPurpose::Cancel(id), None, now));
     assert_eq!(returned.1, [""; 0], "it was answered already");
 }

@@ -5,14 +5,14 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Message;
 use tagpost_core::protocol::Frame;
 
-use super::desk::{Desk, START, device, message, message_from};
+use super::harness::{Harness, START, device, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 /// A connected device with messages 1 to `held`, of which `window` are in flight. The messages of `door` and `gate`
 /// alternate.
-fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = window);
+fn harness(held: u64, window: u32) -> (Harness, Vec<MessageId>) {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = window);
     let messages: Vec<_> = (1..=held)
         .map(|n| {
             let message = match n % 2 {
@@ -26,10 +26,10 @@ fn desk(held: u64, window: u32) -> (Desk, Vec<MessageId>) {
         })
         .collect();
     for message in &messages {
-        desk.deliver(message, 0);
+        harness.deliver(message, 0);
     }
-    desk.connect(1);
-    (desk, messages.iter().map(|message| message.id).collect())
+    harness.connect(1);
+    (harness, messages.iter().map(|message| message.id).collect())
 }
 
 fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Frame)> {
@@ -37,61 +37,61 @@ fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Frame)> {
     ids.iter().map(ack).collect()
 }
 
-fn acks(desk: &mut Desk, ids: &[MessageId]) -> Vec<String> {
-    desk.with_batched_frames(&frames(ids), |_, _| Ok(()))
+fn acks(harness: &mut Harness, ids: &[MessageId]) -> Vec<String> {
+    harness.with_batched_frames(&frames(ids), |_, _| Ok(()))
 }
 
-fn tick(desk: &mut Desk) -> Vec<String> {
-    desk.event(|mailbox, now| mailbox.tick(now)).1
+fn tick(harness: &mut Harness) -> Vec<String> {
+    harness.event(|mailbox, now| mailbox.tick(now)).1
 }
 
-fn gathers(desk: &mut Desk) -> bool {
-    may_wait(desk, r#"{"type":"receipts_seen","seq":1}"#)
+fn gathers(harness: &mut Harness) -> bool {
+    may_wait(harness, r#"{"type":"receipts_seen","seq":1}"#)
 }
 
-fn may_wait(desk: &mut Desk, text: &str) -> bool {
+fn may_wait(harness: &mut Harness, text: &str) -> bool {
     let frame = Frame::Text(text.to_owned());
-    desk.event(|mailbox, _| Ok(mailbox.may_wait(&frame))).0
+    harness.event(|mailbox, _| Ok(mailbox.may_wait(&frame))).0
 }
 
 #[test]
 fn frames_wait_for_others_only_while_several_stored_messages_are_on_the_wire() {
-    let (mut desk, ids) = desk(2, 4);
-    assert!(gathers(&mut desk));
-    acks(&mut desk, &ids[..1]);
-    assert!(!gathers(&mut desk), "one is left");
-    acks(&mut desk, &ids[1..]);
+    let (mut harness, ids) = harness(2, 4);
+    assert!(gathers(&mut harness));
+    acks(&mut harness, &ids[..1]);
+    assert!(!gathers(&mut harness), "one is left");
+    acks(&mut harness, &ids[1..]);
     // Somebody waits for these, and nothing is written for them.
-    desk.deliver(&message(3, TEXT), 1_000);
-    desk.deliver(&message(4, TEXT), 1_000);
-    assert!(!gathers(&mut desk));
+    harness.deliver(&message(3, TEXT), 1_000);
+    harness.deliver(&message(4, TEXT), 1_000);
+    assert!(!gathers(&mut harness));
 }
 
 #[test]
 fn a_frame_that_is_refused_waits_for_no_other() {
-    let (mut desk, ids) = desk(3, 4);
+    let (mut harness, ids) = harness(3, 4);
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, ids[0]);
-    assert!(may_wait(&mut desk, &ack));
+    assert!(may_wait(&mut harness, &ack));
     let spoilt = ack.replace("id\":\"", "id\":\"no-");
     for frame in ["x", "ping", &spoilt] {
-        assert!(!may_wait(&mut desk, frame), "{frame}");
+        assert!(!may_wait(&mut harness, frame), "{frame}");
     }
 }
 
 #[test]
 fn acknowledgements_that_come_together_make_room_together() {
-    let (mut desk, ids) = desk(7, 4);
+    let (mut harness, ids) = harness(7, 4);
     assert_eq!(
-        acks(&mut desk, &ids[..2]),
+        acks(&mut harness, &ids[..2]),
         [
             "tick 100",
             "1 <- body 5, attempt 1",
             "1 <- body 6, attempt 1"
         ]
     );
-    desk.sleep();
+    harness.sleep();
     assert_eq!(
-        acks(&mut desk, &ids[2..3]),
+        acks(&mut harness, &ids[2..3]),
         [
             "door: receipts delivered 1",
             "gate: receipts delivered 1",
@@ -104,9 +104,9 @@ fn acknowledgements_that_come_together_make_room_together() {
 
 #[test]
 fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
-    let (mut desk, ids) = desk(4, 2);
+    let (mut harness, ids) = harness(4, 2);
     assert_eq!(
-        desk.with_batched_frames(&frames(&ids[..1]), |mailbox, now| {
+        harness.with_batched_frames(&frames(&ids[..1]), |mailbox, now| {
             mailbox.cancel_delivery(ids[2], &device("door"), now)
         }),
         ["door: receipts delivered 1", "1 <- body 4, attempt 1"]
@@ -115,47 +115,47 @@ fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
 
 #[test]
 fn while_a_pile_goes_out_reports_wait_for_others_to_the_same_sender() {
-    let (mut desk, ids) = desk(8, 5);
-    assert_eq!(acks(&mut desk, &ids[..1])[0], "tick 100");
-    acks(desk.at(10), &ids[1..2]);
-    acks(desk.at(20), &ids[2..3]);
+    let (mut harness, ids) = harness(8, 5);
+    assert_eq!(acks(&mut harness, &ids[..1])[0], "tick 100");
+    acks(harness.at(10), &ids[1..2]);
+    acks(harness.at(20), &ids[2..3]);
     assert_eq!(
-        tick(desk.at(100)),
+        tick(harness.at(100)),
         [
             "door: receipts delivered 1, delivered 1",
             "gate: receipts delivered 1"
         ]
     );
     // The next wait begins with the next acknowledgement; a report that was taken is released at once.
-    assert_eq!(desk.rows(), "account 1, inbox 8");
-    assert_eq!(desk.reported("door", true), [""; 0]);
-    assert_eq!(desk.rows(), "account 1, inbox 6");
-    assert_eq!(acks(desk.at(110), &ids[4..5]), ["tick 210"]);
+    assert_eq!(harness.rows(), "account 1, inbox 8");
+    assert_eq!(harness.reported("door", true), [""; 0]);
+    assert_eq!(harness.rows(), "account 1, inbox 6");
+    assert_eq!(acks(harness.at(110), &ids[4..5]), ["tick 210"]);
     // The last ones do not wait.
-    assert_eq!(acks(desk.at(120), &ids[6..7]), [""; 0]);
-    acks(desk.at(130), &ids[3..4]);
+    assert_eq!(acks(harness.at(120), &ids[6..7]), [""; 0]);
+    acks(harness.at(130), &ids[3..4]);
     assert_eq!(
-        acks(desk.at(140), &ids[5..6]),
+        acks(harness.at(140), &ids[5..6]),
         [""; 0],
         "the last call to gate is not answered"
     );
     assert_eq!(
-        tick(desk.at(210)),
+        tick(harness.at(210)),
         ["door: receipts delivered 1, delivered 1"]
     );
 }
 
 #[test]
 fn a_hundred_reports_to_one_sender_do_not_wait_for_more() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 128);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 128);
     let messages: Vec<_> = (1..=110).map(|n| message(n, TEXT)).collect();
     for message in &messages {
-        desk.deliver(message, 0);
+        harness.deliver(message, 0);
     }
-    desk.connect(1);
+    harness.connect(1);
     let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
-    assert_eq!(acks(&mut desk, &ids[..99]), ["tick 100"]);
-    let sent = acks(&mut desk, &ids[99..100]);
+    assert_eq!(acks(&mut harness, &ids[..99]), ["tick 100"]);
+    let sent = acks(&mut harness, &ids[99..100]);
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].matches("delivered 1").count(), 100);
 }
@@ -163,34 +163,34 @@ fn a_hundred_reports_to_one_sender_do_not_wait_for_more() {
 #[test]
 fn a_report_that_waits_is_looked_after_by_an_alarm() {
     // Nothing else is due for an hour.
-    let (mut desk, ids) = desk(3, 3);
-    desk.alarm = None;
-    desk.sleep();
-    acks(&mut desk, &ids[..1]);
+    let (mut harness, ids) = harness(3, 3);
+    harness.alarm = None;
+    harness.sleep();
+    acks(&mut harness, &ids[..1]);
     assert!(
-        desk.alarm.is_some_and(|at| at <= 30_000),
+        harness.alarm.is_some_and(|at| at <= 30_000),
         "{:?}",
-        desk.alarm
+        harness.alarm
     );
-    desk.crash();
-    assert_eq!(desk.ring()[0], "door: receipts delivered 1");
+    harness.crash();
+    assert_eq!(harness.ring()[0], "door: receipts delivered 1");
 }
 
 #[test]
 fn a_mailbox_that_wakes_reads_what_it_has_to_report_page_by_page() {
     let held = 1_300;
-    let (mut desk, ids) = desk(held, 128);
+    let (mut harness, ids) = harness(held, 128);
     for ids in ids.chunks(100) {
-        acks(&mut desk, ids);
+        acks(&mut harness, ids);
     }
-    desk.sleep();
-    let before = desk.steps();
-    assert_eq!(tick(&mut desk).len(), 2, "both senders are told");
-    assert!(desk.steps() - before < 40_000, "{}", desk.steps() - before);
+    harness.sleep();
+    let before = harness.steps();
+    assert_eq!(tick(&mut harness).len(), 2, "both senders are told");
+    assert!(harness.steps() - before < 40_000, "{}", harness.steps() - before);
     // Each answer brings the next, to the last.
     for _ in 0..held {
-        desk.reported("door", true);
-        desk.reported("gate", true);
+        harness.reported("door", true);
+        harness.reported("gate", true);
     }
-    assert_eq!(desk.rows(), "account 1");
+    assert_eq!(harness.rows(), "account 1");
 }

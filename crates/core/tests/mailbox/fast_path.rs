@@ -3,97 +3,97 @@
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::Terms;
 
-use super::desk::{Desk, START, message};
+use super::harness::{Harness, START, message};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 #[test]
 fn a_message_acknowledged_in_time_is_never_stored() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
     assert_eq!(
-        desk.at(10).deliver(&message, 1_000),
+        harness.at(10).deliver(&message, 1_000),
         ["waits until 1010", "1 <- body 1, attempt 1"]
     );
-    assert_eq!(desk.rows(), "account 1");
-    assert_eq!(desk.at(20).ack(message.id), ["answers delivered 1 (#1)"]);
-    assert_eq!(desk.rows(), "account 1");
-    assert_eq!(desk.alarm, None, "nothing is due");
+    assert_eq!(harness.rows(), "account 1");
+    assert_eq!(harness.at(20).ack(message.id), ["answers delivered 1 (#1)"]);
+    assert_eq!(harness.rows(), "account 1");
+    assert_eq!(harness.alarm, None, "nothing is due");
 }
 
 #[test]
 fn a_message_not_acknowledged_in_time_is_stored_before_anyone_is_told() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.at(10).deliver(&message, 1_000);
-    assert_eq!(desk.at(1_010).wait_is_over(message.id), ["sent 1"]);
-    assert_eq!(desk.rows(), "account 1, inbox 1");
-    assert_eq!(desk.alarm, Some(30_010), "30 s after it was sent");
+    harness.at(10).deliver(&message, 1_000);
+    assert_eq!(harness.at(1_010).wait_is_over(message.id), ["sent 1"]);
+    assert_eq!(harness.rows(), "account 1, inbox 1");
+    assert_eq!(harness.alarm, Some(30_010), "30 s after it was sent");
 }
 
 #[test]
 fn a_message_that_nobody_waits_for_is_stored_at_once() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     assert_eq!(
-        desk.deliver(&message(1, TEXT), 0),
+        harness.deliver(&message(1, TEXT), 0),
         ["sent 1", "1 <- body 1, attempt 1"]
     );
-    assert_eq!(desk.rows(), "account 1, inbox 1");
+    assert_eq!(harness.rows(), "account 1, inbox 1");
 }
 
 #[test]
 fn a_message_on_a_socket_that_breaks_is_stored_and_held() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.deliver(&message, 1_000);
-    assert_eq!(desk.at(5).closed(1), ["answers held 1 (#1)"]);
-    assert_eq!(desk.rows(), "account 1, inbox 1");
+    harness.deliver(&message, 1_000);
+    assert_eq!(harness.at(5).closed(1), ["answers held 1 (#1)"]);
+    assert_eq!(harness.rows(), "account 1, inbox 1");
     assert_eq!(
-        desk.connect(2),
+        harness.connect(2),
         ["2 <- welcome, 1 held", "2 <- body 1, attempt 2"]
     );
 }
 
 #[test]
 fn a_device_that_is_offline_has_its_message_held() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     assert_eq!(
-        desk.deliver(&message(1, &[("TTL", "60")]), 1_000),
+        harness.deliver(&message(1, &[("TTL", "60")]), 1_000),
         ["held 0", "ready"]
     );
-    assert_eq!(desk.rows(), "account 1, inbox 1");
-    assert_eq!(desk.alarm, Some(60_000), "its expiry");
+    assert_eq!(harness.rows(), "account 1, inbox 1");
+    assert_eq!(harness.alarm, Some(60_000), "its expiry");
 }
 
 #[test]
 fn a_repeated_call_finds_the_message_wherever_it_is() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let message = message(1, TEXT);
-    desk.deliver(&message, 0);
-    assert_eq!(desk.deliver(&message, 0), ["held 0"]);
-    desk.connect(1);
-    assert_eq!(desk.deliver(&message, 0), ["sent 1"]);
-    desk.ack(message.id);
-    assert_eq!(desk.deliver(&message, 0), ["delivered 1"]);
+    harness.deliver(&message, 0);
+    assert_eq!(harness.deliver(&message, 0), ["held 0"]);
+    harness.connect(1);
+    assert_eq!(harness.deliver(&message, 0), ["sent 1"]);
+    harness.ack(message.id);
+    assert_eq!(harness.deliver(&message, 0), ["delivered 1"]);
 }
 
 #[test]
 fn a_repeated_call_while_the_first_waits_waits_too() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.deliver(&message, 1_000);
-    assert_eq!(desk.at(500).deliver(&message, 0), ["waits until 500"]);
-    assert_eq!(desk.wait_is_over(message.id), ["sent 1"]);
+    harness.deliver(&message, 1_000);
+    assert_eq!(harness.at(500).deliver(&message, 0), ["waits until 500"]);
+    assert_eq!(harness.wait_is_over(message.id), ["sent 1"]);
 }
 
 #[test]
 fn a_call_that_comes_too_late_changes_nothing() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let terms = Terms {
         wait: 0,
         after: None,
@@ -101,10 +101,10 @@ fn a_call_that_comes_too_late_changes_nothing() {
         waited: false,
     };
     assert_eq!(
-        desk.at(101).deliver_on(&message(1, TEXT), terms),
+        harness.at(101).deliver_on(&message(1, TEXT), terms),
         ["OutOfOrder"]
     );
-    assert_eq!(desk.rows(), "account 1");
+    assert_eq!(harness.rows(), "account 1");
 }
 
 fn following(first: MessageId) -> Terms {
@@ -118,58 +118,58 @@ fn following(first: MessageId) -> Terms {
 
 #[test]
 fn a_message_does_not_overtake_the_one_it_follows() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let (first, second) = (message(1, TEXT), message(2, TEXT));
     let terms = following(first.id);
-    assert_eq!(desk.deliver_on(&second, terms), ["again at 100"]);
+    assert_eq!(harness.deliver_on(&second, terms), ["again at 100"]);
     let last = Terms {
         waited: true,
         ..terms
     };
-    assert_eq!(desk.deliver_on(&second, last), ["OutOfOrder"]);
-    desk.deliver(&first, 0);
-    assert_eq!(desk.deliver_on(&second, last), ["held 0", "ready"]);
+    assert_eq!(harness.deliver_on(&second, last), ["OutOfOrder"]);
+    harness.deliver(&first, 0);
+    assert_eq!(harness.deliver_on(&second, last), ["held 0", "ready"]);
 }
 
 #[test]
 fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let (first, second) = (message(1, &[("TTL", "0")]), message(2, TEXT));
-    assert_eq!(desk.deliver(&first, 0), ["expired 0"]);
+    assert_eq!(harness.deliver(&first, 0), ["expired 0"]);
     let last = Terms {
         waited: true,
         ..following(first.id)
     };
-    assert_eq!(desk.deliver_on(&second, last), ["OutOfOrder"]);
+    assert_eq!(harness.deliver_on(&second, last), ["OutOfOrder"]);
 }
 
 #[test]
 fn what_has_to_be_there_now_or_never_is_not_kept_by_a_clock_that_is_behind() {
-    let mut desk = Desk::new();
-    desk.at(-1_500).connect(1);
+    let mut harness = Harness::new();
+    harness.at(-1_500).connect(1);
     let message = message(1, &[("TTL", "0")]);
-    desk.deliver(&message, 1_000);
-    assert_eq!(desk.at(-500).wait_is_over(message.id)[0], "expired 1");
-    assert_eq!(desk.rows(), "account 1");
+    harness.deliver(&message, 1_000);
+    assert_eq!(harness.at(-500).wait_is_over(message.id)[0], "expired 1");
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
 fn a_call_that_comes_twice_stores_its_message_once() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let message = message(1, TEXT);
-    assert_eq!(desk.deliver(&message, 0), ["held 0", "ready"]);
-    assert_eq!(desk.deliver(&message, 0), ["held 0"]);
-    assert_eq!(desk.connect(1)[0], "1 <- welcome, 1 held");
+    assert_eq!(harness.deliver(&message, 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&message, 0), ["held 0"]);
+    assert_eq!(harness.connect(1)[0], "1 <- welcome, 1 held");
 }
 
 #[test]
 fn what_goes_before_a_stored_message_is_stored_too() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 1_000);
-    desk.deliver(&message(2, TEXT), 0);
-    desk.crash();
-    let sent = desk.at(100).connect(2);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 1_000);
+    harness.deliver(&message(2, TEXT), 0);
+    harness.crash();
+    let sent = harness.at(100).connect(2);
     assert_eq!(
         sent[1..],
         ["2 <- body 1, attempt 2", "2 <- body 2, attempt 2"]
@@ -178,12 +178,12 @@ fn what_goes_before_a_stored_message_is_stored_too() {
 
 #[test]
 fn what_was_sent_before_a_stored_message_goes_first_after_a_crash() {
-    let mut desk = Desk::new();
-    desk.deliver(&message(1, TEXT), 0);
-    desk.connect(1);
-    desk.deliver(&message(2, TEXT), 0);
-    desk.crash();
-    let sent = desk.at(100).connect(2);
+    let mut harness = Harness::new();
+    harness.deliver(&message(1, TEXT), 0);
+    harness.connect(1);
+    harness.deliver(&message(2, TEXT), 0);
+    harness.crash();
+    let sent = harness.at(100).connect(2);
     assert_eq!(
         sent[1..],
         ["2 <- body 1, attempt 1", "2 <- body 2, attempt 2"],
@@ -193,23 +193,23 @@ fn what_was_sent_before_a_stored_message_goes_first_after_a_crash() {
 
 #[test]
 fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let first = message(1, TEXT);
-    desk.deliver(&first, 1_000);
-    desk.deliver(&message(2, TEXT), 0);
+    harness.deliver(&first, 1_000);
+    harness.deliver(&message(2, TEXT), 0);
     assert_eq!(
-        desk.at(10).ack(first.id),
+        harness.at(10).ack(first.id),
         ["answers delivered 1 (#1)", "door: receipts delivered 1"]
     );
-    assert_eq!(desk.at(1_000).wait_is_over(first.id), ["delivered 1"]);
+    assert_eq!(harness.at(1_000).wait_is_over(first.id), ["delivered 1"]);
 }
 
 #[test]
 fn a_call_whose_message_is_stored_meanwhile_is_answered_when_the_connection_is_gone() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 1_000);
-    desk.deliver(&message(2, TEXT), 0);
-    assert_eq!(desk.closed(1), ["answers held 1 (#1)"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 1_000);
+    harness.deliver(&message(2, TEXT), 0);
+    assert_eq!(harness.closed(1), ["answers held 1 (#1)"]);
 }

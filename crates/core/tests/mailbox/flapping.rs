@@ -6,25 +6,25 @@ use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
-use super::desk::{Desk, START, claims, message, message_from};
+use super::harness::{Harness, START, claims, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("TTL", "604800")];
 
 /// A device whose mailbox holds `held` messages of `door`.
-fn desk(held: u64) -> (Desk, Vec<MessageId>) {
-    let mut desk = Desk::new();
+fn harness(held: u64) -> (Harness, Vec<MessageId>) {
+    let mut harness = Harness::new();
     let ids = (1..=held).map(|n| {
         let message = message(n, TEXT);
-        desk.deliver(&message, 0);
+        harness.deliver(&message, 0);
         message.id
     });
     let ids = ids.collect();
-    (desk, ids)
+    (harness, ids)
 }
 
 /// The delivery of a message.
-fn delivery(desk: &mut Desk, id: MessageId) -> Delivery {
-    let looked = desk.event(|mailbox, now| mailbox.get_delivery(id, now)).0;
+fn delivery(harness: &mut Harness, id: MessageId) -> Delivery {
+    let looked = harness.event(|mailbox, now| mailbox.get_delivery(id, now)).0;
     let known = match looked {
         DeliveryStatus::Known(delivery) => Some(delivery),
         _ => None,
@@ -56,11 +56,11 @@ fn bodies(effects: &[String]) -> Vec<String> {
 }
 
 /// A device that connects every `pause` milliseconds, takes what it is sent, and is gone.
-fn flap(desk: &mut Desk, times: u32, from: i64, pause: i64) -> Vec<Vec<String>> {
+fn flap(harness: &mut Harness, times: u32, from: i64, pause: i64) -> Vec<Vec<String>> {
     let connects = (1..=times).map(|n| {
         let connection: ConnectionId = n;
-        let sent = desk.at(from + i64::from(n) * pause).connect(connection);
-        let effects = desk.at(from + i64::from(n) * pause + 1).closed(connection);
+        let sent = harness.at(from + i64::from(n) * pause).connect(connection);
+        let effects = harness.at(from + i64::from(n) * pause + 1).closed(connection);
         [bodies(&sent), bodies(&effects)].concat()
     });
     connects.collect()
@@ -69,30 +69,30 @@ fn flap(desk: &mut Desk, times: u32, from: i64, pause: i64) -> Vec<Vec<String>> 
 #[test]
 fn a_thousand_reconnects_within_minutes_lose_nothing() {
     for times in [10, 100, 1_000] {
-        let (mut desk, ids) = desk(3);
-        flap(&mut desk, times, 0, 300);
-        desk.sleep();
-        let sent = desk.at(900_000).connect(9_999);
+        let (mut harness, ids) = harness(3);
+        flap(&mut harness, times, 0, 300);
+        harness.sleep();
+        let sent = harness.at(900_000).connect(9_999);
         assert_eq!(sent[0], "9999 <- welcome, 3 held");
         // Each goes alone, and acknowledging it brings the next.
         assert_eq!(bodies(&sent), ["1"]);
-        assert_eq!(bodies(&desk.ack(ids[0])), ["2"]);
-        assert_eq!(bodies(&desk.ack(ids[1])), ["3"]);
-        desk.ack(ids[2]);
-        assert!(desk.rows().contains("inbox 3"), "all three are settled");
+        assert_eq!(bodies(&harness.ack(ids[0])), ["2"]);
+        assert_eq!(bodies(&harness.ack(ids[1])), ["3"]);
+        harness.ack(ids[2]);
+        assert!(harness.rows().contains("inbox 3"), "all three are settled");
     }
 }
 
 #[test]
 fn the_trace_tells_an_attempt_that_ended_with_its_connection() {
-    let (mut desk, ids) = desk(1);
-    flap(&mut desk, 2, 0, 100);
+    let (mut harness, ids) = harness(1);
+    flap(&mut harness, 2, 0, 100);
     assert_eq!(
-        steps(&delivery(&mut desk, ids[0])),
+        steps(&delivery(&mut harness, ids[0])),
         "held 0 at 0, sent 1 at 100, held 1 at 101, sent 2 at 200, held 2 at 201"
     );
-    desk.sleep();
-    let known = delivery(&mut desk, ids[0]);
+    harness.sleep();
+    let known = delivery(&mut harness, ids[0]);
     assert_eq!(
         (known.attempts, known.steps.len()),
         (2, 5),
@@ -102,12 +102,12 @@ fn the_trace_tells_an_attempt_that_ended_with_its_connection() {
 
 #[test]
 fn a_thousand_reconnects_do_not_make_a_row_grow() {
-    let (mut desk, ids) = desk(1);
-    flap(&mut desk, 1_000, 0, 300);
-    let told = delivery(&mut desk, ids[0]);
+    let (mut harness, ids) = harness(1);
+    flap(&mut harness, 1_000, 0, 300);
+    let told = delivery(&mut harness, ids[0]);
     assert!(told.attempts > 10, "{}", told.attempts);
     assert!(told.steps.len() <= 1 + 2 * 12, "{}", told.steps.len());
-    let length = desk
+    let length = harness
         .query("SELECT length(lost) FROM account")
         .int()
         .unwrap();
@@ -116,37 +116,37 @@ fn a_thousand_reconnects_do_not_make_a_row_grow() {
 
 #[test]
 fn each_further_reconnect_writes_one_row() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     for n in 1..=32 {
-        desk.deliver(&message(n, TEXT), 30_000);
+        harness.deliver(&message(n, TEXT), 30_000);
     }
     let mut costs = Vec::new();
     for connection in 1..=4 {
-        let before = desk.writes();
-        desk.at(i64::from(connection) * 1_000).closed(connection);
-        desk.connect(connection + 1);
-        costs.push(desk.writes() - before);
+        let before = harness.writes();
+        harness.at(i64::from(connection) * 1_000).closed(connection);
+        harness.connect(connection + 1);
+        costs.push(harness.writes() - before);
     }
     assert_eq!(costs, [33, 1, 1, 1]);
 }
 
 #[test]
 fn a_message_under_which_connections_keep_ending_goes_out_alone_and_others_pass_it() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for n in 1..=2 {
         for sender in ["door", "gate", "bell"] {
-            desk.deliver(&message_from(sender, n, TEXT), 0);
+            harness.deliver(&message_from(sender, n, TEXT), 0);
         }
     }
     // `door`'s first message crashes the device before it answers anything.
-    let connects = flap(&mut desk, 3, 0, 100);
+    let connects = flap(&mut harness, 3, 0, 100);
     let lengths: Vec<usize> = connects.iter().map(Vec::len).collect();
     assert_eq!(lengths, [6, 6, 6]);
     // All are suspects now, and each goes alone; those that do not crash the device are acknowledged.
     let poison = message(1, TEXT).id;
     let mut on = 10;
-    let mut sent = desk.at(1_000).connect(on);
+    let mut sent = harness.at(1_000).connect(on);
     let mut crashes = 0;
     let mut acknowledged = Vec::new();
     for _ in 0..20 {
@@ -155,16 +155,16 @@ fn a_message_under_which_connections_keep_ending_goes_out_alone_and_others_pass_
         if out.is_empty() {
             break;
         }
-        let live = in_flight(&mut desk);
+        let live = in_flight(&mut harness);
         assert_eq!(live.len(), 1);
         if live[0] == poison {
             crashes += 1;
-            desk.closed(on);
+            harness.closed(on);
             on += 1;
-            sent = desk.connect(on);
+            sent = harness.connect(on);
         } else {
             acknowledged.push(live[0]);
-            sent = desk.ack(live[0]);
+            sent = harness.ack(live[0]);
         }
     }
     assert_eq!(crashes, 1, "then it pauses");
@@ -175,25 +175,25 @@ fn a_message_under_which_connections_keep_ending_goes_out_alone_and_others_pass_
     );
     // What comes meanwhile passes it, too, but for its own sender's.
     let other = message_from("gate", 3, TEXT);
-    assert_eq!(desk.deliver(&other, 1_000)[0], "waits until 2000");
-    desk.ack(other.id);
-    assert_eq!(desk.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&other, 1_000)[0], "waits until 2000");
+    harness.ack(other.id);
+    assert_eq!(harness.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
     assert_eq!(
-        desk.alarm,
+        harness.alarm,
         Some(3_000),
         "two seconds after it ended a connection alone"
     );
-    assert_eq!(bodies(&desk.at(3_000).ring()), ["1"]);
+    assert_eq!(bodies(&harness.at(3_000).ring()), ["1"]);
 }
 
 /// The messages in flight.
-fn in_flight(desk: &mut Desk) -> Vec<MessageId> {
+fn in_flight(harness: &mut Harness) -> Vec<MessageId> {
     let senders = ["door", "gate", "bell"].into_iter();
     let all = senders.flat_map(|sender| (1..=3).map(move |n| message_from(sender, n, TEXT).id));
     let all: Vec<MessageId> = all.collect();
     all.into_iter()
         .filter(|id| {
-            let looked = desk.event(|mailbox, now| mailbox.get_delivery(*id, now)).0;
+            let looked = harness.event(|mailbox, now| mailbox.get_delivery(*id, now)).0;
             matches!(looked, DeliveryStatus::Known(delivery)
                 if delivery.state == tagpost_core::delivery::State::Sent)
         })
@@ -203,21 +203,21 @@ fn in_flight(desk: &mut Desk) -> Vec<MessageId> {
 #[test]
 fn a_message_that_ends_ten_connections_alone_within_more_than_ten_minutes_is_given_up_itself_only()
 {
-    let (mut desk, ids) = desk(3);
+    let (mut harness, ids) = harness(3);
     let mut now = 0;
     let mut connection = 0;
     let mut crashes = 0;
     let end = loop {
         now += 1_000;
         connection += 1;
-        let sent = desk.at(now).connect(connection);
+        let sent = harness.at(now).connect(connection);
         let sent = match bodies(&sent).is_empty() {
-            true if desk.alarm.is_some_and(|at| at <= now) => desk.ring(),
+            true if harness.alarm.is_some_and(|at| at <= now) => harness.ring(),
             _ => sent,
         };
         crashes += u32::from(bodies(&sent).len() == 1);
         // The connection ends whatever is on it.
-        let effects = desk.closed(connection);
+        let effects = harness.closed(connection);
         if let Some(end) = effects.iter().find(|effect| effect.contains("receipts")) {
             break end.clone();
         }
@@ -226,25 +226,25 @@ fn a_message_that_ends_ten_connections_alone_within_more_than_ten_minutes_is_giv
     assert_eq!(end, "door: receipts undeliverable 13 (device_fails)");
     assert_eq!(crashes, 10);
     assert!((780_000..900_000).contains(&now), "{now}");
-    desk.reported("door", true);
+    harness.reported("door", true);
     // Those behind it are as good as before.
-    assert_eq!(bodies(&desk.at(now + 1_000).connect(9_999)), ["2"]);
-    assert_eq!(bodies(&desk.ack(ids[1])), ["3"]);
+    assert_eq!(bodies(&harness.at(now + 1_000).connect(9_999)), ["2"]);
+    assert_eq!(bodies(&harness.ack(ids[1])), ["3"]);
 }
 
 #[test]
 fn a_suspect_that_has_its_time_on_a_live_connection_is_none_any_more() {
-    let (mut desk, _) = desk(3);
-    flap(&mut desk, 3, 0, 100);
-    assert_eq!(bodies(&desk.at(1_000).connect(10)), ["1"]);
+    let (mut harness, _) = harness(3);
+    flap(&mut harness, 3, 0, 100);
+    assert_eq!(bodies(&harness.at(1_000).connect(10)), ["1"]);
     assert_eq!(
-        bodies(&desk.at(31_000).ring()),
+        bodies(&harness.at(31_000).ring()),
         ["2"],
         "the next suspect is first"
     );
-    desk.sleep();
+    harness.sleep();
     assert_eq!(
-        bodies(&desk.ack(message(2, TEXT).id)),
+        bodies(&harness.ack(message(2, TEXT).id)),
         ["1"],
         "it comes with others again"
     );
@@ -252,74 +252,74 @@ fn a_suspect_that_has_its_time_on_a_live_connection_is_none_any_more() {
 
 #[test]
 fn a_suspect_that_is_due_is_not_kept_waiting_by_a_stream_of_others() {
-    let (mut desk, _) = desk(1);
-    flap(&mut desk, 4, 0, 100);
-    desk.at(1_000).connect(10);
+    let (mut harness, _) = harness(1);
+    flap(&mut harness, 4, 0, 100);
+    harness.at(1_000).connect(10);
     let others: Vec<_> = (1..=3).map(|n| message_from("gate", n, TEXT)).collect();
-    desk.deliver(&others[0], 60_000);
+    harness.deliver(&others[0], 60_000);
     // It is due now, so what comes waits for it …
-    desk.at(2_500);
-    assert_eq!(desk.deliver(&others[1], 60_000), ["waits until 62500"]);
-    assert_eq!(bodies(&desk.ack(others[0].id)), ["1"]);
-    assert_eq!(desk.deliver(&others[2], 60_000), ["waits until 62500"]);
+    harness.at(2_500);
+    assert_eq!(harness.deliver(&others[1], 60_000), ["waits until 62500"]);
+    assert_eq!(bodies(&harness.ack(others[0].id)), ["1"]);
+    assert_eq!(harness.deliver(&others[2], 60_000), ["waits until 62500"]);
     // … and goes on when it is acknowledged.
-    assert_eq!(bodies(&desk.ack(message(1, TEXT).id)), ["2", "3"]);
+    assert_eq!(bodies(&harness.ack(message(1, TEXT).id)), ["2", "3"]);
 }
 
 #[test]
 fn what_is_not_acknowledged_makes_way_for_a_suspect_when_its_time_is_over() {
-    let (mut desk, _) = desk(1);
-    flap(&mut desk, 4, 0, 100);
-    desk.at(1_000).connect(10);
-    desk.deliver(&message_from("gate", 2, TEXT), 0);
+    let (mut harness, _) = harness(1);
+    flap(&mut harness, 4, 0, 100);
+    harness.at(1_000).connect(10);
+    harness.deliver(&message_from("gate", 2, TEXT), 0);
     assert_eq!(
-        bodies(&desk.at(2_500).ring()),
+        bodies(&harness.at(2_500).ring()),
         [""; 0],
         "it waits for the wire to be empty"
     );
     assert_eq!(
-        bodies(&desk.at(31_000).ring()),
+        bodies(&harness.at(31_000).ring()),
         ["1"],
         "not the other one again"
     );
-    assert_eq!(bodies(&desk.ack(message(1, TEXT).id)), ["2"]);
+    assert_eq!(bodies(&harness.ack(message(1, TEXT).id)), ["2"]);
 }
 
 #[test]
 fn the_end_of_a_token_blames_no_message() {
-    let (mut desk, _) = desk(2);
+    let (mut harness, _) = harness(2);
     for connection in 1..=5 {
         let expiring = tagpost_core::token::Claims {
             expires_at: Some(START / 1000 + 1),
             ..claims("cam")
         };
-        desk.at(0);
-        desk.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &expiring, None, now));
+        harness.at(0);
+        harness.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &expiring, None, now));
         assert_eq!(
-            desk.at(1_000).ring(),
+            harness.at(1_000).ring(),
             [format!("{connection} closes with 4401")]
         );
     }
-    assert_eq!(bodies(&desk.connect(10)), ["1", "2"], "none is a suspect");
+    assert_eq!(bodies(&harness.connect(10)), ["1", "2"], "none is a suspect");
 }
 
 #[test]
 fn takeovers_make_suspects() {
-    let (mut desk, _) = desk(2);
+    let (mut harness, _) = harness(2);
     for connection in 1..=3 {
-        desk.connect(connection);
+        harness.connect(connection);
     }
-    assert_eq!(bodies(&desk.connect(4)), ["1"]);
+    assert_eq!(bodies(&harness.connect(4)), ["1"]);
 }
 
 #[test]
 fn a_flapping_network_lets_every_message_through_one_at_a_time() {
-    let (mut desk, _) = desk(32);
-    flap(&mut desk, 3, 0, 100);
+    let (mut harness, _) = harness(32);
+    flap(&mut harness, 3, 0, 100);
     // Each connection lasts for four round trips.
     let mut through = Vec::new();
     for connection in 10..20 {
-        let mut sent = desk.at(i64::from(connection) * 3_000).connect(connection);
+        let mut sent = harness.at(i64::from(connection) * 3_000).connect(connection);
         for _ in 0..4 {
             let out = bodies(&sent);
             if out.is_empty() {
@@ -327,48 +327,48 @@ fn a_flapping_network_lets_every_message_through_one_at_a_time() {
             }
             assert_eq!(out.len(), 1, "{out:?}");
             let n: u64 = out[0].parse().unwrap();
-            sent = desk.ack(message(n, TEXT).id);
+            sent = harness.ack(message(n, TEXT).id);
             through.push(n);
         }
-        desk.closed(connection);
+        harness.closed(connection);
     }
     assert_eq!(through, (1..=32).collect::<Vec<_>>());
 }
 
 #[test]
 fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 128);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 128);
     let messages: Vec<_> = (1..=300)
         .map(|n| message_from(&format!("door-{n}"), n, TEXT))
         .collect();
     for message in &messages {
-        desk.deliver(message, 0);
+        harness.deliver(message, 0);
     }
     // So fast that two crowds of suspects pause when the rest is sent.
     let mut sent = std::collections::BTreeSet::new();
     for connection in 1..=400 {
-        sent.extend(bodies(&desk.at(i64::from(connection)).connect(connection)));
-        desk.closed(connection);
+        sent.extend(bodies(&harness.at(i64::from(connection)).connect(connection)));
+        harness.closed(connection);
         if connection % 100 == 0 {
-            desk.sleep();
+            harness.sleep();
         }
     }
     assert_eq!(sent.len(), 300);
-    let mut folded = desk.query("SELECT count(*) FROM inbox WHERE attempts > 0");
+    let mut folded = harness.query("SELECT count(*) FROM inbox WHERE attempts > 0");
     assert_eq!(folded.int().unwrap(), 44);
-    let length = desk
+    let length = harness
         .query("SELECT length(lost) FROM account")
         .int()
         .unwrap();
     assert!(length < 100_000, "{length}");
-    let mut next = bodies(&desk.at(10_000).connect(9_999));
+    let mut next = bodies(&harness.at(10_000).connect(9_999));
     let mut through = 0;
     while !next.is_empty() {
         let came = std::mem::take(&mut next);
         through += came.len();
         for n in came {
             let n: usize = n.parse().unwrap();
-            next.extend(bodies(&desk.ack(messages[n - 1].id)));
+            next.extend(bodies(&harness.ack(messages[n - 1].id)));
         }
     }
     assert_eq!(through, 300);
@@ -376,21 +376,21 @@ fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
 
 #[test]
 fn what_made_way_for_a_suspect_keeps_its_place_after_a_crash() {
-    let (mut desk, _) = desk(1);
-    flap(&mut desk, 4, 0, 100);
-    desk.at(1_000).connect(10);
+    let (mut harness, _) = harness(1);
+    flap(&mut harness, 4, 0, 100);
+    harness.at(1_000).connect(10);
     let gate = |n| message_from("gate", n, TEXT);
-    desk.deliver(&gate(2), 0);
-    desk.at(2_000).deliver(&gate(3), 0);
+    harness.deliver(&gate(2), 0);
+    harness.at(2_000).deliver(&gate(3), 0);
     assert_eq!(
-        bodies(&desk.at(31_500).ring()),
+        bodies(&harness.at(31_500).ring()),
         [""; 0],
         "the other is in flight"
     );
     // Memory goes before the connection ends.
-    desk.sleep();
-    desk.closed(10);
-    let sent = bodies(&desk.connect(11));
+    harness.sleep();
+    harness.closed(10);
+    let sent = bodies(&harness.connect(11));
     assert_eq!(sent, ["1"]);
-    assert_eq!(bodies(&desk.ack(message(1, TEXT).id)), ["2", "3"]);
+    assert_eq!(bodies(&harness.ack(message(1, TEXT).id)), ["2", "3"]);
 }

@@ -3,35 +3,35 @@
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 
-use super::desk::{Desk, delivery, known};
+use super::harness::{Harness, delivery, known};
 
 const WAIT: &[(&str, &str)] = &[("Prefer", "wait=1")];
 
-/// A desk that may publish as much as it likes.
-fn desk() -> Desk {
-    Desk::with(|limits| (limits.publish_rate, limits.publish_burst) = (1_000, 10_000))
+/// A harness that may publish as much as it likes.
+fn harness() -> Harness {
+    Harness::with(|limits| (limits.publish_rate, limits.publish_burst) = (1_000, 10_000))
 }
 
-fn publish(desk: &mut Desk) -> MessageId {
-    desk.publish(&["a"], WAIT, "x").unwrap().0
+fn publish(harness: &mut Harness) -> MessageId {
+    harness.publish(&["a"], WAIT, "x").unwrap().0
 }
 
-fn delivered(desk: &mut Desk, id: MessageId) -> Vec<String> {
-    desk.returned("a", id, known("a", State::Delivered))
+fn delivered(harness: &mut Harness, id: MessageId) -> Vec<String> {
+    harness.returned("a", id, known("a", State::Delivered))
 }
 
-fn tick(desk: &mut Desk) -> Vec<String> {
-    desk.event(|mailbox, now| mailbox.tick(now)).1
+fn tick(harness: &mut Harness) -> Vec<String> {
+    harness.event(|mailbox, now| mailbox.tick(now)).1
 }
 
 /// The ids that a list shows, and whether it goes on.
 fn list(
-    desk: &mut Desk,
+    harness: &mut Harness,
     state: Option<State>,
     before: Option<MessageId>,
     limit: u32,
 ) -> (Vec<MessageId>, bool) {
-    let (traces, more) = desk
+    let (traces, more) = harness
         .event(|mailbox, _| mailbox.messages(state, before, limit))
         .0;
     (traces.iter().map(|trace| trace.id).collect(), more)
@@ -39,28 +39,28 @@ fn list(
 
 #[test]
 fn one_that_is_alone_is_written_and_answered_at_once() {
-    let mut desk = desk();
-    let id = publish(&mut desk);
-    let before = desk.writes();
+    let mut harness = harness();
+    let id = publish(&mut harness);
+    let before = harness.writes();
     assert_eq!(
-        delivered(&mut desk, id),
+        delivered(&mut harness, id),
         ["settled (#1)", "published a delivered 0 (#1)"]
     );
-    assert_eq!(desk.writes() - before, 1);
-    assert_eq!(desk.rows(), "account 1, groups 1");
-    assert_eq!(desk.trace(id).unwrap(), "a delivered 0");
+    assert_eq!(harness.writes() - before, 1);
+    assert_eq!(harness.rows(), "account 1, groups 1");
+    assert_eq!(harness.trace(id).unwrap(), "a delivered 0");
 }
 
 #[test]
 fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_answered() {
-    let mut desk = desk();
-    let ids: Vec<_> = (0..4).map(|_| publish(&mut desk)).collect();
-    let before = desk.writes();
-    assert_eq!(delivered(&mut desk, ids[2]), ["tick 15"]);
-    assert_eq!(delivered(desk.at(3), ids[0]), [""; 0]);
-    assert_eq!(desk.writes(), before, "nothing is answered yet");
+    let mut harness = harness();
+    let ids: Vec<_> = (0..4).map(|_| publish(&mut harness)).collect();
+    let before = harness.writes();
+    assert_eq!(delivered(&mut harness, ids[2]), ["tick 15"]);
+    assert_eq!(delivered(harness.at(3), ids[0]), [""; 0]);
+    assert_eq!(harness.writes(), before, "nothing is answered yet");
     assert_eq!(
-        tick(desk.at(15)),
+        tick(harness.at(15)),
         [
             "settled (#1)",
             "published a delivered 0 (#1)",
@@ -68,11 +68,11 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
             "published a delivered 0 (#3)"
         ]
     );
-    assert_eq!(desk.writes() - before, 1);
-    assert_eq!(delivered(desk.at(16), ids[1]), ["tick 31"]);
+    assert_eq!(harness.writes() - before, 1);
+    assert_eq!(delivered(harness.at(16), ids[1]), ["tick 31"]);
     // The last one has nobody to wait for.
     assert_eq!(
-        delivered(desk.at(17), ids[3]),
+        delivered(harness.at(17), ids[3]),
         [
             "settled (#2)",
             "published a delivered 0 (#2)",
@@ -80,64 +80,64 @@ fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_ans
             "published a delivered 0 (#4)"
         ]
     );
-    assert_eq!(tick(desk.at(31)), [""; 0]);
-    assert_eq!(desk.writes() - before, 2);
-    assert_eq!(desk.rows(), "account 1, groups 2");
+    assert_eq!(tick(harness.at(31)), [""; 0]);
+    assert_eq!(harness.writes() - before, 2);
+    assert_eq!(harness.rows(), "account 1, groups 2");
     for id in ids {
-        assert_eq!(desk.trace(id).unwrap(), "a delivered 0");
+        assert_eq!(harness.trace(id).unwrap(), "a delivered 0");
     }
 }
 
 #[test]
 fn messages_of_rows_that_overlap_are_listed_newest_first() {
-    let mut desk = desk();
-    let mut ids: Vec<_> = (0..4).map(|_| publish(&mut desk)).collect();
+    let mut harness = harness();
+    let mut ids: Vec<_> = (0..4).map(|_| publish(&mut harness)).collect();
     for n in [2, 0] {
-        delivered(&mut desk, ids[n]);
+        delivered(&mut harness, ids[n]);
     }
-    tick(desk.at(15));
+    tick(harness.at(15));
     for n in [3, 1] {
-        delivered(&mut desk, ids[n]);
+        delivered(&mut harness, ids[n]);
     }
-    assert_eq!(desk.rows(), "account 1, groups 2");
+    assert_eq!(harness.rows(), "account 1, groups 2");
     ids.reverse();
-    assert_eq!(list(&mut desk, None, None, 10), (ids, false));
+    assert_eq!(list(&mut harness, None, None, 10), (ids, false));
 }
 
 #[test]
 fn one_that_is_held_does_not_keep_the_others_waiting() {
-    let mut desk = desk();
-    let (first, second) = (publish(&mut desk), publish(&mut desk));
-    assert_eq!(delivered(&mut desk, first), ["tick 15"]);
+    let mut harness = harness();
+    let (first, second) = (publish(&mut harness), publish(&mut harness));
+    assert_eq!(delivered(&mut harness, first), ["tick 15"]);
     assert_eq!(
-        desk.returned("a", second, known("a", State::Held)),
+        harness.returned("a", second, known("a", State::Held)),
         [
             "published a held 0 (#2)",
             "settled (#1)",
             "published a delivered 0 (#1)"
         ]
     );
-    assert_eq!(desk.rows(), "account 1, outbox 1, groups 1");
+    assert_eq!(harness.rows(), "account 1, outbox 1, groups 1");
 }
 
 #[test]
 fn what_a_crash_finds_gathered_was_never_answered() {
-    let mut desk = desk();
-    let (first, _) = (publish(&mut desk), publish(&mut desk));
-    assert_eq!(delivered(&mut desk, first), ["tick 15"]);
-    desk.crash();
-    assert_eq!(tick(desk.at(15)), [""; 0]);
-    assert_eq!(desk.trace(first), Err("unknown_message".to_owned()));
-    assert_eq!(desk.rows(), "account 1");
+    let mut harness = harness();
+    let (first, _) = (publish(&mut harness), publish(&mut harness));
+    assert_eq!(delivered(&mut harness, first), ["tick 15"]);
+    harness.crash();
+    assert_eq!(tick(harness.at(15)), [""; 0]);
+    assert_eq!(harness.trace(first), Err("unknown_message".to_owned()));
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
 fn sixty_four_in_flight_cost_a_third_of_a_row_each_with_clean_up() {
-    let mut desk = Desk::with(|limits| {
+    let mut harness = Harness::with(|limits| {
         (limits.publish_rate, limits.publish_burst, limits.retention) = (1_000, 10_000, 60);
     });
-    let before = desk.writes();
-    let mut under_way: Vec<_> = (0..64).map(|_| publish(&mut desk)).collect();
+    let before = harness.writes();
+    let mut under_way: Vec<_> = (0..64).map(|_| publish(&mut harness)).collect();
     // One ends and another begins every millisecond, and ticks come in time.
     let (mut now, mut tick_at, mut answered) = (0, None, 0);
     while answered < 640 {
@@ -145,11 +145,11 @@ fn sixty_four_in_flight_cost_a_third_of_a_row_each_with_clean_up() {
         let mut effects = Vec::new();
         if tick_at == Some(now) {
             tick_at = None;
-            effects.extend(tick(desk.at(now)));
+            effects.extend(tick(harness.at(now)));
         }
         let id = under_way.remove(0);
-        effects.extend(delivered(desk.at(now), id));
-        under_way.push(publish(&mut desk));
+        effects.extend(delivered(harness.at(now), id));
+        under_way.push(publish(&mut harness));
         let mut ticks = effects.iter().filter_map(|it| it.strip_prefix("tick "));
         tick_at = ticks.next_back().map(|at| at.parse().unwrap()).or(tick_at);
         answered += effects
@@ -158,33 +158,33 @@ fn sixty_four_in_flight_cost_a_third_of_a_row_each_with_clean_up() {
             .count();
     }
     for id in under_way {
-        delivered(&mut desk, id);
+        delivered(&mut harness, id);
     }
-    while let Some(at) = desk.alarm {
-        desk.at(at).ring();
+    while let Some(at) = harness.alarm {
+        harness.at(at).ring();
     }
-    assert_eq!(desk.rows(), "account 1");
-    let rows = desk.writes() - before;
+    assert_eq!(harness.rows(), "account 1");
+    let rows = harness.writes() - before;
     assert!(rows * 10 <= 704 * 3, "{rows} rows for 704 messages");
 }
 
 #[test]
 fn a_row_holds_messages_of_one_second_and_fits_the_platform() {
-    let mut desk = desk();
+    let mut harness = harness();
     let ids: Vec<_> = [998, 999, 1_000]
-        .map(|at| publish(desk.at(at)))
+        .map(|at| publish(harness.at(at)))
         .into_iter()
         .collect();
     for id in &ids {
-        delivered(&mut desk, *id);
+        delivered(&mut harness, *id);
     }
-    assert_eq!(desk.rows(), "account 1, groups 2");
-    assert_eq!(list(&mut desk, None, None, 9).0, [ids[2], ids[1], ids[0]]);
+    assert_eq!(harness.rows(), "account 1, groups 2");
+    assert_eq!(list(&mut harness, None, None, 9).0, [ids[2], ids[1], ids[0]]);
 
     let names: Vec<String> = (0..100).map(|n| format!("d{n}")).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let large: Vec<_> = (0..5)
-        .map(|_| desk.publish(&all, WAIT, "x").unwrap().0)
+        .map(|_| harness.publish(&all, WAIT, "x").unwrap().0)
         .collect();
     let reply = format!("\"{}\"", "r".repeat(4_000));
     for id in &large {
@@ -192,38 +192,38 @@ fn a_row_holds_messages_of_one_second_and_fits_the_platform() {
             let mut delivery = delivery(name, State::Delivered);
             delivery.reply = Some(serde_json::from_str(&reply).unwrap());
             let answer = tagpost_core::call::DeliveryStatus::Known(delivery);
-            desk.returned(name, *id, Some(answer));
+            harness.returned(name, *id, Some(answer));
         }
     }
     let longest = "SELECT max(length(messages)) FROM groups";
-    assert!(desk.query(longest).int().unwrap() <= 1_000_001);
-    assert!(large.iter().all(|id| desk.trace(*id).is_ok()));
+    assert!(harness.query(longest).int().unwrap() <= 1_000_001);
+    assert!(large.iter().all(|id| harness.trace(*id).is_ok()));
 }
 
 #[test]
 fn a_list_takes_messages_from_groups_and_from_their_own_rows_newest_first() {
-    let mut desk = desk();
+    let mut harness = harness();
     let mut ids = Vec::new();
     for n in 0..60 {
         let at = n * 90;
-        let batch: Vec<_> = (0..3).map(|_| publish(desk.at(at))).collect();
+        let batch: Vec<_> = (0..3).map(|_| publish(harness.at(at))).collect();
         let state = if n % 4 == 0 {
             State::Held
         } else {
             State::Delivered
         };
         // The middle one is held, refused or delivered, and ends last.
-        delivered(&mut desk, batch[2]);
-        delivered(&mut desk, batch[0]);
+        delivered(&mut harness, batch[2]);
+        delivered(&mut harness, batch[0]);
         let state = if n % 5 == 0 { State::Refused } else { state };
-        desk.returned("a", batch[1], known("a", state));
+        harness.returned("a", batch[1], known("a", state));
         ids.extend(batch.into_iter().map(|id| (id, state)));
     }
     ids.reverse();
     for (state, limit) in [(None, 7), (Some(State::Refused), 2), (Some(State::Held), 4)] {
         let (mut found, mut before) = (Vec::new(), None);
         loop {
-            let (some, more) = list(&mut desk, state, before, limit);
+            let (some, more) = list(&mut harness, state, before, limit);
             found.extend(some);
             before = found.last().copied();
             if !more {
@@ -244,36 +244,36 @@ fn a_list_takes_messages_from_groups_and_from_their_own_rows_newest_first() {
 
 #[test]
 fn ids_grow_also_after_groups_that_overlap() {
-    let mut desk = desk();
-    let (first, second, third) = (publish(&mut desk), publish(desk.at(1)), publish(desk.at(2)));
-    delivered(&mut desk, second);
-    tick(&mut desk);
-    delivered(&mut desk, first);
-    delivered(&mut desk, third);
-    desk.sleep();
+    let mut harness = harness();
+    let (first, second, third) = (publish(&mut harness), publish(harness.at(1)), publish(harness.at(2)));
+    delivered(&mut harness, second);
+    tick(&mut harness);
+    delivered(&mut harness, first);
+    delivered(&mut harness, third);
+    harness.sleep();
     // Its clock has been set back.
-    assert!(publish(desk.at(0)) > third);
+    assert!(publish(harness.at(0)) > third);
 }
 
 #[test]
 fn an_answer_that_nobody_hears_becomes_a_receipt() {
-    let mut desk = desk();
-    desk.connect(1);
+    let mut harness = harness();
+    harness.connect(1);
     for n in 0..2 {
         let frame =
             format!(r#"{{"type":"publish","ref":"{n}","to":{{"device":"a"}},"payload":1}}"#);
-        desk.frame(1, &frame);
-        let frame = desk.resolving.pop().unwrap();
-        let devices = Ok(vec![super::desk::device("a")]);
-        desk.event(|mailbox, now| mailbox.publish_frame(frame, devices, now));
+        harness.frame(1, &frame);
+        let frame = harness.resolving.pop().unwrap();
+        let devices = Ok(vec![super::harness::device("a")]);
+        harness.event(|mailbox, now| mailbox.publish_frame(frame, devices, now));
     }
-    let ids: Vec<_> = desk.calls.iter().map(|(_, message)| message.id).collect();
-    assert_eq!(delivered(&mut desk, ids[0]), ["tick 15"]);
-    desk.closed(1);
-    delivered(&mut desk, ids[1]);
-    assert_eq!(desk.rows(), "account 1, outbox 2");
+    let ids: Vec<_> = harness.calls.iter().map(|(_, message)| message.id).collect();
+    assert_eq!(delivered(&mut harness, ids[0]), ["tick 15"]);
+    harness.closed(1);
+    delivered(&mut harness, ids[1]);
+    assert_eq!(harness.rows(), "account 1, outbox 2");
     assert_eq!(
-        desk.connect(2),
+        harness.connect(2),
         [
             "2 <- welcome, 0 held",
             "2 <- receipt a delivered",
@@ -284,10 +284,10 @@ fn an_answer_that_nobody_hears_becomes_a_receipt() {
 
 #[test]
 fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
-    let mut desk = desk();
-    let (first, _) = (publish(&mut desk), publish(&mut desk));
-    delivered(&mut desk, first);
-    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    let mut harness = harness();
+    let (first, _) = (publish(&mut harness), publish(&mut harness));
+    delivered(&mut harness, first);
+    let removed = harness.event(|mailbox, now| mailbox.remove(now)).1;
     assert_eq!(
         removed,
         [
@@ -296,24 +296,24 @@ fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
             "revoked"
         ]
     );
-    assert_eq!(tick(&mut desk), [""; 0]);
-    assert_eq!(desk.rows(), "account 1");
+    assert_eq!(tick(&mut harness), [""; 0]);
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
 fn a_group_leaves_as_a_whole_when_it_was_kept_long_enough() {
-    let mut desk = Desk::with(|limits| limits.retention = 60);
-    let ids: Vec<_> = (0..3).map(|_| publish(&mut desk)).collect();
+    let mut harness = Harness::with(|limits| limits.retention = 60);
+    let ids: Vec<_> = (0..3).map(|_| publish(&mut harness)).collect();
     for id in &ids {
-        delivered(&mut desk, *id);
+        delivered(&mut harness, *id);
     }
-    desk.at(59_999).ring();
-    assert_eq!(desk.rows(), "account 1, groups 1");
-    let before = desk.writes();
-    while let Some(at) = desk.alarm {
+    harness.at(59_999).ring();
+    assert_eq!(harness.rows(), "account 1, groups 1");
+    let before = harness.writes();
+    while let Some(at) = harness.alarm {
         assert!(at <= 120_000, "the alarm is at {at}");
-        desk.at(at).ring();
+        harness.at(at).ring();
     }
-    assert_eq!(desk.rows(), "account 1");
-    assert_eq!(desk.writes() - before, 1);
+    assert_eq!(harness.rows(), "account 1");
+    assert_eq!(harness.writes() - before, 1);
 }

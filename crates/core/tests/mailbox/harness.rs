@@ -23,7 +23,7 @@ use super::words::{answer, problem_or, states, words};
 pub(crate) const START: Millis = 1_800_000_000_000;
 
 /// The mailbox of the device `cam`, which is registered.
-pub(crate) struct Desk {
+pub(crate) struct Harness {
     pub(crate) limits: Limits,
     /// The protocols that it knows.
     pub(crate) codecs: &'static Codecs,
@@ -41,7 +41,7 @@ pub(crate) struct Desk {
     pub(crate) resolving: Vec<PublishFrame>,
 }
 
-impl Desk {
+impl Harness {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
@@ -50,7 +50,7 @@ impl Desk {
     pub(crate) fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
-        let mut desk = Self {
+        let mut harness = Self {
             limits,
             codecs: CODECS,
             store: Sqlite::new().unwrap(),
@@ -63,8 +63,8 @@ impl Desk {
             calls: Vec::new(),
             resolving: Vec::new(),
         };
-        desk.event(|mailbox, now| mailbox.register(&device("cam"), now));
-        desk
+        harness.event(|mailbox, now| mailbox.register(&device("cam"), now));
+        harness
     }
 
     /// Milliseconds since the start.
@@ -74,7 +74,7 @@ impl Desk {
     }
 
     /// One event, committed; returns its outcome and its effects in words. The alarm is in neither: it is
-    /// [`Desk::alarm`].
+    /// [`Harness::alarm`].
     pub(crate) fn event<T>(
         &mut self,
         handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,

@@ -3,14 +3,14 @@
 use serde_json::Value;
 use tagpost_core::mailbox::Place;
 
-use super::desk::{Desk, message};
+use super::harness::{Harness, message};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-fn list(desk: &mut Desk, limit: u32, after: Option<&str>, payload: bool) -> Value {
+fn list(harness: &mut Harness, limit: u32, after: Option<&str>, payload: bool) -> Value {
     let after = after.map(|text| text.parse::<Place>().unwrap());
     let page =
-        desk.event(|mailbox, now| Ok(mailbox.list_waiting(limit, after, payload, now).unwrap()));
+        harness.event(|mailbox, now| Ok(mailbox.list_waiting(limit, after, payload, now).unwrap()));
     assert_eq!(page.1, [""; 0], "a look has no effect");
     serde_json::to_value(page.0).unwrap()
 }
@@ -31,27 +31,27 @@ fn brief(page: &Value) -> Vec<String> {
 
 #[test]
 fn it_tells_what_waits_wherever_that_is_and_writes_nothing() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 2);
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
-    desk.deliver(&message(2, TEXT), 60_000);
-    desk.deliver(&message(3, TEXT), 60_000);
-    let (written, before) = (desk.writes(), desk.rows());
-    let page = list(&mut desk, 10, None, true);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
+    harness.deliver(&message(2, TEXT), 60_000);
+    harness.deliver(&message(3, TEXT), 60_000);
+    let (written, before) = (harness.writes(), harness.rows());
+    let page = list(&mut harness, 10, None, true);
     assert_eq!(
         brief(&page),
         ["sent 1 body 1", "sent 1 body 2", "held 0 body 3"]
     );
     assert_eq!(page["next"], Value::Null);
-    assert_eq!((desk.writes(), desk.rows()), (written, before));
-    assert_eq!(brief(&list(&mut desk, 1, None, false)), ["sent 1 "]);
+    assert_eq!((harness.writes(), harness.rows()), (written, before));
+    assert_eq!(brief(&list(&mut harness, 1, None, false)), ["sent 1 "]);
 }
 
 #[test]
 fn pages_follow_each_other_through_all_urgencies() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for (n, urgency) in (1..=6).zip(["low", "high", "normal", "low", "high", "normal"]) {
-        desk.deliver(
+        harness.deliver(
             &message(n, &[("Content-Type", "text/plain"), ("Urgency", urgency)]),
             0,
         );
@@ -59,7 +59,7 @@ fn pages_follow_each_other_through_all_urgencies() {
     let mut seen = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = list(&mut desk, 2, after.as_deref(), true);
+        let page = list(&mut harness, 2, after.as_deref(), true);
         assert!(page["messages"].as_array().unwrap().len() <= 2);
         seen.extend(brief(&page));
         match page["next"].as_str() {
@@ -73,11 +73,11 @@ fn pages_follow_each_other_through_all_urgencies() {
 
 #[test]
 fn what_has_expired_is_not_told() {
-    let mut desk = Desk::new();
-    desk.deliver(&message(1, &[("TTL", "1")]), 0);
-    desk.deliver(&message(2, TEXT), 0);
-    desk.at(1_000);
-    assert_eq!(brief(&list(&mut desk, 1, None, false)), ["held 0 "]);
+    let mut harness = Harness::new();
+    harness.deliver(&message(1, &[("TTL", "1")]), 0);
+    harness.deliver(&message(2, TEXT), 0);
+    harness.at(1_000);
+    assert_eq!(brief(&list(&mut harness, 1, None, false)), ["held 0 "]);
 }
 
 #[test]
@@ -99,19 +99,19 @@ fn no_text_is_a_place_but_that_of_a_page() {
 #[test]
 fn a_page_reads_a_bounded_amount_of_payloads_whether_it_tells_them_or_not() {
     for payload in [true, false] {
-        let mut desk = Desk::new();
+        let mut harness = Harness::new();
         let text = format!("{:?}", "x".repeat(1 << 20));
         for n in 1..=10 {
             let large = tagpost_core::message::Message {
                 payload: serde_json::value::RawValue::from_string(text.clone()).unwrap(),
                 ..message(n, TEXT)
             };
-            desk.deliver(&large, 0);
+            harness.deliver(&large, 0);
         }
         let mut after: Option<String> = None;
         let mut lengths = Vec::new();
         loop {
-            let page = list(&mut desk, 100, after.as_deref(), payload);
+            let page = list(&mut harness, 100, after.as_deref(), payload);
             lengths.push(page["messages"].as_array().unwrap().len());
             match page["next"].as_str() {
                 Some(next) => after = Some(next.to_owned()),

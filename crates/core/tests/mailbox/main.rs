@@ -12,7 +12,7 @@ mod alarm;
 mod backlog;
 mod cancel;
 mod depth;
-mod desk;
+mod harness;
 mod drain;
 mod ends;
 mod fast_path;

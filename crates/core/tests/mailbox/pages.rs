@@ -5,21 +5,21 @@ use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::trace::Trace;
 
-use super::desk::{Desk, delivery, device};
+use super::harness::{Harness, delivery, device};
 use super::words::problem_or;
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:04}")).collect()
 }
 
-fn large(desk: &mut Desk, count: usize) -> MessageId {
+fn large(harness: &mut Harness, count: usize) -> MessageId {
     let names = names(count);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    desk.publish(&names, &[], "x").unwrap().0
+    harness.publish(&names, &[], "x").unwrap().0
 }
 
-fn page(desk: &mut Desk, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Trace {
-    let found = desk.event(|mailbox, _| problem_or(mailbox.trace(id, after, limit)));
+fn page(harness: &mut Harness, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Trace {
+    let found = harness.event(|mailbox, _| problem_or(mailbox.trace(id, after, limit)));
     found.0.unwrap().0
 }
 
@@ -42,12 +42,12 @@ fn answered(name: &str) -> Delivery {
 
 #[test]
 fn the_pages_of_a_trace_hold_each_delivery_once() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 350);
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 350);
     for limit in [1_000, 350, 100, 99, 7] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = page(&mut desk, id, after.as_ref(), limit);
+            let page = page(&mut harness, id, after.as_ref(), limit);
             assert_eq!(summary(&page), r#"{"held":350}"#);
             seen.extend(page.deliveries.iter().map(|it| it.device.to_string()));
             after = next(&page);
@@ -62,32 +62,32 @@ fn the_pages_of_a_trace_hold_each_delivery_once() {
 #[test]
 fn a_page_of_a_trace_does_not_read_the_others() {
     let steps = [200, 4_000].map(|count| {
-        let mut desk = Desk::new();
-        let id = large(&mut desk, count);
-        let before = desk.steps();
-        page(&mut desk, id, None, 100);
-        desk.steps() - before
+        let mut harness = Harness::new();
+        let id = large(&mut harness, count);
+        let before = harness.steps();
+        page(&mut harness, id, None, 100);
+        harness.steps() - before
     });
     assert!(steps[1] * 5 <= steps[0] * 6, "{steps:?}");
 }
 
 #[test]
 fn the_summary_is_over_all_pages_and_exact_at_each_moment() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 150);
-    desk.report(id, delivery("d0001", State::Delivered))
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 150);
+    harness.report(id, delivery("d0001", State::Delivered))
         .unwrap();
-    desk.report(id, delivery("d0140", State::Rejected)).unwrap();
-    let first = page(&mut desk, id, None, 10);
+    harness.report(id, delivery("d0140", State::Rejected)).unwrap();
+    let first = page(&mut harness, id, None, 10);
     assert_eq!(
         summary(&first),
         r#"{"held":148,"delivered":1,"rejected":1}"#
     );
     assert!(!first.is_settled(), "the other page is open");
     for name in names(150) {
-        desk.report(id, delivery(&name, State::Delivered)).unwrap();
+        harness.report(id, delivery(&name, State::Delivered)).unwrap();
     }
-    let first = page(&mut desk, id, None, 10);
+    let first = page(&mut harness, id, None, 10);
     assert_eq!(summary(&first), r#"{"delivered":149,"rejected":1}"#);
     assert!(first.is_settled());
     let of = |state| {
@@ -95,34 +95,34 @@ fn the_summary_is_over_all_pages_and_exact_at_each_moment() {
             "SELECT count(*) FROM outbox WHERE states & {}",
             State::bit(state)
         );
-        desk.query(&sql).int().unwrap()
+        harness.query(&sql).int().unwrap()
     };
     assert_eq!((of(State::Held), of(State::Rejected)), (0, 1));
 }
 
 #[test]
 fn a_summary_that_an_earlier_version_did_not_write_is_counted() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 150);
-    desk.report(id, delivery("d0001", State::Delivered))
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 150);
+    harness.report(id, delivery("d0001", State::Delivered))
         .unwrap();
-    desk.query("UPDATE outbox SET summary = NULL RETURNING id");
+    harness.query("UPDATE outbox SET summary = NULL RETURNING id");
     let expected = r#"{"held":149,"delivered":1}"#;
-    assert_eq!(summary(&page(&mut desk, id, None, 10)), expected);
-    desk.report(id, delivery("d0002", State::Delivered))
+    assert_eq!(summary(&page(&mut harness, id, None, 10)), expected);
+    harness.report(id, delivery("d0002", State::Delivered))
         .unwrap();
-    let written = desk.query("SELECT summary FROM outbox").text().unwrap();
+    let written = harness.query("SELECT summary FROM outbox").text().unwrap();
     assert_eq!(written, r#"{"held":148,"delivered":2}"#);
 }
 
 #[test]
 fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_how_all_of_them_are() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 150);
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 150);
     for name in names(150) {
-        desk.report(id, answered(&name)).unwrap();
+        harness.report(id, answered(&name)).unwrap();
     }
-    let (messages, more) = desk.event(|mailbox, _| mailbox.messages(None, None, 10)).0;
+    let (messages, more) = harness.event(|mailbox, _| mailbox.messages(None, None, 10)).0;
     assert!(!more);
     let [entry] = &messages[..] else {
         panic!("{} entries", messages.len())
@@ -135,15 +135,15 @@ fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_how_all_of_them_are() {
 
 #[test]
 fn a_repeat_of_a_large_publish_is_answered_with_a_page() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let names = names(1_200);
     let to: Vec<&str> = names.iter().map(String::as_str).collect();
     let headers = [("Idempotency-Key", "k")];
-    let (id, _) = desk.publish(&to, &headers, "x").unwrap();
+    let (id, _) = harness.publish(&to, &headers, "x").unwrap();
     for name in &names {
-        desk.report(id, answered(name)).unwrap();
+        harness.report(id, answered(name)).unwrap();
     }
-    let (again, effects) = desk.publish(&to, &headers, "x").unwrap();
+    let (again, effects) = harness.publish(&to, &headers, "x").unwrap();
     assert_eq!(again, id);
     let told = effects[0].matches("delivered").count();
     assert!((500..=1_000).contains(&told), "{told} deliveries");
@@ -151,9 +151,9 @@ fn a_repeat_of_a_large_publish_is_answered_with_a_page() {
 
 #[test]
 fn a_message_to_thousands_is_taken_back_part_by_part() {
-    let mut desk = Desk::new();
-    let id = large(&mut desk, 2_500);
-    let (_, mut asked) = desk.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let mut harness = Harness::new();
+    let id = large(&mut harness, 2_500);
+    let (_, mut asked) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert_eq!(asked.len(), 100, "at most 100 at a time");
     let mut all = std::collections::BTreeSet::new();
     while let Some(word) = asked.pop() {
@@ -166,12 +166,12 @@ fn a_message_to_thousands_is_taken_back_part_by_part() {
         let text = serde_json::to_string(&gone).unwrap();
         let purpose = tagpost_core::mailbox::CallPurpose::Cancel(id);
         let name = device(name);
-        let more = desk.event(|mailbox, now| mailbox.returned(&name, purpose, Some(&text), now));
+        let more = harness.event(|mailbox, now| mailbox.returned(&name, purpose, Some(&text), now));
         asked.extend(more.1.into_iter().filter(|word| word != "settled (#1)"));
     }
     assert_eq!(all.into_iter().collect::<Vec<_>>(), names(2_500));
     assert_eq!(
-        summary(&page(&mut desk, id, None, 1)),
+        summary(&page(&mut harness, id, None, 1)),
         r#"{"cancelled":2500}"#
     );
 }

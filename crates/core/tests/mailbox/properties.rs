@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tagpost_core::message::Message;
 
-use super::desk::{Desk, device, message};
+use super::harness::{Harness, device, message};
 use super::words::answer;
 
 /// Something that happens to the mailbox.
@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// The mailbox of a run, and what is known of it from outside.
 struct Run {
-    desk: Desk,
+    harness: Harness,
     now: i64,
     connection: u32,
     messages: Vec<Message>,
@@ -51,7 +51,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let desk = Desk::with(|limits| {
+        let harness = Harness::with(|limits| {
             (
                 limits.ack_timeout,
                 limits.max_in_flight,
@@ -59,7 +59,7 @@ impl Run {
             ) = (1, 2, 3)
         });
         Self {
-            desk,
+            harness,
             now: 0,
             connection: 0,
             messages: Vec::new(),
@@ -78,7 +78,7 @@ impl Run {
     }
 
     fn step(&mut self, step: &Step) {
-        self.desk.at(self.now);
+        self.harness.at(self.now);
         match *step {
             Step::Deliver { n, ttl, wait } => {
                 let message = self.message(n, ttl);
@@ -88,34 +88,34 @@ impl Run {
                     until: i64::MAX,
                     waited: false,
                 };
-                self.desk.deliver_on(&message, terms);
+                self.harness.deliver_on(&message, terms);
                 if wait {
                     self.now += 1_000;
-                    self.desk.at(self.now).wait_is_over(message.id);
+                    self.harness.at(self.now).wait_is_over(message.id);
                 }
             }
             Step::Ack { n } => {
                 let id = message(n, &[]).id;
-                self.desk.ack(id);
+                self.harness.ack(id);
             }
             Step::Nack { n } => {
                 let id = message(n, &[]).id;
-                self.desk.event(|mailbox, now| mailbox.nack(id, None, now));
+                self.harness.event(|mailbox, now| mailbox.nack(id, None, now));
             }
             Step::Withdraw { n } => {
                 let id = message(n, &[]).id;
-                self.desk
+                self.harness
                     .event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
             }
             Step::Connect => {
                 self.connection += 1;
-                self.desk.connect(self.connection);
+                self.harness.connect(self.connection);
             }
-            Step::Close => drop(self.desk.closed(self.connection)),
-            Step::Poll => drop(self.desk.event(|mailbox, now| mailbox.poll(2, now))),
-            Step::Ring => drop(self.desk.ring()),
-            Step::Sleep => self.desk.sleep(),
-            Step::Crash => self.desk.crash(),
+            Step::Close => drop(self.harness.closed(self.connection)),
+            Step::Poll => drop(self.harness.event(|mailbox, now| mailbox.poll(2, now))),
+            Step::Ring => drop(self.harness.ring()),
+            Step::Sleep => self.harness.sleep(),
+            Step::Crash => self.harness.crash(),
             Step::Pass { millis } => self.now += millis,
         }
     }
@@ -125,7 +125,7 @@ impl Run {
         let id = message(n, &[]).id;
         answer(
             &self
-                .desk
+                .harness
                 .event(|mailbox, now| mailbox.get_delivery(id, now))
                 .0,
         )
@@ -161,9 +161,9 @@ proptest! {
         let mut run = Run::new();
         steps.iter().for_each(|step| run.step(step));
         run.step(&Step::Ack { n });
-        let (state, rows) = (run.state(n), run.desk.rows());
+        let (state, rows) = (run.state(n), run.harness.rows());
         run.step(&Step::Ack { n });
-        prop_assert_eq!((run.state(n), run.desk.rows()), (state, rows));
+        prop_assert_eq!((run.state(n), run.harness.rows()), (state, rows));
     }
 
     #[test]
@@ -172,9 +172,9 @@ proptest! {
         for step in &steps {
             run.step(step);
             let held = "SELECT min(expires_at) FROM inbox WHERE settled IS NULL";
-            let due = run.desk.query(held).opt_int().unwrap().map(|at| at - super::desk::START);
+            let due = run.harness.query(held).opt_int().unwrap().map(|at| at - super::harness::START);
             if let Some(due) = due.filter(|_| !matches!(step, Step::Pass { .. })) {
-                let alarm = run.desk.alarm.unwrap_or(i64::MAX);
+                let alarm = run.harness.alarm.unwrap_or(i64::MAX);
                 prop_assert!(alarm <= due.max(run.now), "alarm {alarm}, due {due}, now {}, after {step:?}", run.now);
             }
         }
@@ -186,12 +186,12 @@ proptest! {
         steps.iter().for_each(|step| run.step(step));
         (1..6).for_each(|n| run.step(&Step::Ack { n }));
         run.step(&Step::Ring);
-        run.desk.reported("door", true);
+        run.harness.reported("door", true);
         run.now += 600_000;
         run.step(&Step::Ring);
-        run.desk.reported("door", true);
+        run.harness.reported("door", true);
         run.step(&Step::Ring);
-        prop_assert_eq!(run.desk.rows(), "account 1");
-        prop_assert_eq!(run.desk.alarm, None);
+        prop_assert_eq!(run.harness.rows(), "account 1");
+        prop_assert_eq!(run.harness.alarm, None);
     }
 }

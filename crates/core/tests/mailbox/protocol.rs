@@ -7,7 +7,7 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{self, BadFrame, CODECS, Codec, Codecs, Frame, FromDevice, ToDevice};
 
-use super::desk::{Desk, message};
+use super::harness::{Harness, message};
 
 /// A protocol of bytes: `M` and an id is a message, `A` and an id its acknowledgement. It has no receipts.
 #[derive(Debug)]
@@ -54,16 +54,16 @@ impl Codec for Bytes {
 const BOTH: &Codecs = &[&TagpostV1, &Bytes];
 
 /// A mailbox that knows both, and holds a message.
-fn holding(message: &Message) -> Desk {
-    let mut desk = Desk::new();
-    desk.codecs = BOTH;
-    desk.sleep();
-    desk.deliver(message, 0);
-    desk
+fn holding(message: &Message) -> Harness {
+    let mut harness = Harness::new();
+    harness.codecs = BOTH;
+    harness.sleep();
+    harness.deliver(message, 0);
+    harness
 }
 
-fn says(desk: &mut Desk, frame: Frame) -> Vec<String> {
-    desk.with_batched_frames(&[(1, frame)], |_, _| Ok(()))
+fn says(harness: &mut Harness, frame: Frame) -> Vec<String> {
+    harness.with_batched_frames(&[(1, frame)], |_, _| Ok(()))
 }
 
 fn ack(id: MessageId) -> Frame {
@@ -73,11 +73,11 @@ fn ack(id: MessageId) -> Frame {
 #[test]
 fn a_connection_speaks_the_protocol_that_it_was_opened_with() {
     let message = message(1, &[]);
-    let mut desk = holding(&message);
+    let mut harness = holding(&message);
     let sent = format!("1 <- bytes M{}", message.id);
-    assert_eq!(desk.connect_over(1, &Bytes), [sent], "it has no welcome");
+    assert_eq!(harness.connect_over(1, &Bytes), [sent], "it has no welcome");
     assert_eq!(
-        says(&mut desk, ack(message.id)),
+        says(&mut harness, ack(message.id)),
         ["door: receipts delivered 1"]
     );
 }
@@ -85,11 +85,11 @@ fn a_connection_speaks_the_protocol_that_it_was_opened_with() {
 #[test]
 fn a_connection_keeps_its_protocol_while_its_mailbox_sleeps() {
     let message = message(1, &[]);
-    let mut desk = holding(&message);
-    desk.connect_over(1, &Bytes);
-    desk.sleep();
+    let mut harness = holding(&message);
+    harness.connect_over(1, &Bytes);
+    harness.sleep();
     assert_eq!(
-        says(&mut desk, ack(message.id)),
+        says(&mut harness, ack(message.id)),
         ["door: receipts delivered 1"]
     );
 }
@@ -97,11 +97,11 @@ fn a_connection_keeps_its_protocol_while_its_mailbox_sleeps() {
 #[test]
 fn a_frame_of_another_protocol_is_a_bad_frame() {
     let message = message(1, &[]);
-    let mut desk = holding(&message);
-    desk.connect_over(1, &Bytes);
+    let mut harness = holding(&message);
+    harness.connect_over(1, &Bytes);
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message.id);
     assert_eq!(
-        says(&mut desk, Frame::Text(ack)),
+        says(&mut harness, Frame::Text(ack)),
         ["1 <- bytes not A and an id"]
     );
 }
@@ -109,12 +109,12 @@ fn a_frame_of_another_protocol_is_a_bad_frame() {
 #[test]
 fn a_mailbox_that_does_not_know_the_protocol_of_a_socket_has_no_connection() {
     let message = message(1, &[]);
-    let mut desk = holding(&message);
-    desk.connect_over(1, &Bytes);
-    desk.codecs = CODECS;
-    desk.sleep();
-    assert_eq!(says(&mut desk, ack(message.id)), [""; 0]);
-    assert_eq!(desk.event(|mailbox, now| mailbox.status(now)).0.held, 1);
+    let mut harness = holding(&message);
+    harness.connect_over(1, &Bytes);
+    harness.codecs = CODECS;
+    harness.sleep();
+    assert_eq!(says(&mut harness, ack(message.id)), [""; 0]);
+    assert_eq!(harness.event(|mailbox, now| mailbox.status(now)).0.held, 1);
 }
 
 #[test]

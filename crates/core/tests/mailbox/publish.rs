@@ -3,93 +3,93 @@
 use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::State;
 
-use super::desk::{Desk, known};
+use super::harness::{Harness, known};
 
 const WAIT: &[(&str, &str)] = &[("Prefer", "wait=1")];
 const KEY: &[(&str, &str)] = &[("Idempotency-Key", "k"), ("Prefer", "wait=1")];
 
 #[test]
 fn a_message_is_written_once_with_what_became_of_it() {
-    let mut desk = Desk::new();
-    let (id, effects) = desk.publish(&["a", "b"], WAIT, "x").unwrap();
+    let mut harness = Harness::new();
+    let (id, effects) = harness.publish(&["a", "b"], WAIT, "x").unwrap();
     assert_eq!(effects, ["a: deliver, wait 1000", "b: deliver, wait 1000"]);
     assert_eq!(
-        desk.rows(),
+        harness.rows(),
         "account 1",
         "nothing is written before it is known"
     );
     assert_eq!(
-        desk.returned("a", id, known("a", State::Delivered)),
+        harness.returned("a", id, known("a", State::Delivered)),
         [""; 0]
     );
-    let answered = desk.returned("b", id, known("b", State::Held));
+    let answered = harness.returned("b", id, known("b", State::Held));
     assert_eq!(answered, ["published a delivered 0, b held 0 (#1)"]);
-    assert_eq!(desk.rows(), "account 1, outbox 1");
+    assert_eq!(harness.rows(), "account 1, outbox 1");
 }
 
 #[test]
 fn a_message_all_of_whose_deliveries_ended_is_settled_at_once() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
-    let answered = desk.returned("a", id, known("a", State::Delivered));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], WAIT, "x").unwrap();
+    let answered = harness.returned("a", id, known("a", State::Delivered));
     assert_eq!(answered, ["settled (#1)", "published a delivered 0 (#1)"]);
 }
 
 #[test]
 fn a_publish_that_a_crash_interrupts_is_forgotten() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], WAIT, "x").unwrap();
-    desk.crash();
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], WAIT, "x").unwrap();
+    harness.crash();
     assert_eq!(
-        desk.returned("a", id, known("a", State::Delivered)),
+        harness.returned("a", id, known("a", State::Delivered)),
         [""; 0]
     );
-    assert_eq!(desk.trace(id), Err("unknown_message".to_owned()));
+    assert_eq!(harness.trace(id), Err("unknown_message".to_owned()));
 }
 
 #[test]
 fn a_publish_with_a_key_is_written_before_it_leaves_and_survives_a_crash() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
-    assert_eq!(desk.rows(), "account 1, outbox 1, keys 1, jobs 1");
-    desk.crash();
-    let (again, answer) = desk.at(5).publish(&["a"], KEY, "x").unwrap();
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
+    assert_eq!(harness.rows(), "account 1, outbox 1, keys 1, jobs 1");
+    harness.crash();
+    let (again, answer) = harness.at(5).publish(&["a"], KEY, "x").unwrap();
     assert_eq!((again, answer), (id, vec!["a held 0".to_owned()]));
     assert!(
-        desk.alarm.is_some_and(|at| at <= 30_000),
+        harness.alarm.is_some_and(|at| at <= 30_000),
         "the message is still handed over"
     );
-    assert_eq!(desk.at(30_000).ring(), ["a: deliver, wait 1000"]);
+    assert_eq!(harness.at(30_000).ring(), ["a: deliver, wait 1000"]);
 }
 
 #[test]
 fn what_ended_without_being_sent_stays_so_when_the_publish_crashes() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a", "b"], KEY, "x").unwrap();
-    desk.returned("a", id, known("a", State::Refused));
-    desk.crash();
-    assert_eq!(desk.trace(id).unwrap(), "a refused 0, b held 0");
-    assert_eq!(desk.at(30_000).ring(), ["b: deliver, wait 1000"]);
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a", "b"], KEY, "x").unwrap();
+    harness.returned("a", id, known("a", State::Refused));
+    harness.crash();
+    assert_eq!(harness.trace(id).unwrap(), "a refused 0, b held 0");
+    assert_eq!(harness.at(30_000).ring(), ["b: deliver, wait 1000"]);
 }
 
 #[test]
 fn the_same_key_while_the_first_is_under_way_gets_the_same_answer() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
-    assert_eq!(desk.publish(&["a"], KEY, "x").unwrap(), (id, vec![]));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
+    assert_eq!(harness.publish(&["a"], KEY, "x").unwrap(), (id, vec![]));
     assert_eq!(
-        desk.returned("a", id, known("a", State::Held)),
+        harness.returned("a", id, known("a", State::Held)),
         ["published a held 0 (#1)"]
     );
 }
 
 #[test]
 fn the_same_key_with_another_body_or_target_is_a_mismatch() {
-    let mut desk = Desk::new();
-    desk.publish(&["a"], KEY, "x").unwrap();
+    let mut harness = Harness::new();
+    harness.publish(&["a"], KEY, "x").unwrap();
     for (to, body) in [("a", "y"), ("b", "x")] {
         assert_eq!(
-            desk.publish(&[to], KEY, body).unwrap_err(),
+            harness.publish(&[to], KEY, body).unwrap_err(),
             "idempotency_mismatch"
         );
     }
@@ -98,20 +98,20 @@ fn the_same_key_with_another_body_or_target_is_a_mismatch() {
 #[test]
 fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
     for headers in [WAIT, KEY] {
-        let mut desk = Desk::new();
-        let (id, _) = desk.publish(&["a"], headers, "x").unwrap();
-        let answered = desk.returned("a", id, Some(DeliveryStatus::UnknownDevice));
+        let mut harness = Harness::new();
+        let (id, _) = harness.publish(&["a"], headers, "x").unwrap();
+        let answered = harness.returned("a", id, Some(DeliveryStatus::UnknownDevice));
         assert_eq!(answered, ["not published: unknown_device (#1)"]);
-        assert_eq!(desk.rows(), "account 1");
+        assert_eq!(harness.rows(), "account 1");
     }
 }
 
 #[test]
 fn of_a_tag_a_device_that_is_not_known_is_refused() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a", "b"], WAIT, "x").unwrap();
-    desk.returned("a", id, known("a", State::Delivered));
-    let answered = desk.returned("b", id, Some(DeliveryStatus::UnknownDevice));
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a", "b"], WAIT, "x").unwrap();
+    harness.returned("a", id, known("a", State::Delivered));
+    let answered = harness.returned("b", id, Some(DeliveryStatus::UnknownDevice));
     assert_eq!(
         answered,
         [
@@ -123,58 +123,58 @@ fn of_a_tag_a_device_that_is_not_known_is_refused() {
 
 #[test]
 fn over_the_rate_nothing_is_accepted() {
-    let mut desk = Desk::with(|limits| (limits.publish_rate, limits.publish_burst) = (1, 1));
-    desk.publish(&["a"], WAIT, "x").unwrap();
+    let mut harness = Harness::with(|limits| (limits.publish_rate, limits.publish_burst) = (1, 1));
+    harness.publish(&["a"], WAIT, "x").unwrap();
     assert_eq!(
-        desk.publish(&["a"], WAIT, "x").unwrap_err(),
+        harness.publish(&["a"], WAIT, "x").unwrap_err(),
         "too_many_requests"
     );
-    assert!(desk.at(1_000).publish(&["a"], WAIT, "x").is_ok());
+    assert!(harness.at(1_000).publish(&["a"], WAIT, "x").is_ok());
 }
 
 #[test]
 fn a_tag_without_devices_and_one_with_too_many_are_problems() {
-    let mut desk = Desk::with(|limits| limits.max_fanout = 2);
-    assert_eq!(desk.publish(&[], WAIT, "x").unwrap_err(), "unknown_tag");
+    let mut harness = Harness::with(|limits| limits.max_fanout = 2);
+    assert_eq!(harness.publish(&[], WAIT, "x").unwrap_err(), "unknown_tag");
     assert_eq!(
-        desk.publish(&["a", "b", "c"], WAIT, "x").unwrap_err(),
+        harness.publish(&["a", "b", "c"], WAIT, "x").unwrap_err(),
         "tag_too_large"
     );
 }
 
 #[test]
 fn a_second_message_says_which_one_it_follows() {
-    let mut desk = Desk::new();
-    desk.publish(&["a"], WAIT, "x").unwrap();
+    let mut harness = Harness::new();
+    harness.publish(&["a"], WAIT, "x").unwrap();
     assert_eq!(
-        desk.publish(&["a"], WAIT, "y").unwrap().1,
+        harness.publish(&["a"], WAIT, "y").unwrap().1,
         ["a: deliver after another, wait 1000"]
     );
 }
 
 #[test]
 fn a_publish_whose_sender_is_removed_is_not_accepted() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
-    let removed = desk.event(|mailbox, now| mailbox.remove(now)).1;
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
+    let removed = harness.event(|mailbox, now| mailbox.remove(now)).1;
     assert_eq!(removed, ["not published: unknown_device (#1)", "revoked"]);
-    desk.event(|mailbox, now| mailbox.register(&super::desk::device("cam"), now));
-    assert_eq!(desk.returned("a", id, known("a", State::Held)), [""; 0]);
-    assert_eq!(desk.rows(), "account 1");
+    harness.event(|mailbox, now| mailbox.register(&super::harness::device("cam"), now));
+    assert_eq!(harness.returned("a", id, known("a", State::Held)), [""; 0]);
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
 fn a_key_whose_message_is_gone_is_as_good_as_new() {
-    let mut desk = Desk::new();
-    let (id, _) = desk.publish(&["a"], KEY, "x").unwrap();
-    desk.returned("a", id, known("a", State::Delivered));
-    desk.query("DELETE FROM outbox RETURNING id");
-    let (again, effects) = desk.at(5).publish(&["a"], KEY, "another").unwrap();
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
+    harness.returned("a", id, known("a", State::Delivered));
+    harness.query("DELETE FROM outbox RETURNING id");
+    let (again, effects) = harness.at(5).publish(&["a"], KEY, "another").unwrap();
     assert_ne!(again, id);
     assert_eq!(effects, ["a: deliver, wait 1000"]);
-    assert_eq!(desk.rows(), "account 1, outbox 1, keys 1, jobs 1");
-    desk.returned("a", again, known("a", State::Delivered));
-    let (repeated, answer) = desk.publish(&["a"], KEY, "another").unwrap();
+    assert_eq!(harness.rows(), "account 1, outbox 1, keys 1, jobs 1");
+    harness.returned("a", again, known("a", State::Delivered));
+    let (repeated, answer) = harness.publish(&["a"], KEY, "another").unwrap();
     assert_eq!(
         (repeated, answer),
         (again, vec!["a delivered 0".to_owned()])

@@ -4,19 +4,19 @@ use tagpost_core::message::Message;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::token::Claims;
 
-use super::desk::{Desk, claims, device, message, message_from};
+use super::harness::{Harness, claims, device, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const HIGH: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("Urgency", "high")];
 
 /// A device with a window of this size, which is full.
-fn full(window: u32) -> Desk {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = window);
-    desk.connect(1);
+fn full(window: u32) -> Harness {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = window);
+    harness.connect(1);
     for n in 1..=u64::from(window) {
-        desk.deliver(&message(n, TEXT), 60_000);
+        harness.deliver(&message(n, TEXT), 60_000);
     }
-    desk
+    harness
 }
 
 /// A message with a text of this many bytes.
@@ -30,26 +30,26 @@ fn large(n: u64, bytes: usize) -> Message {
 
 #[test]
 fn twice_the_window_at_once_is_never_stored_where_all_is_acknowledged_in_time() {
-    let mut desk = full(32);
+    let mut harness = full(32);
     for n in 33..=64 {
-        assert_eq!(desk.deliver(&message(n, TEXT), 1_000), ["waits until 1000"]);
+        assert_eq!(harness.deliver(&message(n, TEXT), 1_000), ["waits until 1000"]);
     }
     for n in 1..=64 {
-        desk.ack(message(n, TEXT).id);
+        harness.ack(message(n, TEXT).id);
     }
-    assert_eq!(desk.rows(), "account 1");
-    assert_eq!(desk.alarm, None);
+    assert_eq!(harness.rows(), "account 1");
+    assert_eq!(harness.alarm, None);
 }
 
 #[test]
 fn what_waits_for_room_goes_out_by_urgency_and_age() {
-    let mut desk = full(1);
-    desk.deliver(&message(2, TEXT), 1_000);
-    desk.deliver(&message(3, TEXT), 1_000);
-    desk.deliver(&message(4, HIGH), 1_000);
+    let mut harness = full(1);
+    harness.deliver(&message(2, TEXT), 1_000);
+    harness.deliver(&message(3, TEXT), 1_000);
+    harness.deliver(&message(4, HIGH), 1_000);
     let mut sent = Vec::new();
     for n in [1, 4, 2, 3] {
-        sent.extend(desk.ack(message(n, TEXT).id).into_iter().skip(1));
+        sent.extend(harness.ack(message(n, TEXT).id).into_iter().skip(1));
     }
     assert_eq!(
         sent,
@@ -63,66 +63,66 @@ fn what_waits_for_room_goes_out_by_urgency_and_age() {
 
 #[test]
 fn a_message_that_has_waited_long_enough_is_stored_with_those_before_it() {
-    let mut desk = full(1);
+    let mut harness = full(1);
     let (second, third) = (message(2, TEXT), message(3, TEXT));
-    desk.at(10).deliver(&second, 2_000);
-    desk.deliver(&third, 1_000);
-    assert_eq!(desk.at(1_010).wait_is_over(third.id)[0], "held 0");
+    harness.at(10).deliver(&second, 2_000);
+    harness.deliver(&third, 1_000);
+    assert_eq!(harness.at(1_010).wait_is_over(third.id)[0], "held 0");
     assert_eq!(
-        desk.rows(),
+        harness.rows(),
         "account 1, inbox 3",
         "the message in flight goes before them"
     );
     // The second's call still waits, and hears of its end.
-    desk.ack(message(1, TEXT).id);
+    harness.ack(message(1, TEXT).id);
     assert!(
-        desk.ack(second.id)
+        harness.ack(second.id)
             .contains(&"answers delivered 1 (#2)".to_owned())
     );
 }
 
 #[test]
 fn a_later_message_that_has_to_be_stored_goes_behind_those_that_wait() {
-    let mut desk = full(1);
-    desk.deliver(&message(2, TEXT), 1_000);
-    assert_eq!(desk.deliver(&message(3, TEXT), 0)[0], "held 0");
-    desk.crash();
-    let sent = desk.at(100).connect(2);
+    let mut harness = full(1);
+    harness.deliver(&message(2, TEXT), 1_000);
+    assert_eq!(harness.deliver(&message(3, TEXT), 0)[0], "held 0");
+    harness.crash();
+    let sent = harness.at(100).connect(2);
     assert_eq!(sent[1..], ["2 <- body 1, attempt 2"]);
     assert_eq!(
-        desk.ack(message(1, TEXT).id)[1..],
+        harness.ack(message(1, TEXT).id)[1..],
         ["2 <- body 2, attempt 1"]
     );
-    assert_eq!(desk.ack(message(2, TEXT).id), ["2 <- body 3, attempt 1"]);
+    assert_eq!(harness.ack(message(2, TEXT).id), ["2 <- body 3, attempt 1"]);
 }
 
 #[test]
 fn when_the_connection_ends_what_waits_for_room_is_held() {
-    let mut desk = full(1);
-    desk.deliver(&message(2, TEXT), 1_000);
+    let mut harness = full(1);
+    harness.deliver(&message(2, TEXT), 1_000);
     assert_eq!(
-        desk.at(5).closed(1),
+        harness.at(5).closed(1),
         ["ready", "answers held 1 (#1)", "answers held 0 (#2)"]
     );
-    assert_eq!(desk.rows(), "account 1, inbox 2");
+    assert_eq!(harness.rows(), "account 1, inbox 2");
 }
 
 #[test]
 fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
-    let mut desk = full(1);
+    let mut harness = full(1);
     let second = message(2, TEXT);
-    desk.deliver(&second, 1_000);
-    assert_eq!(desk.deliver(&second, 500), ["waits until 500"]);
-    let taken = desk.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
+    harness.deliver(&second, 1_000);
+    assert_eq!(harness.deliver(&second, 500), ["waits until 500"]);
+    let taken = harness.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
     assert_eq!(taken.1, ["answers cancelled 0 (#2)"]);
     let topic = [("Content-Type", "text/plain"), ("Topic", "t")];
-    desk.deliver(&message(3, &topic), 1_000);
+    harness.deliver(&message(3, &topic), 1_000);
     assert_eq!(
-        desk.deliver(&message(4, &topic), 1_000),
+        harness.deliver(&message(4, &topic), 1_000),
         ["waits until 1000", "answers replaced 0 (#3)"]
     );
     assert_eq!(
-        desk.at(30_000).ring(),
+        harness.at(30_000).ring(),
         ["door: receipts replaced 0"],
         "for the case that its sender's mailbox did not get the answer"
     );
@@ -130,124 +130,124 @@ fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
 
 #[test]
 fn a_message_that_expires_while_it_waits_for_room_is_not_sent() {
-    let mut desk = full(1);
+    let mut harness = full(1);
     let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "1")]);
-    desk.deliver(&short, 5_000);
+    harness.deliver(&short, 5_000);
     assert_eq!(
-        desk.at(1_000).ack(message(1, TEXT).id),
+        harness.at(1_000).ack(message(1, TEXT).id),
         ["answers delivered 1 (#1)", "answers expired 0 (#2)"]
     );
 }
 
 #[test]
 fn what_has_to_be_there_now_or_never_does_not_wait_for_room() {
-    let mut desk = full(1);
+    let mut harness = full(1);
     let now = message(2, &[("Content-Type", "text/plain"), ("TTL", "0")]);
-    assert_eq!(desk.deliver(&now, 1_000), ["expired 0"]);
+    assert_eq!(harness.deliver(&now, 1_000), ["expired 0"]);
 }
 
 #[test]
 fn what_waits_for_room_counts_against_what_may_be_held() {
-    let mut desk = Desk::with(|limits| (limits.max_in_flight, limits.max_held_messages) = (1, 2));
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 1_000);
-    desk.deliver(&message(2, TEXT), 1_000);
+    let mut harness = Harness::with(|limits| (limits.max_in_flight, limits.max_held_messages) = (1, 2));
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 1_000);
+    harness.deliver(&message(2, TEXT), 1_000);
     assert_eq!(
-        desk.deliver(&message(3, TEXT), 1_000),
+        harness.deliver(&message(3, TEXT), 1_000),
         ["refused 0 (queue_full)"]
     );
-    let status = desk.event(|mailbox, now| mailbox.status(now)).0;
+    let status = harness.event(|mailbox, now| mailbox.status(now)).0;
     assert_eq!((status.held, status.in_flight), (1, 1));
 }
 
 #[test]
 fn what_exceeds_two_megabytes_unstored_is_stored_at_once() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let megabyte = 1 << 20;
     for n in 1..=8 {
         assert_eq!(
-            desk.deliver(&large(n, megabyte), 60_000)[0],
+            harness.deliver(&large(n, megabyte), 60_000)[0],
             "waits until 60000"
         );
     }
     assert_eq!(
-        desk.rows(),
+        harness.rows(),
         "account 1, inbox 8",
         "the second exceeds it, and the first goes before"
     );
     // All are answered by their acknowledgements nevertheless.
     assert!(
-        desk.ack(large(8, 1).id)
+        harness.ack(large(8, 1).id)
             .contains(&"answers delivered 1 (#8)".to_owned())
     );
     // If the window has no room either, they are held.
-    let mut desk = full(1);
-    desk.deliver(&large(2, megabyte), 60_000);
-    assert_eq!(desk.deliver(&large(3, megabyte), 60_000)[0], "held 0");
+    let mut harness = full(1);
+    harness.deliver(&large(2, megabyte), 60_000);
+    assert_eq!(harness.deliver(&large(3, megabyte), 60_000)[0], "held 0");
 }
 
 #[test]
 fn no_more_than_256_messages_are_unstored() {
-    let mut desk = full(32);
+    let mut harness = full(32);
     for n in 33..=256 {
         assert_eq!(
-            desk.deliver(&message(n, TEXT), 60_000)[0],
+            harness.deliver(&message(n, TEXT), 60_000)[0],
             "waits until 60000"
         );
     }
-    assert_eq!(desk.deliver(&message(257, TEXT), 60_000)[0], "held 0");
-    assert_eq!(desk.rows(), "account 1, inbox 257");
+    assert_eq!(harness.deliver(&message(257, TEXT), 60_000)[0], "held 0");
+    assert_eq!(harness.rows(), "account 1, inbox 257");
 }
 
 #[test]
 fn a_message_does_not_wait_for_room_behind_stored_ones() {
-    let mut desk = full(1);
-    desk.deliver(&message_from("gate", 2, TEXT), 0);
-    assert_eq!(desk.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
+    let mut harness = full(1);
+    harness.deliver(&message_from("gate", 2, TEXT), 0);
+    assert_eq!(harness.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
 }
 
 #[test]
 fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 2);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
     for n in 1..=4 {
-        desk.deliver(&message(n, TEXT), 0);
+        harness.deliver(&message(n, TEXT), 0);
     }
-    let connect = |desk: &mut Desk, connection, window| {
+    let connect = |harness: &mut Harness, connection, window| {
         let claims: Claims = claims("cam");
-        desk.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
+        harness.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
             .1
     };
-    assert_eq!(connect(&mut desk, 1, Some(1)).len(), 2);
-    desk.sleep();
+    assert_eq!(connect(&mut harness, 1, Some(1)).len(), 2);
+    harness.sleep();
     assert_eq!(
-        desk.ack(message(1, TEXT).id)[1..],
+        harness.ack(message(1, TEXT).id)[1..],
         ["1 <- body 2, attempt 1"]
     );
-    assert_eq!(connect(&mut desk, 2, Some(100)).len(), 1 + 1 + 2);
+    assert_eq!(connect(&mut harness, 2, Some(100)).len(), 1 + 1 + 2);
 }
 
 #[test]
 fn what_waits_for_room_is_told_expired_when_it_is() {
-    let mut desk = full(1);
+    let mut harness = full(1);
     let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "5")]);
-    assert_eq!(desk.deliver(&short, 60_000), ["waits until 5000"]);
-    desk.deliver(&message(3, TEXT), 60_000);
+    assert_eq!(harness.deliver(&short, 60_000), ["waits until 5000"]);
+    harness.deliver(&message(3, TEXT), 60_000);
     let told = ["expired 0", "answers expired 0 (#2)"];
-    assert_eq!(desk.at(5_000).wait_is_over(short.id), told);
-    assert_eq!(desk.rows(), "account 1", "the others go on waiting");
+    assert_eq!(harness.at(5_000).wait_is_over(short.id), told);
+    assert_eq!(harness.rows(), "account 1", "the others go on waiting");
 }
 
 #[test]
 fn what_is_stored_after_its_wait_takes_the_room_of_what_expired_meanwhile() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    harness.connect(1);
     let short = message(1, &[("Content-Type", "text/plain"), ("TTL", "3")]);
-    desk.deliver(&short, 10_000);
+    harness.deliver(&short, 10_000);
     let second = message(2, TEXT);
-    desk.deliver(&second, 6_000);
+    harness.deliver(&second, 6_000);
     assert_eq!(
-        desk.at(6_000).wait_is_over(second.id),
+        harness.at(6_000).wait_is_over(second.id),
         [
             "held 0",
             "answers expired 1 (#1)",

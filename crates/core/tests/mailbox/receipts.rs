@@ -3,51 +3,51 @@
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 
-use super::desk::{Desk, START, delivery, known};
+use super::harness::{Harness, START, delivery, known};
 
 /// A message to each device, answered as held.
-fn held(desk: &mut Desk, to: &[&str]) -> MessageId {
-    let (id, _) = desk.publish(to, &[], "x").unwrap();
+fn held(harness: &mut Harness, to: &[&str]) -> MessageId {
+    let (id, _) = harness.publish(to, &[], "x").unwrap();
     for name in to {
-        desk.returned(name, id, known(name, State::Held));
+        harness.returned(name, id, known(name, State::Held));
     }
     id
 }
 
 #[test]
 fn a_last_state_becomes_a_receipt_and_goes_out() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let id = held(&mut desk, &["a", "b"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let id = held(&mut harness, &["a", "b"]);
     assert_eq!(
-        desk.report(id, delivery("a", State::Rejected)).unwrap(),
+        harness.report(id, delivery("a", State::Rejected)).unwrap(),
         ["1 <- receipt a rejected"]
     );
-    let last = desk.report(id, delivery("b", State::Expired)).unwrap();
+    let last = harness.report(id, delivery("b", State::Expired)).unwrap();
     assert_eq!(last, ["1 <- receipt b expired", "settled (#1)"]);
-    assert_eq!(desk.receipts(), [START, START + 1]);
+    assert_eq!(harness.receipts(), [START, START + 1]);
 }
 
 #[test]
 fn the_same_report_again_gives_no_second_receipt() {
-    let mut desk = Desk::new();
-    let id = held(&mut desk, &["a"]);
-    desk.report(id, delivery("a", State::Delivered)).unwrap();
+    let mut harness = Harness::new();
+    let id = held(&mut harness, &["a"]);
+    harness.report(id, delivery("a", State::Delivered)).unwrap();
     assert_eq!(
-        desk.report(id, delivery("a", State::Delivered)).unwrap(),
+        harness.report(id, delivery("a", State::Delivered)).unwrap(),
         [""; 0]
     );
-    assert_eq!(desk.receipts(), [START]);
+    assert_eq!(harness.receipts(), [START]);
 }
 
 #[test]
 fn a_receipt_comes_again_until_it_is_seen() {
-    let mut desk = Desk::new();
-    let id = held(&mut desk, &["a", "b"]);
-    desk.report(id, delivery("a", State::Delivered)).unwrap();
-    desk.report(id, delivery("b", State::Delivered)).unwrap();
+    let mut harness = Harness::new();
+    let id = held(&mut harness, &["a", "b"]);
+    harness.report(id, delivery("a", State::Delivered)).unwrap();
+    harness.report(id, delivery("b", State::Delivered)).unwrap();
     for connection in [1, 2] {
-        let frames = desk.connect(connection);
+        let frames = harness.connect(connection);
         assert!(
             frames.ends_with(&[
                 format!("{connection} <- receipt a delivered"),
@@ -56,65 +56,65 @@ fn a_receipt_comes_again_until_it_is_seen() {
             "{frames:?}"
         );
     }
-    desk.frame(2, &format!(r#"{{"type":"receipts_seen","seq":{START}}}"#));
+    harness.frame(2, &format!(r#"{{"type":"receipts_seen","seq":{START}}}"#));
     assert_eq!(
-        desk.connect(3).last().unwrap(),
+        harness.connect(3).last().unwrap(),
         "3 <- receipt b delivered",
         "seen is cumulative up to its number"
     );
-    desk.frame(
+    harness.frame(
         3,
         &format!(r#"{{"type":"receipts_seen","seq":{}}}"#, START + 1),
     );
     // A lower number changes nothing.
-    desk.frame(3, &format!(r#"{{"type":"receipts_seen","seq":{START}}}"#));
+    harness.frame(3, &format!(r#"{{"type":"receipts_seen","seq":{START}}}"#));
     assert_eq!(
-        desk.connect(4),
+        harness.connect(4),
         ["3 closes with 4409", "4 <- welcome, 0 held"]
     );
 }
 
 #[test]
 fn numbers_grow_also_when_all_receipts_are_seen_and_the_mailbox_slept() {
-    let mut desk = Desk::new();
-    let seq = |desk: &Desk| desk.receipts().into_iter().max().unwrap();
-    let id = held(&mut desk, &["a", "b", "c"]);
-    desk.connect(1);
-    desk.at(1_000)
+    let mut harness = Harness::new();
+    let seq = |harness: &Harness| harness.receipts().into_iter().max().unwrap();
+    let id = held(&mut harness, &["a", "b", "c"]);
+    harness.connect(1);
+    harness.at(1_000)
         .report(id, delivery("a", State::Delivered))
         .unwrap();
-    let first = seq(&desk);
-    desk.frame(1, &format!(r#"{{"type":"receipts_seen","seq":{first}}}"#));
-    desk.sleep();
-    desk.at(12_000)
+    let first = seq(&harness);
+    harness.frame(1, &format!(r#"{{"type":"receipts_seen","seq":{first}}}"#));
+    harness.sleep();
+    harness.at(12_000)
         .report(id, delivery("b", State::Delivered))
         .unwrap();
-    assert!(seq(&desk) > first);
+    assert!(seq(&harness) > first);
 }
 
 #[test]
 fn a_report_of_a_message_that_is_not_known_is_taken_and_forgotten() {
-    let mut desk = Desk::new();
-    let unknown = super::desk::message(1, &[]).id;
+    let mut harness = Harness::new();
+    let unknown = super::harness::message(1, &[]).id;
     assert_eq!(
-        desk.report(unknown, delivery("a", State::Delivered))
+        harness.report(unknown, delivery("a", State::Delivered))
             .unwrap(),
         [""; 0]
     );
-    assert_eq!(desk.rows(), "account 1");
+    assert_eq!(harness.rows(), "account 1");
 }
 
 /// `devices` messages, each delivered, while the sender is away.
-fn pile(desk: &mut Desk, devices: u32) {
+fn pile(harness: &mut Harness, devices: u32) {
     for n in 0..devices {
         let name = format!("d{n}");
-        let id = held(desk, &[&name]);
-        desk.report(id, delivery(&name, State::Delivered)).unwrap();
+        let id = held(harness, &[&name]);
+        harness.report(id, delivery(&name, State::Delivered)).unwrap();
     }
 }
 
-fn seen(desk: &mut Desk, connection: u32, seq: i64) -> Vec<String> {
-    desk.frame(
+fn seen(harness: &mut Harness, connection: u32, seq: i64) -> Vec<String> {
+    harness.frame(
         connection,
         &format!(r#"{{"type":"receipts_seen","seq":{seq}}}"#),
     )
@@ -122,86 +122,86 @@ fn seen(desk: &mut Desk, connection: u32, seq: i64) -> Vec<String> {
 
 #[test]
 fn a_receipt_costs_no_row_of_its_own_and_neither_does_its_being_seen() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let id = held(&mut desk, &["a"]);
-    let writes = |desk: &Desk| desk.writes();
-    let before = writes(&desk);
-    desk.report(id, delivery("a", State::Delivered)).unwrap();
-    assert_eq!(writes(&desk) - before, 1, "state and receipt together");
-    let seq = desk.receipts()[0];
-    assert_eq!(seen(&mut desk, 1, seq), [""; 0]);
-    assert_eq!(writes(&desk) - before, 1);
-    desk.sleep();
-    desk.closed(1);
-    assert_eq!(writes(&desk) - before, 2, "one when the connection ends");
-    assert_eq!(desk.connect(2), ["2 <- welcome, 0 held"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let id = held(&mut harness, &["a"]);
+    let writes = |harness: &Harness| harness.writes();
+    let before = writes(&harness);
+    harness.report(id, delivery("a", State::Delivered)).unwrap();
+    assert_eq!(writes(&harness) - before, 1, "state and receipt together");
+    let seq = harness.receipts()[0];
+    assert_eq!(seen(&mut harness, 1, seq), [""; 0]);
+    assert_eq!(writes(&harness) - before, 1);
+    harness.sleep();
+    harness.closed(1);
+    assert_eq!(writes(&harness) - before, 2, "one when the connection ends");
+    assert_eq!(harness.connect(2), ["2 <- welcome, 0 held"]);
 }
 
 #[test]
 fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
-    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
-    pile(&mut desk, 1_200);
-    let numbers = desk.receipts();
+    let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
+    pile(&mut harness, 1_200);
+    let numbers = harness.receipts();
     assert!(numbers.is_sorted(), "{numbers:?}");
-    assert_eq!(desk.connect(1).len(), 1 + 500);
-    assert_eq!(seen(&mut desk, 1, numbers[498]), [""; 0], "one is missing");
+    assert_eq!(harness.connect(1).len(), 1 + 500);
+    assert_eq!(seen(&mut harness, 1, numbers[498]), [""; 0], "one is missing");
     assert_eq!(
-        seen(&mut desk, 1, numbers[1_199]).len(),
+        seen(&mut harness, 1, numbers[1_199]).len(),
         500,
         "what was not sent was not seen"
     );
     // What comes meanwhile waits behind the pile.
-    let late = held(&mut desk, &["late"]);
+    let late = held(&mut harness, &["late"]);
     assert_eq!(
-        desk.report(late, delivery("late", State::Expired)).unwrap(),
+        harness.report(late, delivery("late", State::Expired)).unwrap(),
         ["settled (#1201)"]
     );
-    desk.sleep();
-    let rest = seen(&mut desk, 1, numbers[999]);
+    harness.sleep();
+    let rest = seen(&mut harness, 1, numbers[999]);
     assert_eq!(rest.len(), 201);
     assert_eq!(rest[200], "1 <- receipt late expired");
-    let last = *desk.receipts().last().unwrap();
-    seen(&mut desk, 1, last);
-    desk.closed(1);
-    assert_eq!(desk.connect(2), ["2 <- welcome, 0 held"]);
+    let last = *harness.receipts().last().unwrap();
+    seen(&mut harness, 1, last);
+    harness.closed(1);
+    assert_eq!(harness.connect(2), ["2 <- welcome, 0 held"]);
 }
 
 #[test]
 fn a_pile_whose_rest_has_left_with_its_time_holds_up_no_later_receipt() {
-    let mut desk = Desk::with(|limits| {
+    let mut harness = Harness::with(|limits| {
         (limits.publish_burst, limits.retention) = (10_000, 60);
     });
-    pile(&mut desk, 1_200);
-    let numbers = desk.receipts();
-    assert_eq!(desk.connect(1).len(), 1 + 500);
-    desk.at(70_000).frame(1, "ping");
-    while !desk.receipts().is_empty() {
-        desk.ring();
+    pile(&mut harness, 1_200);
+    let numbers = harness.receipts();
+    assert_eq!(harness.connect(1).len(), 1 + 500);
+    harness.at(70_000).frame(1, "ping");
+    while !harness.receipts().is_empty() {
+        harness.ring();
     }
-    assert_eq!(seen(&mut desk, 1, numbers[499]), [""; 0]);
-    let late = held(&mut desk, &["late"]);
+    assert_eq!(seen(&mut harness, 1, numbers[499]), [""; 0]);
+    let late = held(&mut harness, &["late"]);
     assert_eq!(
-        desk.report(late, delivery("late", State::Expired)).unwrap(),
+        harness.report(late, delivery("late", State::Expired)).unwrap(),
         ["1 <- receipt late expired", "settled (#1201)"]
     );
 }
 
 #[test]
 fn the_receipts_of_tags_small_and_large_come_in_order() {
-    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
+    let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
     let names: Vec<String> = (0..150).map(|n| format!("d{n:03}")).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (large, _) = desk.publish(&all, &[], "x").unwrap();
-    desk.ring();
+    let (large, _) = harness.publish(&all, &[], "x").unwrap();
+    harness.ring();
     for name in &names {
-        desk.returned(name, large, known(name, State::Held));
+        harness.returned(name, large, known(name, State::Held));
     }
-    let small = held(&mut desk, &["a", "b"]);
+    let small = held(&mut harness, &["a", "b"]);
     for (id, name) in [(large, "d149"), (small, "b"), (large, "d000"), (small, "a")] {
-        desk.report(id, delivery(name, State::Delivered)).unwrap();
+        harness.report(id, delivery(name, State::Delivered)).unwrap();
     }
-    let frames = desk.connect(1);
+    let frames = harness.connect(1);
     let devices: Vec<&str> = frames[1..].iter().map(|frame| &frame[13..]).collect();
     assert_eq!(
         devices,
@@ -216,50 +216,50 @@ fn the_receipts_of_tags_small_and_large_come_in_order() {
 
 #[test]
 fn of_receipts_that_were_seen_only_the_last_come_again_after_a_crash() {
-    let mut desk = Desk::with(|limits| limits.publish_burst = 10_000);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
+    harness.connect(1);
     for _ in 0..250 {
-        pile(&mut desk, 1);
-        let last = *desk.receipts().last().unwrap();
-        seen(&mut desk, 1, last);
-        desk.sleep();
+        pile(&mut harness, 1);
+        let last = *harness.receipts().last().unwrap();
+        seen(&mut harness, 1, last);
+        harness.sleep();
     }
-    desk.crash();
-    assert_eq!(desk.connect(2).len(), 1 + 50);
+    harness.crash();
+    assert_eq!(harness.connect(2).len(), 1 + 50);
 }
 
 #[test]
 fn a_message_that_is_still_open_has_its_receipt_found_when_later_ones_were_seen() {
-    let mut desk = Desk::new();
-    let first = held(&mut desk, &["slow"]);
-    desk.connect(1);
-    pile(&mut desk, 3);
-    let last = *desk.receipts().last().unwrap();
-    seen(&mut desk, 1, last);
-    desk.closed(1);
-    desk.sleep();
-    desk.report(first, delivery("slow", State::Delivered))
+    let mut harness = Harness::new();
+    let first = held(&mut harness, &["slow"]);
+    harness.connect(1);
+    pile(&mut harness, 3);
+    let last = *harness.receipts().last().unwrap();
+    seen(&mut harness, 1, last);
+    harness.closed(1);
+    harness.sleep();
+    harness.report(first, delivery("slow", State::Delivered))
         .unwrap();
-    desk.sleep();
+    harness.sleep();
     assert_eq!(
-        desk.connect(2),
+        harness.connect(2),
         ["2 <- welcome, 0 held", "2 <- receipt slow delivered"]
     );
 }
 
 #[test]
 fn a_message_accepted_by_a_clock_that_was_set_back_after_a_crash_has_its_receipt_found() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.at(1_000).publish(&["a"], &[], "x").unwrap();
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.at(1_000).publish(&["a"], &[], "x").unwrap();
     // Only what is written down is left of this, and the message is not.
-    desk.closed(1);
-    desk.crash();
-    desk.at(100);
-    let id = held(&mut desk, &["b"]);
-    desk.report(id, delivery("b", State::Delivered)).unwrap();
+    harness.closed(1);
+    harness.crash();
+    harness.at(100);
+    let id = held(&mut harness, &["b"]);
+    harness.report(id, delivery("b", State::Delivered)).unwrap();
     assert_eq!(
-        desk.connect(2),
+        harness.connect(2),
         ["2 <- welcome, 0 held", "2 <- receipt b delivered"]
     );
 }

@@ -4,119 +4,119 @@ use tagpost_core::mailbox::{ConnectionId, PublishFrame};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
-use super::desk::{Desk, START, claims, device};
+use super::harness::{Harness, START, claims, device};
 use super::words::problem_or;
 
 const FRAME: &str = r#"{"type":"publish","ref":"r","to":{"device":"a"},"payload":1}"#;
 
 /// A frame of this text that waits, as the mailbox asks to have it resolved.
-fn waiting(desk: &mut Desk, connection: ConnectionId, text: &str) -> PublishFrame {
-    assert_eq!(desk.frame(connection, text), ["resolve"]);
-    desk.resolving.pop().unwrap()
+fn waiting(harness: &mut Harness, connection: ConnectionId, text: &str) -> PublishFrame {
+    assert_eq!(harness.frame(connection, text), ["resolve"]);
+    harness.resolving.pop().unwrap()
 }
 
-fn resolved(desk: &mut Desk, frame: PublishFrame) -> Vec<String> {
+fn resolved(harness: &mut Harness, frame: PublishFrame) -> Vec<String> {
     let devices = Ok(vec![device("a")]);
-    desk.event(|mailbox, now| mailbox.publish_frame(frame, devices, now))
+    harness.event(|mailbox, now| mailbox.publish_frame(frame, devices, now))
         .1
 }
 
 #[test]
 fn a_frame_goes_out_once_it_is_resolved() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = waiting(&mut desk, 1, FRAME);
-    assert_eq!(resolved(&mut desk, frame), ["a: deliver, wait 1000"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let frame = waiting(&mut harness, 1, FRAME);
+    assert_eq!(resolved(&mut harness, frame), ["a: deliver, wait 1000"]);
 }
 
 #[test]
 fn a_frame_that_cannot_be_resolved_is_answered_with_why() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = waiting(&mut desk, 1, FRAME);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let frame = waiting(&mut harness, 1, FRAME);
     let late = Err(Problem::new(Code::Unavailable, "too late"));
-    let answered = desk.event(|mailbox, now| mailbox.publish_frame(frame, late, now));
+    let answered = harness.event(|mailbox, now| mailbox.publish_frame(frame, late, now));
     assert_eq!(answered.1, ["1 <- error unavailable"]);
 }
 
 #[test]
 fn what_was_said_before_the_token_was_revoked_is_not_accepted_after() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = waiting(&mut desk, 1, FRAME);
-    let revoked = desk.event(|mailbox, now| problem_or(mailbox.revoke(now)));
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let frame = waiting(&mut harness, 1, FRAME);
+    let revoked = harness.event(|mailbox, now| problem_or(mailbox.revoke(now)));
     assert_eq!(revoked.1, ["revoked", "1 closes with 4401"]);
-    assert_eq!(resolved(&mut desk, frame), [""; 0]);
-    assert_eq!(desk.calls.len(), 0);
+    assert_eq!(resolved(&mut harness, frame), [""; 0]);
+    assert_eq!(harness.calls.len(), 0);
 }
 
 #[test]
 fn a_token_that_is_revoked_after_its_device_hung_up_carries_nothing_any_more() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = waiting(&mut desk, 1, FRAME);
-    desk.closed(1);
-    let revoked = desk.event(|mailbox, now| problem_or(mailbox.revoke(now)));
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let frame = waiting(&mut harness, 1, FRAME);
+    harness.closed(1);
+    let revoked = harness.event(|mailbox, now| problem_or(mailbox.revoke(now)));
     assert_eq!(revoked.1, ["revoked"]);
-    assert_eq!(resolved(&mut desk, frame), [""; 0]);
+    assert_eq!(resolved(&mut harness, frame), [""; 0]);
 }
 
 #[test]
 fn a_token_that_expires_meanwhile_carries_nothing_any_more() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let mut claims = claims("cam");
     claims.expires_at = Some(START / 1000 + 2);
-    desk.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now));
-    let frame = waiting(&mut desk, 1, FRAME);
-    desk.at(2_000);
-    assert_eq!(resolved(&mut desk, frame), ["1 closes with 4401"]);
+    harness.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now));
+    let frame = waiting(&mut harness, 1, FRAME);
+    harness.at(2_000);
+    assert_eq!(resolved(&mut harness, frame), ["1 closes with 4401"]);
 }
 
 #[test]
 fn what_a_connection_said_before_another_took_over_is_not_accepted_after() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let old = waiting(&mut desk, 1, FRAME);
-    desk.connect(2);
-    let new = waiting(&mut desk, 2, FRAME);
-    assert_eq!(resolved(&mut desk, old), [""; 0]);
-    assert_eq!(resolved(&mut desk, new), ["a: deliver, wait 1000"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let old = waiting(&mut harness, 1, FRAME);
+    harness.connect(2);
+    let new = waiting(&mut harness, 2, FRAME);
+    assert_eq!(resolved(&mut harness, old), [""; 0]);
+    assert_eq!(resolved(&mut harness, new), ["a: deliver, wait 1000"]);
 }
 
 #[test]
 fn a_device_that_hangs_up_by_itself_still_means_what_it_said() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    let frame = waiting(&mut desk, 1, FRAME);
-    desk.closed(1);
-    assert_eq!(resolved(&mut desk, frame), ["a: deliver, wait 1000"]);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let frame = waiting(&mut harness, 1, FRAME);
+    harness.closed(1);
+    assert_eq!(resolved(&mut harness, frame), ["a: deliver, wait 1000"]);
 }
 
 #[test]
 fn as_many_frames_wait_as_may_be_published_at_once() {
-    let mut desk = Desk::with(|limits| limits.publish_burst = 2);
-    desk.connect(1);
-    let first = waiting(&mut desk, 1, FRAME);
-    waiting(&mut desk, 1, FRAME);
+    let mut harness = Harness::with(|limits| limits.publish_burst = 2);
+    harness.connect(1);
+    let first = waiting(&mut harness, 1, FRAME);
+    waiting(&mut harness, 1, FRAME);
     let full = ["1 <- error too_many_requests"];
-    assert_eq!(desk.frame(1, FRAME), full);
-    resolved(&mut desk, first);
-    waiting(&mut desk, 1, FRAME);
-    assert_eq!(desk.frame(1, FRAME), full);
+    assert_eq!(harness.frame(1, FRAME), full);
+    resolved(&mut harness, first);
+    waiting(&mut harness, 1, FRAME);
+    assert_eq!(harness.frame(1, FRAME), full);
     // Another connection does not answer for this one's.
-    desk.connect(2);
-    waiting(&mut desk, 2, FRAME);
+    harness.connect(2);
+    waiting(&mut harness, 2, FRAME);
 }
 
 #[test]
 fn frames_that_wait_have_eight_megabytes_of_payload_together() {
-    let mut desk = Desk::with(|limits| limits.max_payload_bytes = 1_000_000);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.max_payload_bytes = 1_000_000);
+    harness.connect(1);
     let payload = "x".repeat(1_000_000);
     let large = format!(r#"{{"type":"publish","to":{{"device":"a"}},"payload":"{payload}"}}"#);
     for _ in 0..8 {
-        waiting(&mut desk, 1, &large);
+        waiting(&mut harness, 1, &large);
     }
-    assert_eq!(desk.frame(1, &large), ["1 <- error too_many_requests"]);
-    waiting(&mut desk, 1, FRAME);
+    assert_eq!(harness.frame(1, &large), ["1 <- error too_many_requests"]);
+    waiting(&mut harness, 1, FRAME);
 }

@@ -9,7 +9,7 @@ use tagpost_core::protocol::Frame;
 use tagpost_core::store::StoreError;
 use tagpost_core::trace::Trace;
 
-use super::desk::START;
+use super::harness::START;
 
 /// `held 0` is a delivery that is held and was never sent.
 pub(crate) fn answer(delivered: &DeliveryStatus) -> String {

@@ -4,7 +4,7 @@ use tagpost_core::mailbox::{Accepted, Terms};
 use tagpost_core::protocol::Frame;
 use tagpost_core::time::Millis;
 
-use super::desk::{Desk, message, message_from};
+use super::harness::{Harness, message, message_from};
 use super::words;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
@@ -12,22 +12,22 @@ const TOPIC: &[(&str, &str)] = &[("Topic", "t"), ("Content-Type", "text/plain")]
 
 #[test]
 fn a_newer_message_replaces_a_held_one() {
-    let mut desk = Desk::new();
-    desk.deliver(&message(1, TOPIC), 0);
+    let mut harness = Harness::new();
+    harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
-        desk.deliver(&message(2, TOPIC), 0),
+        harness.deliver(&message(2, TOPIC), 0),
         ["held 0", "door: receipts replaced 0", "ready"]
     );
-    assert_eq!(desk.connect(1)[1..], ["1 <- body 2, attempt 1"]);
+    assert_eq!(harness.connect(1)[1..], ["1 <- body 2, attempt 1"]);
 }
 
 #[test]
 fn a_newer_message_replaces_one_on_the_wire() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let (stored, unstored) = (message(1, TOPIC), message(2, TOPIC));
-    desk.deliver(&stored, 0);
-    let effects = desk.deliver(&unstored, 1_000);
+    harness.deliver(&stored, 0);
+    let effects = harness.deliver(&unstored, 1_000);
     assert_eq!(
         effects,
         [
@@ -36,7 +36,7 @@ fn a_newer_message_replaces_one_on_the_wire() {
             "1 <- body 2, attempt 1"
         ]
     );
-    let effects = desk.deliver(&message(3, TOPIC), 0);
+    let effects = harness.deliver(&message(3, TOPIC), 0);
     assert_eq!(
         effects,
         [
@@ -50,16 +50,16 @@ fn a_newer_message_replaces_one_on_the_wire() {
 #[test]
 fn a_message_that_was_replaced_never_comes_after_the_one_that_replaced_it() {
     for window in [1, 2] {
-        let mut desk = Desk::with(|limits| limits.max_in_flight = window);
-        desk.connect(1);
-        desk.deliver(&message(1, TEXT), 60_000);
+        let mut harness = Harness::with(|limits| limits.max_in_flight = window);
+        harness.connect(1);
+        harness.deliver(&message(1, TEXT), 60_000);
         // With a window of one it waits for room, else it is in flight.
-        desk.deliver(&message(2, TOPIC), 60_000);
-        desk.deliver(&message(3, TOPIC), 60_000);
+        harness.deliver(&message(2, TOPIC), 60_000);
+        harness.deliver(&message(3, TOPIC), 60_000);
         // The answers are lost, and the mailbox forgets what it has not written down.
-        desk.crash();
+        harness.crash();
         assert_eq!(
-            desk.at(5_000).deliver(&message(2, TOPIC), 1_000)[0][..8],
+            harness.at(5_000).deliver(&message(2, TOPIC), 1_000)[0][..8],
             *"replaced",
             "window {window}"
         );
@@ -74,22 +74,22 @@ const AT_ONCE: Terms = Terms {
 };
 
 /// A device with a window of one: a message is in flight, another with a topic waits behind it.
-fn desk_with_one_waiting() -> Desk {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
-    desk.deliver(&message(2, TOPIC), 0);
-    desk
+fn harness_with_one_waiting() -> Harness {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
+    harness.deliver(&message(2, TOPIC), 0);
+    harness
 }
 
 #[test]
 fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
     let now_or_never: &[_] = &[TOPIC, &[("TTL", "0")]].concat();
     for headers in [TOPIC, now_or_never] {
-        let mut desk = desk_with_one_waiting();
+        let mut harness = harness_with_one_waiting();
         let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
         assert_eq!(
-            desk.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
+            harness.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
                 mailbox.deliver(message(3, headers), AT_ONCE, now)
             }),
             ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
@@ -99,13 +99,13 @@ fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
 
 #[test]
 fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
-    let mut desk = desk_with_one_waiting();
-    desk.deliver(&message(3, TEXT), 0);
+    let mut harness = harness_with_one_waiting();
+    harness.deliver(&message(3, TEXT), 0);
     let now_or_never = message(4, &[("Topic", "t"), ("TTL", "0")]);
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
     let mut answers = Vec::new();
     assert_eq!(
-        desk.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
+        harness.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
             answers.push(mailbox.deliver(now_or_never, AT_ONCE, now)?);
             Ok(())
         }),
@@ -115,64 +115,64 @@ fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
         panic!("{answers:?}")
     };
     assert_eq!(words::answer(answer), "expired 0");
-    assert_eq!(desk.ack(message(2, TOPIC).id), ["1 <- body 3, attempt 1"]);
+    assert_eq!(harness.ack(message(2, TOPIC).id), ["1 <- body 3, attempt 1"]);
 }
 
 #[test]
 fn another_topic_or_sender_is_left_alone() {
-    let mut desk = Desk::new();
-    desk.deliver(&message(1, TOPIC), 0);
+    let mut harness = Harness::new();
+    harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
-        desk.deliver(&message(2, &[("Topic", "u")]), 0),
+        harness.deliver(&message(2, &[("Topic", "u")]), 0),
         ["held 0", "ready"]
     );
-    assert_eq!(desk.deliver(&message(3, &[]), 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&message(3, &[]), 0), ["held 0", "ready"]);
     assert_eq!(
-        desk.deliver(&message_from("gate", 4, TOPIC), 0),
+        harness.deliver(&message_from("gate", 4, TOPIC), 0),
         ["held 0", "ready"]
     );
 }
 
 #[test]
 fn a_message_that_was_acknowledged_is_not_replaced() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     let first = message(1, TOPIC);
-    desk.deliver(&first, 0);
-    desk.ack(first.id);
+    harness.deliver(&first, 0);
+    harness.ack(first.id);
     assert_eq!(
-        desk.deliver(&message(2, TOPIC), 0),
+        harness.deliver(&message(2, TOPIC), 0),
         ["sent 1", "1 <- body 2, attempt 1"]
     );
-    assert_eq!(desk.deliver(&first, 0), ["delivered 1"]);
+    assert_eq!(harness.deliver(&first, 0), ["delivered 1"]);
 }
 
 #[test]
 fn an_older_message_does_not_replace_a_newer_one() {
-    let mut desk = Desk::new();
-    desk.deliver(&message(2, TOPIC), 0);
-    assert_eq!(desk.deliver(&message(1, TOPIC), 0), ["replaced 0"]);
-    assert_eq!(desk.connect(1)[1..], ["1 <- body 2, attempt 1"]);
+    let mut harness = Harness::new();
+    harness.deliver(&message(2, TOPIC), 0);
+    assert_eq!(harness.deliver(&message(1, TOPIC), 0), ["replaced 0"]);
+    assert_eq!(harness.connect(1)[1..], ["1 <- body 2, attempt 1"]);
 }
 
 #[test]
 fn a_message_that_is_not_taken_replaces_nothing() {
-    let mut desk = Desk::with(|limits| limits.max_held_bytes = 10);
-    desk.deliver(&message(1, TOPIC), 0);
+    let mut harness = Harness::with(|limits| limits.max_held_bytes = 10);
+    harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
-        desk.deliver(&message(100_000, TOPIC), 0),
+        harness.deliver(&message(100_000, TOPIC), 0),
         ["refused 0 (queue_full)"]
     );
     let now_or_never = message(2, &[("Topic", "t"), ("TTL", "0")]);
-    assert_eq!(desk.deliver(&now_or_never, 0), ["expired 0"]);
-    assert_eq!(desk.connect(1)[1..], ["1 <- body 1, attempt 1"]);
+    assert_eq!(harness.deliver(&now_or_never, 0), ["expired 0"]);
+    assert_eq!(harness.connect(1)[1..], ["1 <- body 1, attempt 1"]);
 }
 
 #[test]
 fn a_full_queue_has_room_for_what_replaces() {
-    let mut desk = Desk::with(|limits| limits.max_held_messages = 1);
-    desk.deliver(&message(1, TOPIC), 0);
-    assert_eq!(desk.deliver(&message(2, TOPIC), 0)[0], "held 0");
+    let mut harness = Harness::with(|limits| limits.max_held_messages = 1);
+    harness.deliver(&message(1, TOPIC), 0);
+    assert_eq!(harness.deliver(&message(2, TOPIC), 0)[0], "held 0");
 }
 
 #[test]
@@ -184,11 +184,11 @@ fn what_must_be_there_now_replaces_nothing_where_too_much_is_unstored() {
             ..message(n, headers)
         }
     };
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.deliver(&message(1, TOPIC), 60_000);
-    desk.deliver(&large(2, 2_000_000, TEXT), 60_000);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(&message(1, TOPIC), 60_000);
+    harness.deliver(&large(2, 2_000_000, TEXT), 60_000);
     let now_or_never = large(3, 500_000, &[("Topic", "t"), ("TTL", "0")]);
-    assert_eq!(desk.deliver(&now_or_never, 1_000), ["expired 0"]);
-    assert_eq!(desk.ack(message(1, TOPIC).id), ["answers delivered 1 (#1)"]);
+    assert_eq!(harness.deliver(&now_or_never, 1_000), ["expired 0"]);
+    assert_eq!(harness.ack(message(1, TOPIC).id), ["answers delivered 1 (#1)"]);
 }

@@ -2,18 +2,18 @@
 
 use tagpost_core::message::Message;
 
-use super::desk::{Desk, message, message_from};
+use super::harness::{Harness, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 #[test]
 fn no_more_than_the_window_is_on_the_wire() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 2);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
     let messages: Vec<_> = (1..=4).map(|n| message(n, TEXT)).collect();
     messages
         .iter()
-        .for_each(|message| drop(desk.deliver(message, 0)));
-    let sent = desk.connect(1);
+        .for_each(|message| drop(harness.deliver(message, 0)));
+    let sent = harness.connect(1);
     assert_eq!(
         sent,
         [
@@ -22,13 +22,13 @@ fn no_more_than_the_window_is_on_the_wire() {
             "1 <- body 2, attempt 1"
         ]
     );
-    let acked = desk.ack(messages[1].id);
+    let acked = harness.ack(messages[1].id);
     assert_eq!(
         acked,
         ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
     );
     let nack = format!(r#"{{"type":"nack","id":"{}"}}"#, messages[0].id);
-    let sent = desk.frame(1, &nack);
+    let sent = harness.frame(1, &nack);
     assert!(
         sent.contains(&"1 <- body 4, attempt 1".to_owned()),
         "{sent:?}"
@@ -37,26 +37,26 @@ fn no_more_than_the_window_is_on_the_wire() {
 
 #[test]
 fn a_message_that_comes_while_others_wait_goes_behind_them() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    harness.connect(1);
     let (first, second, third) = (message(1, TEXT), message(2, TEXT), message(3, TEXT));
-    desk.deliver(&first, 0);
-    assert_eq!(desk.deliver(&second, 0), ["held 0", "ready"]);
-    assert_eq!(desk.deliver(&third, 1_000), ["held 0", "ready"]);
-    assert_eq!(desk.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
+    harness.deliver(&first, 0);
+    assert_eq!(harness.deliver(&second, 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&third, 1_000), ["held 0", "ready"]);
+    assert_eq!(harness.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
 }
 
 #[test]
 fn higher_urgency_goes_first_and_equal_urgency_in_order() {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     let urgencies = ["low", "normal", "high", "very-low", "normal"];
     for (urgency, n) in urgencies.into_iter().zip(1..) {
-        desk.deliver(
+        harness.deliver(
             &message(n, &[("Content-Type", "text/plain"), ("Urgency", urgency)]),
             0,
         );
     }
-    let bodies: Vec<String> = desk.connect(1)[1..]
+    let bodies: Vec<String> = harness.connect(1)[1..]
         .iter()
         .map(|frame| frame[5..11].to_owned())
         .collect();
@@ -65,14 +65,14 @@ fn higher_urgency_goes_first_and_equal_urgency_in_order() {
 
 #[test]
 fn an_unacknowledged_message_is_sent_again_with_growing_pauses() {
-    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
+    let mut harness = Harness::with(|limits| limits.ack_timeout = 1);
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
     let mut due = 1_000;
     for (attempt, pause) in [(2, 2_000), (3, 4_000), (4, 8_000), (5, 8_000)] {
-        assert_eq!(desk.alarm, Some(due));
+        assert_eq!(harness.alarm, Some(due));
         assert_eq!(
-            desk.at(due).ring(),
+            harness.at(due).ring(),
             [format!("1 <- body 1, attempt {attempt}")]
         );
         due += pause;
@@ -81,89 +81,89 @@ fn an_unacknowledged_message_is_sent_again_with_growing_pauses() {
 
 #[test]
 fn a_message_never_acknowledged_ends_undeliverable_when_its_last_attempt_has_had_its_time() {
-    let mut desk = Desk::with(|limits| (limits.ack_timeout, limits.max_attempts) = (1, 2));
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
-    desk.at(1_000).ring();
-    assert_eq!(desk.alarm, Some(3_000));
-    assert_eq!(desk.at(3_000).ring(), ["door: receipts undeliverable 2"]);
+    let mut harness = Harness::with(|limits| (limits.ack_timeout, limits.max_attempts) = (1, 2));
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
+    harness.at(1_000).ring();
+    assert_eq!(harness.alarm, Some(3_000));
+    assert_eq!(harness.at(3_000).ring(), ["door: receipts undeliverable 2"]);
 }
 
 #[test]
 fn an_attempt_that_ends_with_its_connection_does_not_count() {
-    let mut desk = Desk::with(|limits| (limits.ack_timeout, limits.max_attempts) = (10, 1));
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| (limits.ack_timeout, limits.max_attempts) = (10, 1));
+    harness.connect(1);
     let message = message(1, TEXT);
-    desk.deliver(&message, 0);
-    desk.at(1_000).closed(1);
+    harness.deliver(&message, 0);
+    harness.at(1_000).closed(1);
     assert_eq!(
-        desk.at(2_000).connect(2),
+        harness.at(2_000).connect(2),
         ["2 <- welcome, 1 held", "2 <- body 1, attempt 2"]
     );
-    assert_eq!(desk.at(12_000).ring(), ["door: receipts undeliverable 2"]);
+    assert_eq!(harness.at(12_000).ring(), ["door: receipts undeliverable 2"]);
 }
 
 #[test]
 fn after_a_reconnect_unacknowledged_messages_come_first() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.deliver(
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(
         &message(1, &[("Content-Type", "text/plain"), ("Urgency", "low")]),
         0,
     );
-    desk.closed(1);
-    desk.deliver(
+    harness.closed(1);
+    harness.deliver(
         &message(2, &[("Content-Type", "text/plain"), ("Urgency", "high")]),
         0,
     );
     assert_eq!(
-        desk.connect(2)[1..],
+        harness.connect(2)[1..],
         ["2 <- body 1, attempt 2", "2 <- body 2, attempt 1"]
     );
 }
 
 #[test]
 fn a_mailbox_that_slept_knows_what_is_in_flight() {
-    let mut desk = Desk::with(|limits| limits.max_in_flight = 1);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     let (first, second) = (message(1, TEXT), message(2, TEXT));
-    desk.deliver(&first, 0);
-    desk.deliver(&second, 0);
-    desk.connect(1);
-    desk.sleep();
+    harness.deliver(&first, 0);
+    harness.deliver(&second, 0);
+    harness.connect(1);
+    harness.sleep();
     assert_eq!(
-        desk.at(5).deliver(&message_from("gate", 3, TEXT), 0),
+        harness.at(5).deliver(&message_from("gate", 3, TEXT), 0),
         ["held 0", "ready"]
     );
-    assert_eq!(desk.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
+    assert_eq!(harness.ack(first.id)[1..], ["1 <- body 2, attempt 1"]);
 }
 
 #[test]
 fn a_message_given_up_while_the_mailbox_was_awake_leaves_the_window_also_after_it_slept() {
-    let mut desk = Desk::with(|limits| {
+    let mut harness = Harness::with(|limits| {
         (
             limits.ack_timeout,
             limits.max_attempts,
             limits.max_in_flight,
         ) = (1, 1, 1);
     });
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
-    assert_eq!(desk.at(1_000).ring(), ["door: receipts undeliverable 1"]);
-    desk.reported("door", true);
-    desk.sleep();
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
+    assert_eq!(harness.at(1_000).ring(), ["door: receipts undeliverable 1"]);
+    harness.reported("door", true);
+    harness.sleep();
     assert_eq!(
-        desk.at(2_000).deliver(&message(2, TEXT), 0),
+        harness.at(2_000).deliver(&message(2, TEXT), 0),
         ["sent 1", "1 <- body 2, attempt 1"]
     );
 }
 
 #[test]
 fn a_newer_connection_takes_over() {
-    let mut desk = Desk::new();
-    desk.connect(1);
-    desk.deliver(&message(1, TEXT), 0);
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
     assert_eq!(
-        desk.connect(2),
+        harness.connect(2),
         [
             "1 closes with 4409",
             "2 <- welcome, 1 held",
@@ -171,7 +171,7 @@ fn a_newer_connection_takes_over() {
         ]
     );
     assert_eq!(
-        desk.frame(1, r#"{"type":"receipts_seen","seq":1}"#),
+        harness.frame(1, r#"{"type":"receipts_seen","seq":1}"#),
         [""; 0],
         "the older one is not heard"
     );
@@ -179,25 +179,25 @@ fn a_newer_connection_takes_over() {
 
 #[test]
 fn a_device_that_says_something_now_and_then_stays_online_though_the_mailbox_sleeps() {
-    let mut desk = Desk::with(|limits| limits.keepalive = 10);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.keepalive = 10);
+    harness.connect(1);
     for second in 1..=30 {
-        desk.at(second * 1_000)
+        harness.at(second * 1_000)
             .frame(1, r#"{"type":"receipts_seen","seq":0}"#);
     }
-    desk.sleep();
+    harness.sleep();
     assert_eq!(
-        desk.at(40_000).deliver(&message(1, TEXT), 0),
+        harness.at(40_000).deliver(&message(1, TEXT), 0),
         ["sent 1", "1 <- body 1, attempt 1"]
     );
 }
 
 #[test]
 fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
-    let mut desk = Desk::with(|limits| limits.keepalive = 10);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.keepalive = 10);
+    harness.connect(1);
     assert_eq!(
-        desk.at(25_001).deliver(&message(1, TEXT), 0),
+        harness.at(25_001).deliver(&message(1, TEXT), 0),
         ["held 0", "1 closes with 4408", "ready"]
     );
 }
@@ -215,29 +215,29 @@ fn large(n: u64) -> Message {
 
 #[test]
 fn a_connection_that_acknowledges_nothing_takes_16_megabytes_and_is_closed_at_the_first_timeout() {
-    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.ack_timeout = 1);
+    harness.connect(1);
     for n in 1..=LARGE {
-        assert_eq!(desk.deliver(&large(n), 0)[0], "sent 1");
+        assert_eq!(harness.deliver(&large(n), 0)[0], "sent 1");
     }
-    assert_eq!(desk.deliver(&large(LARGE + 1), 0), ["held 0", "ready"]);
-    desk.sleep();
-    assert_eq!(desk.at(1_000).ring(), ["1 closes with 4408"]);
-    assert_eq!(desk.at(1_000).connect(2)[0], "2 <- welcome, 13 held");
+    assert_eq!(harness.deliver(&large(LARGE + 1), 0), ["held 0", "ready"]);
+    harness.sleep();
+    assert_eq!(harness.at(1_000).ring(), ["1 closes with 4408"]);
+    assert_eq!(harness.at(1_000).connect(2)[0], "2 <- welcome, 13 held");
 }
 
 #[test]
 fn an_acknowledgement_shows_that_a_connection_is_read() {
-    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.ack_timeout = 1);
+    harness.connect(1);
     for n in 1..=LARGE {
         let message = large(n);
-        assert_eq!(desk.deliver(&message, 0)[0], "sent 1");
+        assert_eq!(harness.deliver(&message, 0)[0], "sent 1");
         if n == 3 {
-            desk.frame(1, &format!(r#"{{"type":"ack","id":"{}"}}"#, message.id));
+            harness.frame(1, &format!(r#"{{"type":"ack","id":"{}"}}"#, message.id));
         }
     }
-    let effects = desk.at(1_000).ring();
+    let effects = harness.at(1_000).ring();
     let others = effects.iter().filter(|it| it.starts_with("1 <- x"));
     assert_eq!(
         others.count() as u64,
@@ -248,43 +248,43 @@ fn an_acknowledgement_shows_that_a_connection_is_read() {
 
 #[test]
 fn an_acknowledgement_of_something_else_does_not() {
-    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.ack_timeout = 1);
+    harness.connect(1);
     for n in 1..=LARGE {
-        desk.deliver(&large(n), 0);
-        desk.frame(1, r#"{"type":"ack","id":"01JZZZZZZZZZZZZZZZZZZZZZZZ"}"#);
+        harness.deliver(&large(n), 0);
+        harness.frame(1, r#"{"type":"ack","id":"01JZZZZZZZZZZZZZZZZZZZZZZZ"}"#);
     }
-    assert_eq!(desk.at(1_000).ring(), ["1 closes with 4408"]);
+    assert_eq!(harness.at(1_000).ring(), ["1 closes with 4408"]);
 }
 
 #[test]
 fn a_stuck_connection_with_nothing_in_flight_is_closed_by_the_next_message() {
-    let mut desk = Desk::with(|limits| limits.ack_timeout = 1);
-    desk.connect(1);
+    let mut harness = Harness::with(|limits| limits.ack_timeout = 1);
+    harness.connect(1);
     let messages: Vec<_> = (1..=LARGE).map(large).collect();
     for message in &messages {
-        desk.deliver(message, 0);
+        harness.deliver(message, 0);
     }
     for message in &messages {
         // Over HTTP, which says nothing about the socket.
-        desk.ack(message.id);
+        harness.ack(message.id);
     }
     assert_eq!(
-        desk.deliver(&message(99, TEXT), 0),
+        harness.deliver(&message(99, TEXT), 0),
         ["held 0", "1 closes with 4408", "ready"]
     );
 }
 
 #[test]
 fn the_tenth_bad_frame_closes_the_connection() {
-    let mut desk = Desk::new();
-    desk.connect(1);
+    let mut harness = Harness::new();
+    harness.connect(1);
     for _ in 1..10 {
-        assert_eq!(desk.frame(1, "no frame"), ["1 <- error bad_frame"]);
-        desk.sleep();
+        assert_eq!(harness.frame(1, "no frame"), ["1 <- error bad_frame"]);
+        harness.sleep();
     }
     assert_eq!(
-        desk.frame(1, "no frame"),
+        harness.frame(1, "no frame"),
         ["1 <- error bad_frame", "1 closes with 4400"]
     );
 }
