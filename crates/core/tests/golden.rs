@@ -147,7 +147,7 @@ fn every_frame_of_a_device_is_read_as_documented() {
 }
 
 #[test]
-fn a_message_is_the_same_after_its_way_between_mailboxes() {
+fn a_message_is_unchanged_between_mailboxes() {
     for message in [json_message(), text_message(), bytes_message()] {
         let text = serde_json::to_string(&message).unwrap();
         let back: Message = serde_json::from_str(&text).unwrap();

@@ -326,7 +326,7 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
 const VERSION_2: &str = include_str!("../../../tests/storage/2/kitchen-cam.sql");
 
 #[test]
-fn a_mailbox_of_version_2_is_upgraded_in_place_and_its_attempts_count_for_nothing() {
+fn a_mailbox_of_version_2_is_upgraded_in_place_and_its_attempts_do_not_count() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(VERSION_2).unwrap();
     connection

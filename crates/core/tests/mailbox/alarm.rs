@@ -13,7 +13,7 @@ fn an_idle_device_has_no_alarm() {
 }
 
 #[test]
-fn an_earlier_thing_moves_the_alarm_and_a_later_one_does_not() {
+fn an_earlier_deadline_moves_the_alarm_and_a_later_one_does_not() {
     let mut harness = Harness::new();
     for (n, ttl, alarm) in [(1, "50", 50_000), (2, "60", 50_000), (3, "40", 40_000)] {
         harness.deliver(&message(n, &[("TTL", ttl)]), 0);
@@ -30,7 +30,7 @@ fn an_alarm_that_finds_nothing_due_yet_is_set_again() {
 }
 
 #[test]
-fn when_the_last_thing_is_done_no_alarm_is_left() {
+fn no_alarm_is_left_once_nothing_is_due() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);

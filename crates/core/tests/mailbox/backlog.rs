@@ -28,7 +28,7 @@ fn all_take_it(harness: &mut Harness, but: &str) {
 }
 
 #[test]
-fn so_many_publishes_may_wait_and_a_further_one_is_refused_before_anything_is_written() {
+fn a_publish_beyond_the_queue_limit_is_refused_before_anything_is_written() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 3);
     for _ in 0..3 {
         large(&mut harness, 101).unwrap();
@@ -51,7 +51,7 @@ fn so_many_publishes_may_wait_and_a_further_one_is_refused_before_anything_is_wr
 }
 
 #[test]
-fn so_many_bytes_may_wait() {
+fn the_queue_is_limited_by_bytes_too() {
     let mut harness = Harness::with(|limits| limits.max_queued_bytes = 1_000);
     let queued = (0..100)
         .take_while(|_| large(&mut harness, 101).is_ok())
@@ -63,7 +63,7 @@ fn so_many_bytes_may_wait() {
 }
 
 #[test]
-fn a_publish_that_no_mailbox_took_is_refused_where_no_more_may_wait() {
+fn a_publish_that_no_mailbox_took_is_refused_when_the_queue_is_full() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
     large(&mut harness, 101).unwrap();
     let rows = harness.rows();
@@ -79,7 +79,7 @@ fn a_publish_that_no_mailbox_took_is_refused_where_no_more_may_wait() {
 }
 
 #[test]
-fn a_publish_with_a_key_stays_one_message_though_no_more_may_wait_and_its_answer_was_lost() {
+fn a_publish_with_a_key_stays_one_message_when_the_queue_is_full_and_its_answer_is_lost() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
     large(&mut harness, 101).unwrap();
     let (id, _) = harness.publish(&["other"], KEYED, "x").unwrap();
@@ -93,7 +93,7 @@ fn a_publish_with_a_key_stays_one_message_though_no_more_may_wait_and_its_answer
 }
 
 #[test]
-fn publishes_with_a_key_that_were_not_taken_queue_up_to_twice_as_many() {
+fn publishes_with_a_key_queue_up_to_twice_the_limit() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 2);
     let queued = (0..10).take_while(|n| {
         let (key, to) = (format!("k{n}"), format!("e{n}"));
@@ -117,7 +117,8 @@ fn with_full_lists() -> (Harness, MessageId) {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for n in 0..100 {
         let key = format!("k{n}");
-        harness.publish(&names, &[("Idempotency-Key", &key)], "x")
+        harness
+            .publish(&names, &[("Idempotency-Key", &key)], "x")
             .unwrap();
     }
     let (id, _) = harness.publish(&["p", "q"], KEYED, "x").unwrap();
@@ -125,7 +126,7 @@ fn with_full_lists() -> (Harness, MessageId) {
 }
 
 #[test]
-fn nothing_goes_behind_what_a_mailbox_took_though_its_publish_is_not_answered() {
+fn nothing_queues_behind_a_delivery_that_was_taken_even_if_its_publish_is_unanswered() {
     let (mut harness, id) = with_full_lists();
     large(&mut harness, 101).unwrap();
     let behind = harness.publish(&["p"], TEXT, "y");
@@ -136,7 +137,7 @@ fn nothing_goes_behind_what_a_mailbox_took_though_its_publish_is_not_answered() 
 }
 
 #[test]
-fn a_publish_that_is_not_answered_holds_up_no_job() {
+fn an_unanswered_publish_delays_no_job() {
     let (mut harness, _) = with_full_lists();
     large(&mut harness, 101).unwrap();
     let effects = harness.ring();
@@ -145,11 +146,12 @@ fn a_publish_that_is_not_answered_holds_up_no_job() {
 }
 
 #[test]
-fn what_is_published_with_a_key_is_not_queued_while_it_is_under_way() {
+fn a_publish_with_a_key_is_not_queued_while_it_is_under_way() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 1);
     for n in 0..5 {
         let key = format!("k{n}");
-        harness.publish(&["other"], &[("Idempotency-Key", &key)], "x")
+        harness
+            .publish(&["other"], &[("Idempotency-Key", &key)], "x")
             .unwrap();
     }
     large(&mut harness, 101).unwrap();
@@ -174,7 +176,7 @@ fn a_pass_reads_deliveries_that_are_stored_together_once() {
 }
 
 #[test]
-fn opening_a_mailbox_reads_no_delivery_of_what_is_queued() {
+fn opening_a_mailbox_reads_no_queued_delivery() {
     let steps = [101, 1_500].map(|devices| {
         let mut harness = Harness::with(|limits| limits.max_fanout = 10_000);
         for _ in 0..50 {
@@ -190,7 +192,7 @@ fn opening_a_mailbox_reads_no_delivery_of_what_is_queued() {
 }
 
 #[test]
-fn a_publish_goes_behind_a_queued_one_to_its_device_and_past_those_to_others() {
+fn a_publish_queues_behind_one_to_its_device_and_passes_those_to_others() {
     let mut harness = Harness::new();
     for _ in 0..3 {
         large(&mut harness, 150).unwrap();
@@ -210,7 +212,7 @@ fn a_publish_goes_behind_a_queued_one_to_its_device_and_past_those_to_others() {
 }
 
 #[test]
-fn what_was_looked_up_is_looked_up_again_when_more_is_queued() {
+fn a_lookup_is_repeated_when_more_is_queued() {
     let mut harness = Harness::new();
     large(&mut harness, 150).unwrap();
     let (id, _) = harness.publish(&["d0180"], TEXT, "y").unwrap();
@@ -221,7 +223,7 @@ fn what_was_looked_up_is_looked_up_again_when_more_is_queued() {
 }
 
 #[test]
-fn whom_a_queued_publish_has_reached_nothing_goes_behind_it() {
+fn nothing_queues_behind_a_delivery_that_a_queued_publish_has_made() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150).unwrap();
     harness.ring();
@@ -235,7 +237,7 @@ fn whom_a_queued_publish_has_reached_nothing_goes_behind_it() {
 }
 
 #[test]
-fn a_mailbox_that_fails_holds_up_no_other_of_a_later_publish() {
+fn a_failing_mailbox_delays_no_other_of_a_later_publish() {
     let mut harness = Harness::new();
     for _ in 0..4 {
         large(&mut harness, 150).unwrap();
@@ -267,7 +269,7 @@ fn a_mailbox_that_fails_holds_up_no_other_of_a_later_publish() {
 }
 
 #[test]
-fn what_would_take_too_much_looking_up_waits_behind_all() {
+fn a_publish_that_needs_too_many_lookups_queues_behind_all() {
     let mut harness = Harness::with(|limits| limits.max_queued_messages = 1_000);
     for _ in 0..201 {
         large(&mut harness, 101).unwrap();
@@ -293,7 +295,10 @@ fn what_would_take_too_much_looking_up_waits_behind_all() {
 fn a_reply_that_reads_like_a_waiting_delivery_is_not_one() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150).unwrap();
-    let accepted_at = harness.query("SELECT accepted_at FROM outbox").int().unwrap();
+    let accepted_at = harness
+        .query("SELECT accepted_at FROM outbox")
+        .int()
+        .unwrap();
     let forged = format!(r#"{{"device":"d0001x","state":"held","at":{accepted_at},"attempts":0}}"#);
     let answered = Delivery {
         reply: serde_json::from_str(&forged).ok(),

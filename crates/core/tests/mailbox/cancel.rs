@@ -6,7 +6,7 @@ use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Cancelled};
 
 use super::harness::{Harness, delivery, device, known, message};
-use super::words::{answer, problem_or};
+use super::summary::{answer, problem_or};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -29,10 +29,11 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
     let mut answered = |name: &str| {
         let text = serde_json::to_string(&DeliveryStatus::Known(delivery(name, State::Cancelled)))
             .unwrap();
-        harness.event(|mailbox, now| {
-            mailbox.returned(&device(name), CallPurpose::Cancel(id), Some(&text), now)
-        })
-        .1
+        harness
+            .event(|mailbox, now| {
+                mailbox.returned(&device(name), CallPurpose::Cancel(id), Some(&text), now)
+            })
+            .1
     };
     assert_eq!(answered("b"), [""; 0]);
     assert_eq!(answered("c"), ["settled (#1)", "cancelled (#1)"]);
@@ -67,10 +68,11 @@ fn held_by(harness: &mut Harness, devices: usize) -> MessageId {
 }
 
 #[test]
-fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
+fn a_message_that_is_being_cancelled_is_not_cancelled_twice() {
     let mut harness = Harness::new();
     let id = held_by(&mut harness, 3);
-    let cancel = |harness: &mut Harness| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let cancel =
+        |harness: &mut Harness| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
     assert_eq!(cancel(&mut harness).1.len(), 3);
     let (cancelled, effects) = cancel(&mut harness);
     assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
@@ -87,12 +89,13 @@ fn a_message_that_is_being_taken_back_is_not_taken_back_twice() {
 }
 
 #[test]
-fn a_device_takes_back_no_faster_than_its_reads_ask_mailboxes() {
+fn cancellations_count_against_the_rate_of_reads() {
     let mut harness = Harness::new();
     let mut ids: Vec<_> = (0..11).map(|_| held_by(&mut harness, 100)).collect();
     let last = ids.pop().unwrap();
-    let cancel =
-        |harness: &mut Harness, id| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let cancel = |harness: &mut Harness, id| {
+        harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
+    };
     for id in ids {
         assert_eq!(cancel(&mut harness, id).1.len(), 100);
         // Joining costs nothing.
@@ -106,7 +109,7 @@ fn a_device_takes_back_no_faster_than_its_reads_ask_mailboxes() {
 }
 
 #[test]
-fn an_unknown_message_cannot_be_taken_back() {
+fn an_unknown_message_cannot_be_cancelled() {
     let id = message(1, TEXT).id;
     let cancelled = Harness::new()
         .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
@@ -115,7 +118,7 @@ fn an_unknown_message_cannot_be_taken_back() {
 }
 
 #[test]
-fn a_held_message_that_is_taken_back_is_never_sent() {
+fn a_cancelled_held_message_is_never_sent() {
     let mut harness = Harness::new();
     let message = message(1, TEXT);
     harness.deliver(&message, 0);
@@ -124,7 +127,7 @@ fn a_held_message_that_is_taken_back_is_never_sent() {
 }
 
 #[test]
-fn a_message_on_the_wire_that_is_taken_back_is_over() {
+fn a_message_in_flight_that_is_cancelled_is_settled() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -137,7 +140,7 @@ fn a_message_on_the_wire_that_is_taken_back_is_over() {
 }
 
 #[test]
-fn a_message_that_is_taken_back_frees_its_place_in_the_window() {
+fn a_cancelled_message_frees_its_place_in_the_window() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     harness.connect(1);
     let (first, second) = (message(1, TEXT), message(2, TEXT));
@@ -147,7 +150,7 @@ fn a_message_that_is_taken_back_frees_its_place_in_the_window() {
 }
 
 #[test]
-fn a_message_that_was_acknowledged_stays_so() {
+fn an_acknowledged_message_stays_delivered() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -157,7 +160,7 @@ fn a_message_that_was_acknowledged_stays_so() {
 }
 
 #[test]
-fn a_message_that_is_taken_back_before_it_comes_is_cancelled_when_it_does() {
+fn a_message_cancelled_before_it_arrives_is_cancelled_on_arrival() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -183,7 +186,7 @@ fn a_cancellation_whose_answer_may_be_lost_is_reported_within_half_a_minute() {
 }
 
 #[test]
-fn a_report_to_the_same_sender_takes_a_cancellation_along() {
+fn a_report_to_the_same_sender_includes_a_cancellation() {
     let mut harness = Harness::new();
     let [first, second] = [1, 2].map(|n| message(n, TEXT));
     harness.deliver(&first, 0);
@@ -232,7 +235,7 @@ fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() 
 }
 
 #[test]
-fn a_message_that_was_taken_back_before_it_came_stays_so_after_a_crash() {
+fn a_message_cancelled_before_it_arrives_stays_cancelled_after_a_crash() {
     let mut harness = Harness::new();
     let message = message(1, TEXT);
     withdraw(&mut harness, message.id);
@@ -244,7 +247,7 @@ fn a_message_that_was_taken_back_before_it_came_stays_so_after_a_crash() {
 }
 
 #[test]
-fn taking_back_ends_at_once_when_its_sender_is_removed() {
+fn a_cancellation_ends_at_once_when_its_sender_is_removed() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
     harness.returned("a", id, known("a", State::Held));

@@ -55,7 +55,7 @@ fn may_wait(harness: &mut Harness, text: &str) -> bool {
 }
 
 #[test]
-fn frames_wait_for_others_only_while_several_stored_messages_are_on_the_wire() {
+fn frames_wait_for_others_only_while_several_stored_messages_are_in_flight() {
     let (mut harness, ids) = harness(2, 4);
     assert!(gathers(&mut harness));
     acks(&mut harness, &ids[..1]);
@@ -79,7 +79,7 @@ fn a_frame_that_is_refused_waits_for_no_other() {
 }
 
 #[test]
-fn acknowledgements_that_come_together_make_room_together() {
+fn acknowledgements_that_arrive_together_make_room_together() {
     let (mut harness, ids) = harness(7, 4);
     assert_eq!(
         acks(&mut harness, &ids[..2]),
@@ -103,7 +103,7 @@ fn acknowledgements_that_come_together_make_room_together() {
 }
 
 #[test]
-fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
+fn a_message_cancelled_in_the_event_that_makes_room_for_it_is_not_sent() {
     let (mut harness, ids) = harness(4, 2);
     assert_eq!(
         harness.with_batched_frames(&frames(&ids[..1]), |mailbox, now| {
@@ -114,7 +114,7 @@ fn what_is_taken_back_in_the_event_that_makes_room_for_it_is_not_sent() {
 }
 
 #[test]
-fn while_a_pile_goes_out_reports_wait_for_others_to_the_same_sender() {
+fn while_a_queue_drains_reports_wait_for_others_to_the_same_sender() {
     let (mut harness, ids) = harness(8, 5);
     assert_eq!(acks(&mut harness, &ids[..1])[0], "tick 100");
     acks(harness.at(10), &ids[1..2]);
@@ -161,7 +161,7 @@ fn a_hundred_reports_to_one_sender_do_not_wait_for_more() {
 }
 
 #[test]
-fn a_report_that_waits_is_looked_after_by_an_alarm() {
+fn a_waiting_report_has_an_alarm() {
     // Nothing else is due for an hour.
     let (mut harness, ids) = harness(3, 3);
     harness.alarm = None;
@@ -177,7 +177,7 @@ fn a_report_that_waits_is_looked_after_by_an_alarm() {
 }
 
 #[test]
-fn a_mailbox_that_wakes_reads_what_it_has_to_report_page_by_page() {
+fn a_mailbox_that_wakes_reads_its_reports_page_by_page() {
     let held = 1_300;
     let (mut harness, ids) = harness(held, 128);
     for ids in ids.chunks(100) {
@@ -186,7 +186,11 @@ fn a_mailbox_that_wakes_reads_what_it_has_to_report_page_by_page() {
     harness.sleep();
     let before = harness.steps();
     assert_eq!(tick(&mut harness).len(), 2, "both senders are told");
-    assert!(harness.steps() - before < 40_000, "{}", harness.steps() - before);
+    assert!(
+        harness.steps() - before < 40_000,
+        "{}",
+        harness.steps() - before
+    );
     // Each answer brings the next, to the last.
     for _ in 0..held {
         harness.reported("door", true);

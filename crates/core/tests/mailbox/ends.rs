@@ -22,7 +22,7 @@ fn a_held_message_expires_and_its_sender_is_told() {
 }
 
 #[test]
-fn an_expired_message_does_not_go_out_on_connect() {
+fn an_expired_message_is_not_sent_on_connect() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, &[("TTL", "5")]), 0);
     assert_eq!(
@@ -32,7 +32,7 @@ fn an_expired_message_does_not_go_out_on_connect() {
 }
 
 #[test]
-fn a_message_that_comes_expired_is_not_taken() {
+fn a_message_that_arrives_expired_is_not_taken() {
     let mut harness = Harness::new();
     assert_eq!(
         harness.at(5_000).deliver(&message(1, &[("TTL", "5")]), 0),
@@ -42,7 +42,7 @@ fn a_message_that_comes_expired_is_not_taken() {
 }
 
 #[test]
-fn now_or_never_is_now_where_the_device_is_online() {
+fn ttl_0_is_now_if_the_device_is_online() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, &[("TTL", "0"), ("Content-Type", "text/plain")]);
@@ -50,11 +50,14 @@ fn now_or_never_is_now_where_the_device_is_online() {
         harness.deliver(&message, 0),
         ["waits until 1000", "1 <- body 1, attempt 1"]
     );
-    assert_eq!(harness.at(900).ack(message.id), ["answers delivered 1 (#1)"]);
+    assert_eq!(
+        harness.at(900).ack(message.id),
+        ["answers delivered 1 (#1)"]
+    );
 }
 
 #[test]
-fn now_or_never_is_never_where_the_device_is_offline_or_silent() {
+fn ttl_0_is_never_if_the_device_is_offline_or_silent() {
     let mut harness = Harness::new();
     let (first, second) = (message(1, &[("TTL", "0")]), message(2, &[("TTL", "0")]));
     assert_eq!(harness.deliver(&first, 0), ["expired 0"]);
@@ -81,7 +84,7 @@ fn a_rejection_carries_its_reason_to_the_sender() {
 }
 
 #[test]
-fn a_reply_is_kept_as_it_was_said() {
+fn a_reply_is_kept_as_it_was_written() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -141,7 +144,7 @@ fn a_queue_is_full_by_bytes_too() {
 }
 
 #[test]
-fn a_report_that_nobody_took_is_made_again() {
+fn a_report_that_was_not_taken_is_repeated() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -153,14 +156,15 @@ fn a_report_that_nobody_took_is_made_again() {
 }
 
 #[test]
-fn a_report_answered_with_something_unknown_is_made_again() {
+fn a_report_with_an_unknown_answer_is_repeated() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
     harness.deliver(&message, 0);
     harness.ack(message.id);
     let answer = Some(r#"{"unheard_of":{}}"#);
-    harness.event(|mailbox, now| mailbox.returned(&device("door"), CallPurpose::Report, answer, now));
+    harness
+        .event(|mailbox, now| mailbox.returned(&device("door"), CallPurpose::Report, answer, now));
     assert_eq!(harness.rows(), "account 1, inbox 1", "the delivery stays");
     assert_eq!(harness.at(2_000).ring(), ["door: receipts delivered 1"]);
     harness.reported("door", true);
@@ -168,7 +172,7 @@ fn a_report_answered_with_something_unknown_is_made_again() {
 }
 
 #[test]
-fn a_mailbox_that_crashed_reports_what_was_settled_when_it_opens() {
+fn a_mailbox_reports_settled_messages_when_it_opens_after_a_crash() {
     let mut harness = Harness::new();
     harness.connect(1);
     let message = message(1, TEXT);
@@ -185,7 +189,9 @@ fn nothing_follows_a_terminal_state() {
         let mut harness = Harness::new();
         let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
         harness.returned("a", id, super::harness::known("a", State::Held));
-        harness.report(id, super::harness::delivery("a", state)).unwrap();
+        harness
+            .report(id, super::harness::delivery("a", state))
+            .unwrap();
         let before = harness.trace(id).unwrap();
         for other in State::ALL {
             assert_eq!(

@@ -59,7 +59,7 @@ fn a_message_on_a_socket_that_breaks_is_stored_and_held() {
 }
 
 #[test]
-fn a_device_that_is_offline_has_its_message_held() {
+fn a_message_to_an_offline_device_is_held() {
     let mut harness = Harness::new();
     assert_eq!(
         harness.deliver(&message(1, &[("TTL", "60")]), 1_000),
@@ -92,7 +92,7 @@ fn a_repeated_call_while_the_first_waits_waits_too() {
 }
 
 #[test]
-fn a_call_that_comes_too_late_changes_nothing() {
+fn a_call_that_arrives_too_late_changes_nothing() {
     let mut harness = Harness::new();
     let terms = Terms {
         wait: 0,
@@ -117,7 +117,7 @@ fn following(first: MessageId) -> Terms {
 }
 
 #[test]
-fn a_message_does_not_overtake_the_one_it_follows() {
+fn a_message_does_not_overtake_its_predecessor() {
     let mut harness = Harness::new();
     let (first, second) = (message(1, TEXT), message(2, TEXT));
     let terms = following(first.id);
@@ -132,7 +132,7 @@ fn a_message_does_not_overtake_the_one_it_follows() {
 }
 
 #[test]
-fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
+fn a_message_does_not_overtake_an_unsent_one_that_may_be_retried() {
     let mut harness = Harness::new();
     let (first, second) = (message(1, &[("TTL", "0")]), message(2, TEXT));
     assert_eq!(harness.deliver(&first, 0), ["expired 0"]);
@@ -144,7 +144,7 @@ fn a_message_does_not_overtake_one_that_was_not_sent_and_may_be_tried_again() {
 }
 
 #[test]
-fn what_has_to_be_there_now_or_never_is_not_kept_by_a_clock_that_is_behind() {
+fn a_ttl_0_message_is_not_kept_by_a_clock_that_is_behind() {
     let mut harness = Harness::new();
     harness.at(-1_500).connect(1);
     let message = message(1, &[("TTL", "0")]);
@@ -154,7 +154,7 @@ fn what_has_to_be_there_now_or_never_is_not_kept_by_a_clock_that_is_behind() {
 }
 
 #[test]
-fn a_call_that_comes_twice_stores_its_message_once() {
+fn a_repeated_call_stores_its_message_once() {
     let mut harness = Harness::new();
     let message = message(1, TEXT);
     assert_eq!(harness.deliver(&message, 0), ["held 0", "ready"]);
@@ -163,7 +163,7 @@ fn a_call_that_comes_twice_stores_its_message_once() {
 }
 
 #[test]
-fn what_goes_before_a_stored_message_is_stored_too() {
+fn the_messages_before_a_stored_message_are_stored_too() {
     let mut harness = Harness::new();
     harness.connect(1);
     harness.deliver(&message(1, TEXT), 1_000);
@@ -177,7 +177,7 @@ fn what_goes_before_a_stored_message_is_stored_too() {
 }
 
 #[test]
-fn what_was_sent_before_a_stored_message_goes_first_after_a_crash() {
+fn messages_sent_before_a_stored_one_are_sent_first_after_a_crash() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);
     harness.connect(1);

@@ -24,7 +24,9 @@ fn harness(held: u64) -> (Harness, Vec<MessageId>) {
 
 /// The delivery of a message.
 fn delivery(harness: &mut Harness, id: MessageId) -> Delivery {
-    let looked = harness.event(|mailbox, now| mailbox.get_delivery(id, now)).0;
+    let looked = harness
+        .event(|mailbox, now| mailbox.get_delivery(id, now))
+        .0;
     let known = match looked {
         DeliveryStatus::Known(delivery) => Some(delivery),
         _ => None,
@@ -60,7 +62,9 @@ fn flap(harness: &mut Harness, times: u32, from: i64, pause: i64) -> Vec<Vec<Str
     let connects = (1..=times).map(|n| {
         let connection: ConnectionId = n;
         let sent = harness.at(from + i64::from(n) * pause).connect(connection);
-        let effects = harness.at(from + i64::from(n) * pause + 1).closed(connection);
+        let effects = harness
+            .at(from + i64::from(n) * pause + 1)
+            .closed(connection);
         [bodies(&sent), bodies(&effects)].concat()
     });
     connects.collect()
@@ -84,7 +88,7 @@ fn a_thousand_reconnects_within_minutes_lose_nothing() {
 }
 
 #[test]
-fn the_trace_tells_an_attempt_that_ended_with_its_connection() {
+fn the_trace_has_an_attempt_that_ended_with_its_connection() {
     let (mut harness, ids) = harness(1);
     flap(&mut harness, 2, 0, 100);
     assert_eq!(
@@ -132,7 +136,7 @@ fn each_further_reconnect_writes_one_row() {
 }
 
 #[test]
-fn a_message_under_which_connections_keep_ending_goes_out_alone_and_others_pass_it() {
+fn a_message_under_which_connections_keep_ending_is_sent_alone_and_others_pass_it() {
     let mut harness = Harness::new();
     for n in 1..=2 {
         for sender in ["door", "gate", "bell"] {
@@ -177,7 +181,10 @@ fn a_message_under_which_connections_keep_ending_goes_out_alone_and_others_pass_
     let other = message_from("gate", 3, TEXT);
     assert_eq!(harness.deliver(&other, 1_000)[0], "waits until 2000");
     harness.ack(other.id);
-    assert_eq!(harness.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
+    assert_eq!(
+        harness.deliver(&message(3, TEXT), 1_000),
+        ["held 0", "ready"]
+    );
     assert_eq!(
         harness.alarm,
         Some(3_000),
@@ -193,7 +200,9 @@ fn in_flight(harness: &mut Harness) -> Vec<MessageId> {
     let all: Vec<MessageId> = all.collect();
     all.into_iter()
         .filter(|id| {
-            let looked = harness.event(|mailbox, now| mailbox.get_delivery(*id, now)).0;
+            let looked = harness
+                .event(|mailbox, now| mailbox.get_delivery(*id, now))
+                .0;
             matches!(looked, DeliveryStatus::Known(delivery)
                 if delivery.state == tagpost_core::delivery::State::Sent)
         })
@@ -201,8 +210,7 @@ fn in_flight(harness: &mut Harness) -> Vec<MessageId> {
 }
 
 #[test]
-fn a_message_that_ends_ten_connections_alone_within_more_than_ten_minutes_is_given_up_itself_only()
-{
+fn only_the_message_that_ends_ten_connections_alone_over_ten_minutes_is_given_up() {
     let (mut harness, ids) = harness(3);
     let mut now = 0;
     let mut connection = 0;
@@ -233,7 +241,7 @@ fn a_message_that_ends_ten_connections_alone_within_more_than_ten_minutes_is_giv
 }
 
 #[test]
-fn a_suspect_that_has_its_time_on_a_live_connection_is_none_any_more() {
+fn a_suspect_that_times_out_on_a_live_connection_is_no_longer_one() {
     let (mut harness, _) = harness(3);
     flap(&mut harness, 3, 0, 100);
     assert_eq!(bodies(&harness.at(1_000).connect(10)), ["1"]);
@@ -267,7 +275,7 @@ fn a_suspect_that_is_due_is_not_kept_waiting_by_a_stream_of_others() {
 }
 
 #[test]
-fn what_is_not_acknowledged_makes_way_for_a_suspect_when_its_time_is_over() {
+fn an_unacknowledged_message_makes_way_for_a_suspect_when_it_times_out() {
     let (mut harness, _) = harness(1);
     flap(&mut harness, 4, 0, 100);
     harness.at(1_000).connect(10);
@@ -300,7 +308,11 @@ fn the_end_of_a_token_blames_no_message() {
             [format!("{connection} closes with 4401")]
         );
     }
-    assert_eq!(bodies(&harness.connect(10)), ["1", "2"], "none is a suspect");
+    assert_eq!(
+        bodies(&harness.connect(10)),
+        ["1", "2"],
+        "none is a suspect"
+    );
 }
 
 #[test]
@@ -319,7 +331,9 @@ fn a_flapping_network_lets_every_message_through_one_at_a_time() {
     // Each connection lasts for four round trips.
     let mut through = Vec::new();
     for connection in 10..20 {
-        let mut sent = harness.at(i64::from(connection) * 3_000).connect(connection);
+        let mut sent = harness
+            .at(i64::from(connection) * 3_000)
+            .connect(connection);
         for _ in 0..4 {
             let out = bodies(&sent);
             if out.is_empty() {
@@ -336,7 +350,7 @@ fn a_flapping_network_lets_every_message_through_one_at_a_time() {
 }
 
 #[test]
-fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
+fn more_attempts_than_fit_are_moved_into_the_rows_and_sent_again() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 128);
     let messages: Vec<_> = (1..=300)
         .map(|n| message_from(&format!("door-{n}"), n, TEXT))
@@ -347,7 +361,9 @@ fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
     // So fast that two crowds of suspects pause when the rest is sent.
     let mut sent = std::collections::BTreeSet::new();
     for connection in 1..=400 {
-        sent.extend(bodies(&harness.at(i64::from(connection)).connect(connection)));
+        sent.extend(bodies(
+            &harness.at(i64::from(connection)).connect(connection),
+        ));
         harness.closed(connection);
         if connection % 100 == 0 {
             harness.sleep();
@@ -375,7 +391,7 @@ fn more_than_fits_is_folded_into_the_rows_and_comes_again_too() {
 }
 
 #[test]
-fn what_made_way_for_a_suspect_keeps_its_place_after_a_crash() {
+fn a_message_that_made_way_for_a_suspect_keeps_its_place_after_a_crash() {
     let (mut harness, _) = harness(1);
     flap(&mut harness, 4, 0, 100);
     harness.at(1_000).connect(10);

@@ -38,7 +38,7 @@ fn list(
 }
 
 #[test]
-fn one_that_is_alone_is_written_and_answered_at_once() {
+fn a_single_publish_is_written_and_answered_at_once() {
     let mut harness = harness();
     let id = publish(&mut harness);
     let before = harness.writes();
@@ -52,7 +52,7 @@ fn one_that_is_alone_is_written_and_answered_at_once() {
 }
 
 #[test]
-fn those_that_end_while_others_are_under_way_are_written_in_one_row_and_then_answered() {
+fn concurrent_publishes_are_written_as_one_row_and_then_answered() {
     let mut harness = harness();
     let ids: Vec<_> = (0..4).map(|_| publish(&mut harness)).collect();
     let before = harness.writes();
@@ -105,7 +105,7 @@ fn messages_of_rows_that_overlap_are_listed_newest_first() {
 }
 
 #[test]
-fn one_that_is_held_does_not_keep_the_others_waiting() {
+fn a_held_publish_does_not_keep_the_others_waiting() {
     let mut harness = harness();
     let (first, second) = (publish(&mut harness), publish(&mut harness));
     assert_eq!(delivered(&mut harness, first), ["tick 15"]);
@@ -121,7 +121,7 @@ fn one_that_is_held_does_not_keep_the_others_waiting() {
 }
 
 #[test]
-fn what_a_crash_finds_gathered_was_never_answered() {
+fn a_publish_lost_from_a_group_in_a_crash_was_never_answered() {
     let mut harness = harness();
     let (first, _) = (publish(&mut harness), publish(&mut harness));
     assert_eq!(delivered(&mut harness, first), ["tick 15"]);
@@ -179,7 +179,10 @@ fn a_row_holds_messages_of_one_second_and_fits_the_platform() {
         delivered(&mut harness, *id);
     }
     assert_eq!(harness.rows(), "account 1, groups 2");
-    assert_eq!(list(&mut harness, None, None, 9).0, [ids[2], ids[1], ids[0]]);
+    assert_eq!(
+        list(&mut harness, None, None, 9).0,
+        [ids[2], ids[1], ids[0]]
+    );
 
     let names: Vec<String> = (0..100).map(|n| format!("d{n}")).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -245,7 +248,11 @@ fn a_list_takes_messages_from_groups_and_from_their_own_rows_newest_first() {
 #[test]
 fn ids_grow_also_after_groups_that_overlap() {
     let mut harness = harness();
-    let (first, second, third) = (publish(&mut harness), publish(harness.at(1)), publish(harness.at(2)));
+    let (first, second, third) = (
+        publish(&mut harness),
+        publish(harness.at(1)),
+        publish(harness.at(2)),
+    );
     delivered(&mut harness, second);
     tick(&mut harness);
     delivered(&mut harness, first);
@@ -256,7 +263,7 @@ fn ids_grow_also_after_groups_that_overlap() {
 }
 
 #[test]
-fn an_answer_that_nobody_hears_becomes_a_receipt() {
+fn an_answer_that_nobody_receives_becomes_a_receipt() {
     let mut harness = harness();
     harness.connect(1);
     for n in 0..2 {
@@ -267,7 +274,11 @@ fn an_answer_that_nobody_hears_becomes_a_receipt() {
         let devices = Ok(vec![super::harness::device("a")]);
         harness.event(|mailbox, now| mailbox.publish_frame(frame, devices, now));
     }
-    let ids: Vec<_> = harness.calls.iter().map(|(_, message)| message.id).collect();
+    let ids: Vec<_> = harness
+        .calls
+        .iter()
+        .map(|(_, message)| message.id)
+        .collect();
     assert_eq!(delivered(&mut harness, ids[0]), ["tick 15"]);
     harness.closed(1);
     delivered(&mut harness, ids[1]);
@@ -283,7 +294,7 @@ fn an_answer_that_nobody_hears_becomes_a_receipt() {
 }
 
 #[test]
-fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
+fn a_removed_sender_gets_no_answer_to_its_grouped_publishes() {
     let mut harness = harness();
     let (first, _) = (publish(&mut harness), publish(&mut harness));
     delivered(&mut harness, first);
@@ -301,7 +312,7 @@ fn a_sender_that_is_removed_gets_no_answer_to_what_gathered() {
 }
 
 #[test]
-fn a_group_leaves_as_a_whole_when_it_was_kept_long_enough() {
+fn a_group_past_its_retention_is_deleted_as_a_whole() {
     let mut harness = Harness::with(|limits| limits.retention = 60);
     let ids: Vec<_> = (0..3).map(|_| publish(&mut harness)).collect();
     for id in &ids {

@@ -17,7 +17,7 @@ use tagpost_core::token::Claims;
 use tagpost_core::trace;
 use tagpost_sim::store::Sqlite;
 
-use super::words::{answer, problem_or, states, words};
+use super::summary::{answer, problem_or, states, summary};
 
 /// When every test begins; times in tests count from here.
 pub(crate) const START: Millis = 1_800_000_000_000;
@@ -109,11 +109,11 @@ impl Harness {
         let outcome = mailbox.with_batched_frames(frames, now, handle).unwrap();
         let effects = mailbox.take_effects();
         self.store.commit().unwrap();
-        let words = effects
+        let summaries = effects
             .into_iter()
             .filter_map(|effect| self.perform(effect))
             .collect();
-        (outcome, words)
+        (outcome, summaries)
     }
 
     fn perform(&mut self, effect: Effect) -> Option<String> {
@@ -142,7 +142,7 @@ impl Harness {
             }
             _ => {}
         }
-        Some(words(&effect, |id| self.number(id)))
+        Some(summary(&effect, |id| self.number(id)))
     }
 
     /// The number of this message among those of the test, from 1.

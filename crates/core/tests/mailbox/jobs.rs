@@ -21,7 +21,7 @@ fn large(harness: &mut Harness, count: usize) -> MessageId {
 }
 
 #[test]
-fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
+fn a_delivery_that_did_not_arrive_is_held_and_retried() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     assert_eq!(harness.returned("a", id, None), ["published a held 0 (#1)"]);
@@ -39,7 +39,7 @@ fn a_delivery_that_did_not_arrive_is_held_and_tried_again() {
 }
 
 #[test]
-fn what_has_to_be_there_now_or_never_is_called_for_once() {
+fn a_ttl_0_message_is_called_for_once() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], &[("TTL", "0")], "x").unwrap();
     assert_eq!(harness.returned("a", id, None), ["published a held 0 (#1)"]);
@@ -48,7 +48,7 @@ fn what_has_to_be_there_now_or_never_is_called_for_once() {
 }
 
 #[test]
-fn what_has_to_be_there_now_or_never_and_waited_for_another_is_called_for() {
+fn a_ttl_0_message_that_waited_for_another_is_called_for() {
     let mut harness = Harness::new();
     let (first, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     harness.returned("a", first, None);
@@ -60,7 +60,7 @@ fn what_has_to_be_there_now_or_never_and_waited_for_another_is_called_for() {
 }
 
 #[test]
-fn what_is_published_behind_an_untaken_message_waits_for_it() {
+fn a_publish_behind_an_untaken_message_waits_for_it() {
     let mut harness = Harness::new();
     let (first, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     harness.returned("a", first, None);
@@ -74,7 +74,7 @@ fn what_is_published_behind_an_untaken_message_waits_for_it() {
 }
 
 #[test]
-fn what_is_published_while_a_part_of_another_has_failed_goes_behind_it() {
+fn a_publish_queues_behind_one_whose_part_has_failed() {
     let mut harness = Harness::new();
     let (first, _) = harness.publish(&["a", "b"], WAIT, "x").unwrap();
     harness.returned("a", first, None);
@@ -87,11 +87,13 @@ fn what_is_published_while_a_part_of_another_has_failed_goes_behind_it() {
 }
 
 #[test]
-fn a_delivery_that_its_own_mailbox_reports_leaves_the_line() {
+fn a_delivery_that_is_reported_leaves_the_queue() {
     let mut harness = Harness::new();
     let (first, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     harness.returned("a", first, None);
-    harness.report(first, delivery("a", State::Delivered)).unwrap();
+    harness
+        .report(first, delivery("a", State::Delivered))
+        .unwrap();
     let (_, effects) = harness.publish(&["a"], WAIT, "y").unwrap();
     assert_eq!(effects, ["a: deliver, wait 1000"]);
     harness.at(1_000).ring();
@@ -124,7 +126,8 @@ fn crashed() -> (Harness, MessageId) {
 fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
     let (mut harness, id) = crashed();
     assert_eq!(
-        harness.at(100)
+        harness
+            .at(100)
             .report(id, delivery("a", State::Delivered))
             .unwrap_err(),
         "unavailable"
@@ -134,7 +137,7 @@ fn after_a_crash_nothing_is_called_again_before_older_calls_are_void() {
 }
 
 #[test]
-fn after_a_crash_what_was_taken_back_before_it_came_stays_known_until_older_calls_are_void() {
+fn after_a_crash_a_cancellation_stays_known_until_older_calls_are_void() {
     let (mut harness, id) = crashed();
     let unseen = || delivery("a", State::Cancelled);
     let answer = serde_json::to_string(&DeliveryStatus::Known(unseen())).unwrap();
@@ -164,7 +167,7 @@ fn a_large_tag_is_a_job_from_the_start() {
 }
 
 #[test]
-fn a_hundred_devices_are_no_job() {
+fn a_publish_to_a_hundred_devices_is_not_a_job() {
     let mut harness = Harness::new();
     large(&mut harness, 100);
     assert_eq!(harness.calls.len(), 100);
@@ -172,7 +175,7 @@ fn a_hundred_devices_are_no_job() {
 }
 
 #[test]
-fn a_large_tag_is_passed_through_part_by_part_to_its_end() {
+fn a_large_tag_is_delivered_part_by_part() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150);
     harness.ring();
@@ -185,7 +188,8 @@ fn a_large_tag_is_passed_through_part_by_part_to_its_end() {
     assert_eq!(harness.receipts().len(), 150);
     assert_eq!(harness.query("SELECT open FROM outbox").int().unwrap(), 0);
     assert!(
-        harness.query("SELECT done_at FROM outbox")
+        harness
+            .query("SELECT done_at FROM outbox")
             .opt_int()
             .unwrap()
             .is_some()

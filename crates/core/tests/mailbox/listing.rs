@@ -30,7 +30,7 @@ fn brief(page: &Value) -> Vec<String> {
 }
 
 #[test]
-fn it_tells_what_waits_wherever_that_is_and_writes_nothing() {
+fn a_listing_has_all_waiting_messages_and_writes_nothing() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
     harness.connect(1);
     harness.deliver(&message(1, TEXT), 0);
@@ -72,7 +72,7 @@ fn pages_follow_each_other_through_all_urgencies() {
 }
 
 #[test]
-fn what_has_expired_is_not_told() {
+fn expired_messages_are_not_listed() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, &[("TTL", "1")]), 0);
     harness.deliver(&message(2, TEXT), 0);
@@ -81,7 +81,7 @@ fn what_has_expired_is_not_told() {
 }
 
 #[test]
-fn no_text_is_a_place_but_that_of_a_page() {
+fn only_the_cursor_of_a_page_is_a_cursor() {
     for text in [
         "",
         "1",
@@ -97,7 +97,7 @@ fn no_text_is_a_place_but_that_of_a_page() {
 }
 
 #[test]
-fn a_page_reads_a_bounded_amount_of_payloads_whether_it_tells_them_or_not() {
+fn a_page_reads_a_bounded_amount_of_payloads_whether_it_shows_them_or_not() {
     for payload in [true, false] {
         let mut harness = Harness::new();
         let text = format!("{:?}", "x".repeat(1 << 20));

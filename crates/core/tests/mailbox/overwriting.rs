@@ -94,7 +94,7 @@ fn nothing_is_overwritten_before_its_time() {
 }
 
 #[test]
-fn the_time_counts_from_the_end_and_what_ended_first_goes_first() {
+fn retention_counts_from_the_terminal_state_and_the_oldest_is_overwritten_first() {
     let mut harness = harness();
     let (first, second, open) = (
         held(&mut harness, &[]),
@@ -121,7 +121,9 @@ fn the_time_counts_from_the_end_and_what_ended_first_goes_first() {
 fn a_message_with_a_key_goes_together_with_its_key() {
     let mut harness = harness();
     let first = held(&mut harness, &[("Idempotency-Key", "k")]);
-    harness.report(first, delivery("a", State::Delivered)).unwrap();
+    harness
+        .report(first, delivery("a", State::Delivered))
+        .unwrap();
     settled(harness.at(MINUTE));
     assert_eq!(harness.rows(), "account 1, outbox 2, keys 1");
     assert_eq!(
@@ -151,7 +153,9 @@ fn a_message_with_a_job_goes_together_with_it() {
     let mut harness = harness();
     let (first, _) = harness.publish(&["a"], &[], "x").unwrap();
     harness.returned("a", first, None);
-    harness.report(first, delivery("a", State::Delivered)).unwrap();
+    harness
+        .report(first, delivery("a", State::Delivered))
+        .unwrap();
     let (second, _) = harness.at(MINUTE).publish(&["b"], &[], "x").unwrap();
     harness.returned("b", second, known("b", State::Held));
     assert_eq!(harness.rows(), "account 1, outbox 2, jobs 1");
@@ -159,7 +163,7 @@ fn a_message_with_a_job_goes_together_with_it() {
 }
 
 #[test]
-fn what_no_new_message_overwrites_is_deleted_as_ever() {
+fn rows_that_no_new_message_overwrites_are_deleted() {
     let mut harness = harness();
     for _ in 0..5 {
         settled(&mut harness);
@@ -175,7 +179,7 @@ fn what_no_new_message_overwrites_is_deleted_as_ever() {
 }
 
 #[test]
-fn a_receipt_that_nobody_fetched_goes_with_its_row_and_later_ones_come() {
+fn an_unfetched_receipt_is_deleted_with_its_row_and_later_ones_are_sent() {
     let mut harness = harness();
     let first = settled(&mut harness);
     let old = harness.receipts();
@@ -195,7 +199,7 @@ fn a_receipt_that_nobody_fetched_goes_with_its_row_and_later_ones_come() {
 }
 
 #[test]
-fn ids_go_on_from_a_row_that_was_overwritten() {
+fn ids_continue_from_a_row_that_was_overwritten() {
     let mut harness = harness();
     settled(&mut harness);
     let second = settled(harness.at(MINUTE));
@@ -205,7 +209,7 @@ fn ids_go_on_from_a_row_that_was_overwritten() {
 }
 
 #[test]
-fn a_row_that_is_gone_already_is_not_missed() {
+fn a_row_that_is_already_deleted_does_no_harm() {
     let mut harness = harness();
     for publish in [online, settled] {
         publish(&mut harness);
@@ -224,7 +228,7 @@ fn a_row_that_is_gone_already_is_not_missed() {
 }
 
 #[test]
-fn a_publish_runs_no_more_statements_while_nothing_was_kept_long_enough() {
+fn a_publish_runs_no_more_statements_while_no_row_is_past_its_retention() {
     for publish in [online, settled] {
         let mut harness = harness();
         let statements = |harness: &mut Harness| {
@@ -248,7 +252,7 @@ fn a_publish_runs_no_more_statements_while_nothing_was_kept_long_enough() {
 }
 
 #[test]
-fn a_table_full_of_what_cannot_be_overwritten_is_not_searched_for_each_message() {
+fn a_table_without_overwritable_rows_is_not_searched_for_each_message() {
     let mut harness = harness();
     for _ in 0..200 {
         held(&mut harness, &[("TTL", "86400")]);

@@ -6,7 +6,7 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::trace::Trace;
 
 use super::harness::{Harness, delivery, device};
-use super::words::problem_or;
+use super::summary::problem_or;
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:04}")).collect()
@@ -75,9 +75,12 @@ fn a_page_of_a_trace_does_not_read_the_others() {
 fn the_summary_is_over_all_pages_and_exact_at_each_moment() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150);
-    harness.report(id, delivery("d0001", State::Delivered))
+    harness
+        .report(id, delivery("d0001", State::Delivered))
         .unwrap();
-    harness.report(id, delivery("d0140", State::Rejected)).unwrap();
+    harness
+        .report(id, delivery("d0140", State::Rejected))
+        .unwrap();
     let first = page(&mut harness, id, None, 10);
     assert_eq!(
         summary(&first),
@@ -85,7 +88,9 @@ fn the_summary_is_over_all_pages_and_exact_at_each_moment() {
     );
     assert!(!first.is_settled(), "the other page is open");
     for name in names(150) {
-        harness.report(id, delivery(&name, State::Delivered)).unwrap();
+        harness
+            .report(id, delivery(&name, State::Delivered))
+            .unwrap();
     }
     let first = page(&mut harness, id, None, 10);
     assert_eq!(summary(&first), r#"{"delivered":149,"rejected":1}"#);
@@ -104,12 +109,14 @@ fn the_summary_is_over_all_pages_and_exact_at_each_moment() {
 fn a_summary_that_an_earlier_version_did_not_write_is_counted() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150);
-    harness.report(id, delivery("d0001", State::Delivered))
+    harness
+        .report(id, delivery("d0001", State::Delivered))
         .unwrap();
     harness.query("UPDATE outbox SET summary = NULL RETURNING id");
     let expected = r#"{"held":149,"delivered":1}"#;
     assert_eq!(summary(&page(&mut harness, id, None, 10)), expected);
-    harness.report(id, delivery("d0002", State::Delivered))
+    harness
+        .report(id, delivery("d0002", State::Delivered))
         .unwrap();
     let written = harness.query("SELECT summary FROM outbox").text().unwrap();
     assert_eq!(written, r#"{"held":148,"delivered":2}"#);
@@ -122,7 +129,9 @@ fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_how_all_of_them_are() {
     for name in names(150) {
         harness.report(id, answered(&name)).unwrap();
     }
-    let (messages, more) = harness.event(|mailbox, _| mailbox.messages(None, None, 10)).0;
+    let (messages, more) = harness
+        .event(|mailbox, _| mailbox.messages(None, None, 10))
+        .0;
     assert!(!more);
     let [entry] = &messages[..] else {
         panic!("{} entries", messages.len())
@@ -150,7 +159,7 @@ fn a_repeat_of_a_large_publish_is_answered_with_a_page() {
 }
 
 #[test]
-fn a_message_to_thousands_is_taken_back_part_by_part() {
+fn a_message_to_thousands_is_cancelled_part_by_part() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 2_500);
     let (_, mut asked) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));

@@ -24,7 +24,7 @@ fn a_poll_takes_the_oldest_and_counts_as_an_attempt() {
 }
 
 #[test]
-fn what_is_not_acknowledged_in_time_comes_again() {
+fn a_polled_message_that_times_out_is_sent_again() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);
     poll(&mut harness, 1);
@@ -33,7 +33,7 @@ fn what_is_not_acknowledged_in_time_comes_again() {
 }
 
 #[test]
-fn what_is_acknowledged_does_not() {
+fn an_acknowledged_message_is_not_polled_again() {
     let mut harness = Harness::new();
     let message = message(1, TEXT);
     harness.deliver(&message, 0);
@@ -48,11 +48,14 @@ fn after_the_last_attempt_it_is_undeliverable() {
     let mut harness = Harness::with(|limits| limits.max_attempts = 1);
     harness.deliver(&message(1, TEXT), 0);
     poll(&mut harness, 1);
-    assert_eq!(harness.at(30_000).ring(), ["door: receipts undeliverable 1"]);
+    assert_eq!(
+        harness.at(30_000).ring(),
+        ["door: receipts undeliverable 1"]
+    );
 }
 
 #[test]
-fn what_is_on_a_socket_is_not_taken_by_a_poll() {
+fn a_message_in_flight_on_a_socket_is_not_polled() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     harness.deliver(&message(1, TEXT), 0);
     harness.deliver(&message(2, TEXT), 0);
@@ -61,7 +64,7 @@ fn what_is_on_a_socket_is_not_taken_by_a_poll() {
 }
 
 #[test]
-fn what_a_poll_took_goes_over_a_new_socket_as_the_next_attempt() {
+fn a_polled_message_is_sent_over_a_new_socket_as_the_next_attempt() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);
     poll(&mut harness, 1);
@@ -69,7 +72,7 @@ fn what_a_poll_took_goes_over_a_new_socket_as_the_next_attempt() {
 }
 
 #[test]
-fn what_a_poll_took_beside_a_socket_has_its_time_before_it_goes_over_that() {
+fn a_message_polled_beside_a_socket_is_sent_over_it_only_after_its_lease() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     harness.connect(1);
     let (first, second) = (message(1, TEXT), message(2, TEXT));
@@ -77,11 +80,14 @@ fn what_a_poll_took_beside_a_socket_has_its_time_before_it_goes_over_that() {
     harness.deliver(&second, 0);
     assert_eq!(poll(&mut harness, 1), ["body 2 1"]);
     assert_eq!(harness.ack(first.id), ["door: receipts delivered 1"]);
-    assert_eq!(harness.at(30_000).ring(), ["ready", "1 <- body 2, attempt 2"]);
+    assert_eq!(
+        harness.at(30_000).ring(),
+        ["ready", "1 <- body 2, attempt 2"]
+    );
 }
 
 #[test]
-fn nothing_expired_is_taken() {
+fn no_expired_message_is_polled() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, &[("TTL", "5")]), 0);
     harness.at(5_000);
@@ -99,7 +105,7 @@ fn escaped(n: u64, bytes: usize) -> tagpost_core::message::Message {
 }
 
 #[test]
-fn a_poll_is_bounded_by_what_its_answer_takes_and_counts_only_what_it_answers() {
+fn a_poll_is_bounded_by_its_answer_and_counts_only_messages_in_it() {
     let mut harness = Harness::new();
     let quarter = 256 << 10;
     (1..=16).for_each(|n| drop(harness.deliver(&escaped(n, quarter), 0)));
@@ -110,7 +116,7 @@ fn a_poll_is_bounded_by_what_its_answer_takes_and_counts_only_what_it_answers() 
 }
 
 #[test]
-fn a_suspect_is_polled_alone_and_is_none_when_its_time_is_over() {
+fn a_suspect_is_polled_alone_until_its_lease_runs_out() {
     let mut harness = Harness::new();
     (1..=2).for_each(|n| drop(harness.deliver(&message(n, TEXT), 0)));
     for connection in 1..=3 {
@@ -164,7 +170,7 @@ fn a_suspect_that_a_poll_has_does_not_hide_another_sender_s() {
 }
 
 #[test]
-fn a_poll_that_waits_is_told_when_a_suspect_is_due() {
+fn a_waiting_poll_is_woken_when_a_suspect_is_due() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);
     flap(&mut harness, 1..=4);

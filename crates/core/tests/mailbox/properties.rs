@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tagpost_core::message::Message;
 
 use super::harness::{Harness, device, message};
-use super::words::answer;
+use super::summary::answer;
 
 /// Something that happens to the mailbox.
 #[derive(Debug, Clone)]
@@ -100,7 +100,8 @@ impl Run {
             }
             Step::Nack { n } => {
                 let id = message(n, &[]).id;
-                self.harness.event(|mailbox, now| mailbox.nack(id, None, now));
+                self.harness
+                    .event(|mailbox, now| mailbox.nack(id, None, now));
             }
             Step::Withdraw { n } => {
                 let id = message(n, &[]).id;

@@ -9,7 +9,7 @@ const WAIT: &[(&str, &str)] = &[("Prefer", "wait=1")];
 const KEY: &[(&str, &str)] = &[("Idempotency-Key", "k"), ("Prefer", "wait=1")];
 
 #[test]
-fn a_message_is_written_once_with_what_became_of_it() {
+fn a_message_is_written_once_with_its_trace() {
     let mut harness = Harness::new();
     let (id, effects) = harness.publish(&["a", "b"], WAIT, "x").unwrap();
     assert_eq!(effects, ["a: deliver, wait 1000", "b: deliver, wait 1000"]);
@@ -28,7 +28,7 @@ fn a_message_is_written_once_with_what_became_of_it() {
 }
 
 #[test]
-fn a_message_all_of_whose_deliveries_ended_is_settled_at_once() {
+fn a_message_whose_deliveries_are_all_settled_is_settled_at_once() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     let answered = harness.returned("a", id, known("a", State::Delivered));
@@ -48,7 +48,7 @@ fn a_publish_that_a_crash_interrupts_is_forgotten() {
 }
 
 #[test]
-fn a_publish_with_a_key_is_written_before_it_leaves_and_survives_a_crash() {
+fn a_publish_with_a_key_is_written_before_any_call_and_survives_a_crash() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
     assert_eq!(harness.rows(), "account 1, outbox 1, keys 1, jobs 1");
@@ -63,7 +63,7 @@ fn a_publish_with_a_key_is_written_before_it_leaves_and_survives_a_crash() {
 }
 
 #[test]
-fn what_ended_without_being_sent_stays_so_when_the_publish_crashes() {
+fn a_delivery_settled_without_being_sent_stays_settled_after_a_crash() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a", "b"], KEY, "x").unwrap();
     harness.returned("a", id, known("a", State::Refused));
@@ -96,7 +96,7 @@ fn the_same_key_with_another_body_or_target_is_a_mismatch() {
 }
 
 #[test]
-fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
+fn an_unknown_device_is_a_problem_and_leaves_nothing() {
     for headers in [WAIT, KEY] {
         let mut harness = Harness::new();
         let (id, _) = harness.publish(&["a"], headers, "x").unwrap();
@@ -107,7 +107,7 @@ fn a_device_that_is_not_known_is_a_problem_and_leaves_nothing() {
 }
 
 #[test]
-fn of_a_tag_a_device_that_is_not_known_is_refused() {
+fn an_unknown_device_of_a_tag_is_refused() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a", "b"], WAIT, "x").unwrap();
     harness.returned("a", id, known("a", State::Delivered));
@@ -122,7 +122,7 @@ fn of_a_tag_a_device_that_is_not_known_is_refused() {
 }
 
 #[test]
-fn over_the_rate_nothing_is_accepted() {
+fn no_publish_is_accepted_above_the_rate() {
     let mut harness = Harness::with(|limits| (limits.publish_rate, limits.publish_burst) = (1, 1));
     harness.publish(&["a"], WAIT, "x").unwrap();
     assert_eq!(
@@ -164,7 +164,7 @@ fn a_publish_whose_sender_is_removed_is_not_accepted() {
 }
 
 #[test]
-fn a_key_whose_message_is_gone_is_as_good_as_new() {
+fn a_key_whose_message_is_deleted_can_be_used_again() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], KEY, "x").unwrap();
     harness.returned("a", id, known("a", State::Delivered));

@@ -32,7 +32,10 @@ fn large(n: u64, bytes: usize) -> Message {
 fn twice_the_window_at_once_is_never_stored_where_all_is_acknowledged_in_time() {
     let mut harness = full(32);
     for n in 33..=64 {
-        assert_eq!(harness.deliver(&message(n, TEXT), 1_000), ["waits until 1000"]);
+        assert_eq!(
+            harness.deliver(&message(n, TEXT), 1_000),
+            ["waits until 1000"]
+        );
     }
     for n in 1..=64 {
         harness.ack(message(n, TEXT).id);
@@ -42,7 +45,7 @@ fn twice_the_window_at_once_is_never_stored_where_all_is_acknowledged_in_time() 
 }
 
 #[test]
-fn what_waits_for_room_goes_out_by_urgency_and_age() {
+fn messages_that_wait_for_room_are_sent_by_urgency_and_age() {
     let mut harness = full(1);
     harness.deliver(&message(2, TEXT), 1_000);
     harness.deliver(&message(3, TEXT), 1_000);
@@ -76,13 +79,14 @@ fn a_message_that_has_waited_long_enough_is_stored_with_those_before_it() {
     // The second's call still waits, and hears of its end.
     harness.ack(message(1, TEXT).id);
     assert!(
-        harness.ack(second.id)
+        harness
+            .ack(second.id)
             .contains(&"answers delivered 1 (#2)".to_owned())
     );
 }
 
 #[test]
-fn a_later_message_that_has_to_be_stored_goes_behind_those_that_wait() {
+fn a_later_message_that_has_to_be_stored_queues_behind_waiting_ones() {
     let mut harness = full(1);
     harness.deliver(&message(2, TEXT), 1_000);
     assert_eq!(harness.deliver(&message(3, TEXT), 0)[0], "held 0");
@@ -97,7 +101,7 @@ fn a_later_message_that_has_to_be_stored_goes_behind_those_that_wait() {
 }
 
 #[test]
-fn when_the_connection_ends_what_waits_for_room_is_held() {
+fn messages_that_wait_for_room_are_held_when_the_connection_ends() {
     let mut harness = full(1);
     harness.deliver(&message(2, TEXT), 1_000);
     assert_eq!(
@@ -108,12 +112,13 @@ fn when_the_connection_ends_what_waits_for_room_is_held() {
 }
 
 #[test]
-fn a_message_that_waits_for_room_can_be_taken_back_replaced_and_repeated() {
+fn a_message_that_waits_for_room_can_be_cancelled_replaced_and_repeated() {
     let mut harness = full(1);
     let second = message(2, TEXT);
     harness.deliver(&second, 1_000);
     assert_eq!(harness.deliver(&second, 500), ["waits until 500"]);
-    let taken = harness.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
+    let taken =
+        harness.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
     assert_eq!(taken.1, ["answers cancelled 0 (#2)"]);
     let topic = [("Content-Type", "text/plain"), ("Topic", "t")];
     harness.deliver(&message(3, &topic), 1_000);
@@ -140,15 +145,16 @@ fn a_message_that_expires_while_it_waits_for_room_is_not_sent() {
 }
 
 #[test]
-fn what_has_to_be_there_now_or_never_does_not_wait_for_room() {
+fn a_ttl_0_message_does_not_wait_for_room() {
     let mut harness = full(1);
     let now = message(2, &[("Content-Type", "text/plain"), ("TTL", "0")]);
     assert_eq!(harness.deliver(&now, 1_000), ["expired 0"]);
 }
 
 #[test]
-fn what_waits_for_room_counts_against_what_may_be_held() {
-    let mut harness = Harness::with(|limits| (limits.max_in_flight, limits.max_held_messages) = (1, 2));
+fn messages_that_wait_for_room_count_as_held() {
+    let mut harness =
+        Harness::with(|limits| (limits.max_in_flight, limits.max_held_messages) = (1, 2));
     harness.connect(1);
     harness.deliver(&message(1, TEXT), 1_000);
     harness.deliver(&message(2, TEXT), 1_000);
@@ -161,7 +167,7 @@ fn what_waits_for_room_counts_against_what_may_be_held() {
 }
 
 #[test]
-fn what_exceeds_two_megabytes_unstored_is_stored_at_once() {
+fn unstored_messages_beyond_two_megabytes_are_stored_at_once() {
     let mut harness = Harness::new();
     harness.connect(1);
     let megabyte = 1 << 20;
@@ -178,7 +184,8 @@ fn what_exceeds_two_megabytes_unstored_is_stored_at_once() {
     );
     // All are answered by their acknowledgements nevertheless.
     assert!(
-        harness.ack(large(8, 1).id)
+        harness
+            .ack(large(8, 1).id)
             .contains(&"answers delivered 1 (#8)".to_owned())
     );
     // If the window has no room either, they are held.
@@ -204,7 +211,10 @@ fn no_more_than_256_messages_are_unstored() {
 fn a_message_does_not_wait_for_room_behind_stored_ones() {
     let mut harness = full(1);
     harness.deliver(&message_from("gate", 2, TEXT), 0);
-    assert_eq!(harness.deliver(&message(3, TEXT), 1_000), ["held 0", "ready"]);
+    assert_eq!(
+        harness.deliver(&message(3, TEXT), 1_000),
+        ["held 0", "ready"]
+    );
 }
 
 #[test]
@@ -215,7 +225,8 @@ fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
     }
     let connect = |harness: &mut Harness, connection, window| {
         let claims: Claims = claims("cam");
-        harness.event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
+        harness
+            .event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
             .1
     };
     assert_eq!(connect(&mut harness, 1, Some(1)).len(), 2);
@@ -228,7 +239,7 @@ fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
 }
 
 #[test]
-fn what_waits_for_room_is_told_expired_when_it_is() {
+fn a_message_that_expires_while_it_waits_for_room_is_reported() {
     let mut harness = full(1);
     let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "5")]);
     assert_eq!(harness.deliver(&short, 60_000), ["waits until 5000"]);
@@ -239,7 +250,7 @@ fn what_waits_for_room_is_told_expired_when_it_is() {
 }
 
 #[test]
-fn what_is_stored_after_its_wait_takes_the_room_of_what_expired_meanwhile() {
+fn a_message_stored_after_its_wait_takes_the_room_of_an_expired_one() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     harness.connect(1);
     let short = message(1, &[("Content-Type", "text/plain"), ("TTL", "3")]);

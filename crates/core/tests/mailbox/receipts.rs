@@ -15,7 +15,7 @@ fn held(harness: &mut Harness, to: &[&str]) -> MessageId {
 }
 
 #[test]
-fn a_last_state_becomes_a_receipt_and_goes_out() {
+fn a_terminal_state_becomes_a_receipt_and_is_sent() {
     let mut harness = Harness::new();
     harness.connect(1);
     let id = held(&mut harness, &["a", "b"]);
@@ -41,7 +41,7 @@ fn the_same_report_again_gives_no_second_receipt() {
 }
 
 #[test]
-fn a_receipt_comes_again_until_it_is_seen() {
+fn a_receipt_is_sent_again_until_it_is_seen() {
     let mut harness = Harness::new();
     let id = held(&mut harness, &["a", "b"]);
     harness.report(id, delivery("a", State::Delivered)).unwrap();
@@ -80,24 +80,27 @@ fn numbers_grow_also_when_all_receipts_are_seen_and_the_mailbox_slept() {
     let seq = |harness: &Harness| harness.receipts().into_iter().max().unwrap();
     let id = held(&mut harness, &["a", "b", "c"]);
     harness.connect(1);
-    harness.at(1_000)
+    harness
+        .at(1_000)
         .report(id, delivery("a", State::Delivered))
         .unwrap();
     let first = seq(&harness);
     harness.frame(1, &format!(r#"{{"type":"receipts_seen","seq":{first}}}"#));
     harness.sleep();
-    harness.at(12_000)
+    harness
+        .at(12_000)
         .report(id, delivery("b", State::Delivered))
         .unwrap();
     assert!(seq(&harness) > first);
 }
 
 #[test]
-fn a_report_of_a_message_that_is_not_known_is_taken_and_forgotten() {
+fn a_report_of_an_unknown_message_is_taken_and_dropped() {
     let mut harness = Harness::new();
     let unknown = super::harness::message(1, &[]).id;
     assert_eq!(
-        harness.report(unknown, delivery("a", State::Delivered))
+        harness
+            .report(unknown, delivery("a", State::Delivered))
             .unwrap(),
         [""; 0]
     );
@@ -109,7 +112,9 @@ fn pile(harness: &mut Harness, devices: u32) {
     for n in 0..devices {
         let name = format!("d{n}");
         let id = held(harness, &[&name]);
-        harness.report(id, delivery(&name, State::Delivered)).unwrap();
+        harness
+            .report(id, delivery(&name, State::Delivered))
+            .unwrap();
     }
 }
 
@@ -121,7 +126,7 @@ fn seen(harness: &mut Harness, connection: u32, seq: i64) -> Vec<String> {
 }
 
 #[test]
-fn a_receipt_costs_no_row_of_its_own_and_neither_does_its_being_seen() {
+fn neither_a_receipt_nor_its_confirmation_costs_a_row() {
     let mut harness = Harness::new();
     harness.connect(1);
     let id = held(&mut harness, &["a"]);
@@ -139,13 +144,17 @@ fn a_receipt_costs_no_row_of_its_own_and_neither_does_its_being_seen() {
 }
 
 #[test]
-fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
+fn many_receipts_are_sent_in_order_window_by_window_as_they_are_seen() {
     let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
     pile(&mut harness, 1_200);
     let numbers = harness.receipts();
     assert!(numbers.is_sorted(), "{numbers:?}");
     assert_eq!(harness.connect(1).len(), 1 + 500);
-    assert_eq!(seen(&mut harness, 1, numbers[498]), [""; 0], "one is missing");
+    assert_eq!(
+        seen(&mut harness, 1, numbers[498]),
+        [""; 0],
+        "one is missing"
+    );
     assert_eq!(
         seen(&mut harness, 1, numbers[1_199]).len(),
         500,
@@ -154,7 +163,9 @@ fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
     // What comes meanwhile waits behind the pile.
     let late = held(&mut harness, &["late"]);
     assert_eq!(
-        harness.report(late, delivery("late", State::Expired)).unwrap(),
+        harness
+            .report(late, delivery("late", State::Expired))
+            .unwrap(),
         ["settled (#1201)"]
     );
     harness.sleep();
@@ -168,7 +179,7 @@ fn a_pile_goes_out_in_windows_in_order_and_the_next_when_one_is_seen() {
 }
 
 #[test]
-fn a_pile_whose_rest_has_left_with_its_time_holds_up_no_later_receipt() {
+fn receipts_past_their_retention_delay_no_later_receipt() {
     let mut harness = Harness::with(|limits| {
         (limits.publish_burst, limits.retention) = (10_000, 60);
     });
@@ -182,7 +193,9 @@ fn a_pile_whose_rest_has_left_with_its_time_holds_up_no_later_receipt() {
     assert_eq!(seen(&mut harness, 1, numbers[499]), [""; 0]);
     let late = held(&mut harness, &["late"]);
     assert_eq!(
-        harness.report(late, delivery("late", State::Expired)).unwrap(),
+        harness
+            .report(late, delivery("late", State::Expired))
+            .unwrap(),
         ["1 <- receipt late expired", "settled (#1201)"]
     );
 }
@@ -199,7 +212,9 @@ fn the_receipts_of_tags_small_and_large_come_in_order() {
     }
     let small = held(&mut harness, &["a", "b"]);
     for (id, name) in [(large, "d149"), (small, "b"), (large, "d000"), (small, "a")] {
-        harness.report(id, delivery(name, State::Delivered)).unwrap();
+        harness
+            .report(id, delivery(name, State::Delivered))
+            .unwrap();
     }
     let frames = harness.connect(1);
     let devices: Vec<&str> = frames[1..].iter().map(|frame| &frame[13..]).collect();
@@ -215,7 +230,7 @@ fn the_receipts_of_tags_small_and_large_come_in_order() {
 }
 
 #[test]
-fn of_receipts_that_were_seen_only_the_last_come_again_after_a_crash() {
+fn only_the_last_seen_receipts_are_sent_again_after_a_crash() {
     let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
     harness.connect(1);
     for _ in 0..250 {
@@ -238,7 +253,8 @@ fn a_message_that_is_still_open_has_its_receipt_found_when_later_ones_were_seen(
     seen(&mut harness, 1, last);
     harness.closed(1);
     harness.sleep();
-    harness.report(first, delivery("slow", State::Delivered))
+    harness
+        .report(first, delivery("slow", State::Delivered))
         .unwrap();
     harness.sleep();
     assert_eq!(

@@ -7,12 +7,13 @@ use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
 use super::harness::{Harness, START, claims, delivery, device, message};
-use super::words::problem_or;
+use super::summary::problem_or;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 fn admitted(harness: &mut Harness, claims: &Claims) -> bool {
-    harness.event(|mailbox, now| Ok(mailbox.admit(claims, now).is_ok()))
+    harness
+        .event(|mailbox, now| Ok(mailbox.admit(claims, now).is_ok()))
         .0
 }
 
@@ -30,7 +31,10 @@ fn a_revoked_token_is_dead_and_its_socket_closes() {
     assert!(revoke(&mut harness).contains(&"1 closes with 4401".to_owned()));
     assert!(!admitted(&mut harness, &claims("cam")));
     harness.crash();
-    assert!(!admitted(&mut harness, &claims("cam")), "also after a crash");
+    assert!(
+        !admitted(&mut harness, &claims("cam")),
+        "also after a crash"
+    );
 }
 
 #[test]
@@ -109,9 +113,10 @@ fn only_the_newest_connection_is_the_live_one() {
 }
 
 #[test]
-fn removing_a_device_refuses_what_it_held_and_forgets_what_it_sent() {
+fn removing_a_device_refuses_its_held_messages_and_deletes_its_sent_ones() {
     let mut harness = Harness::new();
-    harness.publish(&["a"], &[("Idempotency-Key", "k")], "x")
+    harness
+        .publish(&["a"], &[("Idempotency-Key", "k")], "x")
         .unwrap();
     harness.deliver(&message(1, TEXT), 0);
     harness.connect(1);
@@ -131,7 +136,7 @@ fn removing_a_device_refuses_what_it_held_and_forgets_what_it_sent() {
 }
 
 #[test]
-fn what_a_removed_device_was_handing_over_is_reported_when_that_is_over() {
+fn a_delivery_that_a_removed_device_was_making_is_reported_when_it_is_made() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], &[], "x").unwrap();
     harness.event(|mailbox, now| mailbox.remove(now));
@@ -171,6 +176,8 @@ fn a_mailbox_without_a_device_stores_nothing_and_does_nothing() {
     );
     assert_eq!(harness.ring(), [""; 0]);
     assert_eq!(harness.rows(), "account 1");
-    let revoked = harness.event(|mailbox, now| problem_or(mailbox.revoke(now))).0;
+    let revoked = harness
+        .event(|mailbox, now| problem_or(mailbox.revoke(now)))
+        .0;
     assert_eq!(revoked.unwrap_err(), "unknown_device");
 }

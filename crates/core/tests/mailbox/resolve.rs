@@ -5,7 +5,7 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
 use super::harness::{Harness, START, claims, device};
-use super::words::problem_or;
+use super::summary::problem_or;
 
 const FRAME: &str = r#"{"type":"publish","ref":"r","to":{"device":"a"},"payload":1}"#;
 
@@ -17,12 +17,13 @@ fn waiting(harness: &mut Harness, connection: ConnectionId, text: &str) -> Publi
 
 fn resolved(harness: &mut Harness, frame: PublishFrame) -> Vec<String> {
     let devices = Ok(vec![device("a")]);
-    harness.event(|mailbox, now| mailbox.publish_frame(frame, devices, now))
+    harness
+        .event(|mailbox, now| mailbox.publish_frame(frame, devices, now))
         .1
 }
 
 #[test]
-fn a_frame_goes_out_once_it_is_resolved() {
+fn a_frame_is_published_once_its_target_is_resolved() {
     let mut harness = Harness::new();
     harness.connect(1);
     let frame = waiting(&mut harness, 1, FRAME);
@@ -30,7 +31,7 @@ fn a_frame_goes_out_once_it_is_resolved() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_resolved_is_answered_with_why() {
+fn a_frame_whose_target_cannot_be_resolved_is_answered_with_the_reason() {
     let mut harness = Harness::new();
     harness.connect(1);
     let frame = waiting(&mut harness, 1, FRAME);
@@ -40,7 +41,7 @@ fn a_frame_that_cannot_be_resolved_is_answered_with_why() {
 }
 
 #[test]
-fn what_was_said_before_the_token_was_revoked_is_not_accepted_after() {
+fn a_frame_sent_before_the_token_was_revoked_is_not_accepted_after() {
     let mut harness = Harness::new();
     harness.connect(1);
     let frame = waiting(&mut harness, 1, FRAME);
@@ -51,7 +52,7 @@ fn what_was_said_before_the_token_was_revoked_is_not_accepted_after() {
 }
 
 #[test]
-fn a_token_that_is_revoked_after_its_device_hung_up_carries_nothing_any_more() {
+fn a_token_revoked_after_its_device_disconnected_accepts_nothing() {
     let mut harness = Harness::new();
     harness.connect(1);
     let frame = waiting(&mut harness, 1, FRAME);
@@ -62,7 +63,7 @@ fn a_token_that_is_revoked_after_its_device_hung_up_carries_nothing_any_more() {
 }
 
 #[test]
-fn a_token_that_expires_meanwhile_carries_nothing_any_more() {
+fn a_token_that_expires_meanwhile_accepts_nothing() {
     let mut harness = Harness::new();
     let mut claims = claims("cam");
     claims.expires_at = Some(START / 1000 + 2);
@@ -73,7 +74,7 @@ fn a_token_that_expires_meanwhile_carries_nothing_any_more() {
 }
 
 #[test]
-fn what_a_connection_said_before_another_took_over_is_not_accepted_after() {
+fn a_frame_sent_before_a_takeover_is_not_accepted_after() {
     let mut harness = Harness::new();
     harness.connect(1);
     let old = waiting(&mut harness, 1, FRAME);
@@ -84,7 +85,7 @@ fn what_a_connection_said_before_another_took_over_is_not_accepted_after() {
 }
 
 #[test]
-fn a_device_that_hangs_up_by_itself_still_means_what_it_said() {
+fn a_frame_of_a_device_that_disconnected_is_still_accepted() {
     let mut harness = Harness::new();
     harness.connect(1);
     let frame = waiting(&mut harness, 1, FRAME);
@@ -93,7 +94,7 @@ fn a_device_that_hangs_up_by_itself_still_means_what_it_said() {
 }
 
 #[test]
-fn as_many_frames_wait_as_may_be_published_at_once() {
+fn as_many_frames_wait_as_the_burst_allows() {
     let mut harness = Harness::with(|limits| limits.publish_burst = 2);
     harness.connect(1);
     let first = waiting(&mut harness, 1, FRAME);

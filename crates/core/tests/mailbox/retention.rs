@@ -17,7 +17,7 @@ fn harness() -> Harness {
 }
 
 #[test]
-fn a_trace_and_its_key_leave_after_the_retention_time() {
+fn a_trace_and_its_key_are_deleted_after_the_retention_time() {
     let mut harness = harness();
     assert_eq!(harness.rows(), "account 1, outbox 1, keys 1");
     while let Some(at) = harness.alarm {
@@ -28,7 +28,7 @@ fn a_trace_and_its_key_leave_after_the_retention_time() {
 }
 
 #[test]
-fn nothing_leaves_early() {
+fn nothing_is_deleted_early() {
     let mut harness = harness();
     harness.at(HOUR - 1).ring();
     assert_eq!(harness.rows(), "account 1, outbox 1, keys 1");
@@ -36,7 +36,7 @@ fn nothing_leaves_early() {
 }
 
 #[test]
-fn a_message_that_is_not_done_is_kept_however_old() {
+fn an_unsettled_message_is_kept_however_old() {
     let mut harness = Harness::with(|limits| limits.retention = 60);
     let (id, _) = harness.publish(&["a"], &[("TTL", "100000")], "x").unwrap();
     harness.returned("a", id, known("a", State::Held));
@@ -53,7 +53,7 @@ fn a_message_that_is_not_done_is_kept_however_old() {
 }
 
 #[test]
-fn a_receipt_that_nobody_fetches_leaves_too() {
+fn an_unfetched_receipt_is_deleted_too() {
     let mut harness = Harness::with(|limits| limits.retention = 60);
     let (id, _) = harness.publish(&["a"], &[], "x").unwrap();
     harness.returned("a", id, known("a", State::Held));
@@ -66,8 +66,9 @@ fn a_receipt_that_nobody_fetches_leaves_too() {
 }
 
 #[test]
-fn a_pile_leaves_in_batches_one_event_after_the_other() {
-    let mut harness = Harness::with(|limits| (limits.retention, limits.publish_burst) = (60, 10_000));
+fn many_rows_are_deleted_in_batches_one_event_after_the_other() {
+    let mut harness =
+        Harness::with(|limits| (limits.retention, limits.publish_burst) = (60, 10_000));
     for _ in 0..1_100 {
         let (id, _) = harness.publish(&["a"], &[], "x").unwrap();
         harness.returned("a", id, known("a", State::Held));

@@ -34,14 +34,18 @@ fn truncated_before(harness: &mut Harness) -> Option<i64> {
 }
 
 #[test]
-fn the_oldest_settled_messages_go_when_too_much_is_kept() {
+fn the_oldest_settled_messages_are_dropped_when_too_much_is_stored() {
     let mut harness = harness();
     let held = send(&mut harness, 0, State::Held).unwrap();
     let sent: Vec<MessageId> = (1..200)
         .map(|n| send(&mut harness, n, State::Delivered).unwrap())
         .collect();
     assert!(harness.size() < LIMIT + 20_000, "{} bytes", harness.size());
-    assert_eq!(harness.trace(held).unwrap(), "a held 0", "it is not settled");
+    assert_eq!(
+        harness.trace(held).unwrap(),
+        "a held 0",
+        "it is not settled"
+    );
     let gone = sent
         .iter()
         .take_while(|id| harness.trace(**id).is_err())
@@ -61,7 +65,7 @@ fn the_oldest_settled_messages_go_when_too_much_is_kept() {
 }
 
 #[test]
-fn nothing_goes_while_there_is_room() {
+fn nothing_is_dropped_while_there_is_room() {
     let mut harness = harness();
     let first = send(&mut harness, 0, State::Delivered).unwrap();
     for n in 1..20 {
@@ -72,7 +76,7 @@ fn nothing_goes_while_there_is_room() {
 }
 
 #[test]
-fn a_publish_is_refused_where_nothing_is_settled_and_taken_again_once_something_is() {
+fn a_publish_is_refused_while_nothing_is_settled_and_accepted_once_something_is() {
     let mut harness = harness();
     let mut ids = Vec::new();
     let refused = loop {
@@ -117,7 +121,7 @@ fn settled_messages_behind_many_that_are_not_make_room_too() {
 }
 
 #[test]
-fn a_publish_soon_after_one_that_was_refused_is_refused_without_another_look() {
+fn a_publish_soon_after_a_refused_one_is_refused_without_another_query() {
     let mut harness = harness();
     let mut sent = 0;
     while send(&mut harness, sent, State::Held).is_ok() {
@@ -132,7 +136,7 @@ fn a_publish_soon_after_one_that_was_refused_is_refused_without_another_look() {
 }
 
 #[test]
-fn what_went_for_want_of_room_is_not_queued_any_more() {
+fn a_dropped_message_is_no_longer_queued() {
     let mut harness = harness();
     harness.limits.max_queued_messages = 1;
     harness.sleep();
@@ -153,7 +157,7 @@ fn what_went_for_want_of_room_is_not_queued_any_more() {
 }
 
 #[test]
-fn what_waits_for_the_device_is_not_what_it_sent() {
+fn messages_held_for_the_device_do_not_count_as_sent() {
     let mut harness = harness();
     for n in 0..20 {
         let text = [("Content-Type", "text/plain")];
@@ -169,7 +173,7 @@ fn what_waits_for_the_device_is_not_what_it_sent() {
 }
 
 #[test]
-fn replies_to_messages_that_are_not_settled_are_not_kept_beyond_twice_the_limit() {
+fn replies_to_unsettled_messages_are_not_kept_beyond_twice_the_limit() {
     let mut harness = harness();
     let names: Vec<String> = (0..600).map(|n| format!("d{n:03}")).collect();
     let to: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -182,7 +186,11 @@ fn replies_to_messages_that_are_not_settled_are_not_kept_beyond_twice_the_limit(
         };
         harness.report(id, answered).unwrap();
     }
-    assert!(harness.size() < 2 * LIMIT + 200_000, "{} bytes", harness.size());
+    assert!(
+        harness.size() < 2 * LIMIT + 200_000,
+        "{} bytes",
+        harness.size()
+    );
     let told = "SELECT count(*) FROM parts, json_each(deliveries) \
                 WHERE json_extract(value, '$.reason') = 'reply_not_kept'";
     assert!(harness.query(told).int().unwrap() > 300);

@@ -38,7 +38,7 @@ pub(crate) fn states(trace: &Trace) -> String {
 }
 
 /// An effect in short words. An answer ends with the number of the message that it is for.
-pub(crate) fn words(effect: &Effect, number: impl FnOnce(MessageId) -> usize) -> String {
+pub(crate) fn summary(effect: &Effect, number: impl FnOnce(MessageId) -> usize) -> String {
     let (said, answers) = match effect {
         Effect::Send { connection, frame } => match frame {
             Frame::Text(text) => (format!("{connection} <- {}", said(text)), None),

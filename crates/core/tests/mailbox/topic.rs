@@ -5,7 +5,7 @@ use tagpost_core::protocol::Frame;
 use tagpost_core::time::Millis;
 
 use super::harness::{Harness, message, message_from};
-use super::words;
+use super::summary;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const TOPIC: &[(&str, &str)] = &[("Topic", "t"), ("Content-Type", "text/plain")];
@@ -22,7 +22,7 @@ fn a_newer_message_replaces_a_held_one() {
 }
 
 #[test]
-fn a_newer_message_replaces_one_on_the_wire() {
+fn a_newer_message_replaces_one_in_flight() {
     let mut harness = Harness::new();
     harness.connect(1);
     let (stored, unstored) = (message(1, TOPIC), message(2, TOPIC));
@@ -48,7 +48,7 @@ fn a_newer_message_replaces_one_on_the_wire() {
 }
 
 #[test]
-fn a_message_that_was_replaced_never_comes_after_the_one_that_replaced_it() {
+fn a_replaced_message_is_never_sent_after_its_replacement() {
     for window in [1, 2] {
         let mut harness = Harness::with(|limits| limits.max_in_flight = window);
         harness.connect(1);
@@ -83,7 +83,7 @@ fn harness_with_one_waiting() -> Harness {
 }
 
 #[test]
-fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
+fn a_message_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
     let now_or_never: &[_] = &[TOPIC, &[("TTL", "0")]].concat();
     for headers in [TOPIC, now_or_never] {
         let mut harness = harness_with_one_waiting();
@@ -98,7 +98,7 @@ fn what_is_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
 }
 
 #[test]
-fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
+fn a_ttl_0_message_without_room_replaces_nothing() {
     let mut harness = harness_with_one_waiting();
     harness.deliver(&message(3, TEXT), 0);
     let now_or_never = message(4, &[("Topic", "t"), ("TTL", "0")]);
@@ -114,12 +114,15 @@ fn what_must_be_there_now_and_has_no_room_replaces_nothing() {
     let [Accepted::Answer(answer)] = &answers[..] else {
         panic!("{answers:?}")
     };
-    assert_eq!(words::answer(answer), "expired 0");
-    assert_eq!(harness.ack(message(2, TOPIC).id), ["1 <- body 3, attempt 1"]);
+    assert_eq!(summary::answer(answer), "expired 0");
+    assert_eq!(
+        harness.ack(message(2, TOPIC).id),
+        ["1 <- body 3, attempt 1"]
+    );
 }
 
 #[test]
-fn another_topic_or_sender_is_left_alone() {
+fn messages_of_another_topic_or_sender_are_not_replaced() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
@@ -134,7 +137,7 @@ fn another_topic_or_sender_is_left_alone() {
 }
 
 #[test]
-fn a_message_that_was_acknowledged_is_not_replaced() {
+fn an_acknowledged_message_is_not_replaced() {
     let mut harness = Harness::new();
     harness.connect(1);
     let first = message(1, TOPIC);
@@ -156,7 +159,7 @@ fn an_older_message_does_not_replace_a_newer_one() {
 }
 
 #[test]
-fn a_message_that_is_not_taken_replaces_nothing() {
+fn a_refused_message_replaces_nothing() {
     let mut harness = Harness::with(|limits| limits.max_held_bytes = 10);
     harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
@@ -169,14 +172,14 @@ fn a_message_that_is_not_taken_replaces_nothing() {
 }
 
 #[test]
-fn a_full_queue_has_room_for_what_replaces() {
+fn a_full_queue_has_room_for_a_replacement() {
     let mut harness = Harness::with(|limits| limits.max_held_messages = 1);
     harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(harness.deliver(&message(2, TOPIC), 0)[0], "held 0");
 }
 
 #[test]
-fn what_must_be_there_now_replaces_nothing_where_too_much_is_unstored() {
+fn a_ttl_0_message_replaces_nothing_when_too_much_is_unstored() {
     let large = |n, bytes, headers: &[(&str, &str)]| {
         let payload = format!("{:?}", "x".repeat(bytes));
         tagpost_core::message::Message {
@@ -190,5 +193,8 @@ fn what_must_be_there_now_replaces_nothing_where_too_much_is_unstored() {
     harness.deliver(&large(2, 2_000_000, TEXT), 60_000);
     let now_or_never = large(3, 500_000, &[("Topic", "t"), ("TTL", "0")]);
     assert_eq!(harness.deliver(&now_or_never, 1_000), ["expired 0"]);
-    assert_eq!(harness.ack(message(1, TOPIC).id), ["answers delivered 1 (#1)"]);
+    assert_eq!(
+        harness.ack(message(1, TOPIC).id),
+        ["answers delivered 1 (#1)"]
+    );
 }

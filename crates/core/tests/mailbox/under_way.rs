@@ -41,7 +41,7 @@ fn eight_megabytes_may_be_under_way_and_more_is_refused_before_anything_is_writt
 }
 
 #[test]
-fn what_is_answered_is_not_under_way_any_more() {
+fn an_answered_publish_is_no_longer_under_way() {
     let mut harness = harness();
     for state in [State::Held, State::Delivered, State::Sent] {
         for id in fill(&mut harness) {
@@ -56,7 +56,7 @@ fn what_is_answered_is_not_under_way_any_more() {
 }
 
 #[test]
-fn a_repeat_of_a_key_is_answered_while_nothing_new_is_taken() {
+fn a_repeat_of_a_key_is_answered_while_new_publishes_are_refused() {
     let mut harness = harness();
     let keyed = [("Content-Type", "text/plain"), ("Idempotency-Key", "k")];
     let (id, _) = harness.publish(&["a"], &keyed, &quarter()).unwrap();
@@ -65,7 +65,7 @@ fn a_repeat_of_a_key_is_answered_while_nothing_new_is_taken() {
 }
 
 #[test]
-fn frames_that_wait_for_their_addresses_count_too() {
+fn frames_that_wait_for_their_targets_count_too() {
     let mut harness = harness();
     harness.connect(1);
     let payload = quarter();
@@ -78,7 +78,7 @@ fn frames_that_wait_for_their_addresses_count_too() {
 }
 
 #[test]
-fn a_tag_that_is_too_much_at_once_is_worked_through_in_waves_of_four_megabytes() {
+fn a_large_payload_to_a_tag_is_delivered_in_waves_of_four_megabytes() {
     let mut harness = harness();
     let names: Vec<String> = (0..40).map(|n| format!("d{n:02}")).collect();
     let to: Vec<&str> = names.iter().map(String::as_str).collect();

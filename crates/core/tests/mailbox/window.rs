@@ -7,7 +7,7 @@ use super::harness::{Harness, message, message_from};
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 #[test]
-fn no_more_than_the_window_is_on_the_wire() {
+fn no_more_than_the_window_is_in_flight() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
     let messages: Vec<_> = (1..=4).map(|n| message(n, TEXT)).collect();
     messages
@@ -36,7 +36,7 @@ fn no_more_than_the_window_is_on_the_wire() {
 }
 
 #[test]
-fn a_message_that_comes_while_others_wait_goes_behind_them() {
+fn a_message_that_arrives_while_others_wait_queues_behind_them() {
     let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
     harness.connect(1);
     let (first, second, third) = (message(1, TEXT), message(2, TEXT), message(3, TEXT));
@@ -80,7 +80,7 @@ fn an_unacknowledged_message_is_sent_again_with_growing_pauses() {
 }
 
 #[test]
-fn a_message_never_acknowledged_ends_undeliverable_when_its_last_attempt_has_had_its_time() {
+fn a_message_never_acknowledged_is_undeliverable_when_its_last_attempt_times_out() {
     let mut harness = Harness::with(|limits| (limits.ack_timeout, limits.max_attempts) = (1, 2));
     harness.connect(1);
     harness.deliver(&message(1, TEXT), 0);
@@ -100,11 +100,14 @@ fn an_attempt_that_ends_with_its_connection_does_not_count() {
         harness.at(2_000).connect(2),
         ["2 <- welcome, 1 held", "2 <- body 1, attempt 2"]
     );
-    assert_eq!(harness.at(12_000).ring(), ["door: receipts undeliverable 2"]);
+    assert_eq!(
+        harness.at(12_000).ring(),
+        ["door: receipts undeliverable 2"]
+    );
 }
 
 #[test]
-fn after_a_reconnect_unacknowledged_messages_come_first() {
+fn after_a_reconnect_unacknowledged_messages_are_sent_first() {
     let mut harness = Harness::new();
     harness.connect(1);
     harness.deliver(
@@ -138,7 +141,7 @@ fn a_mailbox_that_slept_knows_what_is_in_flight() {
 }
 
 #[test]
-fn a_message_given_up_while_the_mailbox_was_awake_leaves_the_window_also_after_it_slept() {
+fn a_message_given_up_while_the_mailbox_was_awake_is_not_in_the_window_after_a_sleep() {
     let mut harness = Harness::with(|limits| {
         (
             limits.ack_timeout,
@@ -178,11 +181,12 @@ fn a_newer_connection_takes_over() {
 }
 
 #[test]
-fn a_device_that_says_something_now_and_then_stays_online_though_the_mailbox_sleeps() {
+fn a_device_that_shows_life_stays_online_while_the_mailbox_sleeps() {
     let mut harness = Harness::with(|limits| limits.keepalive = 10);
     harness.connect(1);
     for second in 1..=30 {
-        harness.at(second * 1_000)
+        harness
+            .at(second * 1_000)
             .frame(1, r#"{"type":"receipts_seen","seq":0}"#);
     }
     harness.sleep();
