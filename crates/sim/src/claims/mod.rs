@@ -8,6 +8,7 @@ mod due;
 mod ends;
 mod finish;
 mod links;
+mod room;
 mod rows;
 mod sent_rows;
 mod wire;

@@ -196,6 +196,12 @@ impl World<'_> {
         let host = &self.objects[object];
         self.ledger
             .quotas(object, &waiting, connection, host.losses)?;
+        if let Some(connection) =
+            connection.filter(|it| host.mailbox.is_some() && self.takes_more(*it))
+        {
+            self.ledger
+                .room_is_used(object, &waiting, connection, now)?;
+        }
         let expires_at =
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
         let alarm = Alarm {

@@ -256,6 +256,15 @@ impl World<'_> {
         )
     }
 
+    /// Whether a connection is certain to count as alive and read, so that messages may go over it.
+    pub(super) fn takes_more(&self, connection: ConnectionId) -> bool {
+        let (keepalive, off) = (self.keepalive(), self.plan.weather.clocks);
+        let socket = &self.sockets[connection as usize];
+        let beat = socket.beat(self.now, keepalive).unwrap_or(0);
+        let silent = self.now - beat.max(socket.heard_at);
+        silent + 2 * off < keepalive * 2 && socket.unread < MAX_UNREAD / 4
+    }
+
     /// A mailbox closes a connection.
     pub(super) fn hang_up(
         &mut self,

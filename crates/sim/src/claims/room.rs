@@ -1,0 +1,59 @@
+//! What waits for a connected device goes out while its in-flight window has room.
+//!
+//! Where it cannot be told from outside whether the mailbox has a reason to wait, it is taken to have one.
+
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::time::Millis;
+
+use super::{Checked, Ledger, claim};
+
+/// After this many attempts over connections a message may be a suspect, which others make way for.
+const SUSPECT: usize = 3;
+
+impl Ledger {
+    /// A mailbox has handled an event at `now`, by its clock. Its device is connected, shows life and reads.
+    /// `waiting` are the messages that calls wait for.
+    pub(crate) fn room_is_used(
+        &self,
+        device: usize,
+        waiting: &[MessageId],
+        connection: ConnectionId,
+        now: Millis,
+    ) -> Checked {
+        let rows = &self.tables[device].inbox;
+        let open = rows.iter().filter(|(_, row)| !row.settled);
+        let stored = open.clone().map(|(id, _)| *id);
+        let unstored = waiting.iter().copied();
+        let unstored = unstored.filter(|id| self.is_unstored(*id, device));
+        let out = |id: &MessageId| {
+            let track = self.deliveries.get(&(*id, device));
+            let wire = track.and_then(|track| track.wire);
+            wire.is_some_and(|wire| wire.connection == Some(connection))
+        };
+        let in_flight = stored.chain(unstored.clone()).filter(out).count();
+        if in_flight >= self.limits.max_in_flight as usize {
+            return Ok(());
+        }
+        let due = open.filter(|(_, row)| row.expires_at > now && row.retry_at <= now);
+        let mut due = due.map(|(id, _)| *id).chain(unstored);
+        let Some(idle) = due.find(|id| !out(id)) else {
+            return Ok(());
+        };
+        let may_be_suspect = |id: &MessageId| {
+            let track = self.deliveries.get(&(*id, device));
+            let attempts = track.iter().flat_map(|track| &track.attempts);
+            let over_connections = attempts.filter(|attempt| attempt.connection.is_some());
+            over_connections.take(SUSPECT).count() == SUSPECT
+        };
+        let makes_way = rows
+            .iter()
+            .any(|(id, row)| !row.settled && may_be_suspect(id));
+        claim("what can be sent is sent", makes_way, || {
+            format!(
+                "{idle} waits for device {device} at {now}, with {in_flight} in flight over {connection}: {:?}",
+                self.deliveries.get(&(idle, device))
+            )
+        })
+    }
+}
