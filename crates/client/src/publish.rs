@@ -265,7 +265,7 @@ mod tests {
             .bytes("text/\nplain", *b"");
         assert_eq!(
             publish.headers().unwrap_err().to_string(),
-            "content-type cannot be sent: it holds control characters"
+            "content-type cannot be sent: it contains control characters"
         );
     }
 }
