@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tagpost_core::call::{Call, DeliveryStatus, Request};
+use tagpost_core::delivery::Delivery;
 use tagpost_core::mailbox::CallPurpose;
 use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
@@ -355,7 +356,8 @@ impl World<'_> {
             // A terminal state that was reported meanwhile stays.
             if let Ok((recorded, _)) = recorded {
                 let said = std::mem::replace(&mut trace, recorded).deliveries;
-                said.into_iter().for_each(|delivery| trace.learn(delivery));
+                let reached = said.into_iter().filter(Delivery::is_reached);
+                reached.for_each(|delivery| trace.learn(delivery));
             }
             return self.answer_if_admitted(object, call, Reply::Trace(trace));
         }
