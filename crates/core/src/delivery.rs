@@ -221,8 +221,9 @@ impl Summary {
 
     /// A delivery has gone from one state to another.
     pub fn move_one(&mut self, from: State, to: State) {
+        debug_assert!(self.0.contains_key(&from), "no delivery is {from:?}");
         if let Some(count) = self.0.get_mut(&from) {
-            *count = count.saturating_sub(1);
+            *count -= 1;
             if *count == 0 {
                 self.0.remove(&from);
             }

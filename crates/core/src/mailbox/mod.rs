@@ -151,7 +151,24 @@ impl<S: Store> Mailbox<S> {
             self.cx.effects.push(Effect::Alarm(at));
         }
         self.cx.alarm_moved = false;
+        if cfg!(debug_assertions) {
+            self.inbox().assert_memory();
+            self.outbox().assert_memory();
+        }
         std::mem::take(&mut self.cx.effects)
+    }
+
+    /// Asserts that memory and rows agree. Tests do so after each event; it takes statements of its own, and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn assert_rows(&mut self) -> Result<(), StoreError> {
+        if cfg!(debug_assertions) && self.cx.account.is_some() {
+            self.inbox().assert_rows()?;
+            self.outbox().assert_rows()?;
+        }
+        Ok(())
     }
 
     /// The alarm went off, now or a while ago: does everything that is due.

@@ -31,7 +31,7 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    fn count(store: &impl Store, most: Option<u32>) -> Result<Self, StoreError> {
+    pub(super) fn count(store: &impl Store, most: Option<u32>) -> Result<Self, StoreError> {
         let sql = "SELECT count(*), coalesce(sum(size), 0), min(expires_at) FROM \
                    (SELECT size, expires_at FROM inbox WHERE rank >= 0 LIMIT ?)";
         let most = most.map_or(-1, i64::from);
@@ -98,8 +98,8 @@ impl<S: Store> Context<S> {
     /// A message that has a row has ended.
     pub(super) fn row_settled(&mut self, size: u64) {
         if let Some(rows) = self.rows.as_mut() {
-            rows.messages = rows.messages.saturating_sub(1);
-            rows.bytes = rows.bytes.saturating_sub(size);
+            rows.messages -= 1;
+            rows.bytes -= size;
         }
     }
 

@@ -15,6 +15,10 @@ use super::{World, said};
 use crate::claims::{Checked, broken, claim};
 use crate::plan::Moment;
 
+/// After one event in this many, memory is compared with the rows. It takes as long as an event, and what
+/// has come apart stays so.
+const ROWS_CHECKED: u64 = 16;
+
 impl World<'_> {
     /// Lets the mailbox handle an event and performs what comes of it. `None` if it crashed.
     pub(super) fn event<T>(
@@ -145,6 +149,10 @@ impl World<'_> {
                 store.commit().map_err(broken)?;
                 work.is_bounded(object)?;
                 let host = &mut self.objects[object];
+                let checked = unopened.random.is_multiple_of(ROWS_CHECKED);
+                if let Some(mailbox) = host.mailbox.as_ref().filter(|_| checked) {
+                    mailbox.assert_rows().map_err(broken)?;
+                }
                 host.doom = left.map(Moment::Within).or(host.doom);
                 let (life, now) = (host.life, unopened.at);
                 for effect in &effects {

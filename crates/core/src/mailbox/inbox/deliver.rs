@@ -160,8 +160,8 @@ impl<S: Store> Inbox<'_, S> {
         }
         let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
         let (messages, bytes) = self.held()?;
-        let beside = messages as usize - replaced.len().min(messages as usize);
-        let bytes = bytes.saturating_sub(freed) + u64::from(message.size);
+        let beside = messages as usize - replaced.len();
+        let bytes = bytes - freed + u64::from(message.size);
         let limits = &self.cx.limits;
         if beside >= limits.max_held_messages as usize || bytes > limits.max_held_bytes {
             return Ok(Arrival::Ends(Event::Refuse));

@@ -3,6 +3,7 @@
 //! [`Inbox`] is the inbox at work on one event: it borrows what it remembers, the connection over which it
 //! sends, and what all of a mailbox shares. It does not know the outbox.
 
+mod assertions;
 mod attempts;
 mod deliver;
 mod disconnect;

@@ -22,7 +22,7 @@ const MAX_UNSTORED_BYTES: usize = 2 << 20;
 const MAX_UNSTORED: u32 = 256;
 
 /// What is unstored, in all.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Unstored {
     pub(super) messages: u32,
     /// Their payloads' own bytes, which count against what may be held.
@@ -39,9 +39,9 @@ impl Unstored {
     }
 
     pub(super) fn remove(&mut self, message: &Message) {
-        self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(u64::from(message.size));
-        self.rendered = self.rendered.saturating_sub(message.payload.get().len());
+        self.messages -= 1;
+        self.bytes -= u64::from(message.size);
+        self.rendered -= message.payload.get().len();
     }
 
     /// Whether one more may be.

@@ -149,7 +149,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
-        publishing.open = publishing.open.saturating_sub(1);
+        publishing.open -= 1;
         if publishing.open == 0 {
             self.answer(id, now)
         } else {
@@ -162,7 +162,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(publishing) = self.memory.publishing.remove(&id) else {
             return Ok(());
         };
-        self.memory.under_way = self.memory.under_way.saturating_sub(publishing.bytes);
+        self.memory.under_way -= publishing.bytes;
         let mut deliveries = publishing.deliveries.iter();
         let done = deliveries.all(|delivery| delivery.state.is_terminal());
         if publishing.unknown {

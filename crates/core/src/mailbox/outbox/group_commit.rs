@@ -48,6 +48,11 @@ impl Gathered {
         publishes
     }
 
+    /// The traces, and their bytes.
+    pub(super) fn traces(&self) -> (impl Iterator<Item = &Trace> + Clone, usize) {
+        (self.publishes.iter().map(|it| &it.trace), self.bytes)
+    }
+
     /// The least id among them.
     pub(super) fn first(&self) -> Option<MessageId> {
         self.publishes.iter().map(|it| it.trace.id).min()

@@ -38,7 +38,7 @@ pub(super) const CALLS: usize = 500;
 pub(super) struct Work {
     pub(super) id: MessageId,
     /// Calls under way.
-    open: usize,
+    pub(super) open: usize,
     /// Who was called.
     called: Vec<DeviceId>,
     /// What was taken.
@@ -263,7 +263,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(work) = self.memory.work.as_mut().filter(|work| work.id == id) else {
             return Ok(false);
         };
-        work.open = work.open.saturating_sub(1);
+        work.open -= 1;
         work.taken.extend(taken(device, answer, now.at)?);
         if work.open > 0 {
             return Ok(false);

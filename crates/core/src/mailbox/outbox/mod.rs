@@ -3,6 +3,7 @@
 //! [`Outbox`] is the outbox at work on one event: it borrows what it remembers, the connection over which it
 //! answers, and what all of a mailbox shares. It does not know the inbox.
 
+mod assertions;
 mod backlog;
 mod device_queues;
 mod dispatch;

@@ -52,8 +52,8 @@ impl Resolving {
         let Some(waiting) = self.of(connection) else {
             return false;
         };
-        waiting.frames = waiting.frames.saturating_sub(1);
-        waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        waiting.frames -= 1;
+        waiting.bytes -= bytes;
         if waiting.frames == 0 {
             self.forget(connection);
         }

@@ -1,0 +1,93 @@
+//! What holds of the inbox and its connection after every event. Nothing here is in a release build.
+
+use super::connection::Stored;
+use super::unstored::Unstored;
+use super::{Inbox, Totals, rows};
+use crate::id::MessageId;
+use crate::store::{Store, StoreError};
+
+impl<S: Store> Inbox<'_, S> {
+    /// Memory agrees with itself.
+    pub(in crate::mailbox) fn assert_memory(&self) {
+        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let on_the_wire = entries.filter_map(|(_, entry)| match &entry.store {
+            Stored::Not(message) => Some(&**message),
+            Stored::Row { .. } => None,
+        });
+        let queued = self.memory.queue.values().map(|queued| &*queued.message);
+        let mut counted = Unstored::default();
+        for message in on_the_wire.chain(queued) {
+            counted.add(message);
+            debug_assert!(
+                !self.memory.awaited.contains(&message.id),
+                "{} is unstored, and its call waits for one that is stored",
+                message.id
+            );
+        }
+        debug_assert_eq!(self.memory.unstored, counted, "what is unstored");
+        if let Some(link) = &*self.connection {
+            let width = link.width(&self.cx.limits) as usize;
+            debug_assert!(
+                link.in_flight.len() <= width,
+                "{} messages are in a window of {width}",
+                link.in_flight.len()
+            );
+            let due = link
+                .in_flight
+                .values()
+                .filter_map(|entry| match entry.store {
+                    Stored::Row { due_at } => Some(due_at),
+                    Stored::Not(_) => None,
+                });
+            let due = due.chain(link.expires_at).min();
+            debug_assert!(
+                due.is_none() || self.cx.alarm.is_some(),
+                "something is due at {due:?} and there is no alarm"
+            );
+        } else {
+            debug_assert!(
+                self.memory.queue.is_empty(),
+                "messages wait for room on no connection"
+            );
+        }
+    }
+
+    /// Memory agrees with the rows.
+    pub(in crate::mailbox) fn assert_rows(&self) -> Result<(), StoreError> {
+        if let Some(known) = self.cx.rows {
+            let counted = Totals::count(&self.cx.store, None)?;
+            debug_assert_eq!(
+                (known.messages, known.bytes),
+                (counted.messages, counted.bytes),
+                "what is held, and its bytes"
+            );
+            debug_assert!(
+                counted.expires_at.is_none() || known.expires_at <= counted.expires_at,
+                "the first expiry is taken for {:?} and is {:?}",
+                known.expires_at,
+                counted.expires_at
+            );
+            debug_assert!(
+                counted.expires_at.is_none() || known.expires_at.is_some(),
+                "an expiry is unknown"
+            );
+        }
+        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let (stored, unstored): (Vec<_>, Vec<_>) =
+            entries.partition(|(_, entry)| matches!(entry.store, Stored::Row { .. }));
+        let ids = |entries: Vec<(&MessageId, _)>| -> Vec<MessageId> {
+            entries.into_iter().map(|(id, _)| *id).collect()
+        };
+        let stored = ids(stored);
+        if !stored.is_empty() {
+            let rows = rows::these(&self.cx.store, &stored)?.len();
+            debug_assert_eq!(rows, stored.len(), "rows of what is in flight");
+        }
+        let unstored = ids(unstored);
+        if !unstored.is_empty() {
+            let rows = rows::these(&self.cx.store, &unstored)?.len();
+            debug_assert_eq!(rows, 0, "rows of what is unstored");
+        }
+        Ok(())
+    }
+}

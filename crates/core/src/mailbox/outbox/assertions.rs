@@ -1,0 +1,66 @@
+//! What holds of the outbox after every event. Nothing here is in a release build.
+
+use super::sent::weight;
+use super::{Outbox, job_rows};
+use crate::id::MessageId;
+use crate::store::{Store, StoreError};
+
+/// Lists of jobs that are longer are not compared with the lines.
+const SHORT: usize = 200;
+
+impl<S: Store> Outbox<'_, S> {
+    /// Memory agrees with itself.
+    pub(in crate::mailbox) fn assert_memory(&self) {
+        let outbox = &*self.memory;
+        let bytes = outbox.publishing.values().map(|it| it.bytes).sum::<u64>();
+        debug_assert_eq!(outbox.under_way, bytes, "bytes under way");
+        let calls = |id: &MessageId| {
+            let devices = outbox.calling.values();
+            devices.filter(|calls| calls.contains(id)).count()
+        };
+        for (id, publishing) in &outbox.publishing {
+            debug_assert_eq!(publishing.open, calls(id), "calls of the publish {id}");
+        }
+        if let Some(work) = &outbox.work {
+            debug_assert_eq!(work.open, calls(&work.id), "calls of the job {}", work.id);
+        }
+        for calls in outbox.calling.values() {
+            debug_assert!(!calls.is_empty(), "a device is called for no message");
+        }
+        for id in outbox.passes.keys() {
+            debug_assert!(outbox.jobs.contains_key(id), "a pass through no job, {id}");
+        }
+        // What a publish writes down before it leaves is in line where its call fails, and not before.
+        let queued = |id: &MessageId| !outbox.publishing.contains_key(id);
+        for (id, job) in outbox.jobs.iter().filter(|(id, _)| queued(id)) {
+            let left = job.left.iter().flatten();
+            for device in left.take(SHORT) {
+                let first = outbox.waiting.first(device);
+                debug_assert!(
+                    first.is_some_and(|first| first <= *id),
+                    "{id} waits for {device}, and the line begins with {first:?}"
+                );
+            }
+        }
+        let (gathered, bytes) = outbox.gathered.traces();
+        let deliveries = gathered.clone().flat_map(|trace| &trace.deliveries);
+        debug_assert_eq!(
+            bytes,
+            deliveries.map(weight).sum::<usize>(),
+            "bytes gathered"
+        );
+        debug_assert!(
+            gathered.is_sorted_by_key(|trace| trace.id),
+            "order of what is gathered"
+        );
+    }
+
+    /// Memory agrees with the rows.
+    pub(in crate::mailbox) fn assert_rows(&self) -> Result<(), StoreError> {
+        let rows = job_rows::jobs(&self.cx.store)?;
+        let rows: Vec<MessageId> = rows.iter().map(|job| job.id).collect();
+        let known: Vec<MessageId> = self.memory.jobs.keys().copied().collect();
+        debug_assert_eq!(rows, known, "jobs");
+        Ok(())
+    }
+}
