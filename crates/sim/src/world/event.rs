@@ -150,7 +150,7 @@ impl World<'_> {
                 work.is_bounded(object)?;
                 let host = &mut self.objects[object];
                 let checked = unopened.random.is_multiple_of(ROWS_CHECKED);
-                if let Some(mailbox) = host.mailbox.as_ref().filter(|_| checked) {
+                if let Some(mailbox) = host.mailbox.as_mut().filter(|_| checked) {
                     mailbox.assert_rows().map_err(broken)?;
                 }
                 host.doom = left.map(Moment::Within).or(host.doom);
