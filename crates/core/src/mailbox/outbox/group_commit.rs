@@ -49,7 +49,7 @@ impl Gathered {
     }
 
     /// The traces, and their bytes.
-    pub(super) fn traces(&self) -> (impl Iterator<Item = &Trace> + Clone, usize) {
+    pub(super) fn traces(&self) -> (impl Iterator<Item = &Trace>, usize) {
         (self.publishes.iter().map(|it| &it.trace), self.bytes)
     }
 
