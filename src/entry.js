@@ -138,8 +138,8 @@ export default class extends WorkerEntrypoint {
   async fetch(request) {
     check();
     const answer = contained(this.ctx, () => fit().fetch(request, this.env));
-    // A request that its client breaks off comes to its end, too: Rust would wait forever for what the
-    // runtime does not finish, and keep it in memory.
+    // An aborted request runs to completion: Rust would wait forever for what the runtime does not finish, and
+    // keep it in memory.
     this.ctx.waitUntil(answer.catch(() => {}));
     try {
       const made = await answer;

@@ -81,7 +81,7 @@ impl<K: PartialEq, T: Clone> Waiters<K, T> {
     }
 }
 
-/// What happened, or `None` after so many milliseconds.
+/// What happened, or `None` after `millis`.
 pub(super) async fn within<T>(receiver: oneshot::Receiver<T>, millis: Millis) -> Option<T> {
     let delay = Delay::from(Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
     match select(receiver, delay).await {

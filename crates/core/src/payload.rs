@@ -1,4 +1,4 @@
-//! How a payload stands in JSON: JSON as it came, text as a string, anything else as base64.
+//! How a payload is written in JSON: JSON as it came, text as a string, anything else as base64.
 //!
 //! Which of the three it is follows from the media type, and the payload's own bytes can always be
 //! had back. Nothing here looks into a JSON payload further than that it is JSON.

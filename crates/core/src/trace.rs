@@ -12,10 +12,10 @@ use crate::json;
 use crate::message::{Message, Target};
 use crate::time::Millis;
 
-/// So many deliveries are in a page of a trace at most.
+/// The most deliveries in a page of a trace.
 pub const PAGE: u32 = 1_000;
 
-/// About so many bytes a page of a trace takes at most, rendered. The platform passes on no answer of 32 MiB,
+/// The most bytes of a rendered page of a trace, roughly. The platform passes on no answer of 32 MiB,
 /// and counts two bytes for each character where one of them is not Latin-1.
 const PAGE_BYTES: usize = 4 << 20;
 
@@ -179,7 +179,7 @@ pub(crate) struct PageOfDeliveries {
 }
 
 impl PageOfDeliveries {
-    /// One that takes at most so many deliveries, at least one.
+    /// One of at most this many deliveries, at least one.
     pub(crate) fn new(limit: u32) -> Self {
         Self {
             deliveries: Vec::new(),
@@ -208,7 +208,7 @@ impl PageOfDeliveries {
     }
 }
 
-/// At most about so many bytes a delivery takes in a trace, its lines of the timeline included.
+/// Roughly the most bytes that a delivery takes in a trace, with its lines of the timeline.
 fn rendered(delivery: &Delivery) -> usize {
     let device = delivery.device.as_str().len();
     let reply = delivery.reply.as_ref().map_or(0, |reply| reply.get().len());

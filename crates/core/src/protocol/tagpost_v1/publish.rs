@@ -1,7 +1,7 @@
 //! Reading a `publish` frame: the same request as over HTTP, in JSON.
 //!
 //! Names, ranges and defaults are those of [`crate::publish`]; only the payload's form differs, since
-//! JSON stands in a frame as itself.
+//! A JSON payload is part of the frame as it is.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
