@@ -66,6 +66,32 @@ fn a_replaced_message_is_never_sent_after_its_replacement() {
     }
 }
 
+#[test]
+fn a_message_that_comes_after_its_replacement_stays_replaced() {
+    let mut harness = Harness::new();
+    let (late, newer) = (message(1, TOPIC), message(2, TOPIC));
+    harness.deliver(&newer, 0);
+    assert_eq!(harness.deliver(&late, 0), ["replaced 0"]);
+    harness.connect(1);
+    harness.ack(newer.id);
+    harness.crash();
+    assert_eq!(harness.at(5_000).deliver(&late, 0)[0], "replaced 0");
+}
+
+#[test]
+fn a_ttl_0_message_that_is_replaced_leaves_no_row() {
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let now_or_never = [("Topic", "t"), ("Content-Type", "text/plain"), ("TTL", "0")];
+    harness.deliver(&message(1, &now_or_never), 1_000);
+    assert!(
+        harness
+            .deliver(&message(2, TOPIC), 1_000)
+            .contains(&"answers replaced 1 (#1)".to_owned())
+    );
+    assert_eq!(harness.rows(), "account 1");
+}
+
 const AT_ONCE: Terms = Terms {
     wait: 1_000,
     after: None,

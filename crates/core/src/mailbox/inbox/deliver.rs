@@ -112,7 +112,7 @@ impl<S: Store> Inbox<'_, S> {
                 })))
             }
             Arrival::Again => Ok(Accepted::Wait(now.at + i64::from(terms.wait))),
-            Arrival::Ends(event) => Ok(self.never_stored(message.id, device, event, now)?),
+            Arrival::Ends(event) => self.never_stored(&message, device, event, now),
             Arrival::Taken { replaces, beside } => {
                 self.take(message, device, terms.wait, &replaces, beside, now)
             }
@@ -183,7 +183,7 @@ impl<S: Store> Inbox<'_, S> {
         self.check_connection(now)?;
         let now_or_never = message.is_now_or_never();
         if now_or_never && !replaces.is_empty() && !self.may_replace(&message, beside, now) {
-            return Ok(self.never_stored(message.id, device, Event::Expire, now)?);
+            return self.never_stored(&message, device, Event::Expire, now);
         }
         for id in replaces {
             self.conclude(*id, Event::Replace, now, |delivery| delivery)?;
@@ -204,9 +204,7 @@ impl<S: Store> Inbox<'_, S> {
                 let held = Delivery::unreached(device, now.at).apply(Event::Store, now.at)?;
                 Ok(Accepted::Answer(DeliveryStatus::Known(held)))
             }
-            Destination::Nowhere => {
-                Ok(self.never_stored(message.id, device, Event::Expire, now)?)
-            }
+            Destination::Nowhere => self.never_stored(&message, device, Event::Expire, now),
         }
     }
 

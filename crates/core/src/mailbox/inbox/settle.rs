@@ -303,16 +303,17 @@ impl<S: Store> Inbox<'_, S> {
     /// Ends a message before it was anywhere, and answers so. One that is refused finds the queue full.
     pub(super) fn never_stored(
         &mut self,
-        id: MessageId,
+        message: &Message,
         device: DeviceId,
         event: Event,
         now: Now,
-    ) -> Result<Accepted, IllegalTransition> {
+    ) -> Result<Accepted, StoreError> {
         let mut delivery = Delivery::unreached(device, now.at).apply(event, now.at)?;
         if event == Event::Refuse {
             delivery = delivery.because("queue_full");
         }
-        self.remember(id, delivery.clone());
+        self.remember(message.id, delivery.clone());
+        self.keep_replaced(message, &delivery, now)?;
         Ok(Accepted::Answer(DeliveryStatus::Known(delivery)))
     }
 
@@ -327,21 +328,31 @@ impl<S: Store> Inbox<'_, S> {
         Some((message, sent_at))
     }
 
-    /// A message ends that is not stored. Its call may come again, if the answer does not reach the sender's
-    /// mailbox, after this mailbox has lost its memory. What the device has answered, it answers again. What
-    /// was replaced must not come after the message that replaced it, so that is written down.
+    /// A message ends that is not stored.
     fn end_unstored(
         &mut self,
         message: &Message,
         delivery: Delivery,
         now: Now,
     ) -> Result<(), StoreError> {
-        let replaced = (delivery.phase() == Phase::Replaced).then(|| delivery.clone());
+        self.keep_replaced(message, &delivery, now)?;
         self.forget_unstored(message.id, delivery);
-        match replaced {
-            Some(delivery) => self.settle_unseen(message.id, &message.from, &delivery, now),
-            None => Ok(()),
+        Ok(())
+    }
+
+    /// Writes down that a message was replaced that is not stored. Its call may come again, if the answer does not
+    /// reach the sender's mailbox, when this mailbox has lost its memory: it must not be taken then, after the
+    /// message that replaced it. A message with a TTL of 0 does not come again.
+    fn keep_replaced(
+        &mut self,
+        message: &Message,
+        delivery: &Delivery,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        if delivery.phase() != Phase::Replaced || message.is_now_or_never() {
+            return Ok(());
         }
+        self.settle_unseen(message.id, &message.from, delivery, now)
     }
 
     /// A message has ended that was never stored: answers who waits for it.
