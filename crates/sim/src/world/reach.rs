@@ -45,7 +45,7 @@ impl World<'_> {
             ToMailbox::Frame(frame) => {
                 socket.heard_at = self.now;
                 if let Some(id) = answered(&frame) {
-                    socket.unread = 0;
+                    (socket.unread, socket.largest) = (0, 0);
                     self.ledger.hears_answer(device, id);
                 }
                 self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));

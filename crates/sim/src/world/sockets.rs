@@ -39,6 +39,8 @@ pub(super) struct Socket {
     up_at: Millis,
     /// Bytes of messages that went over it since the device last answered for one.
     pub(super) unread: usize,
+    /// The largest message among these.
+    pub(super) largest: usize,
     /// The device will not notice that it is closed.
     pub(super) lingers: bool,
     pub(super) expires_at: Option<Millis>,
@@ -151,6 +153,7 @@ impl World<'_> {
             down_at: self.now,
             up_at: self.now,
             unread: 0,
+            largest: 0,
             lingers: false,
             expires_at: claims.expires_at.map(|seconds| seconds * 1000),
         });
@@ -249,9 +252,10 @@ impl World<'_> {
             || format!("connection {connection} has been silent since {alive_at}, it is {now}"),
         )?;
         socket.unread += bytes;
+        socket.largest = socket.largest.max(bytes);
         claim(
             "a connection that is not read buffers no more than allowed",
-            socket.unread <= MAX_UNREAD + window * bytes,
+            socket.unread <= MAX_UNREAD + window * socket.largest,
             || format!("{} bytes in connection {connection}", socket.unread),
         )
     }
