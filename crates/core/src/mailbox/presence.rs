@@ -59,8 +59,8 @@ impl<S: Store> Mailbox<S> {
         connection.is_some_and(|it| it.gathers() && it.can_wait(frame, &self.cx.limits))
     }
 
-    /// Handles an event, which takes along frames which the device sent before it. The room that they make in the window is filled when all is handled: the event may be about a
-    /// message that would go out.
+    /// Handles an event, and before it the frames that the device sent earlier. The window is filled at the end:
+    /// the event may be about a message that would go out.
     ///
     /// # Errors
     /// The store failed.
