@@ -13,27 +13,36 @@ const PATIENCE = 5_000;
 /** Requests whose bodies were read to some point, and not to their end. */
 const cut = new WeakSet();
 
+/** The room for a body whose length is not announced, in bytes. */
+const USUAL_LENGTH = 16 << 10;
+
 /** The bytes, or null if they are more than `longest`. */
 export async function read(request, longest) {
-  if (Number(request.headers.get("content-length")) > longest) return null;
-  // Less may be announced than comes: where there is a `Transfer-Encoding` too, that decides (RFC 9112, section 6.3).
+  const announced = Number(request.headers.get("content-length"));
+  if (announced > longest) return null;
   if (!request.body) return new Uint8Array();
-  const chunks = [];
+  // One read does for most: into room for a byte more than is announced, it waits for the end. More may come all the
+  // same: where there is a `Transfer-Encoding` too, that decides (RFC 9112, section 6.3).
+  const reader = request.body.getReader({ mode: "byob" });
+  const parts = [];
   let length = 0;
-  for await (const chunk of request.body.values({ preventCancel: true })) {
-    length += chunk.byteLength;
+  for (let room = Math.min(announced || USUAL_LENGTH, longest) + 1; ; room = longest - length + 1) {
+    const { value } = await reader.readAtLeast(room, new Uint8Array(room));
+    length += value?.byteLength ?? 0;
+    if (value) parts.push(value);
+    if (!value || value.byteLength < room) break;
     if (length > longest) {
+      reader.releaseLock();
       cut.add(request);
       return null;
     }
-    chunks.push(chunk);
   }
-  if (chunks.length === 1) return chunks[0];
+  if (parts.length === 1) return parts[0];
   const bytes = new Uint8Array(length);
   let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
   }
   return bytes;
 }

@@ -53,6 +53,7 @@ pub(crate) struct Exchange {
     env: Env,
     config: Rc<Config>,
     request: web_sys::Request,
+    headers: web_sys::Headers,
     now: Millis,
 }
 
@@ -62,6 +63,7 @@ impl Exchange {
         Self {
             env,
             config,
+            headers: request.headers(),
             request,
             now: clock(),
         }
@@ -108,7 +110,7 @@ impl Exchange {
     /// A header of the request. White space around it is not part of its value (RFC 9110, section 5.5), and the
     /// platform does not take it off everywhere. Of a header that is given twice, the values are joined.
     fn header(&self, name: &str) -> Option<String> {
-        let value = self.request.headers().get(name).ok().flatten()?;
+        let value = self.headers.get(name).ok().flatten()?;
         Some(value.trim_matches([' ', '\t']).to_owned())
     }
 
