@@ -1,8 +1,8 @@
-//! The names that travel: devices, tags, messages, topics, idempotency keys.
+//! Names and ids: devices, tags, messages, topics, idempotency keys.
 //!
-//! A string becomes one of these types once, where it enters; from there on it is known to be well
-//! formed, so it may stand in a URL path, a log line or an SQL parameter as it is.
-//! What a name refers to, and who may use it, is not decided here.
+//! A string is parsed into one of these types once, where it enters. From then on it is known to be well
+//! formed, and safe in a URL path, a log line or an SQL parameter.
+//! Not here: what a name refers to, and who may use it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,19 +13,19 @@ use ulid::Ulid;
 
 use crate::time::Millis;
 
-/// A name that does not match its grammar.
+/// A malformed name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must match {grammar}")]
+#[error("{what} must {rule}")]
 pub struct InvalidName {
-    /// Which kind of name: `device`, `tag`, `Topic`, …
+    /// The kind of name: `device`, `tag`, `Topic`, …
     pub what: &'static str,
-    /// The grammar it has to match, as the documentation states it.
-    pub grammar: &'static str,
+    /// What such a name must do, after "must": `match [A-Za-z0-9_-]{1,32}`.
+    pub rule: &'static str,
 }
 
 /// Declares a newtype over a checked string.
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal, $grammar:literal, $check:expr) => {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -52,7 +52,7 @@ macro_rules! name {
                 if check(&text) {
                     Ok(Self(text))
                 } else {
-                    Err(InvalidName { what: $what, grammar: $grammar })
+                    Err(InvalidName { what: $what, rule: $rule })
                 }
             }
         }
@@ -71,7 +71,7 @@ macro_rules! name {
     };
 }
 
-/// Whether `text` starts with a letter or digit, goes on with those or `extra`, and is at most `longest` long.
+/// Whether `text` starts with a letter or digit, continues with those or `extra`, and is at most `longest` long.
 fn is_name(text: &str, longest: usize, extra: &str) -> bool {
     text.len() <= longest
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -81,32 +81,33 @@ fn is_name(text: &str, longest: usize, extra: &str) -> bool {
 }
 
 name!(
-    /// The address of a device: the name of its one mailbox.
-    DeviceId, "device", "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+    /// The name of a device, and of its mailbox.
+    DeviceId, "device", "match [A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     |text| is_name(text, 64, "._-")
 );
 name!(
-    /// A name that resolves to the addresses of one or more devices.
-    Tag, "tag", "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
+    /// A name bound to one or more devices.
+    Tag, "tag", "match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
     |text| is_name(text, 128, "._:-")
 );
 name!(
-    /// Names a message that a newer one of the same sender replaces (RFC 8030, section 5.4).
-    Topic, "Topic", "[A-Za-z0-9_-]{1,32}",
+    /// A label: a message replaces the unacknowledged one of the same sender, recipient and topic (RFC 8030,
+    /// section 5.4).
+    Topic, "Topic", "match [A-Za-z0-9_-]{1,32}",
     |text| (1..=32).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
 );
 name!(
-    /// Makes repeated publishes of one sender one message.
-    IdempotencyKey, "Idempotency-Key", "1 to 64 printable ASCII characters",
+    /// A sender's name for a publish: repeating it makes no second message.
+    IdempotencyKey, "Idempotency-Key", "be 1 to 64 printable ASCII characters",
     |text| (1..=64).contains(&text.len()) && text.chars().all(|c| matches!(c, ' '..='~'))
 );
 
 impl DeviceId {
-    /// The 40 bits of this device's name that every id of a message it sent carries.
+    /// 40 bits derived from this device's name, which are part of the id of every message it sends.
     ///
-    /// They let a message id alone lead to its sender's mailbox, with no index a message.
-    /// Names can share them; whoever looks up by them has to try each.
+    /// With them a message id alone is enough to find the sender's mailbox, without an index of messages.
+    /// Two names can share an address; a lookup has to try each device that has it.
     pub fn address(&self) -> u64 {
         let digest = Sha256::digest(self.0.as_bytes());
         digest
@@ -119,7 +120,7 @@ impl DeviceId {
 /// The id of a message: a ULID whose 80 lower bits are the sender's [`DeviceId::address`] and a
 /// 40-bit number that makes it unique.
 ///
-/// The ids that one mailbox gives out only grow, so their order is the order of acceptance.
+/// The ids that one mailbox assigns only grow, so their order is the order of acceptance.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MessageId(Ulid);
@@ -129,9 +130,9 @@ const LOW_40: u128 = (1 << 40) - 1;
 impl MessageId {
     /// The id that follows `last` for a message accepted at `now`.
     ///
-    /// `random` fills the unique part at the start of each millisecond. A clock that stands or runs
-    /// backwards, or a full unique part, carries on from `last`, so that ids still grow; by a random step,
-    /// because an id given out before a crash may not have been written down.
+    /// `random` fills the unique part at the start of each millisecond. If the clock stands still or runs
+    /// backwards, or the unique part is full, the id continues from `last`, so that ids still grow. The step is
+    /// random, because an id assigned before a crash may not have been stored.
     pub fn next(sender: &DeviceId, now: Millis, last: Option<MessageId>, random: u64) -> Self {
         let time = u128::try_from(now).unwrap_or(0).min((1 << 48) - 1);
         // The top bit stays clear so that a millisecond has room for many more ids after the first.
@@ -159,29 +160,29 @@ impl MessageId {
         u64::try_from((u128::from(self.0) >> 40) & LOW_40).unwrap_or(0)
     }
 
-    /// When the message was accepted, as far as ids tell: they also grow while a clock stands.
+    /// When the message was accepted, or a little later: ids grow even while the clock stands still.
     pub fn time(self) -> Millis {
         Millis::try_from(u128::from(self.0) >> 80).unwrap_or(Millis::MAX)
     }
 
-    /// The least id of this time.
+    /// The smallest id of this time.
     pub(crate) fn least(time: Millis) -> Self {
         let time = u128::try_from(time).unwrap_or(0).min((1 << 48) - 1);
         Self(Ulid::from(time << 80))
     }
 
-    /// The next id there could be.
+    /// The next greater id.
     pub(crate) fn successor(self) -> Option<Self> {
         let next = u128::from(self.0).checked_add(1)?;
         Some(Self(Ulid::from(next)))
     }
 
-    /// The 16 bytes of the ULID, whose order is the order of the ids.
+    /// The 16 bytes of the ULID; they sort like the ids.
     pub fn to_bytes(self) -> [u8; 16] {
         u128::from(self.0).to_be_bytes()
     }
 
-    /// The id of these 16 bytes; `None` for another length.
+    /// The id with these 16 bytes; `None` for any other length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 16] = bytes.try_into().ok()?;
         Some(Self(Ulid::from(u128::from_be_bytes(bytes))))
@@ -191,14 +192,14 @@ impl MessageId {
 impl FromStr for MessageId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        // The 26 characters hold two bits more than a ULID has; the crate would drop what stands there.
+        // 26 characters hold two bits more than a ULID has; the crate would silently drop them.
         Ulid::from_string(text)
             .ok()
             .filter(|_| text.starts_with(|c| matches!(c, '0'..='7')))
             .map(Self)
             .ok_or(InvalidName {
                 what: "message id",
-                grammar: "a ULID of 26 characters",
+                rule: "be a ULID of 26 characters",
             })
     }
 }
@@ -277,19 +278,19 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_is_told_its_kind_and_grammar() {
+    fn the_error_of_a_malformed_name_says_its_kind_and_rule() {
         assert_eq!(
             "a b".parse::<DeviceId>().unwrap_err().to_string(),
             "device must match [A-Za-z0-9][A-Za-z0-9._-]{0,63}"
         );
         assert_eq!(
             "x".parse::<MessageId>().unwrap_err().to_string(),
-            "message id must match a ULID of 26 characters"
+            "message id must be a ULID of 26 characters"
         );
     }
 
     #[test]
-    fn the_address_of_a_device_stays_what_it_is() {
+    fn the_address_of_a_device_never_changes() {
         // Stored ids depend on it: the first 5 bytes of SHA-256("doorbell").
         assert_eq!(device("doorbell").address(), 0x7F_A3C6_32A2);
     }
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_ulid_is_no_message_id() {
+    fn only_a_ulid_is_a_message_id() {
         for text in [
             "",
             "01HF7YAT00",
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_given_out_before_a_crash_is_not_given_out_again_when_the_clock_was_set_back() {
+    fn an_id_assigned_before_a_crash_is_not_assigned_again_when_the_clock_was_set_back() {
         let sender = device("doorbell");
         let written = MessageId::next(&sender, 5, None, 0);
         let forgotten = MessageId::next(&sender, 4, Some(written), 1);

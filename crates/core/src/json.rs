@@ -1,13 +1,13 @@
 //! JSON as the protocol reads and writes it: one object, unknown fields ignored.
 //!
-//! Depth is bounded: what is passed on can be read by any JSON parser (RFC 8259, section 9, lets a parser
-//! limit it). What is in the fields is for the reader of the object to check.
+//! Depth is bounded, so that any JSON parser can read what is passed on (RFC 8259, section 9, lets a parser
+//! limit it). Not here: the caller checks the fields.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::problem::Problem;
 
-/// How many arrays and objects may be nested in each other.
+/// The greatest depth of nested arrays and objects.
 pub const MAX_DEPTH: usize = 100;
 
 /// The greatest whole number that every JSON parser reads exactly (RFC 8259, section 6).
@@ -15,35 +15,35 @@ pub(crate) const MAX_EXACT: i64 = (1 << 53) - 1;
 
 /// Why a text is not the object that was expected.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTheObject {
+pub enum InvalidObject {
     /// Not JSON at all.
     #[error("not JSON: {0}")]
     Syntax(serde_json::Error),
     /// JSON, but another kind of value.
     #[error("not a JSON object")]
     Kind,
-    /// A field is missing, appears twice, or is not what it has to be.
+    /// A field is missing, given twice, or of the wrong type.
     #[error("{0}")]
     Field(serde_json::Error),
 }
 
 /// Reads a text that is one object.
 ///
-/// serde would take an array for a struct as well, field by field; that is no part of the protocol.
+/// serde would also read an array as a struct, field by field. The protocol does not allow that.
 ///
 /// # Errors
-/// [`NotTheObject`].
-pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, NotTheObject> {
+/// [`InvalidObject`].
+pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidObject> {
     let starts_an_object = text.trim_ascii_start().starts_with('{');
     match serde_json::from_str(text) {
         Ok(value) if starts_an_object => Ok(value),
-        Err(error) if !error.is_data() => Err(NotTheObject::Syntax(error)),
-        Err(error) if starts_an_object => Err(NotTheObject::Field(error)),
-        _ => Err(NotTheObject::Kind),
+        Err(error) if !error.is_data() => Err(InvalidObject::Syntax(error)),
+        Err(error) if starts_an_object => Err(InvalidObject::Field(error)),
+        _ => Err(InvalidObject::Kind),
     }
 }
 
-/// Checks that `text`, which is JSON, has at most [`MAX_DEPTH`] levels.
+/// Checks that `text`, valid JSON, has at most [`MAX_DEPTH`] levels.
 ///
 /// # Errors
 /// [`crate::problem::Code::BadRequest`] names `field`.
@@ -61,7 +61,7 @@ pub(crate) fn too_deep(field: &str) -> Problem {
     ))
 }
 
-/// Whether `text`, which is JSON, has more than `most` levels. One pass over the bytes, no recursion.
+/// Whether `text`, valid JSON, has more than `most` levels. One pass over the bytes, no recursion.
 pub fn is_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
@@ -83,8 +83,8 @@ pub fn is_deeper(text: &str, most: usize) -> bool {
     false
 }
 
-/// The whole number that this JSON value is, in whatever form a writer renders it: `60`, `60.0`, `6e1`. Read from
-/// its digits, since a double would round.
+/// The whole number that this JSON value is, in any form: `60`, `60.0`, `6e1`. It is read digit by digit, since a
+/// double would round.
 pub(crate) fn whole(text: &str) -> Option<i64> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -99,7 +99,7 @@ pub(crate) fn whole(text: &str) -> Option<i64> {
     significant.parse::<i64>().ok()?.checked_mul(power)
 }
 
-/// For serde: a field whose null is not as good as its absence. It is for the field's type to refuse or to take.
+/// For serde: a field whose `null` is not the same as its absence. The field's type accepts or refuses the null.
 ///
 /// # Errors
 /// Those of the field's type.
@@ -111,7 +111,7 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// Writes a value of the protocol.
 pub(crate) fn text(value: &impl Serialize) -> String {
-    // Writing to memory fails only for maps whose keys are no strings, and the protocol has none.
+    // Writing to memory fails only for maps with keys that are not strings, and the protocol has none.
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -1,8 +1,7 @@
-//! A message on its way: what one device publishes to a tag or to one device.
+//! A message: what one device publishes to a tag or to one device.
 //!
-//! A payload is turned into its JSON rendering once, where it enters, and then passes through
-//! mailboxes, rows and frames as that text, unparsed. What becomes of a message is not part of it:
-//! that is a [`crate::delivery::Delivery`].
+//! A payload is rendered as JSON once, where it enters. From then on mailboxes, rows and frames carry that text
+//! unparsed. Not here: the state of a message, which is in its [`crate::delivery::Delivery`]s.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::id::{DeviceId, MessageId, Tag, Topic};
 use crate::time::Millis;
 
-/// To whom a message is addressed.
+/// What a message is published to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
@@ -20,7 +19,7 @@ pub enum Target {
     Device(DeviceId),
 }
 
-/// How soon a message wants to be there (RFC 8030, section 5.3); higher goes first.
+/// The place of a message in the queue (RFC 8030, section 5.3); higher goes first.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -30,43 +29,43 @@ pub enum Urgency {
     VeryLow,
     /// After `normal`.
     Low,
-    /// Where none is named.
+    /// The default.
     #[default]
     Normal,
     /// Before all others.
     High,
 }
 
-/// How the payload's bytes stand in JSON, where they do not stand as themselves.
+/// How a payload that is neither JSON nor text is encoded in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// A string that holds the bytes in base64 (RFC 4648, section 4, with padding).
+    /// A string of base64 (RFC 4648, section 4, with padding).
     Base64,
 }
 
-/// A message as it lies in a mailbox and travels between mailboxes.
+/// A message as mailboxes store and exchange it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
     /// The device that sent it.
     pub from: DeviceId,
-    /// To whom it was addressed.
+    /// The tag or device that it was published to.
     pub to: Target,
     /// When the sender's mailbox accepted it.
     pub sent_at: Millis,
-    /// From when on it must not be delivered any more.
+    /// When its TTL runs out: it is not sent after that.
     pub expires_at: Millis,
-    /// How soon it wants to be there.
+    /// Its place in the queue.
     pub urgency: Urgency,
-    /// What it replaces, and is replaced by.
+    /// It replaces the unacknowledged message of the same topic.
     pub topic: Option<Topic>,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
     pub content_type: String,
-    /// Set where `payload` is a string that stands for bytes.
+    /// Set if `payload` is a string that encodes bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
     /// JSON as it came, text as a JSON string, anything else as a JSON string of base64.
@@ -74,7 +73,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Whether it has to be there now or never: its TTL is 0.
+    /// Whether its TTL is 0: it is delivered now or never.
     pub fn is_now_or_never(&self) -> bool {
         self.expires_at <= self.sent_at
     }

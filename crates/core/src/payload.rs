@@ -1,7 +1,7 @@
-//! How a payload is written in JSON: JSON as it came, text as a string, anything else as base64.
+//! Rendering a payload as JSON: JSON as it came, text as a string, anything else as base64.
 //!
-//! Which of the three it is follows from the media type, and the payload's own bytes can always be
-//! had back. Nothing here looks into a JSON payload further than that it is JSON.
+//! The media type decides which of the three, and the payload's bytes can always be restored. A JSON payload
+//! is checked to be JSON, and not looked into any further.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -13,21 +13,21 @@ use crate::message::Encoding;
 use crate::problem::{Code, Problem};
 use crate::publish::split_unquoted;
 
-/// The longest media type that is taken, in characters.
+/// The longest media type, in characters.
 const MAX_CONTENT_TYPE: usize = 255;
 
 /// The longest rendering of a payload, in bytes. A row of the mailbox holds at most 2 MB, and text full
 /// of control characters takes six times its length as a JSON string.
 const MAX_RENDERED_BYTES: usize = 1_900_000;
 
-/// The media type of bytes of which nothing is said (RFC 9110, section 8.3).
+/// The default media type of bytes (RFC 9110, section 8.3).
 pub(crate) const BYTES: &str = "application/octet-stream";
-/// The media type of a JSON string of which nothing is said.
+/// The default media type of a JSON string.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
-/// The media type of any other JSON of which nothing is said.
+/// The default media type of any other JSON.
 pub(crate) const JSON: &str = "application/json";
 
-/// What the caller calls the parts of its message, for errors that it understands.
+/// The names that an error gives to the parts of a request: those of HTTP or those of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names {
     /// The payload.
@@ -36,7 +36,7 @@ pub(crate) struct Names {
     pub(crate) content_type: &'static str,
 }
 
-/// A payload that is ready to travel; see the fields of the same names of [`crate::message::Message`].
+/// A rendered payload; the fields are those of [`crate::message::Message`].
 #[derive(Debug)]
 pub(crate) struct Payload {
     pub(crate) size: u32,
@@ -45,7 +45,7 @@ pub(crate) struct Payload {
     pub(crate) json: Box<RawValue>,
 }
 
-/// The way in which a media type travels.
+/// How a payload of some media type is rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
@@ -54,7 +54,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The form of this media type, parameters or not.
+    /// The form for this media type, with or without parameters.
     pub(crate) fn of(content_type: &str) -> Self {
         let essence = content_type
             .split(';')
@@ -76,8 +76,8 @@ impl Payload {
     /// The payload of these bytes.
     ///
     /// # Errors
-    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none, or promises JSON
-    /// that the bytes are not, or where that has more than [`json::MAX_DEPTH`] levels.
+    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] if the media type is malformed, or is JSON and the bytes
+    /// are not, or they have more than [`json::MAX_DEPTH`] levels.
     pub(crate) fn of_bytes(
         bytes: &[u8],
         content_type: String,
@@ -108,10 +108,10 @@ impl Payload {
         })
     }
 
-    /// The payload that is this JSON value itself, whose depth the caller has checked.
+    /// The payload that is this JSON value. The caller has checked its depth.
     ///
     /// # Errors
-    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] where the media type is none.
+    /// [`Code::PayloadTooLarge`]; [`Code::BadRequest`] if the media type is malformed.
     pub(crate) fn of_json(
         json: &RawValue,
         content_type: String,
@@ -129,17 +129,17 @@ impl Payload {
     }
 }
 
-/// The bytes that a string of base64 stands for.
+/// Decodes a string of base64.
 pub(crate) fn decode_base64(text: &str, names: Names) -> Result<Vec<u8>, Problem> {
     BASE64.decode(text).map_err(|error| {
         Problem::bad_request(format!(
-            "{} must be base64 as encoding says: {error}",
+            "{} is not base64, although encoding says so: {error}",
             names.payload
         ))
     })
 }
 
-/// The length of a payload as a message keeps it.
+/// The length of a payload, if it is within the limit.
 fn size(length: usize, names: Names, limits: &Limits) -> Result<u32, Problem> {
     u32::try_from(length)
         .ok()
@@ -153,7 +153,7 @@ fn size(length: usize, names: Names, limits: &Limits) -> Result<u32, Problem> {
         })
 }
 
-/// A string of JSON.
+/// Renders a text as a JSON string.
 fn string(text: &str, names: Names) -> Result<Box<RawValue>, Problem> {
     let json = json::text(&text);
     if json.len() > MAX_RENDERED_BYTES {
@@ -168,9 +168,9 @@ fn string(text: &str, names: Names) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(json).map_err(|error| not_json(names, error))
 }
 
-/// Checks that this is one `type/subtype`, with parameters or without (RFC 9110, section 8.3.1). A media range
-/// such as `*/*` is none (RFC 6838, section 4.2, keeps `*` out of names), and neither is a list, which is what a
-/// header that is given twice reads as.
+/// Checks that this is one `type/subtype`, with or without parameters (RFC 9110, section 8.3.1). A media range
+/// such as `*/*` is not (RFC 6838, section 4.2, keeps `*` out of names). Neither is a list, which is what two
+/// headers of one name read as.
 fn check_content_type(text: &str, names: Names) -> Result<(), Problem> {
     let is_token = |text: &str| {
         !text.is_empty()
@@ -197,7 +197,7 @@ fn check_content_type(text: &str, names: Names) -> Result<(), Problem> {
 
 fn not_json(names: Names, error: impl std::fmt::Display) -> Problem {
     Problem::bad_request(format!(
-        "{} is not JSON as {} says: {error}",
+        "{} is not JSON, although {} says so: {error}",
         names.payload, names.content_type
     ))
 }

@@ -1,13 +1,13 @@
-//! Everything that can be wrong with a request, as the caller is told (RFC 9457, problem details).
+//! The problems that a request can be answered with (RFC 9457, problem details).
 //!
-//! A problem says what the caller did or met, never what failed inside: that is logged by the shell
-//! and answered as [`Code::Internal`].
+//! A problem tells the caller what is wrong with the request, or what stands in its way. It never tells
+//! what failed inside the service: the shell logs that and answers [`Code::Internal`].
 
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Declares the catalogue: code, HTTP status, title.
+/// Declares the problems: code, HTTP status, title.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
         /// The stable code of a problem.
@@ -18,17 +18,17 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
 
-            /// The code, as answers and `error` frames give it.
+            /// The code, as written in answers and `error` frames.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$variant => $code,)* }
             }
 
-            /// The HTTP status that goes with it.
+            /// Its HTTP status.
             pub fn status(self) -> u16 {
                 match self { $(Code::$variant => $status,)* }
             }
 
-            /// A short description of this kind of problem, always the same.
+            /// A short description of this kind of problem; the same each time.
             pub fn title(self) -> &'static str {
                 match self { $(Code::$variant => $title,)* }
             }
@@ -41,54 +41,54 @@ codes! {
     BadRequest = "bad_request", 400, "The request is malformed";
     /// A WebSocket frame is malformed; the detail names the field.
     BadFrame = "bad_frame", 400, "The frame is malformed";
-    /// No credential, or one that does not hold.
-    Unauthorized = "unauthorized", 401, "A valid credential is needed";
-    /// A valid credential without the right to do this.
+    /// No credential, or an invalid one.
+    Unauthorized = "unauthorized", 401, "A valid credential is required";
+    /// A valid credential without the permission.
     Forbidden = "forbidden", 403, "The credential does not allow this";
     /// Nothing is served at this path.
-    NotFound = "not_found", 404, "There is nothing here";
+    NotFound = "not_found", 404, "Nothing is served at this path";
     /// The tag has no devices.
     UnknownTag = "unknown_tag", 404, "No device has this tag";
     /// No device of this name is known.
     UnknownDevice = "unknown_device", 404, "There is no such device";
-    /// The caller sent no message of this id, or its trace is no longer kept.
+    /// The caller sent no message with this id, or its trace is no longer kept.
     UnknownMessage = "unknown_message", 404, "There is no such message";
-    /// The path exists, the method does not; `Allow` says which do.
-    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// The path does not have this method; `Allow` lists those it has.
+    MethodNotAllowed = "method_not_allowed", 405, "The path does not have this method";
     /// The payload is over `MAX_PAYLOAD_BYTES`.
     PayloadTooLarge = "payload_too_large", 413, "The payload is too large";
-    /// The body has a `Content-Encoding`, which is not read.
-    UnsupportedMediaType = "unsupported_media_type", 415, "The content coding is not supported";
+    /// The body has a `Content-Encoding`, and bodies are not decoded.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The Content-Encoding is not supported";
     /// The same idempotency key came with another body or target.
-    IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key belongs to another message";
+    IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key was used for another message";
     /// The tag has more devices than `MAX_FANOUT`.
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
-    /// The path needs a WebSocket handshake.
-    UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is needed";
-    /// Over `PUBLISH_RATE`, more is under way or queued than may be, or too many reads that ask other mailboxes;
-    /// `Retry-After` says when to come again.
+    /// The path takes only a WebSocket handshake.
+    UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is required";
+    /// More publishes than `PUBLISH_RATE`, too much under way or queued, or too many reads that ask other
+    /// mailboxes; `Retry-After` says when to try again.
     TooManyRequests = "too_many_requests", 429, "Too many requests";
-    /// What is kept of the device's messages is more than `MAX_SENT_BYTES`, and none of them is settled.
-    OutboxFull = "outbox_full", 429, "Too much of what was sent is not settled";
-    /// Something failed inside; it is in the service's log.
-    Internal = "internal", 500, "Something failed inside";
-    /// A part of the service could not be reached in time; the same request may be repeated.
-    Unavailable = "unavailable", 503, "The service is not ready for this";
+    /// The stored messages of the sender take more than `MAX_SENT_BYTES`, and none of them is settled.
+    OutboxFull = "outbox_full", 429, "The sender's unsettled messages take too much space";
+    /// The service failed; the cause is in its log.
+    Internal = "internal", 500, "The service failed";
+    /// A part of the service could not be reached in time; the request may be repeated.
+    Unavailable = "unavailable", 503, "A part of the service could not be reached";
 }
 
-/// One problem, ready to be answered.
+/// One problem, as it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Which kind.
+    /// The kind of problem.
     pub code: Code,
-    /// What is wrong in this case, for a person to read.
+    /// What is wrong in this case; for people.
     pub detail: String,
-    /// Seconds after which it is worth trying again.
+    /// Seconds to wait before trying again.
     pub retry_after: Option<u32>,
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// A problem without `retry_after`.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -97,7 +97,7 @@ impl Problem {
         }
     }
 
-    /// The problem of a request that cannot be read; `detail` names the field.
+    /// A malformed request; `detail` names the field.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, detail)
     }

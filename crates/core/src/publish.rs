@@ -1,7 +1,7 @@
-//! What a sender asks for when it publishes: the request, read and checked.
+//! A publish request, read and checked.
 //!
-//! The same fields, ranges and defaults hold whether they come as HTTP headers (RFC 8030, section 5)
-//! or in a frame. Whether the sender may publish, and to which devices that leads, is not decided here.
+//! Fields, ranges and defaults are the same in HTTP headers (RFC 8030, section 5) and in frames.
+//! Not here: whether the sender may publish, and which devices the message goes to.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -19,40 +19,40 @@ use crate::payload::{self, Names, Payload};
 use crate::problem::Problem;
 use crate::time::Millis;
 
-/// Seconds that a sender may have a message kept: 30 days.
+/// Allowed TTLs, in seconds: up to 30 days.
 pub const TTL: RangeInclusive<u32> = 0..=2_592_000;
-/// Seconds that a message is kept where the sender says nothing: one day.
+/// The TTL if the sender names none, in seconds: one day.
 pub const DEFAULT_TTL: u32 = 86_400;
-/// Seconds that a caller may wait for something to happen.
+/// Allowed waits of a request, in seconds.
 pub const WAIT: RangeInclusive<u32> = 0..=60;
-/// Seconds that a publish waits for acknowledgements where the sender says nothing.
+/// How long a publish waits for acknowledgements if the sender names no time, in seconds.
 pub const DEFAULT_WAIT: u32 = 1;
 
-/// A message that is not accepted yet: it has no id, no time and no sender.
+/// A message before it is accepted: without an id, a time and a sender.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Draft {
     /// Seconds to keep trying; 0 = now or never.
     pub ttl: u32,
-    /// What it replaces, and is replaced by.
+    /// It replaces the unacknowledged message of the same topic.
     pub topic: Option<Topic>,
-    /// How soon it wants to be there.
+    /// Its place in the queue.
     pub urgency: Urgency,
     /// Seconds to wait for the acknowledgement of devices that are online.
     pub wait: u32,
-    /// Makes repeats of this publish one message.
+    /// Repeating the publish with this key makes no second message.
     pub key: Option<IdempotencyKey>,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
     pub content_type: String,
-    /// Set where `payload` is a string that stands for bytes.
+    /// Set if `payload` is a string that encodes bytes.
     pub encoding: Option<Encoding>,
     /// The payload's JSON rendering; see [`crate::message::Message::payload`].
     pub payload: Box<RawValue>,
 }
 
 impl Draft {
-    /// Reads a publish request; `header` gives a header's value by its name, and `body` is the payload.
+    /// Reads a publish request. `header` returns the value of a header; `body` is the payload.
     ///
     /// # Errors
     /// [`crate::problem::Code::BadRequest`] names the header and what it must be;
@@ -89,7 +89,7 @@ impl Draft {
         ))
     }
 
-    /// The draft of these options, with their defaults where one is absent.
+    /// The draft with these options, and the defaults of those that are absent.
     pub(crate) fn new(options: Options, payload: Payload) -> Self {
         Self {
             ttl: options.ttl.unwrap_or(DEFAULT_TTL),
@@ -104,7 +104,7 @@ impl Draft {
         }
     }
 
-    /// The length of the payload as it travels.
+    /// The length of the payload's JSON rendering.
     pub(crate) fn bytes(&self) -> u64 {
         self.payload.get().len() as u64
     }
@@ -126,8 +126,8 @@ impl Draft {
         }
     }
 
-    /// What has to be the same when a publish is repeated with the same idempotency key: the target,
-    /// the media type and the payload.
+    /// A hash of what must be the same when a publish is repeated with its idempotency key: the target, the
+    /// media type and the payload.
     pub fn fingerprint(&self, to: &Target) -> [u8; 16] {
         let (kind, name) = match to {
             Target::Tag(tag) => ("tag", tag.as_str()),
@@ -140,7 +140,7 @@ impl Draft {
         };
         let mut hash = Sha256::new();
         for part in [kind, name, &self.content_type, encoding, self.payload.get()] {
-            // The lengths keep two different lists of parts from reading the same.
+            // With the lengths, no two different lists of parts have the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -151,7 +151,7 @@ impl Draft {
     }
 }
 
-/// What a sender may say about its message beside the payload.
+/// What a sender may say about its message, besides the payload.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) ttl: Option<u32>,
@@ -161,7 +161,7 @@ pub(crate) struct Options {
     pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// The whole number that `text` is, digits alone (RFC 8030, section 5.2), if it is one in `range`.
+/// Reads a whole number in `range`, written in digits only (RFC 8030, section 5.2).
 ///
 /// # Errors
 /// [`crate::problem::Code::BadRequest`] names `field` and the range.
@@ -177,8 +177,7 @@ pub fn whole_number<T: FromStr + PartialOrd + Display>(
         .ok_or_else(|| not_in(field, range))
 }
 
-/// The whole number that `raw` is, if it is one in `range`. JSON writers render the same number in several
-/// forms, of which each is taken: `60`, `60.0`, `6e1`.
+/// Reads a whole number in `range` from JSON, in any form that a JSON writer may choose: `60`, `60.0`, `6e1`.
 ///
 /// # Errors
 /// [`crate::problem::Code::BadRequest`] names `field` and the range.
@@ -213,24 +212,24 @@ pub(crate) fn urgency(field: &str, name: &str) -> Result<Urgency, Problem> {
     }
 }
 
-/// A checked name; its error says which kind of name it is.
+/// A checked name; the error says which kind of name it is.
 fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
     text.parse()
         .map_err(|error: T::Err| Problem::bad_request(error.to_string()))
 }
 
-/// A key that is given once. One that is given twice reads as both with a comma and a space in between, since
-/// header fields of one name are joined (RFC 9110, section 5.3).
+/// Checks that the key is given once. Two headers of one name read as one value with a comma and a space in
+/// between (RFC 9110, section 5.3).
 fn single(key: &str) -> Result<&str, Problem> {
     if key.contains(", ") {
         return Err(Problem::bad_request(
-            "Idempotency-Key must be given once, and have no comma with a space behind it",
+            "Idempotency-Key must be given once, without a comma followed by a space",
         ));
     }
     Ok(key)
 }
 
-/// The value of `wait` in a `Prefer` header (RFC 7240); the first one counts where there are several.
+/// The value of `wait` in a `Prefer` header (RFC 7240). If there are several, the first counts.
 fn preferred_wait(header: &str) -> Option<String> {
     split_unquoted(header, ',')
         .into_iter()
@@ -244,7 +243,7 @@ fn preferred_wait(header: &str) -> Option<String> {
         })
 }
 
-/// The parts of `text` between the `separator`s that stand outside quoted strings (RFC 9110, section 5.6.4).
+/// Splits `text` at each `separator` that is not in a quoted string (RFC 9110, section 5.6.4).
 pub(crate) fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {

@@ -1,11 +1,11 @@
 //! Credentials: the device token (a JWT, HS256; RFC 7519, RFC 7515) and what its bearer may do.
 //!
-//! One algorithm is known and it is not the token that chooses it. Nothing in a token is read before
-//! its signature holds, except the header's `alg`. Not here: revocation, which the device's mailbox
-//! remembers, and keys, which the shell holds.
+//! There is one algorithm, and the token does not choose it. Nothing in a token is read before its
+//! signature is verified, except the header's `alg` and `crit`. Not here: revocation, which the device's
+//! mailbox remembers, and keys, which the shell holds.
 //!
-//! This is the whole of JWS that is needed, over RustCrypto's HMAC. The JWT crates that build for
-//! wasm either bring every other algorithm and a clock, or read the claims before the signature.
+//! This is all of JWS that is needed, over RustCrypto's HMAC. The JWT crates that build for wasm
+//! either bring every other algorithm and a clock, or read the claims before the signature.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
@@ -22,13 +22,13 @@ use crate::message::Target;
 use crate::pattern::Pattern;
 use crate::time::Millis;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4_096;
 
-/// How far a token's `iat` may lie ahead of the service's clock, in seconds.
+/// How far a token's `iat` may be ahead of the service's clock, in seconds.
 pub const CLOCK_SKEW: i64 = 60;
 
-/// The last second of the year 9999: the latest time a token may name.
+/// The latest time that a token may contain: the last second of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// Why a token is not valid.
@@ -37,30 +37,30 @@ pub enum TokenError {
     /// Longer than [`MAX_TOKEN_BYTES`].
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
-    /// Not three parts of base64url, or the header is no JSON object.
+    /// Not three parts of base64url, or the header is not a JSON object.
     #[error("the token is not a JWT")]
     Malformed,
     /// `alg` is not HS256, or the header asks for an extension (`crit`).
     #[error("the token's alg must be HS256, without extensions")]
     Algorithm,
     /// Signed with another key, or changed since.
-    #[error("the token's signature does not hold")]
+    #[error("the token's signature is not valid")]
     Signature,
-    /// Signed, but a claim is missing or wrong; says which.
+    /// Signed, but a claim is missing or wrong; the text says which.
     #[error("the token's claims are not valid: {0}")]
     Claims(String),
     /// `exp` is not in the future.
     #[error("the token has expired")]
     Expired,
     /// `iat` or `nbf` is more than [`CLOCK_SKEW`] ahead.
-    #[error("the token is from the future")]
+    #[error("the token is not valid yet: iat or nbf is in the future")]
     NotYetValid,
 }
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// `sub`: the device it speaks for.
+    /// `sub`: the device.
     #[serde(rename = "sub", deserialize_with = "subject")]
     pub device: DeviceId,
     /// `iat`, seconds since the Unix epoch.
@@ -74,7 +74,7 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub expires_at: Option<i64>,
-    /// `publish`: where it may publish to; absent = everywhere. A null would read as that, and is refused.
+    /// `publish`: what it may publish to; absent = everything. A null could be taken for that, and is refused.
     #[serde(
         default,
         deserialize_with = "json::present",
@@ -82,7 +82,7 @@ pub struct Claims {
     )]
     pub publish: Option<Vec<Pattern>>,
     /// `rev`: how often the device's tokens had been revoked when the service minted this one; absent
-    /// in tokens minted elsewhere. It tells a token apart from one revoked within the same second.
+    /// in tokens minted elsewhere. It distinguishes a token from one that was revoked within the same second.
     #[serde(
         rename = "rev",
         default,
@@ -102,7 +102,7 @@ impl Claims {
     }
 }
 
-/// The header of a JWS, as far as it matters here.
+/// The fields of a JWS header that matter here.
 #[derive(Deserialize)]
 struct Header<'a> {
     alg: Option<String>,
@@ -110,7 +110,7 @@ struct Header<'a> {
     crit: Option<&'a RawValue>,
 }
 
-/// The one claim that is checked and not kept.
+/// The one claim that is checked but not kept.
 #[derive(Deserialize)]
 struct NotBefore {
     #[serde(default, deserialize_with = "some_seconds")]
@@ -120,7 +120,7 @@ struct NotBefore {
 /// Checks a token at the time `now` and returns its claims.
 ///
 /// # Errors
-/// [`TokenError`]; none of them repeats any part of the token.
+/// [`TokenError`], which never repeats any part of the token.
 pub fn verify(token: &str, key: &[u8], now: Millis) -> Result<Claims, TokenError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::TooLong);
@@ -145,7 +145,7 @@ pub fn verify(token: &str, key: &[u8], now: Millis) -> Result<Claims, TokenError
         .map_err(|_| TokenError::Signature)?;
 
     let text = decode(claims)?;
-    let invalid = |error: json::NotTheObject| TokenError::Claims(error.to_string());
+    let invalid = |error: json::InvalidObject| TokenError::Claims(error.to_string());
     let claims: Claims = json::object(&text).map_err(invalid)?;
     let NotBefore { nbf } = json::object(&text).map_err(invalid)?;
 
@@ -162,10 +162,10 @@ pub fn verify(token: &str, key: &[u8], now: Millis) -> Result<Claims, TokenError
     Ok(claims)
 }
 
-/// The token that says `claims`.
+/// Makes a token with these claims.
 ///
 /// # Errors
-/// [`TokenError::TooLong`] where nobody would take it: too many patterns.
+/// [`TokenError::TooLong`], with too many patterns: [`verify`] would refuse it.
 pub fn mint(claims: &Claims, key: &[u8]) -> Result<String, TokenError> {
     let header = BASE64_URL.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let signed = format!("{header}.{}", BASE64_URL.encode(json::text(claims)));
@@ -177,26 +177,26 @@ pub fn mint(claims: &Claims, key: &[u8]) -> Result<String, TokenError> {
     Ok(token)
 }
 
-/// Whether two secrets are the same, in a time that tells nothing of them, their lengths included.
+/// Whether two secrets are the same. The time it takes reveals nothing about them, not even their lengths.
 pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
     Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
 }
 
-/// The HMAC-SHA256 (RFC 2104) of `signed`, still open.
+/// The HMAC-SHA256 (RFC 2104) of `signed`, to be verified or finalized.
 fn hmac(key: &[u8], signed: &str) -> Result<Hmac<Sha256>, TokenError> {
-    // A key of any length will do for HMAC, so the error cannot come.
+    // HMAC takes a key of any length, so this cannot fail.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| TokenError::Signature)?;
     mac.update(signed.as_bytes());
     Ok(mac)
 }
 
-/// A part of a token as text.
+/// Decodes a part of a token.
 fn decode(part: &str) -> Result<String, TokenError> {
     let bytes = BASE64_URL.decode(part).map_err(|_| TokenError::Malformed)?;
     String::from_utf8(bytes).map_err(|_| TokenError::Malformed)
 }
 
-/// The device of `sub`.
+/// The device in `sub`.
 fn subject<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeviceId, D::Error> {
     DeviceId::deserialize(deserializer).map_err(|error| D::Error::custom(format!("sub: {error}")))
 }

@@ -79,7 +79,7 @@ fn a_body_that_is_not_the_json_it_claims_to_be_is_refused() {
     ] {
         let problem = of_bytes(body, "application/json").unwrap_err();
         assert_eq!(problem.code, Code::BadRequest);
-        let said = "the body is not JSON as Content-Type says: ";
+        let said = "the body is not JSON, although Content-Type says so: ";
         assert!(problem.detail.starts_with(said), "{}", problem.detail);
     }
 }

@@ -102,12 +102,12 @@ fn a_wrong_name_names_the_header() {
     );
     assert_eq!(
         detail("Idempotency-Key", ""),
-        "Idempotency-Key must match 1 to 64 printable ASCII characters"
+        "Idempotency-Key must be 1 to 64 printable ASCII characters"
     );
     for twice in ["a, b", "a, a"] {
         assert_eq!(
             detail("Idempotency-Key", twice),
-            "Idempotency-Key must be given once, and have no comma with a space behind it"
+            "Idempotency-Key must be given once, without a comma followed by a space"
         );
     }
     assert!(read(&[("Idempotency-Key", "a,b")], b"").is_ok());

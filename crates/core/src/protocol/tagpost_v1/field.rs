@@ -1,4 +1,4 @@
-//! Reading one field of a frame: the JSON that stands there, or its absence.
+//! Reading one field of a frame: its JSON, or its absence.
 //!
 //! Each reader is strict about the type and names the field in its error.
 
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub(super) fn text(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
     raw.map(|raw| {
         serde_json::from_str(raw.get()).map_err(|_| {
-            // JSON that is a string fails for nothing else (RFC 8259, section 8.2).
+            // Nothing else can be wrong with a JSON string (RFC 8259, section 8.2).
             let wrong = if raw.get().starts_with('"') {
                 "contains an unpaired surrogate, which is not valid Unicode"
             } else {
@@ -45,15 +45,14 @@ pub(super) fn name<T: FromStr<Err = InvalidName>>(
     raw: Option<&RawValue>,
 ) -> Result<Option<T>, Problem> {
     let checked = |text: String| {
-        let wrong = |error: InvalidName| {
-            Problem::bad_request(format!("{field} must match {}", error.grammar))
-        };
+        let wrong =
+            |error: InvalidName| Problem::bad_request(format!("{field} must {}", error.rule));
         text.parse().map_err(wrong)
     };
     text(field, raw)?.map(checked).transpose()
 }
 
-/// What must not be absent.
+/// A value that must not be absent.
 pub(super) fn required<T>(field: &str, value: Option<T>) -> Result<T, Problem> {
     value.ok_or_else(|| Problem::bad_request(format!("{field} is missing")))
 }

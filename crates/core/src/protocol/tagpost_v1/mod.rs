@@ -1,7 +1,7 @@
-//! The protocol `tagpost.v1`: one JSON object a text frame, as docs/protocol.md has it.
+//! The protocol `tagpost.v1`: each text frame is one JSON object, as docs/protocol.md describes.
 //!
-//! The golden files in `tests/golden` hold its bytes. The bodies of acknowledgements over HTTP and the
-//! answers to a long poll say the same in the same words, so they are here, too.
+//! The golden files in `tests/golden` fix its bytes. The bodies of acknowledgements over HTTP and the
+//! answers to a long poll have the same form, so they are here, too.
 
 mod field;
 mod publish;
@@ -18,9 +18,9 @@ use crate::problem::{Code, Problem};
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "tagpost.v1";
 
-/// A sign of life. The runtime answers it with [`PONG`] where the mailbox sleeps.
+/// The keepalive. The runtime answers it with [`PONG`] while the mailbox sleeps.
 pub const PING: &str = "ping";
-/// Its answer.
+/// The answer to the keepalive.
 pub const PONG: &str = "pong";
 
 /// The codec.
@@ -41,7 +41,7 @@ impl Codec for TagpostV1 {
             Frame::Text(text) if text == PING => Ok(FromDevice::Ping),
             Frame::Text(text) => read::frame(text, limits),
             Frame::Binary(_) => Err(BadFrame {
-                problem: Problem::new(Code::BadFrame, "the frame is not text"),
+                problem: Problem::new(Code::BadFrame, "the frame must be text, not binary"),
                 reference: None,
             }),
         }

@@ -1,7 +1,7 @@
 //! Reading a `publish` frame: the same request as over HTTP, in JSON.
 //!
-//! Names, ranges and defaults are those of [`crate::publish`]; only the payload's form differs, since
-//! A JSON payload is part of the frame as it is.
+//! Names, ranges and defaults are those of [`crate::publish`]. Only the payload differs: JSON is part of the
+//! frame as it is.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,7 +30,7 @@ struct To<'a> {
 }
 
 impl Fields<'_> {
-    /// To whom it is addressed.
+    /// The tag or device that it is published to.
     pub(super) fn target(&self) -> Result<Target, Problem> {
         let wrong = || Problem::bad_request(r#"to must be {"tag":"…"} or {"device":"…"}"#);
         let to: To = json::object(required("to", self.to)?.get()).map_err(|_| wrong())?;
@@ -41,7 +41,7 @@ impl Fields<'_> {
         }
     }
 
-    /// What is to be published.
+    /// The message.
     pub(super) fn draft(&self, limits: &Limits) -> Result<Draft, Problem> {
         Ok(Draft::new(self.options()?, self.payload(limits)?))
     }
@@ -62,7 +62,7 @@ impl Fields<'_> {
         })
     }
 
-    /// The payload; where its media type is absent, the kind of JSON that it is tells it.
+    /// The payload. If there is no media type, it follows from the kind of JSON value.
     fn payload(&self, limits: &Limits) -> Result<Payload, Problem> {
         let raw = required("payload", self.payload)?;
         let is_base64 = match text("encoding", self.encoding)?.as_deref() {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_payload_tells_an_absent_media_type() {
+    fn an_absent_media_type_follows_from_the_kind_of_payload() {
         for (fields, content_type, payload, size) in [
             (
                 r#""payload":{"a": 1}"#,
@@ -233,7 +233,7 @@ mod tests {
             ),
             (
                 r#""payload":1,"idempotency_key":"""#,
-                "idempotency_key must match 1 to 64 printable ASCII characters",
+                "idempotency_key must be 1 to 64 printable ASCII characters",
             ),
             (
                 r#""payload":"a","encoding":"hex""#,
@@ -262,11 +262,11 @@ mod tests {
         let starts = [
             (
                 r#""payload":"a=b","encoding":"base64""#,
-                "payload must be base64 as encoding says: ",
+                "payload is not base64, although encoding says so: ",
             ),
             (
                 r#""payload":"YQ","encoding":"base64""#,
-                "payload must be base64 as encoding says: ",
+                "payload is not base64, although encoding says so: ",
             ),
             (
                 r#""payload":"a","content_type":"text""#,
@@ -274,7 +274,7 @@ mod tests {
             ),
             (
                 r#""payload":"aGk=","encoding":"base64","content_type":"application/json""#,
-                "payload is not JSON as content_type says: ",
+                "payload is not JSON, although content_type says so: ",
             ),
         ];
         for (fields, start) in starts {

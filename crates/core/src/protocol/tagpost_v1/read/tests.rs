@@ -109,7 +109,7 @@ fn a_frame_that_is_no_object_of_a_known_type_is_refused() {
     assert_eq!(wrong(r#"{"type":"ack"}"#), "id is missing");
     assert_eq!(
         wrong(r#"{"type":"ack","id":"x"}"#),
-        "id must match a ULID of 26 characters"
+        "id must be a ULID of 26 characters"
     );
     assert_eq!(wrong(r#"{"type":"nack","id":7}"#), "id must be a string");
 }
