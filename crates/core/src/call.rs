@@ -1,11 +1,11 @@
-//! What mailboxes are asked: by the Worker for a client, and by each other.
+//! The calls to a mailbox: from the Worker for a client, and from other mailboxes.
 //!
-//! A call is one request to one mailbox and one answer. The Worker has checked the credential before
-//! it calls; the mailbox checks only what it alone remembers (revocation, rate, its own messages).
-//! How a call travels is the shell's matter.
+//! A call is one request to one mailbox, with one answer. The Worker has checked the credential before
+//! it calls; the mailbox checks only what it alone knows (revocation, rate, its own messages).
+//! The shell transports calls.
 //!
-//! What may be long, a draft or a message, is not in the call but goes beside it as a text of its own: one
-//! text serves all calls that hand over the same message.
+//! Whatever may be long (a draft, a message) is a separate text beside the call, so that all calls
+//! that deliver one message share one text.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,33 +21,33 @@ use crate::trace;
 /// One request to the mailbox of `device`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// Whose mailbox this is: an object is not told its own name.
+    /// Whose mailbox this is; the platform does not tell an object its own name.
     pub device: DeviceId,
-    /// The token of the device that asks, where a device asks for itself; `None` for the admin key and
-    /// for calls between mailboxes.
+    /// The token's claims, if the device itself asks; `None` for the admin key and for calls between
+    /// mailboxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Claims>,
-    /// What is asked.
+    /// The request.
     pub call: Call,
 }
 
-/// What a mailbox is asked.
+/// What a mailbox can be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Accept a message of this device and hand it to each of `devices`. Beside it goes the JSON of a
-    /// [`crate::publish::Draft`].
+    /// Accept a message from this device and deliver it to each of `devices`. The text beside the call is the
+    /// JSON of a [`crate::publish::Draft`].
     Publish {
-        /// To whom it is addressed.
+        /// The tag or device that the sender named.
         to: Target,
-        /// The addresses that `to` resolved to.
+        /// The devices that `to` resolved to.
         devices: Vec<DeviceId>,
         /// Seconds to wait, as the draft says.
         wait: u32,
     },
     /// The trace of a message that this device sent.
     Trace {
-        /// Which.
+        /// The message.
         id: MessageId,
         /// Seconds to wait until every delivery is in a terminal state.
         wait: u32,
@@ -60,16 +60,16 @@ pub enum Call {
     },
     /// The messages that this device sent, newest first.
     Messages {
-        /// Only those with a delivery in this state.
+        /// Only messages with a delivery in this state.
         state: Option<State>,
         /// At most this many.
         limit: u32,
-        /// Only those before this one.
+        /// Only messages older than this one.
         before: Option<MessageId>,
     },
-    /// Take a message back where it is not in a terminal state.
+    /// Cancel every delivery of a message that is not in a terminal state.
     Cancel {
-        /// Which.
+        /// The message.
         id: MessageId,
     },
     /// Messages for a device without a WebSocket; they count as sent.
@@ -79,81 +79,81 @@ pub enum Call {
         /// Seconds to wait for the first.
         wait: u32,
     },
-    /// What waits for this device; nothing counts as sent.
+    /// The messages held for this device; none counts as sent.
     Waiting {
         /// At most this many.
         limit: u32,
-        /// Only what comes after this place.
+        /// Only messages after this place.
         after: Option<Place>,
-        /// Whether with the payloads.
+        /// Whether to include the payloads.
         payload: bool,
     },
-    /// The device has taken a message.
+    /// The device acknowledges a message.
     Ack {
-        /// Which.
+        /// The message.
         id: MessageId,
-        /// What it answers.
+        /// Its reply.
         reply: Option<Box<RawValue>>,
     },
-    /// The device refuses a message.
+    /// The device rejects a message.
     Nack {
-        /// Which.
+        /// The message.
         id: MessageId,
-        /// Why.
+        /// Its reason.
         reason: Option<String>,
     },
     /// Presence and queue of this device; answered by a [`Status`].
     Status,
     /// A read of this device that asks up to `mailboxes` other mailboxes; answered by `[]`.
     MayAsk {
-        /// How many.
+        /// How many mailboxes.
         mailboxes: u32,
     },
-    /// Create the device where it is not known; answered by a [`Registered`].
+    /// Register the device if it is not known; answered by a [`Registered`].
     Register,
     /// Revoke all tokens of this device issued so far; answered by a [`Registered`].
     Revoke,
     /// Forget the device; answered by a [`Registered`].
     Remove,
-    /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. Beside it
-    /// goes the JSON of a [`crate::message::Message`].
+    /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. The text
+    /// beside the call is the JSON of a [`crate::message::Message`].
     Deliver {
         /// Milliseconds to wait for the acknowledgement if the device is online.
         wait: u32,
-        /// The message that this device must have got first, where that is not certain yet.
+        /// An earlier message that must have reached this mailbox first, if that is not certain yet.
         after: Option<MessageId>,
-        /// From when on nobody waits for the answer: a call that arrives later changes nothing.
+        /// When the caller stops waiting: a call that arrives later changes nothing.
         until: Millis,
     },
     /// From a recipient's mailbox: these deliveries of yours reached a terminal state; answered by `[]`.
     #[serde(rename = "receipts")]
     Report {
-        /// What was settled, oldest first.
+        /// The deliveries, oldest first.
         settled: Vec<Settled>,
     },
-    /// From a sender's mailbox: take the message back; answered by a [`DeliveryStatus`].
+    /// From a sender's mailbox: cancel the delivery; answered by a [`DeliveryStatus`].
     #[serde(rename = "withdraw")]
     CancelDelivery {
-        /// Which.
+        /// The message.
         id: MessageId,
-        /// Who sent it.
+        /// Its sender.
         from: DeviceId,
     },
-    /// From a sender's mailbox: what became of the message so far? Answered by a [`DeliveryStatus`].
+    /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]
     GetDelivery {
-        /// Which.
+        /// The message.
         id: MessageId,
     },
 }
 
-/// A caller of an earlier version does not say how many deliveries it wants.
+/// For callers of an earlier version, which do not send a limit.
 fn page() -> u32 {
     trace::PAGE
 }
 
 impl Call {
-    /// What the call is, in one word.
+    /// The call's name.
     pub fn name(&self) -> &'static str {
         match self {
             Call::Publish { .. } => "publish",
@@ -180,39 +180,38 @@ impl Call {
 /// The answer to [`Call::Report`].
 pub const TAKEN: &str = "[]";
 
-/// A delivery that reached a terminal state, as its mailbox tells the sender's.
+/// A delivery in a terminal state, as the recipient's mailbox reports it to the sender's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settled {
     /// The message.
     pub id: MessageId,
-    /// What became of it.
+    /// The delivery.
     pub delivery: Delivery,
 }
 
-/// What a recipient's mailbox says of a delivery.
+/// What a recipient's mailbox answers about a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// It knows the delivery, and this is its state.
+    /// The mailbox has the delivery, and this is its state.
     Known(Delivery),
-    /// It does not know the message: it never got it, or it is settled and reported.
+    /// The mailbox does not have the message: it never got it, or has settled and reported it.
     UnknownMessage,
-    /// There is no device behind this mailbox.
+    /// The mailbox has no device.
     UnknownDevice,
-    /// The call came after its `until`, or before the message that it has to follow; nothing was
-    /// changed.
+    /// The call came after its `until`, or before the message that it has to follow. It changed nothing.
     #[serde(rename = "not_now")]
     OutOfOrder,
 }
 
-/// What a mailbox says of its device's registration.
+/// What a mailbox answers about its device's registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
-    /// Whether the call changed whether the device is known.
+    /// Whether the call registered or removed the device.
     pub changed: bool,
-    /// Since when the device is known; 0 where it is not.
+    /// When the device was registered; 0 if it is not known.
     pub created_at: Millis,
-    /// How often its tokens were revoked: what goes into [`Claims::revocations`] of a new token.
+    /// How often its tokens were revoked; a new token carries it in [`Claims::revocations`].
     pub revocations: u32,
 }
 
@@ -223,14 +222,14 @@ pub struct Status {
     pub known: bool,
     /// Whether it has a live socket.
     pub online: bool,
-    /// Since when that socket is open.
+    /// When that socket was opened.
     pub connected_at: Option<Millis>,
     /// The last sign of life.
     pub last_seen_at: Option<Millis>,
-    /// Messages that wait, stored or for room on the wire.
+    /// Messages that are not in flight, stored or waiting for room in the window.
     pub held: u32,
-    /// Messages that are on the wire, or that a poll has, and that are not acknowledged.
+    /// Messages in flight over a connection, or leased to a poll.
     pub in_flight: u32,
-    /// The payload bytes of all of them.
+    /// The payload bytes of both.
     pub held_bytes: u64,
 }

@@ -1,7 +1,7 @@
-//! What becomes of a message at one device: its state, its steps, and the words that came back.
+//! A delivery, one message to one device: its state, its steps, and the reply or reason.
 //!
-//! A delivery has one state at a time and reaches exactly one terminal state; [`phase`] says how. The
-//! recipient's mailbox decides it; the sender's mailbox records it. Neither is done here.
+//! A delivery has one state at a time and reaches exactly one terminal state, by the transitions in
+//! [`phase`]. Not here: the recipient's mailbox decides which event happens; the sender's mailbox records it.
 
 pub mod phase;
 
@@ -18,13 +18,13 @@ use crate::time::Millis;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Stored; the device is offline, its in-flight window is full, or its mailbox is not reached yet.
+    /// The device is offline, its in-flight window is full, or its mailbox has not been reached yet.
     Held,
-    /// Stored and on the wire; not yet acknowledged.
+    /// In flight, or leased to a poll.
     Sent,
     /// The device acknowledged it.
     Delivered,
-    /// The device refused it.
+    /// The device rejected it.
     Rejected,
     /// Its TTL ran out first.
     Expired,
@@ -32,9 +32,9 @@ pub enum State {
     Replaced,
     /// The mailbox would not take it.
     Refused,
-    /// Not acknowledged in time as often as allowed; or the device fails on it.
+    /// It timed out as often as allowed, or the device fails on it.
     Undeliverable,
-    /// The sender took it back before it was acknowledged.
+    /// The sender cancelled it before it was acknowledged.
     Cancelled,
 }
 
@@ -57,40 +57,40 @@ impl State {
         !matches!(self, State::Held | State::Sent)
     }
 
-    /// Whether the device itself brought it about.
+    /// Whether the device itself answered the message.
     pub fn is_answer(self) -> bool {
         matches!(self, State::Delivered | State::Rejected)
     }
 
-    /// A bit of its own for each state, for sets of states in one number.
+    /// The state's own bit, for sets of states in one number.
     pub fn bit(self) -> i64 {
         1 << (self as u32)
     }
 }
 
-/// One step on the way of a delivery.
+/// One step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// The state that was reached.
+    /// The state that it reached.
     pub event: State,
     /// When.
     pub at: Millis,
-    /// Which attempt to send it this belongs to; 0 before the first.
+    /// The number of the latest attempt; 0 before the first.
     pub attempt: u32,
 }
 
-/// One message to one device: the state it is in, and how it came to be.
+/// One message to one device: its state, and all steps to it.
 ///
-/// This is the form in which mailboxes tell each other and keep it; [`crate::trace`] renders it for senders.
+/// Mailboxes store and exchange deliveries in this form; [`crate::trace`] renders them for senders.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Delivery {
     /// The device.
     pub device: DeviceId,
-    /// The state it is in.
+    /// Its state.
     pub state: State,
-    /// Since when.
+    /// When it reached that state.
     pub at: Millis,
-    /// How often it was put on the wire.
+    /// How often the message was sent.
     pub attempts: u32,
     /// What the device answered with its acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,13 +101,13 @@ pub struct Delivery {
     /// All steps so far, oldest first; the last one is `state`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// In the sender's mailbox, the number of the receipt that reports its terminal state; else `None`.
+    /// The number of the receipt that reports its terminal state, in the sender's mailbox alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<i64>,
 }
 
 impl Delivery {
-    /// A delivery that is in its first state, with nothing before it.
+    /// A delivery whose first step is `state`.
     pub fn first(device: DeviceId, state: State, at: Millis) -> Self {
         let steps = vec![Step {
             event: state,
@@ -126,7 +126,7 @@ impl Delivery {
         }
     }
 
-    /// A delivery that has not reached the recipient's mailbox: held, and without a step.
+    /// A delivery that has not reached the recipient's mailbox: `held`, without a step.
     pub fn unreached(device: DeviceId, since: Millis) -> Self {
         Self {
             steps: Vec::new(),
@@ -134,8 +134,8 @@ impl Delivery {
         }
     }
 
-    /// Where it is, as far as what is written down tells. A delivery that is read back does not say whether it is
-    /// stored, nor whether a connection or a poll has it.
+    /// Its phase, as far as the stored form tells. It does not tell whether the message itself is stored, nor
+    /// a connection from a poll.
     pub fn phase(&self) -> Phase {
         match self.state {
             State::Held if self.steps.is_empty() => Phase::Unreached,
@@ -169,16 +169,16 @@ impl Delivery {
         self
     }
 
-    /// The same delivery after an event. To be sent makes an attempt.
+    /// The same delivery after an event. [`Event::Send`] counts as an attempt.
     ///
     /// # Errors
-    /// It cannot happen to a delivery in this phase.
+    /// The event cannot happen in this phase.
     pub fn apply(self, event: Event, at: Millis) -> Result<Self, IllegalTransition> {
         let phase = self.phase();
         self.apply_in(phase, event, at)
     }
 
-    /// The same for a delivery of which the recipient's mailbox knows more exactly where it is.
+    /// The same, for a delivery whose exact phase the recipient's mailbox knows.
     pub(crate) fn apply_in(
         mut self,
         phase: Phase,
@@ -197,8 +197,9 @@ impl Delivery {
         Ok(Self { state, at, ..self })
     }
 
-    /// The sender's mailbox learns what the recipient's says. A terminal state stays, whatever comes after it, and
-    /// nobody who knows a delivery says that it is unreached. Returns the state before if this changed something.
+    /// Updates the sender's record with what the recipient's mailbox says. A terminal state is never
+    /// overwritten, and no recipient's mailbox says that a delivery is unreached. Returns the earlier state if this
+    /// changed anything.
     pub fn learn(&mut self, news: Self) -> Option<State> {
         debug_assert!(news.is_reached(), "{news:?} is no news");
         if self.is_settled() {
@@ -208,18 +209,18 @@ impl Delivery {
     }
 }
 
-/// How many deliveries of one message are in which state; states without one are absent.
+/// How many deliveries of one message are in each state; states without any are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Summary(BTreeMap<State, u64>);
 
 impl Summary {
-    /// Counts one delivery more.
+    /// Counts one more delivery.
     pub fn add(&mut self, state: State) {
         *self.0.entry(state).or_default() += 1;
     }
 
-    /// A delivery has gone from one state to another.
+    /// Counts one delivery that went from one state to another.
     pub fn move_one(&mut self, from: State, to: State) {
         debug_assert!(self.0.contains_key(&from), "no delivery is {from:?}");
         if let Some(count) = self.0.get_mut(&from) {
@@ -237,7 +238,7 @@ impl Summary {
         open.map(|(_, count)| count).sum()
     }
 
-    /// The states that some delivery is in, as a set of [`State::bit`].
+    /// The states of all deliveries, as a set of [`State::bit`]s.
     pub fn states(&self) -> i64 {
         self.0.keys().fold(0, |bits, state| bits | state.bit())
     }

@@ -1,13 +1,12 @@
 //! tagpost's core: messages, ids, tokens, the wire protocol, and the mailbox as a state machine.
 //!
 //! It is pure. It imports no platform, has no `async`, no clock and no randomness: time and random
-//! bits come in as [`time::Now`], storage is the synchronous [`store::Store`], and what has to
-//! happen outside comes back as values. So the same code runs in a Durable Object and, in tests,
-//! through millions of simulated steps.
+//! bits are passed in as [`time::Now`], storage is the synchronous [`store::Store`], and whatever has to
+//! happen outside is returned as values. So the same code runs in a Durable Object and in the simulation.
 //!
 //! Not here: HTTP, sockets, D1, alarms. Those are the Worker's shell (`src/` of the root package).
 
-// These panic as well, and clippy.toml cannot allow them in tests.
+// These panic, too; clippy.toml has no setting that allows them in tests.
 #![cfg_attr(
     not(test),
     deny(clippy::string_slice, clippy::unreachable, clippy::unimplemented)

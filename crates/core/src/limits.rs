@@ -1,7 +1,7 @@
 //! The limits an operator can set: the entries of `[vars]`.
 //!
-//! One table says each limit's name, default and range; all else here follows from it. A value is
-//! checked once, where the service starts, so whoever holds [`Limits`] holds sane ones.
+//! One table gives each limit its name, default and range; everything else here is derived from it.
+//! Values are checked once, when the service starts, so [`Limits`] are always in range.
 
 use std::ops::RangeInclusive;
 
@@ -13,9 +13,9 @@ pub struct InvalidLimit {
     pub name: &'static str,
     /// The value it has.
     pub value: String,
-    /// The least it may be.
+    /// The smallest value allowed.
     pub min: u64,
-    /// The most it may be.
+    /// The largest value allowed.
     pub max: u64,
 }
 
@@ -30,7 +30,7 @@ macro_rules! limits {
             /// The names of all variables, in the order of the documentation.
             pub const NAMES: [&'static str; [$($name),*].len()] = [$($name),*];
 
-            /// Reads every limit from its variable; one that is absent has its default.
+            /// Reads every limit from its variable. An absent variable means the default.
             ///
             /// # Errors
             /// The first value that is not a whole number in its range.
@@ -50,35 +50,35 @@ macro_rules! limits {
 limits! {
     /// bytes. A stored row holds at most 2 MB, and base64 makes a payload longer by a third.
     max_payload_bytes: u32 = "MAX_PAYLOAD_BYTES", 262_144, 1..=1_000_000;
-    /// messages that wait for one device.
+    /// messages held for one device.
     max_held_messages: u32 = "MAX_HELD_MESSAGES", 10_000, 1..=1_000_000;
-    /// bytes of payload that wait for one device. A mailbox's whole storage is 10 GB.
+    /// bytes of payload held for one device. A mailbox stores at most 10 GB.
     max_held_bytes: u64 = "MAX_HELD_BYTES", 67_108_864, 1..=8_589_934_592;
-    /// unacknowledged messages on one connection. Their list has to fit a socket's attachment of 16 KiB.
+    /// unacknowledged messages on one connection. Their list has to fit in a socket's attachment of 16 KiB.
     max_in_flight: u32 = "MAX_IN_FLIGHT", 32, 1..=128;
-    /// seconds until an unacknowledged message is sent again for the first time.
+    /// seconds until an unacknowledged message times out for the first time.
     ack_timeout: u32 = "ACK_TIMEOUT", 30, 1..=3_600;
-    /// times that a message is not acknowledged in time by a device that is connected.
+    /// time-outs of a message, while its device is connected, before it is undeliverable.
     max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
-    /// devices of a tag that one publish reaches.
+    /// devices that one publish may reach.
     max_fanout: u32 = "MAX_FANOUT", 10_000, 1..=100_000;
     /// seconds that a trace is kept after its terminal state.
     retention: u32 = "RETENTION", 604_800, 1..=2_592_000;
-    /// publishes a second of one device.
+    /// publishes per second of one device.
     publish_rate: u32 = "PUBLISH_RATE", 200, 1..=10_000;
     /// publishes of one device at once.
     publish_burst: u32 = "PUBLISH_BURST", 400, 1..=100_000;
-    /// publishes of one device that wait for a mailbox: to large tags, or to one that was not reached.
+    /// queued publishes of one device: to large tags, or to a mailbox that did not answer.
     max_queued_messages: u32 = "MAX_QUEUED_MESSAGES", 1_000, 1..=10_000;
-    /// bytes of these publishes' messages.
+    /// bytes of the messages of these publishes.
     max_queued_bytes: u64 = "MAX_QUEUED_BYTES", 67_108_864, 1..=1_073_741_824;
-    /// bytes kept of what one device sent. With what is held for it they have to fit a mailbox's 10 GB.
+    /// bytes of stored messages of one sender. With `MAX_HELD_BYTES` they have to fit in a mailbox's 10 GB.
     max_sent_bytes: u64 = "MAX_SENT_BYTES", 1_073_741_824, 1..=8_589_934_592;
     /// seconds between a connection's signs of life.
     keepalive: u32 = "KEEPALIVE", 60, 1..=3_600;
 }
 
-/// The limit `name` of this `value`, if there is one and it is in `range`.
+/// The limit `name` with this `value`, or its default if there is none.
 fn read<T: TryFrom<u64>>(
     name: &'static str,
     value: Option<String>,
@@ -166,15 +166,15 @@ mod tests {
             let error = with(name, "0").unwrap_err();
             assert!(
                 with(name, &error.min.to_string()).is_ok(),
-                "{name} at its least"
+                "{name} at its minimum"
             );
             assert!(
                 with(name, &error.max.to_string()).is_ok(),
-                "{name} at its most"
+                "{name} at its maximum"
             );
             assert!(
                 with(name, &(error.max + 1).to_string()).is_err(),
-                "{name} above its most"
+                "{name} above its maximum"
             );
         }
         assert_eq!(

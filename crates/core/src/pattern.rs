@@ -1,7 +1,7 @@
 //! Publish patterns: which tags and devices a token may publish to.
 //!
-//! A pattern speaks of tags or, with a leading `@`, of devices, never of both. Whose patterns they are
-//! is the token's matter.
+//! A pattern matches tags or, with a leading `@`, devices; never both. Not here: who has which patterns, which
+//! the token says.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl TryFrom<String> for Pattern {
             Some(name) => (name, true),
             None => (text.as_str(), false),
         };
-        // What stands before a `*` is the start of a name, which is a name itself.
+        // The start of a name is a name itself, so the part before `*` must be one.
         let start = name.strip_suffix('*').unwrap_or(name);
         let is_name = if is_device {
             start.parse::<DeviceId>().is_ok()

@@ -1,8 +1,8 @@
-//! The tables of a mailbox, and how an older form of them becomes the present one.
+//! The tables of a mailbox, and their migrations.
 //!
-//! Rows written are what costs on this platform, so each table has one key and is its own index;
-//! the partial indexes hold rows only of messages that have a topic, or whose row has to say that they were sent.
-//! Tables are made when a device is registered: a mailbox without a device stores nothing.
+//! Rows written are what the platform bills for, so each table has one key and is its own index. The two partial
+//! indexes hold only messages with a topic, and messages whose own row says that they were sent.
+//! Tables are created when a device is registered: a mailbox without a device stores nothing.
 
 use serde::Deserialize;
 
@@ -10,16 +10,16 @@ use crate::delivery::Delivery;
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
-/// The schema's version that this program reads and writes.
+/// The version of the tables that this program reads and writes.
 pub const VERSION: i64 = 3;
 
-/// The tables in their present form.
+/// The tables of this version.
 const TABLES: &[&str] = &[
-    // The device itself: one row, number 1. `created_at` is 0 while there is no device; what was
-    // revoked is remembered also then. `receipts_seen` is the last receipt that the device is known to
-    // have seen; no message before `unseen_from` has a later one, or will. `held` is what the inbox holds
-    // where that is much, `lost` what connections that ended knew of the messages in flight on them.
-    // `truncated_before` is when the newest message was accepted whose retention ended early, for want of room.
+    // The device itself: one row, number 1. `created_at` is 0 while there is no device; the row then still
+    // remembers the revocation. `receipts_seen` is the last receipt that the device is known to have seen; all
+    // later ones, including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds
+    // if that is much. `lost` lists the messages in flight on connections that ended. `truncated_before` is when the
+    // newest message that was dropped early, for lack of room, was accepted.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -36,11 +36,10 @@ const TABLES: &[&str] = &[
         truncated_before INTEGER
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
-    // order of delivery. It is -1, and `settled` holds the delivery, once that is in a terminal state;
-    // the row stays until the sender's mailbox has recorded it, and `body` is empty meanwhile. `sent`
-    // says what became of the attempts. `attempts` is 0 unless a poll took the message, or what the account's
-    // row says of the others does not cover it. A poll has to acknowledge what it took until `retry_at`, which
-    // is 0 where none has it.
+    // order of delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and
+    // `body` is empty; the row stays until the sender's mailbox has recorded it. `sent` holds the outcome of each
+    // attempt. `attempts` is 0 while the account's `lost` covers the message's attempts; it is set once a poll has
+    // taken the message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or 0.
     "CREATE TABLE inbox (
         rank INTEGER NOT NULL,
         id BLOB NOT NULL,
@@ -58,12 +57,11 @@ const TABLES: &[&str] = &[
     ) WITHOUT ROWID",
     "CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL",
     "CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL",
-    // Messages this device sent, but for those in `groups`. `open` counts the deliveries that are not
-    // in a terminal state, `states` is a set of bits, one a state that some delivery is in, and `done_at`
-    // is NULL while `open` is not 0. Up to 100 deliveries stand in the row itself, those of larger tags
-    // in `parts`, 100 a row, keyed by the first device's name; how many of these are in which state says
-    // `summary`, NULL where version 2 wrote the row. A receipt is a number that stands with its delivery;
-    // `receipt` is the greatest in the row.
+    // Messages that this device sent, except those in `groups`. `open` counts the deliveries that are not
+    // in a terminal state, `states` has a bit for each state that some delivery is in, and `done_at` is NULL
+    // while `open` is not 0. Up to 100 deliveries are in the row itself. Those of larger tags are in `parts`, 100
+    // to a row, keyed by the first device's name; `summary` counts them by state, and is NULL if version 2 wrote
+    // the row. Each delivery holds the number of its receipt; `receipt` is the greatest of them.
     "CREATE TABLE outbox (
         id BLOB PRIMARY KEY,
         target TEXT NOT NULL,
@@ -93,9 +91,9 @@ const TABLES: &[&str] = &[
     JOBS,
 ];
 
-/// Messages with deliveries that their mailbox has not taken yet. `bytes` is the length of `message`;
-/// `left_over` lists the devices of these deliveries, and is NULL where they are many or not known. The message
-/// is last: it may be long, and is mostly not read.
+/// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
+/// `left_over` lists the devices of these deliveries, and is NULL if they are many or not known. The message is the
+/// last column because it may be long and is rarely read.
 const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
@@ -105,9 +103,9 @@ const JOBS: &str = "CREATE TABLE jobs (
         message TEXT NOT NULL
     ) WITHOUT ROWID";
 
-/// Messages this device sent that were settled by their publish's own answer, those of one moment in
-/// one row that is written once and goes as a whole. `first` and `last` are the least and the greatest id in it, of one
-/// second; `states` and `done_at` are as in `outbox`.
+/// Messages that were settled before their publish was answered. Each group commit is one row, which is written
+/// once and deleted as a whole. `first` and `last` are its smallest and greatest id, of the same second; `states` and
+/// `done_at` are as in `outbox`.
 const GROUPS: &str = "CREATE TABLE groups (
         first BLOB PRIMARY KEY,
         last BLOB NOT NULL,
@@ -116,7 +114,7 @@ const GROUPS: &str = "CREATE TABLE groups (
         messages TEXT NOT NULL
     ) WITHOUT ROWID";
 
-/// The version of the tables in `store`; 0 where there are none.
+/// The version of the tables in `store`; 0 if there are none.
 pub fn version(store: &impl Store) -> Result<i64, StoreError> {
     let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'account'";
     let [mut row] = rows(store.run(table, &[])?)?;
@@ -124,11 +122,11 @@ pub fn version(store: &impl Store) -> Result<i64, StoreError> {
         return Ok(0);
     }
     let mut found = store.run("SELECT schema FROM account WHERE one = 1", &[])?;
-    // Tables without the one row are left by nothing this program does; they are empty then.
+    // Nothing in this program leaves tables without that row; they would be empty.
     found.pop().map_or(Ok(VERSION), |mut row| row.int())
 }
 
-/// Brings the tables from `version` to [`VERSION`], in place.
+/// Migrates the tables from `version` to [`VERSION`], in place.
 ///
 /// # Errors
 /// The store failed, or was written by a newer program.
@@ -157,7 +155,7 @@ fn run_all(store: &impl Store, statements: &[&str]) -> Result<(), StoreError> {
         .try_for_each(|statement| store.run(statement, &[]).map(drop))
 }
 
-/// Version 1 kept each unseen receipt in a row of its own, and had no groups.
+/// From version 1, which kept each unseen receipt in a row of its own and had no groups.
 fn from_1(store: &impl Store) -> Result<(), StoreError> {
     run_all(
         store,
@@ -178,26 +176,26 @@ fn from_1(store: &impl Store) -> Result<(), StoreError> {
     store.run("DROP TABLE receipts", &[]).map(drop)
 }
 
-/// Version 2 did not tell attempts that ended with their connection from those whose time ran out, found
-/// settled rows by going through all, and kept no summary of a large tag's deliveries, and of a job neither
-/// its length nor who is left.
+/// From version 2, which did not distinguish attempts that timed out from those that ended with their connection,
+/// found settled rows by scanning all, and had no summary of a large tag's deliveries, and no length or remaining
+/// devices of a job.
 fn from_2(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, INBOX_3)?;
     run_all(store, OUTBOX_3)
 }
 
-/// What version 3 changes in the tables of the inbox.
+/// The changes of version 3 to the inbox's tables.
 const INBOX_3: &[&str] = &[
     "ALTER TABLE account ADD COLUMN held TEXT",
     "ALTER TABLE account ADD COLUMN lost TEXT",
     "UPDATE inbox SET rank = -1 WHERE settled IS NOT NULL",
-    // Version 2 noted with `retry_at` when any attempt's time was over, not a poll's alone.
+    // In version 2, `retry_at` was the time-out of any attempt, not only of a poll's lease.
     "UPDATE inbox SET retry_at = 0, sent = json_object('n', attempts, 't', json((
         SELECT json_group_array(json_array(key + 1, value, 0)) FROM json_each(inbox.sent)
     ))) WHERE attempts > 0 AND settled IS NULL",
 ];
 
-/// What version 3 changes in the tables of the outbox.
+/// The changes of version 3 to the outbox's tables.
 const OUTBOX_3: &[&str] = &[
     "ALTER TABLE account ADD COLUMN truncated_before INTEGER",
     "ALTER TABLE outbox ADD COLUMN summary TEXT",
@@ -208,7 +206,7 @@ const OUTBOX_3: &[&str] = &[
     "DROP TABLE jobs_2",
 ];
 
-/// What version 1 kept of a receipt, as far as its message does not say it too.
+/// A receipt of version 1, without the fields that its message has, too.
 #[derive(Deserialize)]
 struct Receipt1 {
     id: MessageId,
@@ -225,7 +223,7 @@ fn number_1(store: &impl Store, seq: i64, receipt: &Receipt1) -> Result<(), Stor
     if found.is_empty() {
         found = store.run(part, &[id.clone(), device.into()])?;
     }
-    // A message whose time was up has left, and its receipts with it.
+    // A message past its retention is gone, and its receipts with it.
     let Some(mut row) = found.pop() else {
         return Ok(());
     };

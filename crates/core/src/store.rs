@@ -1,8 +1,8 @@
-//! The storage a mailbox works on: a small synchronous SQL database of its own.
+//! A mailbox's storage: a small synchronous SQL database of its own.
 //!
-//! In a Durable Object it is the object's SQLite; in tests the same statements run on SQLite natively.
-//! All writes between two returns of the mailbox to its caller are one transaction: the platform
-//! commits what was written without an `await` in between, or nothing of it.
+//! In a Durable Object it is the object's SQLite; in tests the same statements run on native SQLite.
+//! All writes of one event are one transaction: the platform commits everything that is written without
+//! an `await` in between, or nothing.
 
 use crate::delivery::IllegalTransition;
 use crate::id::MessageId;
@@ -12,7 +12,7 @@ use crate::id::MessageId;
 pub enum Value {
     /// SQL NULL.
     Null,
-    /// An integer of at most 53 bits: the platform carries numbers as doubles.
+    /// An integer of at most 53 bits: the platform passes numbers as doubles.
     Int(i64),
     /// UTF-8 text.
     Text(String),
@@ -58,8 +58,8 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 /// The storage failed, or holds something that this program did not write.
 ///
-/// After one of these nothing that the mailbox has in memory can be trusted: whoever drives it drops
-/// the mailbox together with all uncommitted writes, and opens it again.
+/// The mailbox's memory cannot be trusted after this error. The caller drops the mailbox and all
+/// uncommitted writes, and opens it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("storage: {0}")]
 pub struct StoreError(pub String);
@@ -70,7 +70,7 @@ impl From<IllegalTransition> for StoreError {
     }
 }
 
-/// One row of an answer, read column by column in the order of the statement.
+/// One row of a result, read column by column in the order of the statement.
 #[derive(Debug)]
 pub struct Row(std::vec::IntoIter<Value>);
 
@@ -153,7 +153,7 @@ fn read_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
         .ok_or_else(|| StoreError(format!("{} bytes are no message id", bytes.len())))
 }
 
-/// Which kind of value came instead; its content stays out of logs.
+/// The kind of a value, for errors. Its content stays out of the log.
 fn unexpected(wanted: &str, found: &Value) -> StoreError {
     let found = match found {
         Value::Null => "NULL",
@@ -172,19 +172,19 @@ pub trait Store {
     /// The statement failed; see [`StoreError`].
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
 
-    /// The bytes of the database's pages that are in use.
+    /// The size of the database's used pages, in bytes.
     ///
     /// # Errors
     /// The store failed.
     fn size(&self) -> Result<u64, StoreError>;
 }
 
-/// Text of JSON that this program wrote into a row, read back.
+/// Reads JSON that this program wrote into a row.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError(format!("a stored row: {error}")))
 }
 
-/// A value as JSON for a row or a call. Types of this crate always have a JSON form.
+/// Writes a value as JSON for a row or a call. Every type of this crate has a JSON form.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError(format!("a row to store: {error}")))
 }

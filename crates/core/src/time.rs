@@ -1,14 +1,14 @@
-//! Time as the core sees it: numbers that are handed in.
+//! Time in the core: numbers that are passed in.
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-/// What a mailbox is told of the outside with every event: the core has neither a clock nor randomness.
+/// What every event brings along, since the core has neither a clock nor randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// The current time.
     pub at: Millis,
-    /// When the live socket last answered a keep-alive by itself, without waking the mailbox.
+    /// When the runtime last answered a keepalive on the live socket, without waking the mailbox.
     pub pong_at: Option<Millis>,
     /// Fresh random bits.
     pub random: u64,

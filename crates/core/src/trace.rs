@@ -1,7 +1,7 @@
-//! A message as its sender sees it: every delivery, and when each of its steps was.
+//! A message as its sender sees it: every delivery, with the time of each step.
 //!
-//! The answer to a publish and the trace are two views of the same. Who may see them, and for how long
-//! they are kept, is not decided here.
+//! The answer to a publish and the trace are two views of the same data. Not here: who may see them, and how
+//! long they are kept.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,37 +12,37 @@ use crate::json;
 use crate::message::{Message, Target};
 use crate::time::Millis;
 
-/// The most deliveries in a page of a trace.
+/// The most deliveries on one page of a trace.
 pub const PAGE: u32 = 1_000;
 
-/// The most bytes of a rendered page of a trace, roughly. The platform passes on no answer of 32 MiB,
-/// and counts two bytes for each character where one of them is not Latin-1.
+/// The size of a rendered page of a trace, at most and roughly, in bytes. The platform limits an answer between
+/// objects to 32 MiB, and counts two bytes per character if one of them is not Latin-1.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// What is known of a message and its deliveries: of all of them, or of a page.
+/// A message and its deliveries: all of them, or one page.
 ///
-/// Serialized, this is the form in which it is kept; what senders see are its views.
+/// It is stored in its serialized form; senders see its views.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trace {
     /// The message.
     pub id: MessageId,
-    /// To whom it was addressed.
+    /// The tag or device that it was published to.
     pub to: Target,
     /// When the sender's mailbox accepted it.
     pub accepted_at: Millis,
-    /// From when on it is not delivered any more.
+    /// When its TTL runs out: it is not sent after that.
     pub expires_at: Millis,
-    /// One for each device that it went to, in the order of their names; or a page of these.
+    /// One for each recipient, in the order of their names; or a page of them.
     pub deliveries: Vec<Delivery>,
-    /// What there is besides, where `deliveries` is a page.
+    /// Set if `deliveries` is a page.
     #[serde(skip)]
     pub page: Option<Page>,
 }
 
-/// What a page of a trace says beyond its deliveries.
+/// What a page of a trace contains besides its deliveries.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Of all deliveries.
+    /// The summary of all deliveries.
     pub summary: Summary,
     /// The last device of the page, after which the next begins; `None` on the last page.
     pub next: Option<DeviceId>,
@@ -61,7 +61,7 @@ impl Trace {
         }
     }
 
-    /// The same with the page of its deliveries that begins after this device and has at most `limit`.
+    /// The same with one page of its deliveries: those after this device, at most `limit`.
     pub fn into_page(mut self, after: Option<&DeviceId>, limit: u32) -> Self {
         let summary = self.summary();
         let mut page = PageOfDeliveries::new(limit);
@@ -80,7 +80,7 @@ impl Trace {
         self
     }
 
-    /// How many deliveries are in which state, those of other pages included.
+    /// How many deliveries are in each state, including those on other pages.
     pub fn summary(&self) -> Summary {
         match &self.page {
             Some(page) => page.summary.clone(),
@@ -88,7 +88,7 @@ impl Trace {
         }
     }
 
-    /// Whether every delivery is in a terminal state, so that nothing more will come.
+    /// Whether every delivery is in a terminal state.
     pub fn is_settled(&self) -> bool {
         match &self.page {
             Some(page) => page.summary.open() == 0,
@@ -96,7 +96,7 @@ impl Trace {
         }
     }
 
-    /// Takes in what the mailbox of a device says of its delivery by now.
+    /// Updates a delivery with what its recipient's mailbox says.
     pub fn learn(&mut self, delivery: Delivery) {
         let state = delivery.state;
         let mut known = self.deliveries.iter_mut();
@@ -107,7 +107,7 @@ impl Trace {
         }
     }
 
-    /// What a publish is answered, and a list of messages shows of each.
+    /// The answer to a publish, and an entry of a list of messages.
     pub fn answer(&self) -> Answer<'_> {
         Answer {
             id: self.id,
@@ -125,7 +125,7 @@ impl Trace {
         json::text(&self.answer())
     }
 
-    /// The answer with a timeline of all steps, oldest first.
+    /// The JSON of the trace: the answer with a timeline of all steps, oldest first.
     pub fn trace_json(&self) -> String {
         #[derive(Serialize)]
         struct Whole<'a> {
@@ -139,7 +139,7 @@ impl Trace {
         })
     }
 
-    /// Steps of the same millisecond stay in the order of the deliveries, and each delivery's own order.
+    /// All steps by time. Those of the same millisecond stay in the order of the deliveries and their steps.
     fn timeline(&self) -> Vec<TimelineEntry<'_>> {
         let events = self.deliveries.iter().flat_map(|delivery| {
             delivery.steps.iter().map(|step| TimelineEntry {
@@ -164,7 +164,7 @@ pub struct Answer<'a> {
     expires_at: Millis,
     deliveries: Vec<DeliveryForm<'a>>,
     summary: Summary,
-    /// There are more deliveries than these.
+    /// Set if there are more deliveries than these.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a DeviceId>,
 }
@@ -179,7 +179,7 @@ pub(crate) struct PageOfDeliveries {
 }
 
 impl PageOfDeliveries {
-    /// One of at most this many deliveries, at least one.
+    /// A page of at most this many deliveries, and at least one.
     pub(crate) fn new(limit: u32) -> Self {
         Self {
             deliveries: Vec::new(),
@@ -189,7 +189,7 @@ impl PageOfDeliveries {
         }
     }
 
-    /// Takes a delivery, unless the page is full.
+    /// Adds a delivery, unless the page is full; returns whether it did.
     pub(crate) fn add(&mut self, delivery: Delivery) -> bool {
         self.bytes += rendered(&delivery);
         let full = self.deliveries.len() >= self.limit || self.bytes > PAGE_BYTES;
@@ -208,7 +208,7 @@ impl PageOfDeliveries {
     }
 }
 
-/// Roughly the most bytes that a delivery takes in a trace, with its lines of the timeline.
+/// Roughly how many bytes a delivery takes in a trace, at most, including its timeline.
 fn rendered(delivery: &Delivery) -> usize {
     let device = delivery.device.as_str().len();
     let reply = delivery.reply.as_ref().map_or(0, |reply| reply.get().len());
@@ -246,7 +246,7 @@ impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
     }
 }
 
-/// One line of the timeline.
+/// One entry of the timeline.
 #[derive(Debug, Serialize)]
 struct TimelineEntry<'a> {
     device: &'a DeviceId,

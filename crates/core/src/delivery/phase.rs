@@ -1,43 +1,42 @@
-//! The state machine of a delivery: its phases, what can happen to it, and where that leads.
+//! The state machine of a delivery: its phases, its events, and the transitions between them.
 //!
-//! [`TRANSITIONS`] is all there is: what is not in it cannot happen. A [`Phase`] is finer than the [`State`]
-//! that senders see, which is what is written down and goes over the wire. Which event happens is not decided
-//! here, but by the mailboxes.
+//! [`TRANSITIONS`] lists all of them: an event that is not in it for a phase is an error. A [`Phase`] is finer than
+//! the [`State`] that is stored and that senders see. Not here: the mailboxes decide which event happens.
 
 use super::State;
 
 /// Where a delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Not in the recipient's mailbox yet: the call is under way, or a job of the sender's mailbox.
+    /// Not in the recipient's mailbox yet: the sender's mailbox is calling it, or has a job for it.
     Unreached,
-    /// In the recipient's memory; waits for room in the in-flight window while its publish waits.
+    /// In the memory of the recipient's mailbox, waiting for room in the in-flight window.
     Queued,
     /// Stored at the recipient, and never sent.
     Waiting,
-    /// Sent over a connection while its publish waits; in the recipient's memory alone.
+    /// Sent over a connection while its publish waits; only in the memory of the recipient's mailbox.
     Unstored,
     /// Sent over a connection, and stored.
     InFlight,
-    /// Stored; a poll took it and has until the end of its lease to acknowledge it.
+    /// Stored; a poll took it and has until the end of the lease to acknowledge it.
     Leased,
-    /// Stored, and sent before: that attempt timed out or ended with its connection.
+    /// Stored, and to be sent again: the last attempt timed out or ended with its connection.
     Again,
     /// Terminal: the device acknowledged it.
     Delivered,
-    /// Terminal: the device refused it.
+    /// Terminal: the device rejected it.
     Rejected,
     /// Terminal: its TTL ran out first.
     Expired,
     /// Terminal: a newer message of the same topic and sender took its place.
     Replaced,
-    /// Terminal: the mailbox would not take or keep it.
+    /// Terminal: the recipient's mailbox did not take it, or dropped it with its device.
     Refused,
-    /// Terminal: not acknowledged in time as often as allowed; or the device fails on it.
+    /// Terminal: it timed out as often as allowed, or the device fails on it.
     Undeliverable,
-    /// Terminal: the sender took it back.
+    /// Terminal: the sender cancelled it.
     Cancelled,
-    /// Terminal: the sender took it back before it came to the recipient's mailbox.
+    /// Terminal: the sender cancelled it before it reached the recipient's mailbox.
     Withdrawn,
 }
 
@@ -46,29 +45,29 @@ pub enum Phase {
 pub enum Event {
     /// It waits in memory for room in the window.
     Queue,
-    /// It is written down.
+    /// It is written to storage.
     Store,
-    /// It goes out over a connection.
+    /// It is sent over a connection.
     Send,
     /// A poll takes it.
     Lease,
-    /// Its time to acknowledge is over while the device was there.
+    /// The device did not acknowledge it in time, though it was connected or polling.
     TimeOut,
     /// The connection that it was in flight on ends.
     Disconnect,
     /// The device acknowledges it.
     Acknowledge,
-    /// The device refuses it.
+    /// The device rejects it.
     Reject,
-    /// Its TTL is over, or it had to be there now or never and cannot.
+    /// Its TTL ran out, or its TTL is 0 and it cannot be delivered immediately.
     Expire,
-    /// A newer message of its topic is taken.
+    /// The mailbox takes a newer message of its topic and sender.
     Replace,
     /// The queue is full, or the device is removed.
     Refuse,
-    /// It had all its attempts, or the device fails on it.
+    /// It timed out as often as allowed, or the device fails on it.
     GiveUp,
-    /// The sender takes it back.
+    /// The sender cancels it.
     Cancel,
 }
 
@@ -77,11 +76,11 @@ use Phase::{
     Undeliverable, Unreached, Unstored, Waiting, Withdrawn,
 };
 
-/// The phases of a delivery that is open in the recipient's mailbox.
+/// The phases of an unsettled delivery in the recipient's mailbox.
 pub const AT_RECIPIENT: &[Phase] = &[Queued, Waiting, Unstored, InFlight, Leased, Again];
 
-/// From which phases an event leads to which. A device may acknowledge what was not sent to it as far as its
-/// mailbox knows: a mailbox that crashed has forgotten what was in flight unstored.
+/// Every transition: from any of these phases, by this event, to that phase. A device may acknowledge a message
+/// in any phase: a mailbox that crashed has forgotten what was in flight and not stored.
 pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unreached], Event::Queue, Queued),
     (&[Unreached, Queued], Event::Store, Waiting),
@@ -108,14 +107,14 @@ pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a delivery that is {phase:?} cannot {event:?}")]
 pub struct IllegalTransition {
-    /// Where the delivery is.
+    /// The delivery's phase.
     pub phase: Phase,
-    /// What was to happen to it.
+    /// The event.
     pub event: Event,
 }
 
 impl Phase {
-    /// All phases, in the order of a delivery's way.
+    /// All phases, in the order of their declaration.
     pub const ALL: [Phase; 15] = [
         Unreached,
         Queued,
@@ -152,7 +151,7 @@ impl Phase {
     /// The phase that an event leads to.
     ///
     /// # Errors
-    /// It cannot happen in this phase.
+    /// The event cannot happen in this phase.
     pub fn after(self, event: Event) -> Result<Phase, IllegalTransition> {
         let mut rows = TRANSITIONS.iter();
         let row = rows.find(|(from, it, _)| *it == event && from.contains(&self));

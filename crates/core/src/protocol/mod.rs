@@ -1,10 +1,10 @@
-//! What a mailbox and its device say to each other, and the protocols in which they say it.
+//! The messages between a mailbox and its device, and the protocols that carry them.
 //!
-//! A mailbox knows [`FromDevice`] and [`ToDevice`] alone. A [`Codec`] turns them into the frames of one
-//! WebSocket subprotocol; it is chosen in the handshake and named in what is attached to the socket, so a
-//! connection keeps it through hibernation. To add a protocol, add a module here and a line to [`CODECS`].
+//! A mailbox knows only [`FromDevice`] and [`ToDevice`]. A [`Codec`] translates them to and from the frames of one
+//! WebSocket subprotocol. It is chosen in the handshake, and its name is kept in the socket's attachment, so that it
+//! survives hibernation. To add a protocol, add a module here and a line to [`CODECS`].
 //!
-//! Codecs are pure and have no state. When something is said is the mailbox's matter.
+//! Codecs are pure and have no state. Not here: when something is sent, which the mailbox decides.
 
 pub mod tagpost_v1;
 
@@ -25,29 +25,29 @@ use crate::time::Millis;
 /// The protocols of the service.
 pub const CODECS: &Codecs = &[&TagpostV1];
 
-/// Protocols to choose from.
+/// A list of protocols.
 pub type Codecs = [&'static dyn Codec];
 
 /// One protocol over a WebSocket.
 pub trait Codec: Debug + Sync {
-    /// The WebSocket subprotocol (RFC 6455, section 1.9) that a handshake chooses it by.
+    /// The name of its WebSocket subprotocol (RFC 6455, section 1.9).
     fn subprotocol(&self) -> &'static str;
 
-    /// A sign of life of the device and its answer, as text frames: the runtime exchanges them while the mailbox
-    /// sleeps. One that reaches the mailbox is read as [`FromDevice::Ping`].
+    /// The keepalive of the device and its answer, as text frames. The runtime answers it while the mailbox sleeps;
+    /// one that reaches the mailbox is read as [`FromDevice::Ping`].
     fn keepalive(&self) -> (&'static str, &'static str);
 
     /// Reads a frame.
     ///
     /// # Errors
-    /// [`BadFrame`] says what is wrong; the mailbox changes nothing.
+    /// [`BadFrame`], if the frame is malformed; the mailbox changes nothing.
     fn read(&self, frame: &Frame, limits: &Limits) -> Result<FromDevice, BadFrame>;
 
-    /// Writes a frame; `None` where the protocol has no way to say this.
+    /// Writes a frame; `None` if the protocol has no frame for this.
     fn write(&self, said: &ToDevice<'_>) -> Option<Frame>;
 }
 
-/// The first of `offered`, in the order of the device's preference, that is among `codecs`.
+/// The codec of the first subprotocol in `offered`, the device's preferences in order, that `codecs` has.
 pub fn choose<'a>(
     codecs: &Codecs,
     offered: impl IntoIterator<Item = &'a str>,
@@ -62,7 +62,7 @@ pub fn named(codecs: &Codecs, subprotocol: &str) -> Option<&'static dyn Codec> {
     codecs.find(|codec| codec.subprotocol() == subprotocol)
 }
 
-/// A frame of a WebSocket, whole (RFC 6455, section 5.6).
+/// A complete WebSocket message (RFC 6455, section 5.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// UTF-8 text.
@@ -72,7 +72,7 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// Its text, if it is one.
+    /// Its text, if it is a text frame.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -80,7 +80,7 @@ impl Frame {
         }
     }
 
-    /// Bytes of its content.
+    /// The length of its content, in bytes.
     pub fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -89,41 +89,41 @@ impl Frame {
     }
 }
 
-/// A frame that is not taken.
+/// A frame that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadFrame {
     /// What is wrong with it.
     pub problem: Problem,
-    /// Its `ref`, where that could be read.
+    /// Its `ref`, if that could be read.
     pub reference: Option<String>,
 }
 
-/// What a device says, read and checked.
+/// A message from a device, read and checked.
 #[derive(Debug, Clone)]
 pub enum FromDevice {
-    /// A sign of life, to be answered with [`ToDevice::Pong`].
+    /// A keepalive, to be answered with [`ToDevice::Pong`].
     Ping,
-    /// The device has taken the message.
+    /// The device acknowledges a message.
     Ack {
-        /// Which.
+        /// The message.
         id: MessageId,
-        /// What it answers.
+        /// The reply.
         reply: Option<Box<RawValue>>,
     },
-    /// The device refuses the message.
+    /// The device rejects a message.
     Nack {
-        /// Which.
+        /// The message.
         id: MessageId,
-        /// Why.
+        /// The reason.
         reason: Option<String>,
     },
     /// The device publishes a message.
     Publish {
-        /// The device's own name for this frame, given back with the answer.
+        /// The device's own name for this frame, which the answer repeats.
         reference: Option<String>,
-        /// To whom.
+        /// The tag or device to publish to.
         to: Target,
-        /// What.
+        /// The message.
         draft: Draft,
     },
     /// The device has seen all receipts up to this one.
@@ -133,66 +133,66 @@ pub enum FromDevice {
     },
 }
 
-/// A receipt: a delivery's terminal state, on its way to the sender.
+/// A receipt: the report of a delivery's terminal state to the sender.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Its number in the sender's mailbox; grows.
+    /// Its number in the sender's mailbox; numbers only grow.
     pub seq: i64,
     /// The message.
     pub id: MessageId,
-    /// The device that it was sent to.
+    /// The recipient.
     pub device: DeviceId,
     /// The terminal state.
     pub state: State,
-    /// Since when.
+    /// When the delivery reached it.
     pub at: Millis,
-    /// What the device answered.
+    /// The recipient's reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<RawValue>>,
-    /// Why it was rejected or refused.
+    /// Why it was rejected, refused or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What the service says.
+/// A message from the service to a device.
 #[derive(Debug, Clone)]
 pub enum ToDevice<'a> {
     /// The answer to [`FromDevice::Ping`].
     Pong,
     /// The first frame of a connection.
     Welcome {
-        /// Who the device is.
+        /// The device.
         device: &'a DeviceId,
         /// How many messages wait for it.
         held: u32,
-        /// Seconds between signs of life.
+        /// Seconds between keepalives.
         keepalive: u32,
-        /// How many unacknowledged messages it will get at a time.
+        /// The size of the in-flight window.
         max_in_flight: u32,
     },
-    /// A message, for the `attempt`th time.
+    /// A message for the device.
     Message {
         /// The message.
         message: &'a Message,
-        /// 1 for the first time.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
-    /// What became of a message that this device sent.
+    /// A receipt for a message that this device sent.
     Receipt(&'a Receipt),
-    /// The answer to `publish`.
+    /// The answer to [`FromDevice::Publish`].
     Published {
         /// The `ref` of the frame it answers.
         reference: Option<&'a str>,
-        /// The id it was given.
+        /// The message's id.
         id: MessageId,
-        /// What became of it so far; of a large tag, the first deliveries.
+        /// Its deliveries; for a large tag, the first page.
         deliveries: &'a [Delivery],
-        /// Of all its deliveries.
+        /// The summary of all its deliveries.
         summary: Summary,
     },
-    /// A frame could not be taken; nothing was changed.
+    /// A frame was refused; nothing was changed.
     Error {
-        /// The `ref` of the frame it answers, where that could be read.
+        /// The `ref` of the frame it answers, if that could be read.
         reference: Option<&'a str>,
         /// What is wrong.
         problem: &'a Problem,

@@ -1,7 +1,7 @@
 //! Reading what a device says: frames, and the bodies that say the same over HTTP.
 //!
-//! Types are strict, a null is as good as an absent field, unknown fields are ignored. A frame is taken
-//! whole or not at all, and the error names the field.
+//! Types are strict, a null is the same as an absent field, unknown fields are ignored. A frame is accepted
+//! as a whole or not at all, and the error names the field.
 
 use std::fmt::Display;
 
@@ -23,12 +23,12 @@ pub const MAX_REPLY_BYTES: usize = 4_096;
 /// The longest `reason`, in characters.
 pub const MAX_REASON: usize = 256;
 
-/// The most that a frame has beside its payload, in bytes.
+/// The most bytes that a frame has besides its payload.
 const MAX_ENVELOPE_BYTES: usize = 16_384;
-/// The most bytes of JSON that one byte of a payload takes: `\u0000`.
+/// The most bytes of JSON for one byte of a payload: `\u0000`.
 const MAX_ESCAPED_BYTES: usize = 6;
 
-/// The fields of all frames, each as it stands there.
+/// The fields of all frames, unparsed.
 #[derive(Deserialize)]
 pub(super) struct Fields<'a> {
     #[serde(borrow, rename = "type")]
@@ -176,8 +176,8 @@ fn answer(body: &[u8]) -> Result<Option<Answer<'_>>, Problem> {
     Ok(Some(answer))
 }
 
-/// Checks that no field of the object `text`, which is called `whole`, has more than [`MAX_DEPTH`] levels. The
-/// error names that of the `fields` which has, since what is unknown is bounded as well.
+/// Checks that no field of the object `text` has more than [`MAX_DEPTH`] levels. The error names the field if it is
+/// one of `fields`, and otherwise `whole`, since unknown fields are bounded, too.
 fn check_depth(
     whole: &str,
     text: &str,
@@ -205,7 +205,7 @@ fn reason(raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
     limited_text("reason", raw, MAX_REASON)
 }
 
-/// The problem of a field, met in a frame.
+/// The same problem as that of a frame.
 fn in_frame(problem: Problem) -> Problem {
     let code = match problem.code {
         Code::BadRequest => Code::BadFrame,

@@ -1,6 +1,6 @@
 //! Writing what the service says: frames, and the messages of a long poll.
 //!
-//! The order of the fields is the documentation's; the golden vectors in `tests/golden` hold it.
+//! The fields are in the order of docs/protocol.md; the golden files in `tests/golden` fix it.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -32,7 +32,7 @@ pub struct InboxMessage<'a> {
 }
 
 impl<'a> InboxMessage<'a> {
-    /// This message, for the `attempt`th time; 1 for the first.
+    /// This message; attempts count from 1.
     pub fn new(message: &'a Message, attempt: u32) -> Self {
         Self {
             id: message.id,
@@ -140,7 +140,7 @@ mod tests {
     use crate::protocol::tagpost_v1::read;
     use crate::publish::Draft;
 
-    /// The frame in which a device gets what another one published with this frame.
+    /// The frame that a device gets when another one sends this `publish` frame.
     fn through(publish: &Value) -> Value {
         let frame = read::frame(&publish.to_string(), &Limits::default()).unwrap();
         let FromDevice::Publish { to, draft, .. } = frame else {
