@@ -1,7 +1,7 @@
-//! Who asks: the admin, or a device by its token. Checked before anything else is done for a request.
+//! Authentication: the admin by the admin key, or a device by its token. It is the first check of a request.
 //!
-//! The check needs no storage, so a request without a valid credential costs a hash and wakes no
-//! mailbox. Whether a token was revoked is its mailbox's knowledge, asked where the mailbox is anyway.
+//! It needs no storage, so a request without a valid credential costs a hash and wakes no mailbox. Not here:
+//! whether a token was revoked, which its device's mailbox checks when it is called anyway.
 //! A credential is never taken from the URL.
 
 use tagpost_core::id::DeviceId;
@@ -11,20 +11,20 @@ use tagpost_core::token::Claims;
 
 use crate::config::Config;
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Debug)]
 pub(crate) enum Caller {
-    /// Whoever holds the admin key.
+    /// The holder of the admin key.
     Admin,
-    /// The device that these claims speak for.
+    /// The device with these claims.
     Device(Claims),
 }
 
 impl Caller {
-    /// The caller that this credential proves.
+    /// The caller with this credential.
     ///
     /// # Errors
-    /// [`Code::Unauthorized`]; the detail says what is wrong, and repeats nothing of the credential.
+    /// [`Code::Unauthorized`]; the detail says what is wrong, and repeats no part of the credential.
     pub(crate) fn authenticate(
         credential: Option<&str>,
         config: &Config,
@@ -33,7 +33,7 @@ impl Caller {
         let Some(credential) = credential else {
             return Err(Problem::new(
                 Code::Unauthorized,
-                "Authorization must be Bearer with the admin key or a token",
+                "Authorization must be `Bearer`, followed by the admin key or a device's token",
             ));
         };
         if config.is_admin_key(credential) {
@@ -45,30 +45,30 @@ impl Caller {
             .map_err(|error| Problem::new(Code::Unauthorized, error.to_string()))
     }
 
-    /// Passes only the admin.
+    /// Allows only the admin.
     pub(crate) fn admin(&self) -> Result<(), Problem> {
         match self {
             Self::Admin => Ok(()),
-            Self::Device(_) => Err(Problem::new(Code::Forbidden, "this takes the admin key")),
+            Self::Device(_) => Err(Problem::new(Code::Forbidden, "this needs the admin key")),
         }
     }
 
-    /// Passes only a device.
+    /// Allows only a device.
     pub(crate) fn device(self) -> Result<Claims, Problem> {
         match self {
             Self::Device(claims) => Ok(claims),
-            Self::Admin => Err(Problem::new(Code::Forbidden, "this takes a device's token")),
+            Self::Admin => Err(Problem::new(Code::Forbidden, "this needs a device's token")),
         }
     }
 
-    /// Passes the admin, with no claims, and `device` itself, with its own.
+    /// Allows the admin, and `device` itself; returns the device's claims.
     pub(crate) fn admin_or(self, device: &DeviceId) -> Result<Option<Claims>, Problem> {
         match self {
             Self::Admin => Ok(None),
             Self::Device(claims) if claims.device == *device => Ok(Some(claims)),
             Self::Device(_) => Err(Problem::new(
                 Code::Forbidden,
-                "this takes the admin key, or a token of the device itself",
+                "this needs the admin key, or a token of the device itself",
             )),
         }
     }
@@ -82,14 +82,14 @@ pub(crate) fn bearer(authorization: &str) -> Option<&str> {
         .then(|| credential.trim_start())
 }
 
-/// The subprotocols that a WebSocket handshake offers, told apart from the token among them.
+/// The subprotocols that a WebSocket handshake offers, and the token among them.
 ///
-/// A browser can set no header on a WebSocket; a subprotocol `token.…` is its way to send one.
+/// A browser cannot set a header on a WebSocket. It sends its token as a subprotocol `token.…`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Offer<'a> {
     /// The token, without its prefix.
     pub(crate) token: Option<&'a str>,
-    /// What else is offered, in order.
+    /// The other subprotocols, in order.
     pub(crate) protocols: Vec<&'a str>,
 }
 

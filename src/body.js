@@ -1,28 +1,28 @@
-// The body of a request: read in one crossing from JavaScript to wasm, or thrown away.
+// The body of a request: passed to wasm at once, or discarded.
 //
-// A connection can carry the next request only once the body of the last one is read. Where it is answered before,
-// the runtime closes the connection without saying so, even if the answer has `Connection: close`: the client's
-// next request gets a reset in place of an answer.
+// A connection can carry the next request only after the whole body of the last one was read. If the answer comes
+// before that, the runtime closes the connection without notice, even if the answer has `Connection: close`: the
+// client's next request gets a reset instead of an answer.
 
-/** The most that is thrown away, in bytes: eight times what a payload may have at most. */
-const MOST_LEFT = 8 << 20;
+/** How much is discarded at most, in bytes: eight times the largest payload that can be configured. */
+const MAX_DISCARDED = 8 << 20;
 
-/** How long that may take, in milliseconds. */
-const PATIENCE = 5_000;
+/** How long discarding may take, in milliseconds. */
+const DISCARD_TIMEOUT = 5_000;
 
-/** Requests whose bodies were read to some point, and not to their end. */
+/** Requests whose bodies were read in part. */
 const cut = new WeakSet();
 
 /** The room for a body whose length is not announced, in bytes. */
 const USUAL_LENGTH = 16 << 10;
 
-/** The bytes, or null if they are more than `longest`. */
+/** The bytes, or null if there are more than `longest`. */
 export async function read(request, longest) {
   const announced = Number(request.headers.get("content-length"));
   if (announced > longest) return null;
   if (!request.body) return new Uint8Array();
-  // One read does for most: into room for a byte more than is announced, it waits for the end. More may come all the
-  // same: where there is a `Transfer-Encoding` too, that decides (RFC 9112, section 6.3).
+  // Most bodies take one read: with room for a byte more than is announced, it ends at the end of the body.
+  // `Content-Length` may be too small: if there is a `Transfer-Encoding`, too, that decides (RFC 9112, section 6.3).
   const reader = request.body.getReader({ mode: "byob" });
   const parts = [];
   let length = 0;
@@ -47,24 +47,24 @@ export async function read(request, longest) {
   return bytes;
 }
 
-/** Whether there is something of the body that was not read. */
+/** Whether a part of the body was not read. */
 export function isLeft(request) {
   return request.body !== null && (!request.bodyUsed || cut.has(request));
 }
 
-/** Throws away what is left of the body, within bounds. Beyond them the runtime closes the connection. Never rejects. */
+/** Discards the rest of the body, within bounds. Beyond them the runtime closes the connection. Never rejects. */
 export async function discard(request) {
   let timer;
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE, { done: true })));
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, DISCARD_TIMEOUT, { done: true })));
   try {
     const reader = request.body.getReader();
-    for (let left = MOST_LEFT; left > 0; ) {
+    for (let left = MAX_DISCARDED; left > 0; ) {
       const { done, value } = await Promise.race([reader.read(), late]);
       if (done) return;
       left -= value.byteLength;
     }
   } catch {
-    // It breaks off, or somebody else reads it: no request can follow it.
+    // The body is incomplete, or someone else is reading it: no request can follow it.
   } finally {
     clearTimeout(timer);
   }

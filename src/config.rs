@@ -1,7 +1,7 @@
-//! What the operator sets: the limits from `[vars]` and the two secrets.
+//! The operator's configuration: the limits from `[vars]` and the two secrets.
 //!
-//! It is read and checked once an isolate. A secret is used here and nowhere else, and has no way
-//! out: the types that hold one cannot be printed.
+//! It is read and checked once per isolate. A secret is used only here and cannot leak: the types that
+//! hold one cannot be printed.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ thread_local! {
 
 /// The service's configuration, checked.
 pub(crate) struct Config {
-    /// What each device may use.
+    /// The limits of the service.
     pub(crate) limits: Limits,
     admin_key: String,
     token_key: String,
@@ -33,13 +33,13 @@ impl Config {
     /// The configuration of this isolate.
     ///
     /// # Errors
-    /// A limit out of range, or a secret that is missing or too short; the log line names it and says
+    /// A limit out of range, or a secret that is missing or too short. The log line names it and says
     /// how to set it.
     pub(crate) fn from_env(env: &Env) -> Result<Rc<Self>, Error> {
         Self::checked(env).map_err(|cause| Error::internal("misconfigured", cause))
     }
 
-    /// The same, with what is wrong with it as text.
+    /// The same, with the error as text.
     pub(crate) fn checked(env: &Env) -> Result<Rc<Self>, String> {
         CONFIG.with(|config| {
             config
@@ -56,17 +56,17 @@ impl Config {
         })
     }
 
-    /// Whether this is the admin key; takes the same time whatever is wrong with it.
+    /// Whether this is the admin key, in constant time.
     pub(crate) fn is_admin_key(&self, credential: &str) -> bool {
         token::same_secret(credential.as_bytes(), self.admin_key.as_bytes())
     }
 
-    /// What a device token says, if it holds at `now`.
+    /// The claims of a device token that is valid at `now`.
     pub(crate) fn verify(&self, credential: &str, now: Millis) -> Result<Claims, TokenError> {
         token::verify(credential, self.token_key.as_bytes(), now)
     }
 
-    /// A device token that says this.
+    /// Makes a device token with these claims.
     pub(crate) fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
         token::mint(claims, self.token_key.as_bytes())
     }
@@ -83,7 +83,7 @@ fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<Strin
     }
 }
 
-/// A variable as text. `[vars]` may hold a number as a string or as a number, and [`Env::var`] takes strings alone.
+/// A variable as text. `[vars]` may hold a number as a string or as a number, and [`Env::var`] reads only strings.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
     value

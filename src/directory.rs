@@ -1,8 +1,8 @@
-//! The directory in D1: which devices there are, and which tags lead to them. All its SQL is here.
+//! The directory in D1: which devices there are, and which tags are bound to them. All its SQL is here.
 //!
-//! The directory is an index for people and for publishes by tag. Whether a device is known, and which
-//! of its tokens hold, is decided by its mailbox alone: what is written here follows it. What was just looked
-//! up is remembered for a moment, see `recent`; what changes that is answered when the moment is over.
+//! It is an index, for people and for publishes to a tag. Only a device's mailbox decides whether the device is
+//! known and which of its tokens are valid; the directory follows it. Lookups are cached for a second (see
+//! `recent`), and a change is answered only after the caches have expired.
 
 mod recent;
 
@@ -20,15 +20,15 @@ use worker::{D1Database, D1PreparedStatement, D1Result, D1SessionConstraint, Del
 
 use crate::clock;
 
-/// How long one query may take on behalf of a publish.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a lookup for a publish may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Device {
     /// Its name.
     pub(crate) device: DeviceId,
-    /// Since when it is known.
+    /// When it was registered.
     pub(crate) created_at: Millis,
 }
 
@@ -37,20 +37,20 @@ pub(crate) struct Device {
 pub(crate) struct Tagged {
     /// Its name.
     pub(crate) tag: Tag,
-    /// How many devices it leads to.
+    /// How many devices it is bound to.
     pub(crate) devices: u32,
 }
 
-/// Whether [`register`] found the device.
+/// The result of [`register`].
 #[derive(Debug)]
 pub(crate) struct Registration {
-    /// Whether it was not there before.
+    /// Whether the device is new.
     pub(crate) created: bool,
-    /// Since when it is there.
+    /// When it was registered.
     pub(crate) created_at: Millis,
 }
 
-/// One page of a list that is ordered by name.
+/// One page of a list, ordered by name.
 #[derive(Debug)]
 pub(crate) struct Page<T> {
     /// The entries.
@@ -59,7 +59,7 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The cursor of the page after this one, where there is one: the name of the last entry.
+    /// The cursor of the next page, if there is one: the name of the last entry.
     pub(crate) fn next<'a, N>(&'a self, name: impl Fn(&'a T) -> &'a N) -> Option<&'a N> {
         self.entries.last().filter(|_| self.more).map(name)
     }
@@ -70,7 +70,7 @@ pub(crate) fn database(env: &Env) -> Result<D1Database> {
     env.d1("DB")
 }
 
-/// Enters a device; changes nothing where it is there already.
+/// Adds a device, unless it is there already.
 pub(crate) async fn register(
     db: &D1Database,
     device: &DeviceId,
@@ -91,12 +91,12 @@ pub(crate) async fn register(
     Ok(Registration {
         created: !is_empty(&inserted)?,
         created_at: found
-            .ok_or("the device that was entered is not there")?
+            .ok_or("the device that was just added is not there")?
             .created_at,
     })
 }
 
-/// Forgets a device and its tags; whether it was there.
+/// Deletes a device and its tags; returns whether it was there.
 pub(crate) async fn forget(db: &D1Database, device: &DeviceId) -> Result<bool> {
     let tags = statement(
         db,
@@ -110,12 +110,12 @@ pub(crate) async fn forget(db: &D1Database, device: &DeviceId) -> Result<bool> {
     )?;
     let [unbound, deleted] = batch(db, [tags, device]).await?;
     if !is_empty(&unbound)? {
-        forgotten().await;
+        caches_expired().await;
     }
     Ok(!is_empty(&deleted)?)
 }
 
-/// Lets a tag lead to a device; whether the device is known. Changes nothing where it is not.
+/// Binds a tag to a device, if the device is known; returns whether it is.
 pub(crate) async fn bind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let insert = statement(
         db,
@@ -126,7 +126,7 @@ pub(crate) async fn bind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Resul
     change(db, tag, device, insert).await
 }
 
-/// Lets a tag not lead to a device any more; whether the device is known.
+/// Unbinds a tag from a device; returns whether the device is known.
 pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
     let delete = statement(
         db,
@@ -136,8 +136,8 @@ pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Res
     change(db, tag, device, delete).await
 }
 
-/// Changes where a tag leads, and returns when nobody goes by what was before; whether the device is known.
-/// Several changes of one tag that are made at the same time are done when all have returned.
+/// Changes a binding, and returns once no publish uses the earlier ones; returns whether the device is known.
+/// Changes of one tag that are made at the same time apply once all of them have returned.
 async fn change(
     db: &D1Database,
     tag: &Tag,
@@ -151,29 +151,29 @@ async fn change(
     )?;
     let [before, changed, found] = batch(db, [before, change, find(db, device)?]).await?;
     let is_known = !is_empty(&found)?;
-    let led_to_one = before.results::<IgnoredAny>()?.len() == 1;
-    // One that changed nothing may repeat one that was cut off while it waited.
-    if is_known && (led_to_one || is_empty(&changed)?) {
-        forgotten().await;
+    let had_one_device = before.results::<IgnoredAny>()?.len() == 1;
+    // A change that changes nothing may be the repeat of one that was cut off while it waited.
+    if is_known && (had_one_device || is_empty(&changed)?) {
+        caches_expired().await;
     }
     Ok(is_known)
 }
 
-/// Returns when what was remembered before it was called is not any more.
-async fn forgotten() {
+/// Waits until everything that any isolate has cached so far has expired.
+async fn caches_expired() {
     Delay::from(Duration::from_millis(recent::LIFE.unsigned_abs())).await;
 }
 
 /// The devices of a tag, at most `limit` of them.
 ///
-/// A nearby replica is asked first, unless the tag was looked up a moment ago. It may lag behind, so what
-/// it does not know is asked of the primary: a tag that was just bound is found.
+/// A nearby replica is asked first, unless the tag is cached. A replica may lag behind, so a tag that it does
+/// not know is looked up in the primary: a tag that was just bound is found.
 pub(crate) async fn resolve(db: &D1Database, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
     let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
     Ok(found.remove(tag).unwrap_or_default())
 }
 
-/// [`resolve`] for each of these tags; one without devices is absent.
+/// [`resolve`] for each of these tags; tags without devices are absent.
 pub(crate) async fn resolve_many(
     db: &D1Database,
     tags: &[Tag],
@@ -206,8 +206,8 @@ pub(crate) async fn resolve_many(
     Ok(found)
 }
 
-/// The tags are one parameter, because a statement takes no more than 100. A row holds 10,000 devices
-/// as one JSON text, at most 0.7 of the 2 MB that a value may have: a row each would cross into wasm
+/// The tags are one parameter, because a statement has at most 100. A row holds 10,000 devices as one JSON
+/// text, at most 0.7 of the 2 MB that a value may have; with a row for each device, they would be passed to wasm
 /// one by one.
 const RESOLVE: &str = "SELECT tag, json_group_array(device) FROM (
         SELECT tag, device, row_number() OVER (PARTITION BY tag ORDER BY device) AS n
@@ -224,14 +224,14 @@ async fn resolve_at(
     let parameters = [text(&serde_json::to_string(tags)?), number(limit.into())];
     let lookup = session.prepare(RESOLVE).bind(&parameters)?;
     let rows = pin!(lookup.raw::<String>());
-    let rows = match select(rows, Delay::from(PATIENCE)).await {
+    let rows = match select(rows, Delay::from(LOOKUP_TIMEOUT)).await {
         Either::Left((rows, _)) => rows?,
         Either::Right(_) => return Err("D1 did not answer in time".into()),
     };
     let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
     for row in rows {
         let [tag, devices] =
-            <[String; 2]>::try_from(row).map_err(|_| "D1 answered other columns")?;
+            <[String; 2]>::try_from(row).map_err(|_| "D1 answered with other columns")?;
         let tag = tag
             .parse()
             .map_err(|error| format!("in the directory, {error}"))?;
@@ -241,7 +241,7 @@ async fn resolve_at(
     Ok(found)
 }
 
-/// The tags that lead to a device.
+/// The tags that a device is bound to.
 pub(crate) async fn tags_of(db: &D1Database, device: &DeviceId) -> Result<Vec<Tag>> {
     let select = statement(
         db,
@@ -294,7 +294,7 @@ pub(crate) async fn members(
     Ok(page(column(select).await?, limit))
 }
 
-/// The devices with this address: one of them sent the messages whose ids carry it.
+/// The devices with this address: one of them sent the messages that have it in their ids.
 pub(crate) async fn senders(db: &D1Database, address: u64) -> Result<Vec<DeviceId>> {
     let select = statement(
         db,
@@ -304,7 +304,7 @@ pub(crate) async fn senders(db: &D1Database, address: u64) -> Result<Vec<DeviceI
     column(select).await
 }
 
-/// What finds a device.
+/// The statement that finds a device.
 fn find(db: &D1Database, device: &DeviceId) -> Result<D1PreparedStatement> {
     statement(
         db,
@@ -325,7 +325,7 @@ async fn batch<const N: usize>(
 ) -> Result<[D1Result; N]> {
     let results = db.batch(statements.into()).await?;
     let results = results.try_into();
-    results.map_err(|_| "D1 answered another number of statements".into())
+    results.map_err(|_| "D1 answered a different number of statements".into())
 }
 
 /// Whether a statement returned no rows.
@@ -339,7 +339,7 @@ async fn column<T: DeserializeOwned>(select: D1PreparedStatement) -> Result<Vec<
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Cuts off the one entry that was asked for only to see whether there are more.
+/// Removes the extra entry, which was selected only to see whether there is another page.
 fn page<T>(mut entries: Vec<T>, limit: u32) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > limit;
@@ -360,7 +360,7 @@ fn text(name: impl ToString) -> JsValue {
     JsValue::from_str(&name.to_string())
 }
 
-/// Numbers travel as doubles: exact up to 2⁵³, which an address (40 bits) and a time stay far below.
+/// Numbers are passed as doubles, exact up to 2⁵³; an address (40 bits) and a time are far below.
 fn number(value: f64) -> JsValue {
     JsValue::from_f64(value)
 }

@@ -1,50 +1,50 @@
-// What the runtime loads: the Worker and the class of the mailboxes, around the Rust code. It decides nothing.
+// The module that the runtime loads: the Worker and the mailbox class, around the Rust code. It decides nothing.
 //
-// A panic, or a JavaScript error thrown through Rust, leaves its call unanswered forever and the wasm instance
-// unfit, with every Rust object and every future of the isolate. So every call of Rust ends at the latest then:
-// the Worker's with a 500, a mailbox's by ending its object. What was not committed is gone with it, its sockets
-// are closed, and its next event finds a new object over the same rows. The next call starts a new wasm instance,
-// and each mailbox a new Rust object in it.
+// A panic, or a JavaScript error thrown through Rust, leaves its call unanswered forever, and the wasm instance
+// unusable, with every Rust object and every future of the isolate. So every running call is ended then: a Worker's
+// with a 500, a mailbox's by ending its object. The object's uncommitted writes are lost, its sockets close, and its
+// next event starts a new object over the same rows. The next call starts a new wasm instance, in which each mailbox
+// gets a new Rust object.
 //
-// An object is ended here and nowhere else, and only while no wasm is on the stack and no microtask of Rust's is
-// queued: `ctx.abort()` stops JavaScript at once. Wasm on the stack never returns then, and a queued microtask is
-// dropped; either leaves the instance unfit for everybody else in the isolate. Rust fails by rejecting the promise
-// it gave.
+// An object is ended only here, and only while no wasm is on the stack and none of Rust's microtasks is queued.
+// `ctx.abort()` stops JavaScript immediately: wasm on the stack would never return, and a queued microtask would be
+// dropped. Either would leave the instance unusable for every other object of the isolate. Rust reports a failure
+// by rejecting the promise that it returned.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 
 import * as rust from "./bindings.js";
 
-/** How long the runtime lets a handler of a sleeping socket's event run, in milliseconds. */
+/** How long the handler of a hibernating socket's event may run, in milliseconds. */
 const SOCKET_EVENT_LIMIT = 30_000;
 
-/** After this many failures an alarm is set anew: the platform deletes one that has failed seven times. */
-const ALARM_TRIES = 5;
+/** After this many failures an alarm is postponed: the platform deletes one that has failed seven times. */
+const MAX_ALARM_RETRIES = 5;
 
-/** How long after that many failures the new alarm goes off, in milliseconds. */
+/** How long it is postponed, in milliseconds. */
 const ALARM_PAUSE = 120_000;
 
-/** The wasm instance: its number, and whether it is unfit, which Rust's panic hook says, too. */
+/** The wasm instance: its number, and whether it is unusable, which Rust's panic hook sets, too. */
 const instance = rust.__worker_init_state();
 
-/** The calls under way: what rejects each, and whose it is. */
+/** The running calls: the function that rejects each, and its owner. */
 const running = new Map();
 
-/** Objects that are about to end. Until they do, in the same turn, more of their calls may fail. */
+/** Objects that are being ended. Until they end, in the same turn, more of their calls may fail. */
 const ended = new WeakSet();
 
 addEventListener("error", ({ error }) => {
   instance.criticalError = true;
-  // Those that wait for the lost wasm instance never end by themselves.
+  // Calls that wait for the lost wasm instance would never end by themselves.
   for (const end of running.keys()) end(error);
   running.clear();
 });
 
-/** The microtask that drives Rust's futures next, while it is queued. */
+/** The microtask that will drive Rust's futures, while it is queued. */
 let queued;
 
-// Where JavaScript is stopped, because an object ends or the platform's limits are reached, the microtasks
-// that are queued are dropped. Rust queues one only after the last has run: a lost one is its last.
+// When JavaScript is stopped, because an object ends or reaches a limit of the platform, queued microtasks are
+// dropped. Rust queues one only after the previous one has run: if one is lost, no other follows.
 const { queueMicrotask } = globalThis;
 globalThis.queueMicrotask = (task) => {
   queued = task;
@@ -54,18 +54,18 @@ globalThis.queueMicrotask = (task) => {
   });
 };
 
-/** Waits until no microtask of Rust's is queued, within this turn of the event loop; not forever. */
-async function atRest() {
+/** Waits until none of Rust's microtasks is queued, within this turn of the event loop, and within bounds. */
+async function microtasksDone() {
   for (let turns = 0; queued && turns < 1000; turns++) await undefined;
 }
 
-/** At the start of an event, when no microtask is queued: an instance that has lost its own is unfit as after a panic. */
+/** At the start of an event no microtask is queued, unless it was lost: then the instance is as unusable as after a panic. */
 function check() {
   if (queued) reportError(new Error("the wasm instance was stopped"));
 }
 
-/** Rust, in a wasm instance that is fit. */
-function fit() {
+/** Rust, in a usable wasm instance. */
+function usable() {
   if (instance.criticalError) {
     rust.__wbg_reset_state();
     instance.criticalError = false;
@@ -74,7 +74,7 @@ function fit() {
   return rust;
 }
 
-/** The outcome of `call`, or a rejection as soon as anything in the isolate fails uncaught. */
+/** The result of `call`, or a rejection as soon as there is any uncaught error in the isolate. */
 function contained(owner, call) {
   return new Promise((resolve, reject) => {
     const end = (settle) => (value) => {
@@ -90,7 +90,7 @@ function contained(owner, call) {
   });
 }
 
-/** The outcome of something that an object does. If it fails the object ends. */
+/** The result of a call to an object. If the call fails, the object is ended. */
 async function guarded(ctx, event, call) {
   try {
     return await contained(ctx, call);
@@ -98,9 +98,9 @@ async function guarded(ctx, event, call) {
     const cause = String(error);
     if (!ended.has(ctx)) log("mailbox_ended", { device: ctx.id.name, in: event, cause });
     ended.add(ctx);
-    // Its other calls never end: what they wait for ends with the object.
+    // The object's other calls need no rejection: they end with it.
     for (const [end, owner] of running) if (owner === ctx) running.delete(end);
-    await atRest();
+    await microtasksDone();
     ctx.abort(cause);
     throw error;
   }
@@ -110,13 +110,13 @@ function log(event, fields) {
   console.error(JSON.stringify({ level: "error", event, ...fields }));
 }
 
-/** Any page may call: a credential travels in a header, never in a cookie that a browser adds by itself. */
+/** Any page may call: credentials are in a header, never in a cookie that a browser would add by itself. */
 const EVERY_ANSWER = {
   "access-control-allow-origin": "*",
   "access-control-expose-headers": "location, retry-after, www-authenticate, allow",
 };
 
-/** The runtime's form of an answer as `respond.rs` describes it; the headers are lines of one text. */
+/** The runtime's `Response` for an answer of `respond.rs`; the headers are lines of one text. */
 function response([status, lines, body]) {
   const headers = { ...EVERY_ANSWER };
   for (const line of lines ? lines.split("\n") : []) {
@@ -128,18 +128,17 @@ function response([status, lines, body]) {
 
 const INTERNAL = JSON.stringify({
   type: "urn:tagpost:problem:internal",
-  title: "Something failed inside",
+  title: "The service failed",
   status: 500,
-  detail: "the service's log says what",
+  detail: "the cause is in the service's log",
   code: "internal",
 });
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {
     check();
-    const answer = contained(this.ctx, () => fit().fetch(request, this.env));
-    // An aborted request runs to completion: Rust would wait forever for what the runtime does not finish, and
-    // keep it in memory.
+    const answer = contained(this.ctx, () => usable().fetch(request, this.env));
+    // An aborted request runs to completion: otherwise Rust would wait forever, and leak the pending future.
     this.ctx.waitUntil(answer.catch(() => {}));
     try {
       const made = await answer;
@@ -160,18 +159,18 @@ export class Mailbox extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     ctx.setHibernatableWebSocketEventTimeout(SOCKET_EVENT_LIMIT);
-    // What goes on after an event is lost with the wasm instance like a call is. Not by way of `this`, which
-    // holds the Rust object: that holds `ctx`, and so would hold itself forever.
+    // Work that continues after an event is lost with the wasm instance, as a call is. This must not capture `this`:
+    // it holds the Rust object, which holds `ctx`, and would never be released.
     const { waitUntil } = ctx;
     ctx.waitUntil = (promise) => waitUntil.call(ctx, guarded(ctx, "background", () => promise));
     try {
       this.#current();
     } catch {
-      // The next call fails of the same, and is answered. An object that cannot be made loses its alarm.
+      // The next call fails for the same reason, and is answered. An object that cannot be constructed loses its alarm.
     }
   }
 
-  /** What the service asks a mailbox; see `stub.js`. */
+  /** A call of the service; see `stub.js`. */
   ask(call, enclosed, fault) {
     return this.#call("ask", call, enclosed, fault);
   }
@@ -186,9 +185,9 @@ export class Mailbox extends DurableObject {
     return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });
   }
 
-  /** Before the platform gives up an alarm that fails, whatever it is that fails, the next one is set. */
+  /** An alarm that fails again and again, for whatever reason, is postponed before the platform deletes it. */
   async alarm(info) {
-    if (info?.retryCount >= ALARM_TRIES) {
+    if (info?.retryCount >= MAX_ALARM_RETRIES) {
       await guarded(this.ctx, "alarm", () => this.ctx.storage.setAlarm(Date.now() + ALARM_PAUSE));
       const cause = `the alarm has failed ${info.retryCount} times`;
       log("alarm_postponed", { device: this.ctx.id.name, cause, seconds: ALARM_PAUSE / 1000 });
@@ -215,9 +214,9 @@ export class Mailbox extends DurableObject {
     return guarded(this.ctx, event, () => this.#current()[event](...args));
   }
 
-  /** The Rust object, in a wasm instance that is fit. */
+  /** The Rust object, in a usable wasm instance. */
   #current() {
-    const { Mailbox } = fit();
+    const { Mailbox } = usable();
     if (this.#instanceId !== instance.instanceId) {
       this.#rust = new Mailbox(this.ctx, this.env);
       this.#instanceId = instance.instanceId;

@@ -1,9 +1,9 @@
-//! Faults on purpose, for the tests that show what a fault does not do.
+//! Injected faults, for the tests that show how far a fault reaches.
 //!
-//! Only a build with the feature `fault-injection` has any; in others these functions are empty. The
-//! header `Tagpost-Fault: panic@deliver` makes the next call `deliver` in this isolate panic; `throw`
-//! throws a JavaScript error, `hang` never ends, and `late` lets what comes behind go first. Places are the
-//! names of calls, and `fetch`, `message` and `alarm` for the object's events.
+//! Only a build with the feature `fault-injection` has them; in others these functions are empty. The header
+//! `Tagpost-Fault: panic@deliver` makes the next call `deliver` in this isolate panic; `throw` throws a JavaScript
+//! error, `hang` never returns, and `late` lets the next call overtake this one. Places are the names of calls, and
+//! `fetch`, `message` and `alarm` for the object's events.
 
 #[cfg(feature = "fault-injection")]
 mod injected {
@@ -13,8 +13,8 @@ mod injected {
     use wasm_bindgen::prelude::wasm_bindgen;
     use worker::Delay;
 
-    /// Half as long as a call waits for one that it overtook.
-    const LATE: Duration = Duration::from_millis(50);
+    /// Half the time that a call waits for one that it overtook.
+    const DELAY: Duration = Duration::from_millis(50);
 
     thread_local! {
         static ARMED: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -27,14 +27,15 @@ mod injected {
         fn throw_on_purpose();
     }
 
-    /// Fails now if the wish is for here; one for elsewhere waits until it comes there.
-    pub(crate) async fn cause(place: &str, wish: Option<String>) {
-        if wish.is_some() {
-            ARMED.with(|armed| armed.replace(wish));
+    /// Arms `fault`, if there is one, and causes it now if it is for this place.
+    pub(crate) async fn cause(place: &str, fault: Option<String>) {
+        if fault.is_some() {
+            ARMED.with(|armed| armed.replace(fault));
         }
         cause_armed(place).await;
     }
 
+    /// Causes the armed fault if it is for this place.
     pub(crate) async fn cause_armed(place: &str) {
         let armed = ARMED.with(|armed| {
             let mut armed = armed.borrow_mut();
@@ -47,13 +48,13 @@ mod injected {
         }
     }
 
-    #[allow(clippy::panic, reason = "this is what the fault is")]
+    #[allow(clippy::panic, reason = "the panic is the fault")]
     async fn fail(kind: &str) {
         match kind {
             "panic" => panic!("on purpose"),
             "throw" => throw_on_purpose(),
             "hang" => std::future::pending().await,
-            "late" => Delay::from(LATE).await,
+            "late" => Delay::from(DELAY).await,
             _ => {}
         }
     }
@@ -62,10 +63,10 @@ mod injected {
 #[cfg(feature = "fault-injection")]
 pub(crate) use injected::{cause, cause_armed};
 
-/// Fails if the wish is for here.
+/// There are no faults in this build.
 #[cfg(not(feature = "fault-injection"))]
-pub(crate) async fn cause(_place: &str, _wish: Option<String>) {}
+pub(crate) async fn cause(_place: &str, _fault: Option<String>) {}
 
-/// Fails if an earlier wish was for here.
+/// There are no faults in this build.
 #[cfg(not(feature = "fault-injection"))]
 pub(crate) async fn cause_armed(_place: &str) {}

@@ -1,11 +1,11 @@
-//! tagpost's Worker: the thin shell around the core. It routes, authenticates, keeps the directory in
-//! D1, and hands everything that concerns a message to the mailbox that decides it.
+//! tagpost's Worker: the thin shell around the core. It routes and authenticates requests, keeps the directory
+//! in D1, and passes everything about a message to the mailbox that decides it.
 //!
-//! What is done for a request is done in this order, and stops at the first that fails: is the path
-//! served, by this method; does the credential hold; may its bearer do this; is the request well
-//! formed. Only then is storage read or a mailbox called.
+//! A request is checked in this order, and answered at the first check that fails: the path and method exist,
+//! the credential is valid, its bearer has the permission, the request is well formed. Only then is storage read or
+//! a mailbox called.
 
-// These panic as well, and clippy.toml cannot allow them in tests.
+// These panic, too; clippy.toml has no setting that allows them in tests.
 #![cfg_attr(
     not(test),
     deny(clippy::string_slice, clippy::unreachable, clippy::unimplemented)
@@ -39,25 +39,25 @@ use crate::respond::{Error, Response};
 use crate::route::{Found, Open, Route};
 use crate::routes::Exchange;
 
-/// Answers one request; how, [`respond::Response`] says.
+/// Answers one request, in the form of [`respond::Response`].
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env) -> Promise {
     promise(async move {
-        // Another handle of the same request, not its `clone()`, which would read the body twice.
+        // A second handle of the same request; `clone()` would read the body twice.
         let answer = answer(Clone::clone(&request), env).await;
         routes::finish(&request).await;
         Ok(answer.unwrap_or_else(Error::into_response).into())
     })
 }
 
-/// Lets JavaScript wait for a future. Behind the box all futures are one type, so that what drives them
-/// is compiled once.
+/// A promise of a future's result. Boxed, all futures have one type, so that the code that drives them is
+/// compiled once.
 fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
     let future: Pin<Box<dyn Future<Output = _>>> = Box::pin(future);
     future_to_promise(future)
 }
 
-/// The time by the platform's clock.
+/// The platform's time.
 fn clock() -> Millis {
     js_sys::Date::now() as Millis
 }
@@ -88,7 +88,7 @@ fn path(url: &str) -> &str {
     path.split(['?', '#']).next().unwrap_or(path)
 }
 
-/// What a browser wants to know before it sends a request with these headers.
+/// The answer to a browser's preflight (CORS).
 fn preflight(allow: &str) -> Response {
     let headers = [
         ("access-control-allow-methods", allow),

@@ -1,16 +1,16 @@
-//! Log lines: one JSON object each, `{"level","event",…}`, for the platform's log viewer to search.
+//! Log lines: one JSON object each, `{"level","event",…}`, which the platform's log viewer can search.
 //!
-//! A line names events, devices and causes. A token, a key or a payload is never one of its fields:
-//! whoever logs passes names and error texts only.
+//! A line has events, devices and causes. A token, a key or a payload is never one of its fields:
+//! callers pass only names and error texts.
 
 use serde::Serializer;
 
-/// Logs what an operator may want to know later.
+/// Logs something that an operator may want to know later.
 pub(crate) fn info(event: &str, fields: &[(&str, &str)]) {
     worker::console_log!("{}", line("info", event, fields));
 }
 
-/// Logs what failed and should not have.
+/// Logs a failure that should not happen.
 pub(crate) fn error(event: &str, fields: &[(&str, &str)]) {
     worker::console_error!("{}", line("error", event, fields));
 }

@@ -1,5 +1,5 @@
-//! The description of the HTTP interface (OpenAPI 3.1), as it is served. It is written by hand; the
-//! tests here hold it against what the code serves.
+//! The description of the HTTP interface (OpenAPI 3.1). It is written by hand; the tests here compare it with
+//! what the code serves.
 
 use js_sys::{Array, JsString};
 use wasm_bindgen::JsValue;
@@ -9,7 +9,7 @@ use crate::respond::Response;
 
 #[wasm_bindgen(raw_module = "./openapi.js")]
 extern "C" {
-    /// `openapi.json`, which the build puts beside the wasm: inside, it would be 7.5 kB of the compressed file.
+    /// `openapi.json`, which the build puts next to the wasm: inside, it would be 7.5 kB of the compressed file.
     #[wasm_bindgen(thread_local_v2, js_name = default)]
     static DESCRIPTION: JsString;
 }
@@ -100,7 +100,7 @@ mod tests {
                 .iter()
                 .map(|code| code.as_str().to_owned())
                 .collect(),
-            "left: openapi.json, right: the catalogue of problems"
+            "left: openapi.json, right: the problem codes"
         );
         let states = State::ALL
             .iter()
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(
                 answers.contains_key("401"),
                 !is_open,
-                "{place}: 401 where a credential is needed"
+                "{place}: 401 if a credential is required"
             );
             assert!(answers.contains_key("500"), "{place} can fail inside");
         }

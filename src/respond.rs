@@ -1,7 +1,7 @@
-//! Answers, and the one way in which a failure becomes one.
+//! Answers, and the one rendering of errors.
 //!
-//! A caller is told what it did or met ([`Problem`]); what failed inside goes to the log, once, when
-//! the failure is rendered, and the caller learns only that something did.
+//! The caller gets a [`Problem`] for what is wrong with the request or stands in its way. A failure inside is logged,
+//! once, when it is rendered, and the caller learns only that the service failed.
 
 use std::error::Error as _;
 use std::fmt::Display;
@@ -14,14 +14,14 @@ use wasm_bindgen::JsValue;
 use crate::log;
 use crate::route::Miss;
 
-/// After how many seconds it is worth trying again what a mailbox did not answer.
-const UNAVAILABLE_PAUSE: u32 = 2;
+/// The `Retry-After` of an unavailable mailbox, in seconds.
+const UNAVAILABLE_RETRY_AFTER: u32 = 2;
 
-/// What is answered.
+/// An answer.
 ///
-/// To JavaScript it is an array of status, headers and body, of which `entry.js` makes what the runtime
-/// takes. Between a mailbox and the Worker it travels as that array: what a client gets of a mailbox
-/// never enters the Worker's wasm.
+/// JavaScript gets it as an array of status, headers and body, from which `entry.js` makes the runtime's
+/// `Response`. A mailbox answers the Worker with that array, too: a mailbox's answer to a client is never copied
+/// into the Worker's wasm.
 #[derive(Debug)]
 pub(crate) enum Response {
     /// Made here.
@@ -81,30 +81,30 @@ impl From<Response> for JsValue {
     }
 }
 
-/// Why a request is not answered with what it asked for.
+/// Why a request fails.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// What the caller did or met.
+    /// Something is wrong with the request, or stands in its way.
     Problem(Problem),
-    /// The path is served, but not by this method; `allow` lists those that do.
+    /// The path does not have this method.
     MethodNotAllowed {
         /// The value of the `Allow` header.
         allow: String,
     },
-    /// What a mailbox answered instead: a finished problem document.
+    /// A mailbox answered with a problem document.
     Answered(Response),
-    /// A mailbox cannot be reached for now; says why, for the log. No fault of the service.
+    /// A mailbox cannot be reached at the moment; the text says why, for the log. Not a fault of the service.
     Unreachable(String),
-    /// A call or its answer cannot be read, because another version wrote it, as happens while a deployment is
-    /// under way; says why, for the log. No fault of the service. A call that cannot be read changes nothing.
+    /// A call or its answer cannot be read because another version wrote it, as happens during a deployment; the text
+    /// says why, for the log. Not a fault of the service. A call that cannot be read changes nothing.
     OtherVersion(String),
-    /// What failed inside.
+    /// The service failed.
     Failed {
-        /// [`Code::Internal`], or [`Code::Unavailable`] where trying again may help.
+        /// [`Code::Internal`], or [`Code::Unavailable`] if trying again may help.
         code: Code,
         /// The event's name in the log.
         event: &'static str,
-        /// What the log says of it. Holds no credential and no payload.
+        /// The cause, for the log. It contains no credential and no payload.
         cause: String,
     },
 }
@@ -119,7 +119,7 @@ impl Error {
         }
     }
 
-    /// Writes the log line of a failure inside; does nothing for what a caller did.
+    /// Logs a failure inside; a problem of the request is not logged.
     pub(crate) fn log(&self) {
         match self {
             Self::Failed { event, cause, .. } => log::error(event, &[("cause", cause)]),
@@ -139,7 +139,7 @@ impl Error {
         match self {
             Self::Problem(found) => problem(&found),
             Self::MethodNotAllowed { allow } => {
-                let detail = format!("this path takes {allow}");
+                let detail = format!("this path supports {allow}");
                 let problem = problem(&Problem::new(Code::MethodNotAllowed, detail));
                 with(problem, "allow", allow)
             }
@@ -150,13 +150,13 @@ impl Error {
                 code: Code::Unavailable,
                 ..
             } => {
-                let detail = "a mailbox could not be reached in time; a publish is repeated safely with the same Idempotency-Key";
+                let detail = "a mailbox could not be reached in time; it is safe to repeat a publish that has an Idempotency-Key";
                 let mut unavailable = Problem::new(Code::Unavailable, detail);
-                unavailable.retry_after = Some(UNAVAILABLE_PAUSE);
+                unavailable.retry_after = Some(UNAVAILABLE_RETRY_AFTER);
                 problem(&unavailable)
             }
             Self::Failed { code, .. } => {
-                problem(&Problem::new(code, "the service's log says what"))
+                problem(&Problem::new(code, "the cause is in the service's log"))
             }
         }
     }
@@ -173,7 +173,7 @@ impl From<Miss> for Error {
         match miss {
             Miss::NotFound => Problem::new(
                 Code::NotFound,
-                "no such path; /openapi.json lists those there are",
+                "there is no such path; /openapi.json lists all paths",
             )
             .into(),
             Miss::MethodNotAllowed { allow } => Self::MethodNotAllowed { allow },
@@ -187,9 +187,9 @@ impl From<worker::Error> for Error {
     }
 }
 
-/// The text of a platform error with everything that caused it.
+/// The text of a platform error and of all its causes.
 pub(crate) fn cause(error: &worker::Error) -> String {
-    // `worker` shows an error of D1 as a value for debugging.
+    // `worker` prints an error of D1 in its debug form.
     if let worker::Error::D1(thrown) = error {
         let thrown: &JsValue = thrown.as_ref();
         return cause(&thrown.clone().into());
@@ -203,7 +203,7 @@ pub(crate) fn cause(error: &worker::Error) -> String {
     text
 }
 
-/// An answer with `body` as JSON.
+/// An answer with `body`, written as JSON.
 pub(crate) fn json(status: u16, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => json_text(status, text),
@@ -227,7 +227,7 @@ pub(crate) fn empty(status: u16) -> Response {
 
 /// A problem document (RFC 9457) with the headers that go with its status.
 pub(crate) fn problem(problem: &Problem) -> Response {
-    // A problem is made of strings and numbers: rendering it cannot fail.
+    // A problem consists of strings and numbers: writing it cannot fail.
     let body = serde_json::to_string(problem).unwrap_or_default();
     let response = body_of("application/problem+json", problem.code.status(), body);
     match (problem.code, problem.retry_after) {
@@ -239,7 +239,7 @@ pub(crate) fn problem(problem: &Problem) -> Response {
     }
 }
 
-/// An answer that is made here, with one more header.
+/// The same answer with one more header.
 pub(crate) fn with(mut response: Response, name: &'static str, value: String) -> Response {
     if let Response::Made { headers, .. } = &mut response {
         headers.push((name, value));
@@ -266,7 +266,7 @@ mod tests {
         let Response::Made { headers, body, .. } = answer else {
             unreachable!("it is made here");
         };
-        assert!(headers.contains(&("retry-after", UNAVAILABLE_PAUSE.to_string())));
+        assert!(headers.contains(&("retry-after", UNAVAILABLE_RETRY_AFTER.to_string())));
         assert!(body.is_some_and(|body| body.contains("unavailable") && !body.contains("wait`")));
     }
 }

@@ -1,7 +1,7 @@
-//! From a method and a path to what is asked for.
+//! Routing: from a method and a path to a request.
 //!
-//! One table lists everything that is served. A name in a path becomes a checked type here, so a
-//! handler never sees a malformed one. Who may ask is not decided here.
+//! One table lists everything that is served. Names in a path are parsed here, so a handler never sees a malformed
+//! one. Not here: who may make the request.
 
 use std::str::FromStr;
 
@@ -9,21 +9,21 @@ use percent_encoding::percent_decode_str;
 use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag};
 use tagpost_core::message::Target;
 
-/// Where a method and a path lead.
+/// The result of routing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// To what anyone may have.
+    /// A request that needs no credential.
     Open(Open),
-    /// To what a browser may do at this path (CORS preflight).
+    /// A browser's preflight (CORS).
     Preflight {
         /// The methods that are served, as `Allow` lists them.
         allow: String,
     },
-    /// To what needs a credential. Without one it is not even told that a name is malformed.
+    /// A request that needs a credential. Without one, the caller does not even learn that a name is malformed.
     Guarded(Result<Route, InvalidName>),
 }
 
-/// What anyone may have.
+/// The requests that need no credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
     /// Whether the service runs.
@@ -34,7 +34,7 @@ pub(crate) enum Open {
     Console,
 }
 
-/// What needs a credential.
+/// The requests that need a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A list of devices.
@@ -43,51 +43,51 @@ pub(crate) enum Route {
     PutDevice(DeviceId),
     /// Presence and queue of a device.
     GetDevice(DeviceId),
-    /// Forget a device.
+    /// Delete a device.
     DeleteDevice(DeviceId),
     /// Revoke a device's tokens.
     RevokeTokens(DeviceId),
-    /// What waits for a device.
+    /// The messages that wait for a device.
     ListWaiting(DeviceId),
     /// A list of tags.
     ListTags,
     /// The devices of a tag.
     GetTag(Tag),
-    /// Let a tag lead to a device.
+    /// Bind a tag to a device.
     Bind(Tag, DeviceId),
-    /// Let a tag not lead to a device any more.
+    /// Unbind a tag from a device.
     Unbind(Tag, DeviceId),
     /// Publish a message.
     Publish(Target),
-    /// What became of a message.
+    /// The trace of a message.
     Trace(MessageId),
     /// The messages that the caller sent.
     ListMessages,
-    /// Take a message back.
+    /// Cancel a message.
     Cancel(MessageId),
     /// Open the WebSocket.
     Connect,
-    /// Take messages without a WebSocket.
+    /// Poll for messages.
     Inbox,
     /// Acknowledge a message.
     Ack(MessageId),
-    /// Refuse a message.
+    /// Reject a message.
     Nack(MessageId),
 }
 
-/// Why a method and a path lead nowhere.
+/// Why there is no such request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Miss {
     /// Nothing is served at this path.
     NotFound,
-    /// The path is served, but not by this method.
+    /// The path does not have this method.
     MethodNotAllowed {
-        /// The methods that are, as `Allow` lists them.
+        /// The methods that it has, as `Allow` lists them.
         allow: String,
     },
 }
 
-/// Finds where `method` and `path` lead; `path` as it was sent, percent-encoded, without the query.
+/// Routes a method and a path; `path` is as it was sent, percent-encoded, without the query.
 pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
     let (endpoints, names) = TABLE
         .iter()
@@ -109,7 +109,7 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
     }
 }
 
-/// What one method, or `GET` with its `HEAD`, does at a path.
+/// What a method does at a path; `HEAD` goes with `GET`.
 struct Endpoint {
     methods: &'static [&'static str],
     leads_to: Place,
@@ -218,7 +218,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     ("/", &[open(Open::Console)]),
 ];
 
-/// Every method and path that is served, `HEAD` and `OPTIONS` apart.
+/// Every method and path that is served, except `HEAD` and `OPTIONS`.
 #[cfg(test)]
 pub(crate) fn served() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(|(path, endpoints)| {
@@ -238,7 +238,7 @@ fn allow(endpoints: &[Endpoint]) -> String {
     methods.join(", ")
 }
 
-/// The names that a path holds where its template says `{…}`.
+/// The names in a path, where its template has `{…}`.
 struct Names(Vec<(&'static str, String)>);
 
 impl Names {
@@ -247,8 +247,8 @@ impl Names {
         let mut names = Vec::new();
         let mut segments = path.split('/');
         for wanted in template.split('/') {
-            // Decoded after the split: an encoded slash is part of a name, which it makes malformed.
-            // So does what is no UTF-8, by the replacement character.
+            // Decoded after the split: an encoded slash is part of a name, and makes it malformed. So does
+            // invalid UTF-8, which becomes the replacement character.
             let segment = percent_decode_str(segments.next()?).decode_utf8_lossy();
             match wanted
                 .strip_prefix('{')
@@ -263,10 +263,10 @@ impl Names {
         segments.next().is_none().then_some(Self(names))
     }
 
-    /// The name that stands for `{name}`.
+    /// The name in place of `{name}`.
     fn name<T: FromStr<Err = InvalidName>>(&self, name: &str) -> Result<T, InvalidName> {
         let found = self.0.iter().find(|(known, _)| *known == name);
-        // Where the template has no such name, the empty text is as malformed as can be.
+        // If the template has no such name, the empty text is malformed for every type.
         found.map_or("", |(_, text)| text.as_str()).parse()
     }
 }

@@ -1,25 +1,25 @@
-// Calls of mailboxes, each of which ends in time.
+// Calls to mailboxes, each of which ends within its time limit.
 
-/** The calls of one mailbox to others; a request has one for each call. As long as none fails, those to the
- * same mailbox arrive in the order in which they are made: the runtime keeps it among the calls through one
- * stub, and only there. */
+/** The calls of one mailbox to others; a request has one of these for each call. As long as none fails, calls to the
+ * same mailbox arrive in the order in which they are made: the runtime keeps the order of calls through one stub,
+ * and only of those. */
 export class Calls {
   #env;
-  /** For each mailbox that is being called, the stub and how many calls have not ended. */
+  /** For each mailbox that is being called, the stub and the number of running calls. */
   #open = new Map();
 
   constructor(env) {
     this.#env = env;
   }
 
-  /** The answer of a mailbox to one call, beside which a text may go; null if it does not come within `limit` milliseconds. */
+  /** A mailbox's answer to one call, with a text beside it if there is one; null if it does not answer within `limit` milliseconds. */
   ask(device, call, enclosed, fault, limit) {
     let line = this.#open.get(device);
     if (!line) this.#open.set(device, (line = { stub: this.#env.MAILBOX.getByName(device), calls: 0 }));
     line.calls += 1;
-    // A stub may also throw at once.
+    // A stub may also throw synchronously.
     const answer = within(limit, Promise.try(() => line.stub.ask(call, enclosed, fault)));
-    // A stub through which a call has failed may be of no use any more.
+    // A stub may be broken after a call through it has failed.
     const ended = (failed) => {
       line.calls -= 1;
       if ((failed || line.calls === 0) && this.#open.get(device) === line) this.#open.delete(device);
@@ -29,7 +29,7 @@ export class Calls {
   }
 }
 
-/** The response of a mailbox to the handshake of its device, in the same way. */
+/** A mailbox's response to the handshake of its device, in the same way. */
 export function connect(env, device, caller, protocol, window, fault, limit) {
   // Only `fetch` can return a socket. The client's own headers stay here, above all its credential.
   const headers = { upgrade: "websocket", "tagpost-device": device, "tagpost-caller": caller, "tagpost-protocol": protocol };

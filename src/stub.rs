@@ -1,8 +1,8 @@
-//! The way to a mailbox: the only place from which one is called.
+//! Calling mailboxes: the only place that does.
 //!
 //! Every call ends within a bounded time, whatever the mailbox does. The calls of one [`Calls`] to the same
-//! mailbox arrive in the order in which they are made, as long as none fails. Nothing of a client's request goes along but what the
-//! call says; above all not its credential.
+//! mailbox arrive in the order in which they are made, as long as none fails. Only the serialized call is
+//! sent: never a client's headers, never its credential.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::respond::{Error, Response, cause};
 
-/// How long a mailbox may take beyond what it was asked to wait, when a client is waiting for it.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for a call of the service itself. It is shorter, so that a mailbox that calls one which hangs
-/// still answers the client that waits for it.
-const OWN_PATIENCE: Duration = Duration::from_secs(4);
+/// How long a mailbox may take for a client's call, beyond the wait that the call asks for.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for a call of the service itself. It is shorter, so that a mailbox whose call hangs can still answer
+/// its own client in time.
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[wasm_bindgen(module = "/src/stub.js")]
 extern "C" {
@@ -34,7 +34,7 @@ extern "C" {
     #[wasm_bindgen(constructor)]
     fn to_mailboxes(env: &JsValue) -> Calls;
 
-    /// Promises the answer of a mailbox as an array, see [`Response`]; null if it does not come in time.
+    /// A promise of a mailbox's answer, as an array (see [`Response`]); null if it does not answer in time.
     #[wasm_bindgen(method, catch)]
     fn ask(
         this: &Calls,
@@ -45,7 +45,7 @@ extern "C" {
         limit: f64,
     ) -> Result<Promise, JsValue>;
 
-    /// The runtime's response to the handshake; null if it does not come in time.
+    /// The runtime's response to the handshake; null if the mailbox does not answer in time.
     #[wasm_bindgen(js_name = connect, catch)]
     async fn connect_mailbox(
         env: &JsValue,
@@ -64,23 +64,22 @@ impl Calls {
     }
 }
 
-/// A text that goes beside a call. It is JavaScript's: however long it waits, and for however many calls it
-/// serves, it takes nothing of the wasm memory, which never shrinks.
+/// A text beside a call. It is a JavaScript string: however long it is kept, and however many calls share it, it
+/// takes no wasm memory, which never shrinks.
 pub(crate) fn enclose(value: &impl Serialize) -> Result<JsString, Error> {
     let text = serde_json::to_string(value);
     let text = text.map_err(|error| Error::internal("call_not_rendered", error))?;
     Ok(JsString::from(text))
 }
 
-/// Asks a mailbox on behalf of a client, who may wish for a fault. Answers what the mailbox answers: the
-/// client's finished answer.
+/// Calls a mailbox for a client; returns the finished answer to the client. `fault` is a fault to inject.
 pub(crate) async fn call(
     calls: &Calls,
     request: Request,
     enclosed: Option<JsString>,
     fault: Option<String>,
 ) -> Result<Response, Error> {
-    send(calls, request, enclosed, fault, PATIENCE).await
+    send(calls, request, enclosed, fault, CLIENT_TIMEOUT).await
 }
 
 async fn send(
@@ -95,7 +94,7 @@ async fn send(
         .map_err(|error| Error::internal("call_not_rendered", error))?;
     let Request { device, .. } = request;
     let answer = calls.ask(device.as_str(), &call, enclosed, fault, millis(limit));
-    // Nothing of the request is kept while its answer is waited for.
+    // Nothing of the request is kept in memory while it waits for the answer.
     drop(call);
     let answer = match answer {
         Ok(answer) => JsFuture::from(answer).await,
@@ -105,23 +104,23 @@ async fn send(
     Ok(Response::Passed(answer.unchecked_into()))
 }
 
-/// Asks a mailbox on behalf of the service itself; answers the text of what it answers.
+/// Calls a mailbox for the service itself; returns the text of its answer.
 ///
 /// # Errors
-/// Also where the mailbox answers with a problem: [`Error::Answered`] holds it.
+/// [`Error::Answered`], too, with the problem that the mailbox answered.
 pub(crate) async fn ask(
     calls: &Calls,
     request: Request,
     enclosed: Option<JsString>,
 ) -> Result<String, Error> {
-    let response = send(calls, request, enclosed, None, OWN_PATIENCE).await?;
+    let response = send(calls, request, enclosed, None, SERVICE_TIMEOUT).await?;
     if response.status() >= 300 {
         return Err(Error::Answered(response));
     }
     Ok(response.into_text().unwrap_or_default())
 }
 
-/// [`ask`], for an answer that is a `T`.
+/// [`ask`], with the answer read as a `T`.
 pub(crate) async fn ask_for<T: DeserializeOwned>(
     calls: &Calls,
     request: Request,
@@ -130,8 +129,7 @@ pub(crate) async fn ask_for<T: DeserializeOwned>(
         .map_err(|error| Error::OtherVersion(error.to_string()))
 }
 
-/// Opens the WebSocket of the device that `caller` speaks for, in this subprotocol, with no more than `window`
-/// messages in flight.
+/// Opens the WebSocket of the `caller`'s device in this subprotocol, with at most `window` messages in flight.
 pub(crate) async fn connect(
     env: &Env,
     caller: &Claims,
@@ -149,10 +147,10 @@ pub(crate) async fn connect(
         protocol,
         window,
         fault,
-        millis(PATIENCE),
+        millis(CLIENT_TIMEOUT),
     )
     .await;
-    Ok(Response::Finished(in_time(device, PATIENCE, answer)?))
+    Ok(Response::Finished(in_time(device, CLIENT_TIMEOUT, answer)?))
 }
 
 fn in_time(
@@ -181,8 +179,8 @@ fn in_time(
     }
 }
 
-/// Whether the platform says this of an error: that it passes (`retryable`), or that the object has too much
-/// to do (`overloaded`). <https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>
+/// Whether the platform has set this property of an error: `retryable` (it is temporary) or `overloaded`.
+/// <https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>
 fn is_set(error: &JsValue, property: &str) -> bool {
     js_sys::Reflect::get(error, &JsValue::from_str(property)).is_ok_and(|value| value.is_truthy())
 }

@@ -67,7 +67,7 @@ describe("a body", () => {
     const device = await relay.device();
     const socket = await dial();
     socket.write(head(method, path(device), token(device), "Transfer-Encoding: chunked") + "3\r\nabc\r\nzz\r\n");
-    expect(await heard(socket, (text) => text.includes("bad_request"))).toMatch(/^HTTP\/1\.1 400 [^]*the body breaks off/);
+    expect(await heard(socket, (text) => text.includes("bad_request"))).toMatch(/^HTTP\/1\.1 400 [^]*the body is incomplete/);
     socket.destroy();
     expect(complaints()).toEqual([]);
   });

@@ -1,10 +1,8 @@
-//! Tags that were looked up a moment ago, in the memory of the isolate: a busy tag costs a query a second,
-//! not one a publish.
+//! A cache of tags in the memory of the isolate: a busy tag costs one query per second, not one per publish.
 //!
-//! Only a tag that leads to one device is remembered, and no longer than [`LIFE`] from when the directory was
-//! asked. Whoever changes where such a tag leads waits as long before they answer, so what is published
-//! after that answer goes by the change, wherever it is published. Tags without devices, and those of
-//! several, are looked up each time.
+//! Only the device of a one-device tag is cached, for at most [`LIFE`] from the start of the lookup. A change of such
+//! a tag is answered after the same time, so it applies to every publish after that answer, in every isolate.
+//! Tags with no device or with several are looked up each time.
 
 use std::cell::RefCell;
 
@@ -12,27 +10,27 @@ use litemap::LiteMap;
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::time::Millis;
 
-/// How long a tag is remembered, in milliseconds.
+/// How long a tag is cached, in milliseconds.
 pub(super) const LIFE: Millis = 1_000;
 
-/// How many tags are remembered at most.
-const MOST: usize = 1_000;
+/// How many tags are cached at most.
+const MAX_TAGS: usize = 1_000;
 
 thread_local! {
     static RECENT: RefCell<Recent> = const { RefCell::new(Recent(LiteMap::new_vec())) };
 }
 
-/// The device that the tag leads to, if that was looked up lately.
+/// The device of a tag, if it is cached.
 pub(super) fn device_of(tag: &Tag, now: Millis) -> Option<DeviceId> {
     RECENT.with_borrow(|recent| recent.device_of(tag, now))
 }
 
-/// Remembers where the tag leads, by a lookup that began at `asked_at`.
+/// Caches the device of a tag, found by a lookup that began at `asked_at`.
 pub(super) fn remember(tag: &Tag, devices: &[DeviceId], asked_at: Millis, now: Millis) {
     RECENT.with_borrow_mut(|recent| recent.remember(tag, devices, asked_at, now));
 }
 
-/// Each tag's device and when it was asked for.
+/// Each tag's device, and when its lookup began.
 struct Recent(LiteMap<Tag, (DeviceId, Millis)>);
 
 impl Recent {
@@ -45,16 +43,16 @@ impl Recent {
         let [device] = devices else {
             return;
         };
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_TAGS {
             self.0.retain(|_, (_, asked_at)| is_fresh(*asked_at, now));
         }
-        if self.0.len() < MOST {
+        if self.0.len() < MAX_TAGS {
             self.0.insert(tag.clone(), (device.clone(), asked_at));
         }
     }
 }
 
-/// What was asked for in the future, by a clock that was set back since, does not count.
+/// An entry from the future does not count: the clock was set back since.
 fn is_fresh(asked_at: Millis, now: Millis) -> bool {
     (asked_at..asked_at + LIFE).contains(&now)
 }
@@ -97,11 +95,11 @@ mod tests {
     #[test]
     fn no_more_tags_than_allowed_are_remembered_and_old_ones_make_room() {
         let mut recent = recent();
-        for n in 0..=MOST {
+        for n in 0..=MAX_TAGS {
             recent.remember(&tag(&format!("t{n}")), &[device("cam")], 0, 0);
         }
-        assert_eq!(recent.0.len(), MOST);
-        assert_eq!(recent.device_of(&tag(&format!("t{MOST}")), 0), None);
+        assert_eq!(recent.0.len(), MAX_TAGS);
+        assert_eq!(recent.device_of(&tag(&format!("t{MAX_TAGS}")), 0), None);
         recent.remember(&tag("new"), &[device("cam")], LIFE, LIFE);
         assert_eq!(recent.0.len(), 1);
         assert_eq!(recent.device_of(&tag("new"), LIFE), Some(device("cam")));

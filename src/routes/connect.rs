@@ -1,4 +1,4 @@
-//! `GET /v1/connect`: the handshake of a device's WebSocket, as far as no mailbox is needed for it.
+//! `GET /v1/connect`: the part of a WebSocket handshake that needs no mailbox.
 
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::{self, CODECS};
@@ -8,7 +8,7 @@ use crate::auth::{Caller, Offer};
 use crate::respond::{Error, Response};
 use crate::stub;
 
-/// Hands the handshake to the device's mailbox, which holds the socket from then on.
+/// Passes the handshake to the device's mailbox, which owns the socket from then on.
 pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
     let claims = caller.device()?;
     let upgrade = exchange.header("upgrade").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! `GET /`: the console's page. It is a static asset, as its other files are, which never come here; the
-//! page does so that its path answers other methods as every path does.
+//! `GET /`: the console's page. It is a static asset, like the console's other files, which the platform serves
+//! without the Worker. The page comes here so that its path answers other methods like any path.
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -10,15 +10,15 @@ use crate::respond::{Error, Response};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What serves the static assets. Its response is passed on as it is; `worker`'s own would be taken apart and
-    /// put together anew.
+    /// The platform's server of static assets. Its response is passed on as it is; `worker`'s type would take it
+    /// apart and rebuild it.
     type Assets;
 
     #[wasm_bindgen(method, catch)]
     async fn fetch(this: &Assets, request: &Request) -> Result<JsValue, JsValue>;
 }
 
-/// The page, as the static assets have it.
+/// The page, from the static assets.
 pub(crate) async fn console(request: &Request, env: &Env) -> Result<Response, Error> {
     let assets: Assets = env.assets("ASSETS")?.into_rpc();
     let page = assets.fetch(request).await.map_err(worker::Error::from)?;

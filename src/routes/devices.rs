@@ -19,10 +19,10 @@ use crate::auth::Caller;
 use crate::respond::{self, Error, Response};
 use crate::{directory, log};
 
-/// The longest body of a [`put`]: more than any token has room for.
+/// The longest body of a [`put`], in bytes: more than fits in any token.
 const LONGEST_GRANT: usize = 16_384;
 
-/// The longest that a token with an end may hold: 100 years.
+/// The longest `expires_in`: 100 years.
 const LONGEST_EXPIRY: i64 = 100 * 365 * 86_400;
 
 /// The answer to [`list`].
@@ -83,8 +83,8 @@ pub(super) async fn put(
         publish: grant.publish,
         revocations: Some(u32::MAX),
     };
-    // Minted once with the longest number of revocations, so that a token that would become too long
-    // is refused before anything is changed.
+    // Minted once with the longest number of revocations, so that a token that would be too long is refused
+    // before anything is changed.
     exchange
         .config
         .mint(&claims)
@@ -148,8 +148,8 @@ pub(super) async fn delete(
     device: DeviceId,
 ) -> Result<Response, Error> {
     caller.admin()?;
-    // The mailbox first, and both without looking whether the other knew the device: wherever this is
-    // cut off, a repetition finds what is left and finishes it.
+    // The mailbox first, and each whether or not the other knew the device: wherever this is cut off, a
+    // repetition finds the rest and finishes it.
     let removed: Registered = exchange.ask_for(&device, None, Call::Remove).await?;
     let forgotten = directory::forget(&exchange.directory()?, &device).await?;
     if !(removed.changed || forgotten) {
@@ -174,12 +174,12 @@ pub(super) async fn revoke(
     Ok(respond::empty(204))
 }
 
-/// The failure of a request that needs this device.
+/// The error if the device is not known.
 pub(super) fn unknown(device: &DeviceId) -> Error {
     Problem::new(Code::UnknownDevice, format!("there is no device {device}")).into()
 }
 
-/// What the token that [`put`] mints is to allow.
+/// What the token minted by [`put`] allows.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Grant {
     publish: Option<Vec<Pattern>>,
@@ -188,9 +188,8 @@ struct Grant {
 }
 
 impl Grant {
-    /// Reads the body of a [`put`]: nothing, or an object. A field that is unknown, misspelt perhaps,
-    /// is refused: a token that allows more than was meant must not come of it. So is a null, and a field
-    /// that is given twice.
+    /// Reads the body of a [`put`]: nothing, or an object. An unknown field is refused, because a misspelt one
+    /// must not yield a token that allows more than intended. So is a null, and a field that is given twice.
     fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
             return Ok(Self::default());
@@ -209,7 +208,7 @@ impl Grant {
     }
 }
 
-/// The fields of the body of a [`put`], each as it was written.
+/// The fields of the body of a [`put`], unparsed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields<'a> {
@@ -220,8 +219,9 @@ struct Fields<'a> {
 }
 
 fn patterns(raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
-    let texts: Vec<String> = serde_json::from_str(raw.get())
-        .map_err(|_| Problem::bad_request("publish must be an array of strings of Unicode text"))?;
+    let texts: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| {
+        Problem::bad_request("publish must be an array of strings in valid Unicode")
+    })?;
     let patterns = texts.into_iter().map(Pattern::try_from);
     let patterns = patterns.collect::<Result<_, _>>();
     patterns.map_err(|error| Problem::bad_request(format!("publish: {error}")))
@@ -287,7 +287,7 @@ mod tests {
             let problem = Grant::read(format!(r#"{{"publish":{value}}}"#).as_bytes()).unwrap_err();
             assert_eq!(problem.code, Code::BadRequest, "{value}");
             assert_eq!(
-                problem.detail, "publish must be an array of strings of Unicode text",
+                problem.detail, "publish must be an array of strings in valid Unicode",
                 "{value}"
             );
         }

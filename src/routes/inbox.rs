@@ -1,5 +1,5 @@
-//! `/v1/inbox`: messages for a device without a WebSocket, and its answers to them; and
-//! `/v1/devices/{device}/inbox`, a look at what waits.
+//! `/v1/inbox`: polling for messages, and acknowledging or rejecting them; and
+//! `/v1/devices/{device}/inbox`, which lists the messages that wait.
 
 use tagpost_core::call::Call;
 use tagpost_core::id::{DeviceId, MessageId};
@@ -11,7 +11,7 @@ use super::input::PAGE;
 use crate::auth::Caller;
 use crate::respond::{Error, Response};
 
-/// The longest body of an answer: room for 4 KiB of JSON however it is spaced and escaped.
+/// The longest body of an acknowledgement, in bytes: 4 KiB of JSON, however it is spaced and escaped.
 const LONGEST_ANSWER: usize = 32_768;
 
 /// `GET /v1/inbox`

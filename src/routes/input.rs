@@ -1,8 +1,8 @@
-//! What a request carries besides its path: query parameters and a body.
+//! A request's query parameters and body.
 //!
-//! A parameter that is out of range, or given twice, is refused by its name; one that is not known is ignored.
-//! No more of a body is kept than is allowed. A body that cannot be read is its sender's error: nothing of the
-//! service takes part in reading it.
+//! A parameter that is out of range or given twice is refused by name; an unknown one is ignored. No more of a body
+//! is read than allowed. A body that cannot be read is the client's error, since no part of the service is involved
+//! in reading it.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::respond::Error;
 
 /// How many entries a page of a list may have.
 pub(super) const PAGE: RangeInclusive<u32> = 1..=1_000;
-/// How many entries a page of a list has where the caller says nothing.
+/// How many entries a page of a list has by default.
 pub(super) const DEFAULT_PAGE: u32 = 100;
 
 /// The query parameters of a request.
@@ -36,7 +36,7 @@ impl Query {
     /// The parameter of this name.
     ///
     /// # Errors
-    /// It is given twice.
+    /// The parameter is given twice.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut given = self.0.iter().filter(|(known, _)| known == name);
         match (given.next(), given.next()) {
@@ -45,7 +45,7 @@ impl Query {
         }
     }
 
-    /// Whether the parameter of this name is `true`; without it, it is not.
+    /// Whether the parameter of this name is `true`; if it is absent, it is not.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.text(name)? {
             None | Some("false") => Ok(false),
@@ -56,7 +56,7 @@ impl Query {
         }
     }
 
-    /// The whole number that the parameter `name` is.
+    /// The parameter `name`, a whole number.
     pub(super) fn number(
         &self,
         name: &str,
@@ -66,7 +66,7 @@ impl Query {
         Ok(self.given(name, range)?.unwrap_or(default))
     }
 
-    /// The whole number that the parameter `name` is, if it is there.
+    /// The parameter `name`, a whole number, if it is given.
     pub(super) fn given(
         &self,
         name: &str,
@@ -86,41 +86,42 @@ impl Query {
         self.text("cursor")?
             .map(str::parse)
             .transpose()
-            .map_err(|_| Problem::bad_request("cursor must be the `next` of an earlier page"))
+            .map_err(|_| Problem::bad_request("cursor must be the `next` of the page before"))
     }
 }
 
 /// The body of a request with this `Content-Encoding`, if it has at most `longest` bytes.
 ///
 /// # Errors
-/// [`Code::UnsupportedMediaType`] where it is encoded: what is not decoded must not be taken for the content.
-/// [`Code::PayloadTooLarge`]. [`Code::BadRequest`] where it breaks off or is malformed.
+/// [`Code::UnsupportedMediaType`] if it is encoded, since it would not be decoded. [`Code::PayloadTooLarge`].
+/// [`Code::BadRequest`] if it is incomplete or malformed.
 pub(super) async fn body(
     request: &web_sys::Request,
     encoding: Option<String>,
     longest: usize,
 ) -> Result<Vec<u8>, Error> {
     if encoding.is_some_and(|codings| !is_identity(&codings)) {
-        let detail = "Content-Encoding must be absent or identity: the body is taken as it comes";
+        let detail = "Content-Encoding must be absent or identity: bodies are not decoded";
         return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
     }
     let Ok(bytes) = read(request, longest).await else {
-        return Err(Problem::bad_request("the body breaks off, or is not valid HTTP").into());
+        return Err(Problem::bad_request("the body is incomplete, or not valid HTTP").into());
     };
     if bytes.is_null() {
-        let detail = format!("the body has more than {longest} bytes");
+        let detail =
+            format!("the body has more than {longest} bytes");
         return Err(Problem::new(Code::PayloadTooLarge, detail).into());
     }
     Ok(Uint8Array::new(&bytes).to_vec())
 }
 
-/// Whether these content codings (RFC 9110, section 8.4) change nothing.
+/// Whether all these content codings (RFC 9110, section 8.4) are `identity`.
 fn is_identity(codings: &str) -> bool {
     let mut codings = codings.split(',').map(str::trim);
     codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
 }
 
-/// Throws away what was not read of the body, so that the connection can carry the next request.
+/// Discards the unread rest of the body, so that the connection can carry the next request.
 pub(crate) async fn finish(request: &web_sys::Request) {
     if is_left(request) {
         discard(request).await;

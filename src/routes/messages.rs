@@ -1,4 +1,4 @@
-//! Messages as their sender sees them: publish, trace, list, cancel. The sender's mailbox answers each.
+//! Messages as their sender sees them: publish, trace, list, cancel. The sender's mailbox answers all of them.
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -42,8 +42,8 @@ pub(super) async fn publish(
     exchange.ask_own_with(claims, call, Some(draft)).await
 }
 
-/// The devices that `to` leads to, at most one more than may be reached. Whether they are too few or
-/// too many the sender's mailbox says, once it has seen that the token holds.
+/// The devices of `to`, at most one more than a publish may reach. The sender's mailbox refuses too few or too
+/// many, once it has checked the token.
 async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
     match to {
         Target::Device(device) => Ok(vec![device.clone()]),
@@ -84,7 +84,7 @@ pub(super) async fn trace(
     }
     Err(Problem::new(
         Code::UnknownMessage,
-        format!("no trace of the message {id} is kept"),
+        format!("there is no message {id}, or its trace is no longer kept"),
     )
     .into())
 }
@@ -117,7 +117,7 @@ pub(super) async fn cancel(
     exchange.ask_own(claims, Call::Cancel { id }).await
 }
 
-/// The state of this name.
+/// The state with this name.
 fn state(name: &str) -> Result<State, Problem> {
     let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
         name.into_deserializer();

@@ -1,5 +1,5 @@
-//! The handlers, one file a subject: each checks who asks, reads what it is asked, and then asks the
-//! directory and the mailboxes. None decides about a delivery.
+//! The handlers, one file per subject. Each checks the caller, reads the request, and calls the directory and the
+//! mailboxes. None decides anything about a delivery.
 
 mod connect;
 mod console;
@@ -48,7 +48,7 @@ pub(crate) fn health() -> Response {
     )
 }
 
-/// One request, and all that is at hand to answer it.
+/// One request, with all that is needed to answer it.
 pub(crate) struct Exchange {
     env: Env,
     config: Rc<Config>,
@@ -58,7 +58,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The exchange that this request opens.
+    /// An exchange for this request.
     pub(crate) fn new(request: web_sys::Request, env: Env, config: Rc<Config>) -> Self {
         Self {
             env,
@@ -69,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// Who asks. A WebSocket handshake may carry its credential as a subprotocol.
+    /// Authenticates the caller. A WebSocket handshake may carry its credential as a subprotocol.
     pub(crate) fn caller(&self, is_handshake: bool) -> Result<Caller, Error> {
         let authorization = self.header("authorization");
         let protocols = self.header("sec-websocket-protocol");
@@ -83,7 +83,7 @@ impl Exchange {
         Ok(Caller::authenticate(credential, &self.config, self.now)?)
     }
 
-    /// Answers what `caller` asks for.
+    /// Answers the `caller`'s request.
     pub(crate) async fn serve(self, route: Route, caller: Caller) -> Result<Response, Error> {
         match route {
             Route::ListDevices => devices::list(self, caller).await,
@@ -107,8 +107,8 @@ impl Exchange {
         }
     }
 
-    /// A header of the request. White space around it is not part of its value (RFC 9110, section 5.5), and the
-    /// platform does not take it off everywhere. Of a header that is given twice, the values are joined.
+    /// A header of the request. White space around it is not part of its value (RFC 9110, section 5.5); the
+    /// platform does not remove it everywhere. The values of a header that is given twice are joined.
     fn header(&self, name: &str) -> Option<String> {
         let value = self.headers.get(name).ok().flatten()?;
         Some(value.trim_matches([' ', '\t']).to_owned())
@@ -119,7 +119,7 @@ impl Exchange {
         input::body(&self.request, self.header("content-encoding"), longest).await
     }
 
-    /// The fault that the client wishes for, in builds that grant it.
+    /// The fault to inject, in builds that allow it.
     fn fault(&self) -> Option<String> {
         cfg!(feature = "fault-injection")
             .then(|| self.header("tagpost-fault"))
@@ -135,7 +135,7 @@ impl Exchange {
         Ok(directory::database(&self.env)?)
     }
 
-    /// Asks the mailbox of `device` for the service itself, or for the `caller` whose own it is.
+    /// Calls the mailbox of `device`, for the service itself or for the `caller` that owns it.
     async fn ask_for<T: DeserializeOwned>(
         &self,
         device: &DeviceId,
@@ -151,8 +151,7 @@ impl Exchange {
         stub::ask_for(&Calls::new(&self.env), request).await
     }
 
-    /// Asks the caller's own mailbox, which also knows whether its token was revoked, and passes its
-    /// answer on.
+    /// Calls the caller's own mailbox, which also checks revocation, and passes its answer on.
     async fn ask_own(&self, caller: Claims, call: Call) -> Result<Response, Error> {
         self.ask_own_with(caller, call, None).await
     }
@@ -172,8 +171,7 @@ impl Exchange {
         stub::call(&Calls::new(&self.env), request, enclosed, self.fault()).await
     }
 
-    /// Asks the mailbox of `device` for the admin, or for the `caller` whose own it is, and passes its answer
-    /// on.
+    /// Calls the mailbox of `device`, for the admin or for the `caller` that owns it, and passes its answer on.
     async fn ask_of(
         &self,
         device: DeviceId,

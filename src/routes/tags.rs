@@ -1,4 +1,4 @@
-//! `/v1/tags`: which tags there are, and which devices they lead to.
+//! `/v1/tags`: which tags there are, and which devices they are bound to.
 
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -12,8 +12,8 @@ use crate::auth::Caller;
 use crate::directory;
 use crate::respond::{self, Error, Response};
 
-/// How many devices a page with their presence may have, and has where the caller says nothing: each costs a
-/// request to its mailbox, which all are made at the same time.
+/// How many devices a page with presence may have, which is also the default: each costs a call to its mailbox, and
+/// all calls are made at the same time.
 const PRESENCE_PAGE: u32 = 50;
 
 /// The answer to [`list`].
@@ -28,7 +28,7 @@ struct TagList<'a> {
 struct Members<'a> {
     tag: Tag,
     devices: Vec<Member<'a>>,
-    /// Present only where there is more: most tags fit one page.
+    /// Present only if there is another page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a DeviceId>,
 }
@@ -36,7 +36,7 @@ struct Members<'a> {
 #[derive(Serialize)]
 struct Member<'a> {
     device: &'a DeviceId,
-    /// Present only where it was asked for.
+    /// Present only if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     online: Option<bool>,
 }
@@ -72,8 +72,8 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
     let after = query.cursor()?;
     let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
     if let Caller::Device(claims) = caller {
-        // The directory cannot know whether the token was revoked, nor what its device has read lately; the
-        // device's own mailbox does.
+        // Only the device's own mailbox knows whether the token was revoked, and how much the device has read
+        // lately.
         let device = claims.device.clone();
         let mailboxes = match presence {
             true => u32::try_from(page.entries.len()).unwrap_or(u32::MAX),
@@ -92,8 +92,8 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
     Ok(respond::json(200, &Members { tag, devices, next }))
 }
 
-/// A device, with its presence where that is wanted. One whose mailbox fails is offline: nothing can be delivered
-/// to it.
+/// A device, with its presence if that was asked for. If its mailbox fails, it is offline: nothing can be
+/// delivered to it.
 async fn member<'a>(exchange: &Exchange, device: &'a DeviceId, presence: bool) -> Member<'a> {
     if !presence {
         let online = None;
