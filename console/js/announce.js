@@ -1,4 +1,4 @@
-// What a screen reader is told of things that happen by themselves. Several at once become one sentence.
+// Announces events to screen readers. Several at the same time become one sentence.
 
 const announcer = document.getElementById("announcer");
 

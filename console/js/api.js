@@ -1,6 +1,6 @@
-// The relay's HTTP interface, with one credential. The credential travels in a header, never in a URL.
+// The relay's HTTP interface, with one credential, which is sent in a header and never in a URL.
 
-/** Where the relay is: it may lie below a path, and so does this page. */
+/** The relay's address. It may have a path, which this page then has, too. */
 export const BASE = new URL("../", import.meta.url);
 
 /** Milliseconds until a request without an answer is given up. */
@@ -41,7 +41,7 @@ export class Api {
     return this.request("GET", path);
   }
 
-  /** `path`: below the relay's. The JSON of an answer, or `undefined` where it has none. Throws [Problem], [Unanswered] or [Ended]. */
+  /** `path` is relative to the relay's. Returns the answer's JSON, or `undefined` if it has none. Throws [Problem], [Unanswered] or [Ended]. */
   async request(method, path, { headers = {}, body } = {}) {
     if (this.#isEnded) throw new Ended();
     const response = await fetch(new URL(path, BASE), {
@@ -50,7 +50,7 @@ export class Api {
       body,
       cache: "no-store",
       credentials: "omit",
-      // What is elsewhere is not the relay that the credential was given for.
+      // A redirect could lead to another server than the one that the credential is for.
       redirect: "error",
       signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     }).catch(() => undefined);
@@ -84,7 +84,7 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    // Something on the way answered in the relay's place.
+    // A proxy answered instead of the relay.
     return undefined;
   }
 }

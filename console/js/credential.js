@@ -1,4 +1,4 @@
-// Telling a device token from the admin key, without judging either: that is the relay's part.
+// Distinguishing a device token from the admin key. Only the relay checks whether either is valid.
 
 /** Three parts of base64url, the second of them the claims (RFC 7519). */
 const TOKEN = /^[\w-]+\.([\w-]+)\.[\w-]+$/;

@@ -1,4 +1,4 @@
-// The two questions that stop everything else: is this meant, and have you kept this token?
+// The two modal dialogs: confirming an action, and showing a new token.
 
 import { button, element, field, uniqueId } from "./dom.js";
 
@@ -14,7 +14,7 @@ export function confirm(title, text, action) {
       element(
         "div",
         { class: "buttons" },
-        button("Keep it", () => close(false), { autofocus: true }),
+        button("Cancel", () => close(false), { autofocus: true }),
         button(action, () => close(true), { class: "danger" }),
       ),
     );
@@ -23,7 +23,7 @@ export function confirm(title, text, action) {
   });
 }
 
-/** Shows a token, which the relay does not keep and will not show again. */
+/** Shows a token, which the relay does not store and will not show again. */
 export function showToken(device, token) {
   const value = element("input", { readonly: true, value: token, class: "code", onfocus: () => value.select() });
   const dialog = frame(`Token of ${device}`, [

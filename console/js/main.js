@@ -1,4 +1,4 @@
-// The page from its start: which credentials there are, and what they open.
+// The page's entry point: reads the credentials and opens what they give access to.
 
 import { announceAlone } from "./announce.js";
 import { Api, BASE, Problem, devicePath } from "./api.js";

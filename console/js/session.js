@@ -1,4 +1,4 @@
-// The credentials of this tab. They are kept in its session storage, which ends with it, and nowhere else.
+// The credentials of this browser tab. They are kept only in its session storage, which ends with the tab.
 
 import { BASE } from "./api.js";
 import { deviceOf } from "./credential.js";

@@ -2,16 +2,16 @@
 
 /** `tone` picks the colour; the icon and the word carry the meaning without it. */
 const STATES = {
-  accepted: { tone: "quiet", meaning: "the relay has it" },
-  held: { tone: "open", meaning: "stored until the device is there" },
-  sent: { tone: "open", meaning: "on its way, not yet acknowledged" },
+  accepted: { tone: "quiet", meaning: "the relay has accepted it" },
+  held: { tone: "open", meaning: "waiting to be sent to the device" },
+  sent: { tone: "open", meaning: "sent, not yet acknowledged" },
   delivered: { tone: "good", meaning: "acknowledged by the device" },
-  rejected: { tone: "bad", meaning: "refused by the device" },
+  rejected: { tone: "bad", meaning: "rejected by the device" },
   expired: { tone: "bad", meaning: "its time to live ran out" },
   replaced: { tone: "quiet", meaning: "a newer message of its topic took its place" },
-  refused: { tone: "bad", meaning: "the mailbox would not take it" },
-  undeliverable: { tone: "bad", meaning: "sent as often as allowed, never acknowledged" },
-  cancelled: { tone: "quiet", meaning: "taken back by the sender" },
+  refused: { tone: "bad", meaning: "the mailbox did not take it" },
+  undeliverable: { tone: "bad", meaning: "never acknowledged, and not sent again" },
+  cancelled: { tone: "quiet", meaning: "cancelled by the sender" },
 };
 
 const UNKNOWN = { tone: "quiet", meaning: "" };

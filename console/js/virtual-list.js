@@ -1,7 +1,7 @@
-// A listbox of any length of which only the rows in sight are in the document.
+// A listbox of any length. Only the visible rows are in the document.
 //
 // The list is one stop of the Tab key. Arrow keys, Home, End and the page keys move within it, Enter or
-// Space opens. Rows know their place among all, so that a screen reader says "12 of 10,000".
+// Space opens. Rows have their position among all, so that a screen reader says "12 of 10,000".
 
 import { element, uniqueId } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// What is in sight once there is a credential: the directory for an operator, and the devices' panes.
+// The page once there is a credential: the directory for an operator, and the panes of devices.
 
 import { Api, Problem } from "./api.js";
 import { element } from "./dom.js";

@@ -74,7 +74,7 @@ describeInBrowser("accessibility", () => {
     const active = list.locator(".active");
     while (!(await active.innerText()).includes(receiver!.name)) await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
-    await reach(page, page.getByRole("button", { name: "Be this device" }));
+    await reach(page, page.getByRole("button", { name: "Connect as this device" }));
     await page.keyboard.press("Enter");
     const pane = paneOf(page, receiver!.name);
     await shows(pane.getByText("online", { exact: true }));
@@ -106,7 +106,7 @@ describeInBrowser("accessibility", () => {
     await page.goto(link(relay.url, relay.adminKey, { devices: [device.name] }));
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));
     await page.getByRole("option", { name: device.name }).tap();
-    await page.getByRole("button", { name: "Be this device" }).waitFor();
+    await page.getByRole("button", { name: "Connect as this device" }).waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   });
 

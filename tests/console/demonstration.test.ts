@@ -61,13 +61,13 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a message that is rejected shows its reason, one that is taken back is cancelled", async () => {
+  test("a message that is rejected shows its reason, one that is cancelled shows it", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();
     await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name] }));
     const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
     await shows(to.getByText("online", { exact: true }));
-    await from.getByLabel("Kind of address").selectOption("device");
+    await from.getByLabel("Tag or device").selectOption("device");
     await from.getByLabel("Send to").fill(receiver!.name);
     await from.getByLabel("Message, JSON or text").fill("open up");
     await from.getByRole("button", { name: "Send" }).click();
@@ -77,7 +77,7 @@ describeInBrowser("the demonstration", () => {
     await shows(from.locator(".event").getByText("rejected"));
 
     await from.getByRole("button", { name: "Send" }).click();
-    await from.getByRole("button", { name: "Take back" }).click();
+    await from.getByRole("button", { name: "Cancel" }).click();
     await shows(from.locator(".event").getByText("cancelled"));
     expect(complaints).toEqual([]);
   });
@@ -113,7 +113,7 @@ describeInBrowser("the demonstration", () => {
     await page.goto(`${relay.url.origin}/#token=${sender!.token}`);
     const pane = paneOf(page, sender!.name);
     await shows(pane.getByText("online", { exact: true }));
-    await pane.getByLabel("Kind of address").selectOption("device");
+    await pane.getByLabel("Tag or device").selectOption("device");
     await pane.getByLabel("Send to").fill(receiver!.name);
     await pane.getByLabel("Message, JSON or text").fill("my important message");
     await pane.getByRole("button", { name: "Send" }).click();

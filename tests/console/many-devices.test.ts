@@ -24,7 +24,7 @@ describeInBrowser("10,000 devices", () => {
     const registered = await relay.device("sensor-07777");
     const { page, complaints } = await browser.tab();
     await page.goto(link(relay.url, relay.adminKey));
-    await shows(page.getByText("10,000 in all"));
+    await shows(page.getByText("10,000 in total"));
     const list = page.getByRole("listbox", { name: "Devices" });
     const rows = list.getByRole("option");
     await list.getByText("sensor-00000").waitFor();

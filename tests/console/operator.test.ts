@@ -22,7 +22,7 @@ describeInBrowser("the operator", () => {
     await page.getByRole("option", { name }).waitFor();
     const detail = page.getByRole("region", { name: `Device ${name}` });
     await shows(detail.getByText("never"));
-    await detail.getByRole("button", { name: "Be this device" }).click();
+    await detail.getByRole("button", { name: "Connect as this device" }).click();
     await shows(paneOf(page, name).getByText("online", { exact: true }));
     await page.getByRole("option", { name: new RegExp(`${name}.*online`) }).waitFor();
     expect(complaints).toEqual([]);
@@ -70,7 +70,7 @@ describeInBrowser("the operator", () => {
     const detail = page.getByRole("region", { name: `Device ${device.name}` });
 
     await detail.getByRole("button", { name: "Revoke tokens" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
     (await device.status()).is(200);
     await detail.getByRole("button", { name: "Revoke tokens" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
@@ -94,11 +94,11 @@ describeInBrowser("the operator", () => {
     const card = page.getByRole("region", { name: `Device ${device.name}` });
     await card.getByText("online since").waitFor();
     const dialog = page.getByRole("dialog", { name: `Take over from ${device.name}?` });
-    await card.getByRole("button", { name: "Be this device" }).click();
-    await dialog.getByRole("button", { name: "Keep it" }).click();
+    await card.getByRole("button", { name: "Connect as this device" }).click();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
     await socket.ping();
     expect(await paneOf(page, device.name).count()).toBe(0);
-    await card.getByRole("button", { name: "Be this device" }).click();
+    await card.getByRole("button", { name: "Connect as this device" }).click();
     await dialog.getByRole("button", { name: "Take over" }).click();
     expect((await socket.closed()).code).toBe(4409);
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));

@@ -1,7 +1,7 @@
 // The form by which a device publishes.
 //
-// It publishes over HTTP, with a key, so that a publish nobody answered can be repeated without becoming
-// a second message, and every mistake is named by the relay.
+// It publishes over HTTP, with a key, so that a publish that was not answered can be repeated without a second
+// message. The relay checks the input.
 
 import { Unanswered, devicePath, tagPath } from "../api.js";
 import { element, field, uniqueId } from "../dom.js";
@@ -9,11 +9,11 @@ import { typed } from "../format.js";
 
 const URGENCIES = ["very-low", "low", "normal", "high"];
 
-/** `sent(answer, text)` is called with each publish that was answered. */
+/** `sent(answer, text)` is called for each publish that was answered. */
 export function compose(api, { tag = "", sent }) {
   const errorId = uniqueId("error");
   const kind = element("select", {}, element("option", { value: "tag" }, "Tag"), element("option", { value: "device" }, "Device"));
-  kind.setAttribute("aria-label", "Kind of address");
+  kind.setAttribute("aria-label", "Tag or device");
   const to = element("input", { value: tag, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
   const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
   const ttl = element("input", { inputmode: "numeric", placeholder: "86400", autocomplete: "off" });
@@ -46,7 +46,7 @@ export function compose(api, { tag = "", sent }) {
       key = freshKey();
       sent(answer, message.value);
     } catch (failure) {
-      if (failure instanceof Unanswered) return fail(`${failure.message}. Send again: it will not become two messages.`, submit);
+      if (failure instanceof Unanswered) return fail(`${failure.message}. Send again: the message will not be sent twice.`, submit);
       key = freshKey();
       fail(failure.message, message);
     } finally {
@@ -85,7 +85,7 @@ export function compose(api, { tag = "", sent }) {
   return form;
 }
 
-/** Not `randomUUID`, which pages of plain http lack. */
+/** Not `randomUUID`, which is missing on pages served over plain http. */
 function freshKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

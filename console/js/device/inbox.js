@@ -1,4 +1,4 @@
-// Messages that came for a device, to be answered by hand or at once.
+// Messages that a device received, to be acknowledged by hand or automatically.
 
 import { announce } from "../announce.js";
 import { element } from "../dom.js";
@@ -26,7 +26,7 @@ export class Inbox {
         "div",
         { class: "section-head" },
         element("h3", {}, "Received"),
-        element("label", { class: "check" }, this.#automatic, " Acknowledge at once"),
+        element("label", { class: "check" }, this.#automatic, " Acknowledge automatically"),
       ),
       this.#none,
       this.#list,

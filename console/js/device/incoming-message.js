@@ -1,4 +1,4 @@
-// One message that came, and the answer that is given to it.
+// One message that a device received, and its acknowledgement or rejection.
 
 import { button, element, field, icon, uniqueId } from "../dom.js";
 import { bytes, time, typed } from "../format.js";
@@ -62,7 +62,7 @@ export class IncomingMessage {
     for (const control of this.#buttons) control.disabled = !isConnected;
   }
 
-  /** It came again: an answer that it had already did not reach the relay. */
+  /** The message came again: the answer to it did not reach the relay. */
   again(message) {
     this.#message = message;
     this.#attempt.textContent = message.attempt > 1 ? `attempt ${message.attempt}` : "";

@@ -1,6 +1,6 @@
 // A device on the page: it connects with its token, sends, receives, answers, and can be taken offline.
 //
-// The connection is the client library's; the build lays it beside the page.
+// The connection is that of the client library, which the build puts next to the page.
 
 import { connect } from "../../tagpost/index.js";
 import { Api, BASE } from "../api.js";
@@ -32,7 +32,7 @@ export class Pane {
   #isReadingReceipts = false;
   #onpresence;
 
-  /** `onpresence()` is called when the device has come or gone, `onclose()` when the pane is to go. */
+  /** `onpresence()` is called when the device connects or disconnects, `onclose()` when the pane should close. */
   constructor({ device, token, tag, onpresence, onclose }) {
     this.device = device;
     this.#token = token;
@@ -116,7 +116,7 @@ export class Pane {
     try {
       for await (const message of device.messages()) this.#inbox.take(message);
     } catch {
-      // How the connection ended is told by `closed`.
+      // `closed` says how the connection ended.
     }
   }
 

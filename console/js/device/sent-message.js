@@ -7,11 +7,11 @@ import { number, time } from "../format.js";
 import { isOpen } from "../states.js";
 import { Timeline } from "./timeline.js";
 
-/** How many deliveries are drawn; the others of a large tag are counted. */
+/** How many deliveries are drawn; the others of a large tag are only counted. */
 const DRAWN = 20;
-/** The shortest and the longest pause between two looks at the trace, in milliseconds. */
+/** The shortest and the longest pause between two requests for the trace, in milliseconds. */
 const PAUSES = [1000, 15_000];
-/** How long receipts are gathered before the trace is looked at for their steps, in milliseconds. */
+/** How long to wait after a receipt for more, before the trace is requested, in milliseconds. */
 const SOON = 100;
 
 export class SentMessage {
@@ -24,10 +24,10 @@ export class SentMessage {
   #list = element("ul", { class: "deliveries" });
   #summary = element("p", { class: "muted small summary" });
   #error = element("p", { class: "error", role: "alert" });
-  #cancel = button("Take back", () => this.#takeBack());
+  #cancelButton = button("Cancel", () => this.#cancel());
   #timer;
 
-  /** `answer`: what the publish was answered, or a trace. `text`: what was sent, where it is known. */
+  /** `answer`: the answer to the publish, or a trace. `text`: the payload, if it is known. */
   constructor(api, answer, text) {
     this.#api = api;
     this.#id = answer.id;
@@ -40,7 +40,7 @@ export class SentMessage {
         { class: "message-head" },
         element("span", { class: "name" }, tag === undefined ? `@${device}` : tag),
         element("time", { class: "muted small", datetime: new Date(answer.accepted_at).toISOString() }, time(answer.accepted_at)),
-        this.#cancel,
+        this.#cancelButton,
       ),
       text !== undefined && element("pre", { class: "payload" }, text),
       this.#list,
@@ -66,7 +66,7 @@ export class SentMessage {
     clearTimeout(this.#timer);
   }
 
-  /** Looks at the trace after a pause, and then again until nothing more can follow. */
+  /** Requests the trace after a pause, and again until every delivery is in a terminal state. */
   #lookIn(pause) {
     clearTimeout(this.#timer);
     if (this.#isFollowed) this.#timer = setTimeout(() => this.#look(), pause);
@@ -80,12 +80,12 @@ export class SentMessage {
         (error) => (error.status === 404 || error instanceof Ended) && this.stop(),
       );
     }
-    // Often at first, then more and more rarely.
+    // Often at first, then less and less often.
     const [shortest, longest] = PAUSES;
     this.#lookIn(Math.min(longest, Math.max(shortest, (performance.now() - this.#since) / 10)));
   }
 
-  /** Draws an answer or a trace; only a trace tells the steps, and so ends the looking. */
+  /** Draws an answer or a trace. Only a trace has the steps, so only a settled trace ends the requests. */
   #show({ accepted_at, deliveries, summary, timeline }) {
     for (const delivery of deliveries.slice(0, DRAWN)) {
       let drawn = this.#timelines.get(delivery.device);
@@ -99,15 +99,15 @@ export class SentMessage {
     }
     if (deliveries.length > DRAWN) {
       const counts = Object.entries(summary).map(([state, count]) => `${number(count)} ${state}`);
-      this.#summary.textContent = `${DRAWN} of ${number(deliveries.length)} devices; in all ${counts.join(", ")}`;
+      this.#summary.textContent = `${DRAWN} of ${number(deliveries.length)} devices; in total ${counts.join(", ")}`;
     }
-    // A large tag is worked through bit by bit, and begins with none.
+    // A large tag is delivered in parts; at first there are no deliveries.
     const isSettled = deliveries.length > 0 && !deliveries.some(({ state }) => isOpen(state));
-    this.#cancel.hidden = isSettled;
+    this.#cancelButton.hidden = isSettled;
     if (isSettled && timeline) this.stop();
   }
 
-  async #takeBack() {
+  async #cancel() {
     this.#error.textContent = "";
     try {
       this.#show(await this.#api.request("DELETE", `v1/messages/${this.#id}`));

@@ -1,4 +1,4 @@
-// What a device sent, and what becomes of it: receipts as they come in, the trace for the steps between.
+// The messages that a device sent: receipts show their terminal states, traces the steps in between.
 
 import { announce } from "../announce.js";
 import { element } from "../dom.js";

@@ -1,4 +1,4 @@
-// One delivery, drawn as it moves: a step for each event, in order, and a clock while more may follow.
+// One delivery: a step for each event, in order, and a clock until the terminal state.
 
 import { element, icon } from "../dom.js";
 import { payload, span, time } from "../format.js";
@@ -14,7 +14,7 @@ export class Timeline {
   #state = "";
   #shown = 0;
 
-  /** `startedAt`: when the relay accepted the message, by its clock; the steps count from there. */
+  /** `startedAt`: when the relay accepted the message, by its clock; step times are relative to it. */
   constructor(device, startedAt) {
     this.#startedAt = startedAt;
     this.element = element(

@@ -36,12 +36,12 @@ export function deviceDetail(api, presence, device, actions) {
       await presence.update(device);
     });
   const be = async () => {
-    const text = "It is online. Its connection will be closed, and it will not reconnect.";
+    const text = "It is connected elsewhere. That connection will be closed, and will not come back by itself.";
     if (presence.of(device)?.online && !(await confirm(`Take over from ${device}?`, text, "Take over"))) return;
     await attempt(actions.be);
   };
   const revoke = async () => {
-    const text = "Every token issued to it so far stops working at once, and its connection is closed.";
+    const text = "Every token issued to it so far stops working immediately, and its connection is closed.";
     if (!(await confirm(`Revoke the tokens of ${device}?`, text, "Revoke"))) return;
     await attempt(async () => {
       await api.request("DELETE", `${devicePath(device)}/tokens`);
@@ -50,7 +50,7 @@ export function deviceDetail(api, presence, device, actions) {
     });
   };
   const remove = async () => {
-    const text = "Its tags, its tokens and the messages held for it are deleted. The senders are told.";
+    const text = "Its tags, its tokens and the messages held for it are deleted. Their senders get a receipt.";
     if (!(await confirm(`Delete ${device}?`, text, "Delete"))) return;
     await attempt(async () => {
       await api.request("DELETE", devicePath(device));
@@ -94,7 +94,7 @@ export function deviceDetail(api, presence, device, actions) {
       element(
         "div",
         { class: "buttons" },
-        button("Be this device", be, { class: "primary" }),
+        button("Connect as this device", be, { class: "primary" }),
         button("New token", () => attempt(actions.token)),
         button("Revoke tokens", revoke),
         button("Delete", remove, { class: "danger" }),

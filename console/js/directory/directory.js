@@ -1,4 +1,4 @@
-// The operator's side: devices and tags, one of the two in sight.
+// The operator's side: two tabs, devices and tags.
 
 import { element } from "../dom.js";
 import { devices } from "./devices.js";

@@ -1,4 +1,4 @@
-// All names of a kind, devices or tags, as the relay lists them, with a search through them.
+// A searchable list of all devices or all tags.
 
 import { button, element, field } from "../dom.js";
 import { number } from "../format.js";
@@ -80,6 +80,6 @@ export class Names {
     const found = wanted ? this.#names.filter((name) => name.toLowerCase().includes(wanted)) : [...this.#names];
     this.list.items = found;
     const all = number(this.#names.length);
-    this.#status.textContent = wanted ? `${number(found.length)} of ${all}` : `${all} in all`;
+    this.#status.textContent = wanted ? `${number(found.length)} of ${all}` : `${all} in total`;
   }
 }

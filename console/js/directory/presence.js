@@ -1,6 +1,6 @@
 // The status of each device: online or not, the number of held messages, when it was last seen.
 //
-// Only what somebody looks at is asked for, a few at a time, since every question wakes a mailbox.
+// Only visible devices are requested, a few at a time, since each request wakes a mailbox.
 
 import { Problem, devicePath } from "../api.js";
 
@@ -20,7 +20,7 @@ export class Presence {
     this.#api = api;
   }
 
-  /** The last status of a device: `undefined` before there is one, `null` where it has no mailbox (any more). */
+  /** The last status of a device: `undefined` before there is one, `null` if the device is not known. */
   of(device) {
     return this.#known.get(device)?.status;
   }

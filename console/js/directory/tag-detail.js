@@ -1,10 +1,10 @@
-// The devices of one tag. Their presence is asked for as they are listed, fifty at a time.
+// The devices of one tag, with their presence, fifty at a time.
 
 import { tagPath } from "../api.js";
 import { button, element, icon } from "../dom.js";
 import { addForm } from "../add-form.js";
 
-/** The most for which the relay asks presence at once. */
+/** The largest page for which the relay gives presence. */
 const PAGE = 50;
 
 export function tagDetail(api, tag, { bind, unbind }) {
