@@ -147,6 +147,7 @@ pub(crate) fn rows(data: &[u8]) {
         issued_at: NOW / 1000,
         expires_at: None,
         publish: None,
+        tags: vec![],
         revocations: None,
     };
     let draft = || Draft::from_http(|_| None, b"payload", &Limits::default()).expect("a draft");

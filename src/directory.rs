@@ -115,48 +115,71 @@ pub(crate) async fn forget(db: &D1Database, device: &DeviceId) -> Result<bool> {
     Ok(!is_empty(&deleted)?)
 }
 
-/// Binds a tag to a device, if the device is known; returns whether it is.
-pub(crate) async fn bind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
-    let insert = statement(
-        db,
-        "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
-         ON CONFLICT DO NOTHING RETURNING tag",
-        &[text(tag), text(device)],
-    )?;
-    change(db, tag, device, insert).await
+/// A change of a binding.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Bind the tag to the device, unless the device has this many tags already.
+    Bind {
+        /// The limit; `None` for the operator, who has none.
+        limit: Option<u32>,
+    },
+    /// Unbind it.
+    Unbind,
 }
 
-/// Unbinds a tag from a device; returns whether the device is known.
-pub(crate) async fn unbind(db: &D1Database, tag: &Tag, device: &DeviceId) -> Result<bool> {
-    let delete = statement(
-        db,
-        "DELETE FROM tags WHERE tag = ?1 AND device = ?2 RETURNING tag",
-        &[text(tag), text(device)],
-    )?;
-    change(db, tag, device, delete).await
+/// What a [`change`] leads to.
+#[derive(Debug)]
+pub(crate) enum Binding {
+    /// The tag is bound to the device.
+    Bound,
+    /// The tag is not bound to the device.
+    Unbound,
+    /// The device is not known; nothing was changed.
+    UnknownDevice,
 }
 
-/// Changes a binding, and returns once no publish uses the earlier ones; returns whether the device is known.
+/// Changes a binding, and returns once no publish uses the earlier ones.
 /// Changes of one tag that are made at the same time apply once all of them have returned.
-async fn change(
+pub(crate) async fn change(
     db: &D1Database,
     tag: &Tag,
     device: &DeviceId,
-    change: D1PreparedStatement,
-) -> Result<bool> {
-    let before = statement(
-        db,
-        "SELECT device FROM tags WHERE tag = ?1 LIMIT 2",
-        &[text(tag)],
-    )?;
-    let [before, changed, found] = batch(db, [before, change, find(db, device)?]).await?;
-    let is_known = !is_empty(&found)?;
+    change: Change,
+) -> Result<Binding> {
+    let names = [text(tag), text(device)];
+    let change = match change {
+        Change::Bind { limit } => {
+            let [tag, device] = names.clone();
+            let limit = limit.map_or(JsValue::NULL, |limit| number(limit.into()));
+            let insert =
+                "INSERT INTO tags (tag, device) SELECT ?1, device FROM devices WHERE device = ?2
+                 AND (?3 IS NULL OR (SELECT COUNT(*) FROM tags WHERE device = ?2) < ?3)
+                 ON CONFLICT DO NOTHING RETURNING tag";
+            statement(db, insert, &[tag, device, limit])?
+        }
+        Change::Unbind => {
+            let delete = "DELETE FROM tags WHERE tag = ?1 AND device = ?2 RETURNING tag";
+            statement(db, delete, &names)?
+        }
+    };
+    let before = "SELECT device FROM tags WHERE tag = ?1 LIMIT 2";
+    let before = statement(db, before, &[text(tag)])?;
+    let after = "SELECT tag FROM tags WHERE tag = ?1 AND device = ?2";
+    let after = statement(db, after, &names)?;
+    let statements = [before, change, after, find(db, device)?];
+    let [before, changed, after, found] = batch(db, statements).await?;
+    if is_empty(&found)? {
+        return Ok(Binding::UnknownDevice);
+    }
     let had_one_device = before.results::<IgnoredAny>()?.len() == 1;
     // A change that changes nothing may be the repeat of one that was cut off while it waited.
-    if is_known && (had_one_device || is_empty(&changed)?) {
+    if had_one_device || is_empty(&changed)? {
         caches_expired().await;
     }
-    Ok(is_known)
+    match is_empty(&after)? {
+        true => Ok(Binding::Unbound),
+        false => Ok(Binding::Bound),
+    }
 }
 
 /// Waits until everything that any isolate has cached so far has expired.

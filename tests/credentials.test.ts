@@ -56,6 +56,8 @@ function badTokens(): [what: string, token: string][] {
     ["sub that is no text", mint(key, { sub: 7, iat })],
     ["without iat", mint(key, { sub: NAME })],
     ["publish that is no array", mint(key, { sub: NAME, iat, publish: "kitchen" })],
+    ["tags that is no array", mint(key, { sub: NAME, iat, tags: "kitchen" })],
+    ["tags with a pattern of devices", mint(key, { sub: NAME, iat, tags: [`@${NAME}`] })],
     ["the token key itself", key],
     ["a wrong admin key", `${relay.adminKey.slice(0, -1)}!`],
     ["a longer admin key", `${relay.adminKey}x`],

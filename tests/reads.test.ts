@@ -132,6 +132,17 @@ describe("a device that reads without end", () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 202, 200, 200]);
   });
 
+  test("gets 429 for binding itself to a tag", async () => {
+    const reader = await relay.device(undefined, { tags: ["*"] });
+    await flood(() => reader.request("GET", `/v1/tags/${tag}?presence=true`), isRefused);
+    const bind = () => reader.request("PUT", `/v1/tags/joined/devices/${reader.name}`);
+    const answers = await Promise.all(Array.from({ length: MOST }, bind));
+    const tooMany = answers.filter(isRefused);
+    expect(tooMany.length).toBeGreaterThan(0);
+    tooMany.forEach(refuses);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204, 429]));
+  });
+
   test("may read the presence of small tags as often as of their devices", async () => {
     const reader = await relay.device();
     const small = await relay.tag(reader);

@@ -151,6 +151,7 @@ impl Relay {
             issued_at: i64::try_from(now)?,
             expires_at: None,
             publish: None,
+            tags: vec![],
             revocations: None,
         };
         Ok(token::mint(&claims, TOKEN_KEY.as_bytes())?)

@@ -81,14 +81,15 @@ pub(super) async fn put(
             .expires_in
             .map(|seconds| issued_at.saturating_add(seconds)),
         publish: grant.publish,
+        tags: grant.tags,
         revocations: Some(u32::MAX),
     };
     // Minted once with the longest number of revocations, so that a token that would be too long is refused
     // before anything is changed.
-    exchange
-        .config
-        .mint(&claims)
-        .map_err(|error| Problem::bad_request(format!("publish has too many patterns: {error}")))?;
+    exchange.config.mint(&claims).map_err(|error| {
+        let detail = format!("publish and tags have too many patterns: {error}");
+        Problem::bad_request(detail)
+    })?;
 
     let registration = directory::register(&exchange.directory()?, &device, exchange.now).await?;
     let registered: Registered = exchange.ask_for(&device, None, Call::Register).await?;
@@ -183,6 +184,7 @@ pub(super) fn unknown(device: &DeviceId) -> Error {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Grant {
     publish: Option<Vec<Pattern>>,
+    tags: Vec<Pattern>,
     /// Seconds.
     expires_in: Option<i64>,
 }
@@ -202,7 +204,11 @@ impl Grant {
             .expires_in
             .map(|raw| json_whole_number("expires_in", raw, 1..=LONGEST_EXPIRY));
         Ok(Self {
-            publish: fields.publish.map(patterns).transpose()?,
+            publish: fields
+                .publish
+                .map(|raw| patterns("publish", raw))
+                .transpose()?,
+            tags: fields.tags.map_or(Ok(Vec::new()), tag_patterns)?,
             expires_in: expires_in.transpose()?,
         })
     }
@@ -215,16 +221,25 @@ struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "json::present")]
     publish: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::present")]
+    tags: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
     expires_in: Option<&'a RawValue>,
 }
 
-fn patterns(raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
+fn patterns(field: &str, raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
     let texts: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| {
-        Problem::bad_request("publish must be an array of strings in valid Unicode")
+        Problem::bad_request(format!(
+            "{field} must be an array of strings in valid Unicode"
+        ))
     })?;
     let patterns = texts.into_iter().map(Pattern::try_from);
     let patterns = patterns.collect::<Result<_, _>>();
-    patterns.map_err(|error| Problem::bad_request(format!("publish: {error}")))
+    patterns.map_err(|error| Problem::bad_request(format!("{field}: {error}")))
+}
+
+fn tag_patterns(raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
+    Pattern::of_tags(patterns("tags", raw)?)
+        .map_err(|error| Problem::bad_request(format!("tags: {error}")))
 }
 
 #[cfg(test)]
@@ -247,9 +262,10 @@ mod tests {
     #[test]
     fn a_grant_is_read_as_it_stands() {
         assert_eq!(
-            Grant::read(br#"{"publish":["kitchen.*","@cam-1"],"expires_in":60}"#),
+            Grant::read(br#"{"publish":["kitchen.*","@cam-1"],"tags":["hall*"],"expires_in":60}"#),
             Ok(Grant {
                 publish: Some(list(&["kitchen.*", "@cam-1"])),
+                tags: list(&["hall*"]),
                 expires_in: Some(60)
             })
         );
@@ -257,6 +273,7 @@ mod tests {
             Grant::read(br#"{"publish":[]}"#),
             Ok(Grant {
                 publish: Some(vec![]),
+                tags: vec![],
                 expires_in: None
             })
         );
@@ -284,12 +301,13 @@ mod tests {
             r#"["kitchen",7]"#,
             r#"["\ud800"]"#,
         ] {
-            let problem = Grant::read(format!(r#"{{"publish":{value}}}"#).as_bytes()).unwrap_err();
-            assert_eq!(problem.code, Code::BadRequest, "{value}");
-            assert_eq!(
-                problem.detail, "publish must be an array of strings in valid Unicode",
-                "{value}"
-            );
+            for field in ["publish", "tags"] {
+                let body = format!(r#"{{"{field}":{value}}}"#);
+                let problem = Grant::read(body.as_bytes()).unwrap_err();
+                assert_eq!(problem.code, Code::BadRequest, "{body}");
+                let detail = format!("{field} must be an array of strings in valid Unicode");
+                assert_eq!(problem.detail, detail, "{body}");
+            }
         }
     }
 
@@ -301,6 +319,12 @@ mod tests {
             (r#"{"publish":"kitchen"}"#, "publish"),
             (r#"{"publish":["a b"]}"#, "publish"),
             (r#"{"publish":[7]}"#, "publish"),
+            (r#"{"tags":["a*b"]}"#, "tags: the pattern \"a*b\""),
+            (
+                r#"{"tags":["kitchen","@cam-1"]}"#,
+                "tags: the pattern \"@cam-1\" must be one of tags",
+            ),
+            (r#"{"tags":[],"tags":["*"]}"#, "duplicate field `tags`"),
             (r#"{"expires_in":null}"#, "expires_in"),
             (r#"{"expires_in":0}"#, "expires_in"),
             (r#"{"expires_in":-1}"#, "expires_in"),

@@ -6,10 +6,11 @@ use tagpost_core::call::{Call, Status};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::token::{Claims, MAX_TAGS};
 
 use super::Exchange;
 use crate::auth::Caller;
-use crate::directory;
+use crate::directory::{self, Binding, Change};
 use crate::respond::{self, Error, Response};
 
 /// How many devices a page with presence may have, which is also the default: each costs a call to its mailbox, and
@@ -72,16 +73,11 @@ pub(super) async fn get(exchange: Exchange, caller: Caller, tag: Tag) -> Result<
     let after = query.cursor()?;
     let page = directory::members(&exchange.directory()?, &tag, after.as_ref(), limit).await?;
     if let Caller::Device(claims) = caller {
-        // Only the device's own mailbox knows whether the token was revoked, and how much the device has read
-        // lately.
-        let device = claims.device.clone();
         let mailboxes = match presence {
             true => u32::try_from(page.entries.len()).unwrap_or(u32::MAX),
             false => 0,
         };
-        let _: [(); 0] = exchange
-            .ask_for(&device, Some(claims), Call::MayAsk { mailboxes })
-            .await?;
+        admit(&exchange, claims, mailboxes).await?;
     }
     if page.entries.is_empty() && after.is_none() {
         return Err(Problem::new(Code::UnknownTag, format!("no device has the tag {tag}")).into());
@@ -107,38 +103,45 @@ async fn member<'a>(exchange: &Exchange, device: &'a DeviceId, presence: bool) -
     Member { device, online }
 }
 
-/// `PUT /v1/tags/{tag}/devices/{device}`
-pub(super) async fn bind(
+/// `PUT /v1/tags/{tag}/devices/{device}`, and `DELETE` if it is not to `bind`: for the admin, and for the device itself
+/// if its token is for this tag.
+pub(super) async fn change(
     exchange: Exchange,
     caller: Caller,
     tag: Tag,
     device: DeviceId,
+    bind: bool,
 ) -> Result<Response, Error> {
-    caller.admin()?;
-    known(
-        directory::bind(&exchange.directory()?, &tag, &device).await?,
-        &device,
-    )
-}
-
-/// `DELETE /v1/tags/{tag}/devices/{device}`
-pub(super) async fn unbind(
-    exchange: Exchange,
-    caller: Caller,
-    tag: Tag,
-    device: DeviceId,
-) -> Result<Response, Error> {
-    caller.admin()?;
-    known(
-        directory::unbind(&exchange.directory()?, &tag, &device).await?,
-        &device,
-    )
-}
-
-fn known(is_known: bool, device: &DeviceId) -> Result<Response, Error> {
-    if is_known {
-        Ok(respond::empty(204))
-    } else {
-        Err(super::devices::unknown(device))
+    let itself = caller.admin_or(&device)?;
+    let limit = itself.as_ref().map(|_| MAX_TAGS);
+    if let Some(claims) = itself {
+        if !claims.may_join(&tag) {
+            let detail = "the token's `tags` patterns do not match this tag";
+            return Err(Problem::new(Code::Forbidden, detail).into());
+        }
+        admit(&exchange, claims, 1).await?;
     }
+    let change = match bind {
+        true => Change::Bind { limit },
+        false => Change::Unbind,
+    };
+    match directory::change(&exchange.directory()?, &tag, &device, change).await? {
+        Binding::UnknownDevice => Err(super::devices::unknown(&device)),
+        Binding::Unbound if bind => {
+            let detail = format!(
+                "{device} has {MAX_TAGS} tags or more; only the operator may bind it to another"
+            );
+            Err(Problem::new(Code::TooManyTags, detail).into())
+        }
+        Binding::Bound | Binding::Unbound => Ok(respond::empty(204)),
+    }
+}
+
+/// Passes a device whose token holds, and which may ask for as much as this many mailboxes. The directory cannot
+/// know whether the token was revoked, nor what its device has asked for lately; the device's own mailbox does.
+async fn admit(exchange: &Exchange, claims: Claims, mailboxes: u32) -> Result<(), Error> {
+    let device = claims.device.clone();
+    let call = Call::MayAsk { mailboxes };
+    let _: [(); 0] = exchange.ask_for(&device, Some(claims), call).await?;
+    Ok(())
 }

@@ -23,7 +23,7 @@ export abstract class Service implements Endpoint {
   }
 
   /** A device with a token of the service; a fresh one unless it is named. */
-  async device(name = fresh("device"), body?: { publish?: string[]; expires_in?: number }): Promise<Device> {
+  async device(name = fresh("device"), body?: { publish?: string[]; tags?: string[]; expires_in?: number }): Promise<Device> {
     const answer = await this.admin("PUT", `/v1/devices/${name}`, body);
     if (answer.status !== 200 && answer.status !== 201) throw new Error(`expected 200 or 201, but ${answer}`);
     return this.bearer(name, answer.json.token);

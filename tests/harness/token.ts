@@ -7,6 +7,7 @@ export interface Claims {
   iat?: unknown;
   exp?: unknown;
   publish?: unknown;
+  tags?: unknown;
 }
 
 /** Seconds since the Unix epoch, the unit of `iat` and `exp`. */

@@ -31,6 +31,7 @@ export class Device extends EventTarget {
   #outbox;
   #receipts;
   #listens = false;
+  #token;
 
   /**
    * @param {URL} url
@@ -38,6 +39,7 @@ export class Device extends EventTarget {
    */
   constructor(url, token) {
     super();
+    this.#token = token;
     /** @param {string} text */
     const send = (text) => this.#connection.send(text);
     /** @param {() => void} onPong */
@@ -142,6 +144,30 @@ export class Device extends EventTarget {
   }
 
   /**
+   * Binds this device to a tag. Its token must have a pattern of the tag in its `tags`.
+   *
+   * @param {string} tag
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<void>} it applies to every publish from now on
+   * @throws {TagpostError} `too_many_tags`: the device has 100 already
+   */
+  async join(tag, { signal } = {}) {
+    await this.#http.request("PUT", this.#binding(tag), { signal });
+  }
+
+  /**
+   * Unbinds this device from a tag. Its token must have a pattern of the tag in its `tags`.
+   *
+   * @param {string} tag
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<void>} it applies to every publish from now on
+   * @throws {TagpostError}
+   */
+  async leave(tag, { signal } = {}) {
+    await this.#http.request("DELETE", this.#binding(tag), { signal });
+  }
+
+  /**
    * Ends the connection at once, whatever the network does. What is not answered fails with `closed`; some
    * publishes may have been accepted.
    */
@@ -200,6 +226,11 @@ export class Device extends EventTarget {
     }
   }
 
+  /** The path of this device's binding to a tag. @param {string} tag */
+  #binding(tag) {
+    return `v1/tags/${encodeURIComponent(tag)}/devices/${encodeURIComponent(subject(this.#token))}`;
+  }
+
   /**
    * @param {string} method
    * @param {string} path
@@ -254,6 +285,12 @@ export class Device extends EventTarget {
 /** What a string addresses: a device after `@`, as in a token's `publish` patterns, otherwise a tag. @param {string} name @returns {Target} */
 function target(name) {
   return name.startsWith("@") ? { device: name.slice(1) } : { tag: name };
+}
+
+/** The device that a token speaks for (RFC 7519, section 4.1.2). Names are ASCII. @param {string} token @returns {string} */
+function subject(token) {
+  const [, claims = ""] = token.split(".");
+  return JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))).sub;
 }
 
 function randomKey() {

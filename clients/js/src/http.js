@@ -35,7 +35,7 @@ export class Http {
   }
 
   /**
-   * The text of JSON that a request is answered with.
+   * The text of JSON that a request is answered with; empty, where there is nothing to tell.
    *
    * @param {string} method
    * @param {string} path below the service's own
@@ -62,7 +62,7 @@ export class Http {
     }
     const { status, ok, type, headers } = response;
     const json = parse(body);
-    if (ok && json) return body;
+    if (ok && (json || status === 204)) return body;
     if (!ok && typeof json?.code === "string") {
       const retryAfter = seconds(headers.get("retry-after"));
       throw new TagpostError(json.code, `${json.detail}`, { status, retryAfter });

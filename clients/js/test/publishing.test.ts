@@ -126,6 +126,21 @@ describe.concurrent("publishing", () => {
     await expect(sender.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ")).rejects.toMatchObject({ code: "unknown_message", status: 404 });
   });
 
+  test("a device joins a tag and leaves it", async () => {
+    const tag = fresh("joined");
+    const [a] = await relay.devices(1);
+    const b = await relay.device(undefined, { tags: [tag] });
+    const [sender, receiver] = [client(relay.url, a!), client(relay.url, b)];
+    await receiver.join(tag);
+    await sender.publish(tag, "joined", { wait: 0 });
+    const message = await next(receiver);
+    expect(message.payload).toBe("joined");
+    await message.ack();
+    await receiver.leave(tag);
+    expect(await failure(sender.publish(tag, "left"))).toMatchObject({ code: "unknown_tag" });
+    expect(await failure(receiver.join(fresh("other")))).toMatchObject({ code: "forbidden", status: 403 });
+  });
+
   test("a receipt that was not seen comes again", async () => {
     const [a, b] = await relay.devices(2);
     const first = client(relay.url, a!);

@@ -1,4 +1,4 @@
-//! What an operator does, with the admin key: devices, tags, tokens. A device may ask for itself.
+//! What an operator does, with the admin key: devices, tags, tokens. A device may ask for itself, and bind itself.
 
 use std::fmt::Display;
 
@@ -27,6 +27,9 @@ pub struct Grant {
     /// What its bearer may publish to; `None` for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Vec<Pattern>>,
+    /// The tags that its bearer may bind its own device to; none without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Pattern>,
     /// Seconds that it holds; `None` until it is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u32>,
@@ -171,16 +174,17 @@ impl Client {
         self.delete(format!("/v1/devices/{device}/tokens")).await
     }
 
-    /// Binds a device to a tag.
+    /// Binds a device to a tag. For the admin, and for the device itself if its token has a pattern of the tag.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::Unreachable`].
+    /// [`Error::Refused`]: `too_many_tags` if the device, which binds itself, has 100 already.
+    /// [`Error::Unreachable`].
     pub async fn bind(&self, tag: &Tag, device: &DeviceId) -> Result<(), Error> {
         let path = format!("/v1/tags/{tag}/devices/{device}");
         self.send(&Request::new(Method::PUT, path)).await.map(drop)
     }
 
-    /// Unbinds a device from a tag.
+    /// Unbinds a device from a tag. For whom [`Client::bind`] is.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].

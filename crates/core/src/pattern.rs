@@ -1,19 +1,22 @@
-//! Publish patterns: which tags and devices a token may publish to.
+//! Patterns of tags and devices: which of them a token is for.
 //!
-//! A pattern matches tags or, with a leading `@`, devices; never both. Not here: who has which patterns, which
-//! the token says.
+//! A pattern matches tags or, with a leading `@`, devices; never both. Not here: what the bearer of a
+//! pattern may do, which the token says.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeviceId, Tag};
 use crate::message::Target;
 
-/// A text that is not a publish pattern.
+/// A text that is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the publish pattern {0:?} must be a tag or an @device, and only its last character may be *"
-)]
+#[error("the pattern {0:?} must be a tag or an @device, and only its last character may be *")]
 pub struct InvalidPattern(pub String);
+
+/// A pattern of devices where tags alone are meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern {0:?} must be one of tags, without @")]
+pub struct NotOfTags(pub String);
 
 /// `kitchen`, `kitchen.*` or `*` for tags; `@camera-1`, `@*` for devices. A trailing `*` matches any rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +24,18 @@ pub struct InvalidPattern(pub String);
 pub struct Pattern(String);
 
 impl Pattern {
-    /// Whether a token with this pattern may publish to `target`.
+    /// These patterns, if all of them speak of tags.
+    ///
+    /// # Errors
+    /// [`NotOfTags`]: the first that does not.
+    pub fn of_tags(patterns: Vec<Self>) -> Result<Vec<Self>, NotOfTags> {
+        match patterns.iter().find(|pattern| pattern.0.starts_with('@')) {
+            Some(of_devices) => Err(NotOfTags(of_devices.0.clone())),
+            None => Ok(patterns),
+        }
+    }
+
+    /// Whether it is a pattern of `target`.
     pub fn matches(&self, target: &Target) -> bool {
         let (pattern, name) = match (self.0.strip_prefix('@'), target) {
             (None, Target::Tag(tag)) => (self.0.as_str(), tag.as_str()),
@@ -105,6 +119,14 @@ mod tests {
         assert!(!pattern("@*").matches(&tag("camera-1")));
         assert!(pattern("@camera-*").matches(&device("camera-1")));
         assert!(!pattern("camera-1").matches(&device("camera-1")));
+    }
+
+    #[test]
+    fn patterns_of_tags_have_none_of_devices_among_them() {
+        let tags = vec![pattern("kitchen.*"), pattern("*")];
+        assert_eq!(Pattern::of_tags(tags.clone()), Ok(tags));
+        let mixed = vec![pattern("kitchen.*"), pattern("@cam"), pattern("@*")];
+        assert_eq!(Pattern::of_tags(mixed), Err(NotOfTags("@cam".to_owned())));
     }
 
     #[test]

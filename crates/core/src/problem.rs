@@ -63,6 +63,8 @@ codes! {
     IdempotencyMismatch = "idempotency_mismatch", 422, "The idempotency key was used for another message";
     /// The tag has more devices than `MAX_FANOUT`.
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
+    /// The device binds itself, and has as many tags as one device may have.
+    TooManyTags = "too_many_tags", 422, "The device has too many tags";
     /// The path takes only a WebSocket handshake.
     UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is required";
     /// More publishes than `PUBLISH_RATE`, too much under way or queued, or too many reads that ask other

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::id::DeviceId;
+use crate::id::{DeviceId, Tag};
 use crate::json;
 use crate::message::Target;
 use crate::pattern::Pattern;
@@ -27,6 +27,9 @@ pub const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// How far a token's `iat` may be ahead of the service's clock, in seconds.
 pub const CLOCK_SKEW: i64 = 60;
+
+/// A device with this many tags may not bind itself to another; the operator may bind it.
+pub const MAX_TAGS: u32 = 100;
 
 /// The latest time that a token may contain: the last second of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -81,6 +84,13 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub publish: Option<Vec<Pattern>>,
+    /// `tags`: to which tags it may bind its device, and from which it may unbind it; absent = none.
+    #[serde(
+        default,
+        deserialize_with = "of_tags",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub tags: Vec<Pattern>,
     /// `rev`: how often the device's tokens had been revoked when the service minted this one; absent
     /// in tokens minted elsewhere. It distinguishes a token from one that was revoked within the same second.
     #[serde(
@@ -99,6 +109,12 @@ impl Claims {
             None => true,
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(target)),
         }
+    }
+
+    /// Whether the bearer may bind its own device to `tag`, and unbind it.
+    pub fn may_join(&self, tag: &Tag) -> bool {
+        let tag = Target::Tag(tag.clone());
+        self.tags.iter().any(|pattern| pattern.matches(&tag))
     }
 }
 
@@ -219,6 +235,13 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> 
 /// A time that may be absent, but not null.
 fn some_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     seconds(deserializer).map(Some)
+}
+
+/// Patterns of tags, which may be absent, but not null.
+fn of_tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
+    Vec::deserialize(deserializer)
+        .and_then(|patterns| Pattern::of_tags(patterns).map_err(D::Error::custom))
+        .map_err(|error| D::Error::custom(format!("tags: {error}")))
 }
 
 /// A count that may be absent, but not null.

@@ -137,6 +137,7 @@ impl Place<'_> {
             issued_at: START.div_euclid(1000),
             expires_at: None,
             publish: None,
+            tags: vec![],
             revocations: None,
         };
         self.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now))

@@ -159,6 +159,36 @@ async fn send_follows_every_delivery_to_its_end() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_device_joins_and_leaves_tags_with_its_own_token() {
+    let relay = Relay::shared();
+    let add = ["device", "add", "phone", "--tags", "room.*,muted", "--json"];
+    let added = Shell::operator(&relay).run(&add).await.json(0);
+    let phone = Shell::new()
+        .with("TAGPOST_URL", relay.url())
+        .with("TAGPOST_TOKEN", added[0]["token"].as_str().unwrap());
+    let joined = ["tag", "join", "room.kitchen", "muted"];
+    let told = phone.run(&joined).await.code(0);
+    assert_eq!(
+        told,
+        "room.kitchen leads to phone\nmuted leads to phone\n"
+    );
+    let left = ["tag", "leave", "muted", "--json"];
+    let left = phone.run(&left).await.json(0);
+    assert_eq!(
+        left,
+        [json!({ "tag": "muted", "device": "phone", "bound": false })]
+    );
+    let status = phone.run(&["status", "--json"]).await.json(0);
+    assert_eq!(status[0]["device"]["tags"], json!(["room.kitchen"]));
+    let foreign = phone.run(&["tag", "join", "attic"]).await;
+    assert!(foreign.err.contains("`tags` patterns"), "{foreign:?}");
+    foreign.code(1);
+    let wrong = ["device", "add", "phone", "--tags", "@phone"];
+    Shell::operator(&relay).run(&wrong).await.code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn an_operator_looks_after_devices_and_tags() {
     let relay = Relay::shared();
     let shell = Shell::operator(&relay);

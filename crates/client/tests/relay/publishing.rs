@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tagpost_client::{Error, State, Tag, Target};
+use tagpost_client::{Client, Error, Grant, State, Tag, Target};
 
-use crate::support::{Network, Relay, next, send, settled, status, waiting, within};
+use crate::support::{Network, Relay, fresh, next, send, settled, status, waiting, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -131,6 +131,40 @@ async fn a_refused_publish_is_an_error_that_says_why() {
         }
     }
     send(&sender, &camera, 1).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_device_joins_a_tag_and_leaves_it() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let tag: Tag = fresh("joined").parse().unwrap();
+    let grant = Grant {
+        tags: vec![tag.to_string().try_into().unwrap()],
+        ..Grant::default()
+    };
+    let granted = relay.operator().put_device(&camera.id, &grant).await;
+    let receiver = Client::new(&relay.url(), &granted.unwrap().token).unwrap();
+    receiver.bind(&tag, &camera.id).await.unwrap();
+    let sender = doorbell.at(&relay.url());
+    let publish = || {
+        let publish = sender.publish(Target::Tag(tag.clone()));
+        publish.text("joined").wait(0).send()
+    };
+    let mut inbox = receiver.connect();
+    publish().await.unwrap();
+    let message = next(&mut inbox).await;
+    assert_eq!(message.text().unwrap(), "joined");
+    message.ack().unwrap();
+    receiver.unbind(&tag, &camera.id).await.unwrap();
+    let refused = |error: Error| match error {
+        Error::Refused(problem) => problem.code,
+        other => panic!("expected a refusal, but {other:?}"),
+    };
+    assert_eq!(refused(publish().await.unwrap_err()), "unknown_tag");
+    let other = fresh("other").parse().unwrap();
+    let foreign = receiver.bind(&other, &camera.id).await;
+    assert_eq!(refused(foreign.unwrap_err()), "forbidden");
 }
 
 #[tokio::test]

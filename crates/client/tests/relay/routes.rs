@@ -172,6 +172,7 @@ async fn a_token_that_has_expired_is_always_the_same_error() {
         issued_at: 1_700_000_000,
         expires_at: Some(1_700_000_001),
         publish: None,
+        tags: vec![],
         revocations: None,
     };
     let token = mint(&claims, TOKEN_KEY.as_bytes()).unwrap();

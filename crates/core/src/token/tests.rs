@@ -23,6 +23,7 @@ fn claims() -> Claims {
         issued_at: 1_700_000_000,
         expires_at: None,
         publish: None,
+        tags: vec![],
         revocations: None,
     }
 }
@@ -217,7 +218,35 @@ fn a_claim_that_is_missing_or_wrong_is_named() {
         ),
         (
             r#"{"sub":"doorbell","iat":1700000000,"publish":["a*b"]}"#,
-            "publish pattern",
+            "pattern",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":null}"#,
+            "tags: ",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":"kitchen"}"#,
+            "tags: ",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":[7]}"#,
+            "tags: ",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":{"kitchen":true}}"#,
+            "tags: ",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":["a*b"]}"#,
+            "tags: the pattern \"a*b\"",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":["kitchen","@doorbell"]}"#,
+            "tags: the pattern \"@doorbell\" must be one of tags",
+        ),
+        (
+            r#"{"sub":"doorbell","iat":1700000000,"tags":[],"tags":["*"]}"#,
+            "`tags`",
         ),
         (
             r#"{"sub":"doorbell","iat":1700000000,"publish":null}"#,
@@ -323,6 +352,28 @@ fn absent_patterns_allow_every_publish_and_empty_ones_none() {
 }
 
 #[test]
+fn a_token_without_tags_joins_none_and_one_with_tags_those_that_match() {
+    let tag = |name: &str| name.parse::<Tag>().unwrap();
+    for text in [
+        r#"{"sub":"doorbell","iat":1700000000}"#,
+        r#"{"sub":"doorbell","iat":1700000000,"tags":[]}"#,
+        r#"{"sub":"doorbell","iat":1700000000,"publish":["*","@*"]}"#,
+    ] {
+        assert!(!saying(text).unwrap().may_join(&tag("kitchen")), "{text}");
+    }
+    let text = r#"{"sub":"doorbell","iat":1700000000,"publish":[],"tags":["kitchen","hall*"]}"#;
+    let claims = saying(text).unwrap();
+    assert!(claims.may_join(&tag("kitchen")) && claims.may_join(&tag("hallway")));
+    assert!(!claims.may_join(&tag("kitchenette")) && !claims.may_join(&tag("doorbell")));
+    assert!(
+        !claims.may_publish(&Target::Tag(tag("kitchen"))),
+        "it publishes nowhere"
+    );
+    let minted = mint(&claims, KEY).unwrap();
+    assert_eq!(verify(&minted, KEY, ISSUED), Ok(claims));
+}
+
+#[test]
 fn secrets_are_the_same_only_byte_for_byte() {
     assert!(same_secret(b"", b"") && same_secret(b"key", b"key"));
     for other in [&b""[..], b"ke", b"kez", b"key ", b"key\0"] {
@@ -337,7 +388,7 @@ proptest! {
     }
 
     #[test]
-    fn no_signed_claims_make_verify_panic(text in r#"\{("(sub|iat|exp|nbf|publish|rev)":("a"|-?[0-9]{1,30}|1e[0-9]{1,3}|null|\["."\])?,?){0,4}\}"#) {
+    fn no_signed_claims_make_verify_panic(text in r#"\{("(sub|iat|exp|nbf|publish|tags|rev)":("a"|-?[0-9]{1,30}|1e[0-9]{1,3}|null|\["."\])?,?){0,4}\}"#) {
         let _ = saying(&text);
     }
 

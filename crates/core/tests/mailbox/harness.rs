@@ -372,6 +372,7 @@ pub(crate) fn claims(name: &str) -> Claims {
         issued_at: START / 1000,
         expires_at: None,
         publish: None,
+        tags: vec![],
         revocations: None,
     }
 }

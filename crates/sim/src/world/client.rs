@@ -58,6 +58,7 @@ impl Client {
             issued_at: START.div_euclid(1000),
             expires_at: None,
             publish: None,
+            tags: vec![],
             revocations: Some(0),
         };
         Self {

@@ -89,7 +89,10 @@ fn advice(error: &Error) -> Option<&'static str> {
                 "Get a token with `tagpost device add DEVICE`, and store it with `tagpost login URL`."
             }
             "forbidden" => {
-                "`tagpost status` shows your credential; a token may be limited by its publish patterns."
+                "`tagpost status` shows your credential; a token may be limited by its patterns."
+            }
+            "too_many_tags" => {
+                "Leave a tag with `tagpost tag leave TAG`; `tagpost status` lists those it has."
             }
             "unknown_tag" => "Bind a device to the tag with `tagpost tag add TAG DEVICE`.",
             "unknown_device" => {

@@ -96,13 +96,14 @@ Examples:
         #[command(subcommand)]
         command: Device,
     },
-    /// Bind devices to tags (admin key)
+    /// Bind devices to tags (admin key); join and leave tags as a device
     #[command(after_help = "\
 Examples:
   tagpost tag add kitchen kitchen-cam          a message to kitchen reaches kitchen-cam now
   tagpost tag show kitchen                     its devices, and who is online
   tagpost tag ls
-  tagpost tag rm kitchen kitchen-cam")]
+  tagpost tag rm kitchen kitchen-cam
+  tagpost tag join kitchen                     this device itself, if its token allows it")]
     Tag {
         #[command(subcommand)]
         command: TagCommand,

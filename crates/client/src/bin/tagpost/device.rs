@@ -44,6 +44,7 @@ pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Fai
 async fn add(global: &Global, device: &DeviceId, grant: &Grant) -> Result<(), Failure> {
     let request = Request {
         publish: grant.patterns(),
+        tags: grant.tags.clone(),
         expires_in: grant.expires_in,
     };
     let created = Session::open(global)?

@@ -114,6 +114,7 @@ mod tests {
             issued_at: 0,
             expires_at: None,
             publish: None,
+            tags: vec![],
             revocations: None,
         };
         let token = mint(&claims, b"0123456789abcdef").unwrap();

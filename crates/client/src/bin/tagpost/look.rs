@@ -4,7 +4,6 @@ use tagpost_client::{Error, Waiting};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Listen};
-use crate::login::subject;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
@@ -13,12 +12,7 @@ const PAGE: u32 = 100;
 
 pub(crate) async fn run(global: &Global, options: &Listen) -> Result<Outcome, Failure> {
     let session = Session::open(global)?;
-    let client = session.device()?;
-    let device = session.token.as_deref().and_then(subject);
-    let device = device.ok_or_else(|| {
-        Failure::new("the token is not a device token")
-            .advise("Get one with `tagpost device add DEVICE`.")
-    })?;
+    let (client, device) = session.device_and_name()?;
     let limit = if options.once { 1 } else { PAGE };
     let mut after: Option<String> = None;
     let mut shown = 0_usize;

@@ -5,10 +5,11 @@
 
 use std::{env, fs};
 
-use tagpost_client::Client;
+use tagpost_client::{Client, DeviceId};
 
 use crate::advice::Failure;
 use crate::arguments::Global;
+use crate::login::subject;
 use crate::profile::Profiles;
 
 /// The environment variable of a device's token.
@@ -62,6 +63,16 @@ impl Session {
             )
         })?;
         Ok(Client::new(&self.url, token)?)
+    }
+
+    /// The same, with the device's name, which its token says.
+    pub(crate) fn device_and_name(&self) -> Result<(Client, DeviceId), Failure> {
+        let client = self.device()?;
+        let device = self.token.as_deref().and_then(subject).ok_or_else(|| {
+            Failure::new("the token is not a device token")
+                .advise("Get one with `tagpost device add DEVICE`.")
+        })?;
+        Ok((client, device))
     }
 
     /// A client that speaks as the operator.

@@ -25,6 +25,20 @@ pub(crate) async fn run(global: &Global, command: TagCommand) -> Result<Outcome,
                 done(global, &tag, device, false)?;
             }
         }
+        TagCommand::Join { tags } => {
+            let (client, device) = session.device_and_name()?;
+            for tag in &tags {
+                client.bind(tag, &device).await?;
+                done(global, tag, &device, true)?;
+            }
+        }
+        TagCommand::Leave { tags } => {
+            let (client, device) = session.device_and_name()?;
+            for tag in &tags {
+                client.unbind(tag, &device).await?;
+                done(global, tag, &device, false)?;
+            }
+        }
         TagCommand::Ls => list(global, &session).await?,
         TagCommand::Show { tag } => show(global, &session, &tag).await?,
     }

@@ -26,12 +26,13 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
             .expires_in
             .map(|seconds| now.saturating_add(seconds.into())),
         publish: options.grant.patterns(),
+        tags: options.grant.tags,
         device: options.device,
         issued_at: now,
         revocations: None,
     };
     let token = mint(&claims, key.as_bytes()).map_err(|error| {
-        Failure::new(error.to_string()).advise("Give fewer --publish patterns.")
+        Failure::new(error.to_string()).advise("Give fewer --publish or --tags patterns.")
     })?;
     output::object(
         global,

@@ -12,6 +12,7 @@ pub(crate) enum Device {
 Examples:
   tagpost device add kitchen-cam
   tagpost device add doorbell --publish 'hall*' --publish @kitchen-cam --expires-in 90d
+  tagpost device add phone --tags 'room.*'     it may join room.kitchen by itself
   TAGPOST_TOKEN=$(tagpost device add kitchen-cam) tagpost listen
   tagpost device add kitchen-cam --json | jq -r .token")]
     Add {

@@ -14,6 +14,9 @@ pub(crate) struct Grant {
     /// The token may not publish
     #[arg(long, env = "TAGPOST_NO_PUBLISH", conflicts_with = "publish", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_publish: bool,
+    /// The tags that the device may join and leave by itself: hall, hall*; repeatable [default: none]
+    #[arg(long, env = "TAGPOST_TAGS", value_name = "PATTERN", value_delimiter = ',', value_parser = tag_pattern)]
+    pub(crate) tags: Vec<Pattern>,
     /// How long the token is valid [default: until it is revoked]
     #[arg(long, env = "TAGPOST_EXPIRES_IN", value_name = "TIME", value_parser = seconds)]
     pub(crate) expires_in: Option<u32>,
@@ -28,4 +31,12 @@ impl Grant {
 
 fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn tag_pattern(text: &str) -> Result<Pattern, String> {
+    let patterns = Pattern::of_tags(vec![pattern(text)?]).map_err(|error| error.to_string())?;
+    patterns
+        .into_iter()
+        .next()
+        .ok_or_else(|| "a pattern is missing".to_owned())
 }

@@ -27,6 +27,26 @@ Examples:
         #[arg(required = true)]
         devices: Vec<DeviceId>,
     },
+    /// Bind this device to tags, with its own token
+    #[command(after_help = "\
+Examples:
+  tagpost tag join room.kitchen
+
+The token must allow it: `tagpost device add DEVICE --tags 'room.*'`.")]
+    Join {
+        /// The tags
+        #[arg(required = true)]
+        tags: Vec<Tag>,
+    },
+    /// Unbind this device from tags, with its own token
+    #[command(after_help = "\
+Examples:
+  tagpost tag leave room.kitchen")]
+    Leave {
+        /// The tags
+        #[arg(required = true)]
+        tags: Vec<Tag>,
+    },
     /// List all tags
     #[command(after_help = "\
 Examples:
