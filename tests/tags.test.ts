@@ -76,10 +76,10 @@ describe("tags", () => {
   });
 
   test.each(["a", "A.b_c-9", "floor:2", "x".repeat(128)])("the name %s is taken", async (tag) => {
-    const device = await relay.device();
+    const [sender, device] = (await relay.devices(2)) as [Device, Device];
     await relay.bind(tag, device);
     expect((await relay.admin("GET", `/v1/tags/${tag}`)).is(200).tag).toBe(tag);
-    expect((await device.publish({ tag }, {}, { wait: 0 })).is(202).to).toEqual({ tag });
+    expect((await sender.publish({ tag }, {}, { wait: 0 })).is(202).to).toEqual({ tag });
   });
 
   test.each(["-a", ".a", ":a", "a%20b", "a%2Fb", "a*", "%C3%BC", "a@b", "x".repeat(129)])(
@@ -97,6 +97,27 @@ describe("tags", () => {
     const tag = fresh("tag");
     await relay.bind(tag, device);
     (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
+  });
+
+  test("a message to a tag comes back to its sender only if that asks for it, in a request and in a frame", async () => {
+    const [sender, other] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(sender);
+    const alone = (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");
+    expect(alone.detail).toContain("only the sender");
+    const socket = await sender.connect();
+    const frame = (echo?: boolean) => ({ type: "publish", ref: "r", to: { tag }, payload: {}, wait: 0, echo });
+    socket.send(frame());
+    expect(await socket.next("error")).toMatchObject({ code: "unknown_tag", ref: "r", detail: alone.detail });
+
+    await relay.bind(tag, other);
+    expect(await reached(sender, tag)).toEqual([other.name]);
+    const echoed = await sender.publish({ tag }, "echo", { wait: 0, headers: { Echo: "true" } });
+    expect(echoed.is(202).deliveries.map(({ device }: any) => device)).toEqual([sender.name, other.name].sort());
+    expect((await socket.next("message")).payload).toBe("echo");
+    socket.send(frame(true));
+    expect((await socket.next("published")).deliveries).toHaveLength(2);
+    const refused = await sender.publish({ tag }, {}, { headers: { Echo: "yes" } });
+    expect(refused.problem(400, "bad_request").detail).toBe("Echo must be true or false");
   });
 
   // Each isolate caches the device of a one-device tag for a moment.

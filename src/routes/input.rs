@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use js_sys::Uint8Array;
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::publish::whole_number;
+use tagpost_core::publish::{flag, whole_number};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::web_sys;
@@ -47,13 +47,7 @@ impl Query {
 
     /// Whether the parameter of this name is `true`; if it is absent, it is not.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.text(name)? {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(Problem::bad_request(format!(
-                "{name} must be true or false"
-            ))),
-        }
+        self.text(name)?.map_or(Ok(false), |text| flag(name, text))
     }
 
     /// The parameter `name`, a whole number.

@@ -65,6 +65,7 @@ export { Device };
  * @property {"very-low" | "low" | "normal" | "high"} [urgency]
  * @property {number} [wait] seconds to wait for the acknowledgement of devices that are online, 0 to 60; 1 unless given
  * @property {string} [key] the idempotency key; a random one unless given
+ * @property {boolean} [echo] whether a message to a tag comes back to this device, if it has the tag itself
  * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`
  * a string is the text of JSON, which is published character for character
  * @property {AbortSignal} [signal] gives up; the message may have been accepted

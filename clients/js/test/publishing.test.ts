@@ -126,6 +126,19 @@ describe.concurrent("publishing", () => {
     await expect(sender.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ")).rejects.toMatchObject({ code: "unknown_message", status: 404 });
   });
 
+  test("a message to a tag comes back to its sender only if that asks for it", async () => {
+    const [a] = await relay.devices(1);
+    const tag = await relay.tag(a!);
+    const sender = client(relay.url, a!);
+    const alone = await failure(sender.publish(tag, "alone"));
+    expect(alone).toMatchObject({ code: "unknown_tag", message: expect.stringContaining("only the sender") });
+    const answer = sender.publish(tag, "echo", { echo: true, wait: 20 });
+    const message = await next(sender);
+    expect(message.payload).toBe("echo");
+    message.ack();
+    expect((await answer).summary).toEqual({ delivered: 1 });
+  });
+
   test("a device joins a tag and leaves it", async () => {
     const tag = fresh("joined");
     const [a] = await relay.devices(1);

@@ -19,6 +19,7 @@ export function compose(api, { tag = "", sent }) {
   const ttl = element("input", { inputmode: "numeric", placeholder: "86400", autocomplete: "off" });
   const topic = element("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
   const urgency = element("select", {}, ...URGENCIES.map((value) => element("option", { selected: value === "normal" }, value)));
+  const echo = element("select", {}, element("option", { value: "false" }, "no"), element("option", { value: "true" }, "yes"));
   const error = element("p", { class: "error", id: errorId, role: "alert" });
   const submit = element("button", { class: "primary" }, "Send");
   let key = freshKey();
@@ -37,6 +38,7 @@ export function compose(api, { tag = "", sent }) {
       // Not to wait for the acknowledgement is what lets every state be seen.
       prefer: "wait=0",
       urgency: urgency.value,
+      echo: echo.value,
     };
     if (ttl.value.trim()) headers.ttl = ttl.value.trim();
     if (topic.value.trim()) headers.topic = topic.value.trim();
@@ -71,7 +73,7 @@ export function compose(api, { tag = "", sent }) {
         "details",
         {},
         element("summary", {}, "Options"),
-        element("div", { class: "options" }, field("Time to live in seconds", ttl), field("Topic", topic), field("Urgency", urgency)),
+        element("div", { class: "options" }, field("Time to live in seconds", ttl), field("Topic", topic), field("Urgency", urgency), field("Send it back to me, too", echo)),
       ),
       submit,
     ),

@@ -45,6 +45,7 @@ pub struct Publish<'a> {
     urgency: Option<Urgency>,
     wait: Option<u32>,
     key: Option<IdempotencyKey>,
+    echo: bool,
 }
 
 impl Client {
@@ -60,6 +61,7 @@ impl Client {
             urgency: None,
             wait: None,
             key: None,
+            echo: false,
         }
     }
 }
@@ -129,6 +131,11 @@ impl Publish<'_> {
         }
     }
 
+    /// Has a message to a tag come back to this device, if it has the tag itself.
+    pub fn echo(self) -> Self {
+        Self { echo: true, ..self }
+    }
+
     /// Publishes. Once this is answered, every delivery comes to an end and is reported.
     ///
     /// # Errors
@@ -174,6 +181,10 @@ impl Publish<'_> {
                 self.wait.map(|wait| format!("wait={wait}")),
             ),
             (HeaderName::from_static("idempotency-key"), Some(key)),
+            (
+                HeaderName::from_static("echo"),
+                self.echo.then(|| "true".to_owned()),
+            ),
         ];
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
@@ -221,7 +232,8 @@ mod tests {
             .topic("door".parse().unwrap())
             .urgency(Urgency::VeryLow)
             .wait(5)
-            .key("my key".parse().unwrap());
+            .key("my key".parse().unwrap())
+            .echo();
         let headers = publish.headers().unwrap();
         let expected = HashMap::from([
             ("content-type", "image/png"),
@@ -230,6 +242,7 @@ mod tests {
             ("urgency", "very-low"),
             ("prefer", "wait=5"),
             ("idempotency-key", "my key"),
+            ("echo", "true"),
         ]);
         assert_eq!(texts(&headers), expected);
     }

@@ -41,6 +41,9 @@ pub struct Draft {
     pub wait: u32,
     /// Repeating the publish with this key makes no second message.
     pub key: Option<IdempotencyKey>,
+    /// Whether it comes back to its sender, if that has the tag.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub echo: bool,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
@@ -82,6 +85,7 @@ impl Draft {
             key: header("Idempotency-Key")
                 .map(|text| single(&text).and_then(parsed))
                 .transpose()?,
+            echo: header("Echo").map(|text| flag("Echo", &text)).transpose()?,
         };
         Ok(Self::new(
             options,
@@ -97,6 +101,7 @@ impl Draft {
             urgency: options.urgency.unwrap_or_default(),
             wait: options.wait.unwrap_or(DEFAULT_WAIT),
             key: options.key,
+            echo: options.echo.unwrap_or_default(),
             size: payload.size,
             content_type: payload.content_type,
             encoding: payload.encoding,
@@ -159,6 +164,7 @@ pub(crate) struct Options {
     pub(crate) urgency: Option<Urgency>,
     pub(crate) wait: Option<u32>,
     pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) echo: Option<bool>,
 }
 
 /// Reads a whole number in `range`, written in digits only (RFC 8030, section 5.2).
@@ -197,6 +203,20 @@ fn not_in<T: Display>(field: &str, range: RangeInclusive<T>) -> Problem {
     Problem::bad_request(format!(
         "{field} must be a whole number from {least} to {most}"
     ))
+}
+
+/// Whether `text` is `true`, and not `false`.
+///
+/// # Errors
+/// [`crate::problem::Code::BadRequest`] names `field`: it is neither.
+pub fn flag(field: &str, text: &str) -> Result<bool, Problem> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::bad_request(format!(
+            "{field} must be true or false"
+        ))),
+    }
 }
 
 /// The urgency of this name.

@@ -384,6 +384,7 @@ impl<'a> Operations<'a> {
             urgency: *pick(rng, &urgency),
             wait: *pick(rng, &[0, 1, 1, 3, 10]),
             key: some(rng, 3),
+            echo: rng.u32(0..4) == 0,
             padding: *pick(rng, padding),
             repeats: rng.u32(0..=2),
         }

@@ -205,6 +205,8 @@ pub(crate) struct Publication {
     pub(crate) wait: u32,
     /// The idempotency key, by number.
     pub(crate) key: Option<u32>,
+    /// Whether it comes back, if the sender has the tag.
+    pub(crate) echo: bool,
     /// Bytes added to the payload.
     pub(crate) padding: usize,
     /// How often it is repeated while it is not answered.

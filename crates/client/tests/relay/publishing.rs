@@ -135,6 +135,26 @@ async fn a_refused_publish_is_an_error_that_says_why() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_message_to_a_tag_comes_back_to_its_sender_only_if_that_asks_for_it() {
+    let relay = Relay::shared();
+    let doorbell = relay.device().await;
+    let tag = relay.tag(&[&doorbell]).await;
+    let sender = doorbell.at(&relay.url());
+    let publish = || sender.publish(Target::Tag(tag.clone())).text("ring");
+    match publish().send().await {
+        Err(Error::Refused(problem)) => {
+            assert_eq!(problem.code, "unknown_tag");
+            assert!(problem.detail.contains("only the sender"), "{problem}");
+        }
+        other => panic!("expected a refusal, but {other:?}"),
+    }
+    let echoed = publish().echo().wait(0).send().await.unwrap();
+    let mut inbox = sender.connect();
+    assert_eq!(next(&mut inbox).await.id, echoed.id);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn a_device_joins_a_tag_and_leaves_it() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);

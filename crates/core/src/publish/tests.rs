@@ -28,7 +28,7 @@ fn a_bare_body_is_published_with_the_documented_defaults() {
         (draft.ttl, draft.wait, draft.urgency),
         (86_400, 1, Urgency::Normal)
     );
-    assert_eq!((draft.topic, draft.key), (None, None));
+    assert_eq!((draft.topic, draft.key, draft.echo), (None, None, false));
     assert_eq!(
         (draft.content_type.as_str(), draft.size),
         ("application/octet-stream", 2)
@@ -47,6 +47,7 @@ fn every_header_is_read() {
         ("urgency", "very-low"),
         ("prefer", "wait=60"),
         ("idempotency-key", "a key"),
+        ("echo", "true"),
         ("content-type", "application/json"),
     ];
     let draft = read(&headers, b"[1]").unwrap();
@@ -56,6 +57,7 @@ fn every_header_is_read() {
     );
     assert_eq!(draft.topic.unwrap().as_str(), "door_1");
     assert_eq!(draft.key.unwrap().as_str(), "a key");
+    assert!(draft.echo);
     assert_eq!((draft.payload.get(), draft.encoding), ("[1]", None));
 }
 
@@ -104,6 +106,10 @@ fn a_wrong_name_names_the_header() {
         detail("Idempotency-Key", ""),
         "Idempotency-Key must be 1 to 64 printable ASCII characters"
     );
+    for value in ["", "yes", "True", "1", "true, true"] {
+        assert_eq!(detail("Echo", value), "Echo must be true or false");
+    }
+    assert!(!read(&[("Echo", "false")], b"").unwrap().echo);
     for twice in ["a, b", "a, a"] {
         assert_eq!(
             detail("Idempotency-Key", twice),

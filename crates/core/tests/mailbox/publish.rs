@@ -180,3 +180,20 @@ fn a_key_whose_message_is_deleted_can_be_used_again() {
         (again, vec!["a delivered 0".to_owned()])
     );
 }
+
+#[test]
+fn a_message_to_a_tag_goes_to_all_others_and_to_its_sender_with_echo_alone() {
+    let mut harness = Harness::new();
+    let to_all = ["a", "cam", "b"];
+    let (_, effects) = harness.publish(&to_all, WAIT, "x").unwrap();
+    assert_eq!(effects, ["a: deliver, wait 1000", "b: deliver, wait 1000"]);
+    let echo = [WAIT, &[("Echo", "true")]].concat();
+    let mut harness = Harness::new();
+    let (_, effects) = harness.publish(&to_all, &echo, "x").unwrap();
+    let all = ["a", "b", "cam"].map(|device| format!("{device}: deliver, wait 1000"));
+    assert_eq!(effects, all);
+    // A message to one device is meant for it, whoever that is.
+    let mut harness = Harness::new();
+    let (_, effects) = harness.publish(&["cam"], WAIT, "x").unwrap();
+    assert_eq!(effects, ["cam: deliver, wait 1000"]);
+}

@@ -121,3 +121,21 @@ fn frames_that_wait_have_eight_megabytes_of_payload_together() {
     assert_eq!(harness.frame(1, &large), ["1 <- error too_many_requests"]);
     waiting(&mut harness, 1, FRAME);
 }
+
+#[test]
+fn a_frame_to_a_tag_comes_back_to_its_sender_with_echo_alone() {
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let publish = |echo| {
+        format!(r#"{{"type":"publish","ref":"r","to":{{"tag":"t"}},"payload":1,"echo":{echo}}}"#)
+    };
+    let itself = || Ok(vec![device("cam")]);
+    for echo in ["null", "false"] {
+        let frame = waiting(&mut harness, 1, &publish(echo));
+        let answered = harness.event(|mailbox, now| mailbox.publish_frame(frame, itself(), now));
+        assert_eq!(answered.1, ["1 <- error unknown_tag"], "{echo}");
+    }
+    let frame = waiting(&mut harness, 1, &publish("true"));
+    let answered = harness.event(|mailbox, now| mailbox.publish_frame(frame, itself(), now));
+    assert_eq!(answered.1, ["cam: deliver, wait 1000"]);
+}

@@ -31,7 +31,7 @@ pub(crate) use self::due::Alarm;
 use self::links::Link;
 use self::rows::Tables;
 pub(crate) use self::wire::Sent;
-use crate::plan::{Action, Plan, Publication};
+use crate::plan::{Action, Plan, Publication, To};
 use crate::world::Verdict;
 
 /// A claim that does not hold.
@@ -208,6 +208,12 @@ impl Ledger {
     pub(crate) fn leaves(&mut self, from: usize, to: usize, message: &Message) -> Checked {
         self.accepted(from, message.id)?;
         let op = number(message);
+        let publication = self.publications.get(&op);
+        claim(
+            "a message to a tag comes back to its sender only if that asks for it",
+            from != to || publication.is_none_or(|it| it.echo || matches!(it.to, To::Device(_))),
+            || message.id.to_string(),
+        )?;
         let known = self.messages.entry(message.id).or_default();
         known.sender = from;
         known.op = op;

@@ -265,6 +265,7 @@ impl World<'_> {
             let mut frame = serde_json::json!({
                 "type": "publish", "ref": number.to_string(), "ttl": publication.ttl, "topic": topic,
                 "urgency": urgency, "wait": publication.wait, "idempotency_key": key,
+                "echo": publication.echo,
             });
             frame["to"] = serde_json::to_value(&to).map_err(broken)?;
             frame["payload"] = serde_json::from_str(&payload).map_err(broken)?;
@@ -286,6 +287,7 @@ impl World<'_> {
             "Urgency" => urgency.as_str().map(str::to_owned),
             "Prefer" => Some(format!("wait={}", publication.wait)),
             "Idempotency-Key" => key.clone(),
+            "Echo" => Some(publication.echo.to_string()),
             _ => None,
         };
         let draft =

@@ -43,6 +43,9 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     if let Some(key) = options.key {
         publish = publish.key(key);
     }
+    if options.echo {
+        publish = publish.echo();
+    }
     let spinner = output::spinner("publishing");
     let published = publish.send().await;
     spinner.finish_and_clear();

@@ -16,6 +16,7 @@ mod publish;
 mod rate;
 mod receipt_rows;
 mod receipts;
+mod recipients;
 mod resolve;
 mod retention;
 mod rows;

@@ -10,6 +10,7 @@ use super::SAFETY_DELAY;
 use super::backlog::untaken;
 use super::job_rows;
 use super::job_rows::Queued;
+use super::recipients::recipients;
 use super::rows::{self, Head, PART};
 use super::under_way::{self, wave};
 use super::{ConnectionId, Failure, Outbox};
@@ -59,7 +60,7 @@ impl<S: Store> Outbox<'_, S> {
     pub(in crate::mailbox) fn accept(
         &mut self,
         to: Target,
-        mut devices: Vec<DeviceId>,
+        devices: Vec<DeviceId>,
         draft: Draft,
         frame: Option<(ConnectionId, Option<String>)>,
         now: Now,
@@ -82,9 +83,7 @@ impl<S: Store> Outbox<'_, S> {
                 job_rows::delete_key(&self.cx.store, key)?;
             }
         }
-        self.check_reach(&to, devices.len())?;
-        devices.sort_unstable();
-        devices.dedup();
+        let devices = recipients(&to, devices, &sender, draft.echo, &self.cx.limits)?;
         let bytes = draft.bytes().saturating_mul(devices.len() as u64);
         let alone = devices.len() <= 1;
         let fits =
@@ -154,25 +153,6 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.under_way += bytes;
         self.dispatch(id, &behind, wait, now)?;
         Ok(Published::Wait(id))
-    }
-
-    /// Whether a message to a target that resolved to this many devices can go out.
-    fn check_reach(&self, to: &Target, devices: usize) -> Result<(), Problem> {
-        let Target::Tag(tag) = to else {
-            return Ok(());
-        };
-        let most = self.cx.limits.max_fanout;
-        if devices == 0 {
-            return Err(Problem::new(
-                Code::UnknownTag,
-                format!("no device has the tag {tag}"),
-            ));
-        }
-        if u32::try_from(devices).is_ok_and(|devices| devices <= most) {
-            return Ok(());
-        }
-        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
-        Err(Problem::new(Code::TagTooLarge, detail))
     }
 
     /// Writes down a publish that is not answered, because something about it has to be kept.

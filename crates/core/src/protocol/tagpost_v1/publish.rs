@@ -59,6 +59,10 @@ impl Fields<'_> {
                 .transpose()?,
             wait: number("wait", self.wait, publish::WAIT)?,
             key: name("idempotency_key", self.idempotency_key)?,
+            echo: self
+                .echo
+                .map(|raw| publish::flag("echo", raw.get()))
+                .transpose()?,
         })
     }
 
@@ -235,6 +239,8 @@ mod tests {
                 r#""payload":1,"idempotency_key":"""#,
                 "idempotency_key must be 1 to 64 printable ASCII characters",
             ),
+            (r#""payload":1,"echo":"true""#, "echo must be true or false"),
+            (r#""payload":1,"echo":1"#, "echo must be true or false"),
             (
                 r#""payload":"a","encoding":"hex""#,
                 "encoding must be base64 or absent",
@@ -284,6 +290,18 @@ mod tests {
                 "{fields}: {}",
                 bad.problem.detail
             );
+        }
+    }
+
+    #[test]
+    fn echo_is_asked_for_by_true_alone() {
+        for (fields, echo) in [
+            (r#""payload":1"#, false),
+            (r#""payload":1,"echo":null"#, false),
+            (r#""payload":1,"echo":false"#, false),
+            (r#""payload":1,"echo": true "#, true),
+        ] {
+            assert_eq!(publish(fields).unwrap().echo, echo, "{fields}");
         }
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Fields<'a> {
     pub(super) wait: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) idempotency_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) echo: Option<&'a RawValue>,
 }
 
 /// The body of an acknowledgement or rejection over HTTP.

@@ -56,6 +56,9 @@ pub(crate) struct Send {
     /// The idempotency key: repeating the command with it makes no second message
     #[arg(long, env = "TAGPOST_KEY")]
     pub(crate) key: Option<IdempotencyKey>,
+    /// Get the message, too, if this device has the tag
+    #[arg(long, env = "TAGPOST_ECHO", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) echo: bool,
     /// Wait until every delivery is settled
     #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) follow: bool,

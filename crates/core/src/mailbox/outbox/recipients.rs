@@ -1,0 +1,115 @@
+//! Who gets a message, of the devices that its target resolved to.
+//!
+//! A message to a tag does not come back to its sender, unless the sender asks for it. This is so whenever a
+//! target is resolved. How it is resolved is the shell's matter.
+
+use crate::id::DeviceId;
+use crate::limits::Limits;
+use crate::message::Target;
+use crate::problem::{Code, Problem};
+
+/// The recipients of a message from `sender`, sorted, each once; with `echo`, the sender may be one of them.
+///
+/// # Errors
+/// [`Code::UnknownTag`]: there is none. [`Code::TagTooLarge`]: `to` leads to more devices than
+/// [`Limits::max_fanout`], the sender included.
+pub(super) fn recipients(
+    to: &Target,
+    mut devices: Vec<DeviceId>,
+    sender: &DeviceId,
+    echo: bool,
+    limits: &Limits,
+) -> Result<Vec<DeviceId>, Problem> {
+    let Target::Tag(tag) = to else {
+        return Ok(devices);
+    };
+    let most = limits.max_fanout;
+    if devices.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
+        return Err(Problem::new(Code::TagTooLarge, detail));
+    }
+    let is_known = !devices.is_empty();
+    if !echo {
+        devices.retain(|device| device != sender);
+    }
+    if devices.is_empty() {
+        let detail = match is_known {
+            true => format!(
+                "only the sender has the tag {tag}; a message comes back to its sender if Echo is true"
+            ),
+            false => format!("no device has the tag {tag}"),
+        };
+        return Err(Problem::new(Code::UnknownTag, detail));
+    }
+    devices.sort_unstable();
+    devices.dedup();
+    Ok(devices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn devices(names: &[&str]) -> Vec<DeviceId> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    /// The names of those that a message of `bell` to a tag of these devices goes to, or the problem's detail.
+    fn reached(names: &[&str], echo: bool) -> Result<String, (Code, String)> {
+        let to = Target::Tag("hall".parse().unwrap());
+        let limits = Limits {
+            max_fanout: 3,
+            ..Limits::default()
+        };
+        let sender = &devices(&["bell"])[0];
+        match recipients(&to, devices(names), sender, echo, &limits) {
+            Ok(devices) => {
+                let names: Vec<&str> = devices.iter().map(DeviceId::as_str).collect();
+                Ok(names.join(" "))
+            }
+            Err(problem) => Err((problem.code, problem.detail)),
+        }
+    }
+
+    #[test]
+    fn a_message_to_a_tag_comes_back_to_its_sender_with_echo_alone() {
+        assert_eq!(
+            reached(&["cam", "bell", "door"], false).unwrap(),
+            "cam door"
+        );
+        assert_eq!(
+            reached(&["cam", "bell", "door"], true).unwrap(),
+            "bell cam door"
+        );
+        assert_eq!(reached(&["bell"], true).unwrap(), "bell");
+    }
+
+    #[test]
+    fn a_message_that_nobody_gets_says_whether_the_sender_would() {
+        let (code, detail) = reached(&["bell"], false).unwrap_err();
+        assert_eq!(code, Code::UnknownTag);
+        assert!(detail.contains("only the sender has the tag hall") && detail.contains("Echo"));
+        for echo in [false, true] {
+            let nobody = (Code::UnknownTag, "no device has the tag hall".to_owned());
+            assert_eq!(reached(&[], echo), Err(nobody));
+        }
+    }
+
+    #[test]
+    fn a_tag_is_too_large_by_its_devices_with_the_sender_among_them() {
+        assert!(reached(&["a", "b", "bell"], false).is_ok());
+        for echo in [false, true] {
+            // Only one more than allowed is looked up: there may be others behind it.
+            let (code, _) = reached(&["a", "b", "bell", "c"], echo).unwrap_err();
+            assert_eq!(code, Code::TagTooLarge);
+        }
+    }
+
+    #[test]
+    fn a_message_to_the_sending_device_itself_goes_there() {
+        let to = Target::Device("bell".parse().unwrap());
+        let bell = devices(&["bell"]);
+        let reached = recipients(&to, bell.clone(), &bell[0], false, &Limits::default());
+        assert_eq!(reached, Ok(bell));
+    }
+}
