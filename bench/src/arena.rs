@@ -23,7 +23,7 @@ pub(crate) struct Arena {
     _state: TempDir,
 }
 
-/// A Worker with its pairs: `sender-N` publishes to the tag `tag-N`, which leads to `receiver-N`, which is
+/// A Worker with its pairs: `sender-N` publishes to the tag `tag-N`, which is bound to `receiver-N`, which is
 /// online. `absent-N` behind the tag `off-N` never is.
 pub(crate) struct Contender {
     pub(crate) system: System,

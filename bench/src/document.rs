@@ -1,4 +1,4 @@
-//! docs/performance.md: the tables between its markers, and the files beside it.
+//! docs/performance.md: the tables between its markers, and the files next to it.
 
 use std::fs;
 

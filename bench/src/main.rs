@@ -1,4 +1,4 @@
-//! The measurements: tagpost beside a hand-written floor and the alternatives that people would run, all on one
+//! The measurements: tagpost, a hand-written floor, and the alternatives that people would run, all on one
 //! machine, in turns, in one run. `cargo xtask bench` builds what it needs and starts it in the
 //! repository's root.
 //!
@@ -43,7 +43,7 @@ struct Arguments {
     /// Only these parts; repeatable. The documents are written after a whole run only
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// A checkout of an earlier version, built, that is measured beside this one
+    /// A checkout of an earlier version, built, to be measured, too
     #[arg(long)]
     before: Option<PathBuf>,
     /// The Node.js that runs the Workers
@@ -132,7 +132,7 @@ async fn run(
 ) -> Result<()> {
     match part {
         Part::Cold => {
-            // Nothing runs beside it.
+            // Nothing else runs meanwhile.
             arena.take();
             return cold::cold(workers, plan, results).await;
         }

@@ -63,7 +63,7 @@ impl Worker {
 pub(crate) struct Workers {
     /// The Node.js that runs them.
     pub(crate) node: PathBuf,
-    /// A checkout of an earlier version, built, to be measured beside this one.
+    /// A checkout of an earlier version, built, to be measured, too.
     pub(crate) before: Option<PathBuf>,
 }
 
@@ -178,7 +178,7 @@ impl Relay {
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
-    /// Lets a tag lead to a device.
+    /// Binds a tag to a device.
     pub(crate) async fn bind(&self, http: &mut Connection, tag: &str, device: &str) -> Result<()> {
         let path = format!("/v1/tags/{tag}/devices/{device}");
         http.send(Method::PUT, &path, ADMIN_KEY, Bytes::new())

@@ -102,8 +102,7 @@ pub(super) async fn body(
         return Err(Problem::bad_request("the body is incomplete, or not valid HTTP").into());
     };
     if bytes.is_null() {
-        let detail =
-            format!("the body has more than {longest} bytes");
+        let detail = format!("the body has more than {longest} bytes");
         return Err(Problem::new(Code::PayloadTooLarge, detail).into());
     }
     Ok(Uint8Array::new(&bytes).to_vec())

@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Only these parts; repeatable
     #[arg(long, value_name = "PART", value_parser = PARTS)]
     only: Vec<String>,
-    /// Measure an earlier version beside this one: a checkout in which `cargo xtask build` has run
+    /// Measure an earlier version, too: a checkout in which `cargo xtask build` has run
     #[arg(long, value_name = "CHECKOUT")]
     before: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! The console as it is served: the page of `console/`, and the client library it uses beside it.
+//! The console as it is served: the page of `console/`, and the client library that it uses.
 //!
 //! A plain copy, into the directory that wrangler.toml names. Files that are current are left alone, since a relay may
 //! be serving them.

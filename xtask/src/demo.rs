@@ -64,7 +64,7 @@ In a third one, {SENDER} publishes to the tag {TAG}:
 
   sed 's/^/Authorization: Bearer /' {sender} | curl -sD {answer} -H @- -H "Content-Type: application/json" -d '{{"ring":true}}' {url}/v1/tags/{TAG}/messages
 
-and sees what became of it:
+and reads the trace:
 
   sed 's/^/Authorization: Bearer /' {sender} | curl -s -H @- {url}/v1/$(grep -io 'messages/[0-9A-Z]*' {answer})
 "#

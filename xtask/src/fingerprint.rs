@@ -1,4 +1,4 @@
-//! Whether something has to be built again: a hash of its inputs, stored beside it.
+//! Whether something has to be built again: a hash of its inputs, stored next to it.
 
 use std::fmt::Write as _;
 use std::fs;

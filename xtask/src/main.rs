@@ -53,7 +53,7 @@ enum Chore {
     Test(test::Options),
     /// Simulate the whole system, many histories of it, and check every guarantee
     Simulate(simulate::Options),
-    /// Measure it, beside a hand-written floor and beside what people would run instead
+    /// Measure it, next to a hand-written floor and the alternatives
     Bench(bench::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::setup::TARGET;
 
 /// Arguments with which cargo has the compiler shorten the paths. Whatever compiles for wasm takes them:
-/// with other flags cargo would compile everything anew.
+/// with other flags cargo would compile everything again.
 pub(crate) fn remap() -> Result<[String; 2]> {
     let mut flags = Vec::new();
     for registry in registries()? {

@@ -57,7 +57,7 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// How wide names are printed, so that the seconds of all steps stand in one column.
+/// The width of names, so that the seconds of all steps are in one column.
 const SHORTEST: usize = 32;
 
 /// Collects the output, and shows its last line as the progress.

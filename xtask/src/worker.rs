@@ -1,4 +1,4 @@
-//! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript beside it, and `src/entry.js`
+//! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript for it, and `src/entry.js`
 //! around both; and the console that it serves.
 //!
 //! Cargo decides what has to be compiled; the rest takes a second and is done each time. wasm-bindgen is linked in, so
@@ -14,7 +14,7 @@ use crate::repository::Repository;
 use crate::setup::TARGET;
 use crate::{console, paths, step};
 
-/// The module that the runtime loads, beside the Rust code.
+/// The module that the runtime loads, next to the Rust code.
 const ENTRY: &str = "src/entry.js";
 
 /// The name of wasm-bindgen's module, and the stem of the wasm file it imports.

@@ -1,4 +1,4 @@
-//! The first publish that a Worker handles after its start, beside a later one.
+//! The first publish that a Worker handles after its start, compared with a later one.
 
 use std::time::Instant;
 

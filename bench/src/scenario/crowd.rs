@@ -165,7 +165,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Lets tags lead to members.
+    /// Binds tags to members.
     async fn bind(&self, bindings: Vec<(String, usize)>) -> Result<()> {
         let share = bindings.len().div_ceil(AT_ONCE).max(1);
         let shares = bindings.chunks(share).map(|share| async move {

@@ -1,4 +1,4 @@
-// The service's HTTP interface, as far as a device needs it beside its WebSocket.
+// The part of the service's HTTP interface that a device needs besides its WebSocket.
 
 import { TagpostError } from "./errors.js";
 
@@ -51,7 +51,7 @@ export class Http {
       response = await fetch(new URL(path, this.#base), {
         method,
         headers: { authorization: `Bearer ${this.#token}` },
-        // What is elsewhere is not the service that the token was given for.
+        // A redirect could lead to another server than the one that the token is for.
         redirect: "manual",
         signal: AbortSignal.any([...givenUp, AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait)]),
       });

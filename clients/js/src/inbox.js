@@ -53,7 +53,7 @@ export class Inbox {
     return this.#waiting.size;
   }
 
-  /** A new connection: gives the answers of which nobody knows whether they arrived. @param {{ max_in_flight: number }} welcome */
+  /** A new connection: repeats the answers that may not have arrived. @param {{ max_in_flight: number }} welcome */
   welcome({ max_in_flight }) {
     this.#window = max_in_flight;
     this.#isAsking = false;
@@ -168,7 +168,7 @@ export class Inbox {
     this.#isAsking = this.#ping(() => {
       this.#isAsking = false;
       for (const { known, given } of asked) {
-        // One that was refused meanwhile may have been answered anew.
+        // One that was refused meanwhile may have been answered again.
         if (known.given !== given) continue;
         this.#underway.delete(known);
         known.isGiven = true;

@@ -9,7 +9,7 @@ export { Message } from "./message.js";
 export { Device };
 
 /**
- * @typedef {{ tag: string } | { device: string }} Target Whom a message is addressed to.
+ * @typedef {{ tag: string } | { device: string }} Target What a message is published to.
  */
 
 /**

@@ -35,7 +35,7 @@ export class Message {
     this.id = frame.id;
     /** The device that published it. @readonly @type {string} */
     this.from = frame.from;
-    /** What it was addressed to. @readonly @type {Target} */
+    /** What it was published to. @readonly @type {Target} */
     this.to = frame.to;
     /** JSON, a string, or a `Uint8Array`. @readonly @type {any} */
     this.payload = decode(frame);

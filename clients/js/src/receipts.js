@@ -1,4 +1,4 @@
-// Receipts on their way to the application. The service keeps each until it is told that it was seen.
+// Receipts for the application. The service keeps each until it is confirmed as seen.
 
 import { Queue } from "./queue.js";
 import { withText } from "./reply.js";
@@ -7,7 +7,7 @@ import { withText } from "./reply.js";
 
 /** How many receipts are kept that the application has not seen. */
 const KEPT = 1_000;
-/** The service is told after at most this many receipts. */
+/** Receipts are confirmed to the service after at most this many. */
 const BATCH = 50;
 
 export class Receipts {
@@ -17,7 +17,7 @@ export class Receipts {
   #waiting = new Queue();
   /** The number of the newest that was kept; numbers grow. */
   #newest = 0;
-  /** The number of the newest that the application has seen, and of the newest that the service was told of. */
+  /** The number of the newest receipt that the application has seen, and of the newest that was confirmed. */
   #seen = 0;
   #told = 0;
   #untold = 0;
@@ -48,7 +48,7 @@ export class Receipts {
    */
   take({ type, ...receipt }, text) {
     if (receipt.seq <= this.#newest) return;
-    // What is told to be seen includes all earlier ones: after one is left, all later ones are.
+    // Confirming a receipt confirms all earlier ones: if one is left out, so are all later ones.
     this.#left ||= this.#waiting.size >= KEPT;
     if (this.#left) return;
     this.#newest = receipt.seq;

@@ -1,4 +1,4 @@
-// Replies as devices wrote them, beside their values: `JSON.parse` rounds numbers beyond 2^53.
+// Replies as devices wrote them, next to their values: `JSON.parse` rounds numbers beyond 2^53.
 
 import { elements, member } from "./json.js";
 

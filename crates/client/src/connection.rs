@@ -6,7 +6,7 @@
 //! that was not confirmed is said again on the next connection, whether the message comes again or not:
 //! the service may have sent it for the last time.
 //!
-//! A wish to close wins over everything else: [`CLOSE_TIMEOUT`] after it, the connection is gone, whatever
+//! Closing takes precedence over everything else: [`CLOSE_TIMEOUT`] after it begins, the connection is gone, whatever
 //! the network does, and no other follows.
 
 use std::convert::Infallible;
@@ -29,13 +29,13 @@ use crate::unconfirmed::Unconfirmed;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A connection that lasted so long was a good one: the pauses start anew.
+/// After a connection that lasted this long, the pauses start from the beginning.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// How long the handshake and the welcome may take together.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a close may take, from the wish to the end. With a second for a busy machine, 5 s are promised.
+/// How long closing may take. With a second for a busy machine, 5 s are promised.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What the application wants.
@@ -137,7 +137,7 @@ impl Connection {
     /// Takes what the application wants while there is no connection; returns when it is done.
     async fn done(&mut self) {
         while let Some(command) = self.commands.recv().await {
-            // The last answers, and the last receipt that was seen, are told on every connection.
+            // The last answers, and the last receipt that was seen, are sent on every connection.
             if self.memory.heed(&command).is_none() {
                 return;
             }

@@ -136,7 +136,7 @@ impl Publish<'_> {
         Self { echo: true, ..self }
     }
 
-    /// Publishes. Once this is answered, every delivery comes to an end and is reported.
+    /// Publishes. Once this is answered, every delivery reaches a terminal state and is reported.
     ///
     /// # Errors
     /// [`Error::Refused`]: the service did not take it. [`Error::Unreachable`]: it may or may not have.

@@ -1,4 +1,4 @@
-//! Receipts: what became of messages that this device sent, as a stream.
+//! Receipts for messages that this device sent, as a stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use crate::connection::Command;
 /// How many receipts wait for the application.
 pub(crate) const WAITING: usize = 256;
 
-/// The service is told after at most this many receipts, even if more are waiting.
+/// Receipts are confirmed to the service after at most this many, even if more are waiting.
 const MANY: u32 = 64;
 
 /// The receipts of what this device sent, a [`Stream`].
@@ -37,7 +37,7 @@ pub struct Receipts {
     commands: mpsc::UnboundedSender<Command>,
     /// The last one that the application was given, if the service does not know.
     last: Option<i64>,
-    /// How many the application was given since the service was told.
+    /// How many the application has taken since the last confirmation.
     given: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What became of a message: the answer to its publish, and its trace.
+//! The deliveries of a message: the answer to its publish, and its trace.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::error::Error;
 pub struct Trace {
     /// Its id.
     pub id: MessageId,
-    /// To whom it was addressed.
+    /// The tag or device that it was published to.
     pub to: Target,
     /// When the service accepted it.
     pub accepted_at: Millis,
@@ -88,7 +88,7 @@ impl Trace {
 }
 
 impl Client {
-    /// What became of a message so far. For its sender, and the admin.
+    /// The trace of a message so far. For its sender, and the admin.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].
@@ -106,7 +106,7 @@ impl Client {
         self.send(&request.waiting(seconds)).await?.json()
     }
 
-    /// Takes a message back from every device that has not acknowledged it. Answers what became of it.
+    /// Cancels every delivery of a message that is not in a terminal state. Returns the trace.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].

@@ -24,7 +24,7 @@ pub struct Waiting {
     pub id: MessageId,
     /// The device that sent it.
     pub from: DeviceId,
-    /// To whom it was addressed: a tag, or this very device.
+    /// What it was published to: a tag, or this device.
     pub to: Target,
     /// When the service accepted it.
     pub sent_at: Millis,

@@ -1,4 +1,4 @@
-//! `tagpost tag`: which devices a tag leads to.
+//! `tagpost tag`: which devices a tag is bound to.
 
 use serde_json::json;
 use tagpost_client::{DeviceId, Tag};
@@ -98,9 +98,9 @@ fn done(global: &Global, tag: &Tag, device: &DeviceId, bound: bool) -> Result<()
         &json!({ "tag": tag, "device": device, "bound": bound }),
         |_| {
             let verb = if bound {
-                "leads to"
+                "is bound to"
             } else {
-                "no longer leads to"
+                "is no longer bound to"
             };
             format!("{tag} {verb} {device}")
         },

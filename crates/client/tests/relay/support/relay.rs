@@ -134,7 +134,7 @@ impl Relay {
         Device { id, token }
     }
 
-    /// A new tag that leads to these devices.
+    /// A new tag, bound to these devices.
     pub(crate) async fn tag(&self, devices: &[&Device]) -> Tag {
         let tag = fresh("tag").parse().expect("no name");
         for device in devices {

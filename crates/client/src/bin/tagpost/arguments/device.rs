@@ -38,7 +38,7 @@ A device may ask for itself, with its token.")]
         /// The name
         device: DeviceId,
     },
-    /// Delete a device, its tags and its messages; the senders are told
+    /// Delete a device, its tags and its messages; their senders get a receipt
     #[command(after_help = "\
 Examples:
   tagpost device rm kitchen-cam")]
