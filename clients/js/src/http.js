@@ -44,8 +44,8 @@ export class Http {
    * @throws {TagpostError}
    */
   async request(method, path, { wait = 0, signal } = {}) {
-    const givenUp = [this.#closed.signal, ...(signal ? [signal] : [])];
-    for (const wish of givenUp) wish.throwIfAborted();
+    const aborts = [this.#closed.signal, ...(signal ? [signal] : [])];
+    for (const signal of aborts) signal.throwIfAborted();
     let response, body;
     try {
       response = await fetch(new URL(path, this.#base), {
@@ -53,11 +53,11 @@ export class Http {
         headers: { authorization: `Bearer ${this.#token}` },
         // A redirect could lead to another server than the one that the token is for.
         redirect: "manual",
-        signal: AbortSignal.any([...givenUp, AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait)]),
+        signal: AbortSignal.any([...aborts, AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait)]),
       });
       body = await response.text();
     } catch (cause) {
-      for (const wish of givenUp) wish.throwIfAborted();
+      for (const signal of aborts) signal.throwIfAborted();
       throw new TagpostError("unreachable", "the service gave no answer", { cause });
     }
     const { status, ok, type, headers } = response;

@@ -1,4 +1,4 @@
-// A wish to close wins at once, whatever the network does, and what was closed does not come back.
+// Closing wins immediately, whatever the network does, and what was closed does not come back.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { change, failure, next, state, useClients, within } from "./support.ts";
 const relay = useRelay();
 const { client, network } = useClients();
 
-/** Milliseconds within which a wish to close has to be done. */
+/** Milliseconds within which a close has to be done. */
 const CLOSED = 5_000;
 /** Longer than any first pause, in milliseconds: who comes back has come back by then. */
 const PAUSE = 1_500;

@@ -69,7 +69,7 @@ pub struct Inbox {
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Status>,
     /// Dropped when the application is done.
-    wish: Option<oneshot::Sender<Infallible>>,
+    close: Option<oneshot::Sender<Infallible>>,
     /// `None` once it ended.
     connection: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -96,7 +96,7 @@ impl Client {
         let (messages, waiting) = mpsc::channel(WAITING);
         let (answers, commands) = mpsc::unbounded_channel();
         let (status, current) = watch::channel(Status::Connecting);
-        let (wish, wanted) = oneshot::channel();
+        let (close, wanted) = oneshot::channel();
         let connection = Connection {
             client: self.clone(),
             commands,
@@ -110,7 +110,7 @@ impl Client {
             messages: waiting,
             commands: answers,
             status: current,
-            wish: Some(wish),
+            close: Some(close),
             connection: Some(tokio::spawn(connection.run(wanted))),
         }
     }
@@ -155,7 +155,7 @@ impl Inbox {
     }
 
     fn hang_up(&mut self) {
-        self.wish = None;
+        self.close = None;
         // Nobody listens any more if the connection ended by itself.
         let _ = self.commands.send(Command::Close);
     }

@@ -59,9 +59,9 @@ async fn await_status(inbox: &Inbox, holds: impl Fn(&Status) -> bool) {
 
 /// How long the close takes, and what comes of it.
 async fn close(inbox: Inbox) -> (Duration, Result<(), Error>) {
-    let wish = Instant::now();
+    let begun = Instant::now();
     let closed = inbox.close().await;
-    (wish.elapsed(), closed)
+    (begun.elapsed(), closed)
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,10 +78,10 @@ async fn a_dropped_inbox_is_gone_after_four_seconds() {
     let inbox = inbox(true).await;
     let mut status = inbox.status();
     await_status(&inbox, |it| matches!(it, Status::Connected(_))).await;
-    let wish = Instant::now();
+    let begun = Instant::now();
     drop(inbox);
     while status.changed().await.is_ok() {}
-    assert_eq!(wish.elapsed(), Duration::from_secs(4));
+    assert_eq!(begun.elapsed(), Duration::from_secs(4));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! A wish to close wins, whatever the connection is doing and whatever the network does.
+//! Closing wins, whatever the connection is doing and whatever the network does.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{
 /// `src/connection/tests.rs`; here the machine may be busy.
 const SOON: Duration = Duration::from_secs(10);
 
-/// What a connection is doing when the wish comes.
+/// What a connection is doing when it is closed.
 #[derive(Debug, Clone, Copy)]
 enum State {
     /// It is there, and works.
@@ -68,7 +68,7 @@ async fn bring(network: &Network, device: &Device, state: State) -> Inbox {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_wish_to_close_wins_in_every_state() {
+async fn closing_wins_in_every_state() {
     let relay = Relay::shared();
     for state in STATES {
         let network = Network::to(relay.port()).await;
