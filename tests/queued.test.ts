@@ -37,7 +37,8 @@ test(`a mailbox with ${QUEUED} publishes to ${DEVICES} devices opens in a few me
   const used = await relay.held();
   if (process.env.FIGURES) {
     const again = [await opened(other!), await opened(sender!)];
-    const took = { empty, first, again, one: one.took };
+    const stranger = [await published(other!, receiver!), await published(sender!, receiver!)];
+    const took = { empty, first, again, one: one.took, stranger };
     console.log(JSON.stringify({ queued: QUEUED, took, idle, open, used }));
   }
   expect(used.wasm - idle.wasm, "bytes of wasm memory").toBeLessThanOrEqual(8e6);
@@ -68,6 +69,14 @@ test("one publish too many is refused, and publishes to other devices succeed", 
 async function opened(device: Device): Promise<number> {
   await relay.evict(device);
   return (await device.status()).took;
+}
+
+/** The same where this is a publish to a device that none is queued for. */
+async function published(sender: Device, stranger: Device): Promise<number> {
+  await relay.evict(sender);
+  const answer = await sender.publish({ device: stranger.name }, "x", { wait: 0 });
+  answer.is(202);
+  return answer.took;
 }
 
 /** Makes publishes to all devices of a tag wait in this mailbox; they are tried in an hour. */
