@@ -1,6 +1,7 @@
 // Whatever a sender has queued, its mailbox opens at once: a wake reads no delivery of what waits. The rows are
 // written past the service: publishing so much takes minutes. QUEUED=1000 makes as many publishes wait as may, which
-// takes a gigabyte on disk; FIGURES=1 prints what was measured.
+// takes a gigabyte on disk; AUDIENCES=1000 has each of them go to devices of its own as far as the mailbox knows;
+// FIGURES=1 prints what was measured.
 
 import { DatabaseSync } from "node:sqlite";
 
@@ -9,6 +10,7 @@ import { expect, test } from "vitest";
 import { fresh, useRelay, type Device } from "./harness/index.ts";
 
 const QUEUED = Number(process.env.QUEUED ?? 100);
+const AUDIENCES = Number(process.env.AUDIENCES ?? 1);
 const DEVICES = 10_000;
 const relay = useRelay({ inspected: true, vars: { MAX_QUEUED_MESSAGES: QUEUED } });
 
@@ -103,8 +105,9 @@ function queue(file: string): void {
   const outbox = "INSERT INTO outbox (id, target, accepted_at, expires_at, open, states, summary) SELECT id, ?, ?, ?, ?, 1, ? FROM ids";
   database.prepare(outbox).run(target, at, at + 86_400_000, DEVICES, summary);
   database.exec("INSERT INTO parts (id, first, deliveries) SELECT id, first, deliveries FROM ids, template ORDER BY id, first");
-  const jobs = "INSERT INTO jobs (id, retry_at, tries, bytes, message) SELECT id, ?, 0, ?, ? FROM ids";
-  database.prepare(jobs).run(at + 3_600_000, message.length, message);
+  const jobs = `INSERT INTO jobs (id, retry_at, tries, bytes, audience, message)
+    SELECT id, ?, 0, ?, CAST(format('%016d', rowid % ?) AS BLOB), ? FROM ids`;
+  database.prepare(jobs).run(at + 3_600_000, message.length, AUDIENCES, message);
   database.exec("COMMIT");
   database.close();
 }

@@ -92,13 +92,14 @@ const TABLES: &[&str] = &[
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
-/// `left_over` lists the devices of these deliveries, and is NULL if they are many or not known. The message is the
+/// `audience` is a hash of the names of its recipients, NULL in rows that version 2 wrote; `left_over` lists the devices of these deliveries, and is NULL if they are many or not known. The message is the
 /// last column because it may be long and is rarely read.
 const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        audience BLOB,
         left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID";
@@ -177,8 +178,8 @@ fn from_1(store: &impl Store) -> Result<(), StoreError> {
 }
 
 /// From version 2, which did not distinguish attempts that timed out from those that ended with their connection,
-/// found settled rows by scanning all, and had no summary of a large tag's deliveries, and no length or remaining
-/// devices of a job.
+/// found settled rows by scanning all, and had no summary of a large tag's deliveries, and no length, recipients or
+/// remaining devices of a job.
 fn from_2(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, INBOX_3)?;
     run_all(store, OUTBOX_3)

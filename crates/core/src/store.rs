@@ -133,6 +133,16 @@ impl Row {
         }
     }
 
+    /// The next column, so many bytes or NULL.
+    pub fn opt_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>, StoreError> {
+        let wrong = |bytes: Vec<u8>| StoreError(format!("{} bytes instead of {N}", bytes.len()));
+        match self.next("bytes or NULL")? {
+            Value::Null => Ok(None),
+            Value::Blob(bytes) => bytes.try_into().map(Some).map_err(wrong),
+            other => Err(unexpected("bytes or NULL", &other)),
+        }
+    }
+
     /// The next column, the bytes of a message id or NULL.
     pub fn opt_id(&mut self) -> Result<Option<MessageId>, StoreError> {
         match self.next("a message id or NULL")? {

@@ -1,4 +1,4 @@
--- at 1795897666381
+-- at 1795915399056
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -41,6 +41,7 @@ CREATE TABLE jobs (
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        audience BLOB,
         left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID;
@@ -71,4 +72,4 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 3, 'hall-cam', 1795897660109, 0, 0, NULL, 0, 0, NULL, NULL, '', NULL);
+INSERT INTO account VALUES (1, 3, 'hall-cam', 1795915394609, 0, 0, NULL, 0, 0, NULL, NULL, '', NULL);

@@ -1,4 +1,4 @@
--- at 1795897666382
+-- at 1795915399057
 CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -41,6 +41,7 @@ CREATE TABLE jobs (
         retry_at INTEGER NOT NULL,
         tries INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        audience BLOB,
         left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID;
@@ -71,7 +72,7 @@ CREATE TABLE parts (
     ) WITHOUT ROWID;
 CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
 CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
-INSERT INTO account VALUES (1, 3, 'kitchen-cam', 1795897660109, 0, 0, 1795897665211, 0, 0, NULL, NULL, '', NULL);
-INSERT INTO inbox VALUES (0, x'01a223d7a6d67fa3c632a276abc69d9c', 'doorbell', 'motion', 1797897665238, 15, 1795897665239, 0, 0, '{}', NULL, '{"id":"01M8HXF9PPFYHWCCN2ETNWD7CW","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665238,"expires_at":1797897665238,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
-INSERT INTO inbox VALUES (1, x'01a223d7a6a67fa3c632a2407794b05d', 'doorbell', NULL, 1797897665190, 8, 1795897665190, 1, 1795897695211, '{"n":1,"t":[[1,1795897665211,0]]}', NULL, '{"id":"01M8HXF9N6FYHWCCN281VS9C2X","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665190,"expires_at":1797897665190,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
-INSERT INTO inbox VALUES (1, x'01a223d7a6c27fa3c632a210a3af76e3', 'doorbell', NULL, 1797897665218, 7, 1795897665227, 0, 0, '{}', NULL, '{"id":"01M8HXF9P2FYHWCCN222HTYXQ3","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795897665218,"expires_at":1797897665218,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');
+INSERT INTO account VALUES (1, 3, 'kitchen-cam', 1795915394676, 0, 0, 1795915398281, 0, 0, NULL, NULL, '', NULL);
+INSERT INTO inbox VALUES (0, x'01a224e63ca87fa3c632a270d6d94ebc', 'doorbell', 'motion', 1797915398312, 15, 1795915398312, 0, 0, '{}', NULL, '{"id":"01M8JECF58FYHWCCN2E3BDJKNW","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795915398312,"expires_at":1797915398312,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
+INSERT INTO inbox VALUES (1, x'01a224e63c6c7fa3c632a2753d90d1e8', 'doorbell', NULL, 1797915398252, 8, 1795915398253, 1, 1795915428281, '{"n":1,"t":[[1,1795915398281,0]]}', NULL, '{"id":"01M8JECF3CFYHWCCN2EMYS1MF8","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795915398252,"expires_at":1797915398252,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
+INSERT INTO inbox VALUES (1, x'01a224e63c957fa3c632a2680d3eedf6', 'doorbell', NULL, 1797915398293, 7, 1795915398295, 0, 0, '{}', NULL, '{"id":"01M8JECF4NFYHWCCN2D06KXVFP","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795915398293,"expires_at":1797915398293,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');

@@ -269,29 +269,6 @@ fn a_failing_mailbox_delays_no_other_of_a_later_publish() {
 }
 
 #[test]
-fn a_publish_that_needs_too_many_lookups_queues_behind_all() {
-    let mut harness = Harness::with(|limits| limits.max_queued_messages = 1_000);
-    for _ in 0..201 {
-        large(&mut harness, 101).unwrap();
-    }
-    let some: Vec<String> = (0..10).map(|n| format!("other{n}")).collect();
-    let some: Vec<&str> = some.iter().map(String::as_str).collect();
-    let (_, effects) = harness.publish(&some, TEXT, "y").unwrap();
-    assert!(
-        effects[0].starts_with("published other0 held 0"),
-        "{effects:?}"
-    );
-    let (_, effects) = harness.publish(&some[..1], TEXT, "y").unwrap();
-    assert_eq!(
-        effects,
-        ["published other0 held 0 (#203)"],
-        "it goes behind that"
-    );
-    let (_, effects) = harness.publish(&["another"], TEXT, "y").unwrap();
-    assert_eq!(effects, ["another: deliver, wait 1000"]);
-}
-
-#[test]
 fn a_reply_that_reads_like_a_waiting_delivery_is_not_one() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150).unwrap();

@@ -35,4 +35,5 @@ mod sent_bytes;
 mod summary;
 mod topic;
 mod under_way;
+mod unlisted;
 mod window;

@@ -57,6 +57,17 @@ impl<S: Store> Outbox<'_, S> {
         let rows: Vec<MessageId> = rows.iter().map(|job| job.id).collect();
         let known: Vec<MessageId> = self.memory.jobs.keys().copied().collect();
         debug_assert_eq!(rows, known, "jobs");
+        for (device, first) in self.memory.found.0.iter() {
+            let passed = |id: MessageId| first.job.is_none_or(|first| id < first);
+            for id in self
+                .unlisted()
+                .map(|job| job.id)
+                .take_while(|id| passed(*id))
+            {
+                let waits = self.waits(id, device)? == Some(true);
+                debug_assert!(!waits, "{id} waits for {device}, which was found not to");
+            }
+        }
         Ok(())
     }
 }

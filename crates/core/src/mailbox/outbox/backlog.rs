@@ -1,16 +1,13 @@
 //! Which messages wait for a device, and how much may wait at all.
 //!
 //! Messages to one device are handed over in their order, so one goes behind all older ones that have not
-//! reached the device's mailbox. Most of these stand in [`super::device_queues`]. A job to many devices does not: it is
-//! *unlisted* until a pass has shown whom it leaves over, and whether it waits for a device is looked up in
-//! its rows when that device is needed. So opening a mailbox reads no deliveries, whatever is queued.
+//! reached the device's mailbox. Most of these stand in [`super::device_queues`]. A job to many devices does not, see
+//! [`super::unlisted`]: so opening a mailbox reads no deliveries, whatever is queued.
 //!
 //! A line may name who has gone meanwhile; whether a delivery waits is decided by its row.
 
-use litemap::LiteMap;
-
 use super::Outbox;
-use super::job_rows::{self, Job};
+use super::job_rows::Job;
 use super::part_rows;
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, MessageId};
@@ -20,124 +17,66 @@ use crate::store::{Store, StoreError};
 /// At most this many devices are in the lists of all jobs together.
 const LISTED: usize = 10_000;
 
-/// At most this many jobs are looked into in one event, once for each device. What would take more waits for them all,
-/// as if each were to the same devices.
-const LOOKED_INTO: usize = 2_000;
-
-/// At most this many devices have what was found for them remembered.
-const REMEMBERED: usize = 1_000;
-
 /// Seconds after which a full queue may have room.
 const ROOM_IN: u32 = 10;
 
-/// The oldest unlisted job that waits for a device, as far as it was looked up.
-#[derive(Debug, Default)]
-pub(super) struct Found(LiteMap<DeviceId, Option<MessageId>>);
-
-impl Found {
-    fn remember(&mut self, device: &DeviceId, job: Option<MessageId>) {
-        if self.0.len() >= REMEMBERED {
-            self.0.clear();
-        }
-        self.0.insert(device.clone(), job);
-    }
-
-    /// There is a new job, which may wait for anyone.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// This job does not wait for the device any more.
-    fn forget(&mut self, id: MessageId, device: &DeviceId) {
-        if self.0.get(device) == Some(&Some(id)) {
-            self.0.remove(device);
-        }
-    }
-
-    /// This job is listed or gone.
-    fn forget_job(&mut self, id: MessageId) {
-        self.0.retain(|_, job| *job != Some(id));
-    }
-}
-
 impl<S: Store> Outbox<'_, S> {
-    /// Which of these devices an older message waits for: older than `before`, or any.
+    /// Which of these devices an older message waits for, or may: older than `before`, or any. `looks` is how many
+    /// more lookups this event may make.
     pub(super) fn behind(
         &mut self,
         devices: &[DeviceId],
         before: Option<MessageId>,
+        looks: &mut usize,
     ) -> Result<Vec<DeviceId>, StoreError> {
-        let unlisted = self
-            .unlisted()
-            .filter(|id| before.is_none_or(|it| *id < it));
-        if unlisted.count() * devices.len() > LOOKED_INTO {
-            return Ok(devices.to_vec());
-        }
         let mut behind = Vec::new();
         for device in devices {
-            if self.is_behind(device, before)? {
+            if self.is_behind_listed(device, before)?
+                || self.is_behind_unlisted(device, before, looks)?
+            {
                 behind.push(device.clone());
             }
         }
         Ok(behind)
     }
 
-    fn is_behind(
+    fn is_behind_listed(
         &mut self,
         device: &DeviceId,
         before: Option<MessageId>,
     ) -> Result<bool, StoreError> {
-        let is_older = |id: MessageId| before.is_none_or(|before| id < before);
         while let Some(id) = self.memory.waiting.first(device) {
-            if !is_older(id) {
+            if before.is_some_and(|before| id >= before) {
                 break;
             }
-            if self.waits(id, device)? {
+            if self.waits(id, device)? == Some(true) {
                 return Ok(true);
             }
             self.leave(id, device);
         }
-        if !self.unlisted().any(is_older) {
-            return Ok(false);
-        }
-        let found = match self.memory.found.0.get(device) {
-            Some(found) => *found,
-            None => self.look_for(device)?,
-        };
-        Ok(found.is_some_and(is_older))
+        Ok(false)
     }
 
-    /// The oldest unlisted job that waits for a device.
-    fn look_for(&mut self, device: &DeviceId) -> Result<Option<MessageId>, StoreError> {
-        let mut found = job_rows::unlisted_job_with(&self.cx.store, device, None)?;
-        while let Some(id) = found {
-            if self.waits(id, device)? {
-                break;
-            }
-            found = job_rows::unlisted_job_with(&self.cx.store, device, Some(id))?;
-        }
-        self.memory.found.remember(device, found);
-        Ok(found)
-    }
-
-    /// Whether a message waits until the mailbox of a device takes it.
-    pub(super) fn waits(&self, id: MessageId, device: &DeviceId) -> Result<bool, StoreError> {
-        if let Some(publishing) = self.memory.publishing.get(&id) {
-            let mut deliveries = publishing.deliveries.iter();
+    /// Whether a message waits until the mailbox of a device takes it; `None` if it is not for that device.
+    pub(super) fn waits(
+        &self,
+        id: MessageId,
+        device: &DeviceId,
+    ) -> Result<Option<bool>, StoreError> {
+        let known = |deliveries: &[Delivery]| {
+            let mut deliveries = deliveries.iter();
             let known = deliveries.find(|delivery| delivery.device == *device);
-            return Ok(known.is_some_and(|delivery| !delivery.is_reached()));
+            known.map(|delivery| !delivery.is_reached())
+        };
+        if let Some(publishing) = self.memory.publishing.get(&id) {
+            return Ok(known(&publishing.deliveries));
         }
         if !self.memory.jobs.contains_key(&id) {
-            return Ok(false);
+            return Ok(Some(false));
         }
-        let delivery = part_rows::delivery(&self.cx.store, id, device)?;
-        Ok(delivery.is_some_and(|delivery| !delivery.is_reached()))
-    }
-
-    /// Jobs without a list, oldest first.
-    pub(super) fn unlisted(&self) -> impl Iterator<Item = MessageId> {
-        let unlisted = self.memory.jobs.values().filter(|job| job.left.is_none());
-        unlisted.map(|job| job.id)
+        let stored = part_rows::stored_with(&self.cx.store, id, device)?;
+        // A message that is gone waits for nobody. That says nothing of whom it was for.
+        Ok(stored.map_or(Some(false), |deliveries| known(&deliveries)))
     }
 
     /// Lets later messages to the same devices go behind this one.
@@ -150,7 +89,7 @@ impl<S: Store> Outbox<'_, S> {
     /// A delivery does not wait any more.
     pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
         self.memory.waiting.leave(id, device);
-        self.memory.found.forget(id, device);
+        self.memory.found.leave(id, device);
         let left = self
             .memory
             .jobs
@@ -178,13 +117,8 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Puts a job into the place of what was known of it, and its devices into their lines.
     pub(super) fn know_job(&mut self, job: Job) {
-        self.memory.found.forget_job(job.id);
-        if let Some(left) = &job.left {
-            for device in left {
-                self.memory.waiting.join(job.id, device);
-            }
-        } else {
-            self.memory.found.clear();
+        for device in job.left.iter().flatten() {
+            self.memory.waiting.join(job.id, device);
         }
         self.memory.jobs.insert(job.id, job);
     }
@@ -192,7 +126,7 @@ impl<S: Store> Outbox<'_, S> {
     /// A job is gone: nothing goes behind it any more.
     pub(super) fn forget_job(&mut self, id: MessageId) {
         self.memory.passes.remove(&id);
-        self.memory.found.forget_job(id);
+        self.memory.found.remove_job(id);
         let job = self.memory.jobs.remove(&id);
         for device in job.and_then(|job| job.left).into_iter().flatten() {
             self.memory.waiting.leave(id, &device);

@@ -90,7 +90,8 @@ impl<S: Store> Outbox<'_, S> {
         // It was called for before it was taken back. So long after that the call is void by either clock, and
         // the report is not refused again and again by a mailbox that wakes for it.
         let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
-        let before = now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)?);
+        let before =
+            now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)? == Some(true));
         Ok(before || holds(self.memory.calling.get(device)))
     }
 
@@ -250,7 +251,7 @@ impl<S: Store> Outbox<'_, S> {
         } else {
             let left = untaken(&deliveries);
             self.wait_in_line(id, &left);
-            let message = Queued::of(&message)?;
+            let message = Queued::of(&message, &deliveries)?;
             self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
             self.cx.wake_by(now.at + FIRST_RETRY);
         }

@@ -1,5 +1,7 @@
 //! The rows of `jobs` and `keys`: what has to be known of a publish before it has gone everywhere.
 
+use super::unlisted::{Audience, audience};
+use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Message;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
@@ -43,6 +45,8 @@ pub(super) struct Job {
     pub(super) tries: u32,
     /// The length of the message.
     pub(super) bytes: u64,
+    /// Of the message; `None` where version 2 wrote the row.
+    pub(super) audience: Option<Audience>,
     /// The devices whose mailboxes have not taken it, in the order of their names. `None` where they are
     /// many, or not known yet: then only the deliveries say.
     pub(super) left: Option<Vec<DeviceId>>,
@@ -53,14 +57,16 @@ pub(super) struct Job {
 pub(super) struct Queued {
     pub(super) id: MessageId,
     pub(super) now_or_never: bool,
+    audience: Audience,
     json: String,
 }
 
 impl Queued {
-    pub(super) fn of(message: &Message) -> Result<Self, StoreError> {
+    pub(super) fn of(message: &Message, deliveries: &[Delivery]) -> Result<Self, StoreError> {
         Ok(Self {
             id: message.id,
             now_or_never: message.is_now_or_never(),
+            audience: audience(deliveries),
             json: to_json(message)?,
         })
     }
@@ -74,15 +80,19 @@ pub(super) fn insert_job(
     tries: u32,
     left: Option<Vec<DeviceId>>,
 ) -> Result<Job, StoreError> {
-    let Queued { id, json, .. } = message;
+    let Queued {
+        id, audience, json, ..
+    } = message;
     let bytes = json.len() as u64;
-    let sql = "INSERT OR REPLACE INTO jobs (id, retry_at, tries, bytes, left_over, message) \
-               VALUES (?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT OR REPLACE INTO jobs \
+               (id, retry_at, tries, bytes, audience, left_over, message) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
     let values = [
         id.into(),
         retry_at.into(),
         tries.into(),
         i64::try_from(bytes).unwrap_or(i64::MAX).into(),
+        Value::Blob(audience.to_vec()),
         names(left.as_deref())?,
         json.into(),
     ];
@@ -91,6 +101,7 @@ pub(super) fn insert_job(
         retry_at,
         tries,
         bytes,
+        audience: Some(audience),
         left,
     })
 }
@@ -116,7 +127,7 @@ pub(super) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreE
 
 /// All jobs, oldest first. Their messages are not read.
 pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
-    let sql = "SELECT id, retry_at, tries, bytes, left_over FROM jobs ORDER BY id";
+    let sql = "SELECT id, retry_at, tries, bytes, audience, left_over FROM jobs ORDER BY id";
     let rows = store.run(sql, &[])?;
     let read = |mut row: Row| {
         Ok(Job {
@@ -124,31 +135,11 @@ pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
             retry_at: row.int()?,
             tries: row.count()?,
             bytes: row.count()?,
+            audience: row.opt_bytes()?,
             left: row.opt_text()?.map(|text| from_json(&text)).transpose()?,
         })
     };
     rows.into_iter().map(read).collect()
-}
-
-/// The first job after `after` that has no list of devices, and among whose deliveries one to this device
-/// seems to wait: a reply may read like one.
-pub(super) fn unlisted_job_with(
-    store: &impl Store,
-    device: &DeviceId,
-    after: Option<MessageId>,
-) -> Result<Option<MessageId>, StoreError> {
-    // As a delivery is written that no mailbox has taken; see [`crate::delivery::Delivery::unreached`].
-    let sql = "SELECT jobs.id FROM jobs JOIN outbox ON outbox.id = jobs.id \
-               WHERE jobs.id > ? AND jobs.left_over IS NULL AND 0 < instr( \
-               CASE WHEN outbox.deliveries IS NULL THEN (SELECT deliveries FROM parts \
-               WHERE parts.id = jobs.id AND first <= ? ORDER BY first DESC LIMIT 1) \
-               ELSE outbox.deliveries END, ? || outbox.accepted_at || ',\"attempts\":0}') \
-               ORDER BY jobs.id LIMIT 1";
-    let name = device.as_str();
-    let begins = format!("{{\"device\":\"{name}\",\"state\":\"held\",\"at\":");
-    let after = after.map_or(Value::Blob(Vec::new()), Value::from);
-    let row = store.run(sql, &[after, name.into(), begins.into()])?.pop();
-    row.map(|mut row| row.id()).transpose()
 }
 
 /// The JSON of the message of a job.

@@ -13,6 +13,7 @@ use super::job_rows::{self, Queued};
 use super::part_rows;
 use super::rows::{self, PART, Sent};
 use super::under_way::wave;
+use super::unlisted::LOOKS;
 use super::{Outbox, SAFETY_DELAY};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
@@ -81,6 +82,9 @@ impl<S: Store> Outbox<'_, S> {
         let tries = u32::from(called && message.now_or_never);
         let left = left.and_then(|left| self.listed(message.id, left));
         let job = job_rows::insert_job(&self.cx.store, message, retry_at, tries, left)?;
+        if job.left.is_none() {
+            self.memory.found.add_job(job.id);
+        }
         self.memory.jobs.insert(job.id, job);
         Ok(())
     }
@@ -93,7 +97,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        let mut after = None;
+        let (mut after, mut looks) = (None, LOOKS);
         while self.memory.work.is_none() {
             let mut due = self.jobs_due();
             let Some((id, _)) = due.find(|(id, at)| Some(*id) > after && *at <= now.at) else {
@@ -101,7 +105,7 @@ impl<S: Store> Outbox<'_, S> {
             };
             drop(due);
             after = Some(id);
-            self.pass(id, now)?;
+            self.pass(id, &mut looks, now)?;
         }
         Ok(())
     }
@@ -110,7 +114,7 @@ impl<S: Store> Outbox<'_, S> {
     /// publish, or for an older job of which it is not known either whom it leaves over.
     pub(super) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
         let is_queued = |id: &MessageId| !self.memory.publishing.contains_key(id);
-        let first = self.unlisted().find(is_queued);
+        let first = self.unlisted().map(|job| job.id).find(is_queued);
         let jobs = self.memory.jobs.values().filter(move |job| {
             let later = job.left.is_none() && first.is_some_and(|first| first < job.id);
             !later && is_queued(&job.id)
@@ -126,7 +130,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// Goes on with the pass through a job, up to the next devices that it can be handed over to.
-    fn pass(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+    fn pass(&mut self, id: MessageId, looks: &mut usize, now: Now) -> Result<(), StoreError> {
         let Some(sent) = rows::load(&self.cx.store, id)? else {
             // There is nothing left to hand over: kept, it would be due forever.
             return self.drop_job(id);
@@ -135,7 +139,7 @@ impl<S: Store> Outbox<'_, S> {
         let late = tried || now.at > sent.accepted_at + SAFETY_DELAY;
         let mut pass = self.memory.passes.remove(&id).unwrap_or_default();
         while let Some(mut next) = self.next_devices(&sent, &mut pass)? {
-            let behind = self.behind(&next, Some(id))?;
+            let behind = self.behind(&next, Some(id), looks)?;
             next.retain(|device| !behind.contains(device));
             pass.left.extend(behind);
             if next.is_empty() {
@@ -215,7 +219,11 @@ impl<S: Store> Outbox<'_, S> {
             job.retry_at = tried_at.max(now.at + FIRST_RETRY);
         }
         left.sort_unstable();
+        let was_listed = job.left.is_some();
         job.left = self.listed(id, left);
+        if was_listed && job.left.is_none() {
+            self.memory.found.add_job(id);
+        }
         job_rows::save_job(&self.cx.store, &job)?;
         self.cx.wake_by(job.retry_at);
         self.know_job(job);

@@ -23,12 +23,12 @@ mod rows;
 mod sent;
 mod sent_bytes;
 mod under_way;
+mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 
-use self::backlog::Found;
 use self::device_queues::DeviceQueues;
 use self::group_commit::Gathered;
 use self::job_rows::Job;
@@ -42,6 +42,7 @@ use self::retention::RecyclableRows;
 use self::sent::Cancellation;
 pub use self::sent::Cancelled;
 use self::sent_bytes::Size;
+use self::unlisted::Found;
 use super::account;
 use super::connection::{self, Connection, ConnectionId, Ended};
 use super::context::{Context, SAFETY_DELAY};
@@ -83,7 +84,7 @@ pub(super) struct Memory {
     calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
     /// Deliveries that have not reached their mailbox, by device: later ones go behind them.
     waiting: DeviceQueues,
-    /// What was found of those that are in no line.
+    /// What was found of those that stand in no line.
     found: Found,
     /// All jobs, as their rows say.
     jobs: BTreeMap<MessageId, Job>,

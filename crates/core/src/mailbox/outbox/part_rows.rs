@@ -21,16 +21,6 @@ pub(super) fn save(store: &impl Store, id: MessageId, part: &[Delivery]) -> Resu
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// The delivery of a message to a device, wherever it is stored.
-pub(super) fn delivery(
-    store: &impl Store,
-    id: MessageId,
-    device: &DeviceId,
-) -> Result<Option<Delivery>, StoreError> {
-    let all = stored_with(store, id, device)?;
-    Ok(all.into_iter().find(|delivery| delivery.device == *device))
-}
-
 /// Those of `devices` whose mailboxes have not taken a message. Devices that are stored together are read once
 /// if they follow each other.
 pub(super) fn untaken_of(
@@ -46,7 +36,7 @@ pub(super) fn untaken_of(
         };
         let mut taken = find(&read);
         if taken.is_none() {
-            read = stored_with(store, id, &device)?;
+            read = stored_with(store, id, &device)?.unwrap_or_default();
             taken = find(&read);
         }
         if taken == Some(false) {
@@ -56,17 +46,21 @@ pub(super) fn untaken_of(
     Ok(untaken)
 }
 
-/// The deliveries that are stored in the row where that to this device is, if there is one.
-fn stored_with(
+/// The deliveries that are stored in the row where that to this device is, if there is one. `None` where there is no
+/// such message.
+pub(super) fn stored_with(
     store: &impl Store,
     id: MessageId,
     device: &DeviceId,
-) -> Result<Vec<Delivery>, StoreError> {
+) -> Result<Option<Vec<Delivery>>, StoreError> {
     let sql = "SELECT coalesce(deliveries, (SELECT deliveries FROM parts WHERE parts.id = outbox.id \
                AND first <= ? ORDER BY first DESC LIMIT 1)) FROM outbox WHERE id = ?";
     let row = store.run(sql, &[device.as_str().into(), id.into()])?.pop();
-    let text = row.map(|mut row| row.opt_text()).transpose()?.flatten();
-    text.map_or(Ok(Vec::new()), |text| from_json(&text))
+    let read = |mut row: Row| match row.opt_text()? {
+        Some(text) => from_json(&text),
+        None => Ok(Vec::new()),
+    };
+    row.map(read).transpose()
 }
 
 /// The part that has the delivery to a device.

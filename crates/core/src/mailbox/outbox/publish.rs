@@ -13,6 +13,7 @@ use super::job_rows::Queued;
 use super::recipients::recipients;
 use super::rows::{self, Head, PART};
 use super::under_way::{self, wave};
+use super::unlisted::LOOKS;
 use super::{ConnectionId, Failure, Outbox};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -94,7 +95,7 @@ impl<S: Store> Outbox<'_, S> {
         let many = devices.len() > PART || !fits;
         let behind = match many {
             true => Vec::new(),
-            false => self.behind(&devices, None)?,
+            false => self.behind(&devices, None, &mut { LOOKS })?,
         };
         let queued = many || !behind.is_empty();
         // One with a key is queued, too, where its mailbox does not answer: it cannot be taken back then.
@@ -129,12 +130,12 @@ impl<S: Store> Outbox<'_, S> {
             let head = Head::of(&message);
             rows::insert(&self.cx.store, over, &head, key, &deliveries, None)?;
             let left = (!many).then(|| untaken(&deliveries));
-            self.keep_job(Queued::of(&message)?, left, now.at, called)?;
+            let queued = Queued::of(&message, &deliveries)?;
+            self.keep_job(queued, left, now.at, called)?;
             self.cx
                 .wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
         }
         if many {
-            self.memory.found.clear();
             let trace = Trace::of(message, deliveries).into_page(None, trace::PAGE);
             return Ok(Published::Answer(trace));
         }
@@ -186,7 +187,7 @@ impl<S: Store> Outbox<'_, S> {
             deliveries,
             None,
         )?;
-        let (message, left) = (Queued::of(message)?, untaken(deliveries));
+        let (message, left) = (Queued::of(message, deliveries)?, untaken(deliveries));
         self.keep_job(message, Some(left), now.at, true)?;
         self.cx.wake_by(now.at + SAFETY_DELAY);
         Ok(())
