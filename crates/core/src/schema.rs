@@ -92,8 +92,9 @@ const TABLES: &[&str] = &[
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
-/// `audience` is a hash of the names of its recipients, NULL in rows that version 2 wrote; `left_over` lists the devices of these deliveries, and is NULL if they are many or not known. The message is the
-/// last column because it may be long and is rarely read.
+/// `audience` is a hash of the names of its recipients, NULL in rows that version 2 wrote; `left_over` lists the
+/// devices of these deliveries, and is NULL if they are many or not known. The message is the last column because it
+/// may be long and is rarely read.
 const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
