@@ -11,9 +11,10 @@
 
 use std::cell::RefCell;
 
+use tagpost_core::call::{Call, Request};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{Mailbox, Terms};
+use tagpost_core::mailbox::{Input, Mailbox};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::pattern::Pattern;
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, parse_ack_body, parse_nack_body};
@@ -152,31 +153,75 @@ pub(crate) fn rows(data: &[u8]) {
     };
     let draft = || Draft::from_http(|_| None, b"payload", &Limits::default()).expect("a draft");
     let to = || Target::Device("device".parse().expect("a device"));
-    let terms = Terms {
-        wait: 1,
-        after: None,
-        until: NOW + 1,
-        waited: false,
-    };
+    let own: DeviceId = "device".parse().expect("a device");
     let id = message(to(), draft()).id;
+    let (limit, wait, until) = (10, 0, NOW + 1);
     // A failed store ends a mailbox; each of these is one that it may come to first.
-    let _ = mailbox.alarm(now);
-    let _ = mailbox.connect(1, &TagpostV1, &claims, None, now);
-    let _ = mailbox.deliver(message(to(), draft()), terms, now);
-    let _ = mailbox.ack(id, None, now);
-    let _ = mailbox.poll(10, now);
-    let _ = mailbox.publish(
-        to(),
-        vec!["device".parse().expect("a device")],
-        draft(),
-        now,
-    );
-    let _ = mailbox.trace(id, None, 10);
-    let _ = mailbox.messages(None, None, 10);
-    let _ = mailbox.cancel(id, now);
-    let _ = mailbox.closed(1, now);
-    let _ = mailbox.remove(now);
-    drop(mailbox.take_effects());
+    let calls = [
+        (
+            Call::Deliver {
+                wait: 1,
+                after: None,
+                until,
+            },
+            serde_json::to_string(&message(to(), draft())).ok(),
+        ),
+        (Call::Ack { id, reply: None }, None),
+        (Call::Inbox { limit, wait }, None),
+        (
+            Call::Publish {
+                to: to(),
+                devices: vec![own.clone()],
+                wait,
+            },
+            serde_json::to_string(&draft()).ok(),
+        ),
+        (
+            Call::Trace {
+                id,
+                wait,
+                after: None,
+                limit,
+            },
+            None,
+        ),
+        (
+            Call::Messages {
+                state: None,
+                limit,
+                before: None,
+            },
+            None,
+        ),
+        (Call::Cancel { id }, None),
+        (Call::Remove, None),
+    ];
+    let open = Input::Open {
+        id: 0,
+        connection: 1,
+        codec: &TagpostV1,
+        claims,
+        window: None,
+    };
+    let calls = (1..).zip(calls).map(|(id, (call, enclosed))| Input::Call {
+        id,
+        request: Request {
+            device: own.clone(),
+            caller: None,
+            call,
+        },
+        enclosed,
+    });
+    let closed = Input::Closed { connection: 1 };
+    for input in [Input::Alarm, open]
+        .into_iter()
+        .chain(calls)
+        .chain([closed])
+    {
+        if mailbox.handle(input, now).is_err() {
+            return;
+        }
+    }
 }
 
 fn message(to: Target, draft: Draft) -> Message {

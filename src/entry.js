@@ -177,9 +177,9 @@ export class Mailbox extends DurableObject {
 
   /** The handshake of the device's socket; see `stub.js`. */
   async fetch({ headers }) {
-    const names = ["device", "caller", "protocol", "window", "fault"];
-    const [device, caller, protocol, window, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
-    const answer = await this.#call("connect", device, caller, protocol, window && Number(window), fault);
+    const names = ["caller", "protocol", "window", "fault"];
+    const [caller, protocol, window, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
+    const answer = await this.#call("connect", caller, protocol, window && Number(window), fault);
     if (Array.isArray(answer)) return response(answer);
     const subprotocol = { "sec-websocket-protocol": protocol };
     return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });

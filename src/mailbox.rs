@@ -1,7 +1,7 @@
 //! The Durable Object: the one mailbox of one device, driven by the platform's events.
 //!
-//! It turns an event into a call of the core's mailbox and performs the effects that come back. It
-//! decides nothing about a delivery. No borrow of the mailbox is held over an `await`: two events of
+//! It hands each event to the core's mailbox as an input, performs the outputs that come back, and keeps one
+//! timer for it. It decides nothing. No borrow of the mailbox is held over an `await`: two events of
 //! one object interleave at each of them.
 //!
 //! A handler or a background task fails only when the mailbox cannot be trusted any more: its promise is
@@ -9,23 +9,20 @@
 //! not committed; its next event finds a new one over the same rows. Nothing here ends an object: that
 //! would leave the wasm instance unfit for everybody in the isolate.
 
-mod answer;
-mod bearer;
+mod calls;
 mod connect;
-mod effects;
-mod frames;
-mod lane;
-mod sent;
+mod perform;
 mod sockets;
 mod store;
-mod waiting;
+mod timer;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use js_sys::{JsString, Promise, Uint8Array};
-use tagpost_core::mailbox::{self, ConnectionId};
+use tagpost_core::mailbox::{self, ConnectionId, Input, Output};
 use tagpost_core::protocol::{CODECS, Frame};
 use tagpost_core::store::StoreError;
 use tagpost_core::time::{Millis, Now};
@@ -34,10 +31,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::{DurableObjectState, web_sys};
 use worker::{Delay, Env, Result, State};
 
-use self::frames::Frames;
-use self::lane::Lane;
+use self::calls::Answers;
+use self::connect::Opening;
 use self::store::ObjectStore;
-use self::waiting::Waiting;
+use self::timer::Timer;
 use crate::config::Config;
 use crate::stub::Calls;
 use crate::{clock, fault, promise};
@@ -62,7 +59,6 @@ impl Mailbox {
 
     pub fn connect(
         &self,
-        device: String,
         caller: String,
         protocol: String,
         window: Option<u32>,
@@ -70,7 +66,7 @@ impl Mailbox {
     ) -> Promise {
         self.handle(async move |object| {
             fault::cause("fetch", fault).await;
-            object.connect(&device, &caller, &protocol, window).await
+            object.connect(&caller, &protocol, window).await
         })
     }
 
@@ -78,7 +74,7 @@ impl Mailbox {
         self.run(async |object| {
             fault::cause_armed("alarm").await;
             object.alarm.set(None);
-            object.event(|mailbox, now| mailbox.alarm(now))?;
+            object.event(Input::Alarm)?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -91,7 +87,7 @@ impl Mailbox {
                 Some(text) => Frame::Text(text),
                 None => Frame::Binary(Uint8Array::new(&message).to_vec()),
             };
-            object.hear(connection, frame).await?;
+            object.event(Input::Frame { connection, frame })?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -105,7 +101,7 @@ impl Mailbox {
                 sockets::close(&socket, code, "");
             }
             let connection = object.connection(&socket);
-            object.event(|mailbox, now| mailbox.closed(connection, now))?;
+            object.event(Input::Closed { connection })?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -140,12 +136,13 @@ struct Object {
     mailbox: RefCell<Option<Core>>,
     /// The mailbox cannot be trusted any more, and this object is about to end.
     failed: Cell<bool>,
-    /// The first event waits until the alarm is set.
-    waking: Cell<bool>,
-    waiting: Waiting,
+    /// The first event waits until the alarm is set, and these wait behind it.
+    waking: RefCell<Option<Vec<oneshot::Sender<()>>>>,
+    /// Calls of its own under way.
     calls: Calls,
-    lane: Lane,
-    frames: Frames,
+    answers: Answers,
+    opening: RefCell<Vec<Opening>>,
+    timer: Timer,
 }
 
 impl Object {
@@ -164,70 +161,65 @@ impl Object {
             alarm,
             mailbox: RefCell::default(),
             failed: Cell::default(),
-            waking: Cell::default(),
-            waiting: Waiting::default(),
+            waking: RefCell::default(),
             calls,
-            lane: Lane::default(),
-            frames: Frames::default(),
+            answers: Answers::default(),
+            opening: RefCell::default(),
+            timer: Timer::default(),
         }
     }
 
     /// Lets the mailbox handle an event, and performs what comes of it.
-    fn event<T>(
-        self: &Rc<Self>,
-        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
-    ) -> Result<T> {
-        let (outcome, effects) = self.handle(handle)?;
-        self.perform(effects);
-        Ok(outcome)
+    fn event(self: &Rc<Self>, input: Input) -> Result<()> {
+        let outputs = self.handle(input)?;
+        let performed = self.perform(outputs);
+        self.failed.set(performed.is_err());
+        performed
     }
 
-    /// Lets the mailbox handle an event. The effects have to be performed before the next `await`.
-    fn handle<T>(
-        &self,
-        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
-    ) -> Result<(T, Vec<mailbox::Effect>)> {
+    /// Lets the mailbox handle an event. What comes of it has to be performed before the next `await`.
+    fn handle(self: &Rc<Self>, input: Input) -> Result<Vec<Output>> {
         if self.failed.get() {
             return Err("the mailbox has failed before".into());
         }
-        let handled = self.try_handle(handle);
+        let handled = self.try_handle(input);
         self.failed.set(handled.is_err());
         handled
     }
 
-    fn try_handle<T>(
-        &self,
-        handle: impl FnOnce(&mut Core, Now) -> std::result::Result<T, StoreError>,
-    ) -> Result<(T, Vec<mailbox::Effect>)> {
+    fn try_handle(self: &Rc<Self>, input: Input) -> Result<Vec<Output>> {
         let (mut mailbox, now) = self.opened()?;
-        // What came first is handled first.
-        let frames = self.frames.take();
-        let outcome = mailbox
-            .with_batched_frames(&frames, now, handle)
-            .map_err(fatal)?;
-        Ok((outcome, mailbox.take_effects()))
+        let outputs = mailbox.handle(input, now).map_err(fatal)?;
+        self.arm(mailbox.poll_timeout());
+        Ok(outputs)
     }
 
     /// Opens the mailbox before its first event. Where it finds things due and no alarm for them, the alarm
     /// is set and committed before the event begins, so that it stays set if the event fails.
     async fn wake(self: &Rc<Self>) -> Result<()> {
-        if self.waking.get() {
-            // Events go on in the order in which they came.
-            let _ = self.waiting.waking.add(()).await;
+        // Events go on in the order in which they came.
+        let behind = self.waking.borrow_mut().as_mut().map(|waking| {
+            let (sender, receiver) = oneshot::channel();
+            waking.push(sender);
+            receiver
+        });
+        if let Some(behind) = behind {
+            let _ = behind.await;
             return Ok(());
         }
         if self.mailbox.borrow().is_some() {
             return Ok(());
         }
-        let ((), effects) = self.handle(|_, _| Ok(()))?;
-        let alarm = |effect: &mailbox::Effect| matches!(effect, mailbox::Effect::Alarm(_));
-        let set = effects.iter().any(alarm);
-        self.perform(effects);
-        if set {
-            self.waking.set(true);
+        let outputs = self.handle(Input::Wake)?;
+        let sets_alarm = outputs.iter().any(|it| matches!(it, Output::Alarm(_)));
+        self.perform(outputs)?;
+        if sets_alarm {
+            self.waking.replace(Some(Vec::new()));
             Delay::from(Duration::ZERO).await;
-            self.waking.set(false);
-            self.waiting.waking.wake(&(), &());
+            for sender in self.waking.take().into_iter().flatten() {
+                // Who has given up does not miss it.
+                let _ = sender.send(());
+            }
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ extern "C" {
 impl Object {
     /// Makes a socket one of this object's, which may sleep while it is open.
     /// The runtime answers the keep-alives of the protocol by itself.
-    pub(super) fn accept(
+    pub(super) fn accept_socket(
         &self,
         ws: &WebSocket,
         connection: ConnectionId,

@@ -103,6 +103,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// `exp` in milliseconds.
+    pub fn expires_at_millis(&self) -> Option<Millis> {
+        self.expires_at.map(|seconds| seconds.saturating_mul(1000))
+    }
+
     /// Whether the bearer may publish to `target`.
     pub fn may_publish(&self, target: &Target) -> bool {
         match &self.publish {

@@ -15,11 +15,11 @@ use std::{env, fs};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
-use tagpost_core::call::{DeliveryStatus, Settled};
+use tagpost_core::call::{Call, DeliveryStatus, Request, Settled, Status};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{CallPurpose, Effect, Mailbox, Published, Terms};
+use tagpost_core::mailbox::{CallPurpose, ConnectionId, Input, Mailbox, Output, Reply};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{CODECS, Frame};
@@ -108,12 +108,74 @@ fn message(from: &str, n: u64, headers: &[(&str, &str)], body: &str) -> Message 
     )
 }
 
-const TERMS: Terms = Terms {
-    wait: 0,
-    after: None,
-    until: START + 1_000_000,
-    waited: false,
-};
+type Tested<'a> = Mailbox<Sqlite<'a>>;
+
+/// A call for the mailbox's device; what comes of it.
+fn call(mailbox: &mut Tested, call: Call, enclosed: Option<String>, now: Now) -> Vec<Output> {
+    let request = Request {
+        device: device("kitchen-cam"),
+        caller: None,
+        call,
+    };
+    let input = Input::Call {
+        id: 0,
+        request,
+        enclosed,
+    };
+    mailbox.handle(input, now).unwrap()
+}
+
+/// A call that is answered at once.
+fn ask(mailbox: &mut Tested, asked: Call, now: Now) -> Reply {
+    let outputs = call(mailbox, asked, None, now).into_iter();
+    let mut replies = outputs.filter_map(|output| match output {
+        Output::Reply(_, reply) => Some(reply),
+        _ => None,
+    });
+    replies.next().unwrap()
+}
+
+fn deliver(mailbox: &mut Tested, message: &Message, now: Now) {
+    let deliver = Call::Deliver {
+        wait: 0,
+        after: None,
+        until: START + 1_000_000,
+    };
+    let text = serde_json::to_string(message).unwrap();
+    call(mailbox, deliver, Some(text), now);
+}
+
+fn publish(
+    mailbox: &mut Tested,
+    to: Target,
+    devices: Vec<DeviceId>,
+    draft: Draft,
+    now: Now,
+) -> Vec<Output> {
+    let text = serde_json::to_string(&draft).unwrap();
+    let publish = Call::Publish {
+        to,
+        devices,
+        wait: 0,
+    };
+    call(mailbox, publish, Some(text), now)
+}
+
+fn open_connection(
+    mailbox: &mut Tested,
+    connection: ConnectionId,
+    claims: Claims,
+    now: Now,
+) -> Vec<Output> {
+    let input = Input::Open {
+        id: 0,
+        connection,
+        codec: &TagpostV1,
+        claims,
+        window: None,
+    };
+    mailbox.handle(input, now).unwrap()
+}
 
 /// Every row of every table, a line each, with the tables' own order.
 fn dump(connection: &Connection) -> String {
@@ -164,7 +226,6 @@ fn compare(name: &str, found: &str) {
 #[test]
 fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     let connection = Connection::open_in_memory().unwrap();
-    let name = device("kitchen-cam");
     let open = |attachments: &[String], now| {
         Mailbox::open(
             Sqlite(&connection),
@@ -177,7 +238,7 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
         .unwrap()
     };
     let mut mailbox = open(&[], at(0));
-    mailbox.register(&name, at(0)).unwrap();
+    ask(&mut mailbox, Call::Register, at(0));
 
     // The inbox: one that waits, one that a poll has taken, one that is settled and not reported.
     let topic = [
@@ -190,48 +251,50 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     let polled = message("gate", 3, &[("Urgency", "low")], "bytes");
     let settled_id = settled.id;
     for message in [settled, polled] {
-        mailbox.deliver(message, TERMS, at(1)).unwrap();
+        deliver(&mut mailbox, &message, at(1));
     }
-    mailbox.poll(2, at(2)).unwrap();
+    ask(&mut mailbox, Call::Inbox { limit: 2, wait: 0 }, at(2));
     let reply = serde_json::from_str(r#"{"opened":true}"#).unwrap();
-    mailbox.ack(settled_id, Some(reply), at(3)).unwrap();
-    mailbox.deliver(waiting, TERMS, at(4)).unwrap();
+    let (id, reply) = (settled_id, Some(reply));
+    ask(&mut mailbox, Call::Ack { id, reply }, at(3));
+    deliver(&mut mailbox, &waiting, at(4));
 
     // The outbox: one that ended after its answer, a keyed publish that is under way, and one to more devices than a row holds.
     let gate = device("gate");
-    let publish = mailbox.publish(
-        Target::Device(gate.clone()),
-        vec![gate.clone()],
-        draft(&[], "z"),
-        at(4),
-    );
-    let Ok(Published::Wait(ended)) = publish else {
-        panic!("{publish:?}");
-    };
+    let to = Target::Device(gate.clone());
+    let outputs = publish(&mut mailbox, to, vec![gate.clone()], draft(&[], "z"), at(4));
+    let ended = outputs.iter().find_map(|output| match output {
+        Output::Call {
+            purpose: CallPurpose::Deliver(id),
+            ..
+        } => Some(*id),
+        _ => None,
+    });
+    let ended = ended.unwrap();
     for state in [State::Held, State::Delivered] {
         let delivery = Delivery::first(gate.clone(), state, START + 4);
         if state == State::Held {
             let answer = serde_json::to_string(&DeliveryStatus::Known(delivery)).unwrap();
             let purpose = CallPurpose::Deliver(ended);
-            mailbox
-                .returned(&gate, purpose, Some(&answer), at(4))
-                .unwrap();
+            let input = Input::Returned {
+                from: gate.clone(),
+                purpose,
+                answer: Some(answer),
+            };
+            mailbox.handle(input, at(4)).unwrap();
         } else {
             let id = ended;
             let settled = vec![Settled { id, delivery }];
-            mailbox.take_report(settled, at(4)).unwrap();
+            ask(&mut mailbox, Call::Report { settled }, at(4));
         }
     }
     let keyed = draft(&[("Idempotency-Key", "ring-1"), ("TTL", "60")], "x");
     let door = device("door");
-    mailbox
-        .publish(Target::Device(door.clone()), vec![door], keyed, at(5))
-        .unwrap();
+    let to = Target::Device(door.clone());
+    publish(&mut mailbox, to, vec![door], keyed, at(5));
     let many = (100..201).map(|n| device(&format!("cam-{n}"))).collect();
     let everyone = Target::Tag("everyone".parse().unwrap());
-    mailbox
-        .publish(everyone, many, draft(&[], "y"), at(6))
-        .unwrap();
+    publish(&mut mailbox, everyone, many, draft(&[], "y"), at(6));
 
     compare("rows.txt", &dump(&connection));
 
@@ -240,25 +303,33 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
         r#"{"sub":"kitchen-cam","iat":1800000000,"exp":1800009999,"publish":["hall.*"]}"#,
     )
     .unwrap();
-    mailbox
-        .connect(9, &TagpostV1, &claims, None, at(7))
-        .unwrap();
-    let attached = mailbox
-        .take_effects()
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::Attach { attachment, .. } => Some(attachment),
-            _ => None,
-        });
+    let outputs = open_connection(&mut mailbox, 9, claims, at(7)).into_iter();
+    let attached = outputs.filter_map(|output| match output {
+        Output::Attach { attachment, .. } => Some(attachment),
+        _ => None,
+    });
     let attached: Vec<String> = attached.collect();
     compare("attachment.json", attached.last().unwrap());
 
     // And they are read again.
     drop(mailbox);
     let mut again = open(&attached, at(8));
-    let status = again.status(at(8)).unwrap();
-    assert!(status.online && status.in_flight > 0, "{status:?}");
-    assert_eq!(again.messages(None, None, 10).unwrap().0.len(), 3);
+    let status = ask(&mut again, Call::Status, at(8));
+    let is_there = |status: &Status| status.online && status.in_flight > 0;
+    assert!(
+        matches!(&status, Reply::Status(status) if is_there(status)),
+        "{status:?}"
+    );
+    let list = Call::Messages {
+        state: None,
+        limit: 10,
+        before: None,
+    };
+    let listed = ask(&mut again, list, at(8));
+    assert!(
+        matches!(&listed, Reply::Messages { traces, .. } if traces.len() == 3),
+        "{listed:?}"
+    );
 }
 
 /// What version 1 left on disk of a device that published.
@@ -303,10 +374,9 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
 
     let claims = r#"{"sub":"doorbell","iat":1795527000}"#;
     let claims: Claims = serde_json::from_str(claims).unwrap();
-    mailbox.connect(1, &TagpostV1, &claims, None, now).unwrap();
-    let effects = mailbox.take_effects().into_iter();
-    let frames = effects.filter_map(|effect| match effect {
-        Effect::Send {
+    let outputs = open_connection(&mut mailbox, 1, claims, now).into_iter();
+    let frames = outputs.filter_map(|output| match output {
+        Output::Send {
             frame: Frame::Text(text),
             ..
         } => Some(text),
@@ -366,7 +436,7 @@ fn a_mailbox_of_a_newer_version_is_not_opened() {
         at(0),
     )
     .unwrap();
-    mailbox.register(&device("a"), at(0)).unwrap();
+    ask(&mut mailbox, Call::Register, at(0));
     drop(mailbox);
     connection
         .execute("UPDATE account SET schema = schema + 1", [])

@@ -5,15 +5,16 @@
 
 use std::rc::Rc;
 
+use tagpost_core::call::{Call, Request};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{Effect, Mailbox, Terms};
+use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::problem::Code;
 use tagpost_core::protocol::CODECS;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::publish::Draft;
-use tagpost_core::store::{Store, StoreError};
+use tagpost_core::store::Store;
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
 
@@ -22,7 +23,6 @@ use crate::claims::{Checked, broken, claim};
 use crate::plan::{Pile, Plan};
 use crate::store::Sqlite;
 use crate::world::bounds::{Work, holds_little, measured};
-use crate::world::problem_or;
 
 /// When it begins.
 const START: Millis = 1_700_000_000_000;
@@ -51,7 +51,7 @@ pub(crate) fn run(plan: &Plan, pile: Pile, store: &Sqlite) -> Checked<u64> {
         events: 0,
     };
     let own = device(0)?;
-    place.event(|mailbox, now| mailbox.register(&own, now))?;
+    place.ask(&own, Call::Register, None)?;
     match pile {
         Pile::Held(messages) => {
             place.receive(messages, 0, 0)?;
@@ -91,10 +91,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn event<T>(
-        &mut self,
-        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
-    ) -> Checked<(T, Vec<Effect>)> {
+    fn event(&mut self, input: Input) -> Checked<Vec<Output>> {
         self.events += 1;
         let now = Now {
             at: self.now,
@@ -114,20 +111,36 @@ impl Place<'_> {
                 closed.insert(opened.map_err(broken)?)
             }
         };
-        let (done, event) = measured(self.store, || {
-            let outcome = mailbox.with_batched_frames(&[], now, handle)?;
-            Ok::<_, StoreError>((outcome, mailbox.take_effects()))
-        });
-        let (outcome, effects) = done.map_err(broken)?;
+        let (done, event) = measured(self.store, || mailbox.handle(input, now));
+        let outputs = done.map_err(broken)?;
         self.store.commit().map_err(broken)?;
         work.event = event;
         work.is_bounded(0)?;
-        for effect in &effects {
-            if let Effect::Alarm(at) = effect {
+        for output in &outputs {
+            if let Output::Alarm(at) = output {
                 self.alarm = Some(*at);
             }
         }
-        Ok((outcome, effects))
+        Ok(outputs)
+    }
+
+    /// Somebody makes a call for this device.
+    fn ask(
+        &mut self,
+        device: &DeviceId,
+        call: Call,
+        enclosed: Option<String>,
+    ) -> Checked<Vec<Output>> {
+        let request = Request {
+            device: device.clone(),
+            caller: None,
+            call,
+        };
+        self.event(Input::Call {
+            id: self.events,
+            request,
+            enclosed,
+        })
     }
 
     /// The device opens a connection.
@@ -140,8 +153,14 @@ impl Place<'_> {
             tags: vec![],
             revocations: None,
         };
-        self.event(|mailbox, now| mailbox.connect(1, &TagpostV1, &claims, None, now))
-            .map(drop)
+        self.event(Input::Open {
+            id: self.events,
+            connection: 1,
+            codec: &TagpostV1,
+            claims,
+            window: None,
+        })
+        .map(drop)
     }
 
     /// The device gets `messages` messages with payloads of `length` bytes. Each call waits `wait` milliseconds.
@@ -156,23 +175,20 @@ impl Place<'_> {
             limits: self.limits.clone(),
             ..*self
         };
-        far.event(|mailbox, now| mailbox.register(&sender, now))?;
+        far.ask(&sender, Call::Register, None)?;
         let enclosed = far.publish(vec![device(0)?], length, 0)?;
         let message: Message =
             serde_json::from_str(&enclosed.unwrap_or_default()).map_err(broken)?;
-        let terms = Terms {
-            wait,
-            after: None,
-            until: self.now + 1_000,
-            waited: false,
-        };
+        let own = device(0)?;
+        let (after, until) = (None, self.now + 1_000);
         let mut last = None;
         for n in 0..messages {
             let id = MessageId::next(&sender, self.now, last, u64::from(n));
             last = Some(id);
             let mut message = message.clone();
             message.id = id;
-            self.event(|mailbox, now| mailbox.deliver(message, terms, now))?;
+            let text = serde_json::to_string(&message).map_err(broken)?;
+            self.ask(&own, Call::Deliver { wait, after, until }, Some(text))?;
         }
         Ok(())
     }
@@ -197,18 +213,24 @@ impl Place<'_> {
             [alone] => Target::Device(alone.clone()),
             _ => Target::Tag("all".parse().map_err(broken)?),
         };
-        let (accepted, effects) =
-            self.event(|mailbox, now| problem_or(mailbox.publish(to, devices, draft, now)))?;
-        if let Err(problem) = accepted {
-            let full = problem.code == Code::TooManyRequests;
-            claim(
-                "a publish is refused because too much is under way",
-                full,
-                || problem.to_string(),
-            )?;
+        let text = serde_json::to_string(&draft).map_err(broken)?;
+        let call = Call::Publish { to, devices, wait };
+        let outputs = self.ask(&device(0)?, call, Some(text))?;
+        for output in &outputs {
+            if let Output::Reply(_, Reply::Problem(problem)) = output {
+                claim(
+                    "a publish is refused because too much is under way",
+                    problem.code == Code::TooManyRequests,
+                    || problem.to_string(),
+                )?;
+            }
         }
-        Ok(effects.into_iter().find_map(|effect| match effect {
-            Effect::Call { enclosed, .. } => enclosed,
+        Ok(outputs.into_iter().find_map(|output| match output {
+            Output::Call {
+                purpose: CallPurpose::Deliver(_),
+                enclosed,
+                ..
+            } => enclosed,
             _ => None,
         }))
     }
@@ -226,13 +248,13 @@ impl Place<'_> {
             // Nobody has asked it for a while, and memory is gone.
             self.mailbox = None;
             if n.is_multiple_of(8) {
-                self.event(|mailbox, now| mailbox.status(now))?;
+                self.ask(&device(0)?, Call::Status, None)?;
                 self.mailbox = None;
             }
             let Some(at) = self.alarm else { break };
             self.now = self.now.max(at);
             self.alarm = None;
-            self.event(|mailbox, now| mailbox.alarm(now))?;
+            self.event(Input::Alarm)?;
             if self.now > START + i64::from(TTL) * 4_000 {
                 break;
             }

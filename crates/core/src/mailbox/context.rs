@@ -1,10 +1,11 @@
-//! What the inbox and the outbox both need: the rows, the limits, the account, the alarm, and a place for effects.
+//! What the inbox and the outbox both need: the rows, the limits, the account, the clocks, and a place for what comes of an event.
 //!
 //! It is handed to whichever of them is at work. It belongs to neither, and knows neither.
 
 use super::account::Account;
 use super::connection::Ended;
-use super::effect::Effect;
+use super::news::Effect;
+use super::timer::{Timer, Timers};
 use super::totals::Totals;
 use crate::id::DeviceId;
 use crate::limits::Limits;
@@ -25,10 +26,8 @@ pub(super) struct Context<S> {
     pub(super) recounted_at: Millis,
     /// The connection that ended in this event, until the outbox has been told.
     pub(super) ended: Option<Ended>,
-    /// The alarm is set no later than this.
-    pub(super) alarm: Option<Millis>,
-    /// What it is set to outside is later.
-    pub(super) alarm_moved: bool,
+    pub(super) timers: Timers,
+    /// What came of this event so far.
     pub(super) effects: Vec<Effect>,
 }
 
@@ -39,12 +38,13 @@ impl<S: Store> Context<S> {
         (account.created_at > 0).then_some(&account.device)
     }
 
-    /// Makes sure that the alarm is not later than `at`. An earlier one is left where it is: moving it
-    /// costs a row, and what it finds not due yet it sets again.
-    pub(super) fn wake_by(&mut self, at: Millis) {
-        if self.alarm.is_none_or(|alarm| at < alarm) {
-            self.alarm = Some(at);
-            self.alarm_moved = true;
-        }
+    /// Makes sure that the mailbox is woken for this at `at` at the latest.
+    pub(super) fn wake_by(&mut self, timer: Timer, at: Millis) {
+        self.timers.set(timer, at);
+    }
+
+    /// Something has to happen outside, or calls may be waiting for it.
+    pub(super) fn push(&mut self, effect: impl Into<Effect>) {
+        self.effects.push(effect.into());
     }
 }

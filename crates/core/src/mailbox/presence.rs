@@ -1,24 +1,20 @@
 //! Routing what comes over the device's connection, and that it comes and goes; whether the device is there.
 
+use super::Mailbox;
 use super::connection::{
     CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
 };
-use super::effect::PublishFrame;
-use super::{Mailbox, Problem};
+use super::output::Output;
+use super::timer::Timer;
 use crate::call::Status;
-use crate::id::DeviceId;
 use crate::protocol::{Codec, Frame, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
 impl<S: Store> Mailbox<S> {
-    /// A connection of the device is open, in this protocol; an older one is closed. `window` is how many
-    /// messages the device wants in flight at most; no more than the limit are.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn connect(
+    /// Opens a connection of the device, in this protocol; an older one is closed.
+    pub(super) fn connect(
         &mut self,
         connection: ConnectionId,
         codec: &'static dyn Codec,
@@ -26,12 +22,13 @@ impl<S: Store> Mailbox<S> {
         window: Option<u32>,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
         let Some(device) = self.cx.device().cloned() else {
             return Err(StoreError(
                 "a connection was opened for no device".to_owned(),
             ));
         };
+        self.cx.push(Output::Accept(connection));
+        self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
         let account = self.cx.account.as_ref();
         let receipts_seen = account.map_or(0, |account| account.receipts_seen);
         let opened = Connection::open(connection, codec, now.at, claims, window, receipts_seen);
@@ -45,40 +42,29 @@ impl<S: Store> Mailbox<S> {
         };
         self.say(&welcome);
         if let Some(at) = self.token_expires_at() {
-            self.cx.wake_by(at);
+            self.cx.wake_by(Timer::ConnectionToken, at);
         }
         self.outbox().connected()?;
         self.receive(|inbox| inbox.pump(now))
     }
 
-    /// Query: whether this frame may wait for those that come right behind it, to be one event together. One that
-    /// is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
+    /// Whether this frame may wait for those that come right behind it, to be one event together. A commit waits for
+    /// the disk, whatever is in it, and a device that is sent a pile of messages acknowledges them in rows of frames.
+    ///
+    /// One that is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
     /// The answer to a ping does not wait either.
-    pub fn may_wait(&self, frame: &Frame) -> bool {
+    pub(super) fn may_wait(&self, frame: &Frame) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|it| it.gathers() && it.can_wait(frame, &self.cx.limits))
     }
 
-    /// Handles an event, and before it the frames that the device sent earlier. The window is filled at the end:
-    /// the event may be about a message that would go out.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn with_batched_frames<T>(
-        &mut self,
-        frames: &[(ConnectionId, Frame)],
-        now: Now,
-        handle: impl FnOnce(&mut Self, Now) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        for (connection, frame) in frames {
-            self.frame(*connection, frame, now)?;
+    /// Handles the frames that have waited. What came first is handled first.
+    pub(super) fn handle_frames(&mut self, now: Now) -> Result<(), StoreError> {
+        self.cx.timers.clear(Timer::FrameTurn);
+        for (connection, frame) in std::mem::take(&mut self.frames) {
+            self.frame(connection, &frame, now)?;
         }
-        // Nothing more goes over a connection whose token has expired, whatever this event is about.
-        self.receive(|inbox| inbox.check_token(now))?;
-        let outcome = handle(self, now)?;
-        self.receive(|inbox| inbox.pump(now))?;
-        self.cx.keep_totals()?;
-        Ok(outcome)
+        Ok(())
     }
 
     /// Takes what a frame says to where it belongs. One of a connection that is not the live one is dropped.
@@ -99,10 +85,7 @@ impl<S: Store> Mailbox<S> {
             Heard::Ack { id, reply } => self.inbox().conclude_acked(id, reply, now),
             Heard::Nack { id, reason } => self.inbox().conclude_nacked(id, reason, now),
             Heard::ReceiptsSeen(seq) => self.outbox().receipts_seen(seq),
-            Heard::Publish(frame) => {
-                self.outbox().resolve(frame);
-                Ok(())
-            }
+            Heard::Publish(frame) => self.outbox().resolve(frame, now),
             Heard::Refused {
                 reference,
                 problem,
@@ -124,29 +107,13 @@ impl<S: Store> Mailbox<S> {
     /// Says this over the live connection.
     fn say(&mut self, said: &ToDevice<'_>) {
         let said = self.connection.as_ref().and_then(|it| it.say(said));
-        self.cx.effects.extend(said.map(|(effect, _)| effect));
-    }
-
-    /// Accepts a message that came in a frame, and answers there. `devices` is what its target
-    /// resolved to.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn publish_frame(
-        &mut self,
-        frame: PublishFrame,
-        devices: Result<Vec<DeviceId>, Problem>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        self.receive(|inbox| inbox.check_token(now))?;
-        self.outbox().publish_frame(frame, devices, now)
+        self.cx
+            .effects
+            .extend(said.map(|(output, _)| output.into()));
     }
 
     /// The connection is gone, with or without a close.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
+    pub(super) fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
         if self.connection() == Some(connection) {
             self.receive(|inbox| inbox.disconnect(None, now))?;
         }
@@ -174,11 +141,8 @@ impl<S: Store> Mailbox<S> {
         self.connection.as_ref()?.expires_at
     }
 
-    /// Query: presence and queue.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn status(&mut self, now: Now) -> Result<Status, StoreError> {
+    /// Presence and queue.
+    pub(super) fn status(&mut self, now: Now) -> Result<Status, StoreError> {
         let (messages, held_bytes) = match self.cx.account {
             Some(_) => self.inbox().held()?,
             None => (0, 0),

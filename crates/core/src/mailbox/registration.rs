@@ -1,44 +1,131 @@
 //! A mailbox's device comes, has its tokens revoked, and goes.
 
 use super::connection::CLOSE_TOKEN;
-use super::{Account, Effect, Failure, Mailbox};
+use super::context::Context;
+use super::news::News;
+use super::output::{Failure, Output, Reply};
+use super::pending::{Awaited, Next, Waiter};
+use super::{Account, CallId, ConnectionId, Mailbox};
 use crate::call::Registered;
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
+use crate::protocol::Codec;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 use crate::token::Claims;
 
 impl<S: Store> Mailbox<S> {
-    /// Whether the bearer of these claims may act for this device.
+    /// The device wants to open a connection.
+    pub(super) fn opening(
+        &mut self,
+        id: CallId,
+        connection: ConnectionId,
+        codec: &'static dyn Codec,
+        claims: Claims,
+        window: Option<u32>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        match self.admitted(Some(&claims), now) {
+            Err(problem) => self.answer(id, Reply::Problem(problem)),
+            Ok(true) => {
+                self.connect(connection, codec, &claims, window, now)?;
+                self.answer(id, Reply::Opened);
+            }
+            Ok(false) => {
+                let next = Next::Open {
+                    connection,
+                    codec,
+                    window,
+                };
+                self.enter(id, claims.device.clone(), Some(claims), next, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may go on, and whether its device is known: the bearer of a token that holds may act for its
+    /// device, which is known from then on. `None` is the service itself, or the operator.
     ///
     /// # Errors
     /// `unauthorized` if the token was revoked or has expired.
-    pub fn admit(&self, claims: &Claims, now: Now) -> Result<(), Problem> {
-        if claims
-            .expires_at
-            .is_some_and(|at| at.saturating_mul(1000) <= now.at)
-        {
-            return Err(Problem::new(Code::Unauthorized, "the token has expired"));
+    pub(super) fn admitted(&self, caller: Option<&Claims>, now: Now) -> Result<bool, Problem> {
+        let Some(claims) = caller else {
+            return Ok(true);
+        };
+        self.cx.admit(claims, now)?;
+        Ok(self.is_registered())
+    }
+
+    /// Has the device entered into the directory. The call waits for that.
+    pub(super) fn enter(
+        &mut self,
+        id: CallId,
+        device: DeviceId,
+        caller: Option<Claims>,
+        next: Next,
+        now: Now,
+    ) {
+        if !self.pending.has(Awaited::Registration) {
+            self.cx.push(Output::Register(device));
         }
-        match &self.cx.account {
-            Some(account) if !account.admits(claims) => {
-                Err(Problem::new(Code::Unauthorized, "the token was revoked"))
+        self.wait(Awaited::Registration, id, caller, None, next, now);
+    }
+
+    /// The device was entered into the directory, or could not be. Its token may have been revoked meanwhile.
+    pub(super) fn entered(&mut self, entered: bool, now: Now) -> Result<(), StoreError> {
+        for (id, Waiter { caller, next, .. }) in self.pending.take(Awaited::Registration) {
+            if !entered {
+                let detail =
+                    "the device could not be entered into the directory; nothing was accepted";
+                let problem = Problem::new(Code::Unavailable, detail);
+                self.answer_caller(id, caller.as_ref(), Reply::Problem(problem), now);
+                continue;
             }
-            _ => Ok(()),
+            if let Err(problem) = self.admitted(caller.as_ref(), now) {
+                self.answer(id, Reply::Problem(problem));
+                continue;
+            }
+            match (next, caller) {
+                (
+                    Next::Serve {
+                        device,
+                        call,
+                        enclosed,
+                    },
+                    caller,
+                ) => {
+                    self.register(&device, now)?;
+                    self.serve(id, device, caller, *call, enclosed, now)?;
+                }
+                (
+                    Next::Open {
+                        connection,
+                        codec,
+                        window,
+                    },
+                    Some(claims),
+                ) => {
+                    self.register(&claims.device, now)?;
+                    self.connect(connection, codec, &claims, window, now)?;
+                    self.answer(id, Reply::Opened);
+                }
+                (next, _) => debug_assert!(false, "{next:?} does not wait for this"),
+            }
         }
+        Ok(())
     }
 
     /// Whether there is a device behind this mailbox.
-    pub fn is_registered(&self) -> bool {
+    pub(super) fn is_registered(&self) -> bool {
         self.cx.device().is_some()
     }
 
     /// There is a device of this name from now on.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn register(&mut self, device: &DeviceId, now: Now) -> Result<Registered, StoreError> {
+    pub(super) fn register(
+        &mut self,
+        device: &DeviceId,
+        now: Now,
+    ) -> Result<Registered, StoreError> {
         let mut account = match self.cx.account.take() {
             Some(account) => account,
             None => Account::create(&self.cx.store, device.clone())?,
@@ -57,7 +144,7 @@ impl<S: Store> Mailbox<S> {
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
-    pub fn revoke(&mut self, now: Now) -> Result<Registered, Failure> {
+    pub(super) fn revoke(&mut self, now: Now) -> Result<Registered, Failure> {
         let Some(account) = self
             .cx
             .account
@@ -69,7 +156,7 @@ impl<S: Store> Mailbox<S> {
         account.revoke(now.at);
         account.save(&self.cx.store)?;
         let registered = account.registered(false);
-        self.cx.effects.push(Effect::Revoked);
+        self.cx.push(News::Revoked);
         self.outbox().refuse_frames();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
         Ok(registered)
@@ -77,10 +164,7 @@ impl<S: Store> Mailbox<S> {
 
     /// Forgets the device: its tokens, its socket, its messages, and all it ever sent. The senders of
     /// messages that it has not settled get them back as `refused`.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn remove(&mut self, now: Now) -> Result<Registered, StoreError> {
+    pub(super) fn remove(&mut self, now: Now) -> Result<Registered, StoreError> {
         let Some(device) = self.cx.device().cloned() else {
             let registered = self
                 .cx
@@ -106,7 +190,25 @@ impl<S: Store> Mailbox<S> {
         account.lost.clear();
         account.save(&self.cx.store)?;
         let registered = account.registered(true);
-        self.cx.effects.push(Effect::Revoked);
+        self.cx.push(News::Revoked);
         Ok(registered)
+    }
+}
+
+impl<S: Store> Context<S> {
+    /// Whether the bearer of these claims may act for this device.
+    ///
+    /// # Errors
+    /// `unauthorized` if the token was revoked or has expired.
+    pub(super) fn admit(&self, claims: &Claims, now: Now) -> Result<(), Problem> {
+        if claims.expires_at_millis().is_some_and(|at| at <= now.at) {
+            return Err(Problem::new(Code::Unauthorized, "the token has expired"));
+        }
+        match &self.account {
+            Some(account) if !account.admits(claims) => {
+                Err(Problem::new(Code::Unauthorized, "the token was revoked"))
+            }
+            _ => Ok(()),
+        }
     }
 }

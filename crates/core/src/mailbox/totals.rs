@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
+use super::timer::Timer;
 use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 
@@ -91,7 +92,7 @@ impl<S: Store> Context<S> {
             let earliest = rows.expires_at.map_or(expires_at, |at| at.min(expires_at));
             rows.expires_at = Some(earliest);
         }
-        self.wake_by(expires_at);
+        self.wake_by(Timer::Expiry, expires_at);
         Ok(())
     }
 

@@ -47,7 +47,7 @@ fn an_alarm_that_was_lost_is_set_when_the_mailbox_opens() {
     harness.deliver(&message(1, &[("TTL", "50")]), 0);
     harness.sleep();
     harness.alarm = None;
-    harness.at(10).event(|mailbox, now| mailbox.status(now));
+    harness.at(10).status();
     assert_eq!(harness.alarm, Some(50_000));
 }
 

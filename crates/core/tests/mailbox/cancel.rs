@@ -3,16 +3,15 @@
 use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{CallPurpose, Cancelled};
+use tagpost_core::mailbox::CallPurpose;
 
-use super::harness::{Harness, delivery, device, known, message};
-use super::summary::{answer, problem_or};
+use super::harness::{Harness, delivery, known, message};
+use super::summary::answer;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 fn withdraw(harness: &mut Harness, id: MessageId) -> Vec<String> {
-    let (delivered, effects) =
-        harness.event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
+    let (delivered, effects) = harness.cancel_delivery(id);
     [vec![answer(&delivered)], effects].concat()
 }
 
@@ -23,20 +22,15 @@ fn every_mailbox_that_may_have_the_message_is_asked() {
     harness.returned("a", id, known("a", State::Delivered));
     harness.returned("b", id, known("b", State::Held));
     harness.returned("c", id, None);
-    let (cancelled, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
-    assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
+    let (cancelled, effects) = harness.cancel(id);
+    assert!(matches!(cancelled, Ok(None)), "{cancelled:?}");
     assert_eq!(effects, ["c: withdraw", "b: withdraw"]);
     let mut answered = |name: &str| {
-        let text = serde_json::to_string(&DeliveryStatus::Known(delivery(name, State::Cancelled)))
-            .unwrap();
-        harness
-            .event(|mailbox, now| {
-                mailbox.returned(&device(name), CallPurpose::Cancel(id), Some(&text), now)
-            })
-            .1
+        let answer = DeliveryStatus::Known(delivery(name, State::Cancelled));
+        harness.returned_for(name, CallPurpose::Cancel(id), Some(answer))
     };
     assert_eq!(answered("b"), [""; 0]);
-    assert_eq!(answered("c"), ["settled (#1)", "cancelled (#1)"]);
+    assert_eq!(answered("c"), ["cancelled (#1)"]);
     assert_eq!(
         harness.trace(id).unwrap(),
         "a delivered 0, b cancelled 0, c cancelled 0"
@@ -48,11 +42,8 @@ fn a_message_that_is_settled_everywhere_needs_no_call() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
     harness.returned("a", id, known("a", State::Delivered));
-    let (cancelled, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
-    assert!(
-        matches!(cancelled, Ok(Cancelled::Answer(_))),
-        "{cancelled:?}"
-    );
+    let (cancelled, effects) = harness.cancel(id);
+    assert!(matches!(cancelled, Ok(Some(_))), "{cancelled:?}");
     assert_eq!(effects, [""; 0]);
 }
 
@@ -71,20 +62,19 @@ fn held_by(harness: &mut Harness, devices: usize) -> MessageId {
 fn a_message_that_is_being_cancelled_is_not_cancelled_twice() {
     let mut harness = Harness::new();
     let id = held_by(&mut harness, 3);
-    let cancel =
-        |harness: &mut Harness| harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let cancel = |harness: &mut Harness| harness.cancel(id);
     assert_eq!(cancel(&mut harness).1.len(), 3);
     let (cancelled, effects) = cancel(&mut harness);
-    assert!(matches!(cancelled, Ok(Cancelled::Wait(_))), "{cancelled:?}");
+    assert!(matches!(cancelled, Ok(None)), "{cancelled:?}");
     assert_eq!(effects, [""; 0], "it joins the first");
     for (name, last) in [("d0", false), ("d1", false), ("d2", true)] {
-        let (purpose, device) = (CallPurpose::Cancel(id), device(name));
-        let returned = harness.event(|mailbox, now| mailbox.returned(&device, purpose, None, now));
-        assert_eq!(
-            returned.1.contains(&"cancelled (#1)".to_owned()),
-            last,
-            "{name}"
-        );
+        let returned = harness.returned_for(name, CallPurpose::Cancel(id), None);
+        let answers = if last {
+            ["cancelled (#1)"; 2].as_slice()
+        } else {
+            &[]
+        };
+        assert_eq!(returned, answers, "{name}");
     }
 }
 
@@ -93,9 +83,7 @@ fn cancellations_count_against_the_rate_of_reads() {
     let mut harness = Harness::new();
     let mut ids: Vec<_> = (0..11).map(|_| held_by(&mut harness, 100)).collect();
     let last = ids.pop().unwrap();
-    let cancel = |harness: &mut Harness, id| {
-        harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
-    };
+    let cancel = |harness: &mut Harness, id| harness.cancel(id);
     for id in ids {
         assert_eq!(cancel(&mut harness, id).1.len(), 100);
         // Joining costs nothing.
@@ -111,9 +99,7 @@ fn cancellations_count_against_the_rate_of_reads() {
 #[test]
 fn an_unknown_message_cannot_be_cancelled() {
     let id = message(1, TEXT).id;
-    let cancelled = Harness::new()
-        .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
-        .0;
+    let cancelled = Harness::new().cancel(id).0;
     assert_eq!(cancelled.unwrap_err(), "unknown_message");
 }
 
@@ -145,7 +131,7 @@ fn a_cancelled_message_frees_its_place_in_the_window() {
     harness.connect(1);
     let (first, second) = (message(1, TEXT), message(2, TEXT));
     harness.deliver(&first, 0);
-    assert_eq!(harness.deliver(&second, 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&second, 0), ["held 0"]);
     assert!(withdraw(&mut harness, first.id).contains(&"1 <- body 2, attempt 1".to_owned()));
 }
 
@@ -194,7 +180,7 @@ fn a_report_to_the_same_sender_includes_a_cancellation() {
     withdraw(&mut harness, first.id);
     harness.connect(1);
     harness.ack(second.id);
-    let effects = harness.event(|mailbox, now| mailbox.tick(now)).1;
+    let effects = harness.tick();
     let reports = [effects, harness.reported("door", true)].concat();
     assert_eq!(harness.rows(), "account 1", "{reports:?}");
 }
@@ -212,23 +198,17 @@ fn the_answers_of_a_hundred_mailboxes_to_a_cancellation_are_recorded_together() 
         }
     }
     let writes = harness.writes();
-    let mut calls = harness
-        .event(|mailbox, now| problem_or(mailbox.cancel(id, now)))
-        .1;
+    let mut calls = harness.cancel(id).1;
     let mut waves = Vec::new();
     while calls.iter().any(|call| call.ends_with(": withdraw")) {
         waves.push(calls.len());
         for call in std::mem::take(&mut calls) {
             let name = call.split(':').next().unwrap();
             let cancelled = DeliveryStatus::Known(delivery(name, State::Cancelled));
-            let text = serde_json::to_string(&cancelled).unwrap();
-            let (purpose, from) = (CallPurpose::Cancel(id), device(name));
-            let answered =
-                harness.event(|mailbox, now| mailbox.returned(&from, purpose, Some(&text), now));
-            calls.extend(answered.1);
+            calls.extend(harness.returned_for(name, CallPurpose::Cancel(id), Some(cancelled)));
         }
     }
-    assert_eq!(calls, ["settled (#1)", "cancelled (#1)"]);
+    assert_eq!(calls, ["cancelled (#1)"]);
     assert_eq!(waves, [100, 20]);
     // The first wave is in both parts, the second in one; each goes into the message's row as well.
     assert_eq!(harness.writes() - writes, 5, "rows");
@@ -251,11 +231,10 @@ fn a_cancellation_ends_at_once_when_its_sender_is_removed() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();
     harness.returned("a", id, known("a", State::Held));
-    let (_, effects) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let (_, effects) = harness.cancel(id);
     assert_eq!(effects, ["a: withdraw"]);
-    let removed = harness.event(|mailbox, now| mailbox.remove(now)).1;
-    assert_eq!(removed, ["cancelled (#1)", "revoked"]);
-    let returned = harness
-        .event(|mailbox, now| mailbox.returned(&device("a"), CallPurpose::Cancel(id), None, now));
-    assert_eq!(returned.1, [""; 0], "it was answered already");
+    let removed = harness.remove();
+    assert_eq!(removed, ["cancel: unknown_message (#1)"]);
+    let returned = harness.returned_for("a", CallPurpose::Cancel(id), None);
+    assert_eq!(returned, [""; 0], "it was answered already");
 }

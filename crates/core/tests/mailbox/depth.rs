@@ -67,7 +67,7 @@ fn held_messages_are_counted_the_same_after_a_sleep_however_many() {
         harness.ack(message(n, TEXT).id);
         harness.reported("door", true);
         let rows = harness.query("SELECT count(*) FROM inbox").count().unwrap();
-        let status = harness.event(|mailbox, now| mailbox.status(now)).0;
+        let status = harness.status();
         assert_eq!((status.held, status.held_bytes > 0), (rows, true));
     }
 }
@@ -105,7 +105,7 @@ fn opening_a_long_inbox_is_as_cheap_after_a_message_has_expired() {
         let mut harness = queue(4_000);
         harness.deliver(&message(4_000, &[("TTL", "2")]), 0);
         harness.at(at).crash();
-        steps(&mut harness, |harness| drop(harness.event(|_, _| Ok(()))))
+        steps(&mut harness, |harness| drop(harness.wake()))
     });
     assert!(costs[1] < costs[0] + 500, "{costs:?}");
 }
@@ -181,5 +181,5 @@ fn a_long_queue_is_scanned_for_expiries_at_most_every_ten_seconds() {
 }
 
 fn held(harness: &mut Harness) -> u32 {
-    harness.event(|mailbox, now| mailbox.status(now)).0.held
+    harness.status().held
 }

@@ -5,7 +5,7 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Message;
 use tagpost_core::protocol::Frame;
 
-use super::harness::{Harness, START, device, message, message_from};
+use super::harness::{Harness, START, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -38,11 +38,11 @@ fn frames(ids: &[MessageId]) -> Vec<(ConnectionId, Frame)> {
 }
 
 fn acks(harness: &mut Harness, ids: &[MessageId]) -> Vec<String> {
-    harness.with_batched_frames(&frames(ids), |_, _| Ok(()))
+    harness.frames(&frames(ids))
 }
 
 fn tick(harness: &mut Harness) -> Vec<String> {
-    harness.event(|mailbox, now| mailbox.tick(now)).1
+    harness.tick()
 }
 
 fn gathers(harness: &mut Harness) -> bool {
@@ -51,7 +51,11 @@ fn gathers(harness: &mut Harness) -> bool {
 
 fn may_wait(harness: &mut Harness, text: &str) -> bool {
     let frame = Frame::Text(text.to_owned());
-    harness.event(|mailbox, _| Ok(mailbox.may_wait(&frame))).0
+    let answered = harness.begin_frames(&[(1, frame)]);
+    let waits = harness.gathers_frames();
+    assert!(!waits || answered.is_empty());
+    harness.tick();
+    waits
 }
 
 #[test]
@@ -93,9 +97,9 @@ fn acknowledgements_that_arrive_together_make_room_together() {
     assert_eq!(
         acks(&mut harness, &ids[2..3]),
         [
+            "tick 100",
             "door: receipts delivered 1",
             "gate: receipts delivered 1",
-            "tick 100",
             "1 <- body 7, attempt 1",
         ],
         "what sleeps has lost its tick, not its reports; the window is as it was"
@@ -105,10 +109,9 @@ fn acknowledgements_that_arrive_together_make_room_together() {
 #[test]
 fn a_message_cancelled_in_the_event_that_makes_room_for_it_is_not_sent() {
     let (mut harness, ids) = harness(4, 2);
+    assert_eq!(harness.begin_frames(&frames(&ids[..1])), [""; 0]);
     assert_eq!(
-        harness.with_batched_frames(&frames(&ids[..1]), |mailbox, now| {
-            mailbox.cancel_delivery(ids[2], &device("door"), now)
-        }),
+        harness.cancel_delivery(ids[2]).1,
         ["door: receipts delivered 1", "1 <- body 4, attempt 1"]
     );
 }

@@ -3,7 +3,7 @@
 use tagpost_core::delivery::State;
 use tagpost_core::mailbox::CallPurpose;
 
-use super::harness::{Harness, device, message};
+use super::harness::{Harness, message};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
@@ -163,8 +163,7 @@ fn a_report_with_an_unknown_answer_is_repeated() {
     harness.deliver(&message, 0);
     harness.ack(message.id);
     let answer = Some(r#"{"unheard_of":{}}"#);
-    harness
-        .event(|mailbox, now| mailbox.returned(&device("door"), CallPurpose::Report, answer, now));
+    harness.returned_text("door", CallPurpose::Report, answer);
     assert_eq!(harness.rows(), "account 1, inbox 1", "the delivery stays");
     assert_eq!(harness.at(2_000).ring(), ["door: receipts delivered 1"]);
     harness.reported("door", true);

@@ -1,7 +1,7 @@
 //! A device that is online gets a message before it is stored.
 
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::Terms;
+use tagpost_core::message::Message;
 
 use super::harness::{Harness, START, message};
 
@@ -63,7 +63,7 @@ fn a_message_to_an_offline_device_is_held() {
     let mut harness = Harness::new();
     assert_eq!(
         harness.deliver(&message(1, &[("TTL", "60")]), 1_000),
-        ["held 0", "ready"]
+        ["held 0"]
     );
     assert_eq!(harness.rows(), "account 1, inbox 1");
     assert_eq!(harness.alarm, Some(60_000), "its expiry");
@@ -94,41 +94,64 @@ fn a_repeated_call_while_the_first_waits_waits_too() {
 #[test]
 fn a_call_that_arrives_too_late_changes_nothing() {
     let mut harness = Harness::new();
-    let terms = Terms {
-        wait: 0,
-        after: None,
-        until: START + 100,
-        waited: false,
-    };
     assert_eq!(
-        harness.at(101).deliver_on(&message(1, TEXT), terms),
+        harness
+            .at(101)
+            .deliver_on(&message(1, TEXT), 0, None, START + 100),
         ["OutOfOrder"]
     );
     assert_eq!(harness.rows(), "account 1");
 }
 
-fn following(first: MessageId) -> Terms {
-    Terms {
-        wait: 0,
-        after: Some(first),
-        until: i64::MAX,
-        waited: false,
-    }
+fn deliver_after(harness: &mut Harness, first: MessageId, message: &Message) -> Vec<String> {
+    harness.deliver_on(message, 0, Some(first), i64::MAX)
 }
 
 #[test]
 fn a_message_does_not_overtake_its_predecessor() {
     let mut harness = Harness::new();
     let (first, second) = (message(1, TEXT), message(2, TEXT));
-    let terms = following(first.id);
-    assert_eq!(harness.deliver_on(&second, terms), ["again at 100"]);
-    let last = Terms {
-        waited: true,
-        ..terms
-    };
-    assert_eq!(harness.deliver_on(&second, last), ["OutOfOrder"]);
-    harness.deliver(&first, 0);
-    assert_eq!(harness.deliver_on(&second, last), ["held 0", "ready"]);
+    assert_eq!(
+        deliver_after(&mut harness, first.id, &second),
+        ["again at 100"]
+    );
+    assert_eq!(harness.at(99).tick(), [""; 0]);
+    assert_eq!(harness.at(100).tick(), ["answers OutOfOrder (#1)"]);
+    assert_eq!(
+        deliver_after(&mut harness, first.id, &second),
+        ["again at 200"]
+    );
+    assert_eq!(harness.at(150).deliver(&first, 0), ["held 0"]);
+    assert_eq!(harness.tick(), ["answers held 0 (#1)"]);
+}
+
+#[test]
+fn messages_that_overtook_each_other_are_delivered_in_their_order() {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 4);
+    harness.connect(1);
+    let all: Vec<Message> = (1..=4).map(|n| message(n, TEXT)).collect();
+    for pair in all.windows(2).rev() {
+        let [before, message] = pair else { continue };
+        assert_eq!(
+            harness.deliver_on(message, 1_000, Some(before.id), i64::MAX),
+            ["again at 100"]
+        );
+    }
+    let mut sent = harness.deliver(&all[0], 1_000);
+    for _ in 1..4 {
+        sent.extend(harness.tick());
+    }
+    assert_eq!(
+        sent,
+        [
+            "waits until 1000",
+            "1 <- body 1, attempt 1",
+            "1 <- body 2, attempt 1",
+            "1 <- body 3, attempt 1",
+            "1 <- body 4, attempt 1"
+        ]
+    );
+    assert_eq!(harness.rows(), "account 1");
 }
 
 #[test]
@@ -136,11 +159,10 @@ fn a_message_does_not_overtake_an_unsent_one_that_may_be_retried() {
     let mut harness = Harness::new();
     let (first, second) = (message(1, &[("TTL", "0")]), message(2, TEXT));
     assert_eq!(harness.deliver(&first, 0), ["expired 0"]);
-    let last = Terms {
-        waited: true,
-        ..following(first.id)
-    };
-    assert_eq!(harness.deliver_on(&second, last), ["OutOfOrder"]);
+    assert_eq!(
+        deliver_after(&mut harness, first.id, &second),
+        ["OutOfOrder"]
+    );
 }
 
 #[test]
@@ -157,7 +179,7 @@ fn a_ttl_0_message_is_not_kept_by_a_clock_that_is_behind() {
 fn a_repeated_call_stores_its_message_once() {
     let mut harness = Harness::new();
     let message = message(1, TEXT);
-    assert_eq!(harness.deliver(&message, 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&message, 0), ["held 0"]);
     assert_eq!(harness.deliver(&message, 0), ["held 0"]);
     assert_eq!(harness.connect(1)[0], "1 <- welcome, 1 held");
 }
@@ -202,7 +224,7 @@ fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement()
         harness.at(10).ack(first.id),
         ["answers delivered 1 (#1)", "door: receipts delivered 1"]
     );
-    assert_eq!(harness.at(1_000).wait_is_over(first.id), ["delivered 1"]);
+    assert_eq!(harness.at(1_000).tick(), [""; 0], "once");
 }
 
 #[test]

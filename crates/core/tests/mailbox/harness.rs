@@ -1,23 +1,23 @@
-//! One mailbox on the bench: a store, a clock that is moved by hand, and effects in short words.
+//! One mailbox on the bench: a store, a clock that is moved by hand, and outputs in short words.
 
-use tagpost_core::call::{Call, DeliveryStatus, Settled};
+use std::collections::{BTreeMap, BTreeSet};
+
+use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{
-    Accepted, CallPurpose, ConnectionId, Effect, Mailbox, PublishFrame, Published, Terms,
-};
+use tagpost_core::mailbox::{CallId, CallPurpose, ConnectionId, Input, Mailbox, Output};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{CODECS, Codec, Codecs, Frame};
 use tagpost_core::publish::Draft;
-use tagpost_core::store::{Row, Store, StoreError};
+use tagpost_core::store::{Row, Store};
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
-use tagpost_core::trace;
 use tagpost_sim::store::Sqlite;
 
-use super::summary::{answer, problem_or, states, summary};
+use super::calls::Asked;
+use super::summary::summary;
 
 /// When every test begins; times in tests count from here.
 pub(crate) const START: Millis = 1_800_000_000_000;
@@ -37,8 +37,12 @@ pub(crate) struct Harness {
     messages: Vec<MessageId>,
     /// The last calls to deliver that the mailbox made: to whom, and which message.
     pub(crate) calls: Vec<(DeviceId, Message)>,
-    /// The last frames whose targets it wanted resolved.
-    pub(crate) resolving: Vec<PublishFrame>,
+    /// The calls that it was made.
+    pub(super) asked: BTreeMap<CallId, Asked>,
+    /// Those that it has not answered.
+    pub(super) open: BTreeSet<CallId>,
+    /// When it wants to be woken.
+    timer: Option<Millis>,
 }
 
 impl Harness {
@@ -61,9 +65,11 @@ impl Harness {
             random: 0,
             messages: Vec::new(),
             calls: Vec::new(),
-            resolving: Vec::new(),
+            asked: BTreeMap::new(),
+            open: BTreeSet::new(),
+            timer: None,
         };
-        harness.event(|mailbox, now| mailbox.register(&device("cam"), now));
+        harness.register();
         harness
     }
 
@@ -73,20 +79,9 @@ impl Harness {
         self
     }
 
-    /// One event, committed; returns its outcome and its effects in words. The alarm is in neither: it is
-    /// [`Harness::alarm`].
-    pub(crate) fn event<T>(
-        &mut self,
-        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
-    ) -> (T, Vec<String>) {
-        self.event_with(&[], handle)
-    }
-
-    fn event_with<T>(
-        &mut self,
-        frames: &[(ConnectionId, Frame)],
-        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
-    ) -> (T, Vec<String>) {
+    /// One event, committed; returns its outputs in words. The alarm is not among them: it is [`Harness::alarm`].
+    /// `tick` is a time at which the mailbox wants to be woken, unless a call waits until then.
+    pub(crate) fn handle(&mut self, input: Input) -> Vec<String> {
         self.random += 1;
         let now = Now {
             at: START + self.now,
@@ -94,59 +89,85 @@ impl Harness {
             random: self.random,
         };
         self.store.begin().unwrap();
+        let alarm = self.alarm.map(|at| START + at);
         let mailbox = self.mailbox.get_or_insert_with(|| {
-            let alarm = self.alarm.map(|at| START + at);
-            Mailbox::open(
-                self.store.clone(),
-                self.limits.clone(),
-                self.codecs,
-                &self.attachments,
-                alarm,
-                now,
-            )
-            .unwrap()
+            let (store, limits) = (self.store.clone(), self.limits.clone());
+            let attachments = &self.attachments;
+            Mailbox::open(store, limits, self.codecs, attachments, alarm, now).unwrap()
         });
-        let outcome = mailbox.with_batched_frames(frames, now, handle).unwrap();
-        let effects = mailbox.take_effects();
+        let outputs = mailbox.handle(input, now).unwrap();
         self.store.commit().unwrap();
-        let summaries = effects
+        let mut calls = self.open.iter().filter_map(|call| mailbox.waits_for(*call));
+        let timer = mailbox.poll_timeout();
+        let of_a_call = calls.any(|(_, until)| until == timer);
+        // Frames wait for a turn, not for a time.
+        let ticks = timer.filter(|at| *at > now.at && !of_a_call && timer != self.timer);
+        if timer.is_none_or(|at| at > now.at) {
+            self.timer = timer;
+        }
+        let ticks = ticks.map(|at| format!("tick {}", at - START));
+        let words = outputs
             .into_iter()
-            .filter_map(|effect| self.perform(effect))
-            .collect();
-        (outcome, summaries)
+            .filter_map(|output| self.perform(output));
+        ticks.into_iter().chain(words).collect()
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<String> {
-        match effect {
-            Effect::Alarm(at) => {
+    fn perform(&mut self, output: Output) -> Option<String> {
+        match output {
+            Output::Alarm(at) => {
                 self.alarm = Some(at - START);
                 return None;
             }
-            Effect::Attach { attachment, .. } => {
+            Output::Attach { attachment, .. } => {
                 self.attachments = vec![attachment];
                 return None;
             }
-            Effect::Close { .. } => self.attachments.clear(),
-            Effect::Call {
+            Output::Accept(_) => return None,
+            Output::Close { .. } => self.attachments.clear(),
+            Output::Call {
                 ref to,
-                call: Call::Deliver { .. },
+                purpose: CallPurpose::Deliver(_),
                 enclosed: Some(ref message),
                 ..
             } => {
                 let message = serde_json::from_str(message).unwrap();
                 self.calls.push((to.clone(), message));
             }
-            Effect::Resolve(frame) => {
-                self.resolving.push(*frame);
-                return Some("resolve".to_owned());
-            }
+            Output::Reply(call, reply) => return self.replied(call, reply),
             _ => {}
         }
-        Some(summary(&effect, |id| self.number(id)))
+        Some(summary(&output))
+    }
+
+    /// The mailbox, which is open.
+    pub(super) fn mailbox(&mut self) -> &mut Mailbox<Sqlite> {
+        self.mailbox.as_mut().unwrap()
+    }
+
+    /// When the mailbox wants to be woken.
+    pub(crate) fn timeout(&mut self) -> Option<Millis> {
+        self.mailbox().poll_timeout().map(|at| at - START)
+    }
+
+    /// Whether frames wait for those right behind them.
+    pub(crate) fn gathers_frames(&mut self) -> bool {
+        self.mailbox().poll_timeout() == Some(START + self.now)
+    }
+
+    /// It is opened, if it is not open, and nothing happens.
+    pub(crate) fn wake(&mut self) -> Vec<String> {
+        self.handle(Input::Wake)
+    }
+
+    /// The time has come at which the mailbox wants to be woken.
+    pub(crate) fn tick(&mut self) -> Vec<String> {
+        let timeout = self.mailbox.as_ref().and_then(Mailbox::poll_timeout);
+        let at = timeout.unwrap_or(START + self.now);
+        self.handle(Input::Timeout(at.min(START + self.now)))
     }
 
     /// The number of this message among those of the test, from 1.
-    fn number(&mut self, id: MessageId) -> usize {
+    pub(super) fn number(&mut self, id: MessageId) -> usize {
         let known = self.messages.iter().position(|message| *message == id);
         let place = known.unwrap_or_else(|| {
             self.messages.push(id);
@@ -157,12 +178,13 @@ impl Harness {
 
     /// Memory goes; the store, the socket and the alarm stay.
     pub(crate) fn sleep(&mut self) {
-        self.mailbox = None;
+        (self.mailbox, self.timer) = (None, None);
+        self.open.clear();
     }
 
     /// Memory and sockets go; the store and the alarm stay.
     pub(crate) fn crash(&mut self) {
-        self.mailbox = None;
+        self.sleep();
         self.attachments.clear();
     }
 
@@ -175,29 +197,32 @@ impl Harness {
         connection: ConnectionId,
         codec: &'static dyn Codec,
     ) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.connect(connection, codec, &claims("cam"), None, now))
-            .1
+        self.open(connection, codec, claims("cam"), None)
     }
 
     pub(crate) fn frame(&mut self, connection: ConnectionId, text: &str) -> Vec<String> {
-        self.with_batched_frames(&[(connection, Frame::Text(text.to_owned()))], |_, _| Ok(()))
+        self.frames(&[(connection, Frame::Text(text.to_owned()))])
     }
 
-    /// An event that takes along frames which came before it.
-    pub(crate) fn with_batched_frames<T>(
-        &mut self,
-        frames: &[(ConnectionId, Frame)],
-        handle: impl FnOnce(&mut Mailbox<Sqlite>, Now) -> Result<T, StoreError>,
-    ) -> Vec<String> {
-        self.event_with(frames, handle).1
+    /// Frames come right behind each other, and nothing else comes.
+    pub(crate) fn frames(&mut self, frames: &[(ConnectionId, Frame)]) -> Vec<String> {
+        let mut words = self.begin_frames(frames);
+        if self.gathers_frames() {
+            words.extend(self.tick());
+        }
+        words
     }
 
-    pub(crate) fn ack(&mut self, id: MessageId) -> Vec<String> {
-        self.event(|mailbox, now| mailbox.ack(id, None, now)).1
+    /// Frames come right behind each other, and something else may come before they are handled.
+    pub(crate) fn begin_frames(&mut self, frames: &[(ConnectionId, Frame)]) -> Vec<String> {
+        let frames = frames.iter().cloned();
+        frames
+            .flat_map(|(connection, frame)| self.handle(Input::Frame { connection, frame }))
+            .collect()
     }
 
     pub(crate) fn closed(&mut self, connection: ConnectionId) -> Vec<String> {
-        let effects = self.event(|mailbox, now| mailbox.closed(connection, now)).1;
+        let effects = self.handle(Input::Closed { connection });
         self.attachments.clear();
         effects
     }
@@ -205,66 +230,7 @@ impl Harness {
     /// The alarm goes off.
     pub(crate) fn ring(&mut self) -> Vec<String> {
         self.alarm = None;
-        self.event(|mailbox, now| mailbox.alarm(now)).1
-    }
-
-    /// A message comes; the answer in words comes before the effects, if there is one at once.
-    pub(crate) fn deliver(&mut self, message: &Message, wait: u32) -> Vec<String> {
-        self.deliver_on(
-            message,
-            Terms {
-                wait,
-                after: None,
-                until: Millis::MAX,
-                waited: false,
-            },
-        )
-    }
-
-    pub(crate) fn deliver_on(&mut self, message: &Message, terms: Terms) -> Vec<String> {
-        self.number(message.id);
-        let (accepted, effects) =
-            self.event(|mailbox, now| mailbox.deliver(message.clone(), terms, now));
-        let answer = match accepted {
-            Accepted::Answer(delivered) => answer(&delivered),
-            Accepted::Wait(until) => format!("waits until {}", until - START),
-            Accepted::Early(early) => {
-                assert_eq!(early.message.id, message.id);
-                assert_eq!(early.terms.after, Some(early.after));
-                assert!(early.terms.waited);
-                format!("again at {}", early.until - START)
-            }
-        };
-        [vec![answer], effects].concat()
-    }
-
-    pub(crate) fn wait_is_over(&mut self, id: MessageId) -> Vec<String> {
-        let (delivered, effects) = self.event(|mailbox, now| mailbox.wait_is_over(id, now));
-        [vec![answer(&delivered)], effects].concat()
-    }
-
-    /// The device publishes; `headers` are those of the request.
-    pub(crate) fn publish(
-        &mut self,
-        to: &[&str],
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Result<(MessageId, Vec<String>), String> {
-        let (target, devices) = addresses(to);
-        let draft = draft(headers, body);
-        let (published, effects) =
-            self.event(|mailbox, now| problem_or(mailbox.publish(target, devices, draft, now)));
-        match published {
-            Ok(Published::Wait(id)) => {
-                self.number(id);
-                Ok((id, effects))
-            }
-            Ok(Published::Answer(trace)) => {
-                self.number(trace.id);
-                Ok((trace.id, [vec![states(&trace)], effects].concat()))
-            }
-            Err(problem) => Err(problem),
-        }
+        self.handle(Input::Alarm)
     }
 
     /// Another mailbox answers a call to deliver this message, or does not.
@@ -274,37 +240,36 @@ impl Harness {
         id: MessageId,
         answer: Option<DeliveryStatus>,
     ) -> Vec<String> {
+        self.returned_for(from, CallPurpose::Deliver(id), answer)
+    }
+
+    /// Another mailbox answers a call for this, or does not.
+    pub(crate) fn returned_for(
+        &mut self,
+        from: &str,
+        purpose: CallPurpose,
+        answer: Option<DeliveryStatus>,
+    ) -> Vec<String> {
         let text = answer.map(|answer| serde_json::to_string(&answer).unwrap());
-        let purpose = CallPurpose::Deliver(id);
-        self.event(|mailbox, now| mailbox.returned(&device(from), purpose, text.as_deref(), now))
-            .1
+        self.returned_text(from, purpose, text.as_deref())
+    }
+
+    pub(crate) fn returned_text(
+        &mut self,
+        from: &str,
+        purpose: CallPurpose,
+        answer: Option<&str>,
+    ) -> Vec<String> {
+        self.handle(Input::Returned {
+            from: device(from),
+            purpose,
+            answer: answer.map(str::to_owned),
+        })
     }
 
     /// A sender's mailbox takes a report, or does not.
     pub(crate) fn reported(&mut self, to: &str, taken: bool) -> Vec<String> {
-        let text = taken.then_some("[]");
-        self.event(|mailbox, now| mailbox.returned(&device(to), CallPurpose::Report, text, now))
-            .1
-    }
-
-    /// A recipient's mailbox reports how a delivery ended.
-    pub(crate) fn report(
-        &mut self,
-        id: MessageId,
-        delivery: Delivery,
-    ) -> Result<Vec<String>, String> {
-        let settled = vec![Settled { id, delivery }];
-        let (taken, effects) =
-            self.event(|mailbox, now| problem_or(mailbox.take_report(settled, now)));
-        taken.map(|()| effects)
-    }
-
-    /// The states of a message's deliveries, as its trace tells them.
-    pub(crate) fn trace(&mut self, id: MessageId) -> Result<String, String> {
-        let found = self
-            .event(|mailbox, _| problem_or(mailbox.trace(id, None, trace::PAGE)))
-            .0;
-        found.map(|(trace, _)| states(&trace))
+        self.returned_text(to, CallPurpose::Report, taken.then_some("[]"))
     }
 
     /// How many rows each table has that has any.
@@ -377,7 +342,7 @@ pub(crate) fn claims(name: &str) -> Claims {
     }
 }
 
-fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
+pub(super) fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
     let header = |name: &str| {
         let found = headers.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -385,7 +350,7 @@ fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
     Draft::from_http(header, body.as_bytes(), &Limits::default()).unwrap()
 }
 
-fn addresses(to: &[&str]) -> (Target, Vec<DeviceId>) {
+pub(super) fn addresses(to: &[&str]) -> (Target, Vec<DeviceId>) {
     let devices = to.iter().map(|name| device(name)).collect();
     match to {
         [one] => (Target::Device(device(one)), devices),

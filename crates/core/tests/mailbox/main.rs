@@ -10,6 +10,7 @@
 
 mod alarm;
 mod backlog;
+mod calls;
 mod cancel;
 mod depth;
 mod drain;
@@ -36,4 +37,5 @@ mod summary;
 mod topic;
 mod under_way;
 mod unlisted;
+mod waiting;
 mod window;

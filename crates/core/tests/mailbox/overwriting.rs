@@ -218,8 +218,8 @@ fn a_row_that_is_already_deleted_does_no_harm() {
     // The first of each is overwritten, and the place of the second is known then.
     settled(harness.at(MINUTE));
     online(&mut harness);
-    harness.event(|mailbox, now| mailbox.remove(now));
-    harness.event(|mailbox, now| mailbox.register(&super::harness::device("cam"), now));
+    harness.remove();
+    harness.register();
     for publish in [online, settled] {
         let id = publish(&mut harness);
         assert_eq!(harness.trace(id).unwrap(), "a delivered 0");

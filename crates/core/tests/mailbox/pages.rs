@@ -6,7 +6,6 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::trace::Trace;
 
 use super::harness::{Harness, delivery, device};
-use super::summary::problem_or;
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("d{n:04}")).collect()
@@ -19,8 +18,7 @@ fn large(harness: &mut Harness, count: usize) -> MessageId {
 }
 
 fn page(harness: &mut Harness, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Trace {
-    let found = harness.event(|mailbox, _| problem_or(mailbox.trace(id, after, limit)));
-    found.0.unwrap().0
+    harness.page(id, after, limit).unwrap()
 }
 
 fn next(page: &Trace) -> Option<DeviceId> {
@@ -129,9 +127,7 @@ fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_how_all_of_them_are() {
     for name in names(150) {
         harness.report(id, answered(&name)).unwrap();
     }
-    let (messages, more) = harness
-        .event(|mailbox, _| mailbox.messages(None, None, 10))
-        .0;
+    let (messages, more, _) = harness.messages(None, None, 10);
     assert!(!more);
     let [entry] = &messages[..] else {
         panic!("{} entries", messages.len())
@@ -162,7 +158,7 @@ fn a_repeat_of_a_large_publish_is_answered_with_a_page() {
 fn a_message_to_thousands_is_cancelled_part_by_part() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 2_500);
-    let (_, mut asked) = harness.event(|mailbox, now| problem_or(mailbox.cancel(id, now)));
+    let (_, mut asked) = harness.cancel(id);
     assert_eq!(asked.len(), 100, "at most 100 at a time");
     let mut all = std::collections::BTreeSet::new();
     while let Some(word) = asked.pop() {
@@ -172,11 +168,8 @@ fn a_message_to_thousands_is_cancelled_part_by_part() {
         };
         assert!(all.insert(name.to_owned()), "{name} is asked twice");
         let gone = DeliveryStatus::Known(delivery(name, State::Cancelled));
-        let text = serde_json::to_string(&gone).unwrap();
         let purpose = tagpost_core::mailbox::CallPurpose::Cancel(id);
-        let name = device(name);
-        let more = harness.event(|mailbox, now| mailbox.returned(&name, purpose, Some(&text), now));
-        asked.extend(more.1.into_iter().filter(|word| word != "settled (#1)"));
+        asked.extend(harness.returned_for(name, purpose, Some(gone)));
     }
     assert_eq!(all.into_iter().collect::<Vec<_>>(), names(2_500));
     assert_eq!(

@@ -6,7 +6,7 @@ const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 /// What a poll takes: payload and attempt.
 fn poll(harness: &mut Harness, limit: u32) -> Vec<String> {
-    let (taken, _) = harness.event(|mailbox, now| mailbox.poll(limit, now));
+    let taken = harness.poll(limit);
     let words = |(message, attempt): &(tagpost_core::message::Message, u32)| {
         format!("{} {attempt}", message.payload.get().trim_matches('"'))
     };
@@ -28,7 +28,7 @@ fn a_polled_message_that_times_out_is_sent_again() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);
     poll(&mut harness, 1);
-    assert_eq!(harness.at(30_000).ring(), ["ready"]);
+    assert_eq!(harness.at(30_000).ring(), [""; 0]);
     assert_eq!(poll(&mut harness, 1), ["body 1 2"]);
 }
 
@@ -80,10 +80,7 @@ fn a_message_polled_beside_a_socket_is_sent_over_it_only_after_its_lease() {
     harness.deliver(&second, 0);
     assert_eq!(poll(&mut harness, 1), ["body 2 1"]);
     assert_eq!(harness.ack(first.id), ["door: receipts delivered 1"]);
-    assert_eq!(
-        harness.at(30_000).ring(),
-        ["ready", "1 <- body 2, attempt 2"]
-    );
+    assert_eq!(harness.at(30_000).ring(), ["1 <- body 2, attempt 2"]);
 }
 
 #[test]
@@ -109,9 +106,9 @@ fn a_poll_is_bounded_by_its_answer_and_counts_only_messages_in_it() {
     let mut harness = Harness::new();
     let quarter = 256 << 10;
     (1..=16).for_each(|n| drop(harness.deliver(&escaped(n, quarter), 0)));
-    let taken = harness.event(|mailbox, now| mailbox.poll(16, now)).0;
+    let taken = harness.poll(16);
     assert_eq!(taken.len(), 2, "of one and a half megabytes each");
-    let status = harness.event(|mailbox, now| mailbox.status(now)).0;
+    let status = harness.status();
     assert_eq!((status.held, status.in_flight), (14, 2));
 }
 
@@ -178,6 +175,6 @@ fn a_waiting_poll_is_woken_when_a_suspect_is_due() {
     harness.sleep();
     assert_eq!(poll(&mut harness, 1), [""; 0]);
     assert_eq!(harness.alarm, Some(2_000));
-    assert_eq!(harness.at(2_000).ring(), ["ready"]);
+    assert_eq!(harness.at(2_000).ring(), [""; 0]);
     assert_eq!(poll(&mut harness, 1), ["body 1 5"]);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tagpost_core::message::Message;
 
-use super::harness::{Harness, device, message};
+use super::harness::{Harness, message};
 use super::summary::answer;
 
 /// Something that happens to the mailbox.
@@ -82,16 +82,10 @@ impl Run {
         match *step {
             Step::Deliver { n, ttl, wait } => {
                 let message = self.message(n, ttl);
-                let terms = tagpost_core::mailbox::Terms {
-                    wait: if wait { 1_000 } else { 0 },
-                    after: None,
-                    until: i64::MAX,
-                    waited: false,
-                };
-                self.harness.deliver_on(&message, terms);
+                self.harness.deliver(&message, if wait { 1_000 } else { 0 });
                 if wait {
                     self.now += 1_000;
-                    self.harness.at(self.now).wait_is_over(message.id);
+                    self.harness.at(self.now).tick();
                 }
             }
             Step::Ack { n } => {
@@ -100,20 +94,18 @@ impl Run {
             }
             Step::Nack { n } => {
                 let id = message(n, &[]).id;
-                self.harness
-                    .event(|mailbox, now| mailbox.nack(id, None, now));
+                self.harness.nack(id);
             }
             Step::Withdraw { n } => {
                 let id = message(n, &[]).id;
-                self.harness
-                    .event(|mailbox, now| mailbox.cancel_delivery(id, &device("door"), now));
+                self.harness.cancel_delivery(id);
             }
             Step::Connect => {
                 self.connection += 1;
                 self.harness.connect(self.connection);
             }
             Step::Close => drop(self.harness.closed(self.connection)),
-            Step::Poll => drop(self.harness.event(|mailbox, now| mailbox.poll(2, now))),
+            Step::Poll => drop(self.harness.poll(2)),
             Step::Ring => drop(self.harness.ring()),
             Step::Sleep => self.harness.sleep(),
             Step::Crash => self.harness.crash(),
@@ -124,12 +116,7 @@ impl Run {
     /// The state of the `n`th message, as its mailbox says.
     fn state(&mut self, n: u64) -> String {
         let id = message(n, &[]).id;
-        answer(
-            &self
-                .harness
-                .event(|mailbox, now| mailbox.get_delivery(id, now))
-                .0,
-        )
+        answer(&self.harness.get_delivery(id))
     }
 }
 

@@ -4,7 +4,7 @@ use tagpost_core::message::Message;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::token::Claims;
 
-use super::harness::{Harness, claims, device, message, message_from};
+use super::harness::{Harness, claims, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const HIGH: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("Urgency", "high")];
@@ -106,7 +106,7 @@ fn messages_that_wait_for_room_are_held_when_the_connection_ends() {
     harness.deliver(&message(2, TEXT), 1_000);
     assert_eq!(
         harness.at(5).closed(1),
-        ["ready", "answers held 1 (#1)", "answers held 0 (#2)"]
+        ["answers held 1 (#1)", "answers held 0 (#2)"]
     );
     assert_eq!(harness.rows(), "account 1, inbox 2");
 }
@@ -117,9 +117,8 @@ fn a_message_that_waits_for_room_can_be_cancelled_replaced_and_repeated() {
     let second = message(2, TEXT);
     harness.deliver(&second, 1_000);
     assert_eq!(harness.deliver(&second, 500), ["waits until 500"]);
-    let taken =
-        harness.event(|mailbox, now| mailbox.cancel_delivery(second.id, &device("door"), now));
-    assert_eq!(taken.1, ["answers cancelled 0 (#2)"]);
+    let taken = harness.cancel_delivery(second.id);
+    assert_eq!(taken.1, ["answers cancelled 0 (#2)"; 2]);
     let topic = [("Content-Type", "text/plain"), ("Topic", "t")];
     harness.deliver(&message(3, &topic), 1_000);
     assert_eq!(
@@ -162,7 +161,7 @@ fn messages_that_wait_for_room_count_as_held() {
         harness.deliver(&message(3, TEXT), 1_000),
         ["refused 0 (queue_full)"]
     );
-    let status = harness.event(|mailbox, now| mailbox.status(now)).0;
+    let status = harness.status();
     assert_eq!((status.held, status.in_flight), (1, 1));
 }
 
@@ -211,10 +210,7 @@ fn no_more_than_256_messages_are_unstored() {
 fn a_message_does_not_wait_for_room_behind_stored_ones() {
     let mut harness = full(1);
     harness.deliver(&message_from("gate", 2, TEXT), 0);
-    assert_eq!(
-        harness.deliver(&message(3, TEXT), 1_000),
-        ["held 0", "ready"]
-    );
+    assert_eq!(harness.deliver(&message(3, TEXT), 1_000), ["held 0"]);
 }
 
 #[test]
@@ -225,9 +221,7 @@ fn a_device_s_own_window_is_no_wider_than_the_limit_and_outlives_a_sleep() {
     }
     let connect = |harness: &mut Harness, connection, window| {
         let claims: Claims = claims("cam");
-        harness
-            .event(|mailbox, now| mailbox.connect(connection, &TagpostV1, &claims, window, now))
-            .1
+        harness.open(connection, &TagpostV1, claims.clone(), window)
     };
     assert_eq!(connect(&mut harness, 1, Some(1)).len(), 2);
     harness.sleep();
@@ -244,7 +238,7 @@ fn a_message_that_expires_while_it_waits_for_room_is_reported() {
     let short = message(2, &[("Content-Type", "text/plain"), ("TTL", "5")]);
     assert_eq!(harness.deliver(&short, 60_000), ["waits until 5000"]);
     harness.deliver(&message(3, TEXT), 60_000);
-    let told = ["expired 0", "answers expired 0 (#2)"];
+    let told = ["expired 0"];
     assert_eq!(harness.at(5_000).wait_is_over(short.id), told);
     assert_eq!(harness.rows(), "account 1", "the others go on waiting");
 }
@@ -259,11 +253,6 @@ fn a_message_stored_after_its_wait_takes_the_room_of_an_expired_one() {
     harness.deliver(&second, 6_000);
     assert_eq!(
         harness.at(6_000).wait_is_over(second.id),
-        [
-            "held 0",
-            "answers expired 1 (#1)",
-            "ready",
-            "1 <- body 2, attempt 1"
-        ]
+        ["held 0", "answers expired 1 (#1)", "1 <- body 2, attempt 1"]
     );
 }

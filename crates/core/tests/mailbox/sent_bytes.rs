@@ -29,7 +29,7 @@ fn send(harness: &mut Harness, n: i64, state: State) -> Result<MessageId, String
 }
 
 fn truncated_before(harness: &mut Harness) -> Option<i64> {
-    let found = harness.event(|mailbox, _| Ok(mailbox.truncated_before())).0;
+    let (_, _, found) = harness.messages(None, None, 1);
     found.map(|at| at - START)
 }
 

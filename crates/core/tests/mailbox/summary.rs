@@ -1,15 +1,11 @@
-//! Answers and effects in short words, to be compared with.
+//! Answers and outputs in short words, to be compared with.
 
 use serde_json::Value;
 use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::Delivery;
-use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{Effect, Failure};
+use tagpost_core::mailbox::Output;
 use tagpost_core::protocol::Frame;
-use tagpost_core::store::StoreError;
 use tagpost_core::trace::Trace;
-
-use super::harness::START;
 
 /// `held 0` is a delivery that is held and was never sent.
 pub(crate) fn answer(delivered: &DeliveryStatus) -> String {
@@ -37,38 +33,26 @@ pub(crate) fn states(trace: &Trace) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// An effect in short words. An answer ends with the number of the message that it is for.
-pub(crate) fn summary(effect: &Effect, number: impl FnOnce(MessageId) -> usize) -> String {
-    let (said, answers) = match effect {
-        Effect::Send { connection, frame } => match frame {
-            Frame::Text(text) => (format!("{connection} <- {}", said(text)), None),
+/// An output in short words.
+pub(crate) fn summary(output: &Output) -> String {
+    match output {
+        Output::Send { connection, frame } => match frame {
+            Frame::Text(text) => format!("{connection} <- {}", said(text)),
             Frame::Binary(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
-                (format!("{connection} <- bytes {text}"), None)
+                format!("{connection} <- bytes {text}")
             }
         },
-        Effect::Close {
+        Output::Close {
             connection, code, ..
-        } => (format!("{connection} closes with {code}"), None),
-        Effect::Call { to, call, .. } => (format!("{to}: {}", asked(call)), None),
-        Effect::Delivered(id, delivered) => (format!("answers {}", answer(delivered)), Some(*id)),
-        Effect::Published(id, Ok(trace)) => (format!("published {}", states(trace)), Some(*id)),
-        Effect::Published(id, Err(problem)) => (
-            format!("not published: {}", problem.code.as_str()),
-            Some(*id),
-        ),
-        Effect::Settled(id) => ("settled".to_owned(), Some(*id)),
-        Effect::Cancelled(id) => ("cancelled".to_owned(), Some(*id)),
-        Effect::Ready => ("ready".to_owned(), None),
-        Effect::Revoked => ("revoked".to_owned(), None),
-        Effect::Resolve(_) => ("resolve".to_owned(), None),
-        Effect::Alarm(at) => (format!("alarm {}", at - START), None),
-        Effect::Tick(at) => (format!("tick {}", at - START), None),
-        Effect::Attach { .. } => ("attach".to_owned(), None),
-    };
-    match answers {
-        Some(id) => format!("{said} (#{})", number(id)),
-        None => said,
+        } => format!("{connection} closes with {code}"),
+        Output::Call { to, call, .. } => format!("{to}: {}", asked(call)),
+        Output::Resolve(tags) => {
+            let tags = tags.iter().map(|tag| format!(" {tag}"));
+            format!("resolve{}", tags.collect::<String>())
+        }
+        Output::Register(device) => format!("register {device}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -101,14 +85,5 @@ fn asked(call: &Call) -> String {
             format!("receipts {}", each.collect::<Vec<_>>().join(", "))
         }
         other => other.name().to_owned(),
-    }
-}
-
-/// A problem by its code.
-pub(crate) fn problem_or<T>(outcome: Result<T, Failure>) -> Result<Result<T, String>, StoreError> {
-    match outcome {
-        Ok(value) => Ok(Ok(value)),
-        Err(Failure::Problem(problem)) => Ok(Err(problem.code.as_str().to_owned())),
-        Err(Failure::Store(error)) => Err(error),
     }
 }

@@ -1,11 +1,8 @@
 //! A message with a topic replaces an undelivered one of the same sender and topic.
 
-use tagpost_core::mailbox::{Accepted, Terms};
 use tagpost_core::protocol::Frame;
-use tagpost_core::time::Millis;
 
 use super::harness::{Harness, message, message_from};
-use super::summary;
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const TOPIC: &[(&str, &str)] = &[("Topic", "t"), ("Content-Type", "text/plain")];
@@ -16,7 +13,7 @@ fn a_newer_message_replaces_a_held_one() {
     harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
         harness.deliver(&message(2, TOPIC), 0),
-        ["held 0", "door: receipts replaced 0", "ready"]
+        ["held 0", "door: receipts replaced 0"]
     );
     assert_eq!(harness.connect(1)[1..], ["1 <- body 2, attempt 1"]);
 }
@@ -92,33 +89,35 @@ fn a_ttl_0_message_that_is_replaced_leaves_no_row() {
     assert_eq!(harness.rows(), "account 1");
 }
 
-const AT_ONCE: Terms = Terms {
-    wait: 1_000,
-    after: None,
-    until: Millis::MAX,
-    waited: false,
-};
-
-/// A device with a window of one: a message is in flight, another with a topic waits behind it.
+/// A device with a window of two: as many messages are in flight, another with a topic waits behind them.
 fn harness_with_one_waiting() -> Harness {
-    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
     harness.connect(1);
     harness.deliver(&message(1, TEXT), 0);
-    harness.deliver(&message(2, TOPIC), 0);
+    harness.deliver(&message(2, TEXT), 0);
+    harness.deliver(&message(3, TOPIC), 0);
     harness
+}
+
+/// The device acknowledges the first message, and may have more to say.
+fn ack_first(harness: &mut Harness) {
+    let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
+    assert_eq!(harness.begin_frames(&[(1, Frame::Text(ack))]), [""; 0]);
 }
 
 #[test]
 fn a_message_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
     let now_or_never: &[_] = &[TOPIC, &[("TTL", "0")]].concat();
-    for headers in [TOPIC, now_or_never] {
+    for (headers, answer) in [(TOPIC, "sent 1"), (now_or_never, "waits until 1000")] {
         let mut harness = harness_with_one_waiting();
-        let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
+        ack_first(&mut harness);
         assert_eq!(
-            harness.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
-                mailbox.deliver(message(3, headers), AT_ONCE, now)
-            }),
-            ["door: receipts delivered 1", "1 <- body 3, attempt 1"]
+            harness.deliver(&message(4, headers), 0),
+            [
+                answer,
+                "door: receipts delivered 1",
+                "1 <- body 4, attempt 1"
+            ]
         );
     }
 }
@@ -126,24 +125,20 @@ fn a_message_replaced_in_the_event_that_makes_room_for_it_is_not_sent() {
 #[test]
 fn a_ttl_0_message_without_room_replaces_nothing() {
     let mut harness = harness_with_one_waiting();
-    harness.deliver(&message(3, TEXT), 0);
-    let now_or_never = message(4, &[("Topic", "t"), ("TTL", "0")]);
-    let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
-    let mut answers = Vec::new();
+    harness.deliver(&message(4, TEXT), 0);
+    let now_or_never = message(5, &[("Topic", "t"), ("TTL", "0")]);
+    ack_first(&mut harness);
     assert_eq!(
-        harness.with_batched_frames(&[(1, Frame::Text(ack))], |mailbox, now| {
-            answers.push(mailbox.deliver(now_or_never, AT_ONCE, now)?);
-            Ok(())
-        }),
-        ["door: receipts delivered 1", "1 <- body 2, attempt 1"]
+        harness.deliver(&now_or_never, 0),
+        [
+            "expired 0",
+            "door: receipts delivered 1",
+            "1 <- body 3, attempt 1"
+        ]
     );
-    let [Accepted::Answer(answer)] = &answers[..] else {
-        panic!("{answers:?}")
-    };
-    assert_eq!(summary::answer(answer), "expired 0");
     assert_eq!(
-        harness.ack(message(2, TOPIC).id),
-        ["1 <- body 3, attempt 1"]
+        harness.ack(message(3, TOPIC).id),
+        ["1 <- body 4, attempt 1"]
     );
 }
 
@@ -153,12 +148,12 @@ fn messages_of_another_topic_or_sender_are_not_replaced() {
     harness.deliver(&message(1, TOPIC), 0);
     assert_eq!(
         harness.deliver(&message(2, &[("Topic", "u")]), 0),
-        ["held 0", "ready"]
+        ["held 0"]
     );
-    assert_eq!(harness.deliver(&message(3, &[]), 0), ["held 0", "ready"]);
+    assert_eq!(harness.deliver(&message(3, &[]), 0), ["held 0"]);
     assert_eq!(
         harness.deliver(&message_from("gate", 4, TOPIC), 0),
-        ["held 0", "ready"]
+        ["held 0"]
     );
 }
 

@@ -225,26 +225,37 @@ impl Ledger {
     }
 
     /// A publish is answered.
-    pub(crate) fn answered(&mut self, sender: usize, trace: &Trace) -> Checked {
-        let row = self.tables[sender].outbox.get(&trace.id);
+    pub(crate) fn answered(
+        &mut self,
+        sender: usize,
+        id: MessageId,
+        deliveries: &[Delivery],
+    ) -> Checked {
+        let row = self.tables[sender].outbox.get(&id);
         claim("an answered publish is stored", row.is_some(), || {
-            trace.id.to_string()
+            id.to_string()
         })?;
-        let message = self.messages.entry(trace.id).or_default();
+        let message = self.messages.entry(id).or_default();
         let first = !std::mem::replace(&mut message.answered, true);
-        for delivery in &trace.deliveries {
+        for delivery in deliveries {
             let device = self.places[&delivery.device];
             if delivery.state.is_terminal() {
-                self.ended(trace.id, device, delivery)?;
+                self.ended(id, device, delivery)?;
                 if first {
-                    self.deliveries
-                        .entry((trace.id, device))
-                        .or_default()
-                        .in_answer = true;
+                    self.deliveries.entry((id, device)).or_default().in_answer = true;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A publish is answered over a connection, with what its row says.
+    pub(crate) fn answered_over(&mut self, sender: usize, id: MessageId) -> Checked {
+        let row = self.tables[sender].outbox.get(&id);
+        let texts = row.into_iter().flat_map(|row| &row.texts);
+        let parts = texts.map(|text| serde_json::from_str::<Vec<Delivery>>(text));
+        let parts = parts.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        self.answered(sender, id, &parts.concat())
     }
 
     /// A publish is answered with a problem.

@@ -1,6 +1,6 @@
 //! The rows of a mailbox as last committed, and the changes that are allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
@@ -74,10 +74,12 @@ impl Ledger {
         store: &Sqlite,
         now: Millis,
         life: u32,
+        called: &BTreeSet<MessageId>,
     ) -> Checked {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
+        self.accepts(place, store, written.outbox, called)?;
         if written.account {
             self.read_account(place, store)?;
         }
@@ -94,6 +96,24 @@ impl Ledger {
             self.read_inbox(place, store, now)?;
         }
         Ok(())
+    }
+
+    /// What a mailbox has accepted in one event, in the order of the ids: it called for some of it, and has rows of
+    /// some.
+    fn accepts(
+        &mut self,
+        place: usize,
+        store: &Sqlite,
+        written: bool,
+        called: &BTreeSet<MessageId>,
+    ) -> Checked {
+        let mut new = called.clone();
+        if written && !called.is_empty() {
+            new.extend(all(store, "SELECT id FROM outbox", |mut row: Row| {
+                row.id()
+            })?);
+        }
+        new.into_iter().try_for_each(|id| self.accepted(place, id))
     }
 
     fn read_account(&mut self, place: usize, store: &Sqlite) -> Checked {

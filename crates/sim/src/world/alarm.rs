@@ -5,6 +5,7 @@
 //! the entry (`src/entry.js`) does not let it come to that: it sets a new alarm instead of trying the last
 //! time. That needs no Rust, and no room in a store that is full: an alarm overwrites the one before.
 
+use tagpost_core::mailbox::Input;
 use tagpost_core::time::Millis;
 
 use super::{Event, World};
@@ -112,7 +113,7 @@ impl World<'_> {
 
     fn ring(&mut self, object: usize) -> Checked<Option<()>> {
         self.objects[object].ringing = true;
-        let done = self.event(object, |mailbox, now| mailbox.alarm(now));
+        let done = self.event(object, Input::Alarm);
         self.objects[object].ringing = false;
         done
     }

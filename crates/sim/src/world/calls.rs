@@ -6,17 +6,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tagpost_core::call::{Call, DeliveryStatus, Request};
-use tagpost_core::delivery::Delivery;
-use tagpost_core::mailbox::CallPurpose;
+use tagpost_core::call::{Call, Request};
+use tagpost_core::mailbox::{CallPurpose, Input};
 use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use tagpost_core::trace::{self, Trace};
+use tagpost_core::trace::Trace;
 
 use super::client::Ask;
-use super::serve::problem_or;
 use super::versions::UNKNOWN;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
@@ -35,12 +33,6 @@ pub(super) enum Caller {
         object: usize,
         life: u32,
         purpose: CallPurpose,
-    },
-    /// A mailbox, for a trace that this call waits for.
-    Look {
-        object: usize,
-        life: u32,
-        of: CallId,
     },
     /// A device, or the operator on its behalf.
     Client { device: usize, ask: Ask },
@@ -134,7 +126,7 @@ impl World<'_> {
         enclosed: Option<Rc<str>>,
     ) -> Checked {
         let (from, operator) = match &caller {
-            Caller::Mailbox { object, .. } | Caller::Look { object, .. } => (*object, false),
+            Caller::Mailbox { object, .. } => (*object, false),
             Caller::Client { device, ask } => (
                 self.plan.devices + self.plan.crowd + device,
                 matches!(ask, Ask::Operator),
@@ -227,9 +219,7 @@ impl World<'_> {
     /// Whether somebody still waits for the answer to a call.
     pub(super) fn is_awaited(&self, call: CallId) -> bool {
         match self.calls.get(&call).map(|state| &state.caller) {
-            Some(Caller::Mailbox { object, life, .. } | Caller::Look { object, life, .. }) => {
-                self.objects[*object].life == *life
-            }
+            Some(Caller::Mailbox { object, life, .. }) => self.objects[*object].life == *life,
             Some(Caller::Client { .. }) => true,
             None => false,
         }
@@ -298,78 +288,23 @@ impl World<'_> {
                 life,
                 purpose,
             } => {
-                if self.objects[object].life != life {
+                if !self.is_answered(object, life) {
                     return Ok(());
                 }
-                self.objects[object].calls_out -= 1;
-                self.keep_awake(object);
                 let text = match &reply {
                     Some(Reply::Text(_)) if unheard_of => Some(UNKNOWN),
                     Some(Reply::Text(text)) => Some(text.as_str()),
                     _ => None,
                 };
-                let from = self.names[to].clone();
-                self.event(object, |mailbox, now| {
-                    mailbox.returned(&from, purpose, text, now)
-                })
-                .map(drop)
-            }
-            Caller::Look { object, life, of } => {
-                if self.objects[object].life != life {
-                    return Ok(());
-                }
-                let delivered = match &reply {
-                    Some(Reply::Text(text)) if !unheard_of => serde_json::from_str(text).ok(),
-                    _ => None,
+                let input = Input::Returned {
+                    from: self.names[to].clone(),
+                    purpose,
+                    answer: text.map(str::to_owned),
                 };
-                self.looked(object, of, delivered)
+                self.event(object, input).map(drop)
             }
             Caller::Client { device, ask } => self.client_returned(device, ask, reply),
         }
-    }
-
-    fn looked(
-        &mut self,
-        object: usize,
-        call: CallId,
-        delivered: Option<DeliveryStatus>,
-    ) -> Checked {
-        let looking = &mut self.objects[object].waiting.looking;
-        let Some((trace, open)) = looking.get_mut(&call) else {
-            return Ok(());
-        };
-        if let Some(DeliveryStatus::Known(delivery)) = delivered {
-            trace.learn(delivery);
-        }
-        *open -= 1;
-        if *open == 0
-            && let Some((mut trace, _)) = looking.remove(&call)
-        {
-            let id = trace.id;
-            let Some(recorded) = self.event(object, |mailbox, _| {
-                problem_or(mailbox.trace(id, None, page(call)))
-            })?
-            else {
-                self.failed(call)?;
-                return Ok(());
-            };
-            // A terminal state that was reported meanwhile stays.
-            if let Ok((recorded, _)) = recorded {
-                let said = std::mem::replace(&mut trace, recorded).deliveries;
-                let reached = said.into_iter().filter(Delivery::is_reached);
-                reached.for_each(|delivery| trace.learn(delivery));
-            }
-            return self.answer_if_admitted(object, call, Reply::Trace(trace));
-        }
-        Ok(())
-    }
-}
-
-/// How many deliveries are on the page of a trace that is asked for: now and then few.
-pub(super) fn page(call: CallId) -> u32 {
-    match call % 4 {
-        0 => 1 + (call as u32 / 4) % 120,
-        _ => trace::PAGE,
     }
 }
 

@@ -1,16 +1,18 @@
 //! An event of an object, as the Worker's `src/mailbox.rs` and `src/entry.js` handle it.
 //!
-//! What an event wrote is committed with its alarm before any of its other effects happen. One that fails
+//! What an event wrote is committed with its alarm before any of its other outputs happen. One that fails
 //! ends the object. A mailbox is opened before its first event, so that the alarm which that sets stays if
 //! the event fails; only the event of an alarm opens it by itself.
 
-use tagpost_core::mailbox::{Effect, Mailbox};
+use tagpost_core::id::MessageId;
+use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
+use tagpost_core::problem::Code;
 use tagpost_core::protocol::CODECS;
 use tagpost_core::store::StoreError;
 use tagpost_core::time::Now;
 
 use super::bounds::{Work, measured};
-use super::object::{Core, Object};
+use super::object::Object;
 use super::{World, said};
 use crate::claims::{Checked, broken, claim};
 use crate::plan::Moment;
@@ -21,28 +23,28 @@ const ROWS_CHECKED: u64 = 16;
 
 impl World<'_> {
     /// Lets the mailbox handle an event and performs what comes of it. `None` if it crashed.
-    pub(super) fn event<T>(
-        &mut self,
-        object: usize,
-        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
-    ) -> Checked<Option<T>> {
-        let Some((outcome, effects)) = self.handle(object, handle)? else {
+    pub(super) fn event(&mut self, object: usize, input: Input) -> Checked<Option<()>> {
+        let returned = match &input {
+            Input::Returned {
+                purpose: CallPurpose::Deliver(id),
+                ..
+            } => Some(*id),
+            _ => None,
+        };
+        let Some(outputs) = self.handle(object, input)? else {
             return Ok(None);
         };
-        self.perform(object, effects)?;
-        Ok(Some(outcome))
+        if let Some(id) = returned.filter(|_| outputs.iter().any(takes_back)) {
+            self.ledger.not_accepted(id);
+        }
+        self.perform(object, outputs)?;
+        Ok(Some(()))
     }
 
     /// Lets the mailbox handle an event, and commits what it wrote. `None` if it crashed.
-    pub(super) fn handle<T>(
-        &mut self,
-        object: usize,
-        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
-    ) -> Checked<Option<(T, Vec<Effect>)>> {
+    pub(super) fn handle(&mut self, object: usize, input: Input) -> Checked<Option<Vec<Output>>> {
         self.touched = Some(object);
-        if self.plan.sleeps {
-            self.evict(object);
-        }
+        self.may_sleep(object);
         self.objects[object].busy_at = self.now;
         if !self.can_open(object) {
             self.fails(object, |name| format!("{name} cannot be opened"));
@@ -50,39 +52,42 @@ impl World<'_> {
         }
         let asleep = self.objects[object].mailbox.is_none();
         if asleep && !self.objects[object].ringing {
-            let Some(((), effects)) = self.transact(object, false, |_, _| Ok(()))? else {
+            let Some(outputs) = self.transact(object, false, Input::Wake)? else {
                 return Ok(None);
             };
-            self.perform(object, effects)?;
+            self.perform(object, outputs)?;
         }
-        let heard = std::mem::take(&mut self.objects[object].heard);
-        let taking = |mailbox: &mut Core, now| mailbox.with_batched_frames(&heard, now, handle);
-        let Some((outcome, effects)) = self.transact(object, true, taking)? else {
+        let is_frame = matches!(input, Input::Frame { .. });
+        let Some(outputs) = self.transact(object, true, input)? else {
             return Ok(None);
         };
         if let Some(Moment::Committed(left)) = self.objects[object].doom.take() {
-            let effects = effects.into_iter().filter(|effect| !sets_alarm(effect));
-            self.perform(object, effects.take(left as usize).collect())?;
+            let outputs = outputs.into_iter().filter(|output| !sets_alarm(output));
+            self.perform(object, outputs.take(left as usize).collect())?;
             self.fails(object, |name| {
                 format!("{name} fails when this is committed")
             });
             return Ok(None);
         }
-        let answered = heard
-            .iter()
-            .filter_map(|(connection, frame)| Some((*connection, said::answered(frame.text()?)?)));
-        self.objects[object].answered.extend(answered);
-        Ok(Some((outcome, effects)))
+        self.arm(object);
+        let host = &mut self.objects[object];
+        let now = self.now + host.skew;
+        let waits = is_frame && outputs.is_empty() && host.timer.is_some_and(|at| at <= now);
+        if !waits {
+            let heard = std::mem::take(&mut host.heard);
+            host.answered.extend(heard);
+        }
+        Ok(Some(outputs))
     }
 
     /// Does something with the mailbox, which is opened for it if it is not open, and commits that with its
     /// alarm. `None` if it crashed; in the `last` transaction of an event that is to crash it does.
-    fn transact<T>(
+    fn transact(
         &mut self,
         object: usize,
         last: bool,
-        handle: impl FnOnce(&mut Core, Now) -> Result<T, StoreError>,
-    ) -> Checked<Option<(T, Vec<Effect>)>> {
+        input: Input,
+    ) -> Checked<Option<Vec<Output>>> {
         let attachments = self.attachments(object);
         // Which connection is alive is not known before the mailbox is open.
         let unopened = Now {
@@ -98,7 +103,7 @@ impl World<'_> {
         store.fail_after(within);
         store.refuse_writes(full);
         let mut work = Work::default();
-        let attempt = || -> Result<(T, Vec<Effect>), StoreError> {
+        let attempt = || -> Result<Vec<Output>, StoreError> {
             store.begin()?;
             let host = &mut self.objects[object];
             if host.mailbox.is_none() {
@@ -113,10 +118,7 @@ impl World<'_> {
             let host = &mut self.objects[object];
             let Object { mailbox, store, .. } = host;
             let mailbox = mailbox.as_mut().ok_or(StoreError("not open".to_owned()))?;
-            let (done, event) = measured(store, || {
-                let outcome = handle(mailbox, now)?;
-                Ok((outcome, mailbox.take_effects()))
-            });
+            let (done, event) = measured(store, || mailbox.handle(input, now));
             work.event = event;
             done
         };
@@ -144,7 +146,7 @@ impl World<'_> {
                 Ok(None)
             }
             Err(error) => Err(broken(error)),
-            Ok((outcome, effects)) => {
+            Ok(outputs) => {
                 claim("an event fails if its store does", !failed, String::new)?;
                 store.commit().map_err(broken)?;
                 work.is_bounded(object)?;
@@ -155,13 +157,14 @@ impl World<'_> {
                 }
                 host.doom = left.map(Moment::Within).or(host.doom);
                 let (life, now) = (host.life, unopened.at);
-                for effect in &effects {
-                    if let Effect::Alarm(at) = effect {
+                for output in &outputs {
+                    if let Output::Alarm(at) = output {
                         self.set_alarm(object, *at);
                     }
                 }
-                self.ledger.committed(object, &store, now, life)?;
-                Ok(Some((outcome, effects)))
+                let called = outputs.iter().filter_map(called_for).collect();
+                self.ledger.committed(object, &store, now, life, &called)?;
+                Ok(Some(outputs))
             }
         }
     }
@@ -173,6 +176,27 @@ impl World<'_> {
     }
 }
 
-fn sets_alarm(effect: &Effect) -> bool {
-    matches!(effect, Effect::Alarm(_))
+/// The message that this hands over.
+fn called_for(output: &Output) -> Option<MessageId> {
+    match output {
+        Output::Call {
+            purpose: CallPurpose::Deliver(id),
+            ..
+        } => Some(*id),
+        _ => None,
+    }
+}
+
+fn sets_alarm(output: &Output) -> bool {
+    matches!(output, Output::Alarm(_))
+}
+
+/// Whether this tells a sender that its publish is not accepted after all.
+fn takes_back(output: &Output) -> bool {
+    let codes = [Code::UnknownDevice, Code::Unavailable];
+    match output {
+        Output::Reply(_, Reply::Problem(problem)) => codes.contains(&problem.code),
+        Output::Send { frame, .. } => frame.text().is_some_and(said::takes_back),
+        _ => false,
+    }
 }

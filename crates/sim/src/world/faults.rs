@@ -4,6 +4,7 @@
 use tagpost_core::time::Millis;
 
 use super::World;
+use super::serve::Of;
 use crate::chance::chance;
 use crate::plan::Moment;
 
@@ -63,15 +64,25 @@ impl World<'_> {
         let host = &mut self.objects[object];
         host.life += 1;
         host.losses += 1;
-        host.calls_out = 0;
-        host.ticks = 0;
-        host.lane.clear();
+        host.under_way = 0;
+        host.disarm();
         host.heard.clear();
         host.answered.clear();
-        let waiting = host.waiting.take_all();
-        waiting.into_iter().for_each(|call| self.fail(call));
+        for (_, served) in std::mem::take(&mut host.served) {
+            match served.of {
+                Of::Call(call) => self.fail(call),
+                Of::Handshake(connection) => self.fail_handshake(connection),
+            }
+        }
         if !keep_sockets {
             self.cut_off(object);
+        }
+    }
+
+    /// Where memory is lost whenever it can be, it may be now.
+    pub(super) fn may_sleep(&mut self, object: usize) {
+        if self.plan.sleeps {
+            self.evict(object);
         }
     }
 
@@ -80,6 +91,7 @@ impl World<'_> {
         let host = &mut self.objects[object];
         if host.is_idle() && host.mailbox.is_some() && self.now - host.busy_at >= IDLE {
             let held = host.lose_memory();
+            host.disarm();
             host.life += 1;
             self.most_held = self.most_held.max(held);
             self.note(|names| format!("{} leaves memory", names[object]));

@@ -7,31 +7,29 @@ mod alarm;
 pub(crate) mod bounds;
 mod calls;
 mod client;
-mod effects;
+mod directory;
 mod event;
 mod faults;
-mod frames;
 mod object;
 mod ops;
+mod outputs;
 mod reach;
 mod said;
 mod serve;
 mod sockets;
-mod tokens;
+mod timer;
 mod verdict;
 mod versions;
-mod waits;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
 use self::object::Object;
-pub(crate) use self::serve::problem_or;
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use crate::claims::{Checked, Ledger, claim};
@@ -78,39 +76,20 @@ enum Event {
     },
     /// A caller learns its answer, or that there is none.
     Returns { call: CallId, reply: Option<Reply> },
-    /// A call to deliver has waited long enough for the message that it follows, or that is there.
-    Early {
+    /// The directory has found the devices of tags.
+    Resolved {
         object: usize,
         life: u32,
-        call: CallId,
+        tags: Vec<Tag>,
     },
-    /// A call to deliver has waited long enough.
-    WaitIsOver {
+    /// The directory has entered a device.
+    Entered { object: usize, life: u32 },
+    /// The timer of a mailbox goes off, which was set to `at` by its clock.
+    Timeout {
         object: usize,
-        life: u32,
-        call: CallId,
-        id: MessageId,
+        token: u64,
+        at: Millis,
     },
-    /// A poll has waited long enough, or there is something to take.
-    Poll {
-        object: usize,
-        life: u32,
-        call: CallId,
-    },
-    /// A trace has waited long enough, or is settled.
-    Trace {
-        object: usize,
-        life: u32,
-        call: CallId,
-    },
-    /// A token is over with which calls may wait.
-    TokenOver { object: usize, life: u32 },
-    /// The addresses of published frames are found.
-    Resolved { object: usize, life: u32 },
-    /// Frames of a device have waited for those that come right behind them.
-    Frames { object: usize, life: u32 },
-    /// A mailbox wanted to be called about now.
-    Tick { object: usize, life: u32 },
     /// An alarm goes off.
     Alarm { object: usize, token: u64 },
     /// An alarm goes off that went off already.
@@ -280,24 +259,9 @@ impl<'a> World<'a> {
                 self.serve(self.next, to, &parcel)
             }
             Event::Returns { call, reply } => self.returned(call, reply),
-            Event::Early { object, life, call } => self.early(object, life, call),
-            Event::WaitIsOver {
-                object,
-                life,
-                call,
-                id,
-            } => self.wait_is_over(object, life, call, id),
-            Event::Poll { object, life, call } => self.poll(object, life, call),
-            Event::Trace { object, life, call } => self.trace(object, life, call),
-            Event::TokenOver { object, life } => {
-                if self.objects[object].life != life {
-                    return Ok(());
-                }
-                self.dismiss(object)
-            }
-            Event::Resolved { object, life } => self.resolved(object, life),
-            Event::Frames { object, life } => self.frames_gathered(object, life),
-            Event::Tick { object, life } => self.tick(object, life),
+            Event::Resolved { object, life, tags } => self.resolved(object, life, tags),
+            Event::Entered { object, life } => self.entered(object, life),
+            Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),
             Event::AlarmAgain { object } => self.alarm_again(object),
             Event::Handshake {
@@ -349,6 +313,3 @@ impl<'a> World<'a> {
 fn name(place: usize) -> String {
     format!("d{place:03}")
 }
-
-/// Frames that wait for the addresses of their targets.
-type Lane = VecDeque<tagpost_core::mailbox::PublishFrame>;

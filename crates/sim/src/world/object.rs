@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{ConnectionId, Early, Mailbox};
-use tagpost_core::protocol::Frame;
+use tagpost_core::mailbox::{CallId, ConnectionId, Mailbox};
 use tagpost_core::time::{Millis, Now};
-use tagpost_core::trace::Trace;
 
+use super::World;
 use super::bounds::measured;
-use super::{CallId, Lane, World};
+use super::serve::Served;
 use crate::chance::chance;
 use crate::claims::{Alarm, Checked};
 use crate::plan::Moment;
@@ -44,78 +43,22 @@ pub(super) struct Object {
     pub(super) ringing: bool,
     /// How the next event ends.
     pub(super) doom: Option<Moment>,
-    pub(super) waiting: Waiting,
-    /// Calls of its own under way.
-    pub(super) calls_out: u32,
-    /// Timers of its own that run.
-    pub(super) ticks: u32,
-    pub(super) lane: Lane,
-    /// Frames that wait for those that come right behind them.
-    pub(super) heard: Vec<(ConnectionId, Frame)>,
+    /// The calls that its mailbox has and has not answered.
+    pub(super) served: BTreeMap<CallId, Served>,
+    /// The number of the next one.
+    pub(super) next_call: CallId,
+    /// Calls of its own, and queries of the directory, that are not answered.
+    pub(super) under_way: u32,
+    /// What its timer is set to, by its clock.
+    pub(super) timer: Option<Millis>,
+    /// Names that timer: one that was set before does not go off.
+    pub(super) timer_token: u64,
+    /// Messages that frames answered which may wait for others.
+    pub(super) heard: Vec<(ConnectionId, MessageId)>,
     /// Messages that were answered over a connection in the present event.
     pub(super) answered: Vec<(ConnectionId, MessageId)>,
     /// Its sockets that are not gone, oldest first.
     pub(super) sockets: Vec<ConnectionId>,
-}
-
-/// Calls that are not answered.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    /// Those that came before the message that they follow.
-    pub(super) early: BTreeMap<CallId, Early>,
-    pub(super) deliveries: BTreeMap<MessageId, Vec<CallId>>,
-    pub(super) publishes: BTreeMap<MessageId, Vec<CallId>>,
-    pub(super) traces: BTreeMap<CallId, MessageId>,
-    pub(super) cancels: BTreeMap<MessageId, Vec<CallId>>,
-    /// With the most messages each takes, and until when it waits.
-    pub(super) polls: BTreeMap<CallId, (u32, Millis)>,
-    /// Traces for which other mailboxes are asked, and how many have not answered.
-    pub(super) looking: BTreeMap<CallId, (Trace, usize)>,
-}
-
-impl Waiting {
-    pub(super) fn take_all(&mut self) -> Vec<CallId> {
-        let all = std::mem::take(self);
-        let lists = all
-            .deliveries
-            .into_values()
-            .chain(all.publishes.into_values())
-            .chain(all.cancels.into_values());
-        let mut calls: Vec<CallId> = lists.flatten().collect();
-        calls.extend(all.early.into_keys());
-        calls.extend(all.traces.into_keys());
-        calls.extend(all.polls.into_keys());
-        calls.extend(all.looking.into_keys());
-        calls
-    }
-
-    /// The calls of clients, but for polls.
-    pub(super) fn of_clients(&self) -> Vec<CallId> {
-        let lists = self.publishes.values().chain(self.cancels.values());
-        let mut calls: Vec<CallId> = lists.flatten().copied().collect();
-        calls.extend(self.traces.keys());
-        calls.extend(self.looking.keys());
-        calls
-    }
-
-    /// A call is not answered when what it waits for is there.
-    pub(super) fn forget(&mut self, call: CallId) {
-        for calls in self.publishes.values_mut().chain(self.cancels.values_mut()) {
-            calls.retain(|waiting| *waiting != call);
-        }
-        self.traces.remove(&call);
-        self.looking.remove(&call);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.early.is_empty()
-            && self.deliveries.is_empty()
-            && self.publishes.is_empty()
-            && self.traces.is_empty()
-            && self.cancels.is_empty()
-            && self.polls.is_empty()
-            && self.looking.is_empty()
-    }
 }
 
 impl Object {
@@ -135,10 +78,11 @@ impl Object {
             busy_at: 0,
             ringing: false,
             doom: None,
-            waiting: Waiting::default(),
-            calls_out: 0,
-            ticks: 0,
-            lane: Lane::default(),
+            served: BTreeMap::new(),
+            next_call: 0,
+            under_way: 0,
+            timer: None,
+            timer_token: 0,
             heard: Vec::new(),
             answered: Vec::new(),
             sockets: Vec::new(),
@@ -154,11 +98,7 @@ impl Object {
 
     /// Whether it may sleep: nobody waits for it, and it waits for nobody.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
-            && self.calls_out == 0
-            && self.ticks == 0
-            && self.lane.is_empty()
-            && self.heard.is_empty()
+        self.served.is_empty() && self.under_way == 0 && self.timer.is_none()
     }
 }
 
@@ -182,7 +122,7 @@ impl World<'_> {
     /// What holds after every event that a mailbox has handled.
     pub(super) fn inspect(&mut self, object: usize) -> Checked {
         let host = &self.objects[object];
-        let waiting: Vec<MessageId> = host.waiting.deliveries.keys().copied().collect();
+        let waiting = self.awaited_here(object);
         let now = self.now + host.skew;
         let connection = self.live_connection(object);
         if let Some(connection) = connection {

@@ -26,8 +26,7 @@ impl World<'_> {
             if in_crowd && rng.u32(0..10) == 0 {
                 continue;
             }
-            let name = self.names[device].clone();
-            self.event(device, |mailbox, now| mailbox.register(&name, now))?;
+            self.create(device)?;
             if in_crowd && rng.bool() {
                 self.connect(device, None);
             }

@@ -1,6 +1,7 @@
 //! What devices do with their ends of sockets, and what reaches either end.
 
-use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::mailbox::{ConnectionId, Input};
+use tagpost_core::protocol::Frame;
 
 use super::said::answered;
 use super::sockets::{End, Socket, ToClient, ToMailbox};
@@ -49,7 +50,13 @@ impl World<'_> {
                     self.ledger.hears_answer(device, id);
                 }
                 self.note(|names| format!("{} -> over {connection}: {frame}", names[device]));
-                self.hear_frame(device, connection, frame)
+                self.may_sleep(device);
+                if let Some(id) = answered(&frame) {
+                    self.objects[device].heard.push((connection, id));
+                }
+                let frame = Frame::Text(frame);
+                self.event(device, Input::Frame { connection, frame })
+                    .map(drop)
             }
             ToMailbox::Closed => {
                 self.note(|names| format!("{} has closed connection {connection}", names[device]));
@@ -59,7 +66,7 @@ impl World<'_> {
                     self.objects[device].losses += 1;
                     self.drop_service_end(connection);
                 }
-                let closed = self.event(device, |mailbox, now| mailbox.closed(connection, now));
+                let closed = self.event(device, Input::Closed { connection });
                 self.drop_service_end(connection);
                 closed.map(drop)
             }

@@ -53,6 +53,19 @@ pub(super) fn answered(frame: &str) -> Option<MessageId> {
         .then_some(answer.id)
 }
 
+/// Whether a frame says that a publish is not accepted after all.
+pub(super) fn takes_back(frame: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Error {
+        r#type: String,
+        code: String,
+    }
+    let error = serde_json::from_str::<Error>(frame);
+    error.is_ok_and(|it| {
+        it.r#type == "error" && ["unknown_device", "unavailable"].contains(&it.code.as_str())
+    })
+}
+
 /// Reads a frame of the service.
 pub(super) fn read(frame: &str) -> Checked<Said> {
     let is = |kind: &str| {

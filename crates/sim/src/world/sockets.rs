@@ -4,12 +4,11 @@
 //! says nothing. What a mailbox attached lasts as long as the service's end.
 
 use tagpost_core::mailbox::ConnectionId;
-use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 
-use super::frames::LATEST_TURN;
 use super::said::{Said, read};
+use super::timer::LATEST_TURN;
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, Sent, broken, claim};
@@ -26,6 +25,8 @@ pub(super) struct Socket {
     attachment: String,
     pub(super) service: End,
     pub(super) client: End,
+    /// How long the answer to the handshake takes, if it arrives.
+    answer: Option<Millis>,
     /// When the device's end went.
     pub(super) gone_at: Option<Millis>,
     /// When the runtime last answered a keep-alive.
@@ -129,24 +130,15 @@ impl World<'_> {
     ) -> Checked {
         let mut claims: Claims = self.clients[device].claims.clone();
         claims.expires_at = expires_in.map(|seconds| self.now.div_euclid(1000) + 2 + seconds);
-        let id = claims.device.clone();
-        match self.admit(device, &id, &claims)? {
-            Some(Ok(())) => {}
-            None => return self.not_connected(device, false),
-            Some(Err(_)) => return self.not_connected(device, true),
-        }
+        self.may_sleep(device);
         let connection = u32::try_from(self.sockets.len()).map_err(broken)?;
-        let there = if answer.is_some() {
-            End::Closing
-        } else {
-            End::Gone
-        };
         self.sockets.push(Socket {
             device,
             attachment: String::new(),
-            service: End::Open,
-            client: there,
-            gone_at: answer.is_none().then_some(self.now),
+            service: End::Gone,
+            client: End::Gone,
+            answer,
+            gone_at: None,
             pong_at: None,
             spoke_at: self.now,
             heard_at: self.now,
@@ -155,26 +147,47 @@ impl World<'_> {
             unread: 0,
             largest: 0,
             lingers: false,
-            expires_at: claims.expires_at.map(|seconds| seconds * 1000),
+            expires_at: claims.expires_at_millis(),
         });
+        self.serve_handshake(device, connection, claims)
+    }
+
+    /// A mailbox accepts a socket.
+    pub(super) fn accept(&mut self, connection: ConnectionId) {
+        let now = self.now;
+        let socket = &mut self.sockets[connection as usize];
+        let (device, answer) = (socket.device, socket.answer);
+        socket.service = End::Open;
+        (socket.spoke_at, socket.heard_at, socket.up_at) = (now, now, now);
+        socket.down_at = now + answer.unwrap_or(0);
+        if answer.is_some() {
+            socket.client = End::Closing;
+        } else {
+            socket.gone_at = Some(now);
+        }
         self.objects[device].sockets.push(connection);
         self.note(|names| format!("connection {connection} of {} opens", names[device]));
         if let Some(way_back) = answer {
-            self.sockets[connection as usize].down_at = self.now + way_back;
-            self.after(
-                way_back,
-                Event::ToClient {
-                    connection,
-                    what: ToClient::Opened,
-                },
-            );
+            let what = ToClient::Opened;
+            self.after(way_back, Event::ToClient { connection, what });
         }
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, now);
-        self.event(device, |mailbox, now| {
-            mailbox.connect(connection, &TagpostV1, &claims, None, now)
-        })
-        .map(drop)
+    }
+
+    /// A mailbox has not accepted a socket; `refused` if it said so.
+    pub(super) fn not_accepted(&mut self, connection: ConnectionId, refused: bool) -> Checked {
+        let device = self.sockets[connection as usize].device;
+        self.not_connected(device, refused)
+    }
+
+    /// A mailbox failed before it answered a handshake.
+    pub(super) fn fail_handshake(&mut self, connection: ConnectionId) {
+        let socket = &self.sockets[connection as usize];
+        // One that it had accepted breaks with the others.
+        if socket.service == End::Gone && socket.client == End::Gone {
+            self.come_back(socket.device);
+        }
     }
 
     /// A frame leaves the mailbox.
@@ -189,6 +202,9 @@ impl World<'_> {
         let said = read(frame)?;
         if let Said::Welcome(welcome) = &said {
             self.ledger.welcomed(object, connection, welcome.held)?;
+        }
+        if let Said::Published(published) = &said {
+            self.ledger.answered_over(object, published.id)?;
         }
         if let Said::Receipt(receipt) = &said {
             self.ledger.receipt_sent(object, receipt)?;

@@ -23,7 +23,7 @@ impl World<'_> {
 
     fn differ(&self, caller: &Caller, to: usize) -> bool {
         let from = match caller {
-            Caller::Mailbox { object, .. } | Caller::Look { object, .. } => *object,
+            Caller::Mailbox { object, .. } => *object,
             Caller::Client { .. } => return false,
         };
         self.now < self.mixed_until && self.is_newer(from) != self.is_newer(to)

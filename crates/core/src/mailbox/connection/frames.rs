@@ -3,12 +3,13 @@
 
 use serde_json::value::RawValue;
 
-use super::Connection;
+use super::{Connection, ConnectionId};
 use crate::id::MessageId;
 use crate::limits::Limits;
-use crate::mailbox::effect::PublishFrame;
+use crate::message::Target;
 use crate::problem::{Code, Problem};
 use crate::protocol::{BadFrame, Frame, FromDevice};
+use crate::publish::Draft;
 use crate::time::Now;
 
 /// At this many bad frames a connection is closed.
@@ -38,6 +39,19 @@ pub(in crate::mailbox) enum Heard {
     },
     /// The token that the connection was opened with has expired: nothing is taken any more.
     Expired,
+}
+
+/// A message that came in a frame, before its target is resolved.
+#[derive(Debug)]
+pub(in crate::mailbox) struct PublishFrame {
+    /// The connection it came over.
+    pub(in crate::mailbox) connection: ConnectionId,
+    /// The device's own name for the frame.
+    pub(in crate::mailbox) reference: Option<String>,
+    /// To whom it is addressed.
+    pub(in crate::mailbox) to: Target,
+    /// The message.
+    pub(in crate::mailbox) draft: Draft,
 }
 
 impl Connection {

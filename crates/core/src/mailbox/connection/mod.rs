@@ -14,8 +14,8 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::end::{CLOSE_BAD_FRAMES, CLOSE_SILENT, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Ended};
-pub(super) use self::frames::Heard;
-use super::effect::Effect;
+pub(super) use self::frames::{Heard, PublishFrame};
+use super::output::Output;
 use crate::delivery::Phase;
 use crate::id::MessageId;
 use crate::limits::Limits;
@@ -148,9 +148,7 @@ impl Connection {
             connected_at: now,
             heard_at: now,
             noted_at: now,
-            expires_at: claims
-                .expires_at
-                .map(|seconds| seconds.saturating_mul(1000)),
+            expires_at: claims.expires_at_millis(),
             publish: claims.publish.clone(),
             bad_frames: 0,
             unread: 0,
@@ -268,10 +266,10 @@ impl Connection {
     }
 
     /// What says this to the device, and how many bytes it takes; `None` where the protocol has no word for it.
-    pub(super) fn say(&self, said: &ToDevice<'_>) -> Option<(Effect, u64)> {
+    pub(super) fn say(&self, said: &ToDevice<'_>) -> Option<(Output, u64)> {
         let frame = self.codec.write(said)?;
         let (connection, size) = (self.id, frame.size() as u64);
-        Some((Effect::Send { connection, frame }, size))
+        Some((Output::Send { connection, frame }, size))
     }
 
     /// How many messages may be in flight.

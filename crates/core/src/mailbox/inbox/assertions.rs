@@ -41,7 +41,7 @@ impl<S: Store> Inbox<'_, S> {
                 });
             let due = due.chain(link.expires_at).min();
             debug_assert!(
-                due.is_none() || self.cx.alarm.is_some(),
+                due.is_none() || self.cx.timers.alarm().is_some(),
                 "something is due at {due:?} and there is no alarm"
             );
         } else {

@@ -5,7 +5,7 @@
 
 use super::connection::Stored;
 use super::rows::{self, Found, Key};
-use super::{Effect, Inbox};
+use super::{Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
@@ -18,43 +18,30 @@ const TTL_ZERO_GRACE: Millis = 10_000;
 
 /// How long a call waits for the one that has to come first. Calls are made in order, and the platform lets
 /// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
-const OVERTAKING: Millis = 100;
+pub(in crate::mailbox) const OVERTAKING: Millis = 100;
 
-/// A call to deliver, as far as it got.
+/// What a call to deliver comes to.
 #[derive(Debug)]
-pub enum Accepted {
+pub(in crate::mailbox) enum Delivering {
     /// This is the answer.
     Answer(DeliveryStatus),
-    /// Wait for [`Effect::Delivered`]; at this time call [`crate::mailbox::Mailbox::wait_is_over`].
+    /// The answer is told with [`News::Delivered`]. At this time [`Inbox::wait_is_over`] has it.
     Wait(Millis),
-    /// It cannot be taken yet.
-    Early(Box<Early>),
-}
-
-/// A call to deliver that came before the one that it follows: call [`crate::mailbox::Mailbox::deliver`] again.
-#[derive(Debug)]
-pub struct Early {
-    /// What is to be delivered.
-    pub message: Message,
-    /// On which terms.
-    pub terms: Terms,
-    /// As soon as a call to deliver this message was handled.
-    pub after: MessageId,
-    /// At this time at the latest.
-    pub until: Millis,
+    /// Nothing was done: this message has to arrive first.
+    Early(Box<Message>, MessageId),
 }
 
 /// What comes with a call to deliver besides the message.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub(in crate::mailbox) struct Terms {
     /// Milliseconds to wait for the acknowledgement.
-    pub wait: u32,
+    pub(in crate::mailbox) wait: u32,
     /// The message that has to be here first.
-    pub after: Option<MessageId>,
+    pub(in crate::mailbox) after: Option<MessageId>,
     /// From when on the call changes nothing.
-    pub until: Millis,
-    /// Whether it has waited for the one that has to be here first.
-    pub waited: bool,
+    pub(in crate::mailbox) until: Millis,
+    /// It has waited for the one that has to be here first, and waits no longer.
+    pub(in crate::mailbox) is_last_try: bool,
 }
 
 /// What a call to deliver comes to, decided before anything is changed for it.
@@ -94,24 +81,16 @@ impl<S: Store> Inbox<'_, S> {
     pub(in crate::mailbox) fn deliver(
         &mut self,
         message: Message,
-        mut terms: Terms,
+        terms: Terms,
         now: Now,
-    ) -> Result<Accepted, StoreError> {
+    ) -> Result<Delivering, StoreError> {
         let Some(device) = self.cx.device().cloned() else {
-            return self.refused_before(message.id).map(Accepted::Answer);
+            return self.refused_before(message.id).map(Delivering::Answer);
         };
         match self.arrival(&message, &terms, now)? {
-            Arrival::Answer(answer) => Ok(Accepted::Answer(answer)),
-            Arrival::Early(after) => {
-                terms.waited = true;
-                Ok(Accepted::Early(Box::new(Early {
-                    message,
-                    terms,
-                    after,
-                    until: now.at + OVERTAKING,
-                })))
-            }
-            Arrival::Again => Ok(Accepted::Wait(now.at + i64::from(terms.wait))),
+            Arrival::Answer(answer) => Ok(Delivering::Answer(answer)),
+            Arrival::Early(after) => Ok(Delivering::Early(Box::new(message), after)),
+            Arrival::Again => Ok(Delivering::Wait(now.at + i64::from(terms.wait))),
             Arrival::Ends(event) => self.never_stored(&message, device, event, now),
             Arrival::Taken { replaces, beside } => {
                 self.take(message, device, terms.wait, &replaces, beside, now)
@@ -134,7 +113,7 @@ impl<S: Store> Inbox<'_, S> {
         {
             // The predecessor has ended here already: waiting cannot help.
             let mut recent = self.memory.recent.iter();
-            let in_vain = terms.waited || recent.any(|(known, _)| *known == after);
+            let in_vain = terms.is_last_try || recent.any(|(known, _)| *known == after);
             return Ok(match in_vain {
                 true => Arrival::Answer(DeliveryStatus::OutOfOrder),
                 false => Arrival::Early(after),
@@ -179,7 +158,7 @@ impl<S: Store> Inbox<'_, S> {
         replaces: &[MessageId],
         beside: usize,
         now: Now,
-    ) -> Result<Accepted, StoreError> {
+    ) -> Result<Delivering, StoreError> {
         self.check_connection(now)?;
         let now_or_never = message.is_now_or_never();
         if now_or_never && !replaces.is_empty() && !self.may_replace(&message, beside, now) {
@@ -202,7 +181,7 @@ impl<S: Store> Inbox<'_, S> {
                 self.store_before(&message, now)?;
                 self.store_waiting(&message, now.at)?;
                 let held = Delivery::unreached(device, now.at).apply(Event::Store, now.at)?;
-                Ok(Accepted::Answer(DeliveryStatus::Known(held)))
+                Ok(Delivering::Answer(DeliveryStatus::Known(held)))
             }
             Destination::Nowhere => self.never_stored(&message, device, Event::Expire, now),
         }
@@ -246,7 +225,7 @@ impl<S: Store> Inbox<'_, S> {
         if self.memory.cursor.is_some_and(|cursor| key < cursor) {
             self.memory.cursor = None;
         }
-        self.cx.effects.push(Effect::Ready);
+        self.cx.push(News::Pollable);
         Ok(())
     }
 

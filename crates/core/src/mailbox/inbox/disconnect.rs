@@ -4,8 +4,8 @@
 //! the end says about them, and when one is given up because the device fails on it, is said in
 //! [`super::attempts`].
 
-use super::Effect;
 use super::Inbox;
+use super::Output;
 use super::attempts::Blame;
 use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
@@ -23,7 +23,7 @@ impl<S: Store> Inbox<'_, S> {
         reason: &'static str,
     ) -> Result<(), StoreError> {
         if let Some(connection) = self.connection.as_ref().map(|link| link.id) {
-            self.cx.effects.push(Effect::Close {
+            self.cx.push(Output::Close {
                 connection,
                 code,
                 reason,

@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 
-pub use self::deliver::{Accepted, Early, Terms};
+pub(super) use self::deliver::{Delivering, OVERTAKING, Terms};
 pub use self::listing::{Page, Place, Waiting};
 use self::lost::Lost;
 use self::queue::Queued;
@@ -31,7 +31,9 @@ use self::rows::Key;
 use self::unstored::Unstored;
 use super::connection::{self, Connection, Stored};
 use super::context::{Context, SAFETY_DELAY};
-use super::effect::{CallPurpose, Effect, Failure};
+use super::news::News;
+use super::output::{CallPurpose, Failure, Output};
+use super::timer::Timer;
 use super::totals::Totals;
 use crate::delivery::Delivery;
 use crate::id::MessageId;
@@ -88,7 +90,7 @@ impl<S: Store> Inbox<'_, S> {
         self.send_again(now)?;
         self.pump(now)?;
         if self.connection.is_none() && self.suspect_due(now).is_some() {
-            self.cx.effects.push(Effect::Ready);
+            self.cx.push(News::Pollable);
         }
         self.report_all(now)
     }
@@ -122,7 +124,7 @@ impl<S: Store> Inbox<'_, S> {
 
     /// When something stored is due: an expiry, a message that was sent and not acknowledged, or a suspect.
     /// The table is not gone through for it: see [`Inbox::expire`].
-    pub(super) fn next_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
+    pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
         let rows = self.rows()?;
         if rows.messages == 0 {
             rows.expires_at = None;
@@ -140,6 +142,9 @@ impl<S: Store> Inbox<'_, S> {
             Stored::Row { due_at } => Some(due_at),
             Stored::Not(_) => None,
         });
-        Ok(due.chain(suspect).chain(expires_at).chain(retry_at).min())
+        let acks = due.chain(retry_at).map(|at| (at, Timer::Ack));
+        let expiry = expires_at.map(|at| (at, Timer::Expiry));
+        let suspect = suspect.map(|at| (at, Timer::Suspect));
+        Ok(acks.chain(expiry).chain(suspect).min())
     }
 }

@@ -4,7 +4,7 @@
 //! as one that the device had its time for, and waits again. A suspect is polled alone.
 
 use super::rows::{self, Held};
-use super::{Effect, Inbox};
+use super::{Inbox, News, Timer};
 use crate::delivery::{Event, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -70,7 +70,7 @@ impl<S: Store> Inbox<'_, S> {
         }
         // Whoever waits for more is told when a suspect is due.
         if let Some(at) = self.next_suspect(now) {
-            self.cx.wake_by(at);
+            self.cx.wake_by(Timer::Suspect, at);
         }
         Ok(taken)
     }
@@ -153,7 +153,7 @@ impl<S: Store> Inbox<'_, S> {
         held.retry_at = now.at + self.backoff(held.attempts.timed_out);
         rows::save_sent_before(&self.cx.store, &held)?;
         self.memory.lost.update(held.key.id, &held.attempts);
-        self.cx.wake_by(held.retry_at);
+        self.cx.wake_by(Timer::Ack, held.retry_at);
         Ok(attempt)
     }
 
@@ -174,7 +174,7 @@ impl<S: Store> Inbox<'_, S> {
             self.survived(&held);
             self.memory.again = true;
             self.memory.backlog = true;
-            self.cx.effects.push(Effect::Ready);
+            self.cx.push(News::Pollable);
         }
         Ok(())
     }

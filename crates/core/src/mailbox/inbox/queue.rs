@@ -6,7 +6,7 @@
 //! sent waits beside them. How many there are is bounded by what may be unstored in all.
 
 use super::rows::Key;
-use super::{Accepted, Effect, Inbox};
+use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition};
 use crate::id::{DeviceId, MessageId};
@@ -42,7 +42,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Lets a message wait for room, not beyond its expiry.
-    pub(super) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Accepted {
+    pub(super) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Delivering {
         let until = message.expires_at.min(now.at + i64::from(wait));
         self.memory.unstored.add(&message);
         let queued = Queued {
@@ -50,7 +50,7 @@ impl<S: Store> Inbox<'_, S> {
             message: Box::new(message),
         };
         self.memory.queue.insert(Key::of(&queued.message), queued);
-        Accepted::Wait(until)
+        Delivering::Wait(until)
     }
 
     /// A message that waits for room.
@@ -134,7 +134,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn answer_awaited(&mut self, now: Now) -> Result<(), StoreError> {
         for id in std::mem::take(&mut self.memory.awaited) {
             let delivered: DeliveryStatus = self.get_delivery(id, now)?;
-            self.cx.effects.push(Effect::Delivered(id, delivered));
+            self.cx.push(News::Delivered(id, delivered));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::SAFETY_DELAY;
 use super::connection::Connection;
 use super::settled_rows;
-use super::{CallPurpose, Effect, Inbox};
+use super::{CallPurpose, Inbox, Output, Timer};
 use crate::call::{Call, Settled};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
@@ -32,8 +32,6 @@ const LONGEST_PAUSE: Millis = 300_000;
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     by_sender: BTreeMap<DeviceId, Pending>,
-    /// A tick is to come.
-    ticking: bool,
     /// Rows after this message are not read yet; `None` where all are.
     unread: Option<Unread>,
 }
@@ -101,11 +99,7 @@ impl<S: Store> Inbox<'_, S> {
             return self.report_now(sender, now);
         }
         self.look_after_reports(now);
-        let reports = &mut self.memory.reports;
-        if !reports.ticking {
-            reports.ticking = true;
-            self.cx.effects.push(Effect::Tick(now.at + MAX_DELAY));
-        }
+        self.cx.wake_by(Timer::ReportBatch, now.at + MAX_DELAY);
         Ok(())
     }
 
@@ -119,14 +113,6 @@ impl<S: Store> Inbox<'_, S> {
             pending.retry_at = now.at + SAFETY_DELAY;
         }
         self.look_after_reports(now);
-    }
-
-    /// The time for which reports wait for others is over.
-    pub(in crate::mailbox) fn tick(&mut self, now: Now) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.memory.reports.ticking) {
-            self.report_all(now)?;
-        }
-        Ok(())
     }
 
     /// Reports to this sender, unless that is being done or has just failed.
@@ -149,7 +135,7 @@ impl<S: Store> Inbox<'_, S> {
         let call = Call::Report {
             settled: settled.collect(),
         };
-        self.cx.effects.push(Effect::Call {
+        self.cx.push(Output::Call {
             to: sender.clone(),
             purpose: CallPurpose::Report,
             call,
@@ -163,8 +149,8 @@ impl<S: Store> Inbox<'_, S> {
     /// message's attempt will do: moving it would cost a row a message.
     fn look_after_reports(&mut self, now: Now) {
         let soon = now.at + LONGEST_PAUSE;
-        if self.cx.alarm.is_none_or(|alarm| alarm > soon) {
-            self.cx.wake_by(now.at + SAFETY_DELAY);
+        if self.cx.timers.alarm().is_none_or(|alarm| alarm > soon) {
+            self.cx.wake_by(Timer::Report, now.at + SAFETY_DELAY);
         }
     }
 
@@ -204,24 +190,23 @@ impl<S: Store> Inbox<'_, S> {
         pending.failures += 1;
         pending.retry_at = now.at + (1000 << pending.failures.min(9)).min(LONGEST_PAUSE);
         let retry_at = pending.retry_at;
-        self.cx.wake_by(retry_at);
+        self.cx.wake_by(Timer::Report, retry_at);
         Ok(())
     }
 
     /// When the next sender is to be tried again, or looked after should its call have been lost.
-    pub(in crate::mailbox) fn reports_due(&self, now: Now) -> Option<Millis> {
-        let Reports {
-            by_sender, ticking, ..
-        } = &self.memory.reports;
-        let due = by_sender.values().map(|pending| {
-            let under_way = pending.calling > 0 || (*ticking && pending.retry_at <= now.at);
+    pub(in crate::mailbox) fn reports_due(&mut self, now: Now) -> Option<Millis> {
+        let gathering = self.cx.timers.is_set(Timer::ReportBatch);
+        let reports = &self.memory.reports;
+        let due = reports.by_sender.values().map(|pending| {
+            let under_way = pending.calling > 0 || (gathering && pending.retry_at <= now.at);
             if under_way {
                 now.at + SAFETY_DELAY
             } else {
                 pending.retry_at
             }
         });
-        let unread = self.memory.reports.unread.as_ref();
+        let unread = reports.unread.as_ref();
         due.chain(unread.map(|_| now.at + SAFETY_DELAY)).min()
     }
 }

@@ -8,9 +8,9 @@
 //! put there until it went out, so that others do not keep it waiting; while it pauses, only what goes
 //! behind it in order, messages of its sender and urgency, waits for it.
 
-use super::Inbox;
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Held};
+use super::{Inbox, Timer};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
@@ -30,10 +30,10 @@ impl<S: Store> Inbox<'_, S> {
     /// Puts a message on the wire.
     pub(super) fn send(&mut self, message: &Message, attempt: u32) {
         if let Some(link) = self.connection.as_mut()
-            && let Some((effect, size)) = link.say(&ToDevice::Message { message, attempt })
+            && let Some((output, size)) = link.say(&ToDevice::Message { message, attempt })
         {
             link.unread += size;
-            self.cx.effects.push(effect);
+            self.cx.push(output);
         }
     }
 
@@ -103,7 +103,7 @@ impl<S: Store> Inbox<'_, S> {
             }
         }
         if let Some(at) = self.next_suspect(now) {
-            self.cx.wake_by(at);
+            self.cx.wake_by(Timer::Suspect, at);
         }
         Ok(false)
     }
@@ -220,7 +220,7 @@ impl<S: Store> Inbox<'_, S> {
             link.in_flight.insert(held.key.id, entry);
             link.stale = true;
         }
-        self.cx.wake_by(due_at);
+        self.cx.wake_by(Timer::Ack, due_at);
         Ok(())
     }
 

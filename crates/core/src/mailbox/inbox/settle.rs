@@ -6,7 +6,7 @@
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Found, Held};
 use super::settled_rows;
-use super::{Accepted, Effect, Inbox};
+use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State};
 use crate::id::{DeviceId, MessageId};
@@ -183,7 +183,7 @@ impl<S: Store> Inbox<'_, S> {
         let taken_back = delivery.state == State::Cancelled;
         if awaited {
             let delivered = DeliveryStatus::Known(delivery);
-            self.cx.effects.push(Effect::Delivered(id, delivered));
+            self.cx.push(News::Delivered(id, delivered));
         }
         self.memory.reports.add(&held.sender, id);
         if taken_back {
@@ -307,14 +307,14 @@ impl<S: Store> Inbox<'_, S> {
         device: DeviceId,
         event: Event,
         now: Now,
-    ) -> Result<Accepted, StoreError> {
+    ) -> Result<Delivering, StoreError> {
         let mut delivery = Delivery::unreached(device, now.at).apply(event, now.at)?;
         if event == Event::Refuse {
             delivery = delivery.because("queue_full");
         }
         self.remember(message.id, delivery.clone());
         self.keep_replaced(message, &delivery, now)?;
-        Ok(Accepted::Answer(DeliveryStatus::Known(delivery)))
+        Ok(Delivering::Answer(DeliveryStatus::Known(delivery)))
     }
 
     /// Takes a message off the wire that is not stored, with the time when it was sent.
@@ -359,8 +359,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
         self.remember(id, delivery.clone());
         self.cx
-            .effects
-            .push(Effect::Delivered(id, DeliveryStatus::Known(delivery)));
+            .push(News::Delivered(id, DeliveryStatus::Known(delivery)));
     }
 
     fn remember(&mut self, id: MessageId, delivery: Delivery) {

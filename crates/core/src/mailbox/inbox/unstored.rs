@@ -7,7 +7,7 @@
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Key};
 use super::settle::sent_once;
-use super::{Accepted, Inbox};
+use super::{Delivering, Inbox, Timer};
 use crate::call::DeliveryStatus;
 use crate::delivery::Event;
 use crate::id::MessageId;
@@ -58,18 +58,18 @@ impl<S: Store> Inbox<'_, S> {
         message: Message,
         wait: u32,
         now: Now,
-    ) -> Result<Accepted, StoreError> {
+    ) -> Result<Delivering, StoreError> {
         let id = message.id;
         let has_room = self.memory.unstored.has_room_for(&message);
         self.send_unstored(Box::new(message), now);
         if wait == 0 {
-            return self.wait_is_over(id, now).map(Accepted::Answer);
+            return self.wait_is_over(id, now).map(Delivering::Answer);
         }
         if !has_room {
             self.store_unstored(id, now)?;
             self.memory.awaited.insert(id);
         }
-        Ok(Accepted::Wait(now.at + i64::from(wait)))
+        Ok(Delivering::Wait(now.at + i64::from(wait)))
     }
 
     /// Puts a message on the wire that is not stored.
@@ -189,7 +189,7 @@ impl<S: Store> Inbox<'_, S> {
             link.in_flight.insert(id, InFlight { store, ..entry });
             link.stale = true;
         }
-        self.cx.wake_by(due_at);
+        self.cx.wake_by(Timer::Ack, due_at);
         Ok(())
     }
 

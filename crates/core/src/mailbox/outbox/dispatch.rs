@@ -9,7 +9,7 @@ use super::job_rows::Queued;
 use super::jobs::FIRST_RETRY;
 use super::publish::Publishing;
 use super::rows::{self, Head};
-use super::{CallPurpose, ConnectionId, Effect, Outbox};
+use super::{CallPurpose, ConnectionId, News, Outbox, Output, Timer};
 use crate::call::{Call, DeliveryStatus};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -69,7 +69,7 @@ impl<S: Store> Outbox<'_, S> {
         calls.insert(id);
         let until = now.at + CALL_LIFE;
         let call = Call::Deliver { wait, after, until };
-        self.cx.effects.push(Effect::Call {
+        self.cx.push(Output::Call {
             to: to.clone(),
             purpose: CallPurpose::Deliver(id),
             call,
@@ -212,8 +212,7 @@ impl<S: Store> Outbox<'_, S> {
         for (connection, reference) in &frames {
             self.send_problem(*connection, reference.as_deref(), &problem);
         }
-        let answer = Effect::Published(message.id, Err(problem));
-        self.cx.effects.push(answer);
+        self.cx.push(News::Published(message.id, Err(problem)));
         Ok(())
     }
 
@@ -253,9 +252,10 @@ impl<S: Store> Outbox<'_, S> {
             self.wait_in_line(id, &left);
             let message = Queued::of(&message, &deliveries)?;
             self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
-            self.cx.wake_by(now.at + FIRST_RETRY);
+            self.cx.wake_by(Timer::Job, now.at + FIRST_RETRY);
         }
-        self.cx.wake_by(self.clean_up_at(message.sent_at));
+        self.cx
+            .wake_by(Timer::Retention, self.clean_up_at(message.sent_at));
         self.tell(Trace::of(message, deliveries), &frames, unheard);
         Ok(())
     }
@@ -281,10 +281,9 @@ impl<S: Store> Outbox<'_, S> {
             self.send_receipt(trace.id, delivery);
         }
         if trace.is_settled() {
-            self.cx.effects.push(Effect::Settled(trace.id));
+            self.cx.push(News::Settled(trace.id));
         }
-        let answer = Effect::Published(trace.id, Ok(trace));
-        self.cx.effects.push(answer);
+        self.cx.push(News::Published(trace.id, Ok(trace)));
     }
 }
 

@@ -7,7 +7,7 @@
 use super::publish::Publishing;
 use super::rows::{self, Head};
 use super::sent::weight;
-use super::{ConnectionId, Effect, Outbox, group_rows};
+use super::{ConnectionId, Outbox, Timer, group_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -35,8 +35,6 @@ pub(super) struct Ended {
 pub(super) struct Gathered {
     publishes: Vec<Ended>,
     bytes: usize,
-    /// A tick is to come.
-    ticking: bool,
 }
 
 impl Gathered {
@@ -85,23 +83,13 @@ impl<S: Store> Outbox<'_, S> {
         if enough || self.memory.publishing.is_empty() {
             return self.write_gathered(now);
         }
-        if !gathered.ticking {
-            gathered.ticking = true;
-            self.cx.effects.push(Effect::Tick(now.at + MAX_DELAY));
-        }
+        self.cx.wake_by(Timer::GroupCommit, now.at + MAX_DELAY);
         Ok(())
     }
 
-    /// The time that [`Effect::Tick`] named has come.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub(in crate::mailbox) fn tick(&mut self, now: Now) -> Result<(), StoreError> {
-        self.memory.gathered.ticking = false;
-        self.write_gathered(now)
-    }
-
-    fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
+    /// Writes down what has gathered, and answers it.
+    pub(in crate::mailbox) fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
+        self.cx.timers.clear(Timer::GroupCommit);
         let mut answers = Vec::new();
         for Ended { mut trace, frames } in self.memory.gathered.take() {
             let unheard = self.publisher_gone(&frames);
@@ -126,7 +114,7 @@ impl<S: Store> Outbox<'_, S> {
                 .take(&self.cx.store, until, now, group_rows::first)
         };
         group_rows::insert(&self.cx.store, over, heard, now.at)?;
-        self.cx.wake_by(self.clean_up_at(now.at));
+        self.cx.wake_by(Timer::Retention, self.clean_up_at(now.at));
         for (trace, frames, unheard) in answers {
             self.tell(trace, &frames, unheard);
         }

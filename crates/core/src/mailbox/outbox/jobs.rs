@@ -14,7 +14,7 @@ use super::part_rows;
 use super::rows::{self, PART, Sent};
 use super::under_way::wave;
 use super::unlisted::LOOKS;
-use super::{Outbox, SAFETY_DELAY};
+use super::{Outbox, SAFETY_DELAY, Timer};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
@@ -225,7 +225,7 @@ impl<S: Store> Outbox<'_, S> {
             self.memory.found.add_job(id);
         }
         job_rows::save_job(&self.cx.store, &job)?;
-        self.cx.wake_by(job.retry_at);
+        self.cx.wake_by(Timer::Job, job.retry_at);
         self.know_job(job);
         Ok(())
     }
@@ -257,7 +257,7 @@ impl<S: Store> Outbox<'_, S> {
             self.call_deliver(&device, id, &message, WAIT, now);
         }
         // Nothing else would wake a mailbox that fails while it waits for the answers.
-        self.cx.wake_by(now.at + SAFETY_DELAY);
+        self.cx.wake_by(Timer::Job, now.at + SAFETY_DELAY);
     }
 
     /// A mailbox has answered a call of a job, or could not be reached.

@@ -33,20 +33,20 @@ use self::device_queues::DeviceQueues;
 use self::group_commit::Gathered;
 use self::job_rows::Job;
 use self::jobs::{Pass, Work};
-pub use self::publish::Published;
 use self::publish::Publishing;
 use self::rate::Bucket;
 use self::receipt_rows::Place;
 use self::resolve::Resolving;
 use self::retention::RecyclableRows;
 use self::sent::Cancellation;
-pub use self::sent::Cancelled;
 use self::sent_bytes::Size;
 use self::unlisted::Found;
 use super::account;
-use super::connection::{self, Connection, ConnectionId, Ended};
+use super::connection::{self, Connection, ConnectionId, Ended, PublishFrame};
 use super::context::{Context, SAFETY_DELAY};
-use super::effect::{CallPurpose, Effect, Failure, PublishFrame};
+use super::news::News;
+use super::output::{CallPurpose, Failure, Output};
+use super::timer::Timer;
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -160,10 +160,10 @@ impl<S: Store> Outbox<'_, S> {
         let gathered = gathered.map(|publish| publish.trace.id);
         for id in publishing.into_keys().chain(gathered) {
             let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
-            self.cx.effects.push(Effect::Published(id, Err(problem)));
+            self.cx.push(News::Published(id, Err(problem)));
         }
         for (id, _) in std::mem::take(&mut self.memory.cancelling) {
-            self.cx.effects.push(Effect::Cancelled(id));
+            self.cx.push(News::Cancelled(id));
         }
         self.memory.size = Size::default();
         self.memory.resolving.clear();

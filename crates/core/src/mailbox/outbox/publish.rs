@@ -14,7 +14,7 @@ use super::recipients::recipients;
 use super::rows::{self, Head, PART};
 use super::under_way::{self, wave};
 use super::unlisted::LOOKS;
-use super::{ConnectionId, Failure, Outbox};
+use super::{ConnectionId, Failure, Outbox, Timer};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
@@ -43,21 +43,14 @@ pub(super) struct Publishing {
     pub(super) frames: Vec<(ConnectionId, Option<String>)>,
 }
 
-/// A publish, as far as it got.
-#[derive(Debug)]
-pub enum Published {
-    /// This is what became of it.
-    Answer(Trace),
-    /// Wait for [`Effect::Published`] with this id.
-    Wait(MessageId),
-}
-
 impl<S: Store> Outbox<'_, S> {
-    /// Accepts a message of this device, and hands it to the mailboxes it goes to. `frame` is where its answer goes,
-    /// if it came over a connection.
+    /// Accepts a message of this device, and hands it to the mailboxes it goes to. `devices` is what its target
+    /// resolved to, or one more than `MAX_FANOUT` of them. The answer goes to the frame that it came in, if it came in
+    /// one; and it is told with [`News::Published`] and the message's id.
     ///
     /// # Errors
-    /// See [`crate::mailbox::Mailbox::publish`].
+    /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`,
+    /// or the store failed.
     pub(in crate::mailbox) fn accept(
         &mut self,
         to: Target,
@@ -65,7 +58,7 @@ impl<S: Store> Outbox<'_, S> {
         draft: Draft,
         frame: Option<(ConnectionId, Option<String>)>,
         now: Now,
-    ) -> Result<Published, Failure> {
+    ) -> Result<MessageId, Failure> {
         let Some(sender) = self.cx.device().cloned() else {
             return Err(Problem::new(Code::UnknownDevice, "the sending device was removed").into());
         };
@@ -132,12 +125,13 @@ impl<S: Store> Outbox<'_, S> {
             let left = (!many).then(|| untaken(&deliveries));
             let queued = Queued::of(&message, &deliveries)?;
             self.keep_job(queued, left, now.at, called)?;
-            self.cx
-                .wake_by(if many { now.at } else { now.at + SAFETY_DELAY });
+            let first_try = if many { now.at } else { now.at + SAFETY_DELAY };
+            self.cx.wake_by(Timer::Job, first_try);
         }
         if many {
             let trace = Trace::of(message, deliveries).into_page(None, trace::PAGE);
-            return Ok(Published::Answer(trace));
+            self.tell(trace, frame.as_slice(), false);
+            return Ok(id);
         }
         let frames = frame.into_iter().collect();
         let publishing = Publishing {
@@ -153,7 +147,7 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.publishing.insert(id, publishing);
         self.memory.under_way += bytes;
         self.dispatch(id, &behind, wait, now)?;
-        Ok(Published::Wait(id))
+        Ok(id)
     }
 
     /// Writes down a publish that is not answered, because something about it has to be kept.
@@ -189,7 +183,7 @@ impl<S: Store> Outbox<'_, S> {
         )?;
         let (message, left) = (Queued::of(message, deliveries)?, untaken(deliveries));
         self.keep_job(message, Some(left), now.at, true)?;
-        self.cx.wake_by(now.at + SAFETY_DELAY);
+        self.cx.wake_by(Timer::Job, now.at + SAFETY_DELAY);
         Ok(())
     }
 
@@ -199,18 +193,19 @@ impl<S: Store> Outbox<'_, S> {
         id: MessageId,
         same: bool,
         frame: Option<(ConnectionId, Option<String>)>,
-    ) -> Result<Published, Failure> {
+    ) -> Result<MessageId, Failure> {
         if !same {
             let detail = "Idempotency-Key was used for another body or target";
             return Err(Problem::new(Code::IdempotencyMismatch, detail).into());
         }
         if let Some(publishing) = self.memory.publishing.get_mut(&id) {
             publishing.frames.extend(frame);
-            return Ok(Published::Wait(id));
+            return Ok(id);
         }
         let trace = rows::trace(&self.cx.store, id, None, trace::PAGE)?;
         let gone = || StoreError("an idempotency key without its message".to_owned());
-        Ok(Published::Answer(trace.ok_or_else(gone)?))
+        self.tell(trace.ok_or_else(gone)?, frame.as_slice(), false);
+        Ok(id)
     }
 
     /// Whether a message that has a key is there: it is written down before anything leaves.
@@ -250,6 +245,8 @@ impl<S: Store> Outbox<'_, S> {
             .as_ref()
             .filter(|live| live.id == connection);
         let said = live.and_then(|live| live.say(said));
-        self.cx.effects.extend(said.map(|(effect, _)| effect));
+        self.cx
+            .effects
+            .extend(said.map(|(output, _)| output.into()));
     }
 }

@@ -10,7 +10,7 @@ use super::connection::Receipts;
 use super::part_rows;
 use super::receipt_rows::{self, Place};
 use super::rows::{self, Sent};
-use super::{Effect, Failure, Outbox};
+use super::{Failure, News, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
@@ -127,7 +127,7 @@ impl<S: Store> Outbox<'_, S> {
             self.send_receipt(id, delivery);
         }
         if done && !changed.is_empty() {
-            self.cx.effects.push(Effect::Settled(id));
+            self.cx.push(News::Settled(id));
         }
         Ok(())
     }
@@ -230,7 +230,9 @@ impl<S: Store> Outbox<'_, S> {
             link.receipts.unnoted += 1;
             link.stale = true;
             let said = link.say(&ToDevice::Receipt(receipt));
-            self.cx.effects.extend(said.map(|(effect, _)| effect));
+            self.cx
+                .effects
+                .extend(said.map(|(output, _)| output.into()));
         }
     }
 

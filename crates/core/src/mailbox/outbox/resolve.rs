@@ -1,78 +1,90 @@
-//! Frames that publish, from their arrival until their targets are resolved.
+//! Frames that publish, from their arrival until they are accepted.
 //!
-//! Finding the devices of a tag takes time, in which a connection can bring more frames, be closed by the
-//! service, or go. What waits for one connection is bounded. What a connection brought that the service
-//! closed since, because its token was revoked, another one took over or it showed no life, is not
-//! accepted; it was not answered either. A device that hung up by itself still means what it said.
+//! They are accepted in the order in which they came, although finding the devices of a tag takes time: while one
+//! query is under way the next frames gather, and one more query serves them all. A target that is one device needs
+//! no query.
+//!
+//! Meanwhile a connection can bring more frames, be closed by the service, or go. What waits for one connection is
+//! bounded. What a connection brought that the service closed since, because its token was revoked, another one took
+//! over or it showed no life, is not accepted; it was not answered either. A device that hung up by itself still
+//! means what it said.
 
-use super::{ConnectionId, Effect, Failure, Outbox, PublishFrame, Published, under_way};
-use crate::id::DeviceId;
+use std::collections::VecDeque;
+
+use super::{ConnectionId, Failure, Outbox, Output, PublishFrame, under_way};
+use crate::id::{DeviceId, Tag};
+use crate::message::Target;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// What waits, a few connections at most.
+/// Frames that wait, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Resolving(Vec<Waiting>);
-
-/// What waits of one connection.
-#[derive(Debug)]
-struct Waiting {
-    connection: ConnectionId,
-    frames: u32,
+pub(super) struct Resolving {
+    frames: VecDeque<PublishFrame>,
+    /// Their bytes of payload.
     bytes: u64,
+    /// For how many of them, from the first, the query is that is under way.
+    asked: usize,
+    /// A query is under way, perhaps for frames that are dropped by now.
+    asking: bool,
 }
 
 impl Resolving {
     /// How many bytes of payload wait.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.iter().map(|waiting| waiting.bytes).sum()
+        self.bytes
     }
 
-    /// Lets a frame wait if fewer than `most` of its connection do.
-    fn add(&mut self, connection: ConnectionId, bytes: u64, most: u32) -> bool {
-        let Some(waiting) = self.of(connection) else {
-            self.0.push(Waiting {
-                connection,
-                frames: 1,
-                bytes,
-            });
-            return true;
-        };
-        let room = waiting.frames < most;
-        if room {
-            waiting.frames += 1;
-            waiting.bytes += bytes;
+    fn push(&mut self, frame: PublishFrame) {
+        self.bytes += frame.draft.bytes();
+        self.frames.push_back(frame);
+    }
+
+    fn pop(&mut self) -> Option<PublishFrame> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.draft.bytes();
+        Some(frame)
+    }
+
+    /// How many frames of this connection wait.
+    fn count(&self, connection: ConnectionId) -> usize {
+        let frames = self.frames.iter();
+        frames
+            .filter(|frame| frame.connection == connection)
+            .count()
+    }
+
+    /// The tags of all that wait, which are being asked for from now on.
+    fn ask(&mut self) -> Vec<Tag> {
+        (self.asked, self.asking) = (self.frames.len(), true);
+        let mut tags = Vec::new();
+        for frame in &self.frames {
+            match &frame.to {
+                Target::Tag(tag) if !tags.contains(tag) => tags.push(tag.clone()),
+                _ => {}
+            }
         }
-        room
-    }
-
-    /// Takes a frame out; whether it was still waiting.
-    fn take(&mut self, connection: ConnectionId, bytes: u64) -> bool {
-        let Some(waiting) = self.of(connection) else {
-            return false;
-        };
-        waiting.frames -= 1;
-        waiting.bytes -= bytes;
-        if waiting.frames == 0 {
-            self.forget(connection);
-        }
-        true
-    }
-
-    fn of(&mut self, connection: ConnectionId) -> Option<&mut Waiting> {
-        let mut all = self.0.iter_mut();
-        all.find(|waiting| waiting.connection == connection)
+        tags
     }
 
     /// Nothing that this connection brought is accepted any more.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
-        self.0.retain(|waiting| waiting.connection != connection);
+        let kept = |frame: &PublishFrame| frame.connection != connection;
+        self.asked = self
+            .frames
+            .iter()
+            .take(self.asked)
+            .filter(|it| kept(it))
+            .count();
+        self.frames.retain(kept);
+        self.bytes = self.frames.iter().map(|frame| frame.draft.bytes()).sum();
     }
 
     /// Nothing that any connection brought is.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.frames.clear();
+        (self.bytes, self.asked) = (0, 0);
     }
 }
 
@@ -86,31 +98,65 @@ fn too_many() -> Problem {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Has the target of a frame resolved, or says that too many wait.
-    pub(in crate::mailbox) fn resolve(&mut self, frame: PublishFrame) {
+    /// Takes a frame: accepts its message once its target is resolved, or says that too many wait.
+    pub(in crate::mailbox) fn resolve(
+        &mut self,
+        frame: PublishFrame,
+        now: Now,
+    ) -> Result<(), StoreError> {
         // As many as may be published at once can also wait at once.
-        let most = self.cx.limits.publish_burst;
-        let PublishFrame {
-            connection, draft, ..
-        } = &frame;
-        let bytes = draft.bytes();
-        let problem = if !self.has_room(bytes) {
+        let most = self.cx.limits.publish_burst as usize;
+        let problem = if !self.has_room(frame.draft.bytes()) {
             under_way::no_room()
-        } else if self.memory.resolving.add(*connection, bytes, most) {
-            self.cx.effects.push(Effect::Resolve(Box::new(frame)));
-            return;
-        } else {
+        } else if self.memory.resolving.count(frame.connection) >= most {
             too_many()
+        } else {
+            self.memory.resolving.push(frame);
+            return self.accept_frames(now);
         };
         self.send_problem(frame.connection, frame.reference.as_deref(), &problem);
+        Ok(())
     }
 
-    /// Accepts a message that came in a frame, and answers there. `devices` is what its target
-    /// resolved to.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub(in crate::mailbox) fn publish_frame(
+    /// The devices of the tags that were asked for, or why they could not be found.
+    pub(in crate::mailbox) fn resolved(
+        &mut self,
+        found: &Result<Vec<(Tag, Vec<DeviceId>)>, Problem>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let asked = std::mem::take(&mut self.memory.resolving.asked);
+        self.memory.resolving.asking = false;
+        for _ in 0..asked {
+            let Some(frame) = self.memory.resolving.pop() else {
+                break;
+            };
+            let devices = addresses(&frame.to, found);
+            self.accept_frame(frame, devices, now)?;
+        }
+        self.accept_frames(now)
+    }
+
+    /// Accepts frames until one needs a query, and makes that.
+    fn accept_frames(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.memory.resolving.asking {
+            return Ok(());
+        }
+        while let Some(first) = self.memory.resolving.frames.front() {
+            let Target::Device(device) = &first.to else {
+                let tags = self.memory.resolving.ask();
+                self.cx.push(Output::Resolve(tags));
+                break;
+            };
+            let devices = Ok(vec![device.clone()]);
+            if let Some(frame) = self.memory.resolving.pop() {
+                self.accept_frame(frame, devices, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts the message of a frame, and answers over its connection.
+    fn accept_frame(
         &mut self,
         frame: PublishFrame,
         devices: Result<Vec<DeviceId>, Problem>,
@@ -122,18 +168,12 @@ impl<S: Store> Outbox<'_, S> {
             to,
             draft,
         } = frame;
-        if !self.memory.resolving.take(connection, draft.bytes()) {
-            return Ok(());
-        }
         let origin = (connection, reference.clone());
-        let published = devices
+        let accepted = devices
             .map_err(Failure::from)
             .and_then(|devices| self.accept(to, devices, draft, Some(origin), now));
-        match published {
-            Ok(Published::Answer(trace)) => {
-                self.send_published(connection, reference.as_deref(), &trace);
-            }
-            Ok(Published::Wait(_)) => {}
+        match accepted {
+            Ok(_) => {}
             Err(Failure::Problem(problem)) => {
                 self.send_problem(connection, reference.as_deref(), &problem);
             }
@@ -141,4 +181,18 @@ impl<S: Store> Outbox<'_, S> {
         }
         Ok(())
     }
+}
+
+/// The devices that `to` leads to. One device needs no directory, so it is found also where that failed.
+fn addresses(
+    to: &Target,
+    found: &Result<Vec<(Tag, Vec<DeviceId>)>, Problem>,
+) -> Result<Vec<DeviceId>, Problem> {
+    let tag = match to {
+        Target::Device(device) => return Ok(vec![device.clone()]),
+        Target::Tag(tag) => tag,
+    };
+    let found = found.as_ref().map_err(Problem::clone)?;
+    let devices = found.iter().find(|(known, _)| known == tag);
+    Ok(devices.map_or_else(Vec::new, |(_, devices)| devices.clone()))
 }

@@ -9,9 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::Outbox;
 use super::SAFETY_DELAY;
 use super::jobs::FIRST_RETRY;
+use super::{Outbox, Timer};
 use super::{group_rows, rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};
@@ -142,7 +142,7 @@ impl<S: Store> Outbox<'_, S> {
         let groups = group_rows::delete_done(&self.cx.store, until, BATCH)?;
         let more = done.len().max(groups) >= BATCH as usize;
         if more && self.oldest(now)?.is_some_and(|at| at <= until) {
-            self.cx.wake_by(now.at);
+            self.cx.wake_by(Timer::Retention, now.at);
         } else {
             self.memory.cleaned_at = now.at;
         }
@@ -159,7 +159,10 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// When the outbox has something to do: a job, or something to clean up.
-    pub(in crate::mailbox) fn next_due(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
+    pub(in crate::mailbox) fn next_due(
+        &mut self,
+        now: Now,
+    ) -> Result<Option<(Millis, Timer)>, StoreError> {
         let clean_up = self.oldest(now)?.map(|at| self.clean_up_at(at));
         let work = self.memory.work.as_ref().map(|work| work.id);
         let jobs = self.jobs_due().map(|(id, at)| match work {
@@ -170,6 +173,8 @@ impl<S: Store> Outbox<'_, S> {
         // Nothing else would wake a mailbox that fails while a publish is under way.
         let published = self.memory.publishing.values().filter(|it| it.stored);
         let published = published.map(|_| now.at + SAFETY_DELAY);
-        Ok(jobs.chain(published).chain(clean_up).min())
+        let jobs = jobs.chain(published).map(|at| (at, Timer::Job));
+        let clean_up = clean_up.map(|at| (at, Timer::Retention));
+        Ok(jobs.chain(clean_up).min())
     }
 }

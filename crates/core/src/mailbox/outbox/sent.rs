@@ -1,7 +1,7 @@
 //! What a sender asks about its messages: the trace, the list, and to take one back.
 
 use super::group_rows::{self, Newest};
-use super::{CallPurpose, Effect, Failure, Outbox};
+use super::{CallPurpose, Failure, News, Outbox, Output};
 use super::{part_rows, rows};
 use crate::call::{Call, DeliveryStatus};
 use crate::delivery::{Delivery, State};
@@ -32,15 +32,6 @@ pub(super) struct Cancellation {
     rest: Vec<DeviceId>,
     /// The last device of that part; `None` once there is no further part.
     part: Option<DeviceId>,
-}
-
-/// A message that is to be taken back, as far as that got.
-#[derive(Debug)]
-pub enum Cancelled {
-    /// All that could be taken back is; this is the trace.
-    Answer(Trace),
-    /// Wait for [`Effect::Cancelled`] with this id, then ask for the trace.
-    Wait(MessageId),
 }
 
 impl<S: Store> Outbox<'_, S> {
@@ -102,6 +93,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Takes a message back wherever it is not in a terminal state. It counts as a read of the device, for which
     /// mailboxes are asked. A cancellation of the same message that is under way is joined, and counts for nothing.
+    /// Returns the trace where there is nothing to take back. Else [`News::Cancelled`] says when all is done.
     ///
     /// # Errors
     /// `unknown_message`; `too_many_requests`; or the store failed.
@@ -109,13 +101,13 @@ impl<S: Store> Outbox<'_, S> {
         &mut self,
         id: MessageId,
         now: Now,
-    ) -> Result<Cancelled, Failure> {
+    ) -> Result<Option<Trace>, Failure> {
         let trace = self.kept(id, None, trace::PAGE)?;
         if self.memory.cancelling.contains_key(&id) {
-            return Ok(Cancelled::Wait(id));
+            return Ok(None);
         }
         if trace.is_settled() {
-            return Ok(Cancelled::Answer(trace));
+            return Ok(Some(trace));
         }
         let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
         self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
@@ -128,7 +120,7 @@ impl<S: Store> Outbox<'_, S> {
         };
         self.memory.cancelling.insert(id, cancellation);
         self.cancel_next(id)?;
-        Ok(Cancelled::Wait(id))
+        Ok(None)
     }
 
     fn cancel_next(&mut self, id: MessageId) -> Result<(), StoreError> {
@@ -152,7 +144,7 @@ impl<S: Store> Outbox<'_, S> {
             cancellation.calling.push(to.clone());
             let from = from.clone();
             let (purpose, call) = (CallPurpose::Cancel(id), Call::CancelDelivery { id, from });
-            self.cx.effects.push(Effect::Call {
+            self.cx.push(Output::Call {
                 to,
                 purpose,
                 call,
@@ -161,7 +153,7 @@ impl<S: Store> Outbox<'_, S> {
         }
         if cancellation.calling.is_empty() {
             self.memory.cancelling.remove(&id);
-            self.cx.effects.push(Effect::Cancelled(id));
+            self.cx.push(News::Cancelled(id));
         }
         Ok(())
     }

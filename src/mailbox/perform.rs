@@ -1,21 +1,23 @@
 //! Performing what the mailbox wants done outside.
 //!
-//! Everything but calls happens at once, in the order given and in the same turn as the writes it
-//! belongs to, so that the platform holds it back until these are committed. A call runs beside other
+//! Everything but calls and queries happens at once, in the order given and in the same turn as the writes it
+//! belongs to, so that the platform holds it back until these are committed. A call or a query runs beside other
 //! events; its answer is an event of its own.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use js_sys::JsString;
 use tagpost_core::call::{Call, Request};
-use tagpost_core::id::DeviceId;
-use tagpost_core::mailbox::{CallPurpose, Effect};
+use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::mailbox::{CallPurpose, Input, Output};
+use tagpost_core::problem::{Code, Problem};
 use wasm_bindgen::JsValue;
-use worker::{Delay, ScheduledTime};
+use worker::ScheduledTime;
 
 use super::{Object, clock, rejection};
-use crate::stub;
+use crate::config::Config;
+use crate::respond::Error;
+use crate::{directory, log, stub};
 
 /// The farthest an alarm is set, in milliseconds from now: a year. The platform refuses times after 2189.
 const LATEST_ALARM: i64 = 365 * 86_400_000;
@@ -38,21 +40,22 @@ impl Enclosures {
 }
 
 impl Object {
-    pub(super) fn perform(self: &Rc<Self>, effects: Vec<Effect>) {
+    pub(super) fn perform(self: &Rc<Self>, outputs: Vec<Output>) -> worker::Result<()> {
         let mut enclosures = Enclosures::default();
-        for effect in effects {
-            match effect {
-                Effect::Send { connection, frame } => self.send(connection, &frame),
-                Effect::Close {
+        for output in outputs {
+            match output {
+                Output::Accept(connection) => self.accept(connection)?,
+                Output::Send { connection, frame } => self.send(connection, &frame),
+                Output::Close {
                     connection,
                     code,
                     reason,
                 } => self.hang_up(connection, code, reason),
-                Effect::Attach {
+                Output::Attach {
                     connection,
                     attachment,
                 } => self.attach(connection, &attachment),
-                Effect::Call {
+                Output::Call {
                     to,
                     purpose,
                     call,
@@ -61,17 +64,13 @@ impl Object {
                     let enclosed = enclosed.map(|text| enclosures.of(text));
                     self.call(to, purpose, call, enclosed);
                 }
-                Effect::Resolve(frame) => self.resolve(*frame),
-                Effect::Alarm(at) => self.set_alarm(at),
-                Effect::Tick(at) => self.tick(at),
-                Effect::Delivered(id, delivered) => self.waiting.deliveries.wake(&id, &delivered),
-                Effect::Published(id, trace) => self.waiting.publishes.wake(&id, &trace),
-                Effect::Settled(id) => self.waiting.traces.wake(&id, &()),
-                Effect::Cancelled(id) => self.waiting.cancels.wake(&id, &()),
-                Effect::Ready => self.waiting.polls.wake(&(), &()),
-                Effect::Revoked => self.waiting.revocations.wake(&(), &()),
+                Output::Resolve(tags) => self.resolve(tags),
+                Output::Register(device) => self.register(device),
+                Output::Reply(call, reply) => self.answers.give(call, reply),
+                Output::Alarm(at) => self.set_alarm(at),
             }
         }
+        Ok(())
     }
 
     fn call(
@@ -92,19 +91,52 @@ impl Object {
             if let Err(error) = &answer {
                 error.log();
             }
-            let answer = answer.ok();
-            object.event(|mailbox, now| mailbox.returned(&to, purpose, answer.as_deref(), now))
+            object.event(Input::Returned {
+                from: to,
+                purpose,
+                answer: answer.ok(),
+            })
         });
     }
 
-    /// The timer also keeps this object awake.
-    fn tick(self: &Rc<Self>, at: i64) {
+    /// Looks up the devices of tags.
+    fn resolve(self: &Rc<Self>, tags: Vec<Tag>) {
         let object = Rc::clone(self);
         self.spawn(async move {
-            let millis = u64::try_from(at - clock()).unwrap_or(0);
-            Delay::from(Duration::from_millis(millis)).await;
-            object.event(|mailbox, now| mailbox.tick(now))
+            let found = object.look_up(&tags).await.map_err(|error| {
+                error.log();
+                let detail = "the tag could not be looked up; nothing was accepted";
+                Problem::new(Code::Unavailable, detail)
+            });
+            object.event(Input::Resolved(found))
         });
+    }
+
+    async fn look_up(&self, tags: &[Tag]) -> Result<Vec<(Tag, Vec<DeviceId>)>, Error> {
+        let most = Config::from_env(&self.env)?.limits.max_fanout;
+        let db = directory::database(&self.env)?;
+        let found = directory::resolve_many(&db, tags, most.saturating_add(1)).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Enters the device into the directory.
+    fn register(self: &Rc<Self>, device: DeviceId) {
+        let object = Rc::clone(self);
+        self.spawn(async move {
+            let entered = object.enter(&device).await;
+            match &entered {
+                Ok(()) => log::info("registered", &[("device", device.as_str())]),
+                Err(error) => error.log(),
+            }
+            let entered = entered.is_ok();
+            object.event(Input::Registered { entered })
+        });
+    }
+
+    async fn enter(&self, device: &DeviceId) -> Result<(), Error> {
+        let db = directory::database(&self.env)?;
+        directory::register(&db, device, clock()).await?;
+        Ok(())
     }
 
     /// Sets the alarm. One that the platform would not take is set to what it takes: an alarm that is early

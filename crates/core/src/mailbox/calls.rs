@@ -1,0 +1,275 @@
+//! Calls to the mailbox: each is admitted and handled, and answered at once or put into the table of those that wait.
+
+use serde::de::DeserializeOwned;
+
+use super::inbox::{Delivering, OVERTAKING, Terms};
+use super::news::News;
+use super::output::{Failure, Output, Reply};
+use super::pending::{Awaited, Next, Waiter};
+use super::timer::Timer;
+use super::{CallId, Mailbox};
+use crate::call::{Call, Request};
+use crate::id::DeviceId;
+use crate::message::Message;
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+
+/// How long a cancellation is waited for before the trace is answered as it is, in milliseconds. The rest of a large
+/// tag is taken back after the answer.
+const CANCEL_WAIT: Millis = 5_000;
+
+impl<S: Store> Mailbox<S> {
+    /// A call arrives.
+    pub(super) fn called(
+        &mut self,
+        id: CallId,
+        request: Request,
+        enclosed: Option<String>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Request {
+            device,
+            caller,
+            call,
+        } = request;
+        match self.admitted(caller.as_ref(), now) {
+            Err(problem) => {
+                self.answer(id, Reply::Problem(problem));
+                Ok(())
+            }
+            Ok(false) => {
+                let next = Next::Serve {
+                    device: device.clone(),
+                    call: Box::new(call),
+                    enclosed,
+                };
+                self.enter(id, device, caller, next, now);
+                Ok(())
+            }
+            Ok(true) => self.serve(id, device, caller, call, enclosed, now),
+        }
+    }
+
+    /// Handles a call that is admitted.
+    pub(super) fn serve(
+        &mut self,
+        id: CallId,
+        device: DeviceId,
+        caller: Option<Claims>,
+        call: Call,
+        enclosed: Option<String>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let reply = match call {
+            Call::Publish { to, devices, .. } => match read(enclosed) {
+                Ok(draft) => match self.outbox().accept(to, devices, draft, None, now) {
+                    Ok(message) => {
+                        let waits = Awaited::Published(message);
+                        self.wait(waits, id, caller, None, Next::Answer, now);
+                        return Ok(());
+                    }
+                    Err(failure) => problem(failure)?,
+                },
+                Err(reply) => reply,
+            },
+            Call::Trace {
+                id: message,
+                wait,
+                after,
+                limit,
+            } => return self.trace(id, caller, message, wait, after, limit, now),
+            Call::Messages {
+                state,
+                limit,
+                before,
+            } => {
+                let (traces, more) = self.outbox().messages(state, before, limit)?;
+                Reply::Messages {
+                    traces,
+                    more,
+                    truncated_before: self.truncated_before(),
+                }
+            }
+            Call::Cancel { id: message } => match self.outbox().cancel(message, now) {
+                Ok(Some(trace)) => Reply::Trace(trace),
+                Ok(None) => {
+                    let until = Some(now.at + CANCEL_WAIT);
+                    let waits = Awaited::Cancelled(message);
+                    self.wait(waits, id, caller, until, Next::Answer, now);
+                    return Ok(());
+                }
+                Err(failure) => problem(failure)?,
+            },
+            Call::Inbox { limit, wait } => {
+                let until = now.at + i64::from(wait) * 1000;
+                return self.poll(id, caller, limit, until, now);
+            }
+            Call::Waiting {
+                limit,
+                after,
+                payload,
+            } => match self.inbox().list_waiting(limit, after, payload, now) {
+                Ok(page) => Reply::Waiting(page),
+                Err(failure) => problem(failure)?,
+            },
+            Call::Ack { id, reply } => {
+                self.receive(|inbox| inbox.ack(id, reply, now))?;
+                Reply::Done
+            }
+            Call::Nack { id, reason } => {
+                self.receive(|inbox| inbox.nack(id, reason, now))?;
+                Reply::Done
+            }
+            Call::Status => Reply::Status(self.status(now)?),
+            Call::MayAsk { mailboxes } => match self.outbox().may_ask(mailboxes, now) {
+                Ok(()) => Reply::Taken,
+                Err(problem) => Reply::Problem(problem),
+            },
+            Call::Register => Reply::Registered(self.register(&device, now)?),
+            Call::Revoke => match self.revoke(now) {
+                Ok(registered) => Reply::Registered(registered),
+                Err(failure) => problem(failure)?,
+            },
+            Call::Remove => Reply::Registered(self.remove(now)?),
+            Call::Deliver { wait, after, until } => match read(enclosed) {
+                Ok(message) => {
+                    let terms = Terms {
+                        wait,
+                        after,
+                        until,
+                        is_last_try: false,
+                    };
+                    return self.deliver(id, caller, message, terms, now);
+                }
+                Err(reply) => reply,
+            },
+            Call::Report { settled } => match self.outbox().take_report(settled, now) {
+                Ok(()) => Reply::Taken,
+                Err(failure) => problem(failure)?,
+            },
+            Call::CancelDelivery { id, from } => {
+                Reply::Delivery(self.receive(|inbox| inbox.cancel_delivery(id, &from, now))?)
+            }
+            Call::GetDelivery { id } => Reply::Delivery(self.inbox().get_delivery(id, now)?),
+        };
+        self.answer_caller(id, caller.as_ref(), reply, now);
+        Ok(())
+    }
+
+    /// A sender's mailbox brings a message for this device.
+    pub(super) fn deliver(
+        &mut self,
+        id: CallId,
+        caller: Option<Claims>,
+        message: Message,
+        mut terms: Terms,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let arrived = message.id;
+        match self.receive(|inbox| inbox.deliver(message, terms, now))? {
+            Delivering::Early(message, after) => {
+                terms.is_last_try = true;
+                let (until, next) = (now.at + OVERTAKING, Next::Deliver { message, terms });
+                let waits = Awaited::Arrival(after);
+                self.wait(waits, id, caller, Some(until), next, now);
+                return Ok(());
+            }
+            Delivering::Answer(delivered) => {
+                self.answer_caller(id, caller.as_ref(), Reply::Delivery(delivered), now);
+            }
+            Delivering::Wait(until) => {
+                let waits = Awaited::Delivered(arrived);
+                self.wait(waits, id, caller, Some(until), Next::Answer, now);
+            }
+        }
+        self.cx.push(News::Arrived(arrived));
+        Ok(())
+    }
+
+    /// Takes messages for a poll. It waits while there are none and its time is not over.
+    pub(super) fn poll(
+        &mut self,
+        id: CallId,
+        caller: Option<Claims>,
+        limit: u32,
+        until: Millis,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        // What a poll takes counts as sent, so an invalid token takes nothing.
+        if let Err(problem) = self.admitted(caller.as_ref(), now) {
+            self.answer(id, Reply::Problem(problem));
+            return Ok(());
+        }
+        if self.inbox().seen_polling(now) {
+            self.outbox().note_receipts(None)?;
+        }
+        let taken = self.inbox().poll(limit, now)?;
+        if taken.is_empty() && now.at < until {
+            let next = Next::Poll { limit };
+            self.wait(Awaited::Pollable, id, caller, Some(until), next, now);
+        } else {
+            self.answer(id, Reply::Polled(taken));
+        }
+        Ok(())
+    }
+
+    /// A call begins to wait.
+    pub(super) fn wait(
+        &mut self,
+        awaited: Awaited,
+        id: CallId,
+        caller: Option<Claims>,
+        until: Option<Millis>,
+        next: Next,
+        now: Now,
+    ) {
+        let waiter = Waiter {
+            caller,
+            until,
+            next,
+        };
+        if let Some(at) = self.pending.add(awaited, id, waiter, now.at) {
+            self.cx.wake_by(Timer::Call, at);
+        }
+    }
+
+    /// Answers a call, unless its token does not hold any more. What it asked for goes on: a publish that was accepted
+    /// stays accepted.
+    pub(super) fn answer_caller(
+        &mut self,
+        id: CallId,
+        caller: Option<&Claims>,
+        reply: Reply,
+        now: Now,
+    ) {
+        let reply = match self.admitted(caller, now) {
+            Ok(_) => reply,
+            Err(problem) => Reply::Problem(problem),
+        };
+        self.answer(id, reply);
+    }
+
+    pub(super) fn answer(&mut self, id: CallId, reply: Reply) {
+        self.cx.push(Output::Reply(id, reply));
+    }
+
+    /// When the newest message was accepted whose retention ended early, for want of room.
+    fn truncated_before(&self) -> Option<Millis> {
+        self.cx.account.as_ref()?.truncated_before
+    }
+}
+
+/// What came beside a call.
+fn read<T: DeserializeOwned>(enclosed: Option<String>) -> Result<T, Reply> {
+    serde_json::from_str(&enclosed.unwrap_or_default())
+        .map_err(|error| Reply::NotUnderstood(error.to_string()))
+}
+
+/// A problem is an answer; a failed store is not.
+pub(super) fn problem(failure: Failure) -> Result<Reply, StoreError> {
+    match failure {
+        Failure::Problem(problem) => Ok(Reply::Problem(problem)),
+        Failure::Store(error) => Err(error),
+    }
+}

@@ -1,0 +1,225 @@
+//! The calls that a mailbox has not answered: who waits for what, and until when.
+//!
+//! It is a table. It does not know what happens to a call whose waiting is over; the router does. A call that is
+//! answered at once never enters it. One whose caller has gone stays until what it waits for happens, or its time is
+//! over.
+
+use std::collections::BTreeMap;
+
+use super::connection::ConnectionId;
+use super::inbox::Terms;
+use super::output::CallId;
+use crate::call::Call;
+use crate::delivery::Delivery;
+use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
+use crate::problem::Problem;
+use crate::protocol::Codec;
+use crate::time::Millis;
+use crate::token::Claims;
+use crate::trace::Trace;
+
+/// A token that holds for longer than this many milliseconds is not watched: nobody waits for an answer as long.
+const LONGEST_WAIT: Millis = 600_000;
+
+/// What a call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// The device to be entered into the directory.
+    Registration,
+    /// The message before its own to arrive.
+    Arrival(MessageId),
+    /// The end of the delivery that it brought.
+    Delivered(MessageId),
+    /// The answer to its publish.
+    Published(MessageId),
+    /// A message to be settled, to be traced then.
+    Settled(MessageId),
+    /// The mailboxes that know more about the message that is traced.
+    Looks,
+    /// A message to be taken back.
+    Cancelled(MessageId),
+    /// A message to poll.
+    Pollable,
+}
+
+/// A call that waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    /// The token with which it was made. It is judged again before the answer.
+    pub(super) caller: Option<Claims>,
+    /// Until when it waits; `None` where what it waits for is certain to happen.
+    pub(super) until: Option<Millis>,
+    pub(super) next: Next,
+}
+
+/// What happens to a call when its waiting is over.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// It is answered with what happened.
+    Answer,
+    /// It is handled.
+    Serve {
+        device: DeviceId,
+        call: Box<Call>,
+        enclosed: Option<String>,
+    },
+    /// The connection is opened.
+    Open {
+        connection: ConnectionId,
+        codec: &'static dyn Codec,
+        window: Option<u32>,
+    },
+    /// The message is delivered, or refused as out of order.
+    Deliver { message: Box<Message>, terms: Terms },
+    /// The page of a trace is read.
+    Trace { after: Option<DeviceId>, limit: u32 },
+    /// It is answered with the trace, once `open` more mailboxes have answered.
+    Look(Box<Look>),
+    /// Messages are taken.
+    Poll { limit: u32 },
+}
+
+/// A trace for which other mailboxes are asked.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) trace: Trace,
+    pub(super) after: Option<DeviceId>,
+    pub(super) limit: u32,
+    /// What the mailboxes have answered.
+    pub(super) said: Vec<Delivery>,
+    /// How many have not.
+    pub(super) open: usize,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(super) struct Pending(BTreeMap<(Awaited, CallId), Waiter>);
+
+impl Pending {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether anything waits for this.
+    pub(super) fn has(&self, awaited: Awaited) -> bool {
+        self.0.range(all(awaited)).next().is_some()
+    }
+
+    /// A call begins to wait. Returns when its waiting is over, or its token: the earlier of both.
+    pub(super) fn add(
+        &mut self,
+        awaited: Awaited,
+        call: CallId,
+        waiter: Waiter,
+        now: Millis,
+    ) -> Option<Millis> {
+        let over = waiter.over(now);
+        self.0.insert((awaited, call), waiter);
+        over
+    }
+
+    /// All that waited for this, in the order in which they came.
+    pub(super) fn take(&mut self, awaited: Awaited) -> Vec<(CallId, Waiter)> {
+        let mut taken = Vec::new();
+        while let Some(call) = self
+            .0
+            .range(all(awaited))
+            .next()
+            .map(|((_, call), _)| *call)
+        {
+            taken.extend(self.take_call(awaited, call).map(|waiter| (call, waiter)));
+        }
+        taken
+    }
+
+    /// The waiting of all that wait for this is over at `at`. Whether there is any.
+    pub(super) fn hasten(&mut self, awaited: Awaited, at: Millis) -> bool {
+        let mut found = false;
+        for (_, waiter) in self.0.range_mut(all(awaited)) {
+            waiter.until = Some(at);
+            found = true;
+        }
+        found
+    }
+
+    /// This call, if it waits for this.
+    pub(super) fn take_call(&mut self, awaited: Awaited, call: CallId) -> Option<Waiter> {
+        self.0.remove(&(awaited, call))
+    }
+
+    /// A trace for which other mailboxes are asked.
+    pub(super) fn look(&mut self, call: CallId) -> Option<&mut Look> {
+        match &mut self.0.get_mut(&(Awaited::Looks, call))?.next {
+            Next::Look(look) => Some(look),
+            _ => None,
+        }
+    }
+
+    /// All that have waited long enough, in the order in which they came.
+    pub(super) fn take_due(&mut self, now: Millis) -> Vec<(Awaited, CallId, Waiter)> {
+        self.take_if(|waiter| waiter.until.is_some_and(|until| until <= now))
+            .map(|((awaited, call), waiter)| (awaited, call, waiter))
+            .collect()
+    }
+
+    /// All whose token does not hold any more, and why.
+    pub(super) fn take_refused(
+        &mut self,
+        judge: impl Fn(&Claims) -> Result<(), Problem>,
+    ) -> Vec<(CallId, Problem)> {
+        let refusal = |waiter: &Waiter| {
+            waiter
+                .caller
+                .as_ref()
+                .and_then(|claims| judge(claims).err())
+        };
+        let refused = self.take_if(|waiter| refusal(waiter).is_some());
+        refused
+            .filter_map(|((_, call), waiter)| Some((call, refusal(&waiter)?)))
+            .collect()
+    }
+
+    /// When the next waiting is over, or the next token.
+    pub(super) fn next(&self, now: Millis) -> Option<Millis> {
+        self.0.values().filter_map(|waiter| waiter.over(now)).min()
+    }
+
+    /// When the next waiting is over, whatever becomes of its token.
+    pub(super) fn first_until(&self) -> Option<Millis> {
+        self.0.values().filter_map(|waiter| waiter.until).min()
+    }
+
+    /// What a call waits for, and until when.
+    pub(super) fn find(&self, call: CallId) -> Option<(Awaited, Option<Millis>)> {
+        let mut calls = self.0.iter();
+        calls
+            .find(|((_, other), _)| *other == call)
+            .map(|((awaited, _), waiter)| (*awaited, waiter.until))
+    }
+
+    fn take_if(
+        &mut self,
+        mut is_taken: impl FnMut(&Waiter) -> bool,
+    ) -> impl Iterator<Item = ((Awaited, CallId), Waiter)> {
+        let mut taken: Vec<_> = self
+            .0
+            .extract_if(.., |_, waiter| is_taken(waiter))
+            .collect();
+        taken.sort_unstable_by_key(|((_, call), _)| *call);
+        taken.into_iter()
+    }
+}
+
+impl Waiter {
+    fn over(&self, now: Millis) -> Option<Millis> {
+        let token = self.caller.as_ref().and_then(Claims::expires_at_millis);
+        let token = token.filter(|at| at - now < LONGEST_WAIT);
+        self.until.into_iter().chain(token).min()
+    }
+}
+
+/// The places of all that wait for this.
+fn all(awaited: Awaited) -> std::ops::RangeInclusive<(Awaited, CallId)> {
+    (awaited, CallId::MIN)..=(awaited, CallId::MAX)
+}

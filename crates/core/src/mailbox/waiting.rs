@@ -1,0 +1,250 @@
+//! What happens to calls that have waited: because what they waited for has happened, or because their time is over.
+
+use super::calls::problem;
+use super::news::News;
+use super::output::{CallPurpose, Output, Reply};
+use super::pending::{Awaited, Look, Next, Waiter};
+use super::timer::Timer;
+use super::{CallId, Mailbox};
+use crate::call::{Call, DeliveryStatus};
+use crate::id::{DeviceId, MessageId};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::token::Claims;
+use crate::trace;
+
+impl<S: Store> Mailbox<S> {
+    /// Something has happened that calls may be waiting for.
+    pub(super) fn hear(&mut self, news: News, now: Now) -> Result<(), StoreError> {
+        match news {
+            // In an event of its own: it may replace the one that has just been sent.
+            News::Arrived(id) => {
+                if self.pending.hasten(Awaited::Arrival(id), now.at) {
+                    self.cx.wake_by(Timer::Call, now.at);
+                }
+                Ok(())
+            }
+            News::Settled(id) => self.go_on(Awaited::Settled(id), now),
+            News::Cancelled(id) => self.go_on(Awaited::Cancelled(id), now),
+            News::Pollable => self.go_on(Awaited::Pollable, now),
+            News::Delivered(id, delivered) => {
+                for (call, waiter) in self.pending.take(Awaited::Delivered(id)) {
+                    let reply = Reply::Delivery(delivered.clone());
+                    self.answer_caller(call, waiter.caller.as_ref(), reply, now);
+                }
+                Ok(())
+            }
+            News::Published(id, outcome) => {
+                for (call, waiter) in self.pending.take(Awaited::Published(id)) {
+                    let reply = outcome
+                        .clone()
+                        .map_or_else(Reply::Problem, Reply::Published);
+                    self.answer_caller(call, waiter.caller.as_ref(), reply, now);
+                }
+                Ok(())
+            }
+            News::Revoked => {
+                self.dismiss(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// The time of a call is over, or its token.
+    pub(super) fn waited(&mut self, at: Millis, now: Now) -> Result<(), StoreError> {
+        self.dismiss(now);
+        for (awaited, call, waiter) in self.pending.take_due(at) {
+            self.continue_call(awaited, call, waiter, true, now)?;
+        }
+        if let Some(at) = self.pending.next(now.at) {
+            self.cx.wake_by(Timer::Call, at);
+        }
+        Ok(())
+    }
+
+    /// Answers the calls whose tokens do not hold any more.
+    fn dismiss(&mut self, now: Now) {
+        let cx = &self.cx;
+        let judge = |claims: &Claims| cx.admit(claims, now);
+        for (call, problem) in self.pending.take_refused(judge) {
+            self.answer(call, Reply::Problem(problem));
+        }
+    }
+
+    /// All that waited for this go on, in the order in which they came.
+    fn go_on(&mut self, awaited: Awaited, now: Now) -> Result<(), StoreError> {
+        for (call, waiter) in self.pending.take(awaited) {
+            self.continue_call(awaited, call, waiter, false, now)?;
+        }
+        Ok(())
+    }
+
+    /// A call goes on that has waited for this, or has waited for long enough: `in_vain`.
+    fn continue_call(
+        &mut self,
+        awaited: Awaited,
+        id: CallId,
+        waiter: Waiter,
+        in_vain: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Waiter {
+            caller,
+            until,
+            next,
+        } = waiter;
+        match (awaited, next) {
+            (Awaited::Arrival(_), Next::Deliver { message, terms }) => {
+                self.deliver(id, caller, *message, terms, now)
+            }
+            (Awaited::Delivered(message), _) => {
+                let delivered = self.receive(|inbox| inbox.wait_is_over(message, now))?;
+                self.answer_caller(id, caller.as_ref(), Reply::Delivery(delivered), now);
+                Ok(())
+            }
+            (Awaited::Settled(message), Next::Trace { after, limit }) => {
+                self.trace_now(id, caller, message, after, limit, now)
+            }
+            (Awaited::Cancelled(message), _) => {
+                // Every mailbox has just been asked; what it said is recorded.
+                let reply = match self.outbox().trace(message, None, trace::PAGE) {
+                    Ok((trace, _)) => Reply::Trace(trace),
+                    Err(failure) => problem(failure)?,
+                };
+                self.answer_caller(id, caller.as_ref(), reply, now);
+                Ok(())
+            }
+            (_, Next::Poll { limit }) => {
+                let until = if in_vain {
+                    now.at
+                } else {
+                    until.unwrap_or(now.at)
+                };
+                self.poll(id, caller, limit, until, now)
+            }
+            (awaited, _) => {
+                debug_assert!(false, "nothing follows {awaited:?}");
+                Ok(())
+            }
+        }
+    }
+
+    /// A client wants a page of a trace, once all deliveries are settled or `wait` seconds are over.
+    #[expect(clippy::too_many_arguments, reason = "they are what the call says")]
+    pub(super) fn trace(
+        &mut self,
+        id: CallId,
+        caller: Option<Claims>,
+        message: MessageId,
+        wait: u32,
+        after: Option<DeviceId>,
+        limit: u32,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        if wait > 0 {
+            let found = self.outbox().trace(message, after.as_ref(), limit);
+            if found.is_ok_and(|(trace, _)| !trace.is_settled()) {
+                let until = Some(now.at + i64::from(wait) * 1000);
+                let next = Next::Trace { after, limit };
+                self.wait(Awaited::Settled(message), id, caller, until, next, now);
+                return Ok(());
+            }
+        }
+        self.trace_now(id, caller, message, after, limit, now)
+    }
+
+    /// Asks the mailboxes that know more about a message, and answers with its trace then.
+    fn trace_now(
+        &mut self,
+        id: CallId,
+        caller: Option<Claims>,
+        message: MessageId,
+        after: Option<DeviceId>,
+        limit: u32,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let (trace, mut ask) = match self.outbox().trace(message, after.as_ref(), limit) {
+            Ok(found) => found,
+            Err(failure) => {
+                let reply = problem(failure)?;
+                self.answer_caller(id, caller.as_ref(), reply, now);
+                return Ok(());
+            }
+        };
+        // The admin's reads are not limited. A device that has read too much gets what is recorded: it may have
+        // waited for this.
+        if caller.is_some() {
+            let mailboxes = u32::try_from(ask.len()).unwrap_or(u32::MAX);
+            if self.outbox().may_ask(mailboxes, now).is_err() {
+                ask.clear();
+            }
+        }
+        if ask.is_empty() {
+            self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);
+            return Ok(());
+        }
+        let look = Look {
+            trace,
+            after,
+            limit,
+            said: Vec::new(),
+            open: ask.len(),
+        };
+        for to in ask {
+            self.cx.push(Output::Call {
+                to,
+                purpose: CallPurpose::GetDelivery(id),
+                call: Call::GetDelivery { id: message },
+                enclosed: None,
+            });
+        }
+        let next = Next::Look(Box::new(look));
+        self.wait(Awaited::Looks, id, caller, None, next, now);
+        Ok(())
+    }
+
+    /// A mailbox has said what it knows of a delivery, or could not be reached.
+    pub(super) fn looked(
+        &mut self,
+        id: CallId,
+        answer: Option<DeliveryStatus>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(look) = self.pending.look(id) else {
+            return Ok(());
+        };
+        look.open -= 1;
+        if let Some(DeliveryStatus::Known(delivery)) = answer {
+            look.said.push(delivery);
+        }
+        if look.open > 0 {
+            return Ok(());
+        }
+        let Some(Waiter {
+            caller,
+            next: Next::Look(look),
+            ..
+        }) = self.pending.take_call(Awaited::Looks, id)
+        else {
+            return Ok(());
+        };
+        let Look {
+            mut trace,
+            after,
+            limit,
+            said,
+            ..
+        } = *look;
+        // A terminal state that was reported meanwhile stays. Its mailbox may have forgotten it when it was asked, and
+        // taken a cancellation for that of a message that has not come.
+        match self.outbox().trace(trace.id, after.as_ref(), limit) {
+            Ok((recorded, _)) => trace = recorded,
+            Err(failure) => drop(problem(failure)?),
+        }
+        for delivery in said {
+            trace.learn(delivery);
+        }
+        self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The directory, which knows the devices of a tag: asked by the Worker for a publish over HTTP, and by mailboxes.
+
+use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::mailbox::Input;
+use tagpost_core::message::Target;
+use tagpost_core::time::Millis;
+
+use super::{Event, World};
+use crate::chance::{chance, happens};
+use crate::claims::Checked;
+
+/// How long it takes to answer.
+const ANSWERS_IN: Millis = 3;
+
+impl World<'_> {
+    /// A mailbox asks for the devices of tags.
+    pub(super) fn look_up(&mut self, object: usize, tags: Vec<Tag>) {
+        let host = &mut self.objects[object];
+        host.under_way += 1;
+        let life = host.life;
+        self.after(ANSWERS_IN, Event::Resolved { object, life, tags });
+    }
+
+    /// The directory has found the devices of tags.
+    pub(super) fn resolved(&mut self, object: usize, life: u32, tags: Vec<Tag>) -> Checked {
+        if !self.is_answered(object, life) {
+            return Ok(());
+        }
+        let found = tags.into_iter().map(|tag| {
+            let devices = self.devices_of(&tag);
+            (tag, devices)
+        });
+        let found = found.collect();
+        self.event(object, Input::Resolved(Ok(found))).map(drop)
+    }
+
+    /// A mailbox has its device entered.
+    pub(super) fn enter(&mut self, object: usize) {
+        let host = &mut self.objects[object];
+        host.under_way += 1;
+        let life = host.life;
+        self.after(ANSWERS_IN, Event::Entered { object, life });
+    }
+
+    /// A device was entered.
+    pub(super) fn entered(&mut self, object: usize, life: u32) -> Checked {
+        if !self.is_answered(object, life) {
+            return Ok(());
+        }
+        self.event(object, Input::Registered { entered: true })
+            .map(drop)
+    }
+
+    /// Whether a mailbox still waits for something that it asked for.
+    pub(super) fn is_answered(&mut self, object: usize, life: u32) -> bool {
+        let host = &mut self.objects[object];
+        if host.life != life {
+            return false;
+        }
+        host.under_way -= 1;
+        self.keep_awake(object);
+        true
+    }
+
+    /// The devices of a target, as the Worker finds them.
+    pub(super) fn addresses(&self, to: &Target) -> Vec<DeviceId> {
+        match to {
+            Target::Device(device) => vec![device.clone()],
+            Target::Tag(tag) => self.devices_of(tag),
+        }
+    }
+
+    /// The devices of a tag, as the directory knows them, or a copy of it that is late.
+    fn devices_of(&self, tag: &Tag) -> Vec<DeviceId> {
+        let place = tag.as_str().trim_start_matches("tag").parse().ok();
+        let devices = place.and_then(|place: usize| self.plan.tags.get(place));
+        let mut rng = chance(self.plan.seed, &[10, self.next]);
+        let stale = happens(&mut rng, self.weather().stale);
+        let bound = devices
+            .into_iter()
+            .flatten()
+            .filter(|device| stale || self.ledger.is_bound(**device));
+        bound.map(|device| self.names[*device].clone()).collect()
+    }
+}

@@ -1,0 +1,139 @@
+//! Calls to the mailbox: each is handed in, and its promise is kept when the mailbox answers.
+//!
+//! What a client asked for is answered with the client's finished answer; what another mailbox or the
+//! service itself asked for, with the JSON that `tagpost_core::call` names.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use js_sys::JsString;
+use serde::Serialize;
+use tagpost_core::call::{Request, TAKEN};
+use tagpost_core::mailbox::{CallId, Input, Reply};
+use tagpost_core::protocol::tagpost_v1::inbox_json;
+use tagpost_core::trace::Trace;
+
+use super::Object;
+use crate::fault;
+use crate::respond::{self, Error, Response};
+
+/// Calls that are not answered.
+#[derive(Default)]
+pub(super) struct Answers {
+    waiting: RefCell<BTreeMap<CallId, oneshot::Sender<Reply>>>,
+    last: Cell<CallId>,
+}
+
+impl Answers {
+    /// The number of a new call, and where its answer comes.
+    fn wait(&self) -> (CallId, oneshot::Receiver<Reply>) {
+        let (sender, receiver) = oneshot::channel();
+        let id = self.last.get() + 1;
+        self.last.set(id);
+        self.waiting.borrow_mut().insert(id, sender);
+        (id, receiver)
+    }
+
+    /// This call is answered.
+    pub(super) fn give(&self, call: CallId, reply: Reply) {
+        if let Some(sender) = self.waiting.borrow_mut().remove(&call) {
+            // Who has given up does not miss it.
+            let _ = sender.send(reply);
+        }
+    }
+}
+
+impl Object {
+    /// Answers one call.
+    pub(super) async fn answer(
+        self: &Rc<Self>,
+        text: String,
+        enclosed: Option<JsString>,
+    ) -> worker::Result<Response> {
+        // A call that cannot be read comes from another version of the service: this object is as good as
+        // before.
+        let request: Request = match serde_json::from_str(&text) {
+            Ok(request) => request,
+            Err(error) => return Ok(not_understood(error.to_string())),
+        };
+        // Nor is anything of it kept while something is waited for.
+        drop(text);
+        fault::cause_armed(request.call.name()).await;
+        let input = |id| Input::Call {
+            id,
+            request,
+            enclosed: enclosed.map(String::from),
+        };
+        render(self.ask(input).await?)
+    }
+
+    /// Hands a call in, and waits for its answer.
+    pub(super) async fn ask(
+        self: &Rc<Self>,
+        input: impl FnOnce(CallId) -> Input,
+    ) -> worker::Result<Reply> {
+        let (id, reply) = self.answers.wait();
+        self.event(input(id))?;
+        reply.await.map_err(|_| "a call was lost".into())
+    }
+}
+
+/// What the caller gets.
+fn render(reply: Reply) -> worker::Result<Response> {
+    match reply {
+        Reply::Problem(problem) => Ok(respond::problem(&problem)),
+        Reply::NotUnderstood(why) => Ok(not_understood(why)),
+        Reply::Published(trace) => {
+            let status = if trace.is_settled() { 200 } else { 202 };
+            let response = respond::json_text(status, trace.answer_json());
+            // Relative to `/v1/tags/{tag}/messages`, and so right below any path (RFC 9110, section 10.2.2).
+            let location = format!("../../messages/{}", trace.id);
+            Ok(respond::with(response, "location", location))
+        }
+        Reply::Trace(trace) => Ok(respond::json_text(200, trace.trace_json())),
+        Reply::Messages {
+            traces,
+            more,
+            truncated_before,
+        } => list(&traces, more, truncated_before),
+        Reply::Polled(messages) => {
+            let messages = messages
+                .iter()
+                .map(|(message, attempt)| (message, *attempt));
+            Ok(respond::json_text(200, inbox_json(messages)))
+        }
+        Reply::Waiting(page) => json(&page),
+        Reply::Done => Ok(respond::empty(204)),
+        Reply::Taken => Ok(respond::json_text(200, TAKEN.to_owned())),
+        Reply::Status(status) => json(&status),
+        Reply::Registered(registered) => json(&registered),
+        Reply::Delivery(delivered) => json(&delivered),
+        Reply::Opened => Err("a call opened a connection".into()),
+    }
+}
+
+fn list(traces: &[Trace], more: bool, truncated_before: Option<i64>) -> worker::Result<Response> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        messages: Vec<tagpost_core::trace::Answer<'a>>,
+        next: Option<tagpost_core::id::MessageId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        truncated_before: Option<i64>,
+    }
+    json(&List {
+        messages: traces.iter().map(Trace::answer).collect(),
+        next: traces.last().filter(|_| more).map(|trace| trace.id),
+        truncated_before,
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> worker::Result<Response> {
+    Ok(respond::json_text(200, serde_json::to_string(value)?))
+}
+
+/// Another version of the service made the call. It is made again: an object that stays behind is replaced soon.
+fn not_understood(why: String) -> Response {
+    Error::OtherVersion(why).into_response()
+}
