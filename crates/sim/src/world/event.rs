@@ -6,6 +6,7 @@
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
+use tagpost_core::message::Message;
 use tagpost_core::problem::Code;
 use tagpost_core::protocol::CODECS;
 use tagpost_core::store::StoreError;
@@ -61,6 +62,12 @@ impl World<'_> {
         let Some(outputs) = self.transact(object, true, input)? else {
             return Ok(None);
         };
+        // What a poll took counts as sent, whether its answer leaves the mailbox or not.
+        for output in &outputs {
+            if let Output::Reply(_, Reply::Polled(messages)) = output {
+                self.polled(object, messages)?;
+            }
+        }
         if let Some(Moment::Committed(left)) = self.objects[object].doom.take() {
             let outputs = outputs.into_iter().filter(|output| !sets_alarm(output));
             self.perform(object, outputs.take(left as usize).collect())?;
@@ -167,6 +174,15 @@ impl World<'_> {
                 Ok(Some(outputs))
             }
         }
+    }
+
+    /// Messages were taken for a poll.
+    fn polled(&mut self, object: usize, messages: &[(Message, u32)]) -> Checked {
+        let host = &self.objects[object];
+        let (now, losses) = (self.now + host.skew, (host.losses, host.life));
+        messages.iter().try_for_each(|(message, attempt)| {
+            self.ledger.polled(object, message, *attempt, now, losses)
+        })
     }
 
     /// An event fails, and the object ends with it.

@@ -199,11 +199,6 @@ impl World<'_> {
             mailbox::Reply::Trace(trace) => Reply::Trace(trace),
             mailbox::Reply::Messages { traces, .. } => Reply::Traces(traces),
             mailbox::Reply::Polled(messages) => {
-                let host = &self.objects[object];
-                let (now, losses) = (self.now + host.skew, (host.losses, host.life));
-                for (message, attempt) in &messages {
-                    self.ledger.polled(object, message, *attempt, now, losses)?;
-                }
                 claim(
                     "a poll takes no more than it asked for",
                     matches!(about, About::Poll(limit) if messages.len() <= limit as usize),
