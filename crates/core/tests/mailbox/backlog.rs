@@ -197,15 +197,12 @@ fn a_publish_queues_behind_one_to_its_device_and_passes_those_to_others() {
     for _ in 0..3 {
         large(&mut harness, 150).unwrap();
     }
-    for (sleeps, answer) in [
-        (false, "d0140 held 0"),
-        (true, "published d0140 held 0 (#6)"),
-    ] {
+    for sleeps in [false, true] {
         if sleeps {
             harness.sleep();
         }
         let (_, effects) = harness.publish(&["d0140"], TEXT, "y").unwrap();
-        assert_eq!(effects, [answer]);
+        assert_eq!(effects, ["d0140 held 0"]);
         let (_, effects) = harness.publish(&["other"], TEXT, "y").unwrap();
         assert!(effects[0].starts_with("other: deliver"), "{effects:?}");
     }
