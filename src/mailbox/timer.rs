@@ -1,56 +1,70 @@
 //! The one timer of an object, for everything that its mailbox does not need an alarm for.
 //!
-//! While it runs it keeps the object awake. A time that comes late is no matter; one that is early is set again.
+//! While it runs it keeps the object awake, so it is stopped when there is nothing to wait for. It may be late. It is
+//! JavaScript's own timer with one closure for the life of the object: a publish sets and stops it, and a future with a
+//! promise for each time would be its most expensive part.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
-use std::time::Duration;
 
-use futures_channel::oneshot;
-use futures_util::future::{Either, select};
 use tagpost_core::mailbox::Input;
 use tagpost_core::time::Millis;
-use worker::Delay;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 
 use super::Object;
 use crate::clock;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Calls `handler` after so many milliseconds.
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(handler: &Closure<dyn Fn()>, millis: f64) -> JsValue;
+
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(timeout: &JsValue);
+}
 
 /// The timer.
 #[derive(Default)]
 pub(super) struct Timer {
     /// What it is set to.
     at: Cell<Option<Millis>>,
-    /// Dropped, it stops the timer.
-    running: RefCell<Option<oneshot::Sender<()>>>,
+    /// JavaScript's name of it.
+    running: Cell<JsValue>,
+    handler: OnceCell<Closure<dyn Fn()>>,
 }
 
 impl Object {
-    /// Sets the timer to this time. One that is earlier is left as it is: it finds what to be set to then.
+    /// Sets the timer to this time. One that is earlier is left as it is: the mailbox then says what comes next.
     pub(super) fn arm(self: &Rc<Self>, timeout: Option<Millis>) {
-        let Timer { at, running } = &self.timer;
-        match (at.get(), timeout) {
+        let timer = &self.timer;
+        match (timer.at.get(), timeout) {
             (None, None) => return,
             (Some(set), Some(timeout)) if set <= timeout => return,
-            _ => {}
+            (Some(_), _) => clear_timeout(&timer.running.take()),
+            (None, _) => {}
         }
-        at.set(timeout);
-        running.take();
-        let Some(timeout) = timeout else {
-            return;
-        };
-        let (stop, stopped) = oneshot::channel();
-        running.replace(Some(stop));
-        let object = Rc::clone(self);
-        self.spawn(async move {
-            let millis = u64::try_from(timeout - clock()).unwrap_or(0);
-            let delay = Delay::from(Duration::from_millis(millis));
-            match select(stopped, delay).await {
-                Either::Left(_) => Ok(()),
-                Either::Right(_) => {
-                    object.timer.at.set(None);
-                    object.event(Input::Timeout(timeout))
-                }
-            }
-        });
+        timer.at.set(timeout);
+        if let Some(at) = timeout {
+            let object = Rc::downgrade(self);
+            let handler = timer.handler.get_or_init(|| {
+                Closure::new(move || {
+                    if let Some(object) = object.upgrade() {
+                        object.time_out();
+                    }
+                })
+            });
+            let millis = (at - clock()).max(0) as f64;
+            timer.running.set(set_timeout(handler, millis));
+        }
+    }
+
+    /// The mailbox learns of it in a task of its own, whose failure ends the object.
+    fn time_out(self: &Rc<Self>) {
+        if let Some(at) = self.timer.at.take() {
+            let object = Rc::clone(self);
+            self.spawn(async move { object.event(Input::Timeout(at)) });
+        }
     }
 }
