@@ -35,7 +35,8 @@ impl Ledger {
         if in_flight >= self.limits.max_in_flight as usize {
             return Ok(());
         }
-        let due = open.filter(|(_, row)| row.expires_at > now && row.retry_at <= now);
+        // What a poll took is free again when the alarm goes off for it, which may be late.
+        let due = open.filter(|(_, row)| row.expires_at > now && row.retry_at == 0);
         let mut due = due.map(|(id, _)| *id).chain(unstored);
         let Some(idle) = due.find(|id| !out(id)) else {
             return Ok(());
