@@ -71,7 +71,7 @@ impl<S: Store> Mailbox<S> {
                     }
                     Err(failure) => problem(failure)?,
                 },
-                Err(reply) => reply,
+                Err(error) => Reply::NotUnderstood(error.to_string()),
             },
             Call::Trace {
                 id: message,
@@ -142,7 +142,7 @@ impl<S: Store> Mailbox<S> {
                     };
                     return self.deliver(id, caller, message, terms, now);
                 }
-                Err(reply) => reply,
+                Err(error) => Reply::NotUnderstood(error.to_string()),
             },
             Call::Report { settled } => match self.outbox().take_report(settled, now) {
                 Ok(()) => Reply::Taken,
@@ -261,9 +261,8 @@ impl<S: Store> Mailbox<S> {
 }
 
 /// What came beside a call.
-fn read<T: DeserializeOwned>(enclosed: Option<String>) -> Result<T, Reply> {
+fn read<T: DeserializeOwned>(enclosed: Option<String>) -> serde_json::Result<T> {
     serde_json::from_str(&enclosed.unwrap_or_default())
-        .map_err(|error| Reply::NotUnderstood(error.to_string()))
 }
 
 /// A problem is an answer; a failed store is not.
