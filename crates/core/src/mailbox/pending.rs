@@ -223,3 +223,88 @@ impl Waiter {
 fn all(awaited: Awaited) -> std::ops::RangeInclusive<(Awaited, CallId)> {
     (awaited, CallId::MIN)..=(awaited, CallId::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Code;
+
+    /// A call of a token that is over after so many seconds, if one is given.
+    fn waiter(until: Option<Millis>, token: Option<i64>) -> Waiter {
+        let claims = token.map(|expires_at| Claims {
+            device: "cam".parse().unwrap(),
+            issued_at: 0,
+            expires_at: Some(expires_at),
+            publish: None,
+            tags: vec![],
+            revocations: None,
+        });
+        Waiter {
+            caller: claims,
+            until,
+            next: Next::Answer,
+        }
+    }
+
+    fn id() -> MessageId {
+        MessageId::next(&"door".parse().unwrap(), 0, None, 1)
+    }
+
+    fn calls<T>(taken: &[(CallId, T)]) -> Vec<CallId> {
+        taken.iter().map(|(call, _)| *call).collect()
+    }
+
+    #[test]
+    fn calls_that_wait_for_the_same_are_taken_in_their_order_and_no_others() {
+        let (mut pending, id) = (Pending::default(), id());
+        for call in [3, 1, 2] {
+            pending.add(Awaited::Delivered(id), call, waiter(None, None), 0);
+        }
+        pending.add(Awaited::Published(id), 4, waiter(None, None), 0);
+        assert_eq!(calls(&pending.take(Awaited::Delivered(id))), [1, 2, 3]);
+        assert!(pending.take(Awaited::Delivered(id)).is_empty());
+        assert_eq!(calls(&pending.take(Awaited::Published(id))), [4]);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn a_call_waits_until_its_time_or_its_token_is_over() {
+        let mut pending = Pending::default();
+        let mut add =
+            |call, until, token| pending.add(Awaited::Pollable, call, waiter(until, token), 0);
+        assert_eq!(add(1, Some(7_000), Some(5)), Some(5_000));
+        assert_eq!(add(2, Some(3_000), Some(5)), Some(3_000));
+        assert_eq!(add(3, None, Some(3_600)), None, "nobody waits as long");
+        assert_eq!(add(4, None, None), None);
+        assert_eq!(
+            (pending.next(0), pending.first_until()),
+            (Some(3_000), Some(3_000))
+        );
+        let due = pending.take_due(3_000);
+        assert_eq!(
+            due.iter().map(|(_, call, _)| *call).collect::<Vec<_>>(),
+            [2]
+        );
+        let judge = |claims: &Claims| match claims.expires_at {
+            Some(5) => Err(Problem::new(Code::Unauthorized, "over")),
+            _ => Ok(()),
+        };
+        assert_eq!(calls(&pending.take_refused(judge)), [1]);
+        assert_eq!((pending.next(0), pending.first_until()), (None, None));
+        assert!(
+            !pending.is_empty(),
+            "two wait for what is certain to happen"
+        );
+    }
+
+    #[test]
+    fn a_wait_that_is_hastened_is_over_at_once() {
+        let (mut pending, id) = (Pending::default(), id());
+        let arrival = Awaited::Arrival(id);
+        assert!(!pending.hasten(arrival, 10));
+        pending.add(arrival, 1, waiter(Some(100), None), 0);
+        assert!(pending.hasten(arrival, 10));
+        assert_eq!(pending.next(0), Some(10));
+        assert_eq!(pending.take_due(10).len(), 1);
+    }
+}

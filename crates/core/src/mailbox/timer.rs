@@ -137,3 +137,43 @@ impl Timers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_moves_to_an_earlier_time_and_never_to_a_later_one() {
+        let mut timers = Timers::with_alarm(Some(50));
+        timers.set(Timer::Job, 60);
+        assert_eq!((timers.alarm(), timers.take_alarm()), (Some(50), None));
+        timers.set(Timer::Expiry, 40);
+        timers.set(Timer::Report, 45);
+        assert_eq!(timers.take_alarm(), Some(40));
+        assert_eq!(timers.take_alarm(), None, "it is set once");
+        timers.set(Timer::GroupCommit, 15);
+        timers.set(Timer::GroupCommit, 20);
+        assert_eq!((timers.timer(), timers.alarm()), (Some(15), Some(40)));
+    }
+
+    #[test]
+    fn each_use_of_the_timer_has_a_time_of_its_own() {
+        let uses = [
+            Timer::FrameTurn,
+            Timer::GroupCommit,
+            Timer::ReportBatch,
+            Timer::Call,
+        ];
+        let mut timers = Timers::default();
+        for (at, timer) in (10..).zip(uses) {
+            timers.set(timer, at);
+        }
+        for (at, timer) in (10..).zip(uses) {
+            assert_eq!(timers.timer(), Some(at));
+            assert!(!timers.take_due(timer, at - 1));
+            assert!(timers.take_due(timer, at));
+            assert!(!timers.take_due(timer, at), "{timer:?} is over");
+        }
+        assert_eq!((timers.timer(), timers.alarm()), (None, None));
+    }
+}

@@ -1,4 +1,4 @@
-//! Calls that reach a mailbox, and how it answers them: as the Worker's `src/mailbox/answer.rs` does, which decides
+//! Calls that reach a mailbox, and how it answers them: as the Worker's `src/mailbox/calls.rs` does, which decides
 //! nothing either.
 
 use std::collections::BTreeSet;
