@@ -62,15 +62,17 @@ impl World<'_> {
         let Some(outputs) = self.transact(object, true, input)? else {
             return Ok(None);
         };
-        // What a poll took counts as sent, whether its answer leaves the mailbox or not.
-        for output in &outputs {
-            if let Output::Reply(_, Reply::Polled(messages)) = output {
-                self.polled(object, messages)?;
-            }
-        }
         if let Some(Moment::Committed(left)) = self.objects[object].doom.take() {
             let outputs = outputs.into_iter().filter(|output| !sets_alarm(output));
-            self.perform(object, outputs.take(left as usize).collect())?;
+            let mut performed: Vec<Output> = outputs.collect();
+            let lost = performed.split_off(performed.len().min(left as usize));
+            self.perform(object, performed)?;
+            // What a poll took counts as sent, also where its answer is lost.
+            for output in &lost {
+                if let Output::Reply(_, Reply::Polled(messages)) = output {
+                    self.polled(object, messages)?;
+                }
+            }
             self.fails(object, |name| {
                 format!("{name} fails when this is committed")
             });
@@ -177,7 +179,7 @@ impl World<'_> {
     }
 
     /// Messages were taken for a poll.
-    fn polled(&mut self, object: usize, messages: &[(Message, u32)]) -> Checked {
+    pub(super) fn polled(&mut self, object: usize, messages: &[(Message, u32)]) -> Checked {
         let host = &self.objects[object];
         let (now, losses) = (self.now + host.skew, (host.losses, host.life));
         messages.iter().try_for_each(|(message, attempt)| {

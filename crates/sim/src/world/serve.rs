@@ -199,6 +199,7 @@ impl World<'_> {
             mailbox::Reply::Trace(trace) => Reply::Trace(trace),
             mailbox::Reply::Messages { traces, .. } => Reply::Traces(traces),
             mailbox::Reply::Polled(messages) => {
+                self.polled(object, &messages)?;
                 claim(
                     "a poll takes no more than it asked for",
                     matches!(about, About::Poll(limit) if messages.len() <= limit as usize),
