@@ -12,6 +12,7 @@
 use std::cell::RefCell;
 
 use tagpost_core::call::{Call, Request};
+use tagpost_core::expression::{Expression, MAX_CHARACTERS, MAX_NAMES};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Input, Mailbox};
@@ -28,12 +29,13 @@ use tagpost_core::token::{self, Claims};
 type Fuzzed = fn(&[u8]);
 
 /// Every fuzzed function by its name, which is that of its corpus.
-pub(crate) const ALL: [(&str, Fuzzed); 5] = [
+pub(crate) const ALL: [(&str, Fuzzed); 6] = [
     ("frame", frame),
     ("token", token),
     ("publish", publish),
     ("rows", rows),
     ("pattern", pattern),
+    ("expression", expression),
 ];
 
 const KEY: &[u8] = b"a key that only this file knows";
@@ -127,6 +129,37 @@ pub(crate) fn pattern(data: &[u8]) {
     }
     if let Ok(id) = name.parse::<MessageId>() {
         assert_eq!(id.to_string().parse(), Ok(id));
+    }
+}
+
+/// An expression. It takes away alone, so that nobody without a name is meant, and is the text that it was.
+pub(crate) fn expression(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let characters = text.chars().count();
+    match text.parse::<Expression>() {
+        Ok(expression) => {
+            assert!(characters <= MAX_CHARACTERS);
+            let names = expression.names();
+            assert!((1..=MAX_NAMES).contains(&names.len()), "{names:?}");
+            assert!(names.iter().all(|name| Target::named(name).is_ok()));
+            assert!(
+                !expression.means(0),
+                "{text:?} means a device without names"
+            );
+            let sets = expression.sets();
+            let all = (0..=u8::MAX).take(1 << names.len());
+            assert!(all.filter(|set| expression.means(*set)).eq(sets));
+            assert_eq!(expression.to_string(), text);
+        }
+        Err(error) => {
+            assert!(
+                (1..=characters + 1).contains(&error.at),
+                "{text:?}: {error}"
+            );
+            assert!(!error.wrong.is_empty());
+        }
     }
 }
 

@@ -1,27 +1,23 @@
-//! The directory in D1: which devices there are, and which tags are bound to them. All its SQL is here.
+//! The directory in D1: which devices there are, and which tags are bound to them. All its SQL is here and in
+//! `resolve`.
 //!
 //! It is an index, for people and for publishes to a tag. Only a device's mailbox decides whether the device is
 //! known and which of its tokens are valid; the directory follows it. Lookups are cached for a second (see
 //! `recent`), and a change is answered only after the caches have expired.
 
 mod recent;
+mod resolve;
 
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use litemap::LiteMap;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement, D1Result, D1SessionConstraint, Delay, Env, Result};
+use worker::{D1Database, D1PreparedStatement, D1Result, Delay, Env, Result};
 
-use crate::clock;
-
-/// How long a lookup for a publish may take.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) use self::resolve::resolve;
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,83 +181,6 @@ pub(crate) async fn change(
 /// Waits until everything that any isolate has cached so far has expired.
 async fn caches_expired() {
     Delay::from(Duration::from_millis(recent::LIFE.unsigned_abs())).await;
-}
-
-/// The devices of a tag, at most `limit` of them.
-///
-/// A nearby replica is asked first, unless the tag is cached. A replica may lag behind, so a tag that it does
-/// not know is looked up in the primary: a tag that was just bound is found.
-pub(crate) async fn resolve(db: &D1Database, tag: &Tag, limit: u32) -> Result<Vec<DeviceId>> {
-    let mut found = resolve_many(db, std::slice::from_ref(tag), limit).await?;
-    Ok(found.remove(tag).unwrap_or_default())
-}
-
-/// [`resolve`] for each of these tags; tags without devices are absent.
-pub(crate) async fn resolve_many(
-    db: &D1Database,
-    tags: &[Tag],
-    limit: u32,
-) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
-    let asked_at = clock();
-    let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
-    for tag in tags {
-        if let Some(device) = recent::device_of(tag, asked_at) {
-            found.insert(tag.clone(), vec![device]);
-        }
-    }
-    for constraint in [
-        D1SessionConstraint::FirstUnconstrained,
-        D1SessionConstraint::FirstPrimary,
-    ] {
-        let missing: Vec<Tag> = tags
-            .iter()
-            .filter(|tag| !found.contains_key(tag))
-            .cloned()
-            .collect();
-        if missing.is_empty() {
-            break;
-        }
-        for (tag, devices) in resolve_at(db, constraint, &missing, limit).await? {
-            recent::remember(&tag, &devices, asked_at, clock());
-            found.insert(tag, devices);
-        }
-    }
-    Ok(found)
-}
-
-/// The tags are one parameter, because a statement has at most 100. A row holds 10,000 devices as one JSON
-/// text, at most 0.7 of the 2 MB that a value may have; with a row for each device, they would be passed to wasm
-/// one by one.
-const RESOLVE: &str = "SELECT tag, json_group_array(device) FROM (
-        SELECT tag, device, row_number() OVER (PARTITION BY tag ORDER BY device) AS n
-        FROM tags WHERE tag IN (SELECT value FROM json_each(?1))
-    ) WHERE n <= ?2 GROUP BY tag, n / 10000";
-
-async fn resolve_at(
-    db: &D1Database,
-    constraint: D1SessionConstraint,
-    tags: &[Tag],
-    limit: u32,
-) -> Result<LiteMap<Tag, Vec<DeviceId>>> {
-    let session = db.with_session_constraint(constraint)?;
-    let parameters = [text(&serde_json::to_string(tags)?), number(limit.into())];
-    let lookup = session.prepare(RESOLVE).bind(&parameters)?;
-    let rows = pin!(lookup.raw::<String>());
-    let rows = match select(rows, Delay::from(LOOKUP_TIMEOUT)).await {
-        Either::Left((rows, _)) => rows?,
-        Either::Right(_) => return Err("D1 did not answer in time".into()),
-    };
-    let mut found = LiteMap::<Tag, Vec<DeviceId>>::new();
-    for row in rows {
-        let [tag, devices] =
-            <[String; 2]>::try_from(row).map_err(|_| "D1 answered with other columns")?;
-        let tag = tag
-            .parse()
-            .map_err(|error| format!("in the directory, {error}"))?;
-        let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;
-        found.entry(tag).or_default().extend(devices);
-    }
-    Ok(found)
 }
 
 /// The tags that a device is bound to.

@@ -57,9 +57,11 @@ pub(crate) enum Route {
     Bind(Tag, DeviceId),
     /// Unbind a tag from a device.
     Unbind(Tag, DeviceId),
-    /// Publish a message.
+    /// Publish a message to a tag or a device.
     Publish(Target),
     /// The trace of a message.
+    /// Publish a message to the devices that match the header `To`.
+    PublishToMatch,
     Trace(MessageId),
     /// The messages that the caller sent.
     ListMessages,
@@ -197,7 +199,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             Ok(Route::Publish(Target::Tag(path.name("tag")?)))
         })],
     ),
-    ("/v1/messages", &[on(READ, |_| Ok(Route::ListMessages))]),
+    (
+        "/v1/messages",
+        &[
+            on(READ, |_| Ok(Route::ListMessages)),
+            on(POST, |_| Ok(Route::PublishToMatch)),
+        ],
+    ),
     (
         "/v1/messages/{id}",
         &[

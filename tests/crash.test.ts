@@ -99,7 +99,7 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   const receivers: Device[] = [];
   for (const habit of ["steady", "moody", "polling"]) receivers.push(await relay.device(fresh(habit)));
   const tag = await relay.tag(...receivers);
-  const devicesOf = (to: Target) => ("tag" in to ? receivers.map(({ name }) => name) : [to.device]);
+  const devicesOf = (to: Target) => ("device" in to ? [to.device] : receivers.map(({ name }) => name));
   const targets = [{ tag }, ...[...receivers, absent!].map(({ name }) => ({ device: name }))];
   const heard = new Heard();
   const leave = attendAll(heard, sender!, receivers);

@@ -20,6 +20,7 @@ const ROUTES: [method: string, path: string][] = [
   ["GET", "/v1/tags/kitchen"],
   ["POST", "/v1/tags/kitchen/messages"],
   ["POST", `/v1/devices/${NAME}/messages`],
+  ["POST", "/v1/messages"],
   ["GET", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ"],
   ["GET", "/v1/messages"],
   ["DELETE", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ"],

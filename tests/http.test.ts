@@ -19,7 +19,7 @@ const PATHS: [path: string, methods: string[]][] = [
   ["/v1/tags/kitchen", ["GET"]],
   ["/v1/tags/kitchen/devices/camera-1", ["PUT", "DELETE"]],
   ["/v1/tags/kitchen/messages", ["POST"]],
-  ["/v1/messages", ["GET"]],
+  ["/v1/messages", ["GET", "POST"]],
   ["/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ", ["GET", "DELETE"]],
   ["/v1/connect", ["GET"]],
   ["/v1/inbox", ["GET"]],

@@ -24,6 +24,7 @@ const ROUTES = [
   "GET /v1/tags/{tag}",
   "POST /v1/tags/{tag}/messages",
   "POST /v1/devices/{device}/messages",
+  "POST /v1/messages",
   "GET /v1/messages/{id}",
   "GET /v1/messages",
   "DELETE /v1/messages/{id}",
@@ -126,6 +127,9 @@ describe("OpenAPI document", () => {
     const published = await publish;
     describes("POST /v1/tags/{tag}/messages", published);
     const { id } = published.is(202);
+    describes("POST /v1/messages", await doorbell.publish({ match: `hallway & !@${camera!.name}` }, {}));
+    describes("POST /v1/messages", await doorbell.publish({ match: "!hallway" }, {}));
+    describes("POST /v1/messages", await doorbell.publish({ match: "nobody" }, {}));
     const refused = doorbell.publish({ device: camera!.name }, Uint8Array.of(1), { wait: 10, type: "image/png" });
     socket.nack((await socket.next("message")).id, "dark");
     describes("POST /v1/devices/{device}/messages", await refused);
@@ -142,6 +146,14 @@ describe("OpenAPI document", () => {
     expect(limited.status).toBe(429);
     describes("POST /v1/devices/{device}/messages", limited);
 
+    const joining = await relay.device(undefined, { tags: ["joined"] });
+    for (const method of ["PUT", "DELETE"]) {
+      for (const tag of ["joined", "hallway"]) {
+        const answer = await joining.request(method, `/v1/tags/${tag}/devices/${joining.name}`);
+        expect(answer.status).toBe(tag === "joined" ? 204 : 403);
+        describes(`${method} /v1/tags/{tag}/devices/{device}`, answer);
+      }
+    }
     describes("GET /v1/devices/{device}", await camera!.status());
     describes("GET /v1/devices/{device}", await offline!.status());
     describes("GET /v1/messages/{id}", await doorbell.trace(id));

@@ -12,6 +12,7 @@ use js_sys::JsString;
 use serde::Serialize;
 use tagpost_core::call::{Request, TAKEN};
 use tagpost_core::mailbox::{CallId, Input, Reply};
+use tagpost_core::message::Target;
 use tagpost_core::protocol::tagpost_v1::inbox_json;
 use tagpost_core::trace::Trace;
 
@@ -88,8 +89,12 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Published(trace) => {
             let status = if trace.is_settled() { 200 } else { 202 };
             let response = respond::json_text(status, trace.answer_json());
-            // Relative to `/v1/tags/{tag}/messages`, and so right below any path (RFC 9110, section 10.2.2).
-            let location = format!("../../messages/{}", trace.id);
+            // Relative to where it was published, and so right below any path (RFC 9110, section 10.2.2).
+            let messages = match trace.to {
+                Target::Tag(_) | Target::Device(_) => "../../messages",
+                Target::Match(_) => "messages",
+            };
+            let location = format!("{messages}/{}", trace.id);
             Ok(respond::with(response, "location", location))
         }
         Reply::Trace(trace) => Ok(respond::json_text(200, trace.trace_json())),

@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use js_sys::JsString;
 use tagpost_core::call::{Call, Request};
-use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{CallPurpose, Input, Output};
+use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
 use wasm_bindgen::JsValue;
 use worker::ScheduledTime;
@@ -64,7 +65,7 @@ impl Object {
                     let enclosed = enclosed.map(|text| enclosures.of(text));
                     self.call(to, purpose, call, enclosed);
                 }
-                Output::Resolve(tags) => self.resolve(tags),
+                Output::Resolve(targets) => self.resolve(targets),
                 Output::Register(device) => self.register(device),
                 Output::Reply(call, reply) => self.answers.give(call, reply),
                 Output::Alarm(at) => self.set_alarm(at),
@@ -99,11 +100,11 @@ impl Object {
         });
     }
 
-    /// Looks up the devices of tags.
-    fn resolve(self: &Rc<Self>, tags: Vec<Tag>) {
+    /// Looks up the devices of tags and expressions.
+    fn resolve(self: &Rc<Self>, targets: Vec<Target>) {
         let object = Rc::clone(self);
         self.spawn(async move {
-            let found = object.look_up(&tags).await.map_err(|error| {
+            let found = object.look_up(targets).await.map_err(|error| {
                 error.log();
                 let detail = "the tag could not be looked up; nothing was accepted";
                 Problem::new(Code::Unavailable, detail)
@@ -112,11 +113,17 @@ impl Object {
         });
     }
 
-    async fn look_up(&self, tags: &[Tag]) -> Result<Vec<(Tag, Vec<DeviceId>)>, Error> {
+    async fn look_up(&self, targets: Vec<Target>) -> Result<Vec<(Target, Vec<DeviceId>)>, Error> {
         let most = Config::from_env(&self.env)?.limits.max_fanout;
         let db = directory::database(&self.env)?;
-        let found = directory::resolve_many(&db, tags, most.saturating_add(1)).await?;
-        Ok(found.into_iter().collect())
+        let found = directory::resolve(&db, &targets, most.saturating_add(1)).await?;
+        let targets = targets.into_iter();
+        Ok(targets
+            .map(|target| {
+                let devices = found.devices(&target);
+                (target, devices)
+            })
+            .collect())
     }
 
     /// Enters the device into the directory.

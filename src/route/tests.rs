@@ -83,6 +83,7 @@ fn every_request_of_the_contract_is_served() {
         ),
         ("GET", format!("/v1/messages/{ID}"), Route::Trace(id())),
         ("GET", "/v1/messages".to_owned(), Route::ListMessages),
+        ("POST", "/v1/messages".to_owned(), Route::PublishToMatch),
         ("DELETE", format!("/v1/messages/{ID}"), Route::Cancel(id())),
         ("GET", "/v1/connect".to_owned(), Route::Connect),
         ("GET", "/v1/inbox".to_owned(), Route::Inbox),

@@ -7,7 +7,7 @@ use tagpost_core::delivery::State;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::publish::{Draft, WAIT};
+use tagpost_core::publish::{Draft, WAIT, matching};
 use tagpost_core::trace;
 
 use super::{Exchange, input};
@@ -16,13 +16,18 @@ use crate::directory;
 use crate::respond::{Error, Response};
 use crate::stub;
 
-/// `POST /v1/tags/{tag}/messages` and `POST /v1/devices/{device}/messages`
+/// `POST /v1/tags/{tag}/messages` and `POST /v1/devices/{device}/messages`; `POST /v1/messages`, where the header `To`
+/// says to whom.
 pub(super) async fn publish(
     exchange: Exchange,
     caller: Caller,
-    to: Target,
+    to: Option<Target>,
 ) -> Result<Response, Error> {
     let claims = caller.device()?;
+    let to = to.map_or_else(
+        || matching("To", exchange.header("To").unwrap_or_default()),
+        Ok,
+    )?;
     if !claims.may_publish(&to) {
         return Err(Problem::new(
             Code::Forbidden,
@@ -45,13 +50,10 @@ pub(super) async fn publish(
 /// The devices of `to`, at most one more than a publish may reach. The sender's mailbox refuses too few or too
 /// many, once it has checked the token.
 async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
-    match to {
-        Target::Device(device) => Ok(vec![device.clone()]),
-        Target::Tag(tag) => {
-            let limit = exchange.config.limits.max_fanout.saturating_add(1);
-            Ok(directory::resolve(&exchange.directory()?, tag, limit).await?)
-        }
-    }
+    let limit = exchange.config.limits.max_fanout.saturating_add(1);
+    let targets = std::slice::from_ref(to);
+    let found = directory::resolve(&exchange.directory()?, targets, limit).await?;
+    Ok(found.devices(to))
 }
 
 /// `GET /v1/messages/{id}`

@@ -82,6 +82,26 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("a message goes to those that an expression means, and back to its sender on request", async () => {
+    const [sender, receiver, away] = await relay.devices(3);
+    const [hall, muted] = [await relay.tag(sender!, receiver!, away!), await relay.tag(away!)];
+    const { page, complaints } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name] }));
+    const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
+    for (const pane of [from, to]) await shows(pane.getByText("online", { exact: true }));
+    await from.getByLabel("Kind of address").selectOption("expression");
+    await from.getByLabel("Send to").fill(`${hall} & !${muted}`);
+    await from.getByLabel("Message, JSON or text").fill("dinner");
+    await from.getByText("Options").click();
+    await from.getByLabel("Send it back to me, too").selectOption("yes");
+    await from.getByRole("button", { name: "Send" }).click();
+    for (const pane of [from, to]) await shows(pane.getByText(`to ${hall} & !${muted}`));
+    const [sent] = (await sender!.request("GET", "/v1/messages")).is(200).messages;
+    expect(sent.to).toEqual({ match: `${hall} & !${muted}` });
+    expect(Object.values<number>(sent.summary).reduce((sum, count) => sum + count)).toBe(2);
+    expect(complaints).toEqual([]);
+  });
+
   test("a message's content is shown as text, never as a part of the page", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();

@@ -43,6 +43,14 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
     };
   },
 
+  "online, to an expression": async (relay) => {
+    const [sender, receiver, muted] = (await relay.devices(3)) as [Device, Device, Device];
+    const [tag, quiet] = [await relay.tag(receiver, muted), await relay.tag(muted)];
+    const to = { match: `${tag} & !${quiet}` };
+    (await receiver.connect()).answer();
+    return { sender, once: async () => (await sender.publish(to, {}, { wait: 30 })).is(200) };
+  },
+
   "online, with an Idempotency-Key": async (relay) => {
     const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
     const tag = await relay.tag(receiver);
@@ -130,6 +138,12 @@ export const TOGETHER: Record<string, (relay: Relay) => Promise<Way>> = {
 
   "a tag of 100 devices, all online": (relay) => everyone(relay, 100),
   "a tag of 150 devices, all online": (relay) => everyone(relay, 150),
+
+  "a device that joins a tag and leaves it": async (relay) => {
+    const device = await relay.device(undefined, { tags: ["joined"] });
+    const path = `/v1/tags/joined/devices/${device.name}`;
+    return { messages: 0, once: async () => { for (const method of ["PUT", "DELETE"]) (await device.request(method, path)).is(204); } };
+  },
 
   "a connection that comes and goes": async (relay) => {
     const device = await relay.device();

@@ -42,9 +42,13 @@ export class Device {
 
   publish(to: Target, payload: unknown, options: PublishOptions = {}): Promise<Answer> {
     const { ttl, topic, urgency, wait, key, type, headers } = options;
-    const path = "tag" in to ? `/v1/tags/${to.tag}/messages` : `/v1/devices/${to.device}/messages`;
+    const [path, addressed] =
+      "tag" in to ? [`/v1/tags/${to.tag}/messages`]
+      : "device" in to ? [`/v1/devices/${to.device}/messages`]
+      : ["/v1/messages", { To: to.match }];
     return this.request("POST", path, {
       headers: {
+        ...addressed,
         "Content-Type": type ?? "application/json",
         ...(ttl !== undefined && { TTL: `${ttl}` }),
         ...(topic !== undefined && { Topic: topic }),

@@ -23,7 +23,7 @@ export interface Trace {
   timeline: { device: string; event: string; at: number; attempt: number }[];
 }
 
-export type Target = { tag: string } | { device: string };
+export type Target = { tag: string } | { device: string } | { match: string };
 
 /** Any frame of the service; which fields it has depends on `type`. */
 export interface Frame {

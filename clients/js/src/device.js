@@ -96,7 +96,7 @@ export class Device extends EventTarget {
    * Publishes a message. It is sent again until the service has answered, also over later connections,
    * and stays one message. Nothing limits how long that takes but `signal` and `close()`.
    *
-   * @param {Target | string} to a tag, or a device as `@name`
+   * @param {Target | string} to a tag, a device as `@name`, or an expression of them: `hallway & !muted`
    * @param {unknown} payload JSON, a string, or bytes
    * @param {PublishOptions} [options]
    * @returns {Promise<Published>} what became of it within the wait
@@ -283,8 +283,15 @@ export class Device extends EventTarget {
   }
 }
 
-/** What a string addresses: a device after `@`, as in a token's `publish` patterns, otherwise a tag. @param {string} name @returns {Target} */
+/**
+ * What a string addresses: an expression, if it has an operator; a device after `@`, as in a token's `publish`
+ * patterns; otherwise a tag.
+ *
+ * @param {string} name
+ * @returns {Target}
+ */
 function target(name) {
+  if (/[&|!()]/.test(name)) return { match: name };
   return name.startsWith("@") ? { device: name.slice(1) } : { tag: name };
 }
 

@@ -9,7 +9,8 @@ export { Message } from "./message.js";
 export { Device };
 
 /**
- * @typedef {{ tag: string } | { device: string }} Target What a message is published to.
+ * @typedef {{ tag: string } | { device: string } | { match: string }} Target Whom a message is addressed to. `match` is
+ * an expression: `hallway & !muted`.
  */
 
 /**

@@ -139,6 +139,19 @@ describe.concurrent("publishing", () => {
     expect((await answer).summary).toEqual({ delivered: 1 });
   });
 
+  test("a message goes to those that an expression means", async () => {
+    const [a, b, c] = await relay.devices(3);
+    const [tag, muted] = [await relay.tag(b!, c!), await relay.tag(c!)];
+    const sender = client(relay.url, a!);
+    const to = `${tag} & !${muted}`;
+    const { id, deliveries } = await sender.publish(to, "x", { wait: 0 });
+    expect(deliveries.map(({ device }) => device)).toEqual([b!.name]);
+    expect((await next(client(relay.url, b!))).to).toEqual({ match: to });
+    expect((await sender.trace(id)).to).toEqual({ match: to });
+    const fault = await failure(sender.publish(`${tag} & `, "x"));
+    expect(fault).toMatchObject({ code: "bad_frame", message: expect.stringContaining(`character ${tag.length + 4}`) });
+  });
+
   test("a device joins a tag and leaves it", async () => {
     const tag = fresh("joined");
     const [a] = await relay.devices(1);

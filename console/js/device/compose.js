@@ -12,8 +12,8 @@ const URGENCIES = ["very-low", "low", "normal", "high"];
 /** `sent(answer, text)` is called for each publish that was answered. */
 export function compose(api, { tag = "", sent }) {
   const errorId = uniqueId("error");
-  const kind = element("select", {}, element("option", { value: "tag" }, "Tag"), element("option", { value: "device" }, "Device"));
-  kind.setAttribute("aria-label", "Tag or device");
+  const kind = element("select", {}, element("option", { value: "tag" }, "Tag"), element("option", { value: "device" }, "Device"), element("option", { value: "expression" }, "Expression"));
+  kind.setAttribute("aria-label", "Kind of address");
   const to = element("input", { value: tag, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
   const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
   const ttl = element("input", { inputmode: "numeric", placeholder: "86400", autocomplete: "off" });
@@ -30,7 +30,6 @@ export function compose(api, { tag = "", sent }) {
     const address = to.value.trim();
     if (!address) return fail(`Enter the ${kind.value} to send to`, to);
     if (!message.value) return fail("Enter the message to send", message);
-    const path = kind.value === "tag" ? tagPath(address) : devicePath(address);
     const { isJson } = typed(message.value);
     const headers = {
       "content-type": isJson ? "application/json" : "text/plain; charset=utf-8",
@@ -40,11 +39,12 @@ export function compose(api, { tag = "", sent }) {
       urgency: urgency.value,
       echo: echo.value,
     };
+    if (kind.value === "expression") headers.to = address;
     if (ttl.value.trim()) headers.ttl = ttl.value.trim();
     if (topic.value.trim()) headers.topic = topic.value.trim();
     submit.disabled = true;
     try {
-      const answer = await api.request("POST", `${path}/messages`, { headers, body: message.value });
+      const answer = await api.request("POST", messagesPath(kind.value, address), { headers, body: message.value });
       key = freshKey();
       sent(answer, message.value);
     } catch (failure) {
@@ -85,6 +85,11 @@ export function compose(api, { tag = "", sent }) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   return form;
+}
+
+function messagesPath(kind, address) {
+  if (kind === "expression") return "v1/messages";
+  return `${kind === "tag" ? tagPath(address) : devicePath(address)}/messages`;
 }
 
 /** Not `randomUUID`, which is missing on pages served over plain http. */

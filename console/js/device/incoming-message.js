@@ -44,7 +44,7 @@ export class IncomingMessage {
         "p",
         { class: "message-head" },
         element("span", { class: "name" }, from),
-        to.tag !== undefined && element("span", { class: "muted small" }, `to ${to.tag}`),
+        to.device === undefined && element("span", { class: "muted small" }, `to ${to.match ?? to.tag}`),
         element("time", { class: "muted small", datetime: new Date(sentAt).toISOString() }, time(sentAt)),
         this.#attempt,
       ),

@@ -31,14 +31,14 @@ export class SentMessage {
   constructor(api, answer, text) {
     this.#api = api;
     this.#id = answer.id;
-    const { tag, device } = answer.to;
+    const { tag, device, match } = answer.to;
     this.element = element(
       "li",
       { class: "message" },
       element(
         "p",
         { class: "message-head" },
-        element("span", { class: "name" }, tag === undefined ? `@${device}` : tag),
+        element("span", { class: "name" }, match ?? tag ?? `@${device}`),
         element("time", { class: "muted small", datetime: new Date(answer.accepted_at).toISOString() }, time(answer.accepted_at)),
         this.#cancelButton,
       ),

@@ -55,6 +55,7 @@ pub use publish::Publish;
 pub use receipts::Receipts;
 pub use serde_json::value::RawValue;
 pub use tagpost_core::delivery::State;
+pub use tagpost_core::expression::{Expression, InvalidExpression};
 pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag, Topic};
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;

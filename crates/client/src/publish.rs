@@ -144,6 +144,7 @@ impl Publish<'_> {
         let path = match &self.to {
             Target::Tag(tag) => format!("/v1/tags/{tag}/messages"),
             Target::Device(device) => format!("/v1/devices/{device}/messages"),
+            Target::Match(_) => "/v1/messages".to_owned(),
         };
         let headers = self.headers()?;
         let request = Request {
@@ -165,7 +166,12 @@ impl Publish<'_> {
             Some(key) => key.to_string(),
             None => random_key()?,
         };
+        let to = match &self.to {
+            Target::Match(expression) => Some(expression.to_string()),
+            Target::Tag(_) | Target::Device(_) => None,
+        };
         let fields = [
+            (HeaderName::from_static("to"), to),
             (CONTENT_TYPE, Some(self.content_type.clone())),
             (
                 HeaderName::from_static("ttl"),
@@ -245,6 +251,13 @@ mod tests {
             ("echo", "true"),
         ]);
         assert_eq!(texts(&headers), expected);
+    }
+
+    #[test]
+    fn an_expression_is_a_header_too() {
+        let client = client();
+        let publish = client.publish(Target::Match("hallway & !muted".parse().unwrap()));
+        assert_eq!(texts(&publish.headers().unwrap())["to"], "hallway & !muted");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 pub mod call;
 pub mod delivery;
+pub mod expression;
 pub mod id;
 pub mod json;
 pub mod limits;

@@ -1,4 +1,4 @@
-//! A message: what one device publishes to a tag or to one device.
+//! A message: what one device publishes to a tag, to one device, or to the devices that match an expression.
 //!
 //! A payload is rendered as JSON once, where it enters. From then on mailboxes, rows and frames carry that text
 //! unparsed. Not here: the state of a message, which is in its [`crate::delivery::Delivery`]s.
@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::id::{DeviceId, MessageId, Tag, Topic};
+use crate::expression::Expression;
+use crate::id::{DeviceId, InvalidName, MessageId, Tag, Topic};
 use crate::time::Millis;
 
 /// What a message is published to.
@@ -17,6 +18,21 @@ pub enum Target {
     Tag(Tag),
     /// One device: `{"device":"camera-1"}`.
     Device(DeviceId),
+    /// Every device that an expression means: `{"match":"kitchen & !muted"}`.
+    Match(Expression),
+}
+
+impl Target {
+    /// The tag, or the device behind an `@`, of this name.
+    ///
+    /// # Errors
+    /// [`InvalidName`]: it is neither.
+    pub fn named(name: &str) -> Result<Self, InvalidName> {
+        match name.strip_prefix('@') {
+            Some(device) => device.parse().map(Self::Device),
+            None => name.parse().map(Self::Tag),
+        }
+    }
 }
 
 /// The place of a message in the queue (RFC 8030, section 5.3); higher goes first.

@@ -35,7 +35,23 @@ impl Pattern {
         }
     }
 
-    /// Whether it is a pattern of `target`.
+    /// Whether `patterns`, of which none allow everything, allow to publish to `target`: they have to match every
+    /// name in it, since an answer tells who has a name, a negated one too.
+    pub fn allow(patterns: Option<&[Self]>, target: &Target) -> bool {
+        let Some(patterns) = patterns else {
+            return true;
+        };
+        let matched = |name: &Target| patterns.iter().any(|pattern| pattern.matches(name));
+        match target {
+            Target::Tag(_) | Target::Device(_) => matched(target),
+            Target::Match(expression) => {
+                let mut names = expression.names().into_iter().map(Target::named);
+                names.all(|name| name.is_ok_and(|name| matched(&name)))
+            }
+        }
+    }
+
+    /// Whether it is a pattern of `target`, which is a tag or a device.
     pub fn matches(&self, target: &Target) -> bool {
         let (pattern, name) = match (self.0.strip_prefix('@'), target) {
             (None, Target::Tag(tag)) => (self.0.as_str(), tag.as_str()),
@@ -119,6 +135,31 @@ mod tests {
         assert!(!pattern("@*").matches(&tag("camera-1")));
         assert!(pattern("@camera-*").matches(&device("camera-1")));
         assert!(!pattern("camera-1").matches(&device("camera-1")));
+    }
+
+    #[test]
+    fn an_expression_is_allowed_if_each_of_its_names_is_the_negated_ones_too() {
+        let patterns = [pattern("hall*"), pattern("@cam-1"), pattern("muted")];
+        let allowed = |text: &str, patterns: &[Pattern]| {
+            Pattern::allow(Some(patterns), &Target::Match(text.parse().unwrap()))
+        };
+        for text in [
+            "hallway",
+            "hallway & !muted",
+            "@cam-1 | hall & !(muted | @cam-1)",
+        ] {
+            assert!(allowed(text, &patterns), "{text}");
+            assert!(Pattern::allow(None, &Target::Match(text.parse().unwrap())));
+            assert!(!allowed(text, &[]), "{text}");
+        }
+        for text in [
+            "kitchen",
+            "hallway & !kitchen",
+            "hallway | @cam-2",
+            "@hall | hall",
+        ] {
+            assert!(!allowed(text, &patterns), "{text}");
+        }
     }
 
     #[test]

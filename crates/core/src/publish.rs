@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::expression::Expression;
 use crate::id::{DeviceId, IdempotencyKey, MessageId, Topic};
 use crate::json;
 use crate::limits::Limits;
@@ -137,6 +138,7 @@ impl Draft {
         let (kind, name) = match to {
             Target::Tag(tag) => ("tag", tag.as_str()),
             Target::Device(device) => ("device", device.as_str()),
+            Target::Match(expression) => ("match", expression.as_str()),
         };
         let encoding = if self.encoding.is_some() {
             "base64"
@@ -203,6 +205,17 @@ fn not_in<T: Display>(field: &str, range: RangeInclusive<T>) -> Problem {
     Problem::bad_request(format!(
         "{field} must be a whole number from {least} to {most}"
     ))
+}
+
+/// The target that the expression `text` is.
+///
+/// # Errors
+/// [`crate::problem::Code::BadRequest`] names `field` and the position of the fault.
+pub fn matching(field: &str, text: String) -> Result<Target, Problem> {
+    let expression = Expression::try_from(text);
+    expression
+        .map(Target::Match)
+        .map_err(|error| Problem::bad_request(format!("{field} is wrong {error}")))
 }
 
 /// Whether `text` is `true`, and not `false`.

@@ -110,10 +110,7 @@ impl Claims {
 
     /// Whether the bearer may publish to `target`.
     pub fn may_publish(&self, target: &Target) -> bool {
-        match &self.publish {
-            None => true,
-            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(target)),
-        }
+        Pattern::allow(self.publish.as_deref(), target)
     }
 
     /// Whether the bearer may bind its own device to `tag`, and unbind it.

@@ -363,6 +363,7 @@ impl<'a> Operations<'a> {
         };
         let rng = &mut *self.rng;
         let to = match rng.u32(0..if self.crowded { 2 } else { 4 }) {
+            0 if rng.bool() => To::Without(rng.usize(0..self.tags), rng.usize(0..self.devices)),
             0 => To::Tag(rng.usize(0..self.tags)),
             _ => To::Device(rng.usize(0..self.devices)),
         };

@@ -220,6 +220,8 @@ pub(crate) enum To {
     Device(usize),
     /// A tag.
     Tag(usize),
+    /// The devices of a tag but this one.
+    Without(usize, usize),
 }
 
 /// How a device behaves.

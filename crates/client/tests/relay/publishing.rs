@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tagpost_client::{Client, Error, Grant, State, Tag, Target};
+use tagpost_client::{Client, Error, Expression, Grant, State, Tag, Target};
 
 use crate::support::{Network, Relay, fresh, next, send, settled, status, waiting, within};
 
@@ -151,6 +151,31 @@ async fn a_message_to_a_tag_comes_back_to_its_sender_only_if_that_asks_for_it() 
     let echoed = publish().echo().wait(0).send().await.unwrap();
     let mut inbox = sender.connect();
     assert_eq!(next(&mut inbox).await.id, echoed.id);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_goes_to_those_that_an_expression_means() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let muted = relay.tag(&[&display]).await;
+    let text = format!("{tag} & !{muted}");
+    let sender = doorbell.at(&relay.url());
+    let to = Target::Match(text.parse().unwrap());
+    let published = sender.publish(to.clone()).wait(0).send().await.unwrap();
+    let devices: Vec<_> = published.deliveries.iter().map(|it| &it.device).collect();
+    assert_eq!(devices, [&camera.id]);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let message = next(&mut inbox).await;
+    assert_eq!((message.id, &message.to), (published.id, &to));
+    assert_eq!(sender.trace(published.id).await.unwrap().to, to);
+    let fault = format!("{tag} & ").parse::<Expression>().unwrap_err();
+    assert_eq!(fault.at, tag.as_str().len() + 4);
 }
 
 #[tokio::test]

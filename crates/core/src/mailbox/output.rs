@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::connection::ConnectionId;
 use super::inbox::Page;
 use crate::call::{Call, DeliveryStatus, Registered, Request, Status};
-use crate::id::{DeviceId, MessageId, Tag};
-use crate::message::Message;
+use crate::id::{DeviceId, MessageId};
+use crate::message::{Message, Target};
 use crate::problem::Problem;
 use crate::protocol::{Codec, Frame};
 use crate::store::StoreError;
@@ -69,9 +69,9 @@ pub enum Input {
         /// The answer; `None` where there is none.
         answer: Option<String>,
     },
-    /// The devices of the tags that [`Output::Resolve`] asked for: at most one more than `MAX_FANOUT` of each. A tag
-    /// that is not among them has none.
-    Resolved(Result<Vec<(Tag, Vec<DeviceId>)>, Problem>),
+    /// The devices of the targets that [`Output::Resolve`] asked for: at most one more than `MAX_FANOUT` of each. A
+    /// target that is not among them has none.
+    Resolved(Result<Vec<(Target, Vec<DeviceId>)>, Problem>),
     /// The device was entered into the directory, as [`Output::Register`] asked, or could not be.
     Registered {
         /// Whether it was.
@@ -123,9 +123,9 @@ pub enum Output {
         /// What goes beside it: the same text for all calls that hand over the same message.
         enclosed: Option<Rc<str>>,
     },
-    /// Look up the devices of these tags, and hand them in as [`Input::Resolved`]. One such query is under way at a
+    /// Look up the devices of these tags and expressions, and hand them in as [`Input::Resolved`]. One such query is under way at a
     /// time.
-    Resolve(Vec<Tag>),
+    Resolve(Vec<Target>),
     /// Enter this device into the directory, and say so with [`Input::Registered`]. One such query is under way at a
     /// time.
     Register(DeviceId),

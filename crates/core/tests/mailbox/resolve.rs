@@ -1,7 +1,8 @@
 //! Frames that publish, while their targets are resolved.
 
-use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::{ConnectionId, Input};
+use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 
@@ -20,11 +21,14 @@ fn waits(harness: &mut Harness, connection: ConnectionId, text: &str) {
     assert_eq!(harness.frame(connection, text), [""; 0]);
 }
 
-fn hall() -> Tag {
-    "hall".parse().unwrap()
+fn hall() -> Target {
+    Target::Tag("hall".parse().unwrap())
 }
 
-fn answer(harness: &mut Harness, found: Result<Vec<(Tag, Vec<DeviceId>)>, Problem>) -> Vec<String> {
+fn answer(
+    harness: &mut Harness,
+    found: Result<Vec<(Target, Vec<DeviceId>)>, Problem>,
+) -> Vec<String> {
     harness.handle(Input::Resolved(found))
 }
 

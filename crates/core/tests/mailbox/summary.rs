@@ -4,6 +4,7 @@ use serde_json::Value;
 use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::Delivery;
 use tagpost_core::mailbox::Output;
+use tagpost_core::message::Target;
 use tagpost_core::protocol::Frame;
 use tagpost_core::trace::Trace;
 
@@ -47,9 +48,13 @@ pub(crate) fn summary(output: &Output) -> String {
             connection, code, ..
         } => format!("{connection} closes with {code}"),
         Output::Call { to, call, .. } => format!("{to}: {}", asked(call)),
-        Output::Resolve(tags) => {
-            let tags = tags.iter().map(|tag| format!(" {tag}"));
-            format!("resolve{}", tags.collect::<String>())
+        Output::Resolve(targets) => {
+            let text = |target: &Target| match target {
+                Target::Device(device) => format!(" @{device}"),
+                Target::Tag(tag) => format!(" {tag}"),
+                Target::Match(expression) => format!(" ({expression})"),
+            };
+            format!("resolve{}", targets.iter().map(text).collect::<String>())
         }
         Output::Register(device) => format!("register {device}"),
         other => format!("{other:?}"),

@@ -214,6 +214,11 @@ impl Ledger {
             from != to || publication.is_none_or(|it| it.echo || matches!(it.to, To::Device(_))),
             || message.id.to_string(),
         )?;
+        claim(
+            "a message goes to no device that its expression takes away",
+            publication.is_none_or(|it| !matches!(it.to, To::Without(_, device) if device == to)),
+            || message.id.to_string(),
+        )?;
         let known = self.messages.entry(message.id).or_default();
         known.sender = from;
         known.op = op;

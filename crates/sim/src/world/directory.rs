@@ -1,4 +1,6 @@
-//! The directory, which knows the devices of a tag: asked by the Worker for a publish over HTTP, and by mailboxes.
+//! The directory, which finds the devices of a target: asked by the Worker for a publish over HTTP, and by mailboxes.
+
+use std::collections::BTreeMap;
 
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::mailbox::Input;
@@ -13,22 +15,27 @@ use crate::claims::Checked;
 const ANSWERS_IN: Millis = 3;
 
 impl World<'_> {
-    /// A mailbox asks for the devices of tags.
-    pub(super) fn look_up(&mut self, object: usize, tags: Vec<Tag>) {
+    /// A mailbox asks for the devices of targets.
+    pub(super) fn look_up(&mut self, object: usize, targets: Vec<Target>) {
         let host = &mut self.objects[object];
         host.under_way += 1;
         let life = host.life;
-        self.after(ANSWERS_IN, Event::Resolved { object, life, tags });
+        let resolved = Event::Resolved {
+            object,
+            life,
+            targets,
+        };
+        self.after(ANSWERS_IN, resolved);
     }
 
-    /// The directory has found the devices of tags.
-    pub(super) fn resolved(&mut self, object: usize, life: u32, tags: Vec<Tag>) -> Checked {
+    /// The directory has found the devices of targets.
+    pub(super) fn resolved(&mut self, object: usize, life: u32, targets: Vec<Target>) -> Checked {
         if !self.is_answered(object, life) {
             return Ok(());
         }
-        let found = tags.into_iter().map(|tag| {
-            let devices = self.devices_of(&tag);
-            (tag, devices)
+        let found = targets.into_iter().map(|target| {
+            let devices = self.addresses(&target);
+            (target, devices)
         });
         let found = found.collect();
         self.event(object, Input::Resolved(Ok(found))).map(drop)
@@ -67,6 +74,18 @@ impl World<'_> {
         match to {
             Target::Device(device) => vec![device.clone()],
             Target::Tag(tag) => self.devices_of(tag),
+            Target::Match(expression) => {
+                let mut sets = BTreeMap::<DeviceId, u8>::new();
+                let names = expression.names();
+                let names = names.iter().filter_map(|name| Target::named(name).ok());
+                for (n, name) in names.enumerate() {
+                    for device in self.addresses(&name) {
+                        *sets.entry(device).or_default() |= 1 << n;
+                    }
+                }
+                sets.retain(|_, set| expression.means(*set));
+                sets.into_keys().collect()
+            }
         }
     }
 

@@ -23,8 +23,9 @@ mod versions;
 
 use std::collections::BTreeMap;
 
-use tagpost_core::id::{DeviceId, Tag};
+use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::message::Target;
 use tagpost_core::time::Millis;
 
 use self::calls::{CallState, Fates, Parcel, Reply};
@@ -76,11 +77,11 @@ enum Event {
     },
     /// A caller learns its answer, or that there is none.
     Returns { call: CallId, reply: Option<Reply> },
-    /// The directory has found the devices of tags.
+    /// The directory has found the devices of targets.
     Resolved {
         object: usize,
         life: u32,
-        tags: Vec<Tag>,
+        targets: Vec<Target>,
     },
     /// The directory has entered a device.
     Entered { object: usize, life: u32 },
@@ -259,7 +260,11 @@ impl<'a> World<'a> {
                 self.serve(self.next, to, &parcel)
             }
             Event::Returns { call, reply } => self.returned(call, reply),
-            Event::Resolved { object, life, tags } => self.resolved(object, life, tags),
+            Event::Resolved {
+                object,
+                life,
+                targets,
+            } => self.resolved(object, life, targets),
             Event::Entered { object, life } => self.entered(object, life),
             Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),

@@ -253,6 +253,10 @@ impl World<'_> {
         let to = match publication.to {
             To::Device(device) => Target::Device(self.names[device].clone()),
             To::Tag(tag) => Target::Tag(format!("tag{tag}").parse().map_err(broken)?),
+            To::Without(tag, device) => {
+                let text = format!("tag{tag} & !@{}", self.names[device]);
+                Target::Match(text.parse().map_err(broken)?)
+            }
         };
         let urgency = serde_json::to_value(publication.urgency).map_err(broken)?;
         let topic = publication.topic.map(|topic| format!("topic{topic}"));

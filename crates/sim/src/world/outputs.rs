@@ -43,7 +43,7 @@ impl World<'_> {
                     let to = self.places[&to];
                     self.call(caller, to, None, call, enclosed)?;
                 }
-                Output::Resolve(tags) => self.look_up(object, tags),
+                Output::Resolve(targets) => self.look_up(object, targets),
                 Output::Register(_) => self.enter(object),
                 Output::Reply(call, reply) => self.replied(object, call, reply)?,
                 // Set when the event was committed.

@@ -148,8 +148,10 @@ fn describe(message: &Message, service: &Service, shell: &mut Command) {
         .env("TAGPOST_FROM", message.from.as_str())
         .env("TAGPOST_CONTENT_TYPE", &message.content_type)
         .env("TAGPOST_ATTEMPT", message.attempt.to_string());
-    if let Target::Tag(tag) = &message.to {
-        shell.env("TAGPOST_TAG", tag.as_str());
+    match &message.to {
+        Target::Tag(tag) => _ = shell.env("TAGPOST_TAG", tag.as_str()),
+        Target::Match(expression) => _ = shell.env("TAGPOST_MATCH", expression.as_str()),
+        Target::Device(_) => {}
     }
 }
 

@@ -116,11 +116,12 @@ pub(crate) fn state(state: State) -> String {
     format!("{style}{:<13}{style:#}", state_name(state))
 }
 
-/// `hallway` or `@kitchen-cam`.
+/// `hallway`, `@kitchen-cam` or `hallway & !muted`.
 pub(crate) fn target(target: &Target) -> String {
     match target {
         Target::Tag(tag) => tag.to_string(),
         Target::Device(device) => format!("@{device}"),
+        Target::Match(expression) => expression.to_string(),
     }
 }
 

@@ -65,16 +65,20 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
 /// To whom, and the argument that is the message.
 fn addressed(options: &Send) -> (Target, Option<&str>) {
     let tag = options.tag.as_deref();
-    match (&options.to_device, tag) {
+    let to = match (&options.to_device, &options.to) {
+        (Some(device), _) => Some(Target::Device(device.clone())),
+        (None, expression) => expression.clone().map(Target::Match),
+    };
+    match (to, tag) {
         (Some(_), Some(_)) if options.message.is_some() => wrong(
             ErrorKind::ArgumentConflict,
-            "a message goes to a TAG or to a device, not to both",
+            "a message goes to a TAG or to --to-device or --to, not to both",
         ),
         (Some(_), Some(_)) if options.file.is_some() => wrong(
             ErrorKind::ArgumentConflict,
             "--file says what the message is already",
         ),
-        (Some(device), message) => (Target::Device(device.clone()), message),
+        (Some(to), message) => (to, message),
         (None, tag) => match tag.unwrap_or_default().parse() {
             Ok(tag) => (Target::Tag(tag), options.message.as_deref()),
             Err(error) => wrong(ErrorKind::ValueValidation, &InvalidName::to_string(&error)),

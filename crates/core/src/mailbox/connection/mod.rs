@@ -299,9 +299,6 @@ impl Connection {
 
     /// The claims that permit publishing over this connection.
     pub(super) fn may_publish(&self, to: &crate::message::Target) -> bool {
-        match &self.publish {
-            None => true,
-            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(to)),
-        }
+        Pattern::allow(self.publish.as_deref(), to)
     }
 }

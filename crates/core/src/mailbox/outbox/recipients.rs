@@ -1,6 +1,6 @@
 //! Who gets a message, of the devices that its target resolved to.
 //!
-//! A message to a tag does not come back to its sender, unless the sender asks for it. This is so whenever a
+//! A message to a tag, or to those that an expression means, does not come back to its sender, unless the sender asks for it. This is so whenever a
 //! target is resolved. How it is resolved is the shell's matter.
 
 use crate::id::DeviceId;
@@ -20,12 +20,12 @@ pub(super) fn recipients(
     echo: bool,
     limits: &Limits,
 ) -> Result<Vec<DeviceId>, Problem> {
-    let Target::Tag(tag) = to else {
+    if matches!(to, Target::Device(_)) {
         return Ok(devices);
-    };
+    }
     let most = limits.max_fanout;
     if devices.len() > usize::try_from(most).unwrap_or(usize::MAX) {
-        let detail = format!("the tag {tag} has more than {most} devices, which is MAX_FANOUT");
+        let detail = format!("MAX_FANOUT is {most} devices, and more have {}", named(to));
         return Err(Problem::new(Code::TagTooLarge, detail));
     }
     let is_known = !devices.is_empty();
@@ -35,15 +35,25 @@ pub(super) fn recipients(
     if devices.is_empty() {
         let detail = match is_known {
             true => format!(
-                "only the sender has the tag {tag}; a message comes back to its sender if Echo is true"
+                "only the sender has {}; a message comes back to its sender if Echo is true",
+                named(to)
             ),
-            false => format!("no device has the tag {tag}"),
+            false => format!("no device has {}", named(to)),
         };
         return Err(Problem::new(Code::UnknownTag, detail));
     }
     devices.sort_unstable();
     devices.dedup();
     Ok(devices)
+}
+
+/// What the devices of a target have in common, in words.
+fn named(to: &Target) -> String {
+    match to {
+        Target::Tag(tag) => format!("the tag {tag}"),
+        Target::Match(expression) => format!("the tags {expression}"),
+        Target::Device(device) => format!("the name {device}"),
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +113,23 @@ mod tests {
             let (code, _) = reached(&["a", "b", "bell", "c"], echo).unwrap_err();
             assert_eq!(code, Code::TagTooLarge);
         }
+    }
+
+    #[test]
+    fn what_an_expression_leads_to_is_treated_as_a_tag_is() {
+        let to = Target::Match("hall & !muted".parse().unwrap());
+        let sender = &devices(&["bell"])[0];
+        let reached = |names: &[&str], echo| {
+            let limits = Limits::default();
+            let reached = recipients(&to, devices(names), sender, echo, &limits);
+            reached.map_err(|problem| problem.to_string())
+        };
+        assert_eq!(reached(&["bell", "cam"], false), Ok(devices(&["cam"])));
+        assert_eq!(reached(&["bell"], true), Ok(devices(&["bell"])));
+        let alone = reached(&["bell"], false).unwrap_err();
+        assert!(alone.starts_with("unknown_tag: only the sender has the tags hall & !muted"));
+        let nobody = reached(&[], false).unwrap_err();
+        assert_eq!(nobody, "unknown_tag: no device has the tags hall & !muted");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Frames that publish, from their arrival until they are accepted.
 //!
-//! They are accepted in the order in which they came, although finding the devices of a tag takes time: while one
+//! They are accepted in the order in which they came, although looking up a target takes time: while one
 //! query is under way the next frames gather, and one more query serves them all. A target that is one device needs
 //! no query.
 //!
@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 
 use super::{ConnectionId, Failure, Outbox, Output, PublishFrame, under_way};
-use crate::id::{DeviceId, Tag};
+use crate::id::DeviceId;
 use crate::message::Target;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -55,17 +55,16 @@ impl Resolving {
             .count()
     }
 
-    /// The tags of all that wait, which are being asked for from now on.
-    fn ask(&mut self) -> Vec<Tag> {
+    /// The targets of all that wait, which are being asked for from now on.
+    fn ask(&mut self) -> Vec<Target> {
         (self.asked, self.asking) = (self.frames.len(), true);
-        let mut tags = Vec::new();
-        for frame in &self.frames {
-            match &frame.to {
-                Target::Tag(tag) if !tags.contains(tag) => tags.push(tag.clone()),
-                _ => {}
+        let mut targets = Vec::new();
+        for PublishFrame { to, .. } in &self.frames {
+            if !matches!(to, Target::Device(_)) && !targets.contains(to) {
+                targets.push(to.clone());
             }
         }
-        tags
+        targets
     }
 
     /// Nothing that this connection brought is accepted any more.
@@ -118,10 +117,10 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The devices of the tags that were asked for, or why they could not be found.
+    /// The devices of the targets that were asked for, or why they could not be found.
     pub(in crate::mailbox) fn resolved(
         &mut self,
-        found: &Result<Vec<(Tag, Vec<DeviceId>)>, Problem>,
+        found: &Result<Vec<(Target, Vec<DeviceId>)>, Problem>,
         now: Now,
     ) -> Result<(), StoreError> {
         let asked = std::mem::take(&mut self.memory.resolving.asked);
@@ -143,8 +142,8 @@ impl<S: Store> Outbox<'_, S> {
         }
         while let Some(first) = self.memory.resolving.frames.front() {
             let Target::Device(device) = &first.to else {
-                let tags = self.memory.resolving.ask();
-                self.cx.push(Output::Resolve(tags));
+                let targets = self.memory.resolving.ask();
+                self.cx.push(Output::Resolve(targets));
                 break;
             };
             let devices = Ok(vec![device.clone()]);
@@ -186,13 +185,12 @@ impl<S: Store> Outbox<'_, S> {
 /// The devices that `to` leads to. One device needs no directory, so it is found also where that failed.
 fn addresses(
     to: &Target,
-    found: &Result<Vec<(Tag, Vec<DeviceId>)>, Problem>,
+    found: &Result<Vec<(Target, Vec<DeviceId>)>, Problem>,
 ) -> Result<Vec<DeviceId>, Problem> {
-    let tag = match to {
-        Target::Device(device) => return Ok(vec![device.clone()]),
-        Target::Tag(tag) => tag,
-    };
+    if let Target::Device(device) = to {
+        return Ok(vec![device.clone()]);
+    }
     let found = found.as_ref().map_err(Problem::clone)?;
-    let devices = found.iter().find(|(known, _)| known == tag);
+    let devices = found.iter().find(|(known, _)| known == to);
     Ok(devices.map_or_else(Vec::new, |(_, devices)| devices.clone()))
 }

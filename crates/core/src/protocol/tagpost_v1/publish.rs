@@ -27,16 +27,21 @@ struct To<'a> {
     tag: Option<&'a RawValue>,
     #[serde(borrow)]
     device: Option<&'a RawValue>,
+    #[serde(borrow, rename = "match")]
+    expression: Option<&'a RawValue>,
 }
 
 impl Fields<'_> {
     /// The tag or device that it is published to.
     pub(super) fn target(&self) -> Result<Target, Problem> {
-        let wrong = || Problem::bad_request(r#"to must be {"tag":"…"} or {"device":"…"}"#);
+        let wrong =
+            || Problem::bad_request(r#"to must be {"tag":"…"}, {"device":"…"} or {"match":"…"}"#);
         let to: To = json::object(required("to", self.to)?.get()).map_err(|_| wrong())?;
-        match (name("to.tag", to.tag)?, name("to.device", to.device)?) {
-            (Some(tag), None) => Ok(Target::Tag(tag)),
-            (None, Some(device)) => Ok(Target::Device(device)),
+        let (tag, device) = (name("to.tag", to.tag)?, name("to.device", to.device)?);
+        match (tag, device, text("to.match", to.expression)?) {
+            (Some(tag), None, None) => Ok(Target::Tag(tag)),
+            (None, Some(device), None) => Ok(Target::Device(device)),
+            (None, None, Some(expression)) => publish::matching("to.match", expression),
             _ => Err(wrong()),
         }
     }
@@ -314,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_names_either_a_tag_or_a_device() {
+    fn a_publish_names_either_a_tag_or_a_device_or_an_expression() {
         let wrong = |text: &str| {
             read::frame(text, &Limits::default())
                 .unwrap_err()
@@ -322,13 +327,16 @@ mod tests {
                 .detail
         };
         let to = |to: &str| wrong(&format!(r#"{{"type":"publish","payload":1,"to":{to}}}"#));
-        let neither = r#"to must be {"tag":"…"} or {"device":"…"}"#;
+        let neither = r#"to must be {"tag":"…"}, {"device":"…"} or {"match":"…"}"#;
         for target in [
             "{}",
             "[]",
             r#""kitchen""#,
             r#"{"tag":null}"#,
             r#"{"tag":"a","device":"b"}"#,
+            r#"{"tag":"a","match":"b"}"#,
+            r#"{"device":"a","match":"b"}"#,
+            r#"{"match":null}"#,
             r#"["a",null]"#,
         ] {
             assert_eq!(to(target), neither, "{target}");
@@ -338,6 +346,11 @@ mod tests {
             "to.tag must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
         );
         assert_eq!(to(r#"{"device":7}"#), "to.device must be a string");
+        assert_eq!(to(r#"{"match":7}"#), "to.match must be a string");
+        assert_eq!(
+            to(r#"{"match":"a & "}"#),
+            "to.match is wrong at character 5: a tag, an @device or ( is expected"
+        );
         assert_eq!(wrong(r#"{"type":"publish","payload":1}"#), "to is missing");
     }
 

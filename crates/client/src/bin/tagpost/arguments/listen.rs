@@ -15,7 +15,7 @@ Examples:
   tagpost listen --no-ack                      list the waiting messages, and take none
 
 With --exec the shell runs the command with the payload on its standard input, and
-TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
+TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
 environment. TAGPOST_URL and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the
 same service, with the credentials of the profile. No variable holds a credential.
 If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tagpost_client::{DeviceId, IdempotencyKey, Topic, Urgency};
+use tagpost_client::{DeviceId, Expression, IdempotencyKey, Topic, Urgency};
 use tagpost_core::publish;
 
 use super::time::{seconds, within};
@@ -13,6 +13,7 @@ use super::time::{seconds, within};
 Examples:
   tagpost send kitchen \"Dinner!\"               to every device of the tag kitchen
   tagpost send --to-device cam-1 '{\"pan\":90}'  to one device; JSON is recognised
+  tagpost send --to 'hall & !muted' \"Dinner!\"  to those with hall, without muted
   date | tagpost send log -                    the payload from standard input
   tagpost send wall --file cat.png             a file; its media type follows from its name
   tagpost send door ring --ttl 30s --topic bell --urgency high
@@ -21,8 +22,8 @@ Examples:
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will,
 1 if it was not published, 2 if the command line is wrong.")]
 pub(crate) struct Send {
-    /// The tag; with --to-device this is the message
-    #[arg(value_name = "TAG", required_unless_present = "to_device")]
+    /// The tag; with --to-device or --to this is the message
+    #[arg(value_name = "TAG", required_unless_present_any = ["to_device", "to"])]
     pub(crate) tag: Option<String>,
     /// The message; - or nothing reads standard input
     #[arg(value_name = "MESSAGE")]
@@ -38,6 +39,14 @@ pub(crate) struct Send {
     /// Send to this device instead of a tag
     #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
     pub(crate) to_device: Option<DeviceId>,
+    /// Send to those that an expression means: tags and @devices, with & | ! and parentheses
+    #[arg(
+        long,
+        env = "TAGPOST_TO",
+        value_name = "EXPRESSION",
+        conflicts_with = "to_device"
+    )]
+    pub(crate) to: Option<Expression>,
     /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
     #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
     pub(crate) ttl: Option<u32>,
