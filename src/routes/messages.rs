@@ -66,7 +66,7 @@ pub(super) async fn trace(
     let wait = query.number("wait", 0, WAIT)?;
     let (after, limit) = (
         query.cursor()?,
-        query.number("limit", trace::PAGE, input::PAGE)?,
+        query.number("limit", trace::MAX_PAGE_DELIVERIES, input::PAGE)?,
     );
     let call = || Call::Trace {
         id,

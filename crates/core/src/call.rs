@@ -149,7 +149,7 @@ pub enum Call {
 
 /// For callers of an earlier version, which do not send a limit.
 fn page() -> u32 {
-    trace::PAGE
+    trace::MAX_PAGE_DELIVERIES
 }
 
 impl Call {

@@ -164,7 +164,7 @@ impl Delivery {
     }
 
     /// The same delivery with a reason.
-    pub fn because(mut self, reason: impl Into<String>) -> Self {
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
@@ -294,7 +294,7 @@ mod tests {
             .apply(Event::Send, 2)
             .and_then(|sent| sent.apply(Event::Reject, 3))
             .unwrap()
-            .because("no");
+            .with_reason("no");
         assert_eq!((delivery.state, delivery.at), (State::Rejected, 3));
         assert_eq!(delivery.reason.as_deref(), Some("no"));
         let steps: Vec<_> = delivery

@@ -13,7 +13,7 @@ use crate::message::{Message, Target};
 use crate::time::Millis;
 
 /// The most deliveries on one page of a trace.
-pub const PAGE: u32 = 1_000;
+pub const MAX_PAGE_DELIVERIES: u32 = 1_000;
 
 /// The size of a rendered page of a trace, at most and roughly, in bytes. The platform limits an answer between
 /// objects to 32 MiB, and counts two bytes per character if one of them is not Latin-1.
@@ -64,7 +64,7 @@ impl Trace {
     /// The same with one page of its deliveries: those after this device, at most `limit`.
     pub fn into_page(mut self, after: Option<&DeviceId>, limit: u32) -> Self {
         let summary = self.summary();
-        let mut page = PageOfDeliveries::new(limit);
+        let mut page = DeliveryPage::new(limit);
         let later = |delivery: &Delivery| Some(&delivery.device) > after;
         for delivery in std::mem::take(&mut self.deliveries)
             .into_iter()
@@ -171,14 +171,14 @@ pub struct Answer<'a> {
 
 /// A page of deliveries that is being filled, in the order of their devices.
 #[derive(Debug)]
-pub(crate) struct PageOfDeliveries {
+pub(crate) struct DeliveryPage {
     deliveries: Vec<Delivery>,
     limit: usize,
     bytes: usize,
     full: bool,
 }
 
-impl PageOfDeliveries {
+impl DeliveryPage {
     /// A page of at most this many deliveries, and at least one.
     pub(crate) fn new(limit: u32) -> Self {
         Self {

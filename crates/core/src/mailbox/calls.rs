@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::inbox::{Delivering, OVERTAKING, Terms};
+use super::inbox::{Delivering, PREDECESSOR_WAIT, Terms};
 use super::news::News;
 use super::output::{Failure, Output, Reply};
 use super::pending::{Awaited, Next, Waiter};
@@ -170,7 +170,7 @@ impl<S: Store> Mailbox<S> {
         match self.receive(|inbox| inbox.deliver(message, terms, now))? {
             Delivering::Early(message, after) => {
                 terms.is_last_try = true;
-                let (until, next) = (now.at + OVERTAKING, Next::Deliver { message, terms });
+                let (until, next) = (now.at + PREDECESSOR_WAIT, Next::Deliver { message, terms });
                 let waits = Awaited::Arrival(after);
                 self.wait(waits, id, caller, Some(until), next, now);
                 return Ok(());

@@ -222,7 +222,7 @@ impl<S: Store> Mailbox<S> {
                 true => self.wake_for(true, now),
                 false => Ok(()),
             },
-            CallPurpose::GetDelivery(call) => self.looked(call, delivered(), now),
+            CallPurpose::GetDelivery(call) => self.looked_up(call, delivered(), now),
         }
     }
 

@@ -36,7 +36,7 @@ pub enum Awaited {
     /// A message to be settled, to be traced then.
     Settled(MessageId),
     /// The mailboxes that know more about the message that is traced.
-    Looks,
+    Lookups,
     /// A message to be taken back.
     Cancelled(MessageId),
     /// A message to poll.
@@ -75,14 +75,14 @@ pub(super) enum Next {
     /// The page of a trace is read.
     Trace { after: Option<DeviceId>, limit: u32 },
     /// It is answered with the trace, once `open` more mailboxes have answered.
-    Look(Box<Look>),
+    Lookup(Box<Lookup>),
     /// Messages are taken.
     Poll { limit: u32 },
 }
 
 /// A trace for which other mailboxes are asked.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct Lookup {
     pub(super) trace: Trace,
     pub(super) after: Option<DeviceId>,
     pub(super) limit: u32,
@@ -149,9 +149,9 @@ impl Pending {
     }
 
     /// A trace for which other mailboxes are asked.
-    pub(super) fn look(&mut self, call: CallId) -> Option<&mut Look> {
-        match &mut self.0.get_mut(&(Awaited::Looks, call))?.next {
-            Next::Look(look) => Some(look),
+    pub(super) fn lookup(&mut self, call: CallId) -> Option<&mut Lookup> {
+        match &mut self.0.get_mut(&(Awaited::Lookups, call))?.next {
+            Next::Lookup(lookup) => Some(lookup),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use super::calls::problem;
 use super::news::News;
 use super::output::{CallPurpose, Output, Reply};
-use super::pending::{Awaited, Look, Next, Waiter};
+use super::pending::{Awaited, Lookup, Next, Waiter};
 use super::timer::Timer;
 use super::{CallId, Mailbox};
 use crate::call::{Call, DeliveryStatus};
@@ -98,7 +98,7 @@ impl<S: Store> Mailbox<S> {
                 self.deliver(id, caller, *message, terms, now)
             }
             (Awaited::Delivered(message), _) => {
-                let delivered = self.receive(|inbox| inbox.wait_is_over(message, now))?;
+                let delivered = self.receive(|inbox| inbox.end_wait(message, now))?;
                 self.answer_caller(id, caller.as_ref(), Reply::Delivery(delivered), now);
                 Ok(())
             }
@@ -107,7 +107,10 @@ impl<S: Store> Mailbox<S> {
             }
             (Awaited::Cancelled(message), _) => {
                 // Every mailbox has just been asked; what it said is recorded.
-                let reply = match self.outbox().trace(message, None, trace::PAGE) {
+                let reply = match self
+                    .outbox()
+                    .trace(message, None, trace::MAX_PAGE_DELIVERIES)
+                {
                     Ok((trace, _)) => Reply::Trace(trace),
                     Err(failure) => problem(failure)?,
                 };
@@ -183,7 +186,7 @@ impl<S: Store> Mailbox<S> {
             self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);
             return Ok(());
         }
-        let look = Look {
+        let lookup = Lookup {
             trace,
             after,
             limit,
@@ -198,43 +201,43 @@ impl<S: Store> Mailbox<S> {
                 enclosed: None,
             });
         }
-        let next = Next::Look(Box::new(look));
-        self.wait(Awaited::Looks, id, caller, None, next, now);
+        let next = Next::Lookup(Box::new(lookup));
+        self.wait(Awaited::Lookups, id, caller, None, next, now);
         Ok(())
     }
 
     /// A mailbox has said what it knows of a delivery, or could not be reached.
-    pub(super) fn looked(
+    pub(super) fn looked_up(
         &mut self,
         id: CallId,
         answer: Option<DeliveryStatus>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let Some(look) = self.pending.look(id) else {
+        let Some(lookup) = self.pending.lookup(id) else {
             return Ok(());
         };
-        look.open -= 1;
+        lookup.open -= 1;
         if let Some(DeliveryStatus::Known(delivery)) = answer {
-            look.said.push(delivery);
+            lookup.said.push(delivery);
         }
-        if look.open > 0 {
+        if lookup.open > 0 {
             return Ok(());
         }
         let Some(Waiter {
             caller,
-            next: Next::Look(look),
+            next: Next::Lookup(lookup),
             ..
-        }) = self.pending.take_call(Awaited::Looks, id)
+        }) = self.pending.take_call(Awaited::Lookups, id)
         else {
             return Ok(());
         };
-        let Look {
+        let Lookup {
             mut trace,
             after,
             limit,
             said,
             ..
-        } = *look;
+        } = *lookup;
         // A terminal state that was reported meanwhile stays. Its mailbox may have forgotten it when it was asked, and
         // taken a cancellation for that of a message that has not come.
         match self.outbox().trace(trace.id, after.as_ref(), limit) {

@@ -225,7 +225,7 @@ impl Harness {
 
     /// The time is over for which the last call to deliver this message waits, whatever the clock shows. Its answer in
     /// words comes before the other outputs.
-    pub(crate) fn wait_is_over(&mut self, id: MessageId) -> Vec<String> {
+    pub(crate) fn end_wait(&mut self, id: MessageId) -> Vec<String> {
         let mut calls = self.asked.iter().rev();
         let call = calls.find(|(_, asked)| asked.message == Some(id));
         let call = *call.unwrap().0;
@@ -318,7 +318,8 @@ impl Harness {
 
     /// The states of a message's deliveries, as its trace tells them.
     pub(crate) fn trace(&mut self, id: MessageId) -> Result<String, String> {
-        self.page(id, None, trace::PAGE).map(|trace| states(&trace))
+        self.page(id, None, trace::MAX_PAGE_DELIVERIES)
+            .map(|trace| states(&trace))
     }
 
     pub(crate) fn messages(

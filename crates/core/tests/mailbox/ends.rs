@@ -63,7 +63,7 @@ fn ttl_0_is_never_if_the_device_is_offline_or_silent() {
     assert_eq!(harness.deliver(&first, 0), ["expired 0"]);
     harness.connect(1);
     harness.deliver(&second, 0);
-    assert_eq!(harness.at(1_000).wait_is_over(second.id)[0], "expired 1");
+    assert_eq!(harness.at(1_000).end_wait(second.id)[0], "expired 1");
     assert_eq!(harness.rows(), "account 1");
 }
 

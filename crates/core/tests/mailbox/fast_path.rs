@@ -28,7 +28,7 @@ fn a_message_not_acknowledged_in_time_is_stored_before_anyone_is_told() {
     harness.connect(1);
     let message = message(1, TEXT);
     harness.at(10).deliver(&message, 1_000);
-    assert_eq!(harness.at(1_010).wait_is_over(message.id), ["sent 1"]);
+    assert_eq!(harness.at(1_010).end_wait(message.id), ["sent 1"]);
     assert_eq!(harness.rows(), "account 1, inbox 1");
     assert_eq!(harness.alarm, Some(30_010), "30 s after it was sent");
 }
@@ -88,7 +88,7 @@ fn a_repeated_call_while_the_first_waits_waits_too() {
     let message = message(1, TEXT);
     harness.deliver(&message, 1_000);
     assert_eq!(harness.at(500).deliver(&message, 0), ["waits until 500"]);
-    assert_eq!(harness.wait_is_over(message.id), ["sent 1"]);
+    assert_eq!(harness.end_wait(message.id), ["sent 1"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_ttl_0_message_is_not_kept_by_a_clock_that_is_behind() {
     harness.at(-1_500).connect(1);
     let message = message(1, &[("TTL", "0")]);
     harness.deliver(&message, 1_000);
-    assert_eq!(harness.at(-500).wait_is_over(message.id)[0], "expired 1");
+    assert_eq!(harness.at(-500).end_wait(message.id)[0], "expired 1");
     assert_eq!(harness.rows(), "account 1");
 }
 

@@ -70,7 +70,7 @@ fn a_message_that_has_waited_long_enough_is_stored_with_those_before_it() {
     let (second, third) = (message(2, TEXT), message(3, TEXT));
     harness.at(10).deliver(&second, 2_000);
     harness.deliver(&third, 1_000);
-    assert_eq!(harness.at(1_010).wait_is_over(third.id)[0], "held 0");
+    assert_eq!(harness.at(1_010).end_wait(third.id)[0], "held 0");
     assert_eq!(
         harness.rows(),
         "account 1, inbox 3",
@@ -239,7 +239,7 @@ fn a_message_that_expires_while_it_waits_for_room_is_reported() {
     assert_eq!(harness.deliver(&short, 60_000), ["waits until 5000"]);
     harness.deliver(&message(3, TEXT), 60_000);
     let told = ["expired 0"];
-    assert_eq!(harness.at(5_000).wait_is_over(short.id), told);
+    assert_eq!(harness.at(5_000).end_wait(short.id), told);
     assert_eq!(harness.rows(), "account 1", "the others go on waiting");
 }
 
@@ -252,7 +252,7 @@ fn a_message_stored_after_its_wait_takes_the_room_of_an_expired_one() {
     let second = message(2, TEXT);
     harness.deliver(&second, 6_000);
     assert_eq!(
-        harness.at(6_000).wait_is_over(second.id),
+        harness.at(6_000).end_wait(second.id),
         ["held 0", "answers expired 1 (#1)", "1 <- body 2, attempt 1"]
     );
 }

@@ -9,7 +9,7 @@ use super::harness::{Harness, delivery, known};
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 /// At most this many publishes are looked into in one event.
-const LOOKS: u64 = 150;
+const MAX_LOOKUPS: u64 = 150;
 
 /// One in which `count` publishes are queued, to 150 devices each. They are to `audiences` different sets of devices.
 fn queued(count: usize, audiences: usize) -> (Harness, Vec<MessageId>) {
@@ -78,7 +78,7 @@ fn a_stranger_that_needs_too_many_lookups_waits_and_the_next_event_goes_on() {
         let (statements, _) = costs(&mut harness, |harness| {
             assert_eq!(published(harness, "other"), answer);
         });
-        assert!(statements < LOOKS + 20, "{statements}");
+        assert!(statements < MAX_LOOKUPS + 20, "{statements}");
     }
     let (statements, _) = costs(&mut harness, |harness| {
         let again = published(harness, "other");
@@ -96,7 +96,7 @@ fn lookups_for_several_devices_are_bounded_together() {
         let refused = harness.publish(&others, TEXT, "y");
         assert_eq!(refused.unwrap_err(), "too_many_requests");
     });
-    assert!(statements < LOOKS + 20, "{statements}");
+    assert!(statements < MAX_LOOKUPS + 20, "{statements}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl World<'_> {
                             id,
                             wait: *wait,
                             after: None,
-                            limit: trace::PAGE,
+                            limit: trace::MAX_PAGE_DELIVERIES,
                         },
                     )?;
                 }

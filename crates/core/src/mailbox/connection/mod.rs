@@ -1,6 +1,6 @@
 //! The live connection of a device, as its mailbox knows it, and what is on the wire over it.
 //!
-//! A sleeping mailbox forgets everything but its rows and what it attached to the socket, so a link
+//! A sleeping mailbox forgets everything but its rows and what it attached to the socket, so a connection
 //! and its in-flight window are written there, which costs no row. A message that waits for its
 //! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
 //! and that keeps the mailbox awake.
@@ -81,7 +81,7 @@ pub(super) struct Connection {
     window: Option<u32>,
     pub(super) in_flight: LiteMap<MessageId, InFlight>,
     /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
-    pub(super) had: BTreeSet<MessageId>,
+    pub(super) timed_out: BTreeSet<MessageId>,
     /// The attachment is stale.
     pub(super) stale: bool,
 }
@@ -103,7 +103,7 @@ pub(super) struct Receipts {
     pub(super) paused: bool,
 }
 
-/// The form in which a link is attached to its socket. Fields are short: at most 16,384 bytes fit,
+/// The form in which a connection is attached to its socket. Fields are short: at most 16,384 bytes fit,
 /// and 128 messages may be in flight.
 #[derive(Debug, Serialize, Deserialize)]
 struct Attachment {
@@ -159,12 +159,12 @@ impl Connection {
             },
             window,
             in_flight: LiteMap::new(),
-            had: BTreeSet::new(),
+            timed_out: BTreeSet::new(),
             stale: true,
         }
     }
 
-    /// The link that an attachment describes; `None` for anything else, and for a protocol that is not among
+    /// The connection that an attachment describes; `None` for anything else, and for a protocol that is not among
     /// these.
     pub(super) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
         let attachment: Attachment = serde_json::from_str(text).ok()?;
@@ -193,7 +193,7 @@ impl Connection {
             receipts: attachment.r,
             window: attachment.w,
             in_flight,
-            had: BTreeSet::new(),
+            timed_out: BTreeSet::new(),
             stale: false,
         })
     }
@@ -293,8 +293,8 @@ impl Connection {
     }
 
     /// Whether a message went over it since the mailbox woke, or is in flight.
-    pub(super) fn has_had(&self, id: MessageId) -> bool {
-        self.in_flight.contains_key(&id) || self.had.contains(&id)
+    pub(super) fn has_sent(&self, id: MessageId) -> bool {
+        self.in_flight.contains_key(&id) || self.timed_out.contains(&id)
     }
 
     /// The claims that permit publishing over this connection.

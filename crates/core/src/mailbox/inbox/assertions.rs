@@ -9,7 +9,10 @@ use crate::store::{Store, StoreError};
 impl<S: Store> Inbox<'_, S> {
     /// Memory agrees with itself.
     pub(in crate::mailbox) fn assert_memory(&self) {
-        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|connection| &connection.in_flight);
         let on_the_wire = entries.filter_map(|(_, entry)| match &entry.store {
             Stored::Not(message) => Some(&**message),
             Stored::Row { .. } => None,
@@ -25,21 +28,21 @@ impl<S: Store> Inbox<'_, S> {
             );
         }
         debug_assert_eq!(self.memory.unstored, counted, "what is unstored");
-        if let Some(link) = &*self.connection {
-            let width = link.width(&self.cx.limits) as usize;
+        if let Some(connection) = &*self.connection {
+            let width = connection.width(&self.cx.limits) as usize;
             debug_assert!(
-                link.in_flight.len() <= width,
+                connection.in_flight.len() <= width,
                 "{} messages are in a window of {width}",
-                link.in_flight.len()
+                connection.in_flight.len()
             );
-            let due = link
+            let due = connection
                 .in_flight
                 .values()
                 .filter_map(|entry| match entry.store {
                     Stored::Row { due_at } => Some(due_at),
                     Stored::Not(_) => None,
                 });
-            let due = due.chain(link.expires_at).min();
+            let due = due.chain(connection.expires_at).min();
             debug_assert!(
                 due.is_none() || self.cx.timers.alarm().is_some(),
                 "something is due at {due:?} and there is no alarm"
@@ -72,7 +75,10 @@ impl<S: Store> Inbox<'_, S> {
                 "an expiry is unknown"
             );
         }
-        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|connection| &connection.in_flight);
         let (stored, unstored): (Vec<_>, Vec<_>) =
             entries.partition(|(_, entry)| matches!(entry.store, Stored::Row { .. }));
         let ids = |entries: Vec<(&MessageId, _)>| -> Vec<MessageId> {

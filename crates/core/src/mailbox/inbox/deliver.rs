@@ -18,14 +18,14 @@ const TTL_ZERO_GRACE: Millis = 10_000;
 
 /// How long a call waits for the one that has to come first. Calls are made in order, and the platform lets
 /// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
-pub(in crate::mailbox) const OVERTAKING: Millis = 100;
+pub(in crate::mailbox) const PREDECESSOR_WAIT: Millis = 100;
 
 /// What a call to deliver comes to.
 #[derive(Debug)]
 pub(in crate::mailbox) enum Delivering {
     /// This is the answer.
     Answer(DeliveryStatus),
-    /// The answer is told with [`News::Delivered`]. At this time [`Inbox::wait_is_over`] has it.
+    /// The answer is told with [`News::Delivered`]. At this time [`Inbox::end_wait`] has it.
     Wait(Millis),
     /// Nothing was done: this message has to arrive first.
     Early(Box<Message>, MessageId),
@@ -190,10 +190,9 @@ impl<S: Store> Inbox<'_, S> {
     /// Whether a message that must be there now or never may replace another: only if there is room for it, in
     /// memory, and in the window for it and for all that waits.
     fn may_replace(&self, message: &Message, beside: usize, now: Now) -> bool {
-        let roomy = self
-            .connection
-            .as_ref()
-            .is_some_and(|link| !link.is_stuck() && beside < link.width(&self.cx.limits) as usize);
+        let roomy = self.connection.as_ref().is_some_and(|connection| {
+            !connection.is_stuck() && beside < connection.width(&self.cx.limits) as usize
+        });
         self.memory.unstored.has_room_for(message)
             && (self.is_free(message, now) || (roomy && !self.memory.lost.has_suspects()))
     }
@@ -243,8 +242,8 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Whether a message can go on the wire at once, because nothing waits before it.
     fn is_free(&self, message: &Message, now: Now) -> bool {
-        let link = self.connection.as_ref();
-        link.is_some_and(|link| link.window(&self.cx.limits) > 0)
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|connection| connection.window(&self.cx.limits) > 0)
             && !self.memory.backlog
             && self.memory.queue.is_empty()
             && !self.is_reserved(now)
@@ -259,7 +258,10 @@ impl<S: Store> Inbox<'_, S> {
         let Some(topic) = &message.topic else {
             return Ok(Vec::new());
         };
-        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|connection| &connection.in_flight);
         let unstored = entries.filter_map(|(id, entry)| match &entry.store {
             Stored::Not(other)
                 if other.from == message.from && other.topic.as_ref() == Some(topic) =>
@@ -283,7 +285,7 @@ impl<S: Store> Inbox<'_, S> {
         let on_the_wire = self
             .connection
             .as_ref()
-            .is_some_and(|link| link.in_flight.contains_key(&id));
+            .is_some_and(|connection| connection.in_flight.contains_key(&id));
         if on_the_wire || self.queued(id).is_some() || rows::find(&self.cx.store, id)?.is_some() {
             return Ok(true);
         }

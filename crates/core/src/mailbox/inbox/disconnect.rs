@@ -22,7 +22,7 @@ impl<S: Store> Inbox<'_, S> {
         code: u16,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        if let Some(connection) = self.connection.as_ref().map(|link| link.id) {
+        if let Some(connection) = self.connection.as_ref().map(|connection| connection.id) {
             self.cx.push(Output::Close {
                 connection,
                 code,
@@ -35,7 +35,10 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Closes a connection whose token has expired.
     pub(in crate::mailbox) fn check_token(&mut self, now: Now) -> Result<(), StoreError> {
-        let expires_at = self.connection.as_ref().and_then(|link| link.expires_at);
+        let expires_at = self
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.expires_at);
         if expires_at.is_some_and(|at| at <= now.at) {
             self.hang_up(now, CLOSE_TOKEN, "token expired")?;
         }
@@ -45,10 +48,10 @@ impl<S: Store> Inbox<'_, S> {
     /// Closes a connection whose token has expired or that has shown no life.
     pub(super) fn check_connection(&mut self, now: Now) -> Result<(), StoreError> {
         self.check_token(now)?;
-        let Some(link) = &*self.connection else {
+        let Some(connection) = &*self.connection else {
             return Ok(());
         };
-        if !link.is_alive(&now, &self.cx.limits) {
+        if !connection.is_alive(&now, &self.cx.limits) {
             self.hang_up(now, CLOSE_SILENT, "no sign of life")
         } else {
             self.give_up_stuck(false, now)
@@ -58,8 +61,10 @@ impl<S: Store> Inbox<'_, S> {
     /// Closes a connection that took too much and acknowledged nothing, once something is due or
     /// nothing is in flight that could ever be.
     pub(super) fn give_up_stuck(&mut self, due: bool, now: Now) -> Result<(), StoreError> {
-        let mut link = self.connection.iter();
-        if link.any(|link| link.is_stuck() && (due || link.in_flight.is_empty())) {
+        let mut connection = self.connection.iter();
+        if connection
+            .any(|connection| connection.is_stuck() && (due || connection.in_flight.is_empty()))
+        {
             self.hang_up(now, CLOSE_SILENT, "nothing is acknowledged")?;
         }
         Ok(())
@@ -73,17 +78,18 @@ impl<S: Store> Inbox<'_, S> {
         code: Option<u16>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let (Some(link), Some(account)) = (self.connection.as_mut(), self.cx.account.as_ref())
+        let (Some(connection), Some(account)) =
+            (self.connection.as_mut(), self.cx.account.as_ref())
         else {
             return Ok(());
         };
-        let (device, seen_at) = (account.device.clone(), link.seen_at(&now));
+        let (device, seen_at) = (account.device.clone(), connection.seen_at(&now));
         let ended = Ended {
-            connection: link.id,
-            receipts_seen: link.receipts.seen,
+            connection: connection.id,
+            receipts_seen: connection.receipts.seen,
             closed_here: code.is_some(),
         };
-        let in_flight = std::mem::take(&mut link.in_flight);
+        let in_flight = std::mem::take(&mut connection.in_flight);
         let blame = match in_flight.len() {
             _ if code == Some(CLOSE_TOKEN) => Blame::None,
             1 => Blame::Alone,
@@ -134,7 +140,7 @@ impl<S: Store> Inbox<'_, S> {
         held.attempts.connection_ended(blame, now.at);
         if held.attempts.fails_device(now) {
             let delivery = held.after(device, phase, Event::GiveUp, now.at)?;
-            return self.settle(held, delivery.because("device_fails"), now);
+            return self.settle(held, delivery.with_reason("device_fails"), now);
         }
         self.memory.lost.insert(&held);
         Ok(())

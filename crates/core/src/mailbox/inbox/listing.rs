@@ -172,7 +172,7 @@ impl<S: Store> Inbox<'_, S> {
         let in_flight = self
             .connection
             .as_ref()
-            .is_some_and(|link| link.has(held.key.id));
+            .is_some_and(|connection| connection.has(held.key.id));
         let polled = self.connection.is_none() && held.retry_at > now.at;
         let state = if in_flight || polled {
             State::Sent
@@ -186,7 +186,7 @@ impl<S: Store> Inbox<'_, S> {
         let entries = self
             .connection
             .iter()
-            .flat_map(|link| link.in_flight.values());
+            .flat_map(|connection| connection.in_flight.values());
         let in_flight = entries.filter_map(|entry| match &entry.store {
             Stored::Not(message) => Some((&**message, State::Sent, entry.attempt)),
             Stored::Row { .. } => None,

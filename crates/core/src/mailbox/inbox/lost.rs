@@ -110,14 +110,14 @@ impl Lost {
         self.get(id).is_some_and(Attempts::is_suspect)
     }
 
-    /// Suspects that nothing goes before, but for what the present connection has had: `has_had`.
+    /// Suspects that nothing goes before, but for what the present connection has had: `has_sent`.
     fn first_suspects(
         &self,
-        has_had: impl Fn(MessageId) -> bool,
+        has_sent: impl Fn(MessageId) -> bool,
     ) -> impl Iterator<Item = (MessageId, &Known)> {
         let mut lines: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
         self.0.iter().filter_map(move |(id, known)| {
-            let is_first = !has_had(*id) && lines.insert((known.rank, &known.sender));
+            let is_first = !has_sent(*id) && lines.insert((known.rank, &known.sender));
             (is_first && known.attempts.is_suspect()).then_some((*id, known))
         })
     }
@@ -131,10 +131,10 @@ impl Lost {
     /// The suspects that may go out now; that which was due first comes first.
     pub(super) fn all_due(
         &self,
-        has_had: impl Fn(MessageId) -> bool,
+        has_sent: impl Fn(MessageId) -> bool,
         now: Millis,
     ) -> Vec<MessageId> {
-        let suspects = self.first_suspects(has_had);
+        let suspects = self.first_suspects(has_sent);
         let due = suspects.filter(|(_, known)| known.attempts.next_try() <= now);
         let mut due: Vec<_> = due
             .map(|(id, known)| (known.attempts.next_try(), known.rank, id))
@@ -146,20 +146,20 @@ impl Lost {
     /// The suspect that is to go out now, if there is one.
     pub(super) fn due(
         &self,
-        has_had: impl Fn(MessageId) -> bool,
+        has_sent: impl Fn(MessageId) -> bool,
         now: Millis,
     ) -> Option<MessageId> {
-        self.all_due(has_had, now).first().copied()
+        self.all_due(has_sent, now).first().copied()
     }
 
     /// When the next suspect is to go out that is not to yet.
     pub(super) fn next_due(
         &self,
-        has_had: impl Fn(MessageId) -> bool,
+        has_sent: impl Fn(MessageId) -> bool,
         now: Millis,
     ) -> Option<Millis> {
         let times = self
-            .first_suspects(has_had)
+            .first_suspects(has_sent)
             .map(|(_, known)| known.attempts.next_try());
         times.filter(|at| *at > now).min()
     }

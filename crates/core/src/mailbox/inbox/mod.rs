@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 
-pub(super) use self::deliver::{Delivering, OVERTAKING, Terms};
+pub(super) use self::deliver::{Delivering, PREDECESSOR_WAIT, Terms};
 pub use self::listing::{Page, Place, Waiting};
 use self::lost::Lost;
 use self::queue::Queued;
@@ -137,7 +137,7 @@ impl<S: Store> Inbox<'_, S> {
         let in_flight = self
             .connection
             .iter()
-            .flat_map(|link| link.in_flight.values());
+            .flat_map(|connection| connection.in_flight.values());
         let due = in_flight.filter_map(|entry| match entry.store {
             Stored::Row { due_at } => Some(due_at),
             Stored::Not(_) => None,

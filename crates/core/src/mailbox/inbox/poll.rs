@@ -97,7 +97,7 @@ impl<S: Store> Inbox<'_, S> {
         let in_flight = |held: &Held| {
             self.connection
                 .as_ref()
-                .is_some_and(|link| link.has(held.key.id))
+                .is_some_and(|connection| connection.has(held.key.id))
         };
         let may = |held: &Held| {
             !in_flight(held) && (Some(held.key.id) == suspect || !lost.holds_up(held))
@@ -118,7 +118,7 @@ impl<S: Store> Inbox<'_, S> {
         let beside = self
             .connection
             .as_ref()
-            .map_or(0, |link| link.in_flight.len())
+            .map_or(0, |connection| connection.in_flight.len())
             + lost.len();
         let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
         let waiting = rows::waiting(&self.cx.store, None, &lost.lines(), enough)?.into_iter();
@@ -138,7 +138,7 @@ impl<S: Store> Inbox<'_, S> {
             let in_flight = self
                 .connection
                 .as_ref()
-                .is_some_and(|link| link.in_flight.contains_key(&id));
+                .is_some_and(|connection| connection.in_flight.contains_key(&id));
             let mut rows = rows.iter();
             in_flight || !rows.any(|held| held.key.id == id && held.retry_at <= now.at)
         };

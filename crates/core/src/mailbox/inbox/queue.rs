@@ -35,7 +35,7 @@ impl<S: Store> Inbox<'_, S> {
         let rank = Key::of(message).rank;
         self.connection
             .as_ref()
-            .is_some_and(|link| !link.is_stuck())
+            .is_some_and(|connection| !connection.is_stuck())
             && !self.memory.backlog
             && !self.memory.lost.holds_up_line(rank, &message.from)
             && self.memory.unstored.has_room_for(message)
@@ -72,7 +72,7 @@ impl<S: Store> Inbox<'_, S> {
         while self
             .connection
             .as_ref()
-            .is_some_and(|link| link.window(&self.cx.limits) > 0)
+            .is_some_and(|connection| connection.window(&self.cx.limits) > 0)
         {
             let Some(id) = self
                 .memory

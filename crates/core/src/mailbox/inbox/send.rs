@@ -29,10 +29,10 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Puts a message on the wire.
     pub(super) fn send(&mut self, message: &Message, attempt: u32) {
-        if let Some(link) = self.connection.as_mut()
-            && let Some((output, size)) = link.say(&ToDevice::Message { message, attempt })
+        if let Some(connection) = self.connection.as_mut()
+            && let Some((output, size)) = connection.say(&ToDevice::Message { message, attempt })
         {
-            link.unread += size;
+            connection.unread += size;
             self.cx.push(output);
         }
     }
@@ -58,16 +58,16 @@ impl<S: Store> Inbox<'_, S> {
 
     /// The suspect that is to go out now.
     pub(super) fn suspect_due(&self, now: Now) -> Option<MessageId> {
-        let link = self.connection.as_ref();
-        let has_had = |id| link.is_some_and(|link| link.has_had(id));
-        self.memory.lost.due(has_had, now.at)
+        let connection = self.connection.as_ref();
+        let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
+        self.memory.lost.due(has_sent, now.at)
     }
 
     /// When the next suspect may go out, over the connection or to a poll.
     pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
-        let link = self.connection.as_ref();
-        let has_had = |id| link.is_some_and(|link| link.has_had(id));
-        self.memory.lost.next_due(has_had, now.at)
+        let connection = self.connection.as_ref();
+        let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
+        self.memory.lost.next_due(has_sent, now.at)
     }
 
     /// Whether the wire is a suspect's.
@@ -76,7 +76,7 @@ impl<S: Store> Inbox<'_, S> {
         let mut in_flight = self
             .connection
             .iter()
-            .flat_map(|link| link.in_flight.keys());
+            .flat_map(|connection| connection.in_flight.keys());
         lost.has_suspects()
             && (in_flight.any(|id| lost.is_suspect(*id)) || self.suspect_due(now).is_some())
     }
@@ -87,7 +87,7 @@ impl<S: Store> Inbox<'_, S> {
             let is_empty = self
                 .connection
                 .as_ref()
-                .is_some_and(|link| link.in_flight.is_empty());
+                .is_some_and(|connection| connection.in_flight.is_empty());
             let Some(id) = self.suspect_due(now).filter(|_| is_empty) else {
                 return Ok(true);
             };
@@ -149,16 +149,16 @@ impl<S: Store> Inbox<'_, S> {
     /// Sends what never was sent. `false` if the window is full.
     fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.memory.backlog {
-            let Some(link) = self.connection.as_ref() else {
+            let Some(connection) = self.connection.as_ref() else {
                 return Ok(false);
             };
-            let window = link.window(&self.cx.limits);
+            let window = connection.window(&self.cx.limits);
             if window == 0 {
                 return Ok(false);
             }
             // Without a cursor the first rows may be those that are on the wire already.
             let known = match self.memory.cursor {
-                None => u32::try_from(link.in_flight.len()).unwrap_or(u32::MAX),
+                None => u32::try_from(connection.in_flight.len()).unwrap_or(u32::MAX),
                 Some(_) => 0,
             };
             let lines = self.memory.lost.lines();
@@ -178,11 +178,12 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Sends one stored message, or settles it where it has expired. `false` if the window is full.
     fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
-        let (Some(link), Some(device)) = (self.connection.as_ref(), self.cx.device().cloned())
+        let (Some(connection), Some(device)) =
+            (self.connection.as_ref(), self.cx.device().cloned())
         else {
             return Ok(false);
         };
-        if link.has(held.key.id) {
+        if connection.has(held.key.id) {
             return Ok(true);
         }
         let mut held = self.up_to_date(held);
@@ -192,7 +193,7 @@ impl<S: Store> Inbox<'_, S> {
             self.settle(held, delivery, now)?;
             return Ok(true);
         }
-        if link.window(&self.cx.limits) == 0 {
+        if connection.window(&self.cx.limits) == 0 {
             return Ok(false);
         }
         if held.retry_at > 0 {
@@ -210,15 +211,15 @@ impl<S: Store> Inbox<'_, S> {
         let attempt = held.attempts.made + 1;
         let due_at = now.at + self.backoff(held.attempts.timed_out);
         self.send(&rows::message(&self.cx.store, held.key)?, attempt);
-        if let Some(link) = self.connection.as_mut() {
+        if let Some(connection) = self.connection.as_mut() {
             let entry = InFlight {
                 rank: held.key.rank,
                 attempt,
                 sent_at: now.at,
                 store: Stored::Row { due_at },
             };
-            link.in_flight.insert(held.key.id, entry);
-            link.stale = true;
+            connection.in_flight.insert(held.key.id, entry);
+            connection.stale = true;
         }
         self.cx.wake_by(Timer::Ack, due_at);
         Ok(())
@@ -242,7 +243,10 @@ impl<S: Store> Inbox<'_, S> {
         };
         let due =
             |entry: &InFlight| matches!(entry.store, Stored::Row { due_at } if due_at <= now.at);
-        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|connection| &connection.in_flight);
         let ids: Vec<MessageId> = entries
             .filter(|(_, entry)| due(entry))
             .map(|(id, _)| *id)
@@ -261,15 +265,15 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let held = rows::held(&self.cx.store, id)?.map(|held| self.up_to_date(held));
-        let Some(link) = self.connection.as_mut() else {
+        let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };
-        link.stale = true;
-        let (Some(entry), Some(mut held)) = (link.in_flight.remove(&id), held) else {
+        connection.stale = true;
+        let (Some(entry), Some(mut held)) = (connection.in_flight.remove(&id), held) else {
             return Ok(());
         };
         let phase = entry.phase().after(Event::TimeOut)?;
-        link.had.insert(id);
+        connection.timed_out.insert(id);
         held.attempts.time_out();
         if let Some(end) = self.must_end(&held, now) {
             let delivery = held.after(device, phase, end, now.at)?;

@@ -146,7 +146,7 @@ impl<S: Store> Inbox<'_, S> {
         if let Some(entry) = self
             .connection
             .as_ref()
-            .and_then(|link| link.in_flight.get(&id))
+            .and_then(|connection| connection.in_flight.get(&id))
         {
             held.catch_up(entry);
         }
@@ -156,7 +156,7 @@ impl<S: Store> Inbox<'_, S> {
     /// Where a stored message is of which everything known is taken in. A connection ends every lease.
     pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
         match &*self.connection {
-            Some(link) if link.has(held.key.id) => Phase::InFlight,
+            Some(connection) if connection.has(held.key.id) => Phase::InFlight,
             None if held.retry_at > now.at => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
@@ -173,9 +173,9 @@ impl<S: Store> Inbox<'_, S> {
         let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
         settled_rows::save(&self.cx.store, held.key, &delivery)?;
         self.cx.row_settled(held.size);
-        if let Some(link) = self.connection.as_mut() {
-            link.stale |= link.in_flight.remove(&id).is_some();
-            link.had.remove(&id);
+        if let Some(connection) = self.connection.as_mut() {
+            connection.stale |= connection.in_flight.remove(&id).is_some();
+            connection.timed_out.remove(&id);
         }
         if self.memory.lost.remove(id) {
             self.let_others_go();
@@ -253,7 +253,7 @@ impl<S: Store> Inbox<'_, S> {
                 let held = self.up_to_date(held);
                 let phase = self.phase_of(&held, now);
                 let refused = held.after(device, phase, Event::Refuse, now.at)?;
-                self.settle(held, refused.because("device_removed"), now)?;
+                self.settle(held, refused.with_reason("device_removed"), now)?;
             }
         }
     }
@@ -274,7 +274,7 @@ impl<S: Store> Inbox<'_, S> {
         let entry = self
             .connection
             .as_ref()
-            .and_then(|link| link.in_flight.get(&id));
+            .and_then(|connection| connection.in_flight.get(&id));
         if let Some(
             entry @ InFlight {
                 store: Stored::Not(_),
@@ -310,7 +310,7 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<Delivering, StoreError> {
         let mut delivery = Delivery::unreached(device, now.at).apply(event, now.at)?;
         if event == Event::Refuse {
-            delivery = delivery.because("queue_full");
+            delivery = delivery.with_reason("queue_full");
         }
         self.remember(message.id, delivery.clone());
         self.keep_replaced(message, &delivery, now)?;

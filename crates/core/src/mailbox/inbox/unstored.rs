@@ -63,7 +63,7 @@ impl<S: Store> Inbox<'_, S> {
         let has_room = self.memory.unstored.has_room_for(&message);
         self.send_unstored(Box::new(message), now);
         if wait == 0 {
-            return self.wait_is_over(id, now).map(Delivering::Answer);
+            return self.end_wait(id, now).map(Delivering::Answer);
         }
         if !has_room {
             self.store_unstored(id, now)?;
@@ -75,7 +75,7 @@ impl<S: Store> Inbox<'_, S> {
     /// Puts a message on the wire that is not stored.
     pub(super) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
         self.send(&message, 1);
-        if let Some(link) = self.connection.as_mut() {
+        if let Some(connection) = self.connection.as_mut() {
             self.memory.unstored.add(&message);
             let (id, rank) = (message.id, Key::of(&message).rank);
             let entry = InFlight {
@@ -84,7 +84,7 @@ impl<S: Store> Inbox<'_, S> {
                 sent_at: now.at,
                 store: Stored::Not(message),
             };
-            link.in_flight.insert(id, entry);
+            connection.in_flight.insert(id, entry);
         }
     }
 
@@ -93,7 +93,7 @@ impl<S: Store> Inbox<'_, S> {
     ///
     /// # Errors
     /// The store failed.
-    pub(in crate::mailbox) fn wait_is_over(
+    pub(in crate::mailbox) fn end_wait(
         &mut self,
         id: MessageId,
         now: Now,
@@ -154,7 +154,10 @@ impl<S: Store> Inbox<'_, S> {
     /// What has to be there now or never does not come again, and so goes before nothing.
     fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
         let rank = Key::of(message).rank;
-        let entries = self.connection.iter().flat_map(|link| &link.in_flight);
+        let entries = self
+            .connection
+            .iter()
+            .flat_map(|connection| &connection.in_flight);
         let before = entries.filter(|(id, entry)| {
             let same = |other: &Message| {
                 other.from == message.from && entry.rank == rank && !other.is_now_or_never()
@@ -166,28 +169,28 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Stores a message that is on the wire and unstored, or settles it where it has expired.
     fn store_in_flight(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let Some(link) = self
+        let Some(connection) = self
             .connection
             .as_mut()
             .filter(|_| self.cx.account.is_some())
         else {
             return Ok(());
         };
-        let Some(entry) = link.in_flight.remove(&id) else {
+        let Some(entry) = connection.in_flight.remove(&id) else {
             return Ok(());
         };
         let Stored::Not(message) = &entry.store else {
-            link.in_flight.insert(id, entry);
+            connection.in_flight.insert(id, entry);
             return Ok(());
         };
         if !self.store_sent(message, &entry, now)? {
             return Ok(());
         }
         let due_at = entry.sent_at + self.backoff(0);
-        if let Some(link) = self.connection.as_mut() {
+        if let Some(connection) = self.connection.as_mut() {
             let store = Stored::Row { due_at };
-            link.in_flight.insert(id, InFlight { store, ..entry });
-            link.stale = true;
+            connection.in_flight.insert(id, InFlight { store, ..entry });
+            connection.stale = true;
         }
         self.cx.wake_by(Timer::Ack, due_at);
         Ok(())

@@ -262,7 +262,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Whether the connections that a publish came over are gone, and its answer with them.
     pub(super) fn publisher_gone(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
-        let live = self.connection.as_ref().map(|link| link.id);
+        let live = self.connection.as_ref().map(|connection| connection.id);
         let heard = |(connection, _): &(ConnectionId, _)| Some(*connection) == live;
         !frames.is_empty() && !frames.iter().any(heard)
     }
@@ -297,7 +297,7 @@ pub(super) fn taken(
         Some(DeliveryStatus::Known(delivery)) => Some(delivery),
         Some(DeliveryStatus::UnknownDevice) => {
             let refused = Delivery::unreached(device.clone(), now).apply(Event::Refuse, now)?;
-            Some(refused.because("device_removed"))
+            Some(refused.with_reason("device_removed"))
         }
         Some(DeliveryStatus::UnknownMessage | DeliveryStatus::OutOfOrder) | None => None,
     })

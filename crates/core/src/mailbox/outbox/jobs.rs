@@ -13,7 +13,7 @@ use super::job_rows::{self, Queued};
 use super::part_rows;
 use super::rows::{self, PART, Sent};
 use super::under_way::wave;
-use super::unlisted::LOOKS;
+use super::unlisted::MAX_LOOKUPS;
 use super::{Outbox, SAFETY_DELAY, Timer};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
@@ -97,7 +97,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Hands over the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        let (mut after, mut looks) = (None, LOOKS);
+        let (mut after, mut looks) = (None, MAX_LOOKUPS);
         while self.memory.work.is_none() {
             let mut due = self.jobs_due();
             let Some((id, _)) = due.find(|(id, at)| Some(*id) > after && *at <= now.at) else {

@@ -13,7 +13,7 @@ use super::job_rows::Queued;
 use super::recipients::recipients;
 use super::rows::{self, Head, PART};
 use super::under_way::{self, wave};
-use super::unlisted::LOOKS;
+use super::unlisted::MAX_LOOKUPS;
 use super::{ConnectionId, Failure, Outbox, Timer};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -88,7 +88,7 @@ impl<S: Store> Outbox<'_, S> {
         let many = devices.len() > PART || !fits;
         let behind = match many {
             true => Vec::new(),
-            false => self.behind(&devices, None, &mut { LOOKS })?,
+            false => self.behind(&devices, None, &mut { MAX_LOOKUPS })?,
         };
         let queued = many || !behind.is_empty();
         // One with a key is queued, too, where its mailbox does not answer: it cannot be taken back then.
@@ -129,7 +129,7 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.wake_by(Timer::Job, first_try);
         }
         if many {
-            let trace = Trace::of(message, deliveries).into_page(None, trace::PAGE);
+            let trace = Trace::of(message, deliveries).into_page(None, trace::MAX_PAGE_DELIVERIES);
             self.tell(trace, frame.as_slice(), false);
             return Ok(id);
         }
@@ -202,7 +202,7 @@ impl<S: Store> Outbox<'_, S> {
             publishing.frames.extend(frame);
             return Ok(id);
         }
-        let trace = rows::trace(&self.cx.store, id, None, trace::PAGE)?;
+        let trace = rows::trace(&self.cx.store, id, None, trace::MAX_PAGE_DELIVERIES)?;
         let gone = || StoreError("an idempotency key without its message".to_owned());
         self.tell(trace.ok_or_else(gone)?, frame.as_slice(), false);
         Ok(id)

@@ -181,7 +181,10 @@ impl<S: Store> Outbox<'_, S> {
         let account = self.cx.account.as_ref();
         let from = account.and_then(|account| account.unseen_from);
         let noted = account.map(|account| account.last_receipt.max(account.receipts_seen));
-        let sent = self.connection.as_ref().map(|link| link.receipts.sent);
+        let sent = self
+            .connection
+            .as_ref()
+            .map(|connection| connection.receipts.sent);
         let last = receipt_rows::last(&self.cx.store, from)?;
         let last = last.max(noted).max(sent).unwrap_or(0);
         self.memory.last_receipt = Some(last);
@@ -218,18 +221,18 @@ impl<S: Store> Outbox<'_, S> {
         let free = self
             .connection
             .as_ref()
-            .is_some_and(|link| !link.receipts.paused);
+            .is_some_and(|connection| !connection.receipts.paused);
         if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
             self.put_receipt(&receipt);
         }
     }
 
     fn put_receipt(&mut self, receipt: &Receipt) {
-        if let Some(link) = self.connection.as_mut() {
-            link.receipts.sent = receipt.seq;
-            link.receipts.unnoted += 1;
-            link.stale = true;
-            let said = link.say(&ToDevice::Receipt(receipt));
+        if let Some(connection) = self.connection.as_mut() {
+            connection.receipts.sent = receipt.seq;
+            connection.receipts.unnoted += 1;
+            connection.stale = true;
+            let said = connection.say(&ToDevice::Receipt(receipt));
             self.cx
                 .effects
                 .extend(said.map(|(output, _)| output.into()));
@@ -239,7 +242,11 @@ impl<S: Store> Outbox<'_, S> {
     /// Sends the receipts that the device has not seen and that were not sent over this connection, at
     /// most [`WINDOW`] of them. More go out when it has seen these.
     pub(super) fn send_receipts(&mut self) -> Result<(), StoreError> {
-        let Some(mut after) = self.connection.as_ref().map(|link| link.receipts.sent) else {
+        let Some(mut after) = self
+            .connection
+            .as_ref()
+            .map(|connection| connection.receipts.sent)
+        else {
             return Ok(());
         };
         let (mut room, mut all) = (WINDOW, false);
@@ -264,34 +271,34 @@ impl<S: Store> Outbox<'_, S> {
             }
             after = places.last().map_or(after, |place| place.seq);
         }
-        if let Some(link) = self.connection.as_mut() {
+        if let Some(connection) = self.connection.as_mut() {
             let paused = room == 0;
-            link.stale |= link.receipts.paused != paused;
-            link.receipts.paused = paused;
+            connection.stale |= connection.receipts.paused != paused;
+            connection.receipts.paused = paused;
         }
         Ok(())
     }
 
     /// The device has seen all receipts up to `seq`.
     pub(in crate::mailbox) fn receipts_seen(&mut self, seq: i64) -> Result<(), StoreError> {
-        let Some(link) = self.connection.as_mut() else {
+        let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };
         // What was not sent was not seen, whatever the device says.
-        let seq = seq.min(link.receipts.sent);
-        if seq <= link.receipts.seen {
+        let seq = seq.min(connection.receipts.sent);
+        if seq <= connection.receipts.seen {
             return Ok(());
         }
-        link.receipts.seen = seq;
-        link.stale = true;
+        connection.receipts.seen = seq;
+        connection.stale = true;
         let Receipts {
             sent,
             paused,
             unnoted,
             ..
-        } = link.receipts;
+        } = connection.receipts;
         if unnoted >= NOTED_AFTER {
-            link.receipts.unnoted = 0;
+            connection.receipts.unnoted = 0;
             self.note_receipts(Some(seq))?;
         }
         if paused && seq == sent {

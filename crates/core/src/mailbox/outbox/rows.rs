@@ -11,7 +11,7 @@ use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
-use crate::trace::{Page, PageOfDeliveries, Trace};
+use crate::trace::{DeliveryPage, Page, Trace};
 
 /// How many deliveries stand in one row.
 pub(super) const PART: usize = 100;
@@ -256,7 +256,7 @@ fn page(
     let Some(summary) = summary else {
         return Ok(trace.into_page(after, limit));
     };
-    let mut page = PageOfDeliveries::new(limit);
+    let mut page = DeliveryPage::new(limit);
     let mut rest = part_rows::rest_after(store, trace.id, after)?;
     while let Some(part) = rest {
         let last = part.last().map(|delivery| delivery.device.clone());

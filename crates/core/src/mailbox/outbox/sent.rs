@@ -102,7 +102,7 @@ impl<S: Store> Outbox<'_, S> {
         id: MessageId,
         now: Now,
     ) -> Result<Option<Trace>, Failure> {
-        let trace = self.kept(id, None, trace::PAGE)?;
+        let trace = self.kept(id, None, trace::MAX_PAGE_DELIVERIES)?;
         if self.memory.cancelling.contains_key(&id) {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 
 /// At most this many lookups are made in one event.
-pub(super) const LOOKS: usize = 150;
+pub(super) const MAX_LOOKUPS: usize = 150;
 
 /// At most this many devices have what was found for them remembered.
 const REMEMBERED: usize = 1_000;
