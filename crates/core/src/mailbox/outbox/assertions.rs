@@ -1,11 +1,11 @@
-//! What holds of the outbox after every event. Nothing here is in a release build.
+//! The outbox's invariants, checked after every event. Not part of a release build.
 
 use super::sent::weight;
 use super::{Outbox, job_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 
-/// Lists of jobs that are longer are not compared with the lines.
+/// At most this many devices of a job are compared with the queues.
 const SHORT: usize = 200;
 
 impl<S: Store> Outbox<'_, S> {
@@ -25,12 +25,12 @@ impl<S: Store> Outbox<'_, S> {
             debug_assert_eq!(work.open, calls(&work.id), "calls of the job {}", work.id);
         }
         for calls in outbox.calling.values() {
-            debug_assert!(!calls.is_empty(), "a device is called for no message");
+            debug_assert!(!calls.is_empty(), "a called device without a message");
         }
         for id in outbox.passes.keys() {
-            debug_assert!(outbox.jobs.contains_key(id), "a pass through no job, {id}");
+            debug_assert!(outbox.jobs.contains_key(id), "a pass without its job, {id}");
         }
-        // What a publish writes down before it leaves is in line where its call fails, and not before.
+        // A publish that is stored before its calls joins the queues only when a call fails.
         let queued = |id: &MessageId| !outbox.publishing.contains_key(id);
         for (id, job) in outbox.jobs.iter().filter(|(id, _)| queued(id)) {
             let left = job.left.iter().flatten();
@@ -38,7 +38,7 @@ impl<S: Store> Outbox<'_, S> {
                 let first = outbox.waiting.first(device);
                 debug_assert!(
                     first.is_some_and(|first| first <= *id),
-                    "{id} waits for {device}, and the line begins with {first:?}"
+                    "{id} waits for {device}, whose queue begins with {first:?}"
                 );
             }
         }
@@ -65,7 +65,10 @@ impl<S: Store> Outbox<'_, S> {
                 .take_while(|id| passed(*id))
             {
                 let waits = self.waits(id, device)? == Some(true);
-                debug_assert!(!waits, "{id} waits for {device}, which was found not to");
+                debug_assert!(
+                    !waits,
+                    "{id} waits for {device}; the cache says it does not"
+                );
             }
         }
         Ok(())

@@ -1,10 +1,10 @@
-//! Which messages wait for a device, and how much may wait at all.
+//! Which messages wait for a device, and how many may wait.
 //!
-//! Messages to one device are handed over in their order, so one goes behind all older ones that have not
-//! reached the device's mailbox. Most of these stand in [`super::device_queues`]. A job to many devices does not, see
-//! [`super::unlisted`]: so opening a mailbox reads no deliveries, whatever is queued.
+//! Messages to one device are delivered in order, so a message waits behind all older ones that have not reached the
+//! device's mailbox. Most of these are in [`super::device_queues`]. A job to many devices is not, see
+//! [`super::unlisted`]: so opening a mailbox reads no deliveries, however many are queued.
 //!
-//! A line may name who has gone meanwhile; whether a delivery waits is decided by its row.
+//! A queue may contain messages that no longer wait; the row of a delivery decides whether it waits.
 
 use super::Outbox;
 use super::job_rows::Job;
@@ -14,25 +14,25 @@ use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 
-/// At most this many devices are in the lists of all jobs together.
-const LISTED: usize = 10_000;
+/// The most devices in the lists of all jobs together.
+const MAX_LISTED: usize = 10_000;
 
-/// Seconds after which a full queue may have room.
-const ROOM_IN: u32 = 10;
+/// The `Retry-After` of a full queue, in seconds.
+const FULL_RETRY_AFTER: u32 = 10;
 
 impl<S: Store> Outbox<'_, S> {
-    /// Which of these devices an older message waits for, or may: older than `before`, or any. `looks` is how many
-    /// more lookups this event may make.
+    /// Those of these devices that an older message waits for, or may wait for: older than `before`, or any. `lookups`
+    /// is how many more lookups this event may make.
     pub(super) fn behind(
         &mut self,
         devices: &[DeviceId],
         before: Option<MessageId>,
-        looks: &mut usize,
+        lookups: &mut usize,
     ) -> Result<Vec<DeviceId>, StoreError> {
         let mut behind = Vec::new();
         for device in devices {
             if self.is_behind_listed(device, before)?
-                || self.is_behind_unlisted(device, before, looks)?
+                || self.is_behind_unlisted(device, before, lookups)?
             {
                 behind.push(device.clone());
             }
@@ -75,18 +75,18 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(Some(false));
         }
         let stored = part_rows::stored_with(&self.cx.store, id, device)?;
-        // A message that is gone waits for nobody. That says nothing of whom it was for.
+        // A deleted message waits for no device. It does not tell whom it was for.
         Ok(stored.map_or(Some(false), |deliveries| known(&deliveries)))
     }
 
-    /// Lets later messages to the same devices go behind this one.
-    pub(super) fn wait_in_line(&mut self, id: MessageId, devices: &[DeviceId]) {
+    /// Queues a message for these devices: later messages to them wait behind it.
+    pub(super) fn enqueue(&mut self, id: MessageId, devices: &[DeviceId]) {
         for device in devices {
             self.memory.waiting.join(id, device);
         }
     }
 
-    /// A delivery does not wait any more.
+    /// A delivery no longer waits.
     pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
         self.memory.waiting.leave(id, device);
         self.memory.found.leave(id, device);
@@ -105,17 +105,17 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// The devices of a job that a pass has left over, if the lists have room for them.
+    /// The devices that a pass has left over, if the lists have room for them.
     pub(super) fn listed(&self, id: MessageId, left: Vec<DeviceId>) -> Option<Vec<DeviceId>> {
         let others = self.memory.jobs.values().filter(|job| job.id != id);
         let listed: usize = others
             .filter_map(|job| job.left.as_ref())
             .map(Vec::len)
             .sum();
-        Some(left).filter(|left| listed + left.len() <= LISTED)
+        Some(left).filter(|left| listed + left.len() <= MAX_LISTED)
     }
 
-    /// Puts a job into the place of what was known of it, and its devices into their lines.
+    /// Replaces what is known of a job, and queues it for its devices.
     pub(super) fn know_job(&mut self, job: Job) {
         for device in job.left.iter().flatten() {
             self.memory.waiting.join(job.id, device);
@@ -123,7 +123,7 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.jobs.insert(job.id, job);
     }
 
-    /// A job is gone: nothing goes behind it any more.
+    /// A job is gone: nothing waits behind it any more.
     pub(super) fn forget_job(&mut self, id: MessageId) {
         self.memory.passes.remove(&id);
         self.memory.found.remove_job(id);
@@ -133,10 +133,10 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Why a message of `bytes` bytes cannot be queued, if it cannot: those that wait for a mailbox have reached
-    /// `times` the limit of their number or of their bytes.
+    /// Why a message of `bytes` bytes cannot be queued, if it cannot: the queued messages have reached `times` the limit
+    /// of their number or of their bytes.
     pub(super) fn full(&self, bytes: u64, times: u32) -> Option<Problem> {
-        // What a publish writes down before it leaves is under way, not queued.
+        // A publish that is stored before its calls is under way, not queued.
         let jobs = self.memory.jobs.values();
         let queued = jobs.filter(|job| !self.memory.publishing.contains_key(&job.id));
         let (count, used) = queued.fold((0, 0), |(count, used), job| (count + 1, used + job.bytes));
@@ -148,15 +148,15 @@ impl<S: Store> Outbox<'_, S> {
             return None;
         }
         let detail = format!(
-            "{count} publishes of {used} bytes wait for mailboxes; at most {messages} of {most} bytes may"
+            "{count} publishes with {used} bytes are queued; at most {messages} with {most} bytes may be"
         );
         let mut problem = Problem::new(Code::TooManyRequests, detail);
-        problem.retry_after = Some(ROOM_IN);
+        problem.retry_after = Some(FULL_RETRY_AFTER);
         Some(problem)
     }
 }
 
-/// The devices whose mailboxes have not taken a message.
+/// The devices whose deliveries are unreached.
 pub(super) fn untaken(deliveries: &[Delivery]) -> Vec<DeviceId> {
     let untaken = deliveries.iter().filter(|delivery| !delivery.is_reached());
     untaken.map(|delivery| delivery.device.clone()).collect()

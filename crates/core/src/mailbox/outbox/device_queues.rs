@@ -1,13 +1,13 @@
-//! Who waits behind whom: for each device the messages that have not reached its mailbox, in line.
+//! For each device, a queue of the messages that have not reached its mailbox.
 //!
-//! The oldest of a line goes first. No line is empty. Not every message that waits is in its lines: see
-//! [`super::backlog`]. Nothing here is written down: the jobs' rows say who is in line when the mailbox opens.
+//! The oldest goes first. No queue is empty. Not every unreached message is in a queue: see [`super::backlog`]. The
+//! queues are only in memory; they are rebuilt from the jobs' rows when the mailbox opens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{DeviceId, MessageId};
 
-/// The lines of a mailbox.
+/// The device queues of a mailbox.
 #[derive(Debug, Default)]
 pub(super) struct DeviceQueues(BTreeMap<DeviceId, BTreeSet<MessageId>>);
 
@@ -17,16 +17,16 @@ impl DeviceQueues {
         self.0.get(device)?.first().copied()
     }
 
-    /// A message gets in line for a device.
+    /// A message joins the queue of a device.
     pub(super) fn join(&mut self, id: MessageId, device: &DeviceId) {
         self.0.entry(device.clone()).or_default().insert(id);
     }
 
-    /// A message leaves the line for a device.
+    /// A message leaves the queue of a device.
     pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
-        if let Some(line) = self.0.get_mut(device) {
-            line.remove(&id);
-            if line.is_empty() {
+        if let Some(queue) = self.0.get_mut(device) {
+            queue.remove(&id);
+            if queue.is_empty() {
                 self.0.remove(device);
             }
         }
@@ -51,42 +51,42 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_a_line_goes_first_whoever_joined_first() {
-        let mut lines = DeviceQueues::default();
+    fn the_oldest_message_of_a_queue_is_first_in_whatever_order_they_joined() {
+        let mut queues = DeviceQueues::default();
         let door = device("door");
         for n in [2, 1, 3] {
-            lines.join(message(n), &door);
+            queues.join(message(n), &door);
         }
         for n in 1..=3 {
-            assert_eq!(lines.first(&door), Some(message(n)));
-            lines.leave(message(n), &door);
+            assert_eq!(queues.first(&door), Some(message(n)));
+            queues.leave(message(n), &door);
         }
-        assert_eq!(lines.first(&door), None);
+        assert_eq!(queues.first(&door), None);
     }
 
     #[test]
-    fn a_message_leaves_the_line_for_one_device_and_stays_in_the_others() {
-        let mut lines = DeviceQueues::default();
+    fn a_message_leaves_the_queue_of_one_device_and_stays_in_the_others() {
+        let mut queues = DeviceQueues::default();
         let (door, lamp) = (device("door"), device("lamp"));
-        lines.join(message(1), &door);
-        lines.join(message(1), &lamp);
-        lines.leave(message(1), &door);
-        assert_eq!(lines.first(&door), None);
-        assert_eq!(lines.first(&lamp), Some(message(1)));
+        queues.join(message(1), &door);
+        queues.join(message(1), &lamp);
+        queues.leave(message(1), &door);
+        assert_eq!(queues.first(&door), None);
+        assert_eq!(queues.first(&lamp), Some(message(1)));
     }
 
     #[test]
-    fn a_line_that_all_have_left_takes_no_memory() {
-        let mut lines = DeviceQueues::default();
+    fn an_empty_queue_takes_no_memory() {
+        let mut queues = DeviceQueues::default();
         for name in ["door", "lamp"] {
-            lines.join(message(1), &device(name));
+            queues.join(message(1), &device(name));
         }
-        // One that is not in line changes nothing.
-        lines.leave(message(2), &device("door"));
-        assert_eq!(lines.0.len(), 2);
+        // A message that is not in the queue changes nothing.
+        queues.leave(message(2), &device("door"));
+        assert_eq!(queues.0.len(), 2);
         for name in ["door", "lamp"] {
-            lines.leave(message(1), &device(name));
+            queues.leave(message(1), &device(name));
         }
-        assert!(lines.0.is_empty());
+        assert!(queues.0.is_empty());
     }
 }

@@ -1,8 +1,7 @@
-//! Handing a message to the mailboxes it is addressed to, and answering its publish when all have it.
-
-use std::rc::Rc;
+//! Calling the recipients' mailboxes, and answering the publish when all have answered.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::backlog::untaken;
 use super::job_rows::Queued;
@@ -19,12 +18,12 @@ use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// A call to deliver is void when it arrives later than this many milliseconds. Its caller listens for two seconds
-/// longer, because two mailboxes' clocks may differ.
+/// A call to deliver expires after this many milliseconds. Its caller waits two seconds longer, because two mailboxes'
+/// clocks may differ.
 pub(super) const CALL_LIFE: Millis = 2_000;
 
 impl<S: Store> Outbox<'_, S> {
-    /// Calls every mailbox of a publish but those that an older message waits for.
+    /// Calls every mailbox of a publish except those that an older message waits for.
     pub(super) fn dispatch(
         &mut self,
         id: MessageId,
@@ -39,7 +38,7 @@ impl<S: Store> Outbox<'_, S> {
         let devices = publishing.deliveries.iter().map(|it| &it.device);
         let devices = devices.filter(|device| !behind.contains(device));
         let devices: Vec<DeviceId> = devices.cloned().collect();
-        self.wait_in_line(id, behind);
+        self.enqueue(id, behind);
         let open = devices.len();
         for device in devices {
             self.call_deliver(&device, id, &message, wait, now);
@@ -64,7 +63,7 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) {
         let calls = self.memory.calling.entry(to.clone()).or_default();
-        // While an earlier call is not answered it is not certain that its message is there first.
+        // Until an earlier call is answered, its message may arrive later than this one.
         let after = calls.range(..id).next_back().copied();
         calls.insert(id);
         let until = now.at + CALL_LIFE;
@@ -77,8 +76,8 @@ impl<S: Store> Outbox<'_, S> {
         });
     }
 
-    /// Whether a call to deliver this message may yet arrive: one of this life, or of one before, where its
-    /// delivery waits or was taken back before it came.
+    /// Whether a call to deliver this message may still arrive. Either it was made since the mailbox was opened, or
+    /// before that, and the delivery waits or was withdrawn before the message arrived.
     pub(super) fn is_under_way(
         &self,
         id: MessageId,
@@ -87,16 +86,16 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<bool, StoreError> {
         let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
         let device = &delivery.device;
-        // It was called for before it was taken back. So long after that the call is void by either clock, and
-        // the report is not refused again and again by a mailbox that wakes for it.
+        // The call was made before the cancellation. After three times its life it has expired by either clock, so
+        // the report may be accepted.
         let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
         let before =
             now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)? == Some(true));
         Ok(before || holds(self.memory.calling.get(device)))
     }
 
-    /// A mailbox has answered a call to deliver, or could not be reached. Whether the jobs pause now, so that the
-    /// alarm has to be set for them.
+    /// A mailbox has answered a call to deliver, or could not be reached. Returns whether the jobs pause now, so that
+    /// the alarm has to be set for them.
     pub(in crate::mailbox) fn called(
         &mut self,
         id: MessageId,
@@ -134,18 +133,18 @@ impl<S: Store> Outbox<'_, S> {
                 .deliveries
                 .iter_mut()
                 .find(|known| known.device == *device);
-            // One that is over without the device's answer lets later ones go past it: were it forgotten with a
-            // crash and tried again, it would come after them.
+            // A delivery that settled without the device's answer lets later ones pass it. If a crash forgot that, it
+            // would be tried again, after them.
             let over = delivery.is_settled() && !delivery.state.is_answer();
-            // A receipt may have come before the answer; the terminal state remains.
+            // A report may have arrived before the answer; the terminal state remains.
             let news = known.and_then(|known| known.learn(delivery));
             if news.is_some() && over && publishing.stored && publishing.open > 1 {
                 rows::save(&self.cx.store, id, &publishing.deliveries, None)?;
             }
             self.leave(id, device);
         } else {
-            // What is published meanwhile goes behind this one.
-            self.wait_in_line(id, std::slice::from_ref(device));
+            // Later messages wait behind this one.
+            self.enqueue(id, std::slice::from_ref(device));
         }
         let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
@@ -158,7 +157,7 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Every mailbox has answered or failed: writes down what became of the message, and says so.
+    /// Every mailbox has answered or failed: stores the result, and answers the publish.
     fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(publishing) = self.memory.publishing.remove(&id) else {
             return Ok(());
@@ -168,9 +167,9 @@ impl<S: Store> Outbox<'_, S> {
         let done = deliveries.all(|delivery| delivery.state.is_terminal());
         if publishing.unknown {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
-            self.take_back(publishing, problem)?;
+            self.refuse(publishing, problem)?;
         } else if let Some(problem) = self.lost(&publishing) {
-            self.take_back(publishing, problem)?;
+            self.refuse(publishing, problem)?;
         } else if done && !publishing.stored {
             self.gather(publishing);
         } else {
@@ -179,8 +178,8 @@ impl<S: Store> Outbox<'_, S> {
         self.write_or_wait(now)
     }
 
-    /// Why a publish that no mailbox has taken cannot be kept either, if it cannot. What is written down is
-    /// kept: a mailbox may have taken it and its answer may be lost, and a repeat of its key finds it.
+    /// Why an unreached publish cannot be queued, if it cannot. A stored one is kept: a mailbox may have taken it
+    /// although its answer was lost, and a repeat with its key finds it.
     fn lost(&self, publishing: &Publishing) -> Option<Problem> {
         if publishing.stored {
             return None;
@@ -195,8 +194,8 @@ impl<S: Store> Outbox<'_, S> {
         Some(Problem::new(Code::Unavailable, detail))
     }
 
-    /// A publish is not accepted after all.
-    fn take_back(&mut self, publishing: Publishing, problem: Problem) -> Result<(), StoreError> {
+    /// Refuses a publish that was not answered yet.
+    fn refuse(&mut self, publishing: Publishing, problem: Problem) -> Result<(), StoreError> {
         let Publishing {
             message,
             stored,
@@ -216,7 +215,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Writes down a publish in a row of its own, and answers it.
+    /// Stores a publish in a row of its own, and answers it.
     fn write(
         &mut self,
         mut publishing: Publishing,
@@ -249,7 +248,7 @@ impl<S: Store> Outbox<'_, S> {
             }
         } else {
             let left = untaken(&deliveries);
-            self.wait_in_line(id, &left);
+            self.enqueue(id, &left);
             let message = Queued::of(&message, &deliveries)?;
             self.keep_job(message, Some(left), now.at + FIRST_RETRY, !stored)?;
             self.cx.wake_by(Timer::Job, now.at + FIRST_RETRY);
@@ -260,14 +259,14 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Whether the connections that a publish came over are gone, and its answer with them.
+    /// Whether the publisher's connections are gone, so that the answer cannot be delivered.
     pub(super) fn publisher_gone(&self, frames: &[(ConnectionId, Option<String>)]) -> bool {
         let live = self.connection.as_ref().map(|connection| connection.id);
         let heard = |(connection, _): &(ConnectionId, _)| Some(*connection) == live;
         !frames.is_empty() && !frames.iter().any(heard)
     }
 
-    /// Answers a publish that is written down; with receipts if its answer goes unheard.
+    /// Answers a stored publish; if the publisher is gone, its deliveries get receipts.
     pub(super) fn tell(
         &mut self,
         trace: Trace,
@@ -287,7 +286,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// What an answer makes of a delivery; `None` where the mailbox has not taken it.
+/// The delivery after an answer; `None` if the mailbox has not taken the message.
 pub(super) fn taken(
     device: &DeviceId,
     answer: Option<DeliveryStatus>,

@@ -1,8 +1,7 @@
-//! Publishes that are settled when they are answered: those of about the same time are written down as
-//! one row, and only then answered.
+//! Group commit: publishes that settle at about the same time are written as one row, and only then answered.
 //!
-//! One that is alone is written and answered at once. While others of this device are under way it waits
-//! for them, but not long: rows written dominate the cost, and 15 ms of latency does not matter.
+//! A lone publish is written and answered immediately. While others of this device are under way, it waits for them
+//! briefly: rows written dominate the cost, and 15 ms of latency do not matter.
 
 use super::publish::Publishing;
 use super::rows::{self, Head};
@@ -13,7 +12,7 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
 
-/// The most milliseconds that one waits for others. Timers are a little late at times: 20 are promised.
+/// The most milliseconds that a publish waits for others. 20 are promised, because timers may be slightly late.
 const MAX_DELAY: Millis = 15;
 
 /// At this many publishes the batch is written.
@@ -22,7 +21,7 @@ const MAX_BATCH: usize = 256;
 /// At about this many bytes of deliveries the batch is written.
 const MAX_BATCH_BYTES: usize = 500_000;
 
-/// A publish that is settled and neither written down nor answered.
+/// A publish that is settled, but neither stored nor answered.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) trace: Trace,
@@ -30,7 +29,7 @@ pub(super) struct Ended {
     frames: Vec<(ConnectionId, Option<String>)>,
 }
 
-/// Publishes that are settled and not written down.
+/// Publishes that are settled, but not stored.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     publishes: Vec<Ended>,
@@ -58,11 +57,11 @@ impl Gathered {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// A publish is settled and its messages' mailboxes are done with it.
+    /// Adds a publish that is settled and whose mailboxes have all answered.
     pub(super) fn gather(&mut self, publishing: Publishing) {
         let gathered = &mut self.memory.gathered;
         gathered.bytes += publishing.deliveries.iter().map(weight).sum::<usize>();
-        // The payload goes here: it may be long, and nothing needs it any more.
+        // This drops the payload: it may be long, and is no longer needed.
         let Publishing {
             message,
             deliveries,
@@ -73,7 +72,7 @@ impl<S: Store> Outbox<'_, S> {
         gathered.publishes.push(Ended { trace, frames });
     }
 
-    /// Writes down what has gathered, unless it pays to wait for more.
+    /// Stores the gathered publishes, unless it pays to wait for more.
     pub(super) fn write_or_wait(&mut self, now: Now) -> Result<(), StoreError> {
         let gathered = &mut self.memory.gathered;
         if gathered.publishes.is_empty() {
@@ -87,14 +86,14 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Writes down what has gathered, and answers it.
+    /// Stores the gathered publishes, and answers them.
     pub(in crate::mailbox) fn write_gathered(&mut self, now: Now) -> Result<(), StoreError> {
         self.cx.timers.clear(Timer::GroupCommit);
         let mut answers = Vec::new();
         for Ended { mut trace, frames } in self.memory.gathered.take() {
             let unheard = self.publisher_gone(&frames);
             if unheard {
-                // Its receipts have to be kept, which takes a row of its own.
+                // Its receipts have to be stored, which takes a row of its own.
                 self.number(&mut trace.deliveries, now)?;
                 let (over, head) = (self.recyclable_row(now)?, Head::of_trace(&trace));
                 let deliveries = &trace.deliveries;

@@ -1,7 +1,7 @@
-//! The rows of `groups`: messages that were settled by their publish's own answer, several in a row.
+//! The rows of `groups`: messages that were settled when their publish was answered, several per row.
 //!
-//! A row is written once, read by any of its messages' ids, and overwritten or deleted as a whole. Its messages were
-//! accepted in the same second, by their ids, so that one id leads to few rows; rows may overlap.
+//! A row is written once, read by any of its messages' ids, and overwritten or deleted as a whole. All its messages
+//! were accepted in the same second, so that few rows can contain an id; rows may overlap.
 
 use super::retention::{FirstRows, put};
 use super::rows::states;
@@ -10,7 +10,7 @@ use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::trace::Trace;
 
-/// A row takes no further message once it would have more bytes. The platform allows 2 MB.
+/// The most bytes in a row. The platform allows 2 MB.
 const ROW_BYTES: usize = 1_000_000;
 
 /// The least id of the second of `id`, and that of the next.
@@ -19,8 +19,8 @@ fn second(id: MessageId) -> (MessageId, MessageId) {
     (MessageId::least(start), MessageId::least(start + 1000))
 }
 
-/// Stores messages that were settled by `done_at`, given in the order of their ids, in as few rows as
-/// they fit in, each over one that `over` has to be overwritten.
+/// Stores messages that were settled by `done_at`, in the order of their ids, in as few rows as possible. `over` gives
+/// the rows that they may overwrite.
 pub(super) fn insert<'a>(
     store: &impl Store,
     mut over: impl FnMut() -> Result<Option<MessageId>, StoreError>,
@@ -41,7 +41,7 @@ pub(super) fn insert<'a>(
     row.map_or(Ok(()), |row| row.save(store, over()?, done_at))
 }
 
-/// A row that is being made.
+/// A row that is being built.
 struct Group {
     first: MessageId,
     last: MessageId,
@@ -93,7 +93,7 @@ fn read(mut row: Row) -> Result<Vec<Trace>, StoreError> {
     from_json(&row.text()?)
 }
 
-/// A message.
+/// Finds a message.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Trace>, StoreError> {
     let sql = "SELECT messages FROM groups WHERE first >= ? AND first <= ? AND last >= ?";
     for row in store.run(sql, &[second(id).0.into(), id.into(), id.into()])? {
@@ -109,7 +109,7 @@ pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Trace>, S
 pub(super) struct Newest {
     before: Option<MessageId>,
     states: i64,
-    /// The rest of the second it has come to, oldest first.
+    /// The rest of the current second, oldest first.
     second: Vec<Trace>,
 }
 
@@ -170,7 +170,7 @@ pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError
     row.map(|mut row| row.id()).transpose()
 }
 
-/// When the first of the oldest rows was done; see [`super::rows::oldest`].
+/// When the earliest of the oldest rows was done; see [`super::rows::oldest`].
 pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(done_at) FROM (SELECT done_at FROM groups ORDER BY first LIMIT 100)";
     store
@@ -179,7 +179,7 @@ pub(super) fn oldest(store: &impl Store) -> Result<Option<Millis>, StoreError> {
         .map_or(Ok(None), |mut row| row.opt_int())
 }
 
-/// The first rows, and when they were done.
+/// The first rows, and when each was done.
 pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
     let sql = "SELECT first, done_at FROM \
                (SELECT first, done_at FROM groups ORDER BY first LIMIT ?) ORDER BY done_at";
@@ -216,7 +216,7 @@ pub(super) fn delete_done(
 ) -> Result<usize, StoreError> {
     let sql = "DELETE FROM groups WHERE first IN (SELECT first FROM groups \
                WHERE first < ? AND done_at <= ? ORDER BY first LIMIT ?) RETURNING first";
-    // No message is done before it was accepted: later rows need not be looked at.
+    // No message is done before it is accepted: later rows need not be read.
     let end = MessageId::least(until.saturating_add(1));
     let rows = store.run(sql, &[end.into(), until.into(), limit.into()])?;
     Ok(rows.len())

@@ -1,4 +1,4 @@
-//! The rows of `jobs` and `keys`: what has to be known of a publish before it has gone everywhere.
+//! The rows of `jobs` and `keys`: what has to be stored of a publish before all its recipients are reached.
 
 use super::unlisted::{Audience, audience};
 use crate::delivery::Delivery;
@@ -17,7 +17,7 @@ pub(super) fn key(
     row.map(|mut row| Ok((row.id()?, row.blob()?))).transpose()
 }
 
-/// Remembers a key.
+/// Stores a key.
 pub(super) fn insert_key(
     store: &impl Store,
     key: &IdempotencyKey,
@@ -31,24 +31,24 @@ pub(super) fn insert_key(
         .map(drop)
 }
 
-/// Forgets a key.
+/// Deletes a key.
 pub(super) fn delete_key(store: &impl Store, key: &IdempotencyKey) -> Result<(), StoreError> {
     let sql = "DELETE FROM keys WHERE idempotency_key = ?";
     store.run(sql, &[key.as_str().into()]).map(drop)
 }
 
-/// A message with deliveries that their mailbox has not taken.
+/// A stored message with unreached deliveries.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) id: MessageId,
     pub(super) retry_at: Millis,
     pub(super) tries: u32,
-    /// The length of the message.
+    /// The length of the message's JSON.
     pub(super) bytes: u64,
-    /// Of the message; `None` where version 2 wrote the row.
+    /// The message's audience; `None` if version 2 of the tables wrote the row.
     pub(super) audience: Option<Audience>,
-    /// The devices whose mailboxes have not taken it, in the order of their names. `None` where they are
-    /// many, or not known yet: then only the deliveries say.
+    /// The devices that are unreached, in the order of their names. `None` if they are many, or not known yet: then
+    /// only the deliveries tell.
     pub(super) left: Option<Vec<DeviceId>>,
 }
 
@@ -106,7 +106,7 @@ pub(super) fn insert_job(
     })
 }
 
-/// Puts a job off, with the devices that are left over.
+/// Postpones a job, with the devices that are left over.
 pub(super) fn save_job(store: &impl Store, job: &Job) -> Result<(), StoreError> {
     let sql = "UPDATE jobs SET retry_at = ?, tries = ?, left_over = ? WHERE id = ?";
     let left = names(job.left.as_deref())?;

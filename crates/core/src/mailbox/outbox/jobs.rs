@@ -1,9 +1,9 @@
-//! Deliveries that have not reached their mailbox: large tags, and mailboxes that did not answer.
+//! Unreached deliveries: large tags, and mailboxes that did not answer.
 //!
-//! A job is passed through part by part, oldest job first. A delivery waits until those of older jobs to
-//! the same device have been taken, so that their order stays. A job is done when every mailbox has
-//! taken its message. One of which it is not known whom it leaves over is passed through after all older
-//! ones of which it is not: then every older message is in its queues.
+//! A job is processed part by part, oldest job first. A delivery waits until older ones to the same device have been
+//! taken, which keeps the order. A job is done when every mailbox has taken its message. A job whose remaining devices
+//! are not known yet is processed only after all older jobs of that kind: by then their messages are in the device
+//! queues.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// When a delivery is tried again that did not reach its mailbox.
+/// After how many milliseconds an unreached delivery is tried again.
 pub(super) const FIRST_RETRY: Millis = 1_000;
 
 /// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
@@ -30,36 +30,35 @@ const WAIT: u32 = 1_000;
 /// The longest pause between two passes.
 const LONGEST_PAUSE: Millis = 300_000;
 
-/// How many calls follow from one alarm; then the next alarm goes on. The platform limits the calls that
-/// one event may make.
+/// How many calls one alarm makes; the next alarm continues. The platform limits the calls of one event.
 pub(super) const CALLS: usize = 500;
 
-/// The part of a job that is being handed over.
+/// The part of a job that is being delivered.
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) id: MessageId,
     /// Calls under way.
     pub(super) open: usize,
-    /// Who was called.
+    /// The devices that were called.
     called: Vec<DeviceId>,
-    /// What was taken.
+    /// The deliveries that were taken.
     taken: Vec<Delivery>,
 }
 
-/// A pass through a job, as far as it has come.
+/// A pass through a job, in progress.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// The last device that it has come to.
+    /// The last device of the pass so far.
     after: Option<DeviceId>,
-    /// The devices that it has come to whose mailboxes have not taken the message.
+    /// The devices up to there that are unreached.
     pub(super) left: Vec<DeviceId>,
-    /// Whether any of these was called.
+    /// Whether any device was called.
     tried: bool,
 }
 
 impl<S: Store> Outbox<'_, S> {
     pub(super) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
-        // By this clock; that of the mailbox which an older call may reach may be behind.
+        // Twice, because the clock of the called mailbox may be behind this one.
         self.memory.retry_not_before = now.at + 2 * CALL_LIFE;
         for job in job_rows::jobs(&self.cx.store)? {
             self.know_job(job);
@@ -67,8 +66,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// A message has deliveries that their mailboxes have not taken: to `left`, or to many. `called` is
-    /// whether mailboxes are or were called without this job.
+    /// Stores a job for a message with unreached deliveries: to `left`, or to many. `called` is whether mailboxes were
+    /// already called for the message.
     pub(super) fn keep_job(
         &mut self,
         message: Queued,
@@ -78,7 +77,7 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let known = self.memory.jobs.get(&message.id);
         let called = called || known.is_some_and(|job| job.tries > 0);
-        // What has to be there now or never is called for once, and never comes after later ones.
+        // A message with TTL 0 gets one delivery attempt, and is never sent after later ones.
         let tries = u32::from(called && message.now_or_never);
         let left = left.and_then(|left| self.listed(message.id, left));
         let job = job_rows::insert_job(&self.cx.store, message, retry_at, tries, left)?;
@@ -89,15 +88,15 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// A message has none any more.
+    /// A message has no unreached deliveries any more.
     pub(super) fn drop_job(&mut self, id: MessageId) -> Result<(), StoreError> {
         self.forget_job(id);
         job_rows::delete_job(&self.cx.store, id)
     }
 
-    /// Hands over the next part of a job that is due.
+    /// Delivers the next part of a job that is due.
     pub(super) fn work(&mut self, now: Now) -> Result<(), StoreError> {
-        let (mut after, mut looks) = (None, MAX_LOOKUPS);
+        let (mut after, mut lookups) = (None, MAX_LOOKUPS);
         while self.memory.work.is_none() {
             let mut due = self.jobs_due();
             let Some((id, _)) = due.find(|(id, at)| Some(*id) > after && *at <= now.at) else {
@@ -105,13 +104,13 @@ impl<S: Store> Outbox<'_, S> {
             };
             drop(due);
             after = Some(id);
-            self.pass(id, &mut looks, now)?;
+            self.pass(id, &mut lookups, now)?;
         }
         Ok(())
     }
 
-    /// When each job is to be passed through, but for those that wait for something else to end: for their own
-    /// publish, or for an older job of which it is not known either whom it leaves over.
+    /// When each job is due, except those that wait for their own publish, or for an older job whose remaining devices
+    /// are not known yet either.
     pub(super) fn jobs_due(&self) -> impl Iterator<Item = (MessageId, Millis)> {
         let is_queued = |id: &MessageId| !self.memory.publishing.contains_key(id);
         let first = self.unlisted().map(|job| job.id).find(is_queued);
@@ -122,30 +121,30 @@ impl<S: Store> Outbox<'_, S> {
         jobs.map(|job| (job.id, job.retry_at.max(self.retry_not_before(job.id))))
     }
 
-    /// From when on this job may be worked on.
+    /// The earliest time to process this job.
     pub(super) fn retry_not_before(&self, id: MessageId) -> Millis {
-        // Jobs younger than this life have no calls but its own.
+        // No call for a newer job can be from before the mailbox was opened.
         let old = self.memory.opened_with.is_some_and(|newest| id <= newest);
         if old { self.memory.retry_not_before } else { 0 }
     }
 
-    /// Goes on with the pass through a job, up to the next devices that it can be handed over to.
-    fn pass(&mut self, id: MessageId, looks: &mut usize, now: Now) -> Result<(), StoreError> {
+    /// Continues the pass through a job, up to the next devices that can be called.
+    fn pass(&mut self, id: MessageId, lookups: &mut usize, now: Now) -> Result<(), StoreError> {
         let Some(sent) = rows::load(&self.cx.store, id)? else {
-            // There is nothing left to hand over: kept, it would be due forever.
+            // There is nothing left to deliver: if it were kept, it would be due forever.
             return self.drop_job(id);
         };
         let tried = self.memory.jobs.get(&id).is_some_and(|job| job.tries > 0);
         let late = tried || now.at > sent.accepted_at + SAFETY_DELAY;
         let mut pass = self.memory.passes.remove(&id).unwrap_or_default();
         while let Some(mut next) = self.next_devices(&sent, &mut pass)? {
-            let behind = self.behind(&next, Some(id), looks)?;
+            let behind = self.behind(&next, Some(id), lookups)?;
             next.retain(|device| !behind.contains(device));
             pass.left.extend(behind);
             if next.is_empty() {
                 continue;
             }
-            // Others expire where they are addressed to: only that mailbox knows whether it has them.
+            // Others expire in the recipient's mailbox: only that knows whether it has taken them.
             if late && sent.is_now_or_never() {
                 self.expire_waiting(id, next, now)?;
                 continue;
@@ -157,7 +156,7 @@ impl<S: Store> Outbox<'_, S> {
             if next.len() > wave {
                 next.truncate(wave);
                 pass.after = next.last().cloned();
-                // Those after it are come to again.
+                // The pass will come to the devices after it again.
                 pass.left
                     .retain(|device| Some(device) <= pass.after.as_ref());
             }
@@ -169,8 +168,7 @@ impl<S: Store> Outbox<'_, S> {
         self.end_pass(id, pass, now)
     }
 
-    /// The next devices that wait for a job, up to the end of a part; `None` after the last. The pass has come
-    /// to these then.
+    /// The next unreached devices of a job, up to the end of a part; `None` after the last. Moves the pass past them.
     fn next_devices(
         &self,
         sent: &Sent,
@@ -197,7 +195,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(pass.after.is_some().then_some(next))
     }
 
-    /// A pass has come to its end: the job is done, or put off.
+    /// A pass is complete: the job is done, or postponed.
     fn end_pass(&mut self, id: MessageId, pass: Pass, now: Now) -> Result<(), StoreError> {
         let Pass {
             mut left, tried, ..
@@ -212,7 +210,7 @@ impl<S: Store> Outbox<'_, S> {
             job.tries += 1;
             job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
         } else {
-            // It only waits for others, and is looked at when they have been.
+            // It only waits for older jobs, and is due after they are.
             let jobs = self.memory.jobs.values();
             let older = jobs.take_while(|older| older.id < id);
             let tried_at = older.map(|older| older.retry_at).max().unwrap_or(0);
@@ -230,7 +228,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Gives up deliveries that had to be there now or never: they had their one chance.
+    /// Expires deliveries with TTL 0 that had their one attempt.
     fn expire_waiting(
         &mut self,
         id: MessageId,
@@ -256,7 +254,7 @@ impl<S: Store> Outbox<'_, S> {
         for device in devices {
             self.call_deliver(&device, id, &message, WAIT, now);
         }
-        // Nothing else would wake a mailbox that fails while it waits for the answers.
+        // Nothing else would wake a mailbox that crashes while it waits for the answers.
         self.cx.wake_by(Timer::Job, now.at + SAFETY_DELAY);
     }
 

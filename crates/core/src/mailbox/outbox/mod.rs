@@ -1,7 +1,7 @@
-//! Sending: messages that the device publishes, from their acceptance until what became of them is kept no longer.
+//! Sending: messages that the device publishes, from their acceptance to the end of their retention.
 //!
-//! [`Outbox`] is the outbox at work on one event: it borrows what it remembers, the connection over which it
-//! answers, and what all of a mailbox shares. It does not know the inbox.
+//! [`Outbox`] is the outbox while it handles one event: it borrows its memory, the connection over which it answers,
+//! and the shared context. It does not know the inbox.
 
 mod assertions;
 mod backlog;
@@ -60,58 +60,60 @@ pub(super) struct Outbox<'a, S> {
     pub(super) memory: &'a mut Memory,
 }
 
-/// What the outbox keeps in memory. What is written down can be had from the rows again. The rest ends with
-/// the memory: publishes that are not, frames whose targets are being resolved, and cancellations under way.
+/// What the outbox keeps in memory. Some of it can be rebuilt from the rows. The rest is lost with the memory:
+/// publishes that are not stored, frames whose targets are being resolved, and cancellations in progress.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     last_id: Option<MessageId>,
-    /// The number of the last receipt given out, once it was asked for.
+    /// The number of the last receipt, once it is known.
     last_receipt: Option<i64>,
-    /// The next receipts that the device has not seen, where more wait than go out at once.
+    /// The next unseen receipts, if more wait than are sent at a time.
     unseen: VecDeque<Place>,
+    /// Limits publishes.
     bucket: Bucket,
-    /// What its reads may have other mailboxes asked.
+    /// Limits reads that ask other mailboxes.
     asks: Bucket,
     /// Frames whose targets are being resolved.
     resolving: Resolving,
     /// Publishes that are not answered.
     publishing: BTreeMap<MessageId, Publishing>,
-    /// Their payloads' bytes, once for each device that they go to.
+    /// Their payloads' bytes, once for each recipient.
     under_way: u64,
-    /// Publishes that are settled and not answered: they are to be written down together.
+    /// Publishes that are settled and not answered: they will be stored together.
     gathered: Gathered,
     /// Calls to deliver that are under way, by device.
     calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
-    /// Deliveries that have not reached their mailbox, by device: later ones go behind them.
+    /// Unreached deliveries, by device: later ones wait behind them.
     waiting: DeviceQueues,
-    /// What was found of those that stand in no line.
+    /// The results of lookups in unlisted jobs.
     found: Found,
-    /// All jobs, as their rows say.
+    /// All jobs, as stored.
     jobs: BTreeMap<MessageId, Job>,
     work: Option<Work>,
-    /// From when on jobs are worked on: no call that a life before made can arrive then.
+    /// When older jobs may be processed: no call from before the mailbox was opened can arrive after that.
     retry_not_before: Millis,
-    /// The newest message of a life before.
+    /// The newest message when the mailbox was opened.
     opened_with: Option<MessageId>,
-    /// How many more calls of jobs may follow from the last alarm.
+    /// How many more calls for jobs the last alarm allows.
     calls_left: usize,
     /// Jobs that are being passed through.
     passes: LiteMap<MessageId, Pass>,
     cancelling: LiteMap<MessageId, Cancellation>,
     cleaned_at: Millis,
-    /// What is known of the bytes of all that is kept.
+    /// When the stored bytes were last checked.
     size: Size,
     /// Rows of `outbox` that new ones may overwrite.
     recyclable: RecyclableRows,
-    /// The same of `groups`.
+    /// The same for `groups`.
     recyclable_groups: RecyclableRows,
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// The mailbox is opened: takes in what an earlier life of it has left.
+    /// The mailbox is opened: loads what has to be in memory.
     pub(super) fn open(&mut self, now: Now) -> Result<(), StoreError> {
         let written = rows::newest(&self.cx.store)?.max(group_rows::newest(&self.cx.store)?);
-        // Receipts of messages before this are not looked for: the one that it names may not be written down.
+        // New ids must not be less than `unseen_from`, or their receipts would not be found. The message that it names
+        // may not have been stored.
         let looked_from = self
             .cx
             .account
@@ -128,7 +130,7 @@ impl<S: Store> Outbox<'_, S> {
         self.send_receipts()
     }
 
-    /// A connection has ended: notes which receipts went over it.
+    /// A connection has ended: stores which receipts the device has seen.
     pub(super) fn disconnected(&mut self, ended: &Ended) -> Result<(), StoreError> {
         if ended.closed_here {
             self.memory.resolving.forget(ended.connection);
@@ -136,19 +138,19 @@ impl<S: Store> Outbox<'_, S> {
         self.note_receipts(Some(ended.receipts_seen))
     }
 
-    /// Tokens were revoked: no frame that waits for its addresses is accepted any more.
+    /// Tokens were revoked: drops the frames whose targets are being resolved.
     pub(super) fn refuse_frames(&mut self) {
         self.memory.resolving.clear();
     }
 
-    /// Nothing more is worked on than this alarm's share.
+    /// The alarm went off: processes jobs, up to one alarm's calls, and cleans up.
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.calls_left = jobs::CALLS;
         self.work(now)?;
         self.clean_up(now)
     }
 
-    /// Forgets everything this device sent, also what is not answered.
+    /// Deletes everything this device sent, including unanswered publishes.
     pub(super) fn forget_all(&mut self) -> Result<(), StoreError> {
         rows::delete_all(&self.cx.store)?;
         let publishing = std::mem::take(&mut self.memory.publishing);

@@ -1,12 +1,12 @@
 //! The rows of `parts`: the deliveries of a message to many devices, [`super::rows::PART`] in each, in
-//! the order of their devices. What all of them are like says the message's own row.
+//! the order of their devices. Their summary is in the message's own row.
 
 use super::rows::last_receipt;
 use crate::delivery::{Delivery, Summary};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 
-/// Writes one part, whose devices are the same as before.
+/// Stores one part. Its devices never change.
 pub(super) fn save(store: &impl Store, id: MessageId, part: &[Delivery]) -> Result<(), StoreError> {
     let Some(first) = part.first() else {
         return Ok(());
@@ -21,8 +21,7 @@ pub(super) fn save(store: &impl Store, id: MessageId, part: &[Delivery]) -> Resu
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Those of `devices` whose mailboxes have not taken a message. Devices that are stored together are read once
-/// if they follow each other.
+/// Those of `devices` that are unreached. Successive devices of the same part are read once.
 pub(super) fn untaken_of(
     store: &impl Store,
     id: MessageId,
@@ -46,8 +45,7 @@ pub(super) fn untaken_of(
     Ok(untaken)
 }
 
-/// The deliveries that are stored in the row where that to this device is, if there is one. `None` where there is no
-/// such message.
+/// The deliveries in the row that has the delivery to this device, if there is one. `None` if there is no such message.
 pub(super) fn stored_with(
     store: &impl Store,
     id: MessageId,
@@ -88,7 +86,7 @@ pub(super) fn next(
     row.map(|mut row| from_json(&row.text()?)).transpose()
 }
 
-/// The deliveries in `parts` after this device, up to the end of one part; `None` where there are none.
+/// The deliveries in `parts` after this device, up to the end of one part; `None` if there are none.
 pub(super) fn rest_after(
     store: &impl Store,
     id: MessageId,

@@ -1,10 +1,9 @@
-//! Accepting a message from this device and handing it to the mailboxes it is addressed to.
+//! Accepting a message from this device, and starting its delivery.
 //!
-//! A message to a few devices is written down once, with what became of it; those that are settled at
-//! about the same time together, in one row. It is written down before anything leaves if it has an
-//! idempotency key, goes to more than [`PART`] devices, or has to wait behind one that has not reached
-//! its mailbox: then it is a job as well, and survives a crash. A message of which nothing is written
-//! was never answered; its sender repeats it.
+//! A message to a few devices is stored once, with its result; messages that settle at about the same time share a
+//! row. A message is stored before any call if it has an idempotency key, goes to more than [`PART`] devices, or has to
+//! wait behind an earlier one: it is then also a job, and survives a crash. A message that is not stored was never
+//! answered, and its sender repeats it.
 
 use super::SAFETY_DELAY;
 use super::backlog::untaken;
@@ -30,23 +29,22 @@ use crate::trace::{self, Trace};
 pub(super) struct Publishing {
     pub(super) message: Message,
     pub(super) deliveries: Vec<Delivery>,
-    /// Its part of what is under way.
+    /// Its share of the bytes under way.
     pub(super) bytes: u64,
     /// Calls under way.
     pub(super) open: usize,
-    /// Whether it is written down.
+    /// Whether it is stored.
     pub(super) stored: bool,
     pub(super) key: Option<IdempotencyKey>,
-    /// The one device it is addressed to does not exist.
+    /// Its only recipient does not exist.
     pub(super) unknown: bool,
     /// The frames that it answers.
     pub(super) frames: Vec<(ConnectionId, Option<String>)>,
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Accepts a message of this device, and hands it to the mailboxes it goes to. `devices` is what its target
-    /// resolved to, or one more than `MAX_FANOUT` of them. The answer goes to the frame that it came in, if it came in
-    /// one; and it is told with [`News::Published`] and the message's id.
+    /// Accepts a message of this device, and starts to deliver it. `devices` are the devices of its target, at most one
+    /// more than `MAX_FANOUT`. If it came in a `frame`, that is answered; [`News::Published`] always has the answer.
     ///
     /// # Errors
     /// `too_many_requests`, `outbox_full`, `unknown_tag`, `tag_too_large`, `idempotency_mismatch`, `unknown_device`,
@@ -72,7 +70,7 @@ impl<S: Store> Outbox<'_, S> {
             if self.is_kept(id)? {
                 return self.repeated(id, known == fingerprint, frame);
             }
-            // Its message is gone: there is nothing that it could be a repeat of.
+            // Its message is gone, so this is not a repeat.
             if let Some(key) = &draft.key {
                 job_rows::delete_key(&self.cx.store, key)?;
             }
@@ -91,7 +89,7 @@ impl<S: Store> Outbox<'_, S> {
             false => self.behind(&devices, None, &mut { MAX_LOOKUPS })?,
         };
         let queued = many || !behind.is_empty();
-        // One with a key is queued, too, where its mailbox does not answer: it cannot be taken back then.
+        // A publish with a key is queued, too, if its mailbox does not answer: it can no longer be refused then.
         let times = if queued {
             Some(1)
         } else {
@@ -150,7 +148,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(id)
     }
 
-    /// Writes down a publish that is not answered, because something about it has to be kept.
+    /// Stores a publish that is not answered yet.
     pub(super) fn store_publishing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let until = self.kept_until(now);
         let Some(publishing) = self
@@ -187,7 +185,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The same idempotency key came again.
+    /// An idempotency key was repeated.
     fn repeated(
         &mut self,
         id: MessageId,
@@ -208,7 +206,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(id)
     }
 
-    /// Whether a message that has a key is there: it is written down before anything leaves.
+    /// Whether the message of a key is still kept. Such a message is stored before any call.
     fn is_kept(&self, id: MessageId) -> Result<bool, StoreError> {
         Ok(self.memory.publishing.contains_key(&id) || rows::load(&self.cx.store, id)?.is_some())
     }
@@ -228,7 +226,7 @@ impl<S: Store> Outbox<'_, S> {
         self.say_over(connection, &published);
     }
 
-    /// Says over `connection`, if it is still there, that a publish was not accepted.
+    /// Sends over `connection`, if it is still there, that a publish was not accepted.
     pub(super) fn send_problem(
         &mut self,
         connection: ConnectionId,
@@ -238,7 +236,7 @@ impl<S: Store> Outbox<'_, S> {
         self.say_over(connection, &ToDevice::Error { reference, problem });
     }
 
-    /// Says this over `connection`, if it is still there.
+    /// Sends this over `connection`, if it is still there.
     fn say_over(&mut self, connection: ConnectionId, said: &ToDevice<'_>) {
         let live = self
             .connection

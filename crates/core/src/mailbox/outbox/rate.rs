@@ -1,7 +1,7 @@
-//! How fast a device may publish, and have other mailboxes asked: token buckets.
+//! Rate limits of publishes, and of reads that ask other mailboxes: token buckets.
 //!
-//! They live in memory. A mailbox that slept starts with full ones, which it would have by then
-//! anyway unless the burst takes longer to refill than a mailbox stays awake.
+//! They are only in memory. After hibernation the buckets are full. They would be full by then anyway, unless a burst
+//! takes longer to refill than a mailbox stays in memory.
 
 use super::Outbox;
 use crate::limits::Limits;
@@ -9,9 +9,9 @@ use crate::problem::{Code, Problem};
 use crate::store::Store;
 use crate::time::{Millis, Now};
 
-/// Mailboxes a second that a device's reads may have asked.
+/// How many mailboxes per second the reads of a device may ask.
 const ASK_RATE: u32 = 100;
-/// Mailboxes that a device's reads may have asked at once.
+/// How many mailboxes the reads of a device may ask at once.
 const ASK_BURST: u32 = 1_000;
 
 /// The state of a bucket, in thousandths.
@@ -40,7 +40,7 @@ impl Bucket {
     /// The seconds until there is room again; nothing is taken then.
     fn draw(&mut self, count: u32, rate: u32, burst: u32, now: Millis) -> Result<(), i64> {
         let rate = i64::from(rate).max(1);
-        // One refills in 1000 / rate milliseconds: `rate` thousandths a millisecond.
+        // One token refills in 1000 / rate milliseconds: `rate` thousandths per millisecond.
         let refilled = now.saturating_sub(self.at).max(0).saturating_mul(rate);
         self.used = self.used.saturating_sub(refilled).max(0);
         self.at = now;
@@ -54,11 +54,11 @@ impl Bucket {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Counts a read of this device that asks up to `mailboxes` other mailboxes: one request of a device must not
-    /// become many of the service without a limit.
+    /// Counts a read of this device that asks up to `mailboxes` other mailboxes: the requests that one request of a
+    /// device causes have to be limited.
     ///
     /// # Errors
-    /// `too_many_requests`, with the seconds after which the same read is let through.
+    /// `too_many_requests`, with the seconds after which the same read is allowed.
     pub(in crate::mailbox) fn may_ask(&mut self, mailboxes: u32, now: Now) -> Result<(), Problem> {
         let drawn = self
             .memory
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_read_is_let_through_when_retry_after_is_over() {
+    fn a_large_read_is_allowed_when_retry_after_is_over() {
         let mut bucket = Bucket::default();
         for _ in 0..10 {
             bucket.draw(100, 100, 1_000, 10_000).unwrap();

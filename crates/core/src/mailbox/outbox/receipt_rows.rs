@@ -1,7 +1,7 @@
-//! Receipts, which are stored with their deliveries: finding those that the device has not seen.
+//! Finding the receipts that the device has not seen. They are stored with their deliveries.
 //!
-//! No index leads to them: an entry in one would cost a row a receipt. They are looked for when a
-//! device connects, among the messages from [`super::account::Account::unseen_from`] on.
+//! They have no index: that would cost a row per receipt. When a device connects, the messages from
+//! [`super::account::Account::unseen_from`] on are scanned for them.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::protocol::Receipt;
 use crate::store::{Row, Store, StoreError, Value, from_json};
 
-/// How many messages are looked at in one statement.
+/// How many messages one statement reads.
 const BATCH: u32 = 500;
 
 /// Where a receipt is stored. Ordered by its number.
@@ -116,7 +116,7 @@ fn read_device(row: &mut Row) -> Result<DeviceId, StoreError> {
         .map_err(|error| StoreError(format!("parts: {error}")))
 }
 
-/// The receipts at these places, but for those whose message is gone.
+/// The receipts at these places, except those whose message is gone.
 pub(super) fn load(store: &impl Store, places: &[Place]) -> Result<Vec<Receipt>, StoreError> {
     let mut receipts = Vec::new();
     // The receipts of a tag mostly follow each other.
@@ -169,7 +169,7 @@ fn deliveries(
         .map_or(Ok(None), |mut row| row.opt_text())
 }
 
-/// The greatest number of a receipt of messages from `from` on.
+/// The greatest receipt number of the messages from `from` on.
 pub(super) fn last(store: &impl Store, from: Option<MessageId>) -> Result<Option<i64>, StoreError> {
     let from = from.map_or(Value::Blob(Vec::new()), Value::from);
     let mut rows = store.run("SELECT max(receipt) FROM outbox WHERE id >= ?", &[from])?;

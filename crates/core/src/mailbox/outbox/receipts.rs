@@ -1,8 +1,8 @@
-//! What became of messages that this device sent: recorded in their rows, and reported to the device.
+//! Recording the terminal states of messages that this device sent, and sending receipts for them.
 //!
-//! A terminal state is recorded once; whoever brings it again is told that it is known. Each that the
-//! publish's own answer did not carry becomes a receipt: a number that is stored with the delivery. What the
-//! device has seen is a number, too, kept with the connection and written down now and then.
+//! A terminal state is recorded once; a repeated report is confirmed. A state that the publish's own answer did not
+//! carry becomes a receipt: a number stored with the delivery. The last seen receipt is a cursor in the socket's
+//! attachment, stored from time to time.
 
 use litemap::LiteMap;
 
@@ -19,22 +19,22 @@ use crate::protocol::{Receipt, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// How many receipts may be on their way to a device that comes back to a pile of them.
+/// How many receipts are sent at a time to a device with a backlog of them.
 const WINDOW: usize = 500;
 
-/// How many of such a pile are remembered by their place; for more it is gone through again.
-const PILE: usize = 20_000;
+/// How many positions of the backlog are cached; beyond that the rows are scanned again.
+const MAX_CACHED: usize = 20_000;
 
-/// Which receipts were seen is written down at the latest after this many were sent.
-const NOTED_AFTER: u32 = 100;
+/// The cursor is stored at the latest after this many receipts were sent.
+const SAVE_EVERY: u32 = 100;
 
 impl<S: Store> Outbox<'_, S> {
-    /// A recipient's mailbox reports deliveries that were settled. Those of messages that this mailbox
-    /// does not know were never answered, or are no longer kept.
+    /// A recipient's mailbox reports settled deliveries. Those of unknown messages are ignored: such a message was never
+    /// answered, or is no longer kept.
     ///
     /// # Errors
-    /// `unavailable` while one of the messages is being handed over: its mailbox has to know it until
-    /// that call is over, or would take it for a new one. The store failed.
+    /// `unavailable` while a call to deliver one of the messages may still arrive: until then the recipient has to
+    /// remember the message, or would take it for a new one. The store failed.
     pub(in crate::mailbox) fn take_report(
         &mut self,
         settled: Vec<Settled>,
@@ -42,7 +42,7 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), Failure> {
         for settled in &settled {
             if self.is_under_way(settled.id, &settled.delivery, now)? {
-                let detail = "a message is still being handed over";
+                let detail = "a call to deliver one of the messages is still under way";
                 return Err(Problem::new(Code::Unavailable, detail).into());
             }
         }
@@ -55,7 +55,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(self.record(updates.collect(), now)?)
     }
 
-    /// Records where deliveries stand.
+    /// Records the states of deliveries.
     pub(super) fn record(
         &mut self,
         updates: Vec<(MessageId, Delivery)>,
@@ -76,8 +76,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The publish is not answered yet, and its answer will carry this. What is taken is kept from now
-    /// on, so the message has to be written down.
+    /// Records states of a publish that is not answered yet; its answer will carry them. The recipient may forget what
+    /// is recorded, so the message has to be stored.
     fn record_unanswered(
         &mut self,
         id: MessageId,
@@ -162,7 +162,7 @@ impl<S: Store> Outbox<'_, S> {
                 changed.push(delivery);
             }
         }
-        // They go out in the order of their numbers.
+        // Receipts are sent in the order of their numbers.
         changed.sort_unstable_by_key(|delivery| delivery.receipt);
         let done = summary.open() == 0;
         if !changed.is_empty() {
@@ -173,7 +173,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok((changed, done))
     }
 
-    /// The number of the last receipt given out. It is looked for once a life, when it is needed.
+    /// The number of the last receipt. It is read when it is first needed, and then kept in memory.
     fn last_receipt(&mut self) -> Result<i64, StoreError> {
         if let Some(last) = self.memory.last_receipt {
             return Ok(last);
@@ -191,16 +191,15 @@ impl<S: Store> Outbox<'_, S> {
         Ok(last)
     }
 
-    /// Numbers a receipt. Numbers must grow also when all earlier receipts are gone and the mailbox has
-    /// slept: the clock sees to that without a row that counts.
+    /// The number of the next receipt. Numbers must grow even when all earlier receipts are gone and the mailbox has
+    /// hibernated: the clock ensures that without a stored counter.
     fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
         let seq = (self.last_receipt()? + 1).max(now.at);
         self.memory.last_receipt = Some(seq);
         Ok(seq)
     }
 
-    /// Numbers a receipt for each delivery that is in a terminal state. They have to be written down, then
-    /// sent.
+    /// Numbers a receipt for each delivery that is in a terminal state. They have to be stored before they are sent.
     pub(super) fn number(
         &mut self,
         deliveries: &mut [Delivery],
@@ -215,8 +214,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Sends the receipt of a delivery if it has one and the device is there. A pile that is not through
-    /// goes first, or `receipts_seen` would cover what was never sent.
+    /// Sends the receipt of a delivery if it has one and the device is connected. A backlog goes first, or
+    /// `receipts_seen` would cover receipts that were never sent.
     pub(super) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
         let free = self
             .connection
@@ -239,8 +238,8 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Sends the receipts that the device has not seen and that were not sent over this connection, at
-    /// most [`WINDOW`] of them. More go out when it has seen these.
+    /// Sends the unseen receipts that were not sent over this connection yet, at most [`WINDOW`] of them. More are sent
+    /// when the device has seen these.
     pub(super) fn send_receipts(&mut self) -> Result<(), StoreError> {
         let Some(mut after) = self
             .connection
@@ -257,13 +256,12 @@ impl<S: Store> Outbox<'_, S> {
                     .account
                     .as_ref()
                     .and_then(|account| account.unseen_from);
-                self.memory.unseen = receipt_rows::unseen(&self.cx.store, from, after, PILE)?;
-                all = self.memory.unseen.len() < PILE;
+                self.memory.unseen = receipt_rows::unseen(&self.cx.store, from, after, MAX_CACHED)?;
+                all = self.memory.unseen.len() < MAX_CACHED;
             }
             let count = room.min(self.memory.unseen.len());
             let places: Vec<Place> = self.memory.unseen.drain(..count).collect();
-            // Those that have left meanwhile take no room: the device sees the last that was sent, or
-            // nothing more would ever go out.
+            // Receipts whose message is gone do not count: if none were sent, the device would never ask for more.
             let receipts = receipt_rows::load(&self.cx.store, &places)?;
             room -= receipts.len().min(room);
             for receipt in &receipts {
@@ -284,7 +282,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };
-        // What was not sent was not seen, whatever the device says.
+        // A receipt that was not sent was not seen, whatever the device says.
         let seq = seq.min(connection.receipts.sent);
         if seq <= connection.receipts.seen {
             return Ok(());
@@ -297,7 +295,7 @@ impl<S: Store> Outbox<'_, S> {
             unnoted,
             ..
         } = connection.receipts;
-        if unnoted >= NOTED_AFTER {
+        if unnoted >= SAVE_EVERY {
             connection.receipts.unnoted = 0;
             self.note_receipts(Some(seq))?;
         }
@@ -308,8 +306,7 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Writes down the account, with the last receipt that the device has seen where there is or was a connection
-    /// to say so.
+    /// Stores the account. `seen` is the last receipt that the device has seen over a connection, if there was one.
     pub(in crate::mailbox) fn note_receipts(
         &mut self,
         seen: Option<i64>,
@@ -323,7 +320,7 @@ impl<S: Store> Outbox<'_, S> {
             let seen = seen.max(account.receipts_seen);
             account.receipts_seen = seen;
             let unseen = receipt_rows::first_unseen(&self.cx.store, account.unseen_from, seen)?;
-            // A message that is not written down yet may get a receipt, too.
+            // A message that is not stored yet may get a receipt, too.
             let unwritten = self.memory.publishing.keys().next().copied();
             let gathered = self.memory.gathered.first();
             let from = [unseen, unwritten, gathered].into_iter().flatten().min();
@@ -333,8 +330,8 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// Puts each update in the place of what was known, unless that is a terminal state already. Returns what
-/// was changed, each with the state that it was in.
+/// Applies each update, unless the delivery is in a terminal state already. Returns the changed deliveries, each with
+/// its previous state.
 fn replace_all(known: &mut [Delivery], updates: Vec<Delivery>) -> Vec<(State, Delivery)> {
     updates
         .into_iter()

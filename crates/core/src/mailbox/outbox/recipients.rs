@@ -1,7 +1,7 @@
-//! Who gets a message, of the devices that its target resolved to.
+//! The recipients of a message, chosen from the devices of its target.
 //!
-//! A message to a tag, or to those that an expression means, does not come back to its sender, unless the sender asks for it. This is so whenever a
-//! target is resolved. How it is resolved is the shell's matter.
+//! A message to a tag or an expression does not come back to its sender, unless the sender asks for it, however the target was resolved.
+//! Not here: finding the devices of a target, which the shell does.
 
 use crate::id::DeviceId;
 use crate::limits::Limits;
@@ -11,8 +11,8 @@ use crate::problem::{Code, Problem};
 /// The recipients of a message from `sender`, sorted, each once; with `echo`, the sender may be one of them.
 ///
 /// # Errors
-/// [`Code::UnknownTag`]: there is none. [`Code::TagTooLarge`]: `to` leads to more devices than
-/// [`Limits::max_fanout`], the sender included.
+/// [`Code::UnknownTag`]: there are none. [`Code::TagTooLarge`]: `to` has more devices than [`Limits::max_fanout`], the
+/// sender included.
 pub(super) fn recipients(
     to: &Target,
     mut devices: Vec<DeviceId>,
@@ -64,7 +64,7 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
-    /// The names of those that a message of `bell` to a tag of these devices goes to, or the problem's detail.
+    /// The names of the recipients of a message from `bell` to a tag of these devices, or the problem's detail.
     fn reached(names: &[&str], echo: bool) -> Result<String, (Code, String)> {
         let to = Target::Tag("hall".parse().unwrap());
         let limits = Limits {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_to_a_tag_comes_back_to_its_sender_with_echo_alone() {
+    fn a_message_to_a_tag_comes_back_to_its_sender_only_with_echo() {
         assert_eq!(
             reached(&["cam", "bell", "door"], false).unwrap(),
             "cam door"
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_nobody_gets_says_whether_the_sender_would() {
+    fn the_problem_without_recipients_says_whether_the_sender_has_the_tag() {
         let (code, detail) = reached(&["bell"], false).unwrap_err();
         assert_eq!(code, Code::UnknownTag);
         assert!(detail.contains("only the sender has the tag hall") && detail.contains("Echo"));
@@ -106,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_too_large_by_its_devices_with_the_sender_among_them() {
+    fn the_sender_counts_among_the_devices_of_a_tag_that_is_too_large() {
         assert!(reached(&["a", "b", "bell"], false).is_ok());
         for echo in [false, true] {
-            // Only one more than allowed is looked up: there may be others behind it.
+            // Only one device more than allowed is looked up: there may be further ones.
             let (code, _) = reached(&["a", "b", "bell", "c"], echo).unwrap_err();
             assert_eq!(code, Code::TagTooLarge);
         }

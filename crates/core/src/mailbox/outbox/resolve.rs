@@ -1,13 +1,11 @@
-//! Frames that publish, from their arrival until they are accepted.
+//! Publish frames, from their arrival until they are accepted.
 //!
-//! They are accepted in the order in which they came, although looking up a target takes time: while one
-//! query is under way the next frames gather, and one more query serves them all. A target that is one device needs
-//! no query.
+//! They are accepted in the order of their arrival. Finding the devices of a tag or an expression takes a query: while one query runs,
+//! further frames wait, and the next query serves all of them. A target that is a device needs no query.
 //!
-//! Meanwhile a connection can bring more frames, be closed by the service, or go. What waits for one connection is
-//! bounded. What a connection brought that the service closed since, because its token was revoked, another one took
-//! over or it showed no life, is not accepted; it was not answered either. A device that hung up by itself still
-//! means what it said.
+//! Meanwhile the connection may send more frames or end. The waiting frames of a connection are bounded. If the service
+//! has closed the connection (its token was revoked, another one took over, it showed no sign of life), its waiting
+//! frames are dropped unanswered. If the device closed it, they are still accepted.
 
 use std::collections::VecDeque;
 
@@ -24,14 +22,14 @@ pub(super) struct Resolving {
     frames: VecDeque<PublishFrame>,
     /// Their bytes of payload.
     bytes: u64,
-    /// For how many of them, from the first, the query is that is under way.
+    /// How many of them, from the first, the running query serves.
     asked: usize,
-    /// A query is under way, perhaps for frames that are dropped by now.
+    /// A query is running, perhaps for frames that are dropped by now.
     asking: bool,
 }
 
 impl Resolving {
-    /// How many bytes of payload wait.
+    /// How many bytes of payload are waiting.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -47,7 +45,7 @@ impl Resolving {
         Some(frame)
     }
 
-    /// How many frames of this connection wait.
+    /// How many frames of this connection are waiting.
     fn count(&self, connection: ConnectionId) -> usize {
         let frames = self.frames.iter();
         frames
@@ -55,7 +53,7 @@ impl Resolving {
             .count()
     }
 
-    /// The targets of all that wait, which are being asked for from now on.
+    /// Starts a query for all waiting frames. Returns their targets.
     fn ask(&mut self) -> Vec<Target> {
         (self.asked, self.asking) = (self.frames.len(), true);
         let mut targets = Vec::new();
@@ -67,7 +65,7 @@ impl Resolving {
         targets
     }
 
-    /// Nothing that this connection brought is accepted any more.
+    /// Drops the frames of this connection.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         let kept = |frame: &PublishFrame| frame.connection != connection;
         self.asked = self
@@ -80,7 +78,7 @@ impl Resolving {
         self.bytes = self.frames.iter().map(|frame| frame.draft.bytes()).sum();
     }
 
-    /// Nothing that any connection brought is.
+    /// Drops all frames.
     pub(super) fn clear(&mut self) {
         self.frames.clear();
         (self.bytes, self.asked) = (0, 0);
@@ -90,20 +88,20 @@ impl Resolving {
 fn too_many() -> Problem {
     let mut problem = Problem::new(
         Code::TooManyRequests,
-        "too many frames wait until the devices of their tags are found",
+        "too many frames are waiting for the devices of their tags",
     );
     problem.retry_after = Some(1);
     problem
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Takes a frame: accepts its message once its target is resolved, or says that too many wait.
+    /// Accepts the message of a frame once its target is resolved, or refuses it because too many are waiting.
     pub(in crate::mailbox) fn resolve(
         &mut self,
         frame: PublishFrame,
         now: Now,
     ) -> Result<(), StoreError> {
-        // As many as may be published at once can also wait at once.
+        // As many may wait at once as may be published at once.
         let most = self.cx.limits.publish_burst as usize;
         let problem = if !self.has_room(frame.draft.bytes()) {
             under_way::no_room()
@@ -117,7 +115,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The devices of the targets that were asked for, or why they could not be found.
+    /// A query has found the devices of its targets, or has failed.
     pub(in crate::mailbox) fn resolved(
         &mut self,
         found: &Result<Vec<(Target, Vec<DeviceId>)>, Problem>,
@@ -135,7 +133,7 @@ impl<S: Store> Outbox<'_, S> {
         self.accept_frames(now)
     }
 
-    /// Accepts frames until one needs a query, and makes that.
+    /// Accepts frames up to the first that needs a query, and starts that query.
     fn accept_frames(&mut self, now: Now) -> Result<(), StoreError> {
         if self.memory.resolving.asking {
             return Ok(());
@@ -182,7 +180,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// The devices that `to` leads to. One device needs no directory, so it is found also where that failed.
+/// The devices of `to`. A single device needs no directory, so it is found even if the query failed.
 fn addresses(
     to: &Target,
     found: &Result<Vec<(Target, Vec<DeviceId>)>, Problem>,

@@ -1,11 +1,11 @@
-//! Retention: rows older than `RETENTION` are recycled or deleted: traces with their idempotency keys and receipts.
+//! Retention: traces, idempotency keys and receipts that are older than `RETENTION` are overwritten or deleted.
 //!
-//! A new row overwrites the oldest of its table that was kept long enough, which costs one row; to insert
-//! it and to delete the other would be two. So in a steady stream the clean-up is free. Only rows that
-//! nothing else belongs to are overwritten: no key, no parts, no job.
+//! A new row overwrites the oldest row of its table that is past its retention, which costs one row; an insertion and a
+//! deletion would cost two. So in a steady stream clean-up is free. Only rows without a key, parts or a job are
+//! overwritten.
 //!
-//! The rest is deleted by the alarm, in batches, and not at every message's own hour: an alarm costs a
-//! row, so one serves all that became due in a sixteenth of the retention time, at most an hour.
+//! The alarm deletes the rest in batches. An alarm costs a row, so one serves all rows that became due within a
+//! sixteenth of the retention time, at most an hour.
 
 use std::collections::VecDeque;
 
@@ -17,23 +17,24 @@ use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};
 use crate::time::{Millis, Now};
 
-/// How many rows of a table go in one event.
+/// How many rows of a table are deleted in one event.
 const BATCH: u32 = 500;
 
-/// How many rows are looked at for those that can be overwritten: the first ones, so that a table full of
-/// others is not gone through for each message.
+/// How many rows, from the first, are searched for one that can be overwritten, so that a message never scans a table
+/// in which none can be.
 const WINDOW: u32 = 100;
 
-/// The first rows of a table, and when those were done that can be overwritten, in the order of that.
+/// The first rows of a table, in the order in which they were done. The time is `None` if the row must not be
+/// overwritten.
 pub(super) type FirstRows = Vec<(MessageId, Option<Millis>)>;
 
-/// The rows of a table that can be overwritten, as far as they were looked for.
+/// The rows of a table that can be overwritten, as far as it was searched.
 #[derive(Debug, Default)]
 pub(super) struct RecyclableRows {
-    /// When each was done, the oldest first. Nothing happens to such a row before it is past retention; then it may be
+    /// When each was done, oldest first. Such a row does not change before it is past its retention; then it may be
     /// deleted.
     found: VecDeque<(Millis, MessageId)>,
-    /// No other row is past retention before this.
+    /// No other row is past its retention before this.
     others_from: Millis,
 }
 
@@ -46,7 +47,7 @@ impl RecyclableRows {
         }
     }
 
-    /// The oldest row that was done by `until`, once. `look` reads the first rows of the table.
+    /// Takes the oldest row that was done by `until`. `look` reads the first rows of the table.
     pub(super) fn take<S: Store>(
         &mut self,
         store: &S,
@@ -72,8 +73,7 @@ impl RecyclableRows {
     }
 }
 
-/// Writes a row over that with the key `over`, or as a new one where there is none. The key is the first
-/// of the columns.
+/// Writes a row over the row with the key `over`, or as a new row if there is none. The key is the first column.
 pub(super) fn put(
     store: &impl Store,
     table: &str,
@@ -102,30 +102,30 @@ impl<S: Store> Outbox<'_, S> {
         i64::from(self.cx.limits.retention) * 1000
     }
 
-    /// What was done by then was kept long enough.
+    /// Whatever was done by this time is past its retention.
     pub(super) fn kept_until(&self, now: Now) -> Millis {
         now.at - self.retention()
     }
 
-    /// What is due within this time waits for one alarm.
+    /// How long rows past their retention may wait to be deleted by one alarm.
     fn slack(&self) -> Millis {
         (self.retention() / 16).clamp(1_000, 3_600_000)
     }
 
-    /// When something of this time may be cleaned up.
+    /// When a row that was done at this time may be cleaned up.
     pub(super) fn clean_up_at(&self, at: Millis) -> Millis {
         let slack = self.slack();
         (at + self.retention() + slack).max(self.memory.cleaned_at + slack)
     }
 
-    /// A row of `outbox` for the next one to overwrite.
+    /// A row of `outbox` that the next message may overwrite.
     pub(super) fn recyclable_row(&mut self, now: Now) -> Result<Option<MessageId>, StoreError> {
         let until = self.kept_until(now);
         let recyclable = &mut self.memory.recyclable;
         recyclable.take(&self.cx.store, until, now, rows::first)
     }
 
-    /// Deletes what was kept long enough.
+    /// Deletes rows past their retention.
     pub(super) fn clean_up(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self
             .oldest(now)?
@@ -149,7 +149,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// From when on the first row counts as kept. Until then there is nothing to overwrite either.
+    /// When the oldest row was done. No row can be overwritten before that is past its retention.
     fn oldest(&mut self, now: Now) -> Result<Option<Millis>, StoreError> {
         let alone = rows::oldest(&self.cx.store, now.at)?;
         let grouped = group_rows::oldest(&self.cx.store)?;
@@ -158,7 +158,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(alone.into_iter().chain(grouped).min())
     }
 
-    /// When the outbox has something to do: a job, or something to clean up.
+    /// When the outbox has something due: a job, or clean-up.
     pub(in crate::mailbox) fn next_due(
         &mut self,
         now: Now,
@@ -170,7 +170,7 @@ impl<S: Store> Outbox<'_, S> {
             Some(_) => at.max(now.at + FIRST_RETRY),
             None => at,
         });
-        // Nothing else would wake a mailbox that fails while a publish is under way.
+        // Nothing else would wake a mailbox that crashes while a publish is under way.
         let published = self.memory.publishing.values().filter(|it| it.stored);
         let published = published.map(|_| now.at + SAFETY_DELAY);
         let jobs = jobs.chain(published).map(|at| (at, Timer::Job));

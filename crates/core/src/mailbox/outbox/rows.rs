@@ -1,8 +1,8 @@
-//! The rows of the messages that a device sent: the statements on `outbox`. Those that were
-//! settled by their own answer are in `groups` instead.
+//! The rows of `outbox`: messages that the device sent. Messages that were settled when their publish was answered are
+//! in `groups` instead.
 //!
-//! The deliveries of a message stand in its own row, or, if there are more than [`PART`], in rows of
-//! `parts` of that many each. A delivery without steps has not reached its mailbox.
+//! The deliveries of a message are in its own row, or, if there are more than [`PART`], in rows of `parts` with that
+//! many each. A delivery without steps is unreached.
 
 use super::part_rows;
 use super::retention::{FirstRows, put};
@@ -13,7 +13,7 @@ use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::trace::{DeliveryPage, Page, Trace};
 
-/// How many deliveries stand in one row.
+/// The most deliveries in one row.
 pub(super) const PART: usize = 100;
 
 /// The row of a message that this device sent.
@@ -23,9 +23,9 @@ pub(super) struct Sent {
     pub(super) to: Target,
     pub(super) accepted_at: Millis,
     pub(super) expires_at: Millis,
-    /// `None` where they are in `parts`.
+    /// `None` if they are in `parts`.
     pub(super) deliveries: Option<Vec<Delivery>>,
-    /// Of those in `parts`; `None` where an earlier version wrote the row.
+    /// Of the deliveries in `parts`; `None` if an earlier version wrote the row.
     summary: Option<Summary>,
 }
 
@@ -58,7 +58,7 @@ impl Sent {
         }
     }
 
-    /// Whether it has to be there now or never; see [`Message::is_now_or_never`].
+    /// Whether its TTL is 0; see [`Message::is_now_or_never`].
     pub(super) fn is_now_or_never(&self) -> bool {
         self.expires_at <= self.accepted_at
     }
@@ -71,7 +71,7 @@ pub(super) fn states<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> 
         .fold(0, |bits, delivery| bits | delivery.state.bit())
 }
 
-/// The greatest number of a receipt among `deliveries`.
+/// The greatest receipt number among `deliveries`.
 pub(super) fn last_receipt(deliveries: &[Delivery]) -> Option<i64> {
     deliveries
         .iter()
@@ -88,7 +88,7 @@ fn open(deliveries: &[Delivery]) -> u32 {
     u32::try_from(open).unwrap_or(u32::MAX)
 }
 
-/// What of a message is kept beside its deliveries.
+/// What is stored of a message beside its deliveries.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     id: MessageId,
@@ -117,8 +117,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Stores a message with all its deliveries, over another's row if there is one to be overwritten;
-/// `done_at` is when the last of them was settled.
+/// Stores a message with all its deliveries, over the row `over` if there is one. `done_at` is when the last delivery
+/// was settled.
 pub(super) fn insert(
     store: &impl Store,
     over: Option<MessageId>,
@@ -170,7 +170,7 @@ pub(super) fn insert(
     put(store, "outbox", &columns, values, over)
 }
 
-/// Writes the deliveries of a message that stand in its own row.
+/// Updates the deliveries that are in the message's own row.
 pub(super) fn save(
     store: &impl Store,
     id: MessageId,
@@ -190,8 +190,8 @@ pub(super) fn save(
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Writes which states the deliveries in `parts` are in, since when all are settled, and their last
-/// receipt if it is a new one.
+/// Updates the summary of the deliveries in `parts`, when all were settled, and their last receipt if there is a new
+/// one.
 pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
@@ -234,7 +234,7 @@ pub(super) fn trace(
         .transpose()
 }
 
-/// Adds the page of its deliveries that begins after this device. No more parts are read than are on it.
+/// The trace with the page of deliveries that begins after this device. Only the parts of that page are read.
 fn page(
     store: &impl Store,
     sent: Sent,
@@ -297,9 +297,8 @@ pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError
     row.map(|mut row| row.id()).transpose()
 }
 
-/// When the first of the oldest messages was done; one that is not counts as done `now`. Later ones
-/// that were done before are found when these have gone: looking at all would be a scan for each time
-/// the mailbox wakes.
+/// When the earliest of the oldest messages was done; an unsettled one counts as done `now`. Newer messages that were
+/// done earlier are found once these are deleted: reading all would be a scan whenever the mailbox wakes.
 pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(coalesce(done_at, ?)) FROM \
                (SELECT done_at FROM outbox ORDER BY id LIMIT 100)";
@@ -309,7 +308,8 @@ pub(super) fn oldest(store: &impl Store, now: Millis) -> Result<Option<Millis>, 
         .map_or(Ok(None), |mut row| row.opt_int())
 }
 
-/// The first messages, and when those were done that can be overwritten: nothing else belongs to them.
+/// The first messages, and when each was done. The time is `None` for a message with a key, parts or a job: its row
+/// must not be overwritten.
 pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreError> {
     let sql = "SELECT id, done FROM \
                (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
@@ -329,7 +329,7 @@ pub(super) struct Settled {
     pub(super) key: Option<String>,
 }
 
-/// The first messages that are settled. Goes past all that are not.
+/// The first settled messages. Reads past all that are unsettled.
 pub(super) fn settled_in_order(store: &impl Store, limit: u32) -> Result<Vec<Settled>, StoreError> {
     let sql = "SELECT id, accepted_at, idempotency_key FROM outbox \
                WHERE done_at IS NOT NULL ORDER BY id LIMIT ?";
@@ -344,7 +344,7 @@ pub(super) fn settled_in_order(store: &impl Store, limit: u32) -> Result<Vec<Set
     rows.into_iter().map(read).collect()
 }
 
-/// Messages that were done by `until`, with their idempotency keys.
+/// Messages that were done by `until`, each with its idempotency key.
 pub(super) fn done(
     store: &impl Store,
     until: Millis,

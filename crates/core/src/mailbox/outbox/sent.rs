@@ -1,4 +1,4 @@
-//! What a sender asks about its messages: the trace, the list, and to take one back.
+//! A sender's requests about its messages: trace, list, cancel.
 
 use super::group_rows::{self, Newest};
 use super::{CallPurpose, Failure, News, Outbox, Output};
@@ -18,26 +18,25 @@ const AT_A_TIME: usize = 100;
 const LIST_BYTES: usize = 1 << 20;
 
 /// The most deliveries of one message in a list: with their replies they take less than a list may.
-const LISTED: u32 = 100;
+const MAX_LISTED: u32 = 100;
 
-/// A message that is being taken back.
+/// A cancellation in progress.
 #[derive(Debug)]
 pub(super) struct Cancellation {
-    /// Who is asked at present.
+    /// The devices whose mailboxes are being called.
     calling: Vec<DeviceId>,
-    /// What those asked have answered: it is recorded together, or each answer would write all over again what is
-    /// stored with it.
+    /// The answers so far. They are recorded together, or each would write the same row again.
     answered: Vec<(MessageId, Delivery)>,
-    /// Those of the present part that are not called yet.
+    /// The devices of the current part that are not called yet.
     rest: Vec<DeviceId>,
     /// The last device of that part; `None` once there is no further part.
     part: Option<DeviceId>,
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// A page of the trace of a message: at most `limit` deliveries, of devices after `after`. With it come
-    /// the devices on it whose mailboxes know more by now: those that have taken the message and not
-    /// reported. [`Trace::learn`] takes in what they say.
+    /// A page of the trace of a message: at most `limit` deliveries, of devices after `after`. Also returns the devices
+    /// on it whose mailboxes may know more: those that have taken the message, but not reported a terminal state. Pass
+    /// their answers to [`Trace::learn`].
     ///
     /// # Errors
     /// `unknown_message`, or the store failed.
@@ -72,11 +71,11 @@ impl<S: Store> Outbox<'_, S> {
         let (mut traces, mut size) = (Vec::new(), 0);
         let mut groups = Newest::before(before, states);
         let mut grouped = groups.next(&self.cx.store)?;
-        let mut alone = rows::newest_before(&self.cx.store, before, states, LISTED)?;
+        let mut alone = rows::newest_before(&self.cx.store, before, states, MAX_LISTED)?;
         while traces.len() < limit as usize && size < LIST_BYTES {
             let id = |trace: &Option<Trace>| trace.as_ref().map(|trace| trace.id);
             let trace = if id(&alone) > id(&grouped) {
-                let next = rows::newest_before(&self.cx.store, id(&alone), states, LISTED)?;
+                let next = rows::newest_before(&self.cx.store, id(&alone), states, MAX_LISTED)?;
                 std::mem::replace(&mut alone, next)
             } else {
                 let next = groups.next(&self.cx.store)?;
@@ -91,9 +90,9 @@ impl<S: Store> Outbox<'_, S> {
         Ok((traces, true))
     }
 
-    /// Takes a message back wherever it is not in a terminal state. It counts as a read of the device, for which
-    /// mailboxes are asked. A cancellation of the same message that is under way is joined, and counts for nothing.
-    /// Returns the trace where there is nothing to take back. Else [`News::Cancelled`] says when all is done.
+    /// Cancels every delivery of a message that is not in a terminal state. It counts as a read that asks other
+    /// mailboxes; joining a cancellation of the same message in progress does not count. Returns the trace if there is
+    /// nothing to cancel. Otherwise [`News::Cancelled`] follows when all is done.
     ///
     /// # Errors
     /// `unknown_message`; `too_many_requests`; or the store failed.
@@ -200,8 +199,8 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// The devices whose deliveries can be taken back. Also where one has not been taken as far as is known: a
-/// call may have arrived whose answer did not.
+/// The devices whose deliveries can be cancelled, including unreached ones: a call may have arrived although its answer
+/// was lost.
 fn open(deliveries: &[Delivery]) -> Vec<DeviceId> {
     let open = deliveries
         .iter()

@@ -1,10 +1,9 @@
-//! How many bytes are kept of what this device sent, and what goes first when that is too much.
+//! The limit on the stored bytes of a sender (`MAX_SENT_BYTES`), and what is dropped when they exceed it.
 //!
-//! The database's own size is what counts, less what waits in the inbox: a counter of its own would cost rows.
-//! Too much is relieved by ending the retention of the oldest messages that are settled, some in an event;
-//! [`crate::mailbox::Mailbox::truncated_before`] tells it. Only where none can go is a publish refused. A message that is not
-//! settled always stays, so what its devices reply may exceed the limit: beyond twice the limit a reply is not
-//! kept, and its delivery says so.
+//! They are measured as the database's size less the inbox's messages: a counter would cost rows.
+//! Beyond the limit, the retention of the oldest settled messages ends early, some in each event; the account's
+//! `truncated_before` shows it. A publish is refused only if no message can be dropped. An unsettled message is never
+//! dropped, so replies may exceed the limit: beyond twice the limit a reply is not kept, and its delivery says so.
 
 use super::account::Account;
 use super::{Outbox, group_rows, rows};
@@ -14,30 +13,31 @@ use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// How often small publishes look at the size.
-const LOOKED_AT_EVERY: Millis = 1_000;
+/// How often small publishes check the size.
+const CHECK_INTERVAL: Millis = 1_000;
 
-/// How many rows go in one event at most.
+/// How many rows are dropped in one event at most.
 const BATCH: u32 = 100;
 
-/// After this many the size is looked at again.
-const SOME: usize = 10;
+/// After this many dropped rows the size is checked again.
+const RECHECK_AFTER: usize = 10;
 
-/// Seconds after which something may be settled.
-const ROOM_IN: u32 = 60;
+/// The `Retry-After` of a full outbox, in seconds.
+const FULL_RETRY_AFTER: u32 = 60;
 
-/// Where a reply was not kept.
+/// The reason of a delivery whose reply was not kept.
 const REPLY_DROPPED: &str = "reply_not_kept";
 
-/// What is known of the size.
+/// When the stored bytes were last checked.
 #[derive(Debug, Default)]
 pub(super) struct Size {
-    looked_at: Millis,
-    /// There was no room, and nothing that could go.
+    /// There was room.
+    checked_at: Millis,
+    /// There was no room, and no row that could be dropped.
     refused_at: Option<Millis>,
 }
 
-/// A row that can go: its message, or the first of its messages.
+/// A row that can be dropped: its message, or the first of its messages.
 #[derive(Debug)]
 struct Old {
     id: MessageId,
@@ -48,32 +48,32 @@ struct Old {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Whether more than `most` bytes are kept. The inbox is counted only where that decides.
+    /// Whether more than `most` bytes are stored. The inbox is counted only if that makes a difference.
     fn keeps_more_than(&mut self, most: u64) -> Result<bool, StoreError> {
         let size = self.cx.store.size()?;
         Ok(size > most && size.saturating_sub(self.cx.rows()?.bytes) > most)
     }
 
-    /// Makes room for one more publish, which is large or not. Answers why there is none, if there is none.
+    /// Makes room for one more publish. Returns the problem if there is no room. A `large` publish always checks.
     pub(super) fn make_room(
         &mut self,
         large: bool,
         now: Now,
     ) -> Result<Option<Problem>, StoreError> {
-        let recently = |at: Millis| (at..at + LOOKED_AT_EVERY).contains(&now.at);
+        let recently = |at: Millis| (at..at + CHECK_INTERVAL).contains(&now.at);
         let most = self.cx.limits.max_sent_bytes;
-        // To find that nothing is settled may take a look at every message.
+        // Finding that no message is settled may read every message.
         if self.memory.size.refused_at.is_some_and(recently) {
             return Ok(Some(no_room(most)));
         }
-        if recently(self.memory.size.looked_at) && !large {
+        if recently(self.memory.size.checked_at) && !large {
             return Ok(None);
         }
         if !self.keeps_more_than(most)? {
-            self.memory.size.looked_at = now.at;
+            self.memory.size.checked_at = now.at;
             return Ok(None);
         }
-        // Each further publish looks again until there is room.
+        // Every further publish checks again until there is room.
         if self.relieve()? {
             return Ok(None);
         }
@@ -81,12 +81,12 @@ impl<S: Store> Outbox<'_, S> {
         Ok(Some(no_room(most)))
     }
 
-    /// Ends the retention of the oldest settled messages; whether there were any.
+    /// Ends the retention of the oldest settled messages. Returns whether there were any.
     fn relieve(&mut self) -> Result<bool, StoreError> {
         let old = self.oldest_settled()?;
         let mut newest = None;
-        for some in old.chunks(SOME) {
-            for row in some {
+        for batch in old.chunks(RECHECK_AFTER) {
+            for row in batch {
                 match row.grouped {
                     true => group_rows::delete(&self.cx.store, row.id)?,
                     false => {
@@ -129,7 +129,7 @@ impl<S: Store> Outbox<'_, S> {
         Ok(old)
     }
 
-    /// Takes the replies out of deliveries that are to be recorded, where there is no room for them at all.
+    /// Drops the replies of deliveries that are about to be recorded, if there is no room for them.
     pub(super) fn without_replies(
         &mut self,
         mut deliveries: Vec<Delivery>,
@@ -146,11 +146,11 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// There is no room.
+/// The problem of a full outbox.
 fn no_room(most: u64) -> Problem {
     let detail =
-        format!("what is kept of this device's messages exceeds {most} bytes, and none is settled");
+        format!("this device's sent messages take more than {most} bytes, and none is settled");
     let mut problem = Problem::new(Code::OutboxFull, detail);
-    problem.retry_after = Some(ROOM_IN);
+    problem.retry_after = Some(FULL_RETRY_AFTER);
     problem
 }

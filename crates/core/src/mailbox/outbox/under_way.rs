@@ -1,9 +1,9 @@
-//! The bytes of payload that a mailbox has under way: of publishes that are not answered, once for each
-//! device that they go to, and of published frames whose targets are being looked up.
+//! The payload bytes that a mailbox has under way: of unanswered publishes, once for each recipient, and of publish
+//! frames whose targets are being looked up.
 //!
 //! They are bounded, because an isolate has 128 MB for all its mailboxes and a publish may wait for a minute.
-//! What is beyond the bound is refused before anything is written, or, to a tag, becomes a job, whose
-//! parts go out one after the other in waves. What is stored is not counted here.
+//! A publish beyond the bound is refused before anything is written; one to a tag becomes a job, which is delivered in
+//! waves. Stored messages are not counted here.
 
 use super::Outbox;
 use crate::problem::{Code, Problem};
@@ -29,11 +29,11 @@ impl<S: Store> Outbox<'_, S> {
     }
 }
 
-/// There is no room.
+/// The problem of a publish for which there is no room.
 pub(super) fn no_room() -> Problem {
     let mut problem = Problem::new(
         Code::TooManyRequests,
-        format!("publishes of more than {MAX_UNDER_WAY} bytes are not answered yet"),
+        format!("unanswered publishes may take at most {MAX_UNDER_WAY} bytes"),
     );
     problem.retry_after = Some(1);
     problem

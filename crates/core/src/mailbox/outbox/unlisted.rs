@@ -1,12 +1,12 @@
-//! Jobs that stand in no line: which of them waits for a device.
+//! Jobs that are in no device queue, and which of them waits for a device.
 //!
-//! A job to many devices is *unlisted* until a pass has shown whom it leaves over. Whether it waits for a device is
-//! looked up in its rows when that device is needed. Jobs to the same devices have the same [`Audience`]: if a device
-//! is not among those of one job, the others of that audience need no lookup.
+//! A job to many devices is *unlisted* until a pass has shown which devices it leaves over. Whether it waits for a
+//! device is looked up in its rows when that matters. Jobs to the same devices have the same [`Audience`]: if a device
+//! is not among the recipients of one job, other jobs of that audience need no lookup.
 //!
-//! What was found stays true, because a delivery that was taken never waits again. So lookups that are too many for
-//! one event go on in the next. Until then the device counts as waited for: that delays a message, and never lets it
-//! overtake another.
+//! A result stays true, because a delivery that was taken never waits again. So if one event may make no further
+//! lookups, the next event continues. Until then an unlisted job counts as waiting for the device: this delays a
+//! message, but never lets it overtake another.
 
 use litemap::LiteMap;
 use sha2::{Digest as _, Sha256};
@@ -17,13 +17,13 @@ use crate::delivery::Delivery;
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 
-/// At most this many lookups are made in one event.
+/// The most lookups in one event.
 pub(super) const MAX_LOOKUPS: usize = 150;
 
-/// At most this many devices have what was found for them remembered.
-const REMEMBERED: usize = 1_000;
+/// The most devices whose results are cached.
+const MAX_CACHED: usize = 1_000;
 
-/// Stands for the set of devices that a message is addressed to, which never changes.
+/// A hash of the recipients of a message, which never change.
 pub(super) type Audience = [u8; 16];
 
 /// The audience of a message with these deliveries, which are in the order of their devices.
@@ -31,7 +31,7 @@ pub(super) fn audience(deliveries: &[Delivery]) -> Audience {
     let mut hash = Sha256::new();
     for delivery in deliveries {
         hash.update(delivery.device.as_str());
-        // No name contains it, so that two different lists do not read the same.
+        // No name contains it, so two different lists never hash the same text.
         hash.update("\n");
     }
     let digest: [u8; 32] = hash.finalize().into();
@@ -40,11 +40,11 @@ pub(super) fn audience(deliveries: &[Delivery]) -> Audience {
     audience
 }
 
-/// What was found of each device, as far as it was looked for.
+/// The results of lookups, by device.
 #[derive(Debug, Default)]
 pub(super) struct Found(pub(super) LiteMap<DeviceId, First>);
 
-/// No unlisted job before `job` waits for the device; none at all if that is `None`.
+/// No unlisted job before `job` waits for the device; if that is `None`, none does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct First {
     pub(super) job: Option<MessageId>,
@@ -54,13 +54,13 @@ pub(super) struct First {
 
 impl Found {
     fn remember(&mut self, device: &DeviceId, first: First) {
-        if self.0.len() >= REMEMBERED {
+        if self.0.len() >= MAX_CACHED {
             self.0.clear();
         }
         self.0.insert(device.clone(), first);
     }
 
-    /// This job is unlisted from now on, and may wait for anyone.
+    /// This job is unlisted from now on, and may wait for any device.
     pub(super) fn add_job(&mut self, id: MessageId) {
         for (_, first) in self.0.iter_mut() {
             if first.job.is_none_or(|job| id < job) {
@@ -70,7 +70,7 @@ impl Found {
         }
     }
 
-    /// This job does not wait for the device any more.
+    /// This job no longer waits for the device.
     pub(super) fn leave(&mut self, id: MessageId, device: &DeviceId) {
         if let Some(first) = self.0.get_mut(device).filter(|it| it.job == Some(id)) {
             first.waits = false;
@@ -91,28 +91,28 @@ impl Found {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Jobs without a list, oldest first.
+    /// The unlisted jobs, oldest first.
     pub(super) fn unlisted(&self) -> impl Iterator<Item = &Job> {
         let jobs = self.memory.jobs.values();
         jobs.filter(|job| job.left.is_none())
     }
 
-    /// Whether an unlisted job waits for a device, or may: one older than `before`, or any. `looks` is how many
+    /// Whether an unlisted job waits for a device, or may wait: one older than `before`, or any. `lookups` is how many
     /// more lookups this event may make.
     pub(super) fn is_behind_unlisted(
         &mut self,
         device: &DeviceId,
         before: Option<MessageId>,
-        looks: &mut usize,
+        lookups: &mut usize,
     ) -> Result<bool, StoreError> {
         let known = self.memory.found.0.get(device).copied();
         let first = match known {
             Some(first) if first.waits || first.job.is_none() => first,
             _ => {
-                let had = *looks;
+                let had = *lookups;
                 let from = known.and_then(|first| first.job);
-                let first = self.look_for(device, from, before, looks)?;
-                if *looks < had {
+                let first = self.look_for(device, from, before, lookups)?;
+                if *lookups < had {
                     self.memory.found.remember(device, first);
                 }
                 first
@@ -123,13 +123,13 @@ impl<S: Store> Outbox<'_, S> {
             .is_some_and(|id| before.is_none_or(|before| id < before)))
     }
 
-    /// Looks for the first unlisted job that waits for a device, of those from `from` to `before`.
+    /// Finds the first unlisted job from `from` to `before` that waits for a device.
     fn look_for(
         &self,
         device: &DeviceId,
         from: Option<MessageId>,
         before: Option<MessageId>,
-        looks: &mut usize,
+        lookups: &mut usize,
     ) -> Result<First, StoreError> {
         let mut others: Vec<Audience> = Vec::new();
         for job in self.unlisted().filter(|job| Some(job.id) >= from) {
@@ -143,12 +143,12 @@ impl<S: Store> Outbox<'_, S> {
             if job.audience.is_some_and(|it| others.contains(&it)) {
                 continue;
             }
-            // That of a publish which is not answered is in memory.
+            // The deliveries of an unanswered publish are in memory.
             if !self.memory.publishing.contains_key(&job.id) {
-                if *looks == 0 {
+                if *lookups == 0 {
                     return Ok(at(false));
                 }
-                *looks -= 1;
+                *lookups -= 1;
             }
             match self.waits(job.id, device)? {
                 Some(true) => return Ok(at(true)),
