@@ -276,7 +276,7 @@ fn an_unacknowledged_message_makes_way_for_a_suspect_when_it_times_out() {
     assert_eq!(
         bodies(&harness.at(2_500).ring()),
         [""; 0],
-        "it waits for the wire to be empty"
+        "it waits until nothing is in flight"
     );
     assert_eq!(
         bodies(&harness.at(31_000).ring()),

@@ -1,4 +1,4 @@
-//! What holds of the inbox and its connection after every event. Nothing here is in a release build.
+//! The invariants of the inbox and its connection, checked after every event. Not part of a release build.
 
 use super::connection::Stored;
 use super::unstored::Unstored;
@@ -13,26 +13,26 @@ impl<S: Store> Inbox<'_, S> {
             .connection
             .iter()
             .flat_map(|connection| &connection.in_flight);
-        let on_the_wire = entries.filter_map(|(_, entry)| match &entry.store {
+        let in_flight = entries.filter_map(|(_, entry)| match &entry.store {
             Stored::Not(message) => Some(&**message),
             Stored::Row { .. } => None,
         });
         let queued = self.memory.queue.values().map(|queued| &*queued.message);
         let mut counted = Unstored::default();
-        for message in on_the_wire.chain(queued) {
+        for message in in_flight.chain(queued) {
             counted.add(message);
             debug_assert!(
                 !self.memory.awaited.contains(&message.id),
-                "{} is unstored, and its call waits for one that is stored",
+                "{} is unstored, but listed as stored while its call waits",
                 message.id
             );
         }
-        debug_assert_eq!(self.memory.unstored, counted, "what is unstored");
+        debug_assert_eq!(self.memory.unstored, counted, "unstored messages");
         if let Some(connection) = &*self.connection {
             let width = connection.width(&self.cx.limits) as usize;
             debug_assert!(
                 connection.in_flight.len() <= width,
-                "{} messages are in a window of {width}",
+                "{} messages in a window of {width}",
                 connection.in_flight.len()
             );
             let due = connection
@@ -45,12 +45,12 @@ impl<S: Store> Inbox<'_, S> {
             let due = due.chain(connection.expires_at).min();
             debug_assert!(
                 due.is_none() || self.cx.timers.alarm().is_some(),
-                "something is due at {due:?} and there is no alarm"
+                "something is due at {due:?}, but no alarm is set"
             );
         } else {
             debug_assert!(
                 self.memory.queue.is_empty(),
-                "messages wait for room on no connection"
+                "messages wait for room, but there is no connection"
             );
         }
     }
@@ -62,17 +62,17 @@ impl<S: Store> Inbox<'_, S> {
             debug_assert_eq!(
                 (known.messages, known.bytes),
                 (counted.messages, counted.bytes),
-                "what is held, and its bytes"
+                "held messages, and their bytes"
             );
             debug_assert!(
                 counted.expires_at.is_none() || known.expires_at <= counted.expires_at,
-                "the first expiry is taken for {:?} and is {:?}",
+                "the first expiry is {:?} in memory and {:?} in the rows",
                 known.expires_at,
                 counted.expires_at
             );
             debug_assert!(
                 counted.expires_at.is_none() || known.expires_at.is_some(),
-                "an expiry is unknown"
+                "no expiry in memory"
             );
         }
         let entries = self
@@ -87,12 +87,12 @@ impl<S: Store> Inbox<'_, S> {
         let stored = ids(stored);
         if !stored.is_empty() {
             let rows = rows::these(&self.cx.store, &stored)?.len();
-            debug_assert_eq!(rows, stored.len(), "rows of what is in flight");
+            debug_assert_eq!(rows, stored.len(), "rows of stored messages in flight");
         }
         let unstored = ids(unstored);
         if !unstored.is_empty() {
             let rows = rows::these(&self.cx.store, &unstored)?.len();
-            debug_assert_eq!(rows, 0, "rows of what is unstored");
+            debug_assert_eq!(rows, 0, "rows of unstored messages");
         }
         Ok(())
     }

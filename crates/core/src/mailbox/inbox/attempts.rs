@@ -1,9 +1,9 @@
-//! What became of the attempts to deliver one message.
+//! The outcomes of the attempts to deliver one message.
 //!
-//! An attempt ends in one of three ways: it is answered; its time to acknowledge runs out while the device
-//! is there, which counts against the message; or its connection ends first, which says nothing about the
-//! message unless it happens again and again. A message under which connections keep ending is a
-//! *suspect*. When it is sent, and what becomes of others meanwhile, is decided in [`super::send`].
+//! An attempt ends in one of three ways: it is answered; it times out while the device is connected, which counts
+//! against the message; or its connection ends first, which says nothing about the message unless it happens
+//! repeatedly. A message during which connections keep ending is a *suspect*. Not here: when a suspect is sent, and what
+//! happens to other messages meanwhile, which [`super::send`] decides.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,34 +13,34 @@ use crate::time::{Millis, Now};
 /// A message is a suspect once this many connections in a row have ended while it was in flight.
 const SUSPECT: u32 = 3;
 
-/// A suspect is given up once this many connections have ended while it was alone on them …
+/// A suspect is given up once this many connections have ended while it was alone in flight …
 const ENDS: u32 = 10;
 
 /// … and no sooner than this many milliseconds after the first of these.
 const PERIOD: Millis = 600_000;
 
-/// The longest pause before a suspect goes out again, in milliseconds. With pauses from 2 s on that double
-/// up to it, ten connections take 13.5 minutes at least.
+/// The longest pause before a suspect is sent again, in milliseconds. The pauses start at 2 s and double, so ten
+/// connections take at least 13.5 minutes.
 const LONGEST_PAUSE: Millis = 300_000;
 
-/// Of more attempts than fit, this many of the first and of the latest keep their times.
+/// The times of this many first and latest attempts are kept.
 const FIRST: usize = 4;
 const LATEST: usize = 8;
 
-/// The attempts at one message. Its JSON is kept in rows; `[]` is what earlier versions wrote for none.
+/// The attempts to deliver one message. Its JSON is stored in rows; earlier versions wrote `[]` for no attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Attempts {
-    /// How often it was put on the wire.
+    /// How often it was sent.
     #[serde(rename = "n", skip_serializing_if = "is_zero")]
     pub(super) made: u32,
-    /// How often its time to acknowledge ran out while the device was there.
+    /// How often it timed out while the device was connected.
     #[serde(rename = "o", skip_serializing_if = "is_zero")]
     pub(super) timed_out: u32,
     /// How many connections in a row ended while it was in flight.
     #[serde(rename = "l", skip_serializing_if = "is_zero")]
     lost: u32,
-    /// How many of these had nothing else on the wire, since it became a suspect.
+    /// How many of these had nothing else in flight, since it became a suspect.
     #[serde(rename = "a", skip_serializing_if = "is_zero")]
     alone: u32,
     /// When the first of these ended.
@@ -50,7 +50,7 @@ pub(super) struct Attempts {
     times: Vec<Times>,
 }
 
-/// An attempt's number, when it was sent, and when its connection ended; 0 where it did not.
+/// An attempt's number, when it was sent, and when its connection ended, or 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Times(u32, Millis, Millis);
 
@@ -58,19 +58,19 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
 
-/// What the end of a connection says about the messages in flight on it.
+/// What the end of a connection says about a message in flight on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// Nothing: the service ended it because of its token.
+    /// Not the cause: the service closed the connection because of its token.
     None,
-    /// Perhaps one of several.
+    /// A possible cause, like others in flight.
     Shared,
-    /// Perhaps this one, which had the wire to itself.
+    /// The possible cause: it was alone in flight.
     Alone,
 }
 
 impl Attempts {
-    /// Takes in an attempt that only the in-flight window knew.
+    /// Adds an attempt that only the in-flight window knew.
     pub(super) fn note_sent(&mut self, attempt: u32, at: Millis) {
         if attempt > self.made {
             self.made = attempt;
@@ -81,7 +81,7 @@ impl Attempts {
         }
     }
 
-    /// The time to acknowledge ran out while the device was there, so the message does not end connections.
+    /// The last attempt timed out while the device was connected, so this message does not end connections.
     pub(super) fn time_out(&mut self) {
         self.timed_out += 1;
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
@@ -104,7 +104,7 @@ impl Attempts {
         self.lost = self.lost.saturating_add(1);
     }
 
-    /// Forgets what speaks against the message.
+    /// Clears the suspicion.
     pub(super) fn absolve(&mut self) {
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
     }
@@ -114,12 +114,12 @@ impl Attempts {
         self.lost >= SUSPECT
     }
 
-    /// Whether it is to be given up because the device fails on it.
+    /// Whether to give it up because the device fails on it.
     pub(super) fn fails_device(&self, now: Now) -> bool {
         self.alone >= ENDS && now.at - self.alone_since >= PERIOD
     }
 
-    /// When a suspect may go out again.
+    /// When a suspect may be sent again.
     pub(super) fn next_try(&self) -> Millis {
         let ended_at = self.times.last().map_or(0, |last| last.2);
         match self.alone {
@@ -128,7 +128,7 @@ impl Attempts {
         }
     }
 
-    /// Each attempt, and where its connection ended that it was held again.
+    /// A step for each attempt, followed by one for being held again if its connection ended.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
         self.times
             .iter()
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// This many attempts of which each ended with its connection, alone on it, as soon as it was allowed.
+    /// This many attempts, each made as early as possible, alone in flight, and ended with its connection.
     fn crashes(count: u32) -> (Attempts, Millis) {
         let mut attempts = Attempts::default();
         let mut now = 1;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_clears_a_suspect_and_the_end_of_a_token_blames_nobody() {
+    fn a_time_out_clears_a_suspect_and_the_end_of_a_token_blames_no_message() {
         let (mut attempts, _) = crashes(5);
         attempts.time_out();
         assert!(!attempts.is_suspect());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_versions_wrote_for_no_attempt_is_none() {
+    fn the_empty_list_of_earlier_versions_is_no_attempts() {
         let none: Attempts = serde_json::from_str("[]").unwrap();
         assert_eq!(none, Attempts::default());
         assert_eq!(serde_json::to_string(&none).unwrap(), "{}");

@@ -1,7 +1,7 @@
-//! Taking messages for the device.
+//! Accepting messages for the device.
 //!
-//! A message that comes while the device is online and nothing waits before it goes on the wire at once,
-//! as `unstored.rs` says, or waits for room there, as `queue.rs` says. Every other is stored, or ends here.
+//! If the device is online and no message waits, a message is sent immediately (`unstored.rs`) or waits for room in
+//! the window (`queue.rs`). Any other message is stored, or settled immediately.
 
 use super::connection::Stored;
 use super::rows::{self, Found, Key};
@@ -16,16 +16,16 @@ use crate::time::{Millis, Now};
 /// A message with a TTL of 0 is still delivered this long after it was accepted.
 const TTL_ZERO_GRACE: Millis = 10_000;
 
-/// How long a call waits for the one that has to come first. Calls are made in order, and the platform lets
-/// one overtake another by a few milliseconds at most, where a mailbox's event waits for another to end.
+/// How long a call waits for its predecessor. Calls are made in order; the platform lets one overtake another by a few
+/// milliseconds at most, if an event of a mailbox waits for another to end.
 pub(in crate::mailbox) const PREDECESSOR_WAIT: Millis = 100;
 
-/// What a call to deliver comes to.
+/// The result of a call to deliver.
 #[derive(Debug)]
 pub(in crate::mailbox) enum Delivering {
     /// This is the answer.
     Answer(DeliveryStatus),
-    /// The answer is told with [`News::Delivered`]. At this time [`Inbox::end_wait`] has it.
+    /// [`News::Delivered`] will have the answer, or [`Inbox::end_wait`] at this time.
     Wait(Millis),
     /// Nothing was done: this message has to arrive first.
     Early(Box<Message>, MessageId),
@@ -36,40 +36,40 @@ pub(in crate::mailbox) enum Delivering {
 pub(in crate::mailbox) struct Terms {
     /// Milliseconds to wait for the acknowledgement.
     pub(in crate::mailbox) wait: u32,
-    /// The message that has to be here first.
+    /// The message that has to arrive first.
     pub(in crate::mailbox) after: Option<MessageId>,
-    /// From when on the call changes nothing.
+    /// When the call expires: after that it changes nothing.
     pub(in crate::mailbox) until: Millis,
-    /// It has waited for the one that has to be here first, and waits no longer.
+    /// The call has waited for its predecessor, and waits no longer.
     pub(in crate::mailbox) is_last_try: bool,
 }
 
-/// What a call to deliver comes to, decided before anything is changed for it.
+/// The decision about a call to deliver, made before anything is changed.
 enum Arrival {
     /// It changes nothing, and this is the answer.
     Answer(DeliveryStatus),
-    /// This message has to be here first.
+    /// This message has to arrive first.
     Early(MessageId),
-    /// The message is here and not stored: this call waits for its end, too.
+    /// The message is here already, unstored: this call waits for its result, too.
     Again,
-    /// Its delivery ends here.
+    /// Its delivery is settled by this event.
     Ends(Event),
-    /// It is taken. `beside` other messages are held then.
+    /// It is taken. `beside` is how many other messages are held then.
     Taken {
         replaces: Vec<MessageId>,
         beside: usize,
     },
 }
 
-/// Where a message goes that is taken.
+/// What happens to a message that is taken.
 enum Destination {
-    /// On the wire, unstored.
-    Wire,
-    /// Behind others that wait for room on the wire.
+    /// Sent, unstored.
+    InFlight,
+    /// Behind others that wait for room in the window.
     Queue,
-    /// Into a row.
+    /// Stored in a row.
     Row,
-    /// Nowhere: it has to be there now or never, and there is no room for it now.
+    /// Nowhere: its TTL is 0 and there is no room.
     Nowhere,
 }
 
@@ -98,7 +98,7 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// What a call to deliver comes to.
+    /// Decides about a call to deliver.
     fn arrival(
         &mut self,
         message: &Message,
@@ -111,10 +111,10 @@ impl<S: Store> Inbox<'_, S> {
         if let Some(after) = terms.after
             && !self.follows(after)?
         {
-            // The predecessor has ended here already: waiting cannot help.
+            // The predecessor is settled already: waiting cannot help.
             let mut recent = self.memory.recent.iter();
-            let in_vain = terms.is_last_try || recent.any(|(known, _)| *known == after);
-            return Ok(match in_vain {
+            let is_final = terms.is_last_try || recent.any(|(known, _)| *known == after);
+            return Ok(match is_final {
                 true => Arrival::Answer(DeliveryStatus::OutOfOrder),
                 false => Arrival::Early(after),
             });
@@ -149,7 +149,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Arrival::Taken { replaces, beside })
     }
 
-    /// Takes a message in the place of those that it replaces. Its call waits for `wait` milliseconds.
+    /// Takes a message, which replaces these. Its call waits for `wait` milliseconds.
     fn take(
         &mut self,
         message: Message,
@@ -167,14 +167,14 @@ impl<S: Store> Inbox<'_, S> {
         for id in replaces {
             self.conclude(*id, Event::Replace, now, |delivery| delivery)?;
         }
-        // What waits goes first, and may turn out to be on the wire already.
+        // Waiting messages go first, and may turn out to be in flight already.
         self.pump(now)?;
         match self.destination(&message, wait, now) {
-            // A message that must be there now or never has at least a second to be acknowledged.
-            Destination::Wire if now_or_never => {
+            // A message with TTL 0 has at least a second to be acknowledged.
+            Destination::InFlight if now_or_never => {
                 self.deliver_unstored(message, wait.max(1000), now)
             }
-            Destination::Wire => self.deliver_unstored(message, wait, now),
+            Destination::InFlight => self.deliver_unstored(message, wait, now),
             Destination::Queue => Ok(self.queue(message, wait, now)),
             Destination::Row => {
                 self.store_queue(now)?;
@@ -187,8 +187,8 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Whether a message that must be there now or never may replace another: only if there is room for it, in
-    /// memory, and in the window for it and for all that waits.
+    /// Whether a message with TTL 0 may replace another: only if memory and the window have room for it and for
+    /// everything that waits.
     fn may_replace(&self, message: &Message, beside: usize, now: Now) -> bool {
         let roomy = self.connection.as_ref().is_some_and(|connection| {
             !connection.is_stuck() && beside < connection.width(&self.cx.limits) as usize
@@ -197,13 +197,13 @@ impl<S: Store> Inbox<'_, S> {
             && (self.is_free(message, now) || (roomy && !self.memory.lost.has_suspects()))
     }
 
-    /// Where a message goes now.
+    /// Decides what happens to a message that is taken.
     fn destination(&self, message: &Message, wait: u32, now: Now) -> Destination {
         let is_free = self.is_free(message, now);
         if message.is_now_or_never() && !(is_free && self.memory.unstored.has_room_for(message)) {
             Destination::Nowhere
         } else if is_free {
-            Destination::Wire
+            Destination::InFlight
         } else if wait > 0 && self.may_queue(message) {
             Destination::Queue
         } else {
@@ -211,7 +211,7 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Stores a message that waits since `held_at`.
+    /// Stores a message that has waited since `held_at`.
     pub(super) fn store_waiting(
         &mut self,
         message: &Message,
@@ -228,7 +228,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// What a mailbox without a device says of a message: perhaps it had been taken when the device went.
+    /// The answer of a mailbox without a device: the message may have been taken before the device was removed.
     fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
         let found = match self.cx.account {
             Some(_) => rows::find(&self.cx.store, id)?,
@@ -240,7 +240,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// Whether a message can go on the wire at once, because nothing waits before it.
+    /// Whether a message can be sent immediately, because nothing waits before it.
     fn is_free(&self, message: &Message, now: Now) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|connection| connection.window(&self.cx.limits) > 0)
@@ -250,10 +250,10 @@ impl<S: Store> Inbox<'_, S> {
             && !self
                 .memory
                 .lost
-                .holds_up_line(Key::of(message).rank, &message.from)
+                .holds_up_unsent(Key::of(message).rank, &message.from)
     }
 
-    /// What a message with a topic replaces, stored or not, with the bytes of each.
+    /// The messages that a message with a topic replaces, stored or not, each with its bytes.
     fn same_topic(&self, message: &Message) -> Result<Vec<(MessageId, u64)>, StoreError> {
         let Some(topic) = &message.topic else {
             return Ok(Vec::new());
@@ -280,17 +280,17 @@ impl<S: Store> Inbox<'_, S> {
         Ok(unstored.chain(stored).collect())
     }
 
-    /// Whether the message that has to come first is here or was.
+    /// Whether the predecessor has arrived.
     fn follows(&mut self, id: MessageId) -> Result<bool, StoreError> {
-        let on_the_wire = self
+        let in_flight = self
             .connection
             .as_ref()
             .is_some_and(|connection| connection.in_flight.contains_key(&id));
-        if on_the_wire || self.queued(id).is_some() || rows::find(&self.cx.store, id)?.is_some() {
+        if in_flight || self.queued(id).is_some() || rows::find(&self.cx.store, id)?.is_some() {
             return Ok(true);
         }
-        // One that the device has not answered, and that is forgotten before its sender's mailbox knows how
-        // it ended, is tried again.
+        // A predecessor that the device has not answered may be tried again: its state may be forgotten before the
+        // sender's mailbox knows it.
         let mut recent = self.memory.recent.iter();
         Ok(recent.any(|(known, delivery)| *known == id && delivery.state.is_answer()))
     }

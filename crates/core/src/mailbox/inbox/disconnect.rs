@@ -1,8 +1,7 @@
-//! The end of a connection: what it knew is written down, and what it had in flight waits for the next.
+//! The end of a connection: its state is stored, and its in-flight messages are held for the next connection.
 //!
-//! All that is known of the messages in flight goes into the account's row, which is written anyway. What
-//! the end says about them, and when one is given up because the device fails on it, is said in
-//! [`super::attempts`].
+//! Everything about the messages in flight is stored in the account's row, which is written anyway. Not here:
+//! what the end means for a message, and when one is given up, which [`super::attempts`] decides.
 
 use super::Inbox;
 use super::Output;
@@ -45,7 +44,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Closes a connection whose token has expired or that has shown no life.
+    /// Closes a connection whose token has expired, or that has shown no sign of life.
     pub(super) fn check_connection(&mut self, now: Now) -> Result<(), StoreError> {
         self.check_token(now)?;
         let Some(connection) = &*self.connection else {
@@ -54,13 +53,13 @@ impl<S: Store> Inbox<'_, S> {
         if !connection.is_alive(&now, &self.cx.limits) {
             self.hang_up(now, CLOSE_SILENT, "no sign of life")
         } else {
-            self.give_up_stuck(false, now)
+            self.close_stuck(false, now)
         }
     }
 
-    /// Closes a connection that took too much and acknowledged nothing, once something is due or
-    /// nothing is in flight that could ever be.
-    pub(super) fn give_up_stuck(&mut self, due: bool, now: Now) -> Result<(), StoreError> {
+    /// Closes a connection that has sent too much without an acknowledgement, once a message times out or none in
+    /// flight can.
+    pub(super) fn close_stuck(&mut self, due: bool, now: Now) -> Result<(), StoreError> {
         let mut connection = self.connection.iter();
         if connection
             .any(|connection| connection.is_stuck() && (due || connection.in_flight.is_empty()))
@@ -70,9 +69,9 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Takes over what only the connection knew, and forgets it. `code` is given where the service closes it. Its
-    /// end may be the doing of a message, unless that of its token is. The account's row is still to be written:
-    /// see [`Ended`].
+    /// Keeps what only the connection knew, and drops the connection. `code` is given if the service closes it. A
+    /// message in flight may be the cause, unless the token is. The outbox writes the account's row afterwards: see
+    /// [`Ended`].
     pub(in crate::mailbox) fn disconnect(
         &mut self,
         code: Option<u16>,
@@ -146,7 +145,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Prepares the account's row to be written with what is known of the inbox.
+    /// Updates the account with the state of the inbox. Its row is written later.
     fn note_inbox(&mut self) -> Result<(), StoreError> {
         while let Some((id, mut attempts)) = self.memory.lost.overflow() {
             if let Some(held) = rows::held(&self.cx.store, id)? {

@@ -1,4 +1,4 @@
-//! A look at what waits for the device, which changes nothing: no attempt, no lease, no sign of life.
+//! Listing the messages that wait for the device. Read-only: no attempt, no lease, no sign of life.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,12 +17,12 @@ use crate::problem::{Code, Problem};
 use crate::store::Store;
 use crate::time::{Millis, Now};
 
-/// A page of what waits for a device, by urgency and age.
+/// A page of the messages that wait for a device, by urgency and age.
 #[derive(Debug, Serialize)]
 pub struct Page {
     /// The messages.
     pub messages: Vec<Waiting>,
-    /// After which of them the next page begins; `None` on the last.
+    /// The place after which the next page begins; `None` on the last page.
     pub next: Option<Place>,
 }
 
@@ -110,15 +110,15 @@ impl TryFrom<String> for Place {
     }
 }
 
-/// Where a message is that waits.
+/// Where a waiting message is.
 enum Found<'a> {
     Row(Held),
     Unstored(&'a Message, State, u32),
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// Up to `limit` messages that wait for the device, after `after`; fewer where their payloads are large,
-    /// which are read whether they are asked for or not.
+    /// Up to `limit` messages that wait for the device, after `after`; fewer if their payloads are large. Payloads are
+    /// read whether or not they are asked for.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
@@ -148,7 +148,7 @@ impl<S: Store> Inbox<'_, S> {
                 Found::Unstored(message, state, attempts) => (message.clone(), state, attempts),
                 Found::Row(held) => {
                     let message = rows::message(&self.cx.store, key)?;
-                    let (state, attempts) = self.standing(held, now);
+                    let (state, attempts) = self.progress(held, now);
                     (message, state, attempts)
                 }
             };
@@ -159,7 +159,7 @@ impl<S: Store> Inbox<'_, S> {
                 break;
             }
             last = Some(key);
-            // One that is over but not settled yet waits no longer.
+            // An expired message is not listed, even if it is not settled yet.
             if message.expires_at > now.at || message.is_now_or_never() {
                 let waiting = Waiting::new(message, state, attempts, payload);
                 page.messages.push(waiting);
@@ -168,7 +168,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(page)
     }
 
-    fn standing(&self, held: Held, now: Now) -> (State, u32) {
+    fn progress(&self, held: Held, now: Now) -> (State, u32) {
         let in_flight = self
             .connection
             .as_ref()

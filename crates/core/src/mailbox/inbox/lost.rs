@@ -1,9 +1,8 @@
-//! Messages that were in flight when a connection ended, with what that connection knew of them.
+//! Messages that were in flight when a connection ended, with their attempts.
 //!
-//! All of them are one text in the row of the account, which is written then anyway: a device that comes
-//! and goes costs one row each time, whatever is in flight. It is newer than what the row of a message
-//! says, unless that tells of more attempts. A message that has ended is dropped from it with the next
-//! write; until then nothing comes of it, as its row says so.
+//! All of them are one text in the account's row, which is written then anyway: each disconnect costs one row,
+//! however many messages are in flight. The text is newer than a message's own row, unless that has more attempts. A
+//! settled message is removed from the text with the next write; until then its row takes precedence.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +14,10 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::Millis;
 
-/// At most this many messages: twice the widest window.
+/// The most messages: twice the widest window.
 const MAX_LOST: usize = 256;
 
-/// What connections that ended knew of messages that have not.
+/// The unsettled messages that were in flight on ended connections.
 #[derive(Debug, Default)]
 pub(super) struct Lost(LiteMap<MessageId, Known>);
 
@@ -30,7 +29,7 @@ struct Known {
 }
 
 impl Lost {
-    /// Reads what the account's row holds, as far as the messages are still to be delivered.
+    /// Reads the text of the account's row. Settled messages are dropped.
     pub(super) fn load(store: &impl Store, text: &str) -> Result<Self, StoreError> {
         let mut lost = Self::default();
         if text.is_empty() {
@@ -57,7 +56,7 @@ impl Lost {
         to_json(&all.collect::<Vec<_>>())
     }
 
-    /// Notes what is known of a message.
+    /// Adds a message.
     pub(super) fn insert(&mut self, held: &Held) {
         let known = Known {
             rank: held.key.rank,
@@ -72,20 +71,20 @@ impl Lost {
         self.0.len()
     }
 
-    /// Removes the newest where there are more than [`MAX_LOST`].
+    /// Removes the newest if there are more than [`MAX_LOST`].
     pub(super) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
         let newest = self.0.last().filter(|_| self.0.len() > MAX_LOST)?;
         let id = *newest.0;
         Some((id, self.0.remove(&id)?.attempts))
     }
 
-    /// A message has ended. Whether it was a suspect.
+    /// A message is settled. Returns whether it was a suspect.
     pub(super) fn remove(&mut self, id: MessageId) -> bool {
         let known = self.0.remove(&id);
         known.is_some_and(|known| known.attempts.is_suspect())
     }
 
-    /// Notes what came of an attempt after the connection. Whether the message is a suspect no longer.
+    /// Updates the attempts after a later one. Returns whether the message is no longer a suspect.
     pub(super) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
         let Some(known) = self.0.get_mut(&id) else {
             return false;
@@ -94,7 +93,7 @@ impl Lost {
         before.is_suspect() && !attempts.is_suspect()
     }
 
-    /// What is known of a message.
+    /// The attempts of a message.
     pub(super) fn get(&self, id: MessageId) -> Option<&Attempts> {
         self.0.get(&id).map(|known| &known.attempts)
     }
@@ -110,14 +109,14 @@ impl Lost {
         self.get(id).is_some_and(Attempts::is_suspect)
     }
 
-    /// Suspects that nothing goes before, but for what the present connection has had: `has_sent`.
+    /// Suspects that are first of their sender and urgency, ignoring messages that the current connection has sent.
     fn first_suspects(
         &self,
         has_sent: impl Fn(MessageId) -> bool,
     ) -> impl Iterator<Item = (MessageId, &Known)> {
-        let mut lines: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
+        let mut senders: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
         self.0.iter().filter_map(move |(id, known)| {
-            let is_first = !has_sent(*id) && lines.insert((known.rank, &known.sender));
+            let is_first = !has_sent(*id) && senders.insert((known.rank, &known.sender));
             (is_first && known.attempts.is_suspect()).then_some((*id, known))
         })
     }
@@ -128,7 +127,7 @@ impl Lost {
             .filter(|(_, known)| known.attempts.is_suspect())
     }
 
-    /// The suspects that may go out now; that which was due first comes first.
+    /// The suspects that may be sent now, in the order in which they became due.
     pub(super) fn all_due(
         &self,
         has_sent: impl Fn(MessageId) -> bool,
@@ -143,7 +142,7 @@ impl Lost {
         due.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// The suspect that is to go out now, if there is one.
+    /// The next suspect to send now, if there is one.
     pub(super) fn due(
         &self,
         has_sent: impl Fn(MessageId) -> bool,
@@ -152,7 +151,7 @@ impl Lost {
         self.all_due(has_sent, now).first().copied()
     }
 
-    /// When the next suspect is to go out that is not to yet.
+    /// When the next suspect becomes due.
     pub(super) fn next_due(
         &self,
         has_sent: impl Fn(MessageId) -> bool,
@@ -169,24 +168,24 @@ impl Lost {
         self.suspects().next().is_some()
     }
 
-    /// Whether a message has to wait because it is a suspect, or behind one: messages of one sender and urgency
-    /// go out in the order of their ids.
+    /// Whether a message has to wait because it is a suspect, or is behind one: messages of one sender and urgency are
+    /// sent in the order of their ids.
     pub(super) fn holds_up(&self, held: &Held) -> bool {
         let mut suspects = self.suspects().take_while(|(id, _)| **id <= held.key.id);
         suspects.any(|(_, known)| known.rank == held.key.rank && known.sender == held.sender)
     }
 
-    /// Whether messages of this urgency and sender that were never sent have to wait behind a suspect.
-    pub(super) fn holds_up_line(&self, rank: i64, sender: &DeviceId) -> bool {
+    /// Whether never-sent messages of this urgency and sender have to wait behind a suspect.
+    pub(super) fn holds_up_unsent(&self, rank: i64, sender: &DeviceId) -> bool {
         self.suspects()
             .any(|(_, known)| known.rank == rank && known.sender == *sender)
     }
 
-    /// The urgencies and senders whose messages have to wait, as [`rows::waiting`] takes them.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let lines = self
+    /// The urgencies and senders whose never-sent messages have to wait, as [`rows::waiting`] excludes them.
+    pub(super) fn held_up(&self) -> Vec<String> {
+        let held_up = self
             .suspects()
             .map(|(_, known)| format!("{} {}", known.rank, known.sender));
-        lines.collect()
+        held_up.collect()
     }
 }

@@ -1,7 +1,8 @@
-//! Receiving: messages for the device, from the call that brings each until its sender's mailbox knows what became of it.
+//! Receiving: messages for the device, from the call that delivers each until its sender's mailbox has recorded its
+//! terminal state.
 //!
-//! [`Inbox`] is the inbox at work on one event: it borrows what it remembers, the connection over which it
-//! sends, and what all of a mailbox shares. It does not know the outbox.
+//! [`Inbox`] is the inbox while it handles one event: it borrows its memory, the connection over which it sends, and
+//! the shared context. It does not know the outbox.
 
 mod assertions;
 mod attempts;
@@ -48,31 +49,31 @@ pub(super) struct Inbox<'a, S> {
     pub(super) memory: &'a mut Memory,
 }
 
-/// What the inbox keeps in memory. The rows say it again after a sleep, save what calls wait for, which keeps
-/// the mailbox awake (`unstored`, `queue` and `awaited`), and save `recent`.
+/// What the inbox keeps in memory. After hibernation it is rebuilt from the rows, except `recent`, and except what open
+/// calls wait for (`unstored`, `queue` and `awaited`): these calls keep the mailbox awake.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// What is not: on the wire, or in `queue`.
+    /// The unstored messages: in flight, or in `queue`.
     unstored: Unstored,
-    /// Messages that wait for room on the wire, in order of delivery.
+    /// Messages that wait for room in the window, in order of delivery.
     queue: LiteMap<Key, Queued>,
-    /// What connections that ended knew of messages in flight.
+    /// Messages that were in flight on ended connections.
     lost: Lost,
-    /// Whether rows may wait that are not on the wire and could be.
+    /// Whether there may be rows that could be sent now.
     backlog: bool,
-    /// All rows never sent up to this one are on the wire, or behind a suspect.
+    /// All never-sent rows up to this one are in flight, or behind a suspect.
     cursor: Option<Key>,
-    /// Whether rows may wait that were on the wire before.
+    /// Whether rows that were sent before may wait.
     again: bool,
-    /// Messages that were stored while the calls that brought them wait.
+    /// Stored messages whose calls still wait.
     awaited: BTreeSet<MessageId>,
     reports: Reports,
-    /// What was settled and never stored, oldest first: a repeated call finds it while the mailbox is awake.
+    /// Deliveries that were settled without being stored, oldest first, for repeated calls.
     recent: VecDeque<(MessageId, Delivery)>,
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// The mailbox is opened: takes in what an earlier life of it has left.
+    /// The mailbox is opened: loads what has to be in memory.
     pub(super) fn open(&mut self, now: Now) -> Result<(), StoreError> {
         if let Some(account) = &self.cx.account {
             self.cx.rows = account.held;
@@ -83,7 +84,7 @@ impl<S: Store> Inbox<'_, S> {
         self.open_reports(now)
     }
 
-    /// Does everything that is due.
+    /// The alarm went off: handles everything that is due.
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.check_connection(now)?;
         self.expire(now)?;
@@ -95,8 +96,7 @@ impl<S: Store> Inbox<'_, S> {
         self.report_all(now)
     }
 
-    /// A new connection is open: how many messages there are for it. What a poll took and was not acknowledged
-    /// goes over it, too.
+    /// A new connection is open. Returns how many messages there are for it, including leased ones.
     pub(super) fn connected(&mut self) -> Result<u32, StoreError> {
         let (held, _) = self.held()?;
         self.memory.again = held > 0;
@@ -104,7 +104,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(held)
     }
 
-    /// What the rows are together. Where there is none, nothing waits to be sent.
+    /// The totals of the rows. Without rows, nothing waits to be sent.
     fn rows(&mut self) -> Result<&mut Totals, StoreError> {
         let waits = self.cx.rows()?.messages > 0;
         self.memory.backlog &= waits;
@@ -112,7 +112,7 @@ impl<S: Store> Inbox<'_, S> {
         self.cx.rows()
     }
 
-    /// How many messages there are that have not ended, and their bytes.
+    /// The number of unsettled messages, and their bytes.
     pub(super) fn held(&mut self) -> Result<(u32, u64), StoreError> {
         let unstored = self.memory.unstored;
         let rows = self.rows()?;
@@ -122,8 +122,8 @@ impl<S: Store> Inbox<'_, S> {
         ))
     }
 
-    /// When something stored is due: an expiry, a message that was sent and not acknowledged, or a suspect.
-    /// The table is not gone through for it: see [`Inbox::expire`].
+    /// When a stored message is due: it expires, it times out, or it is a suspect to be sent. This does not scan the
+    /// table: see [`Inbox::expire`].
     pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
         let rows = self.rows()?;
         if rows.messages == 0 {
@@ -132,7 +132,7 @@ impl<S: Store> Inbox<'_, S> {
         }
         let expires_at = self.cx.next_expiry()?;
         let retry_at = rows::next_retry(&self.cx.store, now.at)?;
-        // A suspect whose time has come waits for the wire to be empty.
+        // A suspect that is due waits until nothing is in flight.
         let suspect = self.next_suspect(now);
         let in_flight = self
             .connection

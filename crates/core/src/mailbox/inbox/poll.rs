@@ -1,7 +1,7 @@
 //! Long polls: messages for a device without a WebSocket.
 //!
-//! A message that a poll took is its device's for the time to acknowledge it. When that is over it counts
-//! as one that the device had its time for, and waits again. A suspect is polled alone.
+//! A polled message is leased: the device has the acknowledgement timeout to answer it. When the lease runs out,
+//! the message has timed out and is held again. A suspect is polled alone.
 
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
@@ -11,20 +11,19 @@ use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// A poll takes no further message that makes its answer longer than this many bytes of rendered
-/// payload. A text is twice as long to the platform as soon as one of its characters is beyond
-/// Latin-1, and an answer has to stay below 32 MiB.
+/// The most bytes of rendered payload in an answer, unless a single message has more. An answer has to stay below
+/// 32 MiB, and a text with any character beyond Latin-1 takes two bytes per character.
 pub(super) const POLL_BYTES: usize = 4 << 20;
 
-/// How many messages whose time is over are dealt with in one event.
+/// How many expired leases are handled in one event.
 const BATCH: u32 = 500;
 
-/// At least this many messages that were sent before are read at once.
+/// At least this many previously sent messages are read at once.
 const PAGE: usize = 100;
 
 impl<S: Store> Inbox<'_, S> {
-    /// Takes up to `limit` messages for a device without a WebSocket, each with its attempt, and fewer
-    /// where they are large. They count as sent, and come again when they are not acknowledged in time.
+    /// Takes up to `limit` messages for a device without a WebSocket, fewer if they are large, each with its attempt.
+    /// They count as sent, and can be polled again if they are not acknowledged in time.
     ///
     /// # Errors
     /// The store failed.
@@ -68,14 +67,14 @@ impl<S: Store> Inbox<'_, S> {
                 break;
             }
         }
-        // Whoever waits for more is told when a suspect is due.
+        // A waiting poll is answered when a suspect becomes due.
         if let Some(at) = self.next_suspect(now) {
             self.cx.wake_by(Timer::Suspect, at);
         }
         Ok(taken)
     }
 
-    /// The device polls: whether that is worth writing down, at most once a keep-alive.
+    /// The device polls. Returns whether to store this sign of life, at most once per keepalive.
     pub(in crate::mailbox) fn seen_polling(&mut self, now: Now) -> bool {
         let keepalive = i64::from(self.cx.limits.keepalive) * 1000;
         let has_socket = self.connection.is_some();
@@ -90,7 +89,7 @@ impl<S: Store> Inbox<'_, S> {
         is_news
     }
 
-    /// What a poll may take, in order of delivery: `limit` of it at least, where there is as much.
+    /// The messages that a poll may take, in order of delivery: at least `limit`, if there are as many.
     fn pollable(&self, limit: usize, now: Now) -> Result<Vec<Held>, StoreError> {
         let lost = &self.memory.lost;
         let suspect = self.pollable_suspect(now)?;
@@ -114,20 +113,19 @@ impl<S: Store> Inbox<'_, S> {
                 break;
             }
         }
-        // Those in flight are among the rows, and so are those sent before that the rows do not tell apart.
+        // The rows found may include messages in flight, and lost ones, which their rows do not show as sent.
         let beside = self
             .connection
             .as_ref()
             .map_or(0, |connection| connection.in_flight.len())
             + lost.len();
         let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
-        let waiting = rows::waiting(&self.cx.store, None, &lost.lines(), enough)?.into_iter();
+        let waiting = rows::waiting(&self.cx.store, None, &lost.held_up(), enough)?.into_iter();
         rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
         Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
     }
 
-    /// The suspect that a poll may take, if there is one: that which was due first, and that neither another
-    /// poll nor the wire has.
+    /// The suspect that a poll may take, if there is one: the first due that is neither leased nor in flight.
     fn pollable_suspect(&self, now: Now) -> Result<Option<MessageId>, StoreError> {
         let due = self.memory.lost.all_due(|_| false, now.at);
         if due.is_empty() {
@@ -145,7 +143,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(due.into_iter().find(|id| !taken(*id)))
     }
 
-    /// Counts a message as sent to a poll; returns which attempt that is.
+    /// Leases a message to a poll. Returns the number of the attempt.
     fn lease(&mut self, mut held: Held, now: Now) -> Result<u32, StoreError> {
         self.phase_of(&held, now).after(Event::Lease)?;
         let attempt = held.attempts.made + 1;
@@ -157,8 +155,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(attempt)
     }
 
-    /// Messages that polls took and whose time to acknowledge is over: given up where that happened as
-    /// often as allowed, else free to be sent again.
+    /// Ends leases that have run out: the message has timed out. It is given up if that happened as often as allowed;
+    /// otherwise it may be sent again.
     pub(super) fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
         for held in rows::leases_over(&self.cx.store, now.at, BATCH)? {
             let mut held = self.up_to_date(held);
@@ -179,7 +177,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// How many messages a poll took that are not acknowledged.
+    /// How many messages are leased.
     pub(in crate::mailbox) fn leased(&self, now: Now) -> Result<u32, StoreError> {
         if self.cx.account.is_none() || self.connection.is_some() {
             return Ok(0);

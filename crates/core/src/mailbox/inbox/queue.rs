@@ -1,9 +1,9 @@
-//! Messages that wait in memory for room on the wire, while whoever brought each waits for its end.
+//! Messages that wait in memory for room in the window, while the call that delivered each is open.
 //!
-//! A device that is online and acknowledges what it gets makes room soon, so what comes while its window
-//! is full is not written down at once. All of them are stored, in their order, when the first has waited
-//! long enough, when a later message has to be stored, and when the connection ends: no row that was never
-//! sent waits beside them. How many there are is bounded by what may be unstored in all.
+//! A device that acknowledges its messages makes room soon, so a message that arrives while the window is full is
+//! not stored immediately. All of them are stored, in order, when the first has waited long enough, when a later
+//! message has to be stored, or when the connection ends. So never-sent rows and this queue do not coexist. The bound
+//! on unstored messages limits the queue.
 
 use super::rows::Key;
 use super::{Delivering, Inbox, News};
@@ -29,19 +29,19 @@ impl Queued {
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// Whether a message that cannot go out at once may wait for room: the device is there, and nothing
-    /// that is stored goes before it.
+    /// Whether a message that cannot be sent immediately may wait for room: the device is connected, and no stored
+    /// message comes before it.
     pub(super) fn may_queue(&self, message: &Message) -> bool {
         let rank = Key::of(message).rank;
         self.connection
             .as_ref()
             .is_some_and(|connection| !connection.is_stuck())
             && !self.memory.backlog
-            && !self.memory.lost.holds_up_line(rank, &message.from)
+            && !self.memory.lost.holds_up_unsent(rank, &message.from)
             && self.memory.unstored.has_room_for(message)
     }
 
-    /// Lets a message wait for room, not beyond its expiry.
+    /// Queues a message until there is room, at most until its expiry.
     pub(super) fn queue(&mut self, message: Message, wait: u32, now: Now) -> Delivering {
         let until = message.expires_at.min(now.at + i64::from(wait));
         self.memory.unstored.add(&message);
@@ -59,7 +59,7 @@ impl<S: Store> Inbox<'_, S> {
         queued.into_iter().find(|queued| queued.message.id == id)
     }
 
-    /// Takes a message out that waits for room.
+    /// Removes a message that waits for room.
     pub(super) fn take_queued(&mut self, id: MessageId) -> Option<Queued> {
         let key = Key::of(&self.queued(id)?.message);
         let queued = self.memory.queue.remove(&key)?;
@@ -67,7 +67,7 @@ impl<S: Store> Inbox<'_, S> {
         Some(queued)
     }
 
-    /// Puts on the wire what there is room for.
+    /// Sends as many as there is room for.
     pub(super) fn pump_queue(&mut self, now: Now) -> Result<(), StoreError> {
         while self
             .connection
@@ -95,7 +95,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Stores all that wait for room. The calls that brought them go on waiting.
+    /// Stores all messages that wait for room. Their calls keep waiting.
     pub(super) fn store_queue(&mut self, now: Now) -> Result<(), StoreError> {
         for (_, queued) in std::mem::take(&mut self.memory.queue) {
             self.memory.unstored.remove(&queued.message);
@@ -110,7 +110,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// The wait for room of a message is over: settles it where it has expired, else stores all that wait.
+    /// A message has waited long enough for room: settles it if it has expired; otherwise stores the whole queue.
     pub(super) fn end_queueing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let has_expired = |queued: &Queued| queued.message.expires_at <= now.at;
         if !self.queued(id).is_some_and(has_expired) {
@@ -130,7 +130,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Ends the wait of whoever brought a message that is stored by now.
+    /// Answers the calls whose messages are stored by now.
     pub(super) fn answer_awaited(&mut self, now: Now) -> Result<(), StoreError> {
         for id in std::mem::take(&mut self.memory.awaited) {
             let delivered: DeliveryStatus = self.get_delivery(id, now)?;

@@ -1,9 +1,8 @@
-//! Settled deliveries on their way to the mailboxes of their senders.
+//! Reporting settled deliveries to their senders' mailboxes.
 //!
-//! One call at a time to each sender, with all that has come together meanwhile; a row is deleted
-//! when the sender's mailbox has taken it, not before. While a pile goes out, calls wait a little for
-//! what is acknowledged next: many senders may have a part in it. A mailbox that wakes reads the rows of so
-//! many at a time, the next with the next event that has to do with reports.
+//! There is one call at a time to each sender, with everything that has settled since the last one. A row is deleted
+//! only once the sender's mailbox has recorded it. While a long queue drains, a report waits briefly for the next
+//! acknowledgements. A mailbox that wakes reads its settled rows in pages, one with each event about reports.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,35 +15,36 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// How many settled deliveries one call reports at most.
+/// The most settled deliveries in one call.
 const BATCH: usize = 100;
 
 /// How many rows are read at a time.
 const PAGE: u32 = 500;
 
-/// Milliseconds for which a report waits for others to the same sender while more are to be expected.
+/// The most milliseconds that a report waits for others to the same sender, if more are expected.
 const MAX_DELAY: Millis = 100;
 
 /// The longest pause between two calls to a mailbox that does not answer.
 const LONGEST_PAUSE: Millis = 300_000;
 
-/// What is to be reported, by sender.
+/// The deliveries to report, by sender.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     by_sender: BTreeMap<DeviceId, Pending>,
-    /// Rows after this message are not read yet; `None` where all are.
+    /// The rows that are not read yet; `None` if all are.
     unread: Option<Unread>,
 }
 
 #[derive(Debug)]
 struct Unread {
+    /// They come after this message.
     after: Option<MessageId>,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
     ids: VecDeque<MessageId>,
-    /// How many of the first are in a call.
+    /// How many of them, from the first, the current call reports.
     calling: usize,
     failures: u32,
     retry_at: Millis,
@@ -56,7 +56,7 @@ impl Reports {
     }
 
     pub(super) fn add(&mut self, sender: &DeviceId, id: MessageId) {
-        // One that is not read yet is found with the others.
+        // A row that is not read yet will be read with the others.
         let unread = self.unread.as_ref();
         if unread.is_none_or(|unread| unread.after >= Some(id)) {
             let pending = self.by_sender.entry(sender.clone()).or_default();
@@ -66,13 +66,13 @@ impl Reports {
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// Begins with the rows that an earlier life of the mailbox has left.
+    /// The mailbox is opened: starts to report the rows that are there.
     pub(super) fn open_reports(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.reports.unread = Some(Unread { after: None });
         self.report_all(now)
     }
 
-    /// Reads the next rows that are not read yet.
+    /// Reads the next page of unread rows.
     fn read_reports(&mut self) -> Result<(), StoreError> {
         let Some(Unread { after }) = self.memory.reports.unread else {
             return Ok(());
@@ -91,31 +91,31 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Reports to this sender, unless more is to be expected in a moment.
+    /// Reports to this sender, or waits briefly if more reports are expected.
     pub(super) fn report(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
         let pending = self.memory.reports.by_sender.get(sender);
         let enough = pending.is_some_and(|pending| pending.ids.len() >= BATCH);
         if enough || !self.connection.as_ref().is_some_and(Connection::gathers) {
             return self.report_now(sender, now);
         }
-        self.look_after_reports(now);
+        self.ensure_alarm(now);
         self.cx.wake_by(Timer::ReportBatch, now.at + MAX_DELAY);
         Ok(())
     }
 
-    /// What a sender took back is told by the answer to its call. The report only makes sure of it: it goes with the
-    /// next to this sender, or when the mailbox looks after what may have been lost. At once, it would race the
-    /// answers of a hundred mailboxes, which the sender's records together.
+    /// The answer to a cancellation already carries its state; the report is only a safeguard. It is sent with the next
+    /// report to this sender, or with the next check for lost calls. Sent immediately, it would race the answers of up
+    /// to a hundred mailboxes, which the sender's mailbox records together.
     pub(super) fn report_later(&mut self, sender: &DeviceId, now: Now) {
         if let Some(pending) = self.memory.reports.by_sender.get_mut(sender)
             && pending.ids.len() == 1
         {
             pending.retry_at = now.at + SAFETY_DELAY;
         }
-        self.look_after_reports(now);
+        self.ensure_alarm(now);
     }
 
-    /// Reports to this sender, unless that is being done or has just failed.
+    /// Reports to this sender, unless a call is under way or has just failed.
     fn report_now(&mut self, sender: &DeviceId, now: Now) -> Result<(), StoreError> {
         let Some(pending) = self.memory.reports.by_sender.get_mut(sender) else {
             return Ok(());
@@ -141,20 +141,20 @@ impl<S: Store> Inbox<'_, S> {
             call,
             enclosed: None,
         });
-        self.look_after_reports(now);
+        self.ensure_alarm(now);
         Ok(())
     }
 
-    /// A mailbox that fails before a report is taken has to wake some time. An alarm that is set for the
-    /// message's attempt will do: moving it would cost a row a message.
-    fn look_after_reports(&mut self, now: Now) {
+    /// Ensures that the mailbox wakes if it crashes before a report is recorded. An alarm that is set for a message's
+    /// time-out is good enough: moving it would cost a row per message.
+    fn ensure_alarm(&mut self, now: Now) {
         let soon = now.at + LONGEST_PAUSE;
         if self.cx.timers.alarm().is_none_or(|alarm| alarm > soon) {
             self.cx.wake_by(Timer::Report, now.at + SAFETY_DELAY);
         }
     }
 
-    /// Reports to every sender that waits for something.
+    /// Reports to every sender.
     pub(in crate::mailbox) fn report_all(&mut self, now: Now) -> Result<(), StoreError> {
         self.read_reports()?;
         let senders: Vec<DeviceId> = self.memory.reports.by_sender.keys().cloned().collect();
@@ -163,7 +163,7 @@ impl<S: Store> Inbox<'_, S> {
             .try_for_each(|sender| self.report_now(sender, now))
     }
 
-    /// A sender's mailbox has taken what was reported, or could not be reached.
+    /// A sender's mailbox has recorded a report, or could not be reached.
     pub(in crate::mailbox) fn reported(
         &mut self,
         sender: &DeviceId,
@@ -194,7 +194,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// When the next sender is to be tried again, or looked after should its call have been lost.
+    /// When the next report has to be repeated, or its call checked in case it was lost.
     pub(in crate::mailbox) fn reports_due(&mut self, now: Now) -> Option<Millis> {
         let gathering = self.cx.timers.is_set(Timer::ReportBatch);
         let reports = &self.memory.reports;

@@ -1,8 +1,8 @@
-//! The rows of the table `inbox`: all statements on it, and what a row means.
+//! The rows of the table `inbox`: the statements on it, and what a row means.
 //!
 //! A row of rank -1 is a delivery in a terminal state that the sender's mailbox has not recorded yet: see
-//! [`super::settled_rows`]. Every other row is a message to deliver. Which of these are in flight is not
-//! in the rows, and what the ends of connections say of them is not either: see [`super::lost`].
+//! [`super::settled_rows`]. Every other row is a message to deliver. Not in the rows: which messages are in flight, and
+//! which were when a connection ended; see [`super::lost`].
 
 use super::attempts::Attempts;
 use super::connection::InFlight;
@@ -42,14 +42,14 @@ pub(super) struct Held {
     pub(super) sender: DeviceId,
     pub(super) expires_at: Millis,
     pub(super) size: u64,
-    /// When it was stored to wait; 0 where it went on the wire before it was stored.
+    /// Since when it is held; 0 if it was sent before it was stored.
     pub(super) held_at: Millis,
-    /// Until when a poll that took it has to acknowledge it; 0 where none has, or its time is over.
+    /// When its lease ends; 0 if it has none.
     pub(super) retry_at: Millis,
     pub(super) attempts: Attempts,
 }
 
-/// All but the message itself, which is read one by one with [`message`]: a payload may be large.
+/// All columns except the message itself. [`message`] reads messages one by one, because payloads may be large.
 const COLUMNS: &str = "rank, id, sender, expires_at, size, held_at, retry_at, sent";
 
 impl Held {
@@ -84,12 +84,12 @@ impl Held {
         })
     }
 
-    /// Takes over what only the in-flight window knew.
+    /// Adds the attempt that only the in-flight window knew.
     pub(super) fn catch_up(&mut self, entry: &InFlight) {
         self.attempts.note_sent(entry.attempt, entry.sent_at);
     }
 
-    /// Its delivery, which is in this phase.
+    /// Its delivery, in this phase.
     pub(super) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
         let held = (self.held_at > 0).then_some(Step {
             event: State::Held,
@@ -121,14 +121,14 @@ impl Held {
     }
 }
 
-/// What the table says of a message.
+/// A row: a message to deliver, or a settled delivery.
 #[derive(Debug)]
 pub(super) enum Found {
     Held(Held),
     Settled(Delivery),
 }
 
-/// Stores a message. `sent` is the attempt that it is or was on the wire with, and when that was sent.
+/// Stores a message. `sent` is its attempt and when that was sent, if it was sent.
 pub(super) fn insert(
     store: &impl Store,
     message: &Message,
@@ -169,7 +169,7 @@ pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, S
     }))
 }
 
-/// The message to deliver that has this id.
+/// The message to deliver with this id.
 pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, StoreError> {
     Ok(match find(store, id)? {
         Some(Found::Held(held)) => Some(held),
@@ -186,7 +186,7 @@ pub(super) fn these(store: &impl Store, ids: &[MessageId]) -> Result<Vec<Held>, 
     read(store, &sql, &[to_json(&hex(ids))?.into()])
 }
 
-/// Ids as a list of which the statements make bytes again.
+/// Ids as hexadecimal text, which the statements turn back into bytes.
 pub(super) fn hex(ids: &[MessageId]) -> Vec<String> {
     let hex = |id: &MessageId| format!("{:032x}", u128::from_be_bytes(id.to_bytes()));
     ids.iter().map(hex).collect()
@@ -196,7 +196,7 @@ pub(super) fn hex(ids: &[MessageId]) -> Vec<String> {
 pub(super) fn message(store: &impl Store, key: Key) -> Result<Message, StoreError> {
     let sql = "SELECT body FROM inbox WHERE rank = ? AND id = ?";
     let row = store.run(sql, &[key.rank.into(), key.id.into()])?.pop();
-    let mut row = row.ok_or_else(|| StoreError("a message that is gone".to_owned()))?;
+    let mut row = row.ok_or_else(|| StoreError("inbox: a message is missing".to_owned()))?;
     from_json(&row.text()?)
 }
 
@@ -215,9 +215,8 @@ pub(super) fn of_topic(
     )
 }
 
-/// Messages of which the row says that they were sent before, oldest first, after `after`: those that polls
-/// took, and those that [`save_sent_before`] wrote down without. Only those whose time to acknowledge was over
-/// by `due`, where that is given.
+/// Messages whose rows show that they were sent before, oldest first, after `after`: polled ones, and others that
+/// [`save_sent_before`] has marked. If `due` is given, only those without a lease at that time.
 pub(super) fn polled(
     store: &impl Store,
     after: Option<MessageId>,
@@ -236,15 +235,15 @@ pub(super) fn polled(
     )
 }
 
-/// The greatest number that the platform carries exactly.
+/// The greatest integer that the platform represents exactly.
 const MAX_INT: i64 = (1 << 53) - 1;
 
-/// Messages that no poll took, in order of delivery, after `after`, but for those of `lines`: a rank and
-/// a sender with a space between.
+/// Messages whose rows do not show that they were sent, in order of delivery, after `after`. Those of `held_up` are
+/// excluded: each is a rank and a sender, with a space between.
 pub(super) fn waiting(
     store: &impl Store,
     after: Option<Key>,
-    lines: &[String],
+    held_up: &[String],
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
@@ -255,7 +254,7 @@ pub(super) fn waiting(
     read(
         store,
         &sql,
-        &[rank, id, to_json(&lines)?.into(), limit.into()],
+        &[rank, id, to_json(&held_up)?.into(), limit.into()],
     )
 }
 
@@ -271,7 +270,7 @@ pub(super) fn list(
     read(store, &sql, &[rank, id, limit.into()])
 }
 
-/// The key behind which the next rows are; without one, all that are to be delivered.
+/// The position to read after; without a key, the position before all messages to deliver.
 fn position(after: Option<Key>) -> [Value; 2] {
     match after {
         Some(key) => [key.rank.into(), key.id.into()],
@@ -295,8 +294,8 @@ pub(super) fn any(store: &impl Store, limit: u32) -> Result<Vec<Held>, StoreErro
     read(store, &sql, &[limit.into()])
 }
 
-/// Writes down that a message was sent before, so that [`polled`] finds it: a poll took it, which has to
-/// acknowledge it until `retry_at`, or it waits again, where that is 0.
+/// Marks a message as sent before, so that [`polled`] finds it. It is leased until `retry_at`; if that is 0, it waits
+/// again.
 pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET attempts = ?, retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
@@ -309,7 +308,7 @@ pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), St
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Writes down what became of the attempts. Leaves alone what the index goes by, so that it costs one row.
+/// Updates the attempts. Does not change an indexed column, so that it costs one row.
 pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
     let values = [
@@ -321,7 +320,7 @@ pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), Store
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// The earliest time after `now` at which the time of a poll to acknowledge is over.
+/// When the next lease ends after `now`.
 pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
@@ -329,7 +328,7 @@ pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Milli
     rows.pop().map_or(Ok(None), |mut row| row.opt_int())
 }
 
-/// Messages that polls took and did not acknowledge in time.
+/// Messages whose leases have run out.
 pub(super) fn leases_over(
     store: &impl Store,
     now: Millis,
@@ -342,7 +341,7 @@ pub(super) fn leases_over(
     read(store, &sql, &[now.into(), limit.into()])
 }
 
-/// How many messages polls took that they still have time to acknowledge.
+/// How many messages are leased.
 pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";

@@ -1,12 +1,10 @@
-//! What goes to the device, when, and how often: the in-flight window, and sending again.
+//! Sending to the device: the in-flight window, and redelivery.
 //!
-//! Messages that were on the wire before come first, oldest first; then those that never were, by
-//! urgency and age. Nothing goes out that has expired. A message whose time to acknowledge ran out as often
-//! as allowed, while the device was there, is given up.
+//! Messages that were sent before come first, oldest first; then never-sent ones, by urgency and age. An expired
+//! message is not sent. A message that timed out as often as allowed, while the device was connected, is given up.
 //!
-//! A suspect, under which connections keep ending, has the wire to itself. Once it is due nothing else is
-//! put there until it went out, so that others do not keep it waiting; while it pauses, only what goes
-//! behind it in order, messages of its sender and urgency, waits for it.
+//! A suspect, during which connections keep ending, is sent alone. Once it is due, nothing else is sent until it has
+//! been, so that others cannot delay it. While it pauses, only messages of the same sender and urgency wait behind it.
 
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Held};
@@ -18,16 +16,16 @@ use crate::protocol::ToDevice;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
-/// Up to this many doublings of the time to acknowledge.
+/// The time to acknowledge doubles at most this many times.
 const DOUBLINGS: u32 = 3;
 
 impl<S: Store> Inbox<'_, S> {
-    /// Milliseconds to wait for an acknowledgement after `timed_out` that did not come in time.
+    /// Milliseconds to wait for an acknowledgement after `timed_out` time-outs.
     pub(super) fn backoff(&self, timed_out: u32) -> Millis {
         i64::from(self.cx.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
     }
 
-    /// Puts a message on the wire.
+    /// Sends a message.
     pub(super) fn send(&mut self, message: &Message, attempt: u32) {
         if let Some(connection) = self.connection.as_mut()
             && let Some((output, size)) = connection.say(&ToDevice::Message { message, attempt })
@@ -43,34 +41,34 @@ impl<S: Store> Inbox<'_, S> {
         connection.is_some_and(|it| it.is_alive(now, &self.cx.limits))
     }
 
-    /// Fills the in-flight window from what waits.
+    /// Fills the in-flight window with waiting messages.
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
         if (idle && !self.memory.backlog) || !self.is_online(&now) {
             return Ok(());
         }
-        self.give_up_stuck(false, now)?;
+        self.close_stuck(false, now)?;
         if self.make_way(now)? || !self.pump_again(now)? || !self.pump_waiting(now)? {
             return Ok(());
         }
         self.pump_queue(now)
     }
 
-    /// The suspect that is to go out now.
+    /// The suspect to send now.
     pub(super) fn suspect_due(&self, now: Now) -> Option<MessageId> {
         let connection = self.connection.as_ref();
         let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
         self.memory.lost.due(has_sent, now.at)
     }
 
-    /// When the next suspect may go out, over the connection or to a poll.
+    /// When the next suspect may be sent, over the connection or to a poll.
     pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
         let connection = self.connection.as_ref();
         let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
         self.memory.lost.next_due(has_sent, now.at)
     }
 
-    /// Whether the wire is a suspect's.
+    /// Whether the window is reserved for a suspect: one is in flight, or due.
     pub(super) fn is_reserved(&self, now: Now) -> bool {
         let lost = &self.memory.lost;
         let mut in_flight = self
@@ -81,7 +79,7 @@ impl<S: Store> Inbox<'_, S> {
             && (in_flight.any(|id| lost.is_suspect(*id)) || self.suspect_due(now).is_some())
     }
 
-    /// Sends the suspect that is due, once the wire is empty. Whether nothing else may go out.
+    /// Sends the suspect that is due, once nothing is in flight. Returns whether nothing else may be sent.
     fn make_way(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.is_reserved(now) {
             let is_empty = self
@@ -108,7 +106,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(false)
     }
 
-    /// Sends what was sent before. `false` if the window is full.
+    /// Sends messages that were sent before. `false` if the window is full.
     fn pump_again(&mut self, now: Now) -> Result<bool, StoreError> {
         let mut after = None;
         while self.memory.again {
@@ -126,8 +124,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(true)
     }
 
-    /// Messages that a connection or a poll took before, oldest first, after `after`; only those whose
-    /// time to acknowledge was over by `due` where that is given.
+    /// Messages that were sent before, oldest first, after `after`. If `due` is given, only those without a lease at
+    /// that time.
     pub(super) fn sent_before(
         &self,
         after: Option<MessageId>,
@@ -146,7 +144,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(rows)
     }
 
-    /// Sends what never was sent. `false` if the window is full.
+    /// Sends messages that were never sent. `false` if the window is full.
     fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.memory.backlog {
             let Some(connection) = self.connection.as_ref() else {
@@ -156,14 +154,14 @@ impl<S: Store> Inbox<'_, S> {
             if window == 0 {
                 return Ok(false);
             }
-            // Without a cursor the first rows may be those that are on the wire already.
+            // Without a cursor the first rows may be in flight already.
             let known = match self.memory.cursor {
                 None => u32::try_from(connection.in_flight.len()).unwrap_or(u32::MAX),
                 Some(_) => 0,
             };
-            let lines = self.memory.lost.lines();
+            let held_up = self.memory.lost.held_up();
             let cursor = self.memory.cursor;
-            let rows = rows::waiting(&self.cx.store, cursor, &lines, window + known)?;
+            let rows = rows::waiting(&self.cx.store, cursor, &held_up, window + known)?;
             self.memory.backlog = !rows.is_empty();
             for held in rows {
                 let key = held.key;
@@ -176,7 +174,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(true)
     }
 
-    /// Sends one stored message, or settles it where it has expired. `false` if the window is full.
+    /// Sends one stored message, or settles it if it has expired. `false` if the window is full.
     fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
         let (Some(connection), Some(device)) =
             (self.connection.as_ref(), self.cx.device().cloned())
@@ -197,7 +195,7 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(false);
         }
         if held.retry_at > 0 {
-            // A poll has it no longer.
+            // This ends its lease.
             held.retry_at = 0;
             rows::save_attempts(&self.cx.store, &held)?;
         }
@@ -205,7 +203,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(true)
     }
 
-    /// The attempt is noted with the socket alone until it has ended.
+    /// Sends a stored message. Until the attempt ends, it is recorded only in the socket's attachment.
     fn put_in_flight(&mut self, held: &Held, now: Now) -> Result<(), StoreError> {
         self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
@@ -225,7 +223,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// What ends a message that must not be sent again.
+    /// The event that settles a message that must not be sent again.
     pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<Event> {
         if held.expires_at <= now.at {
             Some(Event::Expire)
@@ -236,7 +234,7 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Sends again what was not acknowledged in time, and gives up what was sent as often as allowed.
+    /// Sends messages that have timed out again, and gives up those that have timed out as often as allowed.
     pub(super) fn send_again(&mut self, now: Now) -> Result<(), StoreError> {
         let Some(device) = self.cx.device().cloned() else {
             return Ok(());
@@ -251,7 +249,7 @@ impl<S: Store> Inbox<'_, S> {
             .filter(|(_, entry)| due(entry))
             .map(|(id, _)| *id)
             .collect();
-        self.give_up_stuck(!ids.is_empty(), now)?;
+        self.close_stuck(!ids.is_empty(), now)?;
         for id in ids {
             self.send_one_again(id, &device, now)?;
         }
@@ -281,24 +279,24 @@ impl<S: Store> Inbox<'_, S> {
         }
         self.survived(&held);
         if self.suspect_due(now).is_some() {
-            // It makes way for a suspect, and comes first after it: its row says so, also after a crash.
+            // It makes way for a suspect, and is sent first after it. Its row shows that, even after a crash.
             rows::save_sent_before(&self.cx.store, &held)?;
-            self.let_others_go();
+            self.rescan();
             return Ok(());
         }
         rows::save_attempts(&self.cx.store, &held)?;
         self.put_in_flight(&held, now)
     }
 
-    /// A message had its time to be acknowledged while the device was there.
+    /// A message has timed out while the device was connected.
     pub(super) fn survived(&mut self, held: &Held) {
         if self.memory.lost.update(held.key.id, &held.attempts) {
-            self.let_others_go();
+            self.rescan();
         }
     }
 
-    /// What waits is looked through anew: something of it may go out that could not before.
-    pub(super) fn let_others_go(&mut self) {
+    /// Starts over with all waiting messages: some that were held up may be sent now.
+    pub(super) fn rescan(&mut self) {
         self.memory.again = true;
         self.memory.backlog = true;
         self.memory.cursor = None;

@@ -1,7 +1,7 @@
-//! The terminal state of a delivery, wherever its message is; and the state of one that has not ended.
+//! Settling a delivery, wherever its message is; and the state of an unsettled one.
 //!
-//! A stored message's terminal state is committed before anyone is told, so that nothing is sent again
-//! once its end is known. One that was never stored ends with the answer to the call that waits for it.
+//! A stored message's terminal state is committed before it is reported, so that no message is sent again once its
+//! terminal state is known. An unstored message is settled by the answer to the call that waits for it.
 
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Found, Held};
@@ -21,8 +21,7 @@ const RECENT: usize = 256;
 const BATCH: u32 = 500;
 
 impl<S: Store> Inbox<'_, S> {
-    /// The device has taken a message: `reply` is what it answers. Unknown and settled ids change
-    /// nothing.
+    /// The device acknowledges a message with this `reply`. Unknown and settled ids change nothing.
     ///
     /// # Errors
     /// The store failed.
@@ -48,7 +47,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// The device refuses a message. Unknown and settled ids change nothing.
+    /// The device rejects a message. Unknown and settled ids change nothing.
     ///
     /// # Errors
     /// The store failed.
@@ -74,7 +73,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// The sender takes a message back, also one that has not come.
+    /// The sender cancels a message, even one that has not arrived.
     ///
     /// # Errors
     /// The store failed.
@@ -87,7 +86,7 @@ impl<S: Store> Inbox<'_, S> {
         self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
         self.pump(now)?;
         let known = self.get_delivery(id, now)?;
-        // The message may still be on its way here: it is cancelled when it comes.
+        // The call that delivers the message may still be under way: the message is cancelled when it arrives.
         if let (DeliveryStatus::UnknownMessage, Some(device)) = (&known, self.cx.device().cloned())
         {
             let cancelled = Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?;
@@ -109,7 +108,7 @@ impl<S: Store> Inbox<'_, S> {
         self.find_delivery(id, true, now)
     }
 
-    /// Ends a delivery, wherever its message is. What follows it is still to be sent.
+    /// Settles a delivery, wherever its message is. The caller refills the window.
     pub(super) fn conclude(
         &mut self,
         id: MessageId,
@@ -135,7 +134,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Takes in what the rows do not say of a message.
+    /// Adds what the row of a message does not have.
     pub(super) fn up_to_date(&self, mut held: Held) -> Held {
         let id = held.key.id;
         if let Some(known) = self.memory.lost.get(id)
@@ -153,7 +152,7 @@ impl<S: Store> Inbox<'_, S> {
         held
     }
 
-    /// Where a stored message is of which everything known is taken in. A connection ends every lease.
+    /// The phase of a stored message that is [up to date](Self::up_to_date). A connection ends every lease.
     pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
         match &*self.connection {
             Some(connection) if connection.has(held.key.id) => Phase::InFlight,
@@ -163,7 +162,7 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Writes down a stored delivery's terminal state, and reports it.
+    /// Stores the terminal state of a stored message's delivery, and reports it.
     pub(super) fn settle(
         &mut self,
         held: Held,
@@ -178,24 +177,23 @@ impl<S: Store> Inbox<'_, S> {
             connection.timed_out.remove(&id);
         }
         if self.memory.lost.remove(id) {
-            self.let_others_go();
+            self.rescan();
         }
-        let taken_back = delivery.state == State::Cancelled;
+        let is_cancelled = delivery.state == State::Cancelled;
         if awaited {
             let delivered = DeliveryStatus::Known(delivery);
             self.cx.push(News::Delivered(id, delivered));
         }
         self.memory.reports.add(&held.sender, id);
-        if taken_back {
+        if is_cancelled {
             self.report_later(&held.sender, now);
             return Ok(());
         }
         self.report(&held.sender, now)
     }
 
-    /// Writes down the terminal state of a message that is not stored, because a crash must not make it one that
-    /// has never come: it was taken back before it came, or replaced before it was stored. The answer to its call
-    /// tells that; the report makes sure of it.
+    /// Stores the terminal state of an unstored message that must survive a crash: one that was cancelled before it
+    /// arrived, or replaced before it was stored. The answer to its call carries the state; the report is a safeguard.
     pub(super) fn settle_unseen(
         &mut self,
         id: MessageId,
@@ -209,7 +207,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Settles messages whose time has run out, and those on the wire for it.
+    /// Settles expired messages, stored or in flight.
     pub(super) fn expire(&mut self, now: Now) -> Result<(), StoreError> {
         let Some(device) = self
             .cx
@@ -230,15 +228,14 @@ impl<S: Store> Inbox<'_, S> {
             let delivery = held.after(&device, phase, Event::Expire, now.at)?;
             self.settle(held, delivery, now)?;
         }
-        // Only now is the table gone through for the next expiry, and not to open the mailbox, nor between
-        // two batches.
+        // The table is scanned for the next expiry only now, not when the mailbox opens or between two batches.
         if all && self.rows()?.messages > 0 {
             self.cx.recount(now)?;
         }
         Ok(())
     }
 
-    /// The device is removed: what has not ended is refused.
+    /// The device is removed: unsettled messages are refused.
     pub(in crate::mailbox) fn refuse_all(
         &mut self,
         device: &DeviceId,
@@ -258,7 +255,7 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The state of a delivery; the table is asked only if `stored`.
+    /// The state of a delivery. Reads the table only if `stored`.
     pub(super) fn find_delivery(
         &mut self,
         id: MessageId,
@@ -300,7 +297,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// Ends a message before it was anywhere, and answers so. One that is refused finds the queue full.
+    /// Settles a message that was neither stored nor sent. `refused` means that the queue is full.
     pub(super) fn never_stored(
         &mut self,
         message: &Message,
@@ -317,7 +314,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Delivering::Answer(DeliveryStatus::Known(delivery)))
     }
 
-    /// Takes a message off the wire that is not stored, with the time when it was sent.
+    /// Removes an unstored message from the window; returns when it was sent.
     fn take_unstored(&mut self, id: MessageId) -> Option<(Box<Message>, Millis)> {
         self.unstored(id)?;
         let InFlight { store, sent_at, .. } = self.connection.as_mut()?.in_flight.remove(&id)?;
@@ -328,7 +325,7 @@ impl<S: Store> Inbox<'_, S> {
         Some((message, sent_at))
     }
 
-    /// A message ends that is not stored.
+    /// An unstored message is settled.
     fn end_unstored(
         &mut self,
         message: &Message,
@@ -340,9 +337,9 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Writes down that a message was replaced that is not stored. Its call may come again, if the answer does not
-    /// reach the sender's mailbox, when this mailbox has lost its memory: it must not be taken then, after the
-    /// message that replaced it. A message with a TTL of 0 does not come again.
+    /// Stores that an unstored message was replaced. If the answer does not reach the sender's mailbox, the call is
+    /// repeated, perhaps after this mailbox has lost its memory. Then the message must not be taken after the one that
+    /// replaced it. A message with TTL 0 is never repeated.
     fn keep_replaced(
         &mut self,
         message: &Message,
@@ -355,7 +352,7 @@ impl<S: Store> Inbox<'_, S> {
         self.settle_unseen(message.id, &message.from, delivery, now)
     }
 
-    /// A message has ended that was never stored: answers who waits for it.
+    /// An unstored message is settled: answers the call that waits for it.
     pub(super) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
         self.remember(id, delivery.clone());
         self.cx
@@ -370,7 +367,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 }
 
-/// A delivery that is on the wire for the first time and not stored.
+/// The delivery of an unstored message in flight.
 pub(super) fn sent_once(device: &DeviceId, sent_at: Millis) -> Result<Delivery, IllegalTransition> {
     Delivery::unreached(device.clone(), sent_at).apply(Event::Send, sent_at)
 }

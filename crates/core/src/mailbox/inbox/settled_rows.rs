@@ -1,8 +1,8 @@
 //! The rows of the table `inbox` that are settled: deliveries in a terminal state that the sender's mailbox
 //! has not recorded yet.
 //!
-//! They have a rank of their own, before all others, so that they are found without a look at what waits
-//! to be delivered. To move a row there costs no more than to write it in its place.
+//! They have a rank of their own, before all others, so that they are found without scanning the messages to deliver.
+//! Moving a row there costs no more than updating it.
 
 use litemap::LiteMap;
 
@@ -32,7 +32,7 @@ pub(super) fn insert(
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Writes the terminal state of a delivery and drops the message.
+/// Stores the terminal state of a delivery, and drops the message.
 pub(super) fn save(store: &impl Store, key: Key, delivery: &Delivery) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET rank = ?, settled = ?, body = '' WHERE rank = ? AND id = ?";
     let values = [
@@ -83,6 +83,5 @@ pub(super) fn delete(store: &impl Store, ids: &[MessageId]) -> Result<(), StoreE
     store.run(&sql, &[to_json(&hex(ids))?.into()]).map(drop)
 }
 
-/// The rows of some messages, whose ids are one parameter however many they are: a statement's text is
-/// always the same.
+/// The rows of some messages. All their ids are one parameter, so that the text of a statement is always the same.
 const THESE: &str = "rank = -1 AND id IN (SELECT unhex(value) FROM json_each(?))";

@@ -1,8 +1,8 @@
-//! Messages that go on the wire before they are stored.
+//! The fast path: messages that are sent before they are stored.
 //!
-//! Whoever handed such a message over waits. If the acknowledgement comes in time the message was never
-//! written down; otherwise it is stored before anyone is told, and those that go before it first. Their
-//! payloads are in memory, so there is a bound for all of them: what exceeds it is stored at once.
+//! The call that delivered such a message waits. If the acknowledgement arrives within the wait, the message is never
+//! stored. Otherwise it is stored before the call is answered, after the earlier ones of its sender. Payloads are in
+//! memory, so there is a bound on all of them together: a message beyond it is stored immediately.
 
 use super::connection::{InFlight, Stored};
 use super::rows::{self, Key};
@@ -15,19 +15,19 @@ use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
-/// At most this many bytes of rendered payload are unstored in one mailbox.
+/// The most bytes of rendered payload of all unstored messages of a mailbox.
 const MAX_UNSTORED_BYTES: usize = 2 << 20;
 
-/// At most this many messages are.
+/// The most unstored messages of a mailbox.
 const MAX_UNSTORED: u32 = 256;
 
-/// What is unstored, in all.
+/// The totals of the unstored messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Unstored {
     pub(super) messages: u32,
-    /// Their payloads' own bytes, which count against what may be held.
+    /// Their payloads' own bytes, which count against the limit of held bytes.
     pub(super) bytes: u64,
-    /// Their payloads' bytes as they are in memory.
+    /// Their rendered payloads' bytes, which are in memory.
     rendered: usize,
 }
 
@@ -44,7 +44,7 @@ impl Unstored {
         self.rendered -= message.payload.get().len();
     }
 
-    /// Whether one more may be.
+    /// Whether there is room for one more.
     pub(super) fn has_room_for(&self, message: &Message) -> bool {
         self.messages < MAX_UNSTORED
             && self.rendered + message.payload.get().len() <= MAX_UNSTORED_BYTES
@@ -52,7 +52,7 @@ impl Unstored {
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// Puts a message on the wire at once. Its call waits for `wait` milliseconds.
+    /// Sends a message immediately. Its call waits for `wait` milliseconds.
     pub(super) fn deliver_unstored(
         &mut self,
         message: Message,
@@ -72,7 +72,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Delivering::Wait(now.at + i64::from(wait)))
     }
 
-    /// Puts a message on the wire that is not stored.
+    /// Sends an unstored message.
     pub(super) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
         self.send(&message, 1);
         if let Some(connection) = self.connection.as_mut() {
@@ -88,8 +88,8 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The acknowledgement of a message did not come in time: stores it, and answers its state.
-    /// Changes nothing where the message is settled or stored already.
+    /// The call that delivered a message has waited long enough: stores the message, and returns its state. Changes
+    /// nothing if it is settled or stored already.
     ///
     /// # Errors
     /// The store failed.
@@ -108,12 +108,12 @@ impl<S: Store> Inbox<'_, S> {
         self.find_delivery(id, true, now)
     }
 
-    /// Whether a message is here and not stored.
+    /// Whether a message is here, unstored.
     pub(super) fn waits_unstored(&self, id: MessageId) -> bool {
         self.unstored(id).is_some() || self.queued(id).is_some()
     }
 
-    /// A message that is on the wire and not stored.
+    /// An unstored message in flight.
     pub(super) fn unstored(&self, id: MessageId) -> Option<&Message> {
         match &self.connection.as_ref()?.in_flight.get(&id)?.store {
             Stored::Not(message) => Some(message),
@@ -126,7 +126,7 @@ impl<S: Store> Inbox<'_, S> {
         Ok(self.rows()?.messages > 0 || !self.memory.reports.is_empty())
     }
 
-    /// Stores a message on the wire, and what goes before it.
+    /// Stores an unstored message in flight, and those before it.
     fn store_unstored(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(message) = self.unstored(id) else {
             return Ok(());
@@ -136,13 +136,13 @@ impl<S: Store> Inbox<'_, S> {
         self.store_in_flight(id, now)
     }
 
-    /// Stores what is on the wire unstored and goes before this message, which is about to be stored:
-    /// after a crash the row would be there and those before it would not, and come later.
+    /// Stores the unstored messages in flight that come before this message, which is about to be stored. Otherwise
+    /// only this one would survive a crash, and the earlier ones would be repeated after it.
     pub(super) fn store_before(&mut self, message: &Message, now: Now) -> Result<(), StoreError> {
         self.store_awaited(&self.unstored_before(message), now)
     }
 
-    /// Stores messages on the wire whose calls go on waiting.
+    /// Stores messages in flight whose calls keep waiting.
     fn store_awaited(&mut self, ids: &[MessageId], now: Now) -> Result<(), StoreError> {
         for id in ids {
             self.store_in_flight(*id, now)?;
@@ -151,7 +151,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// What has to be there now or never does not come again, and so goes before nothing.
+    /// The unstored messages in flight of the same sender and urgency that are older. Those with TTL 0 are never
+    /// repeated, so they need not be stored.
     fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
         let rank = Key::of(message).rank;
         let entries = self
@@ -167,7 +168,7 @@ impl<S: Store> Inbox<'_, S> {
         before.map(|(id, _)| *id).collect()
     }
 
-    /// Stores a message that is on the wire and unstored, or settles it where it has expired.
+    /// Stores an unstored message in flight, or settles it if it has expired.
     fn store_in_flight(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(connection) = self
             .connection
@@ -196,8 +197,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Stores a message that is or was on the wire, or settles it where it has expired: `false`. What has
-    /// to be there now or never is not kept, also where the clock is behind the sender's.
+    /// Stores a message that was sent. If it has expired, settles it and returns `false`; a message with TTL 0 always
+    /// counts as expired here, even if this clock is behind the sender's.
     pub(super) fn store_sent(
         &mut self,
         message: &Message,
