@@ -1,5 +1,4 @@
-//! What a frame from the device means. The connection notes what it says about the connection itself, and
-//! the router takes the rest to where it belongs.
+//! What a frame from the device means. The connection handles what concerns itself; the router handles the rest.
 
 use serde_json::value::RawValue;
 
@@ -15,10 +14,10 @@ use crate::time::Now;
 /// At this many bad frames a connection is closed.
 const MAX_BAD_FRAMES: u32 = 10;
 
-/// What a device said in a frame.
+/// The meaning of a frame.
 #[derive(Debug)]
 pub(in crate::mailbox) enum Heard {
-    /// It is there, and asks for a sign of life.
+    /// The device asks for a sign of life.
     Ping,
     Ack {
         id: MessageId,
@@ -30,14 +29,14 @@ pub(in crate::mailbox) enum Heard {
     },
     ReceiptsSeen(i64),
     Publish(PublishFrame),
-    /// The frame could not be taken.
+    /// The frame is refused.
     Refused {
         reference: Option<String>,
         problem: Problem,
-        /// It was one bad frame too many.
+        /// It was one bad frame too many for the connection.
         too_many: bool,
     },
-    /// The token that the connection was opened with has expired: nothing is taken any more.
+    /// The connection's token has expired: its frames are dropped.
     Expired,
 }
 
@@ -48,7 +47,7 @@ pub(in crate::mailbox) struct PublishFrame {
     pub(in crate::mailbox) connection: ConnectionId,
     /// The device's own name for the frame.
     pub(in crate::mailbox) reference: Option<String>,
-    /// To whom it is addressed.
+    /// Its target.
     pub(in crate::mailbox) to: Target,
     /// The message.
     pub(in crate::mailbox) draft: Draft,
@@ -90,7 +89,7 @@ impl Connection {
         }
     }
 
-    /// Whether a frame asks for something that may wait for others: it can be taken, and is no ping.
+    /// Whether a frame may wait for others: it is valid, and not a ping.
     pub(in crate::mailbox) fn can_wait(&self, frame: &Frame, limits: &Limits) -> bool {
         let heard = self.codec.read(frame, limits);
         heard.is_ok_and(|heard| !matches!(heard, FromDevice::Ping))

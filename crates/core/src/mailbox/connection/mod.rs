@@ -1,9 +1,8 @@
-//! The live connection of a device, as its mailbox knows it, and what is on the wire over it.
+//! The live connection of a device, and the messages in flight over it.
 //!
-//! A sleeping mailbox forgets everything but its rows and what it attached to the socket, so a connection
-//! and its in-flight window are written there, which costs no row. A message that waits for its
-//! acknowledgement without being stored is not written anywhere: somebody is waiting for the answer,
-//! and that keeps the mailbox awake.
+//! A hibernating mailbox loses everything but its rows and its socket's attachment, so the connection and its in-flight
+//! window are kept in the attachment, which costs no row. An unstored message in flight is kept nowhere: the open
+//! call that waits for its acknowledgement keeps the mailbox awake.
 
 mod end;
 mod frames;
@@ -26,14 +25,14 @@ use crate::protocol::{self, Codec, Codecs, ToDevice};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
-/// At most this many bytes go over a connection without one acknowledgement. What a device does not read
-/// is buffered by the platform, which exposes no back-pressure.
+/// The most bytes sent over a connection without an acknowledgement. The platform buffers what a device does not read,
+/// and exposes no back-pressure.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;
 
 /// Names a connection; the shell finds the socket by it.
 pub type ConnectionId = u32;
 
-/// A message on the wire that is not acknowledged.
+/// A message in flight.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
     pub(super) rank: i64,
@@ -54,9 +53,9 @@ impl InFlight {
 /// Where an in-flight message is.
 #[derive(Debug, Clone)]
 pub(super) enum Stored {
-    /// In the table `inbox`; to be sent again at `due_at`.
+    /// In the table `inbox`. It is sent again at `due_at`.
     Row { due_at: Millis },
-    /// Here alone; a call waits for the acknowledgement.
+    /// Only here. A call waits for the acknowledgement.
     Not(Box<Message>),
 }
 
@@ -64,29 +63,29 @@ pub(super) enum Stored {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
-    /// What is spoken over it.
+    /// Its protocol.
     pub(super) codec: &'static dyn Codec,
     pub(super) connected_at: Millis,
     heard_at: Millis,
-    /// The sign of life that was attached last.
+    /// The sign of life in the last attachment.
     noted_at: Millis,
     /// When the token it was opened with expires.
     pub(super) expires_at: Option<Millis>,
     publish: Option<Vec<Pattern>>,
     pub(super) bad_frames: u32,
-    /// Bytes of messages that went over it since the device last answered for one of them.
+    /// Bytes of messages sent since the device last acknowledged one of them.
     pub(super) unread: u64,
     pub(super) receipts: Receipts,
-    /// How many messages the device wants in flight at most; `None` where it did not say.
+    /// The window that the device asked for, if it did.
     window: Option<u32>,
     pub(super) in_flight: LiteMap<MessageId, InFlight>,
-    /// Messages that had their time to be acknowledged here. Forgotten by a sleep.
+    /// Messages that timed out on this connection. Lost in hibernation.
     pub(super) timed_out: BTreeSet<MessageId>,
-    /// The attachment is stale.
+    /// The socket's attachment is out of date.
     pub(super) stale: bool,
 }
 
-/// How far receipts have gone over a connection.
+/// The receipts sent over a connection.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Receipts {
     /// The last that was sent.
@@ -95,7 +94,7 @@ pub(super) struct Receipts {
     /// The last that the device has seen.
     #[serde(rename = "s")]
     pub(super) seen: i64,
-    /// How many were sent since what was seen was written down.
+    /// How many were sent since `seen` was last stored in the account.
     #[serde(rename = "n")]
     pub(super) unnoted: u32,
     /// More wait until the device has seen these.
@@ -103,8 +102,8 @@ pub(super) struct Receipts {
     pub(super) paused: bool,
 }
 
-/// The form in which a connection is attached to its socket. Fields are short: at most 16,384 bytes fit,
-/// and 128 messages may be in flight.
+/// The attachment of a connection's socket. Names are short: 128 messages may be in flight, and at most 16,384 bytes
+/// fit.
 #[derive(Debug, Serialize, Deserialize)]
 struct Attachment {
     c: ConnectionId,
@@ -164,8 +163,8 @@ impl Connection {
         }
     }
 
-    /// The connection that an attachment describes; `None` for anything else, and for a protocol that is not among
-    /// these.
+    /// The connection that an attachment describes; `None` for any other text, and for a protocol that is not in
+    /// `codecs`.
     pub(super) fn from_attachment(text: &str, codecs: &Codecs) -> Option<Self> {
         let attachment: Attachment = serde_json::from_str(text).ok()?;
         let subprotocol = attachment.s.as_deref().unwrap_or(SUBPROTOCOL);
@@ -198,7 +197,7 @@ impl Connection {
         })
     }
 
-    /// What to attach to the socket now.
+    /// The attachment to store now.
     pub(super) fn attachment(&mut self) -> String {
         self.stale = false;
         self.noted_at = self.heard_at;
@@ -227,8 +226,8 @@ impl Connection {
         serde_json::to_string(&attachment).unwrap_or_default()
     }
 
-    /// Notes a sign of life. It is attached only when half a keep-alive has passed: a sleeping mailbox
-    /// has the time of the last automatic answer besides.
+    /// Records a sign of life. The attachment is updated only once half a keepalive has passed: after hibernation the
+    /// time of the last automatic answer is known as well.
     pub(super) fn hear(&mut self, now: Millis, limits: &Limits) {
         if now - self.noted_at > i64::from(limits.keepalive) * 500 {
             self.stale = true;
@@ -241,31 +240,31 @@ impl Connection {
         self.heard_at.max(now.pong_at.unwrap_or(0))
     }
 
-    /// Whether there was a sign of life within 2.5 keep-alives.
+    /// Whether there was a sign of life within 2.5 keepalives.
     pub(super) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
         now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
-    /// The device answers for a message: where that was on the wire, it has read up to there.
+    /// The device acknowledges a message: if it was in flight, the device has read everything up to it.
     pub(super) fn answered(&mut self, id: MessageId) {
         if self.in_flight.contains_key(&id) {
             self.unread = 0;
         }
     }
 
-    /// Whether too much went over it without an answer.
+    /// Whether too much was sent over it without an acknowledgement.
     pub(super) fn is_stuck(&self) -> bool {
         self.unread >= MAX_UNREAD
     }
 
-    /// Whether several stored messages are in flight: one commit serves all their acknowledgements.
+    /// Whether several stored messages are in flight: one commit can serve all their acknowledgements.
     pub(super) fn gathers(&self) -> bool {
         let entries = self.in_flight.values();
         let stored = entries.filter(|entry| matches!(entry.store, Stored::Row { .. }));
         stored.take(2).count() > 1
     }
 
-    /// What says this to the device, and how many bytes it takes; `None` where the protocol has no word for it.
+    /// The frame for this, and its size; `None` if the protocol has no frame for it.
     pub(super) fn say(&self, said: &ToDevice<'_>) -> Option<(Output, u64)> {
         let frame = self.codec.write(said)?;
         let (connection, size) = (self.id, frame.size() as u64);
@@ -278,7 +277,7 @@ impl Connection {
         wanted.clamp(1, limits.max_in_flight)
     }
 
-    /// How many more messages may go on the wire.
+    /// How many more messages may be sent.
     pub(super) fn window(&self, limits: &Limits) -> u32 {
         if self.is_stuck() {
             return 0;
@@ -292,12 +291,12 @@ impl Connection {
         self.in_flight.contains_key(&id)
     }
 
-    /// Whether a message went over it since the mailbox woke, or is in flight.
+    /// Whether a message is in flight, or has timed out on this connection.
     pub(super) fn has_sent(&self, id: MessageId) -> bool {
         self.in_flight.contains_key(&id) || self.timed_out.contains(&id)
     }
 
-    /// The claims that permit publishing over this connection.
+    /// Whether the connection's token permits publishing to this target.
     pub(super) fn may_publish(&self, to: &crate::message::Target) -> bool {
         Pattern::allow(self.publish.as_deref(), to)
     }
