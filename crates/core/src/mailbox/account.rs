@@ -1,6 +1,6 @@
-//! The device behind a mailbox: whether there is one, since when, and which of its tokens still hold.
+//! The device of a mailbox: whether it is registered, since when, and which of its tokens are valid.
 //!
-//! The row outlives the device: what was revoked stays revoked.
+//! The row outlives the device, so that revoked tokens stay revoked.
 
 use super::totals::Totals;
 use crate::call::Registered;
@@ -14,28 +14,28 @@ use crate::token::Claims;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) device: DeviceId,
-    /// 0 while there is no device.
+    /// 0 while no device is registered.
     pub(super) created_at: Millis,
     pub(super) revocations: u32,
-    /// Tokens of this time and before do not hold.
+    /// Tokens issued at this time or before are revoked.
     revoked_at: Millis,
     pub(super) last_seen_at: Option<Millis>,
-    /// The number of a receipt given out when the device was last seen; later ones are greater.
+    /// The last receipt's number when the device was last seen; later receipts have greater numbers.
     pub(super) last_receipt: i64,
-    /// The last receipt that the device has seen, as far as that is written down.
+    /// The last receipt that the device is recorded to have seen.
     pub(super) receipts_seen: i64,
-    /// No message before this one has a receipt that the device has not seen, or will have one.
+    /// Lower bound: all unseen receipts, including those to come, belong to messages from this id on.
     pub(super) unseen_from: Option<MessageId>,
-    /// What the inbox holds, where that is much; see [`super::totals`].
+    /// The totals of the inbox, if it is large; see [`super::totals`].
     pub(super) held: Option<Totals>,
-    /// What connections that ended knew of the messages in flight; see [`super::lost`].
+    /// What ended connections had in flight; see [`super::lost`].
     pub(super) lost: String,
     /// When the newest message was accepted whose retention ended early.
     pub(super) truncated_before: Option<Millis>,
 }
 
 impl Account {
-    /// Reads the row, bringing tables of an older version up to date; `None` where there never was a device.
+    /// Reads the row, after upgrading tables of an older version; `None` if no device was ever registered.
     pub(super) fn load(store: &impl Store) -> Result<Option<Self>, StoreError> {
         let version = schema::version(store)?;
         if version == 0 {
@@ -65,7 +65,7 @@ impl Account {
         }))
     }
 
-    /// The mailbox of a device that is not there yet. Makes the tables; [`Self::save`] writes the row.
+    /// The account of a device that is not registered yet. Creates the tables; [`Self::save`] writes the row.
     pub(super) fn create(store: &impl Store, device: DeviceId) -> Result<Self, StoreError> {
         schema::upgrade(store, schema::version(store)?)?;
         Ok(Self {
@@ -105,7 +105,7 @@ impl Account {
         store.run(sql, &values as &[Value]).map(drop)
     }
 
-    /// Makes all tokens issued up to `now` stop working.
+    /// Revokes all tokens issued up to `now`.
     pub(super) fn revoke(&mut self, now: Millis) {
         self.revocations += 1;
         self.revoked_at = now;
@@ -113,9 +113,9 @@ impl Account {
 
     /// Whether a token with these claims was not revoked.
     ///
-    /// A token that this service minted says how many revocations it has seen, and is judged by that.
-    /// One minted elsewhere is judged by its `iat`, which has only seconds: within the second of a
-    /// revocation it counts as issued before.
+    /// A token that this service minted carries the number of revocations before it, which decides. For a token
+    /// minted elsewhere its `iat` decides, which has only seconds: a token of the same second as a revocation counts as
+    /// issued before it.
     pub(super) fn admits(&self, claims: &Claims) -> bool {
         match claims.revocations {
             Some(seen) => seen >= self.revocations,

@@ -1,4 +1,4 @@
-//! Calls to the mailbox: each is admitted and handled, and answered at once or put into the table of those that wait.
+//! Calls to the mailbox: each is admitted and handled, and then answered immediately or added to the pending calls.
 
 use serde::de::DeserializeOwned;
 
@@ -15,8 +15,8 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
-/// How long a cancellation is waited for before the trace is answered as it is, in milliseconds. The rest of a large
-/// tag is taken back after the answer.
+/// How long a call to cancel waits before it is answered with the trace as it is, in milliseconds. The rest of a large
+/// tag is cancelled after the answer.
 const CANCEL_WAIT: Millis = 5_000;
 
 impl<S: Store> Mailbox<S> {
@@ -157,7 +157,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// A sender's mailbox brings a message for this device.
+    /// A sender's mailbox delivers a message for this device.
     pub(super) fn deliver(
         &mut self,
         id: CallId,
@@ -187,7 +187,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Takes messages for a poll. It waits while there are none and its time is not over.
+    /// Answers a poll. It waits while there are no messages and its time is not over.
     pub(super) fn poll(
         &mut self,
         id: CallId,
@@ -234,8 +234,8 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Answers a call, unless its token does not hold any more. What it asked for goes on: a publish that was accepted
-    /// stays accepted.
+    /// Answers a call; with a problem if its token is no longer valid. The call's effect remains: a publish that was
+    /// accepted stays accepted.
     pub(super) fn answer_caller(
         &mut self,
         id: CallId,
@@ -260,12 +260,12 @@ impl<S: Store> Mailbox<S> {
     }
 }
 
-/// What came beside a call.
+/// Reads the text that came with a call.
 fn read<T: DeserializeOwned>(enclosed: Option<String>) -> serde_json::Result<T> {
     serde_json::from_str(&enclosed.unwrap_or_default())
 }
 
-/// A problem is an answer; a failed store is not.
+/// The reply for a problem. A store error remains an error.
 pub(super) fn problem(failure: Failure) -> Result<Reply, StoreError> {
     match failure {
         Failure::Problem(problem) => Ok(Reply::Problem(problem)),

@@ -1,24 +1,23 @@
 //! The mailbox of one device: its connection, its inbox and its outbox, as a state machine.
 //!
-//! Whatever happens goes in through [`Mailbox::handle`], with the time; what has to happen outside comes out of it, in
-//! order. [`Mailbox::poll_timeout`] says when the mailbox wants to be woken next, and [`timer`] lists for what.
-//! Nothing else changes a mailbox.
+//! [`Mailbox::handle`] takes an input and the time, and returns the outputs, in order. [`Mailbox::poll_timeout`] is
+//! when the mailbox has to be woken next; [`timer`] lists the reasons. Nothing else changes a mailbox.
 //!
 //! This file is the router between the components, which do not know each other: the inbox and the outbox are lent
-//! the connection and the [`Context`] for one event, and [`pending`] is the table of calls that are not answered.
+//! the connection and the [`Context`] for one event, and [`pending`] is the table of unanswered calls.
 //!
-//! Between two inputs a mailbox may be dropped and opened again while it waits for nothing: it goes on from its rows
-//! and from what it attached to its socket.
+//! Between two inputs a mailbox that waits for nothing may be dropped and opened again: it continues from its rows and
+//! its socket's attachment.
 //!
 //! Its invariants:
 //! - a delivery is decided by the recipient's mailbox, and recorded in the sender's;
 //! - a call to deliver is answered once the message is acknowledged, stored or settled, never before;
-//! - a settled delivery stays until the sender's mailbox has taken it; a receipt until its device has
+//! - a settled delivery is kept until the sender's mailbox has recorded it, a receipt until its device has
 //!   seen it;
-//! - a call is answered once, or its caller has a time limit of its own; its token is judged at that moment;
-//! - an alarm is set no later than the earliest thing due, and none when nothing is.
+//! - a call is answered once, or its caller has a timeout of its own; its token is checked when it is answered;
+//! - the alarm is set no later than the earliest thing due, and not set if nothing is.
 //!
-//! A failed store makes the mailbox worthless: see [`StoreError`].
+//! After a store error the mailbox must be dropped: see [`StoreError`].
 
 mod account;
 mod calls;
@@ -59,7 +58,7 @@ use crate::time::{Millis, Now};
 pub struct Mailbox<S> {
     cx: Context<S>,
     connection: Option<Connection>,
-    /// Frames that wait for those right behind them, oldest first.
+    /// Frames that wait for the frames right after them, oldest first.
     frames: Vec<(ConnectionId, Frame)>,
     inbox: inbox::Memory,
     outbox: outbox::Memory,
@@ -67,8 +66,8 @@ pub struct Mailbox<S> {
 }
 
 impl<S: Store> Mailbox<S> {
-    /// Opens the mailbox over its rows and the attachments of its open sockets, which speak one of these
-    /// protocols, with the time that its alarm is set to.
+    /// Opens the mailbox over its rows and the attachments of its open sockets. `codecs` are the protocols that
+    /// these may speak; `alarm` is the time that the alarm is set to.
     ///
     /// # Errors
     /// The store failed.
@@ -83,7 +82,7 @@ impl<S: Store> Mailbox<S> {
         let account = Account::load(&store)?;
         let connections = attachments.iter();
         let connections = connections.filter_map(|text| Connection::from_attachment(text, codecs));
-        // One that should have gone off by now may have been lost with a crash.
+        // An alarm that should have gone off by now may have been lost in a crash.
         let alarm = alarm.filter(|at| *at > now.at);
         let mut mailbox = Self {
             cx: Context {
@@ -103,8 +102,8 @@ impl<S: Store> Mailbox<S> {
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {
-            // One that is to come was set no later than what the inbox has due; one that kept failing, no later
-            // than two minutes after the failure.
+            // A future alarm was set no later than what the inbox has due; one that kept failing, no later than two
+            // minutes after the failure.
             let inbox_due = alarm.is_none();
             mailbox.inbox().open(now)?;
             mailbox.outbox().open(now)?;
@@ -113,7 +112,7 @@ impl<S: Store> Mailbox<S> {
         Ok(mailbox)
     }
 
-    /// Something happens. Returns what has to happen outside, in order, before anything else happens.
+    /// Handles an input. The outputs have to be performed in order, before the next input.
     ///
     /// # Errors
     /// The store failed.
@@ -131,13 +130,13 @@ impl<S: Store> Mailbox<S> {
             other => other,
         };
         self.handle_frames(now)?;
-        // Nothing more goes over a connection whose token has expired, whatever this event is about.
+        // Nothing is sent over a connection whose token has expired, whatever this event is about.
         self.receive(|inbox| inbox.check_token(now))?;
         self.route(input, now)?;
         let mut outputs = Vec::new();
-        // What calls wait for may happen in filling the window, too.
+        // Filling the window may also settle what calls wait for.
         loop {
-            // The window is filled at the end: the event may be about a message that would go out.
+            // The window is filled at the end: the event may concern a message that would be sent.
             self.receive(|inbox| inbox.pump(now))?;
             if !self.tell(&mut outputs, now)? {
                 break;
@@ -148,19 +147,19 @@ impl<S: Store> Mailbox<S> {
         Ok(outputs)
     }
 
-    /// Query: when [`Input::Timeout`] is to happen, if nothing happens before. Until then the mailbox must keep its
-    /// memory. What has to happen without it has an alarm: see [`Output::Alarm`].
+    /// Query: when [`Input::Timeout`] is due, if no other input comes first. Until then the mailbox must keep its
+    /// memory. Whatever must happen even if the memory is lost has an alarm: see [`Output::Alarm`].
     pub fn poll_timeout(&self) -> Option<Millis> {
         self.cx.timers.timer()
     }
 
-    /// Query: what a call waits for, and until when at most; `None` where it is answered.
+    /// Query: what a call waits for, and until when at most; `None` if it is answered.
     pub fn waits_for(&self, call: CallId) -> Option<(Awaited, Option<Millis>)> {
         self.pending.find(call)
     }
 
-    /// Asserts that memory and rows agree. Tests do so after each event; it takes statements of its own, and
-    /// changes nothing.
+    /// Asserts that memory and rows agree. Tests call it after each event. It runs statements of its own, and changes
+    /// nothing.
     ///
     /// # Errors
     /// The store failed.
@@ -173,11 +172,11 @@ impl<S: Store> Mailbox<S> {
     }
 }
 
-/// The way of an input to where it belongs, and of what comes of it.
+/// Routing inputs to the components, and their effects to the outputs.
 impl<S: Store> Mailbox<S> {
     fn route(&mut self, input: Input, now: Now) -> Result<(), StoreError> {
         match input {
-            // The frames that came with it, and the window, are all there is.
+            // The frames and the window are handled for every input.
             Input::Wake | Input::Frame { .. } => Ok(()),
             Input::Call {
                 id,
@@ -215,7 +214,7 @@ impl<S: Store> Mailbox<S> {
         let delivered =
             || answer.and_then(|text| serde_json::from_str::<DeliveryStatus>(text).ok());
         match purpose {
-            // Anything else is said by a version that means something else by it.
+            // Any other answer comes from another version.
             CallPurpose::Report => self.inbox().reported(from, answer == Some(TAKEN), now),
             CallPurpose::Cancel(id) => self.outbox().cancel_answered(id, from, delivered(), now),
             CallPurpose::Deliver(id) => match self.outbox().called(id, from, delivered(), now)? {
@@ -226,7 +225,7 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// The alarm went off: does everything that is due.
+    /// The alarm went off: handles everything that is due.
     fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.cx.timers.alarm_gone();
         if self.cx.account.is_none() {
@@ -237,7 +236,7 @@ impl<S: Store> Mailbox<S> {
         self.wake_for(true, now)
     }
 
-    /// The timer went off that was set to `at`. The frames' turn is over in any case.
+    /// The timer that was set to `at` went off. Waiting frames are handled already.
     fn timeout(&mut self, at: Millis, now: Now) -> Result<(), StoreError> {
         let at = at.max(now.at);
         if self.cx.timers.take_due(Timer::GroupCommit, at) {
@@ -252,8 +251,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Sets the alarm to the earliest thing due, if there is one; what the inbox has due is looked for if
-    /// `inbox`.
+    /// Sets the alarm to the earliest thing due, if there is one. `inbox`: whether the inbox may have anything due.
     fn wake_for(&mut self, inbox: bool, now: Now) -> Result<(), StoreError> {
         let inbox_due = match inbox {
             true => self.inbox().next_due(now)?,
@@ -273,8 +271,8 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Takes out what has come of the event so far, and tells the calls that wait what they wait for. Whether there
-    /// was anything to tell.
+    /// Collects the outputs of the event so far, and passes news to the calls that wait for it. Returns whether there
+    /// was news.
     fn tell(&mut self, outputs: &mut Vec<Output>, now: Now) -> Result<bool, StoreError> {
         let mut told = false;
         let mut effects = std::mem::take(&mut self.cx.effects);
@@ -285,7 +283,7 @@ impl<S: Store> Mailbox<S> {
                 Effect::News(news) => {
                     told = true;
                     self.hear(news, now)?;
-                    // What comes of it comes first.
+                    // Effects of the news come before later effects.
                     effects.extend(self.cx.effects.drain(..).rev());
                 }
             }
@@ -293,7 +291,7 @@ impl<S: Store> Mailbox<S> {
         Ok(told)
     }
 
-    /// What is done once an event, however much has happened in it.
+    /// What is done once per event: the attachment and the alarm.
     fn finish(&mut self, outputs: &mut Vec<Output>) {
         debug_assert!(self.cx.ended.is_none(), "the outbox was not told");
         if let Some(connection) = self.connection.as_mut().filter(|it| it.stale) {
@@ -337,7 +335,7 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Lets the inbox work, which may end the connection: the outbox is told then.
+    /// Runs the inbox, which may end the connection; the outbox is then informed.
     fn receive<T>(
         &mut self,
         work: impl FnOnce(&mut Inbox<'_, S>) -> Result<T, StoreError>,

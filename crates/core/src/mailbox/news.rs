@@ -1,6 +1,6 @@
-//! What the inbox and the outbox tell the router about: something that calls may be waiting for.
+//! What the inbox and the outbox report to the router, because calls may be waiting for it.
 //!
-//! They do not know who waits, nor whether anybody does.
+//! They do not know which calls wait, or whether any do.
 
 use super::output::Output;
 use crate::call::DeliveryStatus;
@@ -11,23 +11,23 @@ use crate::trace::Trace;
 /// Something that calls may be waiting for.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A call to deliver this message was handled: those that follow it may be, too.
+    /// A call to deliver this message was handled: calls that wait behind it can continue.
     Arrived(MessageId),
-    /// What became of a message that calls to deliver it wait for.
+    /// The result for the calls that deliver this message.
     Delivered(MessageId, DeliveryStatus),
     /// The answer to the publish of this message.
     Published(MessageId, Result<Trace, Problem>),
     /// Every delivery of this message is in a terminal state.
     Settled(MessageId),
-    /// All that can be taken back of this message is.
+    /// Every delivery of this message that can be cancelled is cancelled.
     Cancelled(MessageId),
-    /// There is something for a poll to take.
+    /// There is a message to poll.
     Pollable,
     /// Tokens were revoked.
     Revoked,
 }
 
-/// What comes of an event, in its order.
+/// A result of an event.
 #[derive(Debug)]
 pub(super) enum Effect {
     Output(Output),

@@ -1,7 +1,7 @@
-//! What goes into a mailbox and what comes out of it, as values.
+//! The inputs and outputs of a mailbox, as values.
 //!
-//! [`Input`] is all that can happen to a mailbox, [`Output`] all that it wants done outside. Neither knows the
-//! platform.
+//! [`Input`] is everything that can happen to a mailbox, [`Output`] everything that it wants done outside. Neither
+//! depends on the platform.
 
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace::Trace;
 
-/// Names a call to the mailbox. Whoever makes the calls numbers them, in their order; a number is used once in the
-/// memory of a mailbox.
+/// Identifies a call to the mailbox. The shell numbers the calls in the order of their arrival. A number is used once
+/// in the lifetime of a mailbox in memory.
 pub type CallId = u64;
 
 /// Something that happens to a mailbox.
@@ -26,61 +26,61 @@ pub type CallId = u64;
 pub enum Input {
     /// The mailbox was opened, and nothing has happened yet.
     Wake,
-    /// It is asked something. It answers once, with [`Output::Reply`].
+    /// A call. It is answered once, with [`Output::Reply`].
     Call {
         /// Which call.
         id: CallId,
-        /// What is asked.
+        /// The request.
         request: Request,
-        /// What came beside the call.
+        /// The text that came with the call.
         enclosed: Option<String>,
     },
-    /// Its device wants to open a connection. It answers once, with [`Output::Reply`].
+    /// The device wants to open a connection. It is answered once, with [`Output::Reply`].
     Open {
         /// Which call.
         id: CallId,
         /// The name of the connection.
         connection: ConnectionId,
-        /// What is spoken over it.
+        /// Its protocol.
         codec: &'static dyn Codec,
         /// The token.
         claims: Claims,
-        /// How many messages the device wants in flight at most; no more than the limit are.
+        /// The in-flight window that the device asks for. The limit applies, too.
         window: Option<u32>,
     },
-    /// A frame came over a connection.
+    /// A frame was received over a connection.
     Frame {
         /// Which connection.
         connection: ConnectionId,
         /// The frame.
         frame: Frame,
     },
-    /// A connection is gone, with or without a close.
+    /// A connection is gone, with or without a close frame.
     Closed {
         /// Which.
         connection: ConnectionId,
     },
-    /// A call of its own, [`Output::Call`], was answered, or failed.
+    /// An [`Output::Call`] was answered, or failed.
     Returned {
         /// Whose mailbox was called.
         from: DeviceId,
         /// What for.
         purpose: CallPurpose,
-        /// The answer; `None` where there is none.
+        /// The answer; `None` if the call failed.
         answer: Option<String>,
     },
-    /// The devices of the targets that [`Output::Resolve`] asked for: at most one more than `MAX_FANOUT` of each. A
-    /// target that is not among them has none.
+    /// The devices of the targets of an [`Output::Resolve`]: for each target at most one more than `MAX_FANOUT`. A target
+    /// that is missing has none.
     Resolved(Result<Vec<(Target, Vec<DeviceId>)>, Problem>),
-    /// The device was entered into the directory, as [`Output::Register`] asked, or could not be.
+    /// The result of an [`Output::Register`].
     Registered {
-        /// Whether it was.
+        /// Whether the device is in the directory.
         entered: bool,
     },
-    /// The alarm went off, now or a while ago.
+    /// The alarm went off, now or earlier.
     Alarm,
-    /// The time has come that [`super::Mailbox::poll_timeout`] named. It counts as come whatever the clock shows: that
-    /// may have been set back.
+    /// This time, which [`super::Mailbox::poll_timeout`] named, has passed. It counts as passed even if the clock shows
+    /// less: the clock may have been set back.
     Timeout(Millis),
 }
 
@@ -102,17 +102,17 @@ pub enum Output {
         connection: ConnectionId,
         /// The WebSocket close code.
         code: u16,
-        /// The reason that goes with it.
+        /// The reason in the close frame.
         reason: &'static str,
     },
-    /// Attach this text to the connection's socket, to be handed to [`super::Mailbox::open`].
+    /// Attach this text to the connection's socket. [`super::Mailbox::open`] gets it back.
     Attach {
         /// Which.
         connection: ConnectionId,
         /// The text.
         attachment: String,
     },
-    /// Make this call, and hand in its answer as [`Input::Returned`].
+    /// Make this call. Its answer is an [`Input::Returned`].
     Call {
         /// Whose mailbox.
         to: DeviceId,
@@ -120,14 +120,12 @@ pub enum Output {
         purpose: CallPurpose,
         /// The call.
         call: Call,
-        /// What goes beside it: the same text for all calls that hand over the same message.
+        /// The text that goes with it, shared by all calls that deliver the same message.
         enclosed: Option<Rc<str>>,
     },
-    /// Look up the devices of these tags and expressions, and hand them in as [`Input::Resolved`]. One such query is under way at a
-    /// time.
+    /// Look up the devices of these tags and expressions. The answer is an [`Input::Resolved`]. Only one such query runs at a time.
     Resolve(Vec<Target>),
-    /// Enter this device into the directory, and say so with [`Input::Registered`]. One such query is under way at a
-    /// time.
+    /// Add this device to the directory. The answer is an [`Input::Registered`]. Only one such query runs at a time.
     Register(DeviceId),
     /// Answer a call.
     Reply(CallId, Reply),
@@ -138,9 +136,9 @@ pub enum Output {
 /// The answer to a call.
 #[derive(Debug)]
 pub enum Reply {
-    /// The caller cannot have what it asked for.
+    /// The request is refused.
     Problem(Problem),
-    /// What came beside the call cannot be read: another version of the service made it. Says why.
+    /// The text that came with the call cannot be read, with the cause. Another version of the service made it.
     NotUnderstood(String),
     /// The connection is open.
     Opened,
@@ -154,7 +152,7 @@ pub enum Reply {
         traces: Vec<Trace>,
         /// Whether there may be more before them.
         more: bool,
-        /// When the newest message was accepted whose retention ended early, for want of room.
+        /// When the newest message was accepted whose retention ended early, because storage was full.
         truncated_before: Option<Millis>,
     },
     /// To [`Call::Inbox`]: messages, each with its attempt.
@@ -176,20 +174,20 @@ pub enum Reply {
 /// What a call to another mailbox is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallPurpose {
-    /// Handing over this message.
+    /// Delivering this message.
     Deliver(MessageId),
-    /// Taking this message back.
+    /// Cancelling this message.
     Cancel(MessageId),
-    /// Reporting deliveries that were settled.
+    /// Reporting settled deliveries.
     Report,
-    /// Asking for the state of a delivery, for the trace that this call wants.
+    /// Asking for the state of a delivery, for the trace that this call reads.
     GetDelivery(CallId),
 }
 
 /// Why something had no effect.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The caller asked for something that cannot be; nothing was changed.
+    /// The request is refused; nothing was changed.
     #[error(transparent)]
     Problem(#[from] Problem),
     /// The store failed.

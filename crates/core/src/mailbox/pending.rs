@@ -1,8 +1,8 @@
-//! The calls that a mailbox has not answered: who waits for what, and until when.
+//! The calls that a mailbox has not answered: what each waits for, and until when.
 //!
-//! It is a table. It does not know what happens to a call whose waiting is over; the router does. A call that is
-//! answered at once never enters it. One whose caller has gone stays until what it waits for happens, or its time is
-//! over.
+//! This is only a table. Not here: what happens to a call when its wait ends, which the router decides. A call that is
+//! answered immediately never enters it. A call whose caller is gone stays until what it waits for happens, or it times
+//! out.
 
 use std::collections::BTreeMap;
 
@@ -19,25 +19,25 @@ use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace::Trace;
 
-/// A token that holds for longer than this many milliseconds is not watched: nobody waits for an answer as long.
+/// A token that is valid for longer than this many milliseconds needs no timer: no call waits as long.
 const LONGEST_WAIT: Millis = 600_000;
 
 /// What a call waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaited {
-    /// The device to be entered into the directory.
+    /// The device to be added to the directory.
     Registration,
     /// The message before its own to arrive.
     Arrival(MessageId),
-    /// The end of the delivery that it brought.
+    /// The result of the delivery that it brought.
     Delivered(MessageId),
     /// The answer to its publish.
     Published(MessageId),
-    /// A message to be settled, to be traced then.
+    /// A message to be settled, before its trace is read.
     Settled(MessageId),
-    /// The mailboxes that know more about the message that is traced.
+    /// The mailboxes that are asked for the states in a trace.
     Lookups,
-    /// A message to be taken back.
+    /// A message to be cancelled.
     Cancelled(MessageId),
     /// A message to poll.
     Pollable,
@@ -46,14 +46,14 @@ pub enum Awaited {
 /// A call that waits.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    /// The token with which it was made. It is judged again before the answer.
+    /// The token with which it was made. It is checked again before the answer.
     pub(super) caller: Option<Claims>,
-    /// Until when it waits; `None` where what it waits for is certain to happen.
+    /// Until when it waits; `None` if what it waits for is certain to happen.
     pub(super) until: Option<Millis>,
     pub(super) next: Next,
 }
 
-/// What happens to a call when its waiting is over.
+/// What happens to a call when its wait ends.
 #[derive(Debug)]
 pub(super) enum Next {
     /// It is answered with what happened.
@@ -86,9 +86,9 @@ pub(super) struct Lookup {
     pub(super) trace: Trace,
     pub(super) after: Option<DeviceId>,
     pub(super) limit: u32,
-    /// What the mailboxes have answered.
-    pub(super) said: Vec<Delivery>,
-    /// How many have not.
+    /// The states that the mailboxes have answered.
+    pub(super) answers: Vec<Delivery>,
+    /// How many have not answered.
     pub(super) open: usize,
 }
 
@@ -106,7 +106,7 @@ impl Pending {
         self.0.range(all(awaited)).next().is_some()
     }
 
-    /// A call begins to wait. Returns when its waiting is over, or its token: the earlier of both.
+    /// A call begins to wait. Returns when its wait ends or its token expires, whichever is earlier.
     pub(super) fn add(
         &mut self,
         awaited: Awaited,
@@ -114,12 +114,12 @@ impl Pending {
         waiter: Waiter,
         now: Millis,
     ) -> Option<Millis> {
-        let over = waiter.over(now);
+        let ends = waiter.ends(now);
         self.0.insert((awaited, call), waiter);
-        over
+        ends
     }
 
-    /// All that waited for this, in the order in which they came.
+    /// Removes the calls that wait for this, in the order of their arrival.
     pub(super) fn take(&mut self, awaited: Awaited) -> Vec<(CallId, Waiter)> {
         let mut taken = Vec::new();
         while let Some(call) = self
@@ -133,8 +133,8 @@ impl Pending {
         taken
     }
 
-    /// The waiting of all that wait for this is over at `at`. Whether there is any.
-    pub(super) fn hasten(&mut self, awaited: Awaited, at: Millis) -> bool {
+    /// Ends at `at` the wait of all calls for this. Returns whether there are any.
+    pub(super) fn end_at(&mut self, awaited: Awaited, at: Millis) -> bool {
         let mut found = false;
         for (_, waiter) in self.0.range_mut(all(awaited)) {
             waiter.until = Some(at);
@@ -143,7 +143,7 @@ impl Pending {
         found
     }
 
-    /// This call, if it waits for this.
+    /// Removes this call, if it waits for this.
     pub(super) fn take_call(&mut self, awaited: Awaited, call: CallId) -> Option<Waiter> {
         self.0.remove(&(awaited, call))
     }
@@ -156,14 +156,14 @@ impl Pending {
         }
     }
 
-    /// All that have waited long enough, in the order in which they came.
+    /// Removes the calls that have timed out, in the order of their arrival.
     pub(super) fn take_due(&mut self, now: Millis) -> Vec<(Awaited, CallId, Waiter)> {
         self.take_if(|waiter| waiter.until.is_some_and(|until| until <= now))
             .map(|((awaited, call), waiter)| (awaited, call, waiter))
             .collect()
     }
 
-    /// All whose token does not hold any more, and why.
+    /// Removes the calls whose tokens are no longer valid, each with the reason.
     pub(super) fn take_refused(
         &mut self,
         judge: impl Fn(&Claims) -> Result<(), Problem>,
@@ -180,12 +180,12 @@ impl Pending {
             .collect()
     }
 
-    /// When the next waiting is over, or the next token.
+    /// When the next call times out, or the next token expires.
     pub(super) fn next(&self, now: Millis) -> Option<Millis> {
-        self.0.values().filter_map(|waiter| waiter.over(now)).min()
+        self.0.values().filter_map(|waiter| waiter.ends(now)).min()
     }
 
-    /// When the next waiting is over, whatever becomes of its token.
+    /// When the next call times out, regardless of tokens.
     pub(super) fn first_until(&self) -> Option<Millis> {
         self.0.values().filter_map(|waiter| waiter.until).min()
     }
@@ -212,14 +212,15 @@ impl Pending {
 }
 
 impl Waiter {
-    fn over(&self, now: Millis) -> Option<Millis> {
+    /// When the wait ends, or the token expires.
+    fn ends(&self, now: Millis) -> Option<Millis> {
         let token = self.caller.as_ref().and_then(Claims::expires_at_millis);
         let token = token.filter(|at| at - now < LONGEST_WAIT);
         self.until.into_iter().chain(token).min()
     }
 }
 
-/// The places of all that wait for this.
+/// The keys of all calls that wait for this.
 fn all(awaited: Awaited) -> std::ops::RangeInclusive<(Awaited, CallId)> {
     (awaited, CallId::MIN)..=(awaited, CallId::MAX)
 }
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
     use crate::problem::Code;
 
-    /// A call of a token that is over after so many seconds, if one is given.
+    /// A call. `token` is when its token expires, in seconds.
     fn waiter(until: Option<Millis>, token: Option<i64>) -> Waiter {
         let claims = token.map(|expires_at| Claims {
             device: "cam".parse().unwrap(),
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_wait_for_the_same_are_taken_in_their_order_and_no_others() {
+    fn calls_that_wait_for_the_same_thing_are_taken_in_order_and_no_others() {
         let (mut pending, id) = (Pending::default(), id());
         for call in [3, 1, 2] {
             pending.add(Awaited::Delivered(id), call, waiter(None, None), 0);
@@ -268,13 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_waits_until_its_time_or_its_token_is_over() {
+    fn a_call_waits_until_it_times_out_or_its_token_expires() {
         let mut pending = Pending::default();
         let mut add =
             |call, until, token| pending.add(Awaited::Pollable, call, waiter(until, token), 0);
         assert_eq!(add(1, Some(7_000), Some(5)), Some(5_000));
         assert_eq!(add(2, Some(3_000), Some(5)), Some(3_000));
-        assert_eq!(add(3, None, Some(3_600)), None, "nobody waits as long");
+        assert_eq!(add(3, None, Some(3_600)), None, "no call waits as long");
         assert_eq!(add(4, None, None), None);
         assert_eq!(
             (pending.next(0), pending.first_until()),
@@ -286,24 +287,21 @@ mod tests {
             [2]
         );
         let judge = |claims: &Claims| match claims.expires_at {
-            Some(5) => Err(Problem::new(Code::Unauthorized, "over")),
+            Some(5) => Err(Problem::new(Code::Unauthorized, "expired")),
             _ => Ok(()),
         };
         assert_eq!(calls(&pending.take_refused(judge)), [1]);
         assert_eq!((pending.next(0), pending.first_until()), (None, None));
-        assert!(
-            !pending.is_empty(),
-            "two wait for what is certain to happen"
-        );
+        assert!(!pending.is_empty(), "two calls have no timeout");
     }
 
     #[test]
-    fn a_wait_that_is_hastened_is_over_at_once() {
+    fn a_wait_that_is_ended_early_is_due_immediately() {
         let (mut pending, id) = (Pending::default(), id());
         let arrival = Awaited::Arrival(id);
-        assert!(!pending.hasten(arrival, 10));
+        assert!(!pending.end_at(arrival, 10));
         pending.add(arrival, 1, waiter(Some(100), None), 0);
-        assert!(pending.hasten(arrival, 10));
+        assert!(pending.end_at(arrival, 10));
         assert_eq!(pending.next(0), Some(10));
         assert_eq!(pending.take_due(10).len(), 1);
     }

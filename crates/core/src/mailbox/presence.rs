@@ -1,4 +1,4 @@
-//! Routing what comes over the device's connection, and that it comes and goes; whether the device is there.
+//! Routing of frames, connects and disconnects; the device's presence.
 
 use super::Mailbox;
 use super::connection::{
@@ -48,17 +48,17 @@ impl<S: Store> Mailbox<S> {
         self.receive(|inbox| inbox.pump(now))
     }
 
-    /// Whether this frame may wait for those that come right behind it, to be one event together. A commit waits for
-    /// the disk, whatever is in it, and a device that is sent a pile of messages acknowledges them in rows of frames.
+    /// Whether this frame may wait to be batched with the frames right after it. A commit waits for the disk, however
+    /// small it is, and a device that gets many messages acknowledges them with many frames.
     ///
-    /// One that is going to be refused does not wait, nor do those before it: the sooner its device knows, the better.
-    /// The answer to a ping does not wait either.
+    /// A frame that will be refused is not delayed, nor are those before it, so that the device learns of it
+    /// immediately. A ping is not delayed either.
     pub(super) fn may_wait(&self, frame: &Frame) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|it| it.gathers() && it.can_wait(frame, &self.cx.limits))
     }
 
-    /// Handles the frames that have waited. What came first is handled first.
+    /// Handles the frames that have waited, oldest first.
     pub(super) fn handle_frames(&mut self, now: Now) -> Result<(), StoreError> {
         self.cx.timers.clear(Timer::FrameTurn);
         for (connection, frame) in std::mem::take(&mut self.frames) {
@@ -67,7 +67,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Takes what a frame says to where it belongs. One of a connection that is not the live one is dropped.
+    /// Routes a frame. A frame of any connection but the live one is dropped.
     fn frame(
         &mut self,
         connection: ConnectionId,
@@ -104,7 +104,7 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Says this over the live connection.
+    /// Sends this over the live connection.
     fn say(&mut self, said: &ToDevice<'_>) {
         let said = self.connection.as_ref().and_then(|it| it.say(said));
         self.cx
@@ -112,7 +112,7 @@ impl<S: Store> Mailbox<S> {
             .extend(said.map(|(output, _)| output.into()));
     }
 
-    /// The connection is gone, with or without a close.
+    /// The connection is gone, with or without a close frame.
     pub(super) fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
         if self.connection() == Some(connection) {
             self.receive(|inbox| inbox.disconnect(None, now))?;
@@ -130,13 +130,13 @@ impl<S: Store> Mailbox<S> {
         self.receive(|inbox| inbox.hang_up(now, code, reason))
     }
 
-    /// Query: the live connection, if there is one. Only its keep-alives are signs of life: a connection that was
-    /// taken over may go on sending them.
+    /// Query: the live connection, if there is one. Only its keepalives are signs of life: a connection that was taken
+    /// over may still send them.
     pub fn connection(&self) -> Option<ConnectionId> {
         self.connection.as_ref().map(|connection| connection.id)
     }
 
-    /// When the connection has to be closed.
+    /// When the connection has to be closed, because its token expires.
     pub(super) fn token_expires_at(&self) -> Option<Millis> {
         self.connection.as_ref()?.expires_at
     }

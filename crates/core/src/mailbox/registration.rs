@@ -1,4 +1,4 @@
-//! A mailbox's device comes, has its tokens revoked, and goes.
+//! Registering a device, revoking its tokens, and removing it.
 
 use super::connection::CLOSE_TOKEN;
 use super::context::Context;
@@ -43,8 +43,8 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Whether the caller may go on, and whether its device is known: the bearer of a token that holds may act for its
-    /// device, which is known from then on. `None` is the service itself, or the operator.
+    /// Admits the caller if its token is valid. Returns whether its device is registered already: if not, a valid token
+    /// registers it. `None` is the service itself, or the operator.
     ///
     /// # Errors
     /// `unauthorized` if the token was revoked or has expired.
@@ -56,7 +56,7 @@ impl<S: Store> Mailbox<S> {
         Ok(self.is_registered())
     }
 
-    /// Has the device entered into the directory. The call waits for that.
+    /// Adds the device to the directory. The call waits until that is done.
     pub(super) fn enter(
         &mut self,
         id: CallId,
@@ -71,7 +71,7 @@ impl<S: Store> Mailbox<S> {
         self.wait(Awaited::Registration, id, caller, None, next, now);
     }
 
-    /// The device was entered into the directory, or could not be. Its token may have been revoked meanwhile.
+    /// The device was added to the directory, or that failed. Its token may have been revoked meanwhile.
     pub(super) fn entered(&mut self, entered: bool, now: Now) -> Result<(), StoreError> {
         for (id, Waiter { caller, next, .. }) in self.pending.take(Awaited::Registration) {
             if !entered {
@@ -115,12 +115,12 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Whether there is a device behind this mailbox.
+    /// Whether this mailbox has a registered device.
     pub(super) fn is_registered(&self) -> bool {
         self.cx.device().is_some()
     }
 
-    /// There is a device of this name from now on.
+    /// Registers the device.
     pub(super) fn register(
         &mut self,
         device: &DeviceId,
@@ -140,7 +140,7 @@ impl<S: Store> Mailbox<S> {
         Ok(registered)
     }
 
-    /// The tokens issued up to now stop working; an open socket is closed.
+    /// Revokes all tokens issued so far, and closes an open socket.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
@@ -162,8 +162,8 @@ impl<S: Store> Mailbox<S> {
         Ok(registered)
     }
 
-    /// Forgets the device: its tokens, its socket, its messages, and all it ever sent. The senders of
-    /// messages that it has not settled get them back as `refused`.
+    /// Removes the device: its tokens, its socket, its messages, and everything it sent. Its unsettled messages
+    /// become `refused`.
     pub(super) fn remove(&mut self, now: Now) -> Result<Registered, StoreError> {
         let Some(device) = self.cx.device().cloned() else {
             let registered = self

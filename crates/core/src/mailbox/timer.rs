@@ -1,10 +1,10 @@
-//! Everything that a mailbox does at a time of its own, and the two clocks that wake it.
+//! All timers of a mailbox, and the two clocks that serve them.
 //!
-//! One clock is the *alarm*: it outlives the mailbox's memory, and each time it is set costs a row. The other is the
-//! *timer*: it costs nothing, and goes with the memory. A [`Timer`] says which of them it needs. Every other file
-//! asks for a time through [`Timers::set`], so this list is complete.
+//! The *alarm* outlives the mailbox's memory; setting it costs a row. The *timer* costs nothing, and is lost with the
+//! memory. Each [`Timer`] belongs to one of the two. Every other file sets a time through [`Timers::set`], so the list
+//! is complete.
 //!
-//! A clock is never moved later. One that is early finds nothing due, and is set again.
+//! A clock is never moved later. If one goes off early, nothing is due, and it is set again.
 
 use crate::time::Millis;
 
@@ -16,33 +16,33 @@ pub(super) enum Timer {
     Expiry,
     /// A stored message was sent over the connection or taken by a poll, and is not acknowledged in time.
     Ack,
-    /// A message that connections broke on may be sent again, alone.
+    /// A suspect may be sent again, alone.
     Suspect,
     /// The token of the connection expires, and the connection is closed.
     ConnectionToken,
-    /// Reports that a sender's mailbox did not take are repeated.
+    /// Reports that a sender's mailbox has not recorded are repeated.
     Report,
-    /// Jobs go on: deliveries that have not reached their mailbox are tried again.
+    /// Jobs continue: unreached deliveries are tried again.
     Job,
     /// Rows are past their retention.
     Retention,
 
     // The timer.
-    /// The event loop has had its turn: frames that waited for those right behind them are handled.
+    /// One turn of the event loop is over: frames that waited for the frames right after them are handled.
     FrameTurn,
-    /// Settled publishes have waited for others, and are written.
+    /// Settled publishes that waited for others are written.
     GroupCommit,
-    /// Reports have waited for others to the same sender, and are made.
+    /// Reports that waited for others to the same sender are sent.
     ReportBatch,
-    /// A call has waited long enough for what [`super::Awaited`] says, or its caller's token expires.
+    /// A call that waits for something (see [`super::Awaited`]) times out, or its caller's token expires.
     Call,
 }
 
-/// What both clocks are set to.
+/// The times that both clocks are set to.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     alarm: Option<Millis>,
-    /// The alarm outside is later.
+    /// The platform's alarm is not set to `alarm` yet.
     alarm_moved: bool,
     frame_turn: Option<Millis>,
     group_commit: Option<Millis>,
@@ -51,7 +51,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Those of a mailbox whose alarm is set to `alarm`.
+    /// The timers of a mailbox that was just opened, whose alarm is set to `alarm`.
     pub(super) fn with_alarm(alarm: Option<Millis>) -> Self {
         Self {
             alarm,
@@ -59,7 +59,7 @@ impl Timers {
         }
     }
 
-    /// Makes sure that the mailbox is woken for this at `at` at the latest.
+    /// Makes sure that the mailbox is woken for this no later than `at`.
     pub(super) fn set(&mut self, timer: Timer, at: Millis) {
         let set = match self.slot(timer) {
             Some(slot) => slot,
@@ -71,18 +71,18 @@ impl Timers {
         *set = Some(set.map_or(at, |set| set.min(at)));
     }
 
-    /// Whether the time for this has come, which is forgotten then.
+    /// Whether this is due. If so, it is cleared.
     pub(super) fn take_due(&mut self, timer: Timer, now: Millis) -> bool {
         let slot = self.slot(timer);
         slot.is_some_and(|slot| slot.take_if(|at| *at <= now).is_some())
     }
 
-    /// Whether the mailbox is to be woken for this. Of what the alarm is for this is not known.
+    /// Whether this is set. Always `false` for what belongs to the alarm.
     pub(super) fn is_set(&mut self, timer: Timer) -> bool {
         self.slot(timer).is_some_and(|slot| slot.is_some())
     }
 
-    /// The mailbox is not to be woken for this any more.
+    /// Clears this, unless it belongs to the alarm.
     pub(super) fn clear(&mut self, timer: Timer) {
         if let Some(slot) = self.slot(timer) {
             *slot = None;
@@ -97,11 +97,11 @@ impl Timers {
     /// The alarm has gone off.
     pub(super) fn alarm_gone(&mut self) {
         self.alarm = None;
-        // What this event does need not be asked for, as opening the mailbox for it has done.
+        // Opening the mailbox may have asked for this very alarm, which is being handled now.
         self.alarm_moved = false;
     }
 
-    /// What the alarm has to be set to, if it has to be set. Asked once an event: each time costs a row.
+    /// What the alarm has to be set to, if it has to be set. Called once per event, because setting it costs a row.
     pub(super) fn take_alarm(&mut self) -> Option<Millis> {
         let moved = std::mem::take(&mut self.alarm_moved);
         self.alarm.filter(|_| moved)
@@ -120,7 +120,7 @@ impl Timers {
         all.into_iter().flatten().min().copied()
     }
 
-    /// Where the timer for this is kept; `None` where it is the alarm.
+    /// The time of this; `None` if it belongs to the alarm.
     fn slot(&mut self, timer: Timer) -> Option<&mut Option<Millis>> {
         match timer {
             Timer::FrameTurn => Some(&mut self.frame_turn),
@@ -143,21 +143,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_moves_to_an_earlier_time_and_never_to_a_later_one() {
+    fn a_clock_is_moved_to_an_earlier_time_and_never_to_a_later_one() {
         let mut timers = Timers::with_alarm(Some(50));
         timers.set(Timer::Job, 60);
         assert_eq!((timers.alarm(), timers.take_alarm()), (Some(50), None));
         timers.set(Timer::Expiry, 40);
         timers.set(Timer::Report, 45);
         assert_eq!(timers.take_alarm(), Some(40));
-        assert_eq!(timers.take_alarm(), None, "it is set once");
+        assert_eq!(timers.take_alarm(), None, "it is set only once");
         timers.set(Timer::GroupCommit, 15);
         timers.set(Timer::GroupCommit, 20);
         assert_eq!((timers.timer(), timers.alarm()), (Some(15), Some(40)));
     }
 
     #[test]
-    fn each_use_of_the_timer_has_a_time_of_its_own() {
+    fn each_use_of_the_timer_has_its_own_time() {
         let uses = [
             Timer::FrameTurn,
             Timer::GroupCommit,
@@ -172,7 +172,7 @@ mod tests {
             assert_eq!(timers.timer(), Some(at));
             assert!(!timers.take_due(timer, at - 1));
             assert!(timers.take_due(timer, at));
-            assert!(!timers.take_due(timer, at), "{timer:?} is over");
+            assert!(!timers.take_due(timer, at), "{timer:?} is cleared");
         }
         assert_eq!((timers.timer(), timers.alarm()), (None, None));
     }

@@ -1,7 +1,7 @@
-//! How much the inbox holds: counted when it is first needed, and kept as long as the mailbox is awake.
+//! The totals of the inbox: computed when they are first needed, and kept while the mailbox is in memory.
 //!
-//! A mailbox that holds little counts its rows. One that holds much keeps its totals in the account's
-//! row, so that no event after a sleep reads more than [`FEW`] rows to know them.
+//! A small inbox counts its rows. A large one keeps its totals in the account's row, so that no event after
+//! hibernation reads more than [`MAX_COUNTED`] rows for them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,13 @@ use super::timer::Timer;
 use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 
-/// At most this many rows are counted wherever they have to be.
-const FEW: u32 = 1_000;
+/// An inbox of more rows than this is large: its totals are stored.
+const MAX_COUNTED: u32 = 1_000;
 
-/// Where there are more, the table is gone through for expiries no sooner than this after the last time: it has
-/// no index for them, as each row of one is charged like a row.
-const EXPIRIES: Millis = 10_000;
+/// With more rows, the table is scanned for expiries at most this often: an index for them would cost a row each.
+const EXPIRY_SCAN_INTERVAL: Millis = 10_000;
 
-/// What the rows of the inbox that are not settled are together.
+/// The totals of the inbox's unsettled rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Totals {
     /// How many there are.
@@ -26,7 +25,7 @@ pub(super) struct Totals {
     /// Their payloads' bytes.
     #[serde(rename = "b")]
     pub(super) bytes: u64,
-    /// None of them expires before this; `None` where there is none.
+    /// None of them expires before this; `None` if there are none.
     #[serde(rename = "e")]
     pub(super) expires_at: Option<Millis>,
 }
@@ -48,11 +47,11 @@ impl Totals {
 }
 
 impl<S: Store> Context<S> {
-    /// What the rows are together.
+    /// The totals of the rows.
     pub(super) fn rows(&mut self) -> Result<&mut Totals, StoreError> {
         if self.rows.is_none() {
-            let few = Totals::count(&self.store, Some(FEW + 1))?;
-            let totals = if few.messages > FEW {
+            let few = Totals::count(&self.store, Some(MAX_COUNTED + 1))?;
+            let totals = if few.messages > MAX_COUNTED {
                 Totals::count(&self.store, None)?
             } else {
                 few
@@ -62,19 +61,19 @@ impl<S: Store> Context<S> {
         Ok(self.rows.get_or_insert_default())
     }
 
-    /// Counts the rows anew, because the earliest expiry that was known is over.
+    /// Counts the rows again, because the earliest known expiry has passed.
     pub(super) fn recount(&mut self, now: Now) -> Result<(), StoreError> {
         self.rows = Some(Totals::count(&self.store, None)?);
         self.recounted_at = now.at;
         Ok(())
     }
 
-    /// When the table is to be gone through for expiries. Nothing is sent that has expired meanwhile.
+    /// When to scan the table for expiries. Until then no expired message is sent.
     pub(super) fn next_expiry(&mut self) -> Result<Option<Millis>, StoreError> {
-        let earliest = self.recounted_at + EXPIRIES;
+        let earliest = self.recounted_at + EXPIRY_SCAN_INTERVAL;
         let rows = self.rows()?;
         let next = |at: Millis| {
-            if rows.messages > FEW {
+            if rows.messages > MAX_COUNTED {
                 at.max(earliest)
             } else {
                 at
@@ -83,9 +82,9 @@ impl<S: Store> Context<S> {
         Ok(rows.expires_at.map(next))
     }
 
-    /// A message has a row that had none.
+    /// A message was stored.
     pub(super) fn row_added(&mut self, size: u32, expires_at: Millis) -> Result<(), StoreError> {
-        // Counted with the others where they are not counted yet.
+        // If the rows are not counted yet, this one will be counted with them.
         if let Some(rows) = self.rows.as_mut() {
             rows.messages += 1;
             rows.bytes += u64::from(size);
@@ -96,7 +95,7 @@ impl<S: Store> Context<S> {
         Ok(())
     }
 
-    /// A message that has a row has ended.
+    /// A stored message is settled.
     pub(super) fn row_settled(&mut self, size: u64) {
         if let Some(rows) = self.rows.as_mut() {
             rows.messages -= 1;
@@ -104,18 +103,18 @@ impl<S: Store> Context<S> {
         }
     }
 
-    /// What the account's row is to hold of the totals: nothing where there are few.
+    /// The totals to store in the account's row: none for a small inbox.
     pub(super) fn kept_totals(&self) -> Option<Totals> {
         let kept = self
             .account
             .as_ref()
             .is_some_and(|account| account.held.is_some());
-        // Where they are kept they stay so for a while: to cross the mark costs a row.
-        let mark = if kept { FEW / 2 } else { FEW };
+        // Hysteresis: crossing the threshold costs a row.
+        let mark = if kept { MAX_COUNTED / 2 } else { MAX_COUNTED };
         self.rows.filter(|rows| rows.messages > mark)
     }
 
-    /// Writes the totals down where there is much, at the end of each event that changed them.
+    /// Stores the totals of a large inbox, at the end of each event that changed them.
     pub(super) fn keep_totals(&mut self) -> Result<(), StoreError> {
         if self.rows.is_none() {
             return Ok(());

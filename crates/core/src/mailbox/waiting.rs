@@ -1,4 +1,4 @@
-//! What happens to calls that have waited: because what they waited for has happened, or because their time is over.
+//! What happens to a waiting call when what it waits for happens, or when it times out.
 
 use super::calls::problem;
 use super::news::News;
@@ -17,16 +17,16 @@ impl<S: Store> Mailbox<S> {
     /// Something has happened that calls may be waiting for.
     pub(super) fn hear(&mut self, news: News, now: Now) -> Result<(), StoreError> {
         match news {
-            // In an event of its own: it may replace the one that has just been sent.
+            // In a later event: the next message may replace the one that was just sent.
             News::Arrived(id) => {
-                if self.pending.hasten(Awaited::Arrival(id), now.at) {
+                if self.pending.end_at(Awaited::Arrival(id), now.at) {
                     self.cx.wake_by(Timer::Call, now.at);
                 }
                 Ok(())
             }
-            News::Settled(id) => self.go_on(Awaited::Settled(id), now),
-            News::Cancelled(id) => self.go_on(Awaited::Cancelled(id), now),
-            News::Pollable => self.go_on(Awaited::Pollable, now),
+            News::Settled(id) => self.resume(Awaited::Settled(id), now),
+            News::Cancelled(id) => self.resume(Awaited::Cancelled(id), now),
+            News::Pollable => self.resume(Awaited::Pollable, now),
             News::Delivered(id, delivered) => {
                 for (call, waiter) in self.pending.take(Awaited::Delivered(id)) {
                     let reply = Reply::Delivery(delivered.clone());
@@ -50,7 +50,7 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// The time of a call is over, or its token.
+    /// A call has timed out, or its token has expired.
     pub(super) fn waited(&mut self, at: Millis, now: Now) -> Result<(), StoreError> {
         self.dismiss(now);
         for (awaited, call, waiter) in self.pending.take_due(at) {
@@ -62,7 +62,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// Answers the calls whose tokens do not hold any more.
+    /// Answers the calls whose tokens are no longer valid.
     fn dismiss(&mut self, now: Now) {
         let cx = &self.cx;
         let judge = |claims: &Claims| cx.admit(claims, now);
@@ -71,21 +71,21 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// All that waited for this go on, in the order in which they came.
-    fn go_on(&mut self, awaited: Awaited, now: Now) -> Result<(), StoreError> {
+    /// Continues all calls that wait for this, in the order of their arrival.
+    fn resume(&mut self, awaited: Awaited, now: Now) -> Result<(), StoreError> {
         for (call, waiter) in self.pending.take(awaited) {
             self.continue_call(awaited, call, waiter, false, now)?;
         }
         Ok(())
     }
 
-    /// A call goes on that has waited for this, or has waited for long enough: `in_vain`.
+    /// Continues a call: what it waited for has happened, or it has `timed_out`.
     fn continue_call(
         &mut self,
         awaited: Awaited,
         id: CallId,
         waiter: Waiter,
-        in_vain: bool,
+        timed_out: bool,
         now: Now,
     ) -> Result<(), StoreError> {
         let Waiter {
@@ -106,7 +106,7 @@ impl<S: Store> Mailbox<S> {
                 self.trace_now(id, caller, message, after, limit, now)
             }
             (Awaited::Cancelled(message), _) => {
-                // Every mailbox has just been asked; what it said is recorded.
+                // Every mailbox has just been asked, and its answer is recorded.
                 let reply = match self
                     .outbox()
                     .trace(message, None, trace::MAX_PAGE_DELIVERIES)
@@ -118,7 +118,7 @@ impl<S: Store> Mailbox<S> {
                 Ok(())
             }
             (_, Next::Poll { limit }) => {
-                let until = if in_vain {
+                let until = if timed_out {
                     now.at
                 } else {
                     until.unwrap_or(now.at)
@@ -126,14 +126,14 @@ impl<S: Store> Mailbox<S> {
                 self.poll(id, caller, limit, until, now)
             }
             (awaited, _) => {
-                debug_assert!(false, "nothing follows {awaited:?}");
+                debug_assert!(false, "no call continues after {awaited:?}");
                 Ok(())
             }
         }
     }
 
-    /// A client wants a page of a trace, once all deliveries are settled or `wait` seconds are over.
-    #[expect(clippy::too_many_arguments, reason = "they are what the call says")]
+    /// Answers with a page of a trace, once all deliveries are settled or `wait` seconds are over.
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of the call")]
     pub(super) fn trace(
         &mut self,
         id: CallId,
@@ -156,7 +156,7 @@ impl<S: Store> Mailbox<S> {
         self.trace_now(id, caller, message, after, limit, now)
     }
 
-    /// Asks the mailboxes that know more about a message, and answers with its trace then.
+    /// Asks the mailboxes that may know newer states of a message, then answers with its trace.
     fn trace_now(
         &mut self,
         id: CallId,
@@ -174,8 +174,8 @@ impl<S: Store> Mailbox<S> {
                 return Ok(());
             }
         };
-        // The admin's reads are not limited. A device that has read too much gets what is recorded: it may have
-        // waited for this.
+        // The admin's reads are not limited. A device over its limit gets the recorded trace, not an error: it may have
+        // waited for it.
         if caller.is_some() {
             let mailboxes = u32::try_from(ask.len()).unwrap_or(u32::MAX);
             if self.outbox().may_ask(mailboxes, now).is_err() {
@@ -190,7 +190,7 @@ impl<S: Store> Mailbox<S> {
             trace,
             after,
             limit,
-            said: Vec::new(),
+            answers: Vec::new(),
             open: ask.len(),
         };
         for to in ask {
@@ -206,7 +206,7 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// A mailbox has said what it knows of a delivery, or could not be reached.
+    /// A mailbox has answered with the state of a delivery, or could not be reached.
     pub(super) fn looked_up(
         &mut self,
         id: CallId,
@@ -218,7 +218,7 @@ impl<S: Store> Mailbox<S> {
         };
         lookup.open -= 1;
         if let Some(DeliveryStatus::Known(delivery)) = answer {
-            lookup.said.push(delivery);
+            lookup.answers.push(delivery);
         }
         if lookup.open > 0 {
             return Ok(());
@@ -235,16 +235,16 @@ impl<S: Store> Mailbox<S> {
             mut trace,
             after,
             limit,
-            said,
+            answers,
             ..
         } = *lookup;
-        // A terminal state that was reported meanwhile stays. Its mailbox may have forgotten it when it was asked, and
-        // taken a cancellation for that of a message that has not come.
+        // A terminal state that was reported meanwhile stays. When its mailbox was asked, it may already have forgotten
+        // the message, and taken a cancellation to concern one that has not arrived.
         match self.outbox().trace(trace.id, after.as_ref(), limit) {
             Ok((recorded, _)) => trace = recorded,
             Err(failure) => drop(problem(failure)?),
         }
-        for delivery in said {
+        for delivery in answers {
             trace.learn(delivery);
         }
         self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);

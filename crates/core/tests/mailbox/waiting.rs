@@ -69,7 +69,7 @@ fn a_trace_that_has_waited_asks_the_mailboxes_that_know_more() {
     let id = held(&mut harness);
     let (call, words) = wait(&mut harness, Some(claims("cam")), trace_of(id, 20));
     assert_eq!(words, [""; 0], "nobody is asked before");
-    assert_eq!(harness.at(20_000).tick(), ["a: lookup"]);
+    assert_eq!(harness.at(20_000).tick(), ["a: look"]);
     assert_eq!(harness.waits_for(call), Some((Awaited::Lookups, None)));
     let purpose = CallPurpose::GetDelivery(call);
     assert_eq!(
@@ -85,7 +85,7 @@ fn a_terminal_state_reported_while_a_mailbox_is_asked_stays() {
     let mut harness = Harness::new();
     let id = held(&mut harness);
     let (call, words) = wait(&mut harness, None, trace_of(id, 0));
-    assert_eq!(words, ["a: lookup"]);
+    assert_eq!(words, ["a: look"]);
     harness.report(id, delivery("a", State::Delivered)).unwrap();
     let purpose = CallPurpose::GetDelivery(call);
     let gone = Some(DeliveryStatus::UnknownMessage);
@@ -103,7 +103,7 @@ fn a_trace_without_an_answer_of_a_mailbox_is_what_is_recorded() {
         harness.returned(name, id, known(name, State::Held));
     }
     let (call, words) = wait(&mut harness, None, trace_of(id, 0));
-    assert_eq!(words, ["a: lookup", "b: lookup"]);
+    assert_eq!(words, ["a: look", "b: look"]);
     let purpose = CallPurpose::GetDelivery(call);
     assert_eq!(harness.returned_for("b", purpose, None), [""; 0]);
     assert_eq!(
@@ -173,7 +173,7 @@ fn who_waits_is_told_when_the_token_is_revoked_and_nothing_else() {
         "the operator goes on waiting"
     );
     assert_eq!(harness.deliver(&message(1, TEXT), 0), ["held 0"]);
-    assert_eq!(harness.at(50_000).tick(), ["a: lookup"]);
+    assert_eq!(harness.at(50_000).tick(), ["a: look"]);
 }
 
 #[test]
