@@ -1,13 +1,13 @@
 //! The Durable Object: the one mailbox of one device, driven by the platform's events.
 //!
-//! It hands each event to the core's mailbox as an input, performs the outputs that come back, and keeps one
-//! timer for it. It decides nothing. No borrow of the mailbox is held over an `await`: two events of
-//! one object interleave at each of them.
+//! It passes each event to the core's mailbox as an input, performs the outputs that it returns, and keeps one timer
+//! for it. It decides nothing. No borrow of the mailbox is held across an `await`: two events of one object interleave
+//! there.
 //!
-//! A handler or a background task fails only when the mailbox cannot be trusted any more: its promise is
-//! rejected, and no event reaches the mailbox after that. `entry.js` then ends the object, with all that is
-//! not committed; its next event finds a new one over the same rows. Nothing here ends an object: that
-//! would leave the wasm instance unfit for everybody in the isolate.
+//! A handler or a background task fails only if the mailbox can no longer be trusted: its promise is rejected, and no
+//! further event reaches the mailbox. `entry.js` then ends the object and drops its uncommitted writes; its next event
+//! starts a new object over the same rows. Nothing here ends an object: that would leave the wasm instance unusable for
+//! every other object of the isolate.
 
 mod calls;
 mod connect;
@@ -39,7 +39,7 @@ use crate::config::Config;
 use crate::stub::Calls;
 use crate::{clock, fault, promise};
 
-/// The mailbox as `entry.js` drives it: each event of the platform is a method, and promises its answer.
+/// The class that `entry.js` drives: each event of the platform is a method that returns a promise.
 #[wasm_bindgen]
 pub struct Mailbox(Rc<Object>);
 
@@ -119,7 +119,7 @@ impl Mailbox {
     }
 }
 
-/// What a failure is to JavaScript.
+/// The JavaScript form of an error.
 fn rejection(error: worker::Error) -> JsValue {
     JsValue::from_str(&crate::respond::cause(&error))
 }
@@ -127,18 +127,18 @@ fn rejection(error: worker::Error) -> JsValue {
 /// The core's mailbox over the object's storage.
 type Core = mailbox::Mailbox<ObjectStore>;
 
-/// The object behind the class, shared with the calls that it has under way.
+/// The object behind the class, shared with its background tasks.
 struct Object {
     state: State,
     env: Env,
     /// The alarm that was set when this object woke.
     alarm: Rc<Cell<Option<Millis>>>,
     mailbox: RefCell<Option<Core>>,
-    /// The mailbox cannot be trusted any more, and this object is about to end.
+    /// The mailbox can no longer be trusted, and this object is about to end.
     failed: Cell<bool>,
-    /// The first event waits until the alarm is set, and these wait behind it.
+    /// Events that wait behind the first, which waits until the alarm is set.
     waking: RefCell<Option<Vec<oneshot::Sender<()>>>>,
-    /// Calls of its own under way.
+    /// For calling other mailboxes.
     calls: Calls,
     answers: Answers,
     opening: RefCell<Vec<Opening>>,
@@ -149,7 +149,7 @@ impl Object {
     fn new(state: State, env: Env) -> Self {
         let alarm = Rc::new(Cell::new(None));
         let (storage, found) = (state.storage(), Rc::clone(&alarm));
-        // No event is delivered before this is known: the mailbox would set an alarm that is there.
+        // No event is delivered before this is known. Otherwise the mailbox might set an alarm that is set already.
         let _gate = state.block_concurrency_while(async move {
             found.set(storage.get_alarm().await?);
             Ok(())
@@ -169,7 +169,7 @@ impl Object {
         }
     }
 
-    /// Lets the mailbox handle an event, and performs what comes of it.
+    /// Passes an event to the mailbox, and performs its outputs.
     fn event(self: &Rc<Self>, input: Input) -> Result<()> {
         let outputs = self.handle(input)?;
         let performed = self.perform(outputs);
@@ -177,7 +177,7 @@ impl Object {
         performed
     }
 
-    /// Lets the mailbox handle an event. What comes of it has to be performed before the next `await`.
+    /// Passes an event to the mailbox. Its outputs have to be performed before the next `await`.
     fn handle(self: &Rc<Self>, input: Input) -> Result<Vec<Output>> {
         if self.failed.get() {
             return Err("the mailbox has failed before".into());
@@ -194,10 +194,10 @@ impl Object {
         Ok(outputs)
     }
 
-    /// Opens the mailbox before its first event. Where it finds things due and no alarm for them, the alarm
-    /// is set and committed before the event begins, so that it stays set if the event fails.
+    /// Opens the mailbox before its first event. If it finds something due without an alarm, the alarm is set and
+    /// committed before the event begins, so that it stays set if the event fails.
     async fn wake(self: &Rc<Self>) -> Result<()> {
-        // Events go on in the order in which they came.
+        // Events continue in the order of their arrival.
         let behind = self.waking.borrow_mut().as_mut().map(|waking| {
             let (sender, receiver) = oneshot::channel();
             waking.push(sender);
@@ -217,7 +217,7 @@ impl Object {
             self.waking.replace(Some(Vec::new()));
             Delay::from(Duration::ZERO).await;
             for sender in self.waking.take().into_iter().flatten() {
-                // Who has given up does not miss it.
+                // The event may have been dropped.
                 let _ = sender.send(());
             }
         }
@@ -244,7 +244,7 @@ impl Object {
         Core::open(store, limits, CODECS, &attachments, self.alarm.get(), now).map_err(fatal)
     }
 
-    /// What the mailbox is told with an event, with the keep-alives of this connection.
+    /// The time and the random bits for an event, and the last keepalive of this connection.
     fn now(&self, connection: Option<ConnectionId>) -> Result<Now> {
         let random = getrandom::u64().map_err(|error| error.to_string())?;
         Ok(Now {

@@ -1,7 +1,7 @@
-//! Calls to the mailbox: each is handed in, and its promise is kept when the mailbox answers.
+//! Calls to the mailbox: each is passed to it, and its promise is resolved when the mailbox answers.
 //!
-//! What a client asked for is answered with the client's finished answer; what another mailbox or the
-//! service itself asked for, with the JSON that `tagpost_core::call` names.
+//! A client's call is answered with the finished answer to the client; a call of another mailbox or of the service, with
+//! the JSON that `tagpost_core::call` describes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use super::Object;
 use crate::fault;
 use crate::respond::{self, Error, Response};
 
-/// Calls that are not answered.
+/// The unanswered calls.
 #[derive(Default)]
 pub(super) struct Answers {
     waiting: RefCell<BTreeMap<CallId, oneshot::Sender<Reply>>>,
@@ -28,7 +28,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// The number of a new call, and where its answer comes.
+    /// Numbers a new call. Returns the number, and the channel for its answer.
     fn wait(&self) -> (CallId, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
         let id = self.last.get() + 1;
@@ -37,10 +37,10 @@ impl Answers {
         (id, receiver)
     }
 
-    /// This call is answered.
+    /// Answers this call.
     pub(super) fn give(&self, call: CallId, reply: Reply) {
         if let Some(sender) = self.waiting.borrow_mut().remove(&call) {
-            // Who has given up does not miss it.
+            // The caller may be gone.
             let _ = sender.send(reply);
         }
     }
@@ -53,13 +53,12 @@ impl Object {
         text: String,
         enclosed: Option<JsString>,
     ) -> worker::Result<Response> {
-        // A call that cannot be read comes from another version of the service: this object is as good as
-        // before.
+        // A call that cannot be read comes from another version of the service. This object is not affected.
         let request: Request = match serde_json::from_str(&text) {
             Ok(request) => request,
             Err(error) => return Ok(not_understood(error.to_string())),
         };
-        // Nor is anything of it kept while something is waited for.
+        // The text is not kept in memory while the call waits.
         drop(text);
         fault::cause_armed(request.call.name()).await;
         let input = |id| Input::Call {
@@ -70,7 +69,7 @@ impl Object {
         render(self.ask(input).await?)
     }
 
-    /// Hands a call in, and waits for its answer.
+    /// Passes a call to the mailbox, and waits for its answer.
     pub(super) async fn ask(
         self: &Rc<Self>,
         input: impl FnOnce(CallId) -> Input,
@@ -81,7 +80,7 @@ impl Object {
     }
 }
 
-/// What the caller gets.
+/// The response to the caller.
 fn render(reply: Reply) -> worker::Result<Response> {
     match reply {
         Reply::Problem(problem) => Ok(respond::problem(&problem)),
@@ -138,7 +137,7 @@ fn json<T: Serialize>(value: &T) -> worker::Result<Response> {
     Ok(respond::json_text(200, serde_json::to_string(value)?))
 }
 
-/// Another version of the service made the call. It is made again: an object that stays behind is replaced soon.
+/// Another version of the service made the call. The caller repeats it: an object of an old version is replaced soon.
 fn not_understood(why: String) -> Response {
     Error::OtherVersion(why).into_response()
 }

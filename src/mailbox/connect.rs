@@ -12,7 +12,7 @@ use worker::{WebSocket, WebSocketPair};
 use super::Object;
 use crate::respond;
 
-/// The object's end of a socket that its mailbox has not accepted.
+/// The object's end of a socket that its mailbox has not accepted yet.
 pub(super) struct Opening {
     connection: ConnectionId,
     codec: &'static dyn Codec,
@@ -20,8 +20,8 @@ pub(super) struct Opening {
 }
 
 impl Object {
-    /// Opens the socket of the device that `caller`, its claims as JSON, speaks for, in this protocol, with no more than
-    /// `window` messages in flight. Answers the client's end, or as a [`respond::Response`] why there is none.
+    /// Opens a socket in this protocol, with at most `window` messages in flight. `caller` is the device's claims as
+    /// JSON. Returns the client's end of the socket, or a [`respond::Response`] with the problem.
     pub(super) async fn connect(
         self: &Rc<Self>,
         caller: &str,
@@ -30,7 +30,7 @@ impl Object {
     ) -> worker::Result<JsValue> {
         let claims: Claims = serde_json::from_str(caller)?;
         let codec = protocol::named(CODECS, subprotocol)
-            .ok_or("another version chose a protocol that is not known here")?;
+            .ok_or("another version chose a protocol that this version does not know")?;
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         let connection = getrandom::u32().map_err(|error| error.to_string())?;
         self.opening.borrow_mut().push(Opening {
@@ -53,14 +53,14 @@ impl Object {
                 Ok(client.into())
             }
             Reply::Problem(problem) => Ok(respond::problem(&problem).into()),
-            _ => Err("a connection was answered like a call".into()),
+            _ => Err("a handshake got the answer to a call".into()),
         }
     }
 
     /// The mailbox accepts a socket.
     pub(super) fn accept(&self, connection: ConnectionId) -> worker::Result<()> {
         let opening = self.take_opening(connection);
-        let Opening { codec, server, .. } = opening.ok_or("a socket that is not there")?;
+        let Opening { codec, server, .. } = opening.ok_or("the socket to accept is missing")?;
         self.accept_socket(&server, connection, codec)
     }
 

@@ -1,8 +1,8 @@
-//! Performing what the mailbox wants done outside.
+//! Performing the outputs of the mailbox.
 //!
-//! Everything but calls and queries happens at once, in the order given and in the same turn as the writes it
-//! belongs to, so that the platform holds it back until these are committed. A call or a query runs beside other
-//! events; its answer is an event of its own.
+//! Everything except calls and queries happens immediately, in order, and in the same turn as the writes of its event,
+//! so that the platform holds it back until these are committed. A call or a query runs concurrently with other events;
+//! its answer is an event of its own.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ use crate::{directory, log, stub};
 /// The farthest an alarm is set, in milliseconds from now: a year. The platform refuses times after 2189.
 const LATEST_ALARM: i64 = 365 * 86_400_000;
 
-/// The texts that go beside calls, each made JavaScript's once for all calls of one event that it serves.
+/// The texts that go with calls. Each is converted to JavaScript once for successive calls of an event.
 #[derive(Default)]
 struct Enclosures(Option<(Rc<str>, JsString)>);
 
@@ -126,7 +126,7 @@ impl Object {
             .collect())
     }
 
-    /// Enters the device into the directory.
+    /// Adds the device to the directory.
     fn register(self: &Rc<Self>, device: DeviceId) {
         let object = Rc::clone(self);
         self.spawn(async move {
@@ -146,22 +146,21 @@ impl Object {
         Ok(())
     }
 
-    /// Sets the alarm. One that the platform would not take is set to what it takes: an alarm that is early
-    /// finds nothing due and is set again.
+    /// Sets the alarm, to a time that the platform accepts: if the alarm is early, nothing is due, and it is set again.
     fn set_alarm(self: &Rc<Self>, at: i64) {
         let at = at.clamp(0, clock() + LATEST_ALARM);
         let date = js_sys::Date::new(&JsValue::from_f64(at as f64));
         let storage = self.state.storage();
-        // The alarm is set when this is called; the promise says only that it is committed, and if it
-        // cannot be the object is ended by the platform.
+        // The alarm is set by the call itself. The promise only tells that it is committed; if that fails, the platform
+        // ends the object.
         let set = async move { storage.set_alarm(ScheduledTime::new(date)).await };
         self.spawn(set);
     }
 
-    /// Runs something beside the event that it comes from. If it fails the object ends.
+    /// Runs a task in the background. If it fails, the object ends.
     pub(super) fn spawn(&self, task: impl Future<Output = worker::Result<()>> + 'static) {
         let task = async { task.await.map(|()| JsValue::UNDEFINED).map_err(rejection) };
-        // Where this is not possible the task runs all the same.
+        // If this is not possible, the task runs all the same.
         let _ = self.state.as_raw().wait_until(&crate::promise(task));
     }
 }

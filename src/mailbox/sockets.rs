@@ -1,8 +1,8 @@
 //! The sockets of an object, found by the number of their connection.
 //!
-//! The number is the socket's tag, which like its attachment survives hibernation. The platform is called
-//! directly, not by way of [`worker::State`], which panics where the platform refuses: 32,768 sockets an
-//! object are the most, and a call that outlives its object is refused everything.
+//! The number is the socket's tag, which like its attachment survives hibernation. The platform is called directly, not
+//! through [`worker::State`], which panics if the platform refuses: an object has at most 32,768 sockets, and a call
+//! that outlives its object is always refused.
 
 use std::rc::Rc;
 
@@ -20,15 +20,14 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type AutoResponses;
 
-    /// When the runtime last answered a keep-alive of this socket by itself: a `Date`, or null.
+    /// When the runtime last answered a keepalive of this socket by itself: a `Date`, or null.
     /// worker-sys does not have it.
     #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
     fn timestamp(this: &AutoResponses, ws: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 impl Object {
-    /// Makes a socket one of this object's, which may sleep while it is open.
-    /// The runtime answers the keep-alives of the protocol by itself.
+    /// Accepts a socket, with which this object may hibernate. The runtime answers the protocol's keepalives by itself.
     pub(super) fn accept_socket(
         &self,
         ws: &WebSocket,
@@ -62,15 +61,15 @@ impl Object {
         sockets.ok()?.into_iter().next().map(WebSocket::from)
     }
 
-    /// What is attached to the open sockets.
+    /// The attachments of the open sockets.
     pub(super) fn attachments(&self) -> worker::Result<Vec<String>> {
         let attached = |ws| WebSocket::from(ws).deserialize_attachment().ok().flatten();
         let sockets = self.state.as_raw().get_websockets()?;
         Ok(sockets.into_iter().filter_map(attached).collect())
     }
 
-    /// When a keep-alive of this connection was last answered without waking this object. The runtime
-    /// answers those of sockets that were closed here, too, as long as the other side keeps them open.
+    /// When a keepalive of this connection was last answered without waking this object. The runtime also answers those
+    /// of sockets that were closed here, as long as the other side keeps them open.
     pub(super) fn pong_at(&self, connection: ConnectionId) -> Option<Millis> {
         let responses = self.state.as_raw().unchecked_ref::<AutoResponses>();
         let date = responses
@@ -84,7 +83,7 @@ impl Object {
         let Some(ws) = self.socket(connection) else {
             return;
         };
-        // The runtime refuses only when the socket is closing: its close event is under way.
+        // The runtime refuses only if the socket is closing: its close event will follow.
         let _ = match frame {
             Frame::Text(text) => ws.send_with_str(text),
             Frame::Binary(bytes) => ws.send_with_bytes(bytes),
@@ -102,20 +101,20 @@ impl Object {
 
     pub(super) fn hang_up(&self, connection: ConnectionId, code: u16, reason: &str) {
         if let Some(ws) = self.socket(connection) {
-            // Until the other side has closed too the socket is still listed; it must not be taken for
-            // the live one when this object wakes.
+            // The socket is listed until the other side has closed it, too. When this object wakes, it must not be taken
+            // for the live one.
             let _ = ws.serialize_attachment("");
             close(&ws, code, reason);
         }
     }
 }
 
-/// Closes a socket. Codes that only say how a connection ended are not for sending.
+/// Closes a socket. Codes that only report how a connection ended cannot be sent.
 pub(super) fn close(ws: &WebSocket, code: u16, reason: &str) {
     let code = match code {
         1004..=1006 | 1015 | 0..=999 => 1000,
         code => code,
     };
-    // A socket that is closed already has nothing more to say.
+    // The socket may be closed already.
     let _ = ws.close(Some(code), Some(reason));
 }

@@ -1,7 +1,7 @@
 //! The core's store over the object's own SQLite.
 //!
-//! It carries values and rows, nothing else. Rows are read to the end at once: a cursor that is left
-//! half read would be cut off by the next statement.
+//! It only converts values and rows. All rows are read immediately: the next statement would end a cursor that is not
+//! read to its end.
 
 use js_sys::Uint8Array;
 use tagpost_core::store::{Row, Store, StoreError, Value};
@@ -29,7 +29,7 @@ impl Store for ObjectStore {
     }
 
     fn size(&self) -> Result<u64, StoreError> {
-        // The platform leaves out the pages that are free.
+        // The platform does not count free pages.
         Ok(self.0.database_size() as u64)
     }
 }
@@ -43,7 +43,7 @@ fn row(columns: worker::Result<Vec<SqlStorageValue>>) -> Result<Row, StoreError>
         .map(Row::new)
 }
 
-/// Without a copy on the way: a text may have two megabytes.
+/// Converts without an intermediate copy: a text may have two megabytes.
 fn to_js(value: &Value) -> JsValue {
     match value {
         Value::Null => JsValue::NULL,

@@ -1,8 +1,8 @@
-//! The one timer of an object, for everything that its mailbox does not need an alarm for.
+//! The one timer of an object, for everything that its mailbox needs no alarm for.
 //!
-//! While it runs it keeps the object awake, so it is stopped when there is nothing to wait for. It may be late. It is
-//! JavaScript's own timer with one closure for the life of the object: a publish sets and stops it, and a future with a
-//! promise for each time would be its most expensive part.
+//! While it runs, it keeps the object awake, so it is stopped when there is nothing to wait for. It may be late. If it
+//! is early, it is set again. It uses JavaScript's `setTimeout` with one closure for the lifetime of the object: every
+//! publish sets and stops the timer, and a future with a promise for each would dominate its cost.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::clock;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Calls `handler` after so many milliseconds.
+    /// Calls `handler` after this many milliseconds.
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(handler: &Closure<dyn Fn()>, millis: f64) -> JsValue;
 
@@ -28,15 +28,15 @@ extern "C" {
 /// The timer.
 #[derive(Default)]
 pub(super) struct Timer {
-    /// What it is set to.
+    /// The time that it is set to.
     at: Cell<Option<Millis>>,
-    /// JavaScript's name of it.
+    /// The number that `setTimeout` returned.
     running: Cell<JsValue>,
     handler: OnceCell<Closure<dyn Fn()>>,
 }
 
 impl Object {
-    /// Sets the timer to this time. One that is earlier is left as it is: the mailbox then says what comes next.
+    /// Sets the timer to this time. An earlier timer is not moved: when it goes off, it is set again.
     pub(super) fn arm(self: &Rc<Self>, timeout: Option<Millis>) {
         let timer = &self.timer;
         match (timer.at.get(), timeout) {
@@ -60,7 +60,7 @@ impl Object {
         }
     }
 
-    /// The mailbox learns of it in a task of its own, whose failure ends the object.
+    /// The timer goes off. The mailbox handles it in a task, whose failure ends the object.
     fn time_out(self: &Rc<Self>) {
         if let Some(at) = self.timer.at.take() {
             let object = Rc::clone(self);
