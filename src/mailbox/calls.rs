@@ -88,7 +88,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Published(trace) => {
             let status = if trace.is_settled() { 200 } else { 202 };
             let response = respond::json_text(status, trace.answer_json());
-            // Relative to where it was published, and so right below any path (RFC 9110, section 10.2.2).
+            // Relative to the URL of the publish, so that it is right under any path (RFC 9110, section 10.2.2).
             let messages = match trace.to {
                 Target::Tag(_) | Target::Device(_) => "../../messages",
                 Target::Match(_) => "messages",

@@ -55,7 +55,7 @@ impl Ledger {
         if code == Some(CLOSE_TOKEN) {
             return;
         }
-        // One whose time ran out may have left the wire to another; it is not known to keep company.
+        // A message that timed out may have made way for another. Then it is not known to be in flight.
         let over = now - self.time_to_acknowledge();
         let rows = &self.tables[device].inbox;
         let tracks = self.deliveries.iter_mut();
@@ -140,7 +140,11 @@ impl Ledger {
             claim(
                 "a message that its device fails on does not delay others for long",
                 poison || end.at <= longest + self.skew,
-                || format!("{id} to device {device}: {end:?}, all was well from {since} on"),
+                || {
+                    format!(
+                        "{id} to device {device}: {end:?}, there were no faults from {since} on"
+                    )
+                },
             )?;
         }
         Ok(())

@@ -13,8 +13,8 @@ const LONGEST_PAUSE: Millis = 300_000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarm {
     pub(crate) at: Option<Millis>,
-    /// It was put off because the mailbox failed again and again: it may be later than what is due.
-    pub(crate) put_off: bool,
+    /// It was postponed because the mailbox failed repeatedly: it may be later than what is due.
+    pub(crate) postponed: bool,
 }
 
 impl Ledger {
@@ -80,7 +80,7 @@ impl Ledger {
         times.push(tables.now);
         let (rate, burst) = (self.limits.publish_rate, self.limits.publish_burst);
         for (first, count) in times.iter().rev().zip(1..) {
-            // A clock that was set back and on again counts some time twice.
+            // A clock that was set back and forward again counts some time twice.
             let span = (tables.now - first).max(0) + self.skew;
             let allowed = i64::from(burst) + span * i64::from(rate) / 1000 + 1;
             claim(
@@ -103,7 +103,7 @@ impl Ledger {
         now: Millis,
     ) -> Checked {
         let tables = &self.tables[device];
-        // What was put off by a clock that was set back since counts from what it showed then.
+        // Something postponed by a clock that was set back afterwards counts from what the clock showed then.
         let then = now.max(tables.latest);
         let mut due: Vec<(&'static str, Millis)> = Vec::new();
         due.extend(expires_at.map(|at| ("a token's end", at)));
@@ -147,7 +147,7 @@ impl Ledger {
                 "an alarm is set for everything due",
                 alarm
                     .at
-                    .is_some_and(|set| set <= at.max(now) || alarm.put_off),
+                    .is_some_and(|set| set <= at.max(now) || alarm.postponed),
                 || {
                     format!(
                         "device {device} has an alarm at {alarm:?}, {what} is due at {at}, it is {now}"

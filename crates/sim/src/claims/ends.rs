@@ -20,8 +20,8 @@ impl Ledger {
         text: String,
     ) -> Checked {
         let track = self.deliveries.entry((id, device)).or_default();
-        // To take back a message that is over and not here changes nothing: its sender's mailbox knows how
-        // it ended, and that stays.
+        // Cancelling a message that is settled and not here changes nothing: its sender's mailbox has the terminal
+        // state, which stays.
         let void = self.messages.get(&id).is_none_or(|message| message.void);
         if delivery.phase() == Phase::Withdrawn && (track.end.is_some() || void) {
             return Ok(());
@@ -79,8 +79,8 @@ impl Ledger {
         }
         if let Some(settled) = &track.settled {
             let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
-            // A message that has to be there now or never and is not is given up by its sender's mailbox,
-            // also while it is being taken back where it has not come.
+            // A message with TTL 0 that has not arrived is expired by its sender's mailbox, even while it is being
+            // cancelled in its recipient's.
             let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
             let given_up = now_or_never && delivery.state == State::Expired;
             if !(given_up && settled.phase() == Phase::Withdrawn) {

@@ -7,7 +7,7 @@ use crate::plan::Aftermath;
 
 impl Ledger {
     /// Nothing has failed from `healed_at` until `now`: everything due long enough before has happened.
-    pub(crate) fn nothing_stands_still(
+    pub(crate) fn nothing_is_stuck(
         &self,
         healed_at: Millis,
         now: Millis,
@@ -34,7 +34,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// All has been well for a while: nothing may be left to do but to forget.
+    /// There have been no faults for a while: nothing may be left to do, except deletions after the retention.
     pub(crate) fn nothing_is_left_undone(&self, aftermath: Aftermath) -> Checked {
         for (device, tables) in self.tables.iter().enumerate() {
             let open = tables.outbox.iter().find(|(_, row)| row.done_at.is_none());

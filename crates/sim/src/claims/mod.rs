@@ -63,7 +63,7 @@ pub(crate) fn claim(claim: &'static str, holds: bool, seen: impl FnOnce() -> Str
     }
 }
 
-/// Something failed that never does.
+/// Something failed that must never fail.
 pub(crate) fn broken(error: impl Display) -> Violation {
     Violation {
         claim: "nothing fails but what is made to",
@@ -127,10 +127,9 @@ struct Track {
     answered: bool,
     /// When connections ended while it was alone in flight.
     deaths: Vec<Millis>,
-    /// It went over a socket when it was first sent.
+    /// It was first sent over a socket.
     socket_first: bool,
-    /// How often its time to acknowledge may have run out while the device was there, before the present
-    /// attempt.
+    /// How often it may have timed out while the device was connected, before the current attempt.
     time_outs: u32,
     /// It has reached the device over a socket.
     heard: bool,
@@ -326,7 +325,7 @@ impl Ledger {
         track.verdicts.push(verdict.clone());
     }
 
-    /// A sender asks to take a message back.
+    /// A sender asks to cancel a message.
     pub(crate) fn cancelling(&mut self, id: MessageId) {
         self.cancelled.insert(id);
     }
@@ -337,8 +336,8 @@ impl Ledger {
         *seen = (*seen).max(seq);
     }
 
-    /// The operator looks at a device.
-    pub(crate) fn looked_at(
+    /// The operator reads the status of a device.
+    pub(crate) fn status_read(
         &self,
         device: usize,
         status: &Status,

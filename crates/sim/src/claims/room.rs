@@ -1,6 +1,6 @@
-//! What waits for a connected device goes out while its in-flight window has room.
+//! Messages that wait for a connected device are sent while its in-flight window has room.
 //!
-//! Where it cannot be told from outside whether the mailbox has a reason to wait, it is taken to have one.
+//! If it cannot be seen from outside whether the mailbox has a reason to wait, it is assumed to have one.
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
@@ -35,7 +35,7 @@ impl Ledger {
         if in_flight >= self.limits.max_in_flight as usize {
             return Ok(());
         }
-        // What a poll took is free again when the alarm goes off for it, which may be late.
+        // A lease ends when the alarm goes off for it, which may be late.
         let due = open.filter(|(_, row)| row.expires_at > now && row.retry_at == 0);
         let mut due = due.map(|(id, _)| *id).chain(unstored);
         let Some(idle) = due.find(|id| !out(id)) else {

@@ -9,8 +9,8 @@ use tagpost_core::time::Millis;
 use super::attempts::Attempt;
 use super::{Checked, Ledger, Wire, claim};
 
-/// How long after it was accepted a message that must be there now or never may still go out: its call
-/// may be late, and a large tag takes a while.
+/// How long after its acceptance a message with TTL 0 may still be sent: its call may be late, and a large tag takes a
+/// while.
 const NOW_OR_NEVER: Millis = 10_000;
 
 /// A message in flight.
@@ -101,7 +101,7 @@ impl Ledger {
                     .push(sent.id);
             }
             Some(before) => {
-                // What was not written down when it was sent is forgotten with the memory.
+                // An attempt that was not stored is lost with the memory.
                 let later = stored_at.is_none_or(|at| at > before.at);
                 let forgotten = before.losses < sent.losses || (later && before.lives < sent.lives);
                 claim(
@@ -145,8 +145,8 @@ impl Ledger {
         }
     }
 
-    /// A message goes out for the first time: what was out before of its sender and urgency goes first.
-    /// What a poll took after the connection was opened comes when the alarm says that its time is up.
+    /// A message is sent for the first time: earlier ones of its sender and urgency that were sent before come first. A
+    /// message that a poll took after the connection was opened comes when its lease has run out, by the alarm.
     fn goes_behind_what_was_sent(&self, device: usize, sent: &Sent) -> Checked {
         let Some(connection) = sent.connection else {
             return Ok(());

@@ -1,9 +1,9 @@
-//! The one alarm of an object: at least once, late at times, and repeated after a failure until the
+//! The one alarm of an object. It goes off at least once, sometimes late, and is repeated after a failure until the
 //! platform gives up.
 //!
-//! A failed alarm is repeated six times, after 2, 4 … 64 s, and deleted when the last one fails too. So
-//! the entry (`src/entry.js`) does not let it come to that: it sets a new alarm instead of trying the last
-//! time. That needs no Rust, and no room in a store that is full: an alarm overwrites the one before.
+//! The platform repeats a failed alarm six times, after 2, 4 … 64 s, and then deletes it. The entry (`src/entry.js`)
+//! prevents that: it postpones the alarm before the last try. That needs no Rust, and no room in a full store: an alarm
+//! overwrites the previous one.
 
 use tagpost_core::mailbox::Input;
 use tagpost_core::time::Millis;
@@ -12,17 +12,17 @@ use super::{Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::Checked;
 
-/// How soon the platform repeats an alarm that failed, for the first time.
+/// The pause before the first repetition of a failed alarm.
 const RETRY: Millis = 2_000;
 /// How often the platform repeats it.
 const RETRIES: u32 = 6;
-/// The repetition at which the entry puts the alarm off.
-const PUT_OFF_AT: u32 = 5;
-/// For how long.
-const PUT_OFF: Millis = 120_000;
+/// The repetition at which the entry postpones the alarm.
+const POSTPONED_AT: u32 = 5;
+/// By how much.
+const POSTPONED_BY: Millis = 120_000;
 
 impl World<'_> {
-    /// An event that set the alarm is committed.
+    /// An event is committed that set the alarm.
     pub(super) fn set_alarm(&mut self, object: usize, at: Millis) {
         let weather = self.weather();
         let host = &mut self.objects[object];
@@ -40,7 +40,7 @@ impl World<'_> {
         self.at(due.max(self.now) + late, Event::Alarm { object, token });
     }
 
-    /// The clock of a mailbox's machine is set: it is off by so much from now on.
+    /// The clock of a mailbox's machine is set: from now on it is off by this much.
     pub(super) fn set_clock(&mut self, object: usize, by: Millis) {
         let host = &mut self.objects[object];
         host.skew = by;
@@ -50,7 +50,7 @@ impl World<'_> {
         }
     }
 
-    /// The alarm goes off, if it is still the one.
+    /// The alarm goes off, unless another was set meanwhile.
     pub(super) fn alarm(&mut self, object: usize, token: u64) -> Checked {
         let host = &mut self.objects[object];
         let due = host.alarm.filter(|_| host.alarm_token == token);
@@ -62,18 +62,18 @@ impl World<'_> {
             );
             return Ok(());
         }
-        // The platform waits before it repeats one, whatever the clock shows.
+        // The platform pauses before it repeats an alarm, whatever the clock shows.
         if self.now < host.alarm_from {
             return Ok(());
         }
-        if host.alarm_retries >= PUT_OFF_AT {
-            let later = self.now + host.skew + PUT_OFF;
-            self.note(|names| format!("the alarm of {} is put off", names[object]));
+        if host.alarm_retries >= POSTPONED_AT {
+            let later = self.now + host.skew + POSTPONED_BY;
+            self.note(|names| format!("the alarm of {} is postponed", names[object]));
             self.set_alarm(object, later);
-            self.objects[object].put_off = true;
+            self.objects[object].postponed = true;
             return Ok(());
         }
-        (host.alarm, host.put_off) = (None, false);
+        (host.alarm, host.postponed) = (None, false);
         self.note(|names| format!("the alarm of {} goes off", names[object]));
         let done = self.ring(object)?;
         if done.is_none() {
@@ -88,7 +88,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The alarm has failed: the platform repeats it, unless another was set before it failed, or deletes it.
+    /// The alarm has failed. The platform repeats or deletes it, unless another was set before it failed.
     fn repeat_alarm(&mut self, object: usize, at: Millis, token: u64) {
         let host = &mut self.objects[object];
         if host.alarm.is_some() {
@@ -105,7 +105,7 @@ impl World<'_> {
         self.after(pause, Event::Alarm { object, token });
     }
 
-    /// It goes off although it has.
+    /// An alarm that has gone off does so again.
     pub(super) fn alarm_again(&mut self, object: usize) -> Checked {
         self.note(|names| format!("the alarm of {} goes off once more", names[object]));
         self.ring(object).map(drop)

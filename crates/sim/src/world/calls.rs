@@ -1,7 +1,7 @@
-//! Calls to mailboxes, and what becomes of them on the way.
+//! Calls to mailboxes, and the faults that happen to them.
 //!
-//! A caller learns an answer once, or that there is none: at once where the platform knows, else when
-//! its timeout ends. A call that nobody waits for any more may still arrive.
+//! A caller gets one answer or one failure: immediately if the platform knows of it, otherwise after its timeout. A
+//! call whose caller no longer waits may still arrive.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -20,15 +20,15 @@ use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
 
-/// How long a mailbox may take beyond what it was asked to wait, as in the Worker's `src/stub.rs`.
+/// How long a mailbox may take beyond the wait that a call asks for, as in the Worker's `src/stub.rs`.
 const CALL_TIMEOUT: Millis = 10_000;
-/// The same where a mailbox calls another.
+/// The same if a mailbox calls another.
 const OWN_CALL_TIMEOUT: Millis = 4_000;
 
-/// Who asks.
+/// Who made a call.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
-    /// A mailbox, for an purpose of the core.
+    /// A mailbox, for a purpose of the core.
     Mailbox {
         object: usize,
         life: u32,
@@ -38,10 +38,10 @@ pub(super) enum Caller {
     Client { device: usize, ask: Ask },
 }
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
-    /// The JSON that mailboxes answer each other.
+    /// The JSON of an answer between mailboxes.
     Text(String),
     Trace(Trace),
     Traces(Vec<Trace>),
@@ -50,7 +50,7 @@ pub(super) enum Reply {
     Done,
 }
 
-/// A call that is not answered.
+/// An unanswered call.
 #[derive(Debug)]
 pub(super) struct CallState {
     pub(super) caller: Caller,
@@ -61,7 +61,7 @@ pub(super) struct CallState {
     fate: Fate,
 }
 
-/// What travels: the JSON of a request, and what goes beside it.
+/// A request in the network: its JSON, and the text that goes with it.
 #[derive(Debug, Clone)]
 pub(super) struct Parcel {
     pub(super) request: String,
@@ -75,18 +75,18 @@ pub(super) struct Fate {
     pub(super) way_back: Millis,
     pub(super) lost: bool,
     pub(super) answer_lost: bool,
-    /// How much later it arrives once more, if it does.
+    /// After what time it arrives again, if it does.
     again: Option<Millis>,
-    /// Whether the caller learns of a loss at once.
+    /// Whether the caller learns of a loss immediately.
     abrupt: bool,
 }
 
-/// How often each thing was tried; each try has a fate of its own.
+/// How often each call or handshake was tried; each try has a fate of its own.
 #[derive(Debug, Default)]
 pub(super) struct Fates(BTreeMap<[u64; 4], u64>);
 
 impl World<'_> {
-    /// The fate of the next try of something.
+    /// The fate of the next try.
     pub(super) fn fate(&mut self, from: usize, to: usize, what: &str, subject: u64) -> Fate {
         let what = what
             .bytes()
@@ -216,7 +216,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether somebody still waits for the answer to a call.
+    /// Whether the caller still waits for the answer.
     pub(super) fn is_awaited(&self, call: CallId) -> bool {
         match self.calls.get(&call).map(|state| &state.caller) {
             Some(Caller::Mailbox { object, life, .. }) => self.objects[*object].life == *life,
@@ -225,7 +225,7 @@ impl World<'_> {
         }
     }
 
-    /// Answers a call, if anyone still waits for it.
+    /// Answers a call, if its caller still waits.
     pub(super) fn reply(&mut self, call: CallId, reply: Reply) -> Checked {
         let Some(CallState {
             fate, claims, to, ..
@@ -260,7 +260,7 @@ impl World<'_> {
         }
     }
 
-    /// A caller learns what came of its call.
+    /// A caller gets the answer to its call, or learns that there is none.
     pub(super) fn returned(&mut self, call: CallId, reply: Option<Reply>) -> Checked {
         let Some(CallState {
             caller, to, what, ..

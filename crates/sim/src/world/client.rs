@@ -1,4 +1,4 @@
-//! What devices do: they connect and come back, ask, and hear what they are told.
+//! Devices: they connect and reconnect, make requests, and read the answers.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::chance::chance;
 use crate::claims::{Checked, claim};
 use crate::plan::{Aftermath, Answers, Manner};
 
-/// What a device, or the operator, asked for.
+/// A request of a device or of the operator.
 #[derive(Debug, Clone)]
 pub(super) enum Ask {
     Publish {
@@ -27,7 +27,7 @@ pub(super) enum Ask {
     Trace,
     List,
     Settle,
-    /// Creates, revokes or removes this device, or looks at it.
+    /// Creates, revokes or removes this device, or reads its status.
     Operator,
 }
 
@@ -36,18 +36,18 @@ pub(super) enum Ask {
 pub(super) struct Client {
     pub(super) claims: Claims,
     pub(super) manner: Manner,
-    /// The newest connection it has.
+    /// Its newest connection.
     pub(super) connection: Option<ConnectionId>,
-    /// What it has said, or will say, about each message.
+    /// Its answer to each message, given or still to come.
     pub(super) verdicts: BTreeMap<MessageId, Verdict>,
-    /// What it could not say while it was away.
+    /// The answers that it could not send while it was disconnected.
     pub(super) unsaid: Vec<Verdict>,
-    /// The last receipt it got, and over which connection.
+    /// The last receipt that it got, and its connection.
     last_receipt: Option<(ConnectionId, i64)>,
     /// Its publishes that were answered, with the ids they were given.
     pub(super) published: BTreeMap<u32, MessageId>,
     reconnecting: bool,
-    /// How often it has tried to come back in vain.
+    /// How often it has failed to reconnect.
     failures: u32,
 }
 
@@ -99,12 +99,12 @@ impl World<'_> {
         }
     }
 
-    /// Whether no device comes any more.
+    /// Whether no device connects any more.
     fn is_quiet(&self) -> bool {
         self.healed && self.plan.aftermath == Aftermath::Quiet
     }
 
-    /// The mailbox did not take the handshake; `refused` if it said so.
+    /// The mailbox did not accept the handshake; `refused` if it answered so.
     pub(super) fn not_connected(&mut self, device: usize, refused: bool) -> Checked {
         if !refused {
             self.come_back(device);
@@ -115,7 +115,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A device tries again in a while, if that is its manner.
+    /// A device reconnects after a while, if its manner is to do so.
     pub(super) fn come_back(&mut self, device: usize) {
         let gone = self.healed && !self.ledger.is_bound(device);
         let client = &mut self.clients[device];
@@ -160,7 +160,7 @@ impl World<'_> {
         let client = &mut self.clients[device];
         if client.connection == Some(connection) {
             client.connection = None;
-            // Who was taken over leaves it to the newer connection.
+            // After a takeover the newer connection remains.
             if code != 4409 || self.healed {
                 self.come_back(device);
             }
@@ -217,7 +217,7 @@ impl World<'_> {
         }
     }
 
-    /// A device says which receipts it has seen.
+    /// A device reports which receipts it has seen.
     pub(super) fn say_seen(&mut self, device: usize) -> Checked {
         let client = &self.clients[device];
         let connection = client
@@ -233,14 +233,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A device asks its mailbox for something over HTTP.
+    /// A device makes a request over HTTP.
     pub(super) fn ask(&mut self, device: usize, ask: Ask, call: Call) -> Checked {
         let claims = (!matches!(ask, Ask::Operator)).then(|| self.token(device));
         let caller = Caller::Client { device, ask };
         self.call(caller, device, claims, call, None)
     }
 
-    /// The token with which a device asks: now and then one that is over soon.
+    /// The token of a request: occasionally one that expires soon.
     pub(super) fn token(&self, device: usize) -> Claims {
         let mut claims = self.clients[device].claims.clone();
         let mut rng = chance(self.plan.seed, &[23, device as u64, self.next]);
@@ -250,14 +250,14 @@ impl World<'_> {
         claims
     }
 
-    /// A device learns what came of a call over HTTP.
+    /// A device gets the answer to a request over HTTP, or learns that there is none.
     pub(super) fn client_returned(
         &mut self,
         device: usize,
         ask: Ask,
         reply: Option<Reply>,
     ) -> Checked {
-        self.come_at_last(device);
+        self.connect_finally(device);
         match (ask, reply) {
             (Ask::Publish { op, .. }, Some(Reply::Trace(trace))) => {
                 self.learn_id(device, op, trace.id)?;
@@ -306,8 +306,8 @@ impl World<'_> {
         }
     }
 
-    /// A device that was created after all is well comes, too.
-    fn come_at_last(&mut self, device: usize) {
+    /// A device that was created after the last fault connects, too.
+    fn connect_finally(&mut self, device: usize) {
         let here = self.clients[device].connection.is_some();
         if self.healed && !here && self.ledger.is_bound(device) {
             self.come_back(device);

@@ -1,4 +1,4 @@
-//! The directory, which finds the devices of a target: asked by the Worker for a publish over HTTP, and by mailboxes.
+//! The directory: which devices have which tags. The Worker queries it for a publish over HTTP, and mailboxes do.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::Checked;
 
-/// How long it takes to answer.
+/// How long a query takes.
 const ANSWERS_IN: Millis = 3;
 
 impl World<'_> {
@@ -41,7 +41,7 @@ impl World<'_> {
         self.event(object, Input::Resolved(Ok(found))).map(drop)
     }
 
-    /// A mailbox has its device entered.
+    /// A mailbox adds its device to the directory.
     pub(super) fn enter(&mut self, object: usize) {
         let host = &mut self.objects[object];
         host.under_way += 1;
@@ -49,7 +49,7 @@ impl World<'_> {
         self.after(ANSWERS_IN, Event::Entered { object, life });
     }
 
-    /// A device was entered.
+    /// A device was added to the directory.
     pub(super) fn entered(&mut self, object: usize, life: u32) -> Checked {
         if !self.is_answered(object, life) {
             return Ok(());
@@ -58,7 +58,7 @@ impl World<'_> {
             .map(drop)
     }
 
-    /// Whether a mailbox still waits for something that it asked for.
+    /// A call or query of a mailbox returns. Whether the mailbox still waits for it: it may have lost its memory.
     pub(super) fn is_answered(&mut self, object: usize, life: u32) -> bool {
         let host = &mut self.objects[object];
         if host.life != life {
@@ -89,7 +89,7 @@ impl World<'_> {
         }
     }
 
-    /// The devices of a tag, as the directory knows them, or a copy of it that is late.
+    /// The devices of a tag, from the directory or from a stale copy of it.
     fn devices_of(&self, tag: &Tag) -> Vec<DeviceId> {
         let place = tag.as_str().trim_start_matches("tag").parse().ok();
         let devices = place.and_then(|place: usize| self.plan.tags.get(place));

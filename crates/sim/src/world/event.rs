@@ -1,8 +1,8 @@
 //! An event of an object, as the Worker's `src/mailbox.rs` and `src/entry.js` handle it.
 //!
-//! What an event wrote is committed with its alarm before any of its other outputs happen. One that fails
-//! ends the object. A mailbox is opened before its first event, so that the alarm which that sets stays if
-//! the event fails; only the event of an alarm opens it by itself.
+//! The writes of an event are committed, with its alarm, before its other outputs happen. An event that fails ends the
+//! object. A mailbox is opened before its first event, so that an alarm set by opening remains if the event fails; only
+//! an alarm opens the mailbox in its own event.
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
@@ -18,12 +18,12 @@ use super::{World, said};
 use crate::claims::{Checked, broken, claim};
 use crate::plan::Moment;
 
-/// After one event in this many, memory is compared with the rows. It takes as long as an event, and what
-/// has come apart stays so.
+/// After one event in this many, memory is compared with the rows. That takes as long as an event, and a difference
+/// does not go away.
 const ROWS_CHECKED: u64 = 16;
 
 impl World<'_> {
-    /// Lets the mailbox handle an event and performs what comes of it. `None` if it crashed.
+    /// Passes an event to the mailbox, and performs its outputs. `None` if it crashed.
     pub(super) fn event(&mut self, object: usize, input: Input) -> Checked<Option<()>> {
         let returned = match &input {
             Input::Returned {
@@ -35,14 +35,14 @@ impl World<'_> {
         let Some(outputs) = self.handle(object, input)? else {
             return Ok(None);
         };
-        if let Some(id) = returned.filter(|_| outputs.iter().any(takes_back)) {
+        if let Some(id) = returned.filter(|_| outputs.iter().any(refuses_publish)) {
             self.ledger.not_accepted(id);
         }
         self.perform(object, outputs)?;
         Ok(Some(()))
     }
 
-    /// Lets the mailbox handle an event, and commits what it wrote. `None` if it crashed.
+    /// Passes an event to the mailbox, and commits its writes. `None` if it crashed.
     pub(super) fn handle(&mut self, object: usize, input: Input) -> Checked<Option<Vec<Output>>> {
         self.touched = Some(object);
         self.may_sleep(object);
@@ -67,7 +67,7 @@ impl World<'_> {
             let mut performed: Vec<Output> = outputs.collect();
             let lost = performed.split_off(performed.len().min(left as usize));
             self.perform(object, performed)?;
-            // What a poll took counts as sent, also where its answer is lost.
+            // Messages that a poll took count as sent, even if its answer is lost.
             for output in &lost {
                 if let Output::Reply(_, Reply::Polled(messages)) = output {
                     self.polled(object, messages)?;
@@ -89,8 +89,8 @@ impl World<'_> {
         Ok(Some(outputs))
     }
 
-    /// Does something with the mailbox, which is opened for it if it is not open, and commits that with its
-    /// alarm. `None` if it crashed; in the `last` transaction of an event that is to crash it does.
+    /// Handles an input in one transaction with its alarm, and opens the mailbox if it is not open. `None` if it
+    /// crashed. If the event is planned to crash, it does so in its `last` transaction at the latest.
     fn transact(
         &mut self,
         object: usize,
@@ -98,7 +98,7 @@ impl World<'_> {
         input: Input,
     ) -> Checked<Option<Vec<Output>>> {
         let attachments = self.attachments(object);
-        // Which connection is alive is not known before the mailbox is open.
+        // The live connection is not known before the mailbox is open.
         let unopened = Now {
             pong_at: None,
             ..self.clock(object)
@@ -178,7 +178,7 @@ impl World<'_> {
         }
     }
 
-    /// Messages were taken for a poll.
+    /// A poll took messages.
     pub(super) fn polled(&mut self, object: usize, messages: &[(Message, u32)]) -> Checked {
         let host = &self.objects[object];
         let (now, losses) = (self.now + host.skew, (host.losses, host.life));
@@ -194,7 +194,7 @@ impl World<'_> {
     }
 }
 
-/// The message that this hands over.
+/// The message that this call delivers.
 fn called_for(output: &Output) -> Option<MessageId> {
     match output {
         Output::Call {
@@ -209,12 +209,12 @@ fn sets_alarm(output: &Output) -> bool {
     matches!(output, Output::Alarm(_))
 }
 
-/// Whether this tells a sender that its publish is not accepted after all.
-fn takes_back(output: &Output) -> bool {
+/// Whether this tells a sender that its publish is refused after all.
+fn refuses_publish(output: &Output) -> bool {
     let codes = [Code::UnknownDevice, Code::Unavailable];
     match output {
         Output::Reply(_, Reply::Problem(problem)) => codes.contains(&problem.code),
-        Output::Send { frame, .. } => frame.text().is_some_and(said::takes_back),
+        Output::Send { frame, .. } => frame.text().is_some_and(said::refuses_publish),
         _ => false,
     }
 }

@@ -1,5 +1,5 @@
-//! What ends an object, or keeps it from its work: crashes of its own and of its isolate, a configuration
-//! that is wrong, a store that is full, and leaving memory.
+//! The faults of an object: crashes of the object and of its isolate, a wrong configuration, a full store, and leaving
+//! memory.
 
 use tagpost_core::time::Millis;
 
@@ -12,7 +12,7 @@ use crate::plan::Moment;
 const IDLE: Millis = 10_000;
 
 impl World<'_> {
-    /// A crash that the plan wants.
+    /// A crash of the plan.
     pub(super) fn order_crash(&mut self, device: usize, moment: Moment) {
         match moment {
             Moment::Now | Moment::NowKeepingSockets => {
@@ -23,7 +23,7 @@ impl World<'_> {
         }
     }
 
-    /// The isolate that a device's mailbox is in fails, with all others that are in it.
+    /// The isolate of a device's mailbox crashes, with all other objects in it.
     pub(super) fn crash_isolate(&mut self, device: usize, keep_sockets: bool) {
         let seed = self.plan.seed;
         let isolate = |object: usize| chance(seed, &[13, object as u64]).u32(0..self.plan.isolates);
@@ -36,7 +36,7 @@ impl World<'_> {
         }
     }
 
-    /// A configuration is deployed under which no mailbox can be opened; the next one is right.
+    /// A configuration is deployed with which no mailbox can be opened. The next one is correct.
     pub(super) fn misconfigure(&mut self, lasts: Millis) {
         self.misconfigured_until = self.now + lasts;
         (0..self.objects.len()).for_each(|object| self.crash(object, false));
@@ -58,7 +58,7 @@ impl World<'_> {
         }
     }
 
-    /// Memory is lost, with all that waits; the store is as it was committed.
+    /// Memory is lost, and with it everything that waits; the store keeps what was committed.
     pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
         self.most_held = self.most_held.max(self.objects[object].lose_memory());
         let host = &mut self.objects[object];
@@ -79,14 +79,14 @@ impl World<'_> {
         }
     }
 
-    /// Where memory is lost whenever it can be, it may be now.
+    /// Evicts the mailbox if the plan evicts whenever possible.
     pub(super) fn may_sleep(&mut self, object: usize) {
         if self.plan.sleeps {
             self.evict(object);
         }
     }
 
-    /// Memory is lost, if nothing is under way.
+    /// Memory is lost, if the object is idle.
     pub(super) fn evict(&mut self, object: usize) {
         let host = &mut self.objects[object];
         if host.is_idle() && host.mailbox.is_some() && self.now - host.busy_at >= IDLE {

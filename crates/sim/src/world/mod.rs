@@ -1,7 +1,7 @@
-//! Time, and everything that happens in it.
+//! Simulated time, and the events in it.
 //!
-//! One queue holds what is to come; equal times keep the order in which they were put there. There is
-//! one true time; each mailbox reads it on a clock of its own, which may be off.
+//! One queue holds all future events; events of the same time keep the order in which they were queued. There is one
+//! true time; each mailbox has a clock of its own, which may be off.
 
 mod alarm;
 pub(crate) mod bounds;
@@ -41,41 +41,41 @@ use crate::store::Sqlite;
 /// When every run starts.
 const START: Millis = 1_700_000_000_000;
 /// A run that is not at rest after this many events never will be.
-const MOST_EVENTS: u64 = 60_000;
-/// How long after it was healed nothing may be unsettled: the longest pause between two tries, twice; and
-/// how far a clock may have been set back by then, four times.
-const CURE: Millis = 700_000;
+const MAX_EVENTS: u64 = 60_000;
+/// How long after the last fault everything has to be settled: twice the longest pause between two tries, and four
+/// times how far a clock may have been set back.
+const RECOVERY: Millis = 700_000;
 
-/// Names a call.
+/// Identifies a call.
 type CallId = u64;
 
-/// Something to come.
+/// A future event.
 #[derive(Debug)]
 enum Event {
-    /// The operation of this place.
+    /// The operation with this index.
     Op(usize),
-    /// From now on nothing goes wrong and everybody is there.
+    /// From now on there are no faults, and all devices come back.
     Heal,
-    /// A while has passed since: what was due has happened.
+    /// Some time has passed since: whatever was due must have happened.
     Check,
-    /// Everything has had its time.
-    Cured,
+    /// Everything has had enough time.
+    Recovered,
     /// A call reaches its mailbox.
     Arrives {
         call: CallId,
         to: usize,
         parcel: Parcel,
-        /// It arrives once more so much later.
+        /// It arrives again after this time.
         copy: Option<(Millis, Parcel)>,
     },
-    /// A call reaches its mailbox once more; nobody learns the answer.
+    /// A call reaches its mailbox again; the answer is dropped.
     Copy {
         of: CallId,
         to: usize,
         life: u32,
         parcel: Parcel,
     },
-    /// A caller learns its answer, or that there is none.
+    /// A caller gets its answer, or learns that there is none.
     Returns { call: CallId, reply: Option<Reply> },
     /// The directory has found the devices of targets.
     Resolved {
@@ -83,9 +83,9 @@ enum Event {
         life: u32,
         targets: Vec<Target>,
     },
-    /// The directory has entered a device.
+    /// A device was added to the directory.
     Entered { object: usize, life: u32 },
-    /// The timer of a mailbox goes off, which was set to `at` by its clock.
+    /// The timer of a mailbox goes off. It was set to `at`, by the mailbox's clock.
     Timeout {
         object: usize,
         token: u64,
@@ -93,7 +93,7 @@ enum Event {
     },
     /// An alarm goes off.
     Alarm { object: usize, token: u64 },
-    /// An alarm goes off that went off already.
+    /// An alarm that has gone off does so again.
     AlarmAgain { object: usize },
     /// A device's handshake reaches its mailbox.
     Handshake {
@@ -111,17 +111,17 @@ enum Event {
         connection: ConnectionId,
         what: ToMailbox,
     },
-    /// A device makes up its mind about a message.
+    /// A device decides about a message.
     Verdict { device: usize, verdict: Verdict },
-    /// A device says which receipts it has seen.
+    /// A device reports which receipts it has seen.
     Seen { device: usize },
-    /// A device that flaps loses its connection, and `times` times more.
+    /// A flapping device loses its connection, and `times` times more.
     Flap {
         device: usize,
         times: u32,
         pace: Millis,
     },
-    /// A device that lost its socket comes back.
+    /// A device that lost its socket reconnects.
     Reconnect { device: usize },
     /// A publish has not been answered: it is repeated up to `repeats` times.
     Unanswered { op: u32, repeats: u32 },
@@ -137,7 +137,7 @@ pub(crate) struct World<'a> {
     misconfigured_until: Millis,
     /// Two versions run until then.
     mixed_until: Millis,
-    /// The most bytes that a mailbox had in memory when it lost that.
+    /// The most bytes that a mailbox had when it lost its memory.
     most_held: u64,
     queue: BTreeMap<(Millis, u64), Event>,
     next: u64,
@@ -146,18 +146,18 @@ pub(crate) struct World<'a> {
     places: BTreeMap<DeviceId, usize>,
     objects: Vec<Object>,
     clients: Vec<Client>,
-    /// By the number of the connection, which is the place.
+    /// Indexed by the number of the connection.
     sockets: Vec<Socket>,
     calls: BTreeMap<CallId, CallState>,
     fates: Fates,
     ledger: Ledger,
     history: History,
-    /// The mailbox that the present event was about.
+    /// The mailbox that handled the current event.
     touched: Option<usize>,
 }
 
 impl<'a> World<'a> {
-    /// The system at its start. Each store is empty.
+    /// The system at its start. Every store is empty.
     pub(crate) fn new(plan: &'a Plan, stores: Vec<Sqlite>, keep_history: bool) -> Self {
         let names: Vec<DeviceId> = (0..stores.len())
             .filter_map(|place| name(place).parse().ok())
@@ -187,8 +187,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Runs the plan to the end, and on until everything is at rest. Returns how many events that took,
-    /// and its history.
+    /// Runs the plan to its end, and continues until everything is at rest. Returns the number of events, and the
+    /// history.
     pub(crate) fn run(mut self) -> (Checked<u64>, Vec<String>) {
         let outcome = self.play();
         (outcome.map(|()| self.events), self.history.into_lines())
@@ -199,11 +199,9 @@ impl<'a> World<'a> {
         while let Some(((at, _), event)) = self.queue.pop_first() {
             self.now = self.now.max(at);
             self.events += 1;
-            claim(
-                "the system comes to rest",
-                self.events < MOST_EVENTS,
-                || format!("{} events, and still: {event:?}", self.events),
-            )?;
+            claim("the system comes to rest", self.events < MAX_EVENTS, || {
+                format!("{} events, and still: {event:?}", self.events)
+            })?;
             self.happen(event)?;
             if let Some(object) = self.touched.take() {
                 self.inspect(object)?;
@@ -224,7 +222,7 @@ impl<'a> World<'a> {
             Event::Op(place) => self.operate(place),
             Event::Heal => self.heal(),
             Event::Check => self.check(),
-            Event::Cured => self.ledger.nothing_is_left_undone(self.plan.aftermath),
+            Event::Recovered => self.ledger.nothing_is_left_undone(self.plan.aftermath),
             Event::Arrives {
                 call,
                 to,
@@ -252,7 +250,7 @@ impl<'a> World<'a> {
                 life,
                 parcel,
             } => {
-                // No network repeats a request that was answered, or over a connection that has ended.
+                // No network repeats a request that was answered, or whose connection has ended.
                 if !self.is_awaited(of) || self.objects[to].life != life {
                     return Ok(());
                 }
@@ -314,7 +312,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// The name of the device of this place; names sort like places do.
+/// The name of the device with this index. Names sort like their indexes.
 fn name(place: usize) -> String {
     format!("d{place:03}")
 }

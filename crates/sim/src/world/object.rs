@@ -1,4 +1,4 @@
-//! The platform's object around a mailbox: what it has in memory, what waits in it, and its alarm.
+//! The platform's object around a mailbox: its memory, its unanswered calls, its timer and its alarm.
 
 use std::collections::BTreeMap;
 
@@ -23,18 +23,18 @@ pub(super) struct Object {
     pub(super) mailbox: Option<Core>,
     /// Grows whenever memory is lost.
     pub(super) life: u32,
-    /// Grows whenever something is lost that was neither stored nor attached to a socket that stays.
+    /// Grows whenever something is lost that was neither stored nor attached to a socket that remains.
     pub(super) losses: u32,
-    /// How far its clock is ahead.
+    /// How far its clock is ahead of true time.
     pub(super) skew: Millis,
     pub(super) alarm: Option<Millis>,
     pub(super) alarm_token: u64,
     /// How often the platform has repeated the alarm that is set.
     pub(super) alarm_retries: u32,
-    /// It is not repeated before this.
+    /// The alarm is not repeated before this.
     pub(super) alarm_from: Millis,
-    /// The entry has put its alarm off.
-    pub(super) put_off: bool,
+    /// The entry has postponed its alarm.
+    pub(super) postponed: bool,
     /// Until then its store refuses every write.
     pub(super) full_until: Millis,
     /// When it last handled an event.
@@ -43,19 +43,19 @@ pub(super) struct Object {
     pub(super) ringing: bool,
     /// How the next event ends.
     pub(super) doom: Option<Moment>,
-    /// The calls that its mailbox has and has not answered.
+    /// The calls that its mailbox has not answered yet.
     pub(super) served: BTreeMap<CallId, Served>,
-    /// The number of the next one.
+    /// The number of the next call.
     pub(super) next_call: CallId,
-    /// Calls of its own, and queries of the directory, that are not answered.
+    /// Its own unanswered calls and queries.
     pub(super) under_way: u32,
-    /// What its timer is set to, by its clock.
+    /// The time that its timer is set to, by its clock.
     pub(super) timer: Option<Millis>,
-    /// Names that timer: one that was set before does not go off.
+    /// Identifies that timer: an earlier one does not go off.
     pub(super) timer_token: u64,
-    /// Messages that frames answered which may wait for others.
+    /// Messages answered by frames that may still wait for others.
     pub(super) heard: Vec<(ConnectionId, MessageId)>,
-    /// Messages that were answered over a connection in the present event.
+    /// Messages whose answers were handled in the current event.
     pub(super) answered: Vec<(ConnectionId, MessageId)>,
     /// Its sockets that are not gone, oldest first.
     pub(super) sockets: Vec<ConnectionId>,
@@ -73,7 +73,7 @@ impl Object {
             alarm_token: 0,
             alarm_retries: 0,
             alarm_from: 0,
-            put_off: false,
+            postponed: false,
             full_until: 0,
             busy_at: 0,
             ringing: false,
@@ -89,14 +89,14 @@ impl Object {
         }
     }
 
-    /// Its memory is gone; returns how many bytes that were.
+    /// Drops its memory. Returns how many bytes that freed.
     pub(super) fn lose_memory(&mut self) -> u64 {
         let mailbox = self.mailbox.take();
         let ((), taken) = measured(&self.store, || drop(mailbox));
         taken.freed
     }
 
-    /// Whether it may sleep: nobody waits for it, and it waits for nobody.
+    /// Whether it may hibernate: no call waits for it, and it waits for none.
     pub(super) fn is_idle(&self) -> bool {
         self.served.is_empty() && self.under_way == 0 && self.timer.is_none()
     }
@@ -119,7 +119,7 @@ impl World<'_> {
         }
     }
 
-    /// What holds after every event that a mailbox has handled.
+    /// Checks a mailbox after every event that it has handled.
     pub(super) fn inspect(&mut self, object: usize) -> Checked {
         let host = &self.objects[object];
         let waiting = self.awaited_here(object);
@@ -146,7 +146,7 @@ impl World<'_> {
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
         let alarm = Alarm {
             at: host.alarm,
-            put_off: host.put_off,
+            postponed: host.postponed,
         };
         self.ledger
             .alarm(object, alarm, connection, expires_at, host.losses, now)

@@ -1,4 +1,4 @@
-//! The operations of a plan, its beginning and its end.
+//! The operations of a plan, its start and its end.
 
 use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
@@ -8,13 +8,13 @@ use tagpost_core::trace;
 
 use super::calls::Caller;
 use super::client::Ask;
-use super::{CURE, Event, World};
+use super::{Event, RECOVERY, World};
 use crate::chance::chance;
 use crate::claims::{Checked, broken};
 use crate::plan::{Action, Aftermath, MAX_TTL, Manner, Publication, To};
 
 impl World<'_> {
-    /// Every device is created, and the operations are put into the queue.
+    /// Creates the devices, and queues the operations.
     pub(super) fn begin(&mut self) -> Checked {
         for device in 0..self.names.len() {
             let mut rng = chance(self.plan.seed, &[9, device as u64]);
@@ -37,30 +37,30 @@ impl World<'_> {
             self.at(at, Event::Op(place));
         }
         self.at(at + 100, Event::Heal);
-        let cure = CURE + 4 * self.plan.weather.clocks;
-        // If nobody answers, the remaining messages expire.
+        let recovery = RECOVERY + 4 * self.plan.weather.clocks;
+        // If devices do not answer, the remaining messages expire.
         let longest = match self.plan.aftermath {
             Aftermath::Lively => 0,
             Aftermath::Quiet | Aftermath::Poisoned => MAX_TTL,
         };
-        for after in (cure..=longest + cure).step_by(600_000) {
+        for after in (recovery..=longest + recovery).step_by(600_000) {
             self.at(at + 100 + after, Event::Check);
         }
-        self.at(at + 100 + longest + cure, Event::Cured);
+        self.at(at + 100 + longest + recovery, Event::Recovered);
         Ok(())
     }
 
-    /// Nothing has gone wrong for a while.
+    /// There have been no faults for a while.
     pub(super) fn check(&self) -> Checked {
-        let patience = CURE + 4 * self.plan.weather.clocks;
+        let patience = RECOVERY + 4 * self.plan.weather.clocks;
         self.ledger
-            .nothing_stands_still(self.healed_at, self.now, patience)
+            .nothing_is_stuck(self.healed_at, self.now, patience)
     }
 
-    /// From now on nothing goes wrong, and every device that there is comes and answers.
+    /// From now on there are no faults, and every device connects and answers.
     pub(super) fn heal(&mut self) -> Checked {
         (self.healed, self.healed_at) = (true, self.now);
-        self.note(|_| "all is well from now on".to_owned());
+        self.note(|_| "no more faults from now on".to_owned());
         self.repair();
         self.end_lingering();
         if self.plan.aftermath == Aftermath::Quiet {
@@ -186,7 +186,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A device gets a token that holds from now on, minted by the service or elsewhere.
+    /// A device gets a valid token, minted by the service or elsewhere.
     pub(super) fn renew(&mut self, device: usize, foreign: bool) {
         let claims = &mut self.clients[device].claims;
         if foreign {
@@ -227,7 +227,7 @@ impl World<'_> {
         }
     }
 
-    /// Nobody answered: a publish with a key is repeated.
+    /// A publish was not answered: it is repeated if it has a key.
     pub(super) fn repeat_unanswered(&mut self, op: u32, repeats: u32) -> Checked {
         let answered = self.publication(op).is_some_and(|publication| {
             self.clients[publication.sender].published.contains_key(&op)
@@ -238,7 +238,7 @@ impl World<'_> {
         self.publish_again(op, repeats - 1)
     }
 
-    /// Whether the sender of a publish is removed, and will not come back.
+    /// Whether the sender of a publish is removed for good.
     fn has_left(&self, op: u32) -> bool {
         let sender = self.publication(op).map(|publication| publication.sender);
         self.healed && sender.is_some_and(|sender| !self.ledger.is_bound(sender))

@@ -1,4 +1,4 @@
-//! What a mailbox wants done outside, as the Worker's `src/mailbox/perform.rs` does it.
+//! Performing the outputs of a mailbox, as the Worker's `src/mailbox/perform.rs` does.
 
 use tagpost_core::mailbox::Output;
 
@@ -46,7 +46,7 @@ impl World<'_> {
                 Output::Resolve(targets) => self.look_up(object, targets),
                 Output::Register(_) => self.enter(object),
                 Output::Reply(call, reply) => self.replied(object, call, reply)?,
-                // Set when the event was committed.
+                // It was set when the event was committed.
                 Output::Alarm(_) => {}
             }
         }

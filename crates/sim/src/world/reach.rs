@@ -1,4 +1,4 @@
-//! What devices do with their ends of sockets, and what reaches either end.
+//! What devices do with their sockets, and what arrives at either end.
 
 use tagpost_core::mailbox::{ConnectionId, Input};
 use tagpost_core::protocol::Frame;
@@ -10,7 +10,7 @@ use crate::chance::{chance, happens};
 use crate::claims::Checked;
 
 impl World<'_> {
-    /// A device says something over a connection of its own.
+    /// A device sends a frame.
     pub(super) fn client_says(&mut self, connection: ConnectionId, frame: String) {
         let keepalive = self.keepalive();
         let socket = &mut self.sockets[connection as usize];
@@ -22,7 +22,7 @@ impl World<'_> {
         self.up(connection, ToMailbox::Frame(frame));
     }
 
-    /// A device leaves; with `close` it says so.
+    /// A device disconnects; with `close` it sends a close frame.
     pub(super) fn client_leaves(&mut self, connection: ConnectionId, close: bool) {
         let socket = &mut self.sockets[connection as usize];
         if socket.client == End::Gone {
@@ -35,7 +35,7 @@ impl World<'_> {
         }
     }
 
-    /// Something reaches a mailbox over a socket.
+    /// A frame or a close reaches a mailbox.
     pub(super) fn reach_mailbox(&mut self, connection: ConnectionId, what: ToMailbox) -> Checked {
         let socket = &mut self.sockets[connection as usize];
         if socket.service == End::Gone {
@@ -60,7 +60,7 @@ impl World<'_> {
             }
             ToMailbox::Closed => {
                 self.note(|names| format!("{} has closed connection {connection}", names[device]));
-                // A mailbox that this wakes may find the socket listed or not.
+                // If this wakes the mailbox, the socket may or may not be listed still.
                 let asleep = self.objects[device].mailbox.is_none();
                 if asleep && connection.is_multiple_of(2) {
                     self.objects[device].losses += 1;
@@ -73,7 +73,7 @@ impl World<'_> {
         }
     }
 
-    /// Something reaches a device over a socket.
+    /// A frame or a close reaches a device.
     pub(super) fn reach_client(&mut self, connection: ConnectionId, what: ToClient) -> Checked {
         let socket = &mut self.sockets[connection as usize];
         let device = socket.device;
@@ -107,7 +107,7 @@ impl World<'_> {
         }
     }
 
-    /// A connection that is lost already takes over from that of a device, which does not notice.
+    /// A new connection, which is lost at once, takes over from a device's connection. The device does not notice.
     pub(super) fn take_over(&mut self, device: usize) {
         if let Some(connection) = self.clients[device].connection {
             self.sockets[connection as usize].lingers = true;
@@ -121,7 +121,7 @@ impl World<'_> {
         }
     }
 
-    /// Devices notice at last which of their connections were closed.
+    /// Devices finally notice which of their connections were closed.
     pub(super) fn end_lingering(&mut self) {
         for place in 0..self.sockets.len() {
             let Socket {

@@ -1,4 +1,4 @@
-//! Frames of the service, as far as they matter to a device and to the claims.
+//! Reading frames, as far as devices and the claims need it.
 
 use serde::Deserialize;
 use tagpost_core::id::{DeviceId, MessageId};
@@ -8,7 +8,7 @@ use tagpost_core::time::Millis;
 
 use crate::claims::{Checked, broken};
 
-/// A frame of the service, as far as it matters to a device.
+/// A frame from the service.
 #[derive(Debug)]
 pub(super) enum Said {
     Welcome(WelcomeFrame),
@@ -40,7 +40,7 @@ pub(super) struct WelcomeFrame {
     pub(super) held: u32,
 }
 
-/// The message that a frame of a device answers.
+/// The message that a frame from a device answers.
 pub(super) fn answered(frame: &str) -> Option<MessageId> {
     #[derive(Deserialize)]
     struct Answer {
@@ -53,8 +53,8 @@ pub(super) fn answered(frame: &str) -> Option<MessageId> {
         .then_some(answer.id)
 }
 
-/// Whether a frame says that a publish is not accepted after all.
-pub(super) fn takes_back(frame: &str) -> bool {
+/// Whether a frame tells that a publish is refused after all.
+pub(super) fn refuses_publish(frame: &str) -> bool {
     #[derive(Deserialize)]
     struct Error {
         r#type: String,
@@ -66,7 +66,7 @@ pub(super) fn takes_back(frame: &str) -> bool {
     })
 }
 
-/// Reads a frame of the service.
+/// Reads a frame from the service.
 pub(super) fn read(frame: &str) -> Checked<Said> {
     let is = |kind: &str| {
         let rest = frame.strip_prefix(r#"{"type":""#);

@@ -1,5 +1,5 @@
-//! Calls that reach a mailbox, and how it answers them: as the Worker's `src/mailbox/calls.rs` does, which decides
-//! nothing either.
+//! Passing calls and handshakes to a mailbox, and its answers back, as the Worker's `src/mailbox/calls.rs` does. Neither
+//! decides anything.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,16 @@ use super::{CallId, World};
 use crate::chance::chance;
 use crate::claims::{Checked, broken, claim};
 
-/// A call that a mailbox has and has not answered.
+/// A call that a mailbox has not answered yet.
 #[derive(Debug)]
 pub(super) struct Served {
-    /// What it is in the network.
     pub(super) of: Of,
     /// The token with which it came.
     claims: Option<Claims>,
     about: About,
 }
 
-/// Who made a call.
+/// The call in the network.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Of {
     Call(CallId),
@@ -34,7 +33,7 @@ pub(super) enum Of {
     Handshake(tagpost_core::mailbox::ConnectionId),
 }
 
-/// What has to be known of a call when it is answered.
+/// What has to be known of a call to check its answer.
 #[derive(Debug)]
 enum About {
     Deliver(MessageId),
@@ -54,7 +53,7 @@ impl World<'_> {
             .get(&call)
             .is_some_and(|state| self.misunderstands_call(&state.caller, object, asked.name()));
         if unheard_of {
-            // It answers with an error, or with what the caller does not know.
+            // The other version answers with an error, or with something that the caller does not know.
             if chance(self.plan.seed, &[24, call]).bool() {
                 self.fail(call);
                 return Ok(());
@@ -101,14 +100,14 @@ impl World<'_> {
         self.serve_call(object, id, input)
     }
 
-    /// A device is created before anything happens.
+    /// Creates a device, before anything else happens.
     pub(super) fn create(&mut self, object: usize) -> Checked {
         let request = Request {
             device: self.names[object].clone(),
             caller: None,
             call: Call::Register,
         };
-        // Nobody in the network waits for the answer.
+        // Its answer is dropped: no call in the network has this number.
         let id = self.begin_call(object, Of::Call(0), None, About::Other);
         let enclosed = None;
         let input = Input::Call {
@@ -134,7 +133,7 @@ impl World<'_> {
         id
     }
 
-    /// Hands a call in. Its token is judged when it arrives, too.
+    /// Passes a call to the mailbox. Its token is checked on arrival, too.
     fn serve_call(&mut self, object: usize, id: mailbox::CallId, input: Input) -> Checked {
         let Some(outputs) = self.handle(object, input)? else {
             return Ok(());
@@ -215,7 +214,7 @@ impl World<'_> {
             }
             mailbox::Reply::Status(status) => {
                 let waiting = self.awaited_here(object);
-                self.ledger.looked_at(object, &status, &waiting)?;
+                self.ledger.status_read(object, &status, &waiting)?;
                 Reply::Done
             }
             mailbox::Reply::Waiting(_) | mailbox::Reply::Registered(_) => Reply::Done,
@@ -232,7 +231,7 @@ impl World<'_> {
         self.reply(call, reply)
     }
 
-    /// The messages of a mailbox whose calls wait for their end.
+    /// The messages whose calls to deliver wait for their result.
     pub(super) fn awaited_here(&self, object: usize) -> Vec<MessageId> {
         let host = &self.objects[object];
         let waits = host

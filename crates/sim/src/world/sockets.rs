@@ -1,7 +1,7 @@
-//! Sockets: an end at the service, an end at the device, and the way between them.
+//! Sockets: an end at the service, an end at the device, and the network between them.
 //!
-//! Each direction keeps its order. The service's end may outlive the device's: a device that vanishes
-//! says nothing. What a mailbox attached lasts as long as the service's end.
+//! Each direction keeps its order. The service's end may outlive the device's: a device that vanishes sends no close.
+//! An attachment lasts as long as the service's end.
 
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
@@ -15,7 +15,7 @@ use crate::claims::{Checked, Sent, broken, claim};
 
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
-/// At most this many bytes of messages go over a connection without an answer.
+/// The most bytes of messages sent over a connection without an answer.
 const MAX_UNREAD: usize = 16 << 20;
 
 /// A socket.
@@ -27,18 +27,18 @@ pub(super) struct Socket {
     pub(super) client: End,
     /// How long the answer to the handshake takes, if it arrives.
     answer: Option<Millis>,
-    /// When the device's end went.
+    /// When the device's end was gone.
     pub(super) gone_at: Option<Millis>,
-    /// When the runtime last answered a keep-alive.
+    /// When the runtime last answered a keepalive.
     pub(super) pong_at: Option<Millis>,
-    /// When the device last said something itself: keep-alives count from here.
+    /// When the device last sent a frame itself: keepalives count from here.
     pub(super) spoke_at: Millis,
     /// When the mailbox last heard something.
     pub(super) heard_at: Millis,
-    /// When the last thing on its way down arrives, and the last on its way up.
+    /// When the last frame to the device arrives, and the last frame to the mailbox.
     down_at: Millis,
     up_at: Millis,
-    /// Bytes of messages that went over it since the device last answered for one.
+    /// Bytes of messages sent over it since the device last answered one.
     pub(super) unread: usize,
     /// The largest message among these.
     pub(super) largest: usize,
@@ -55,7 +55,7 @@ pub(super) enum End {
     Gone,
 }
 
-/// What reaches a device.
+/// What a device receives.
 #[derive(Debug)]
 pub(super) enum ToClient {
     /// The handshake's answer.
@@ -66,7 +66,7 @@ pub(super) enum ToClient {
     Closed(u16),
 }
 
-/// What reaches a mailbox.
+/// What a mailbox receives.
 #[derive(Debug)]
 pub(super) enum ToMailbox {
     Frame(String),
@@ -86,7 +86,7 @@ impl Socket {
 }
 
 impl World<'_> {
-    /// What is attached to the sockets of an object that are not gone.
+    /// The attachments of an object's sockets that are not gone.
     pub(super) fn attachments(&self, object: usize) -> Vec<String> {
         let sockets = self.objects[object].sockets.iter();
         sockets
@@ -94,7 +94,7 @@ impl World<'_> {
             .collect()
     }
 
-    /// When a keep-alive of the live connection was last answered by the runtime, in true time.
+    /// When the runtime last answered a keepalive of the live connection, in true time.
     pub(super) fn pong_at(&self, object: usize) -> Option<Millis> {
         let pinging = self.objects[object].mailbox.as_ref()?.connection()?;
         self.sockets[pinging as usize].beat(self.now, self.keepalive())
@@ -112,7 +112,7 @@ impl World<'_> {
             .copied()
     }
 
-    /// Whether a device can say something over this connection.
+    /// Whether a device can send over this connection.
     pub(super) fn is_there(&self, connection: ConnectionId) -> bool {
         self.sockets[connection as usize].client == End::Open
     }
@@ -175,7 +175,7 @@ impl World<'_> {
         self.ledger.connecting(device, connection, now);
     }
 
-    /// A mailbox has not accepted a socket; `refused` if it said so.
+    /// A mailbox has not accepted a socket; `refused` if it answered so.
     pub(super) fn not_accepted(&mut self, connection: ConnectionId, refused: bool) -> Checked {
         let device = self.sockets[connection as usize].device;
         self.not_connected(device, refused)
@@ -184,13 +184,13 @@ impl World<'_> {
     /// A mailbox failed before it answered a handshake.
     pub(super) fn fail_handshake(&mut self, connection: ConnectionId) {
         let socket = &self.sockets[connection as usize];
-        // One that it had accepted breaks with the others.
+        // An accepted socket breaks with the others.
         if socket.service == End::Gone && socket.client == End::Gone {
             self.come_back(socket.device);
         }
     }
 
-    /// A frame leaves the mailbox.
+    /// A mailbox sends a frame.
     pub(super) fn send(&mut self, object: usize, connection: ConnectionId, frame: &str) -> Checked {
         let socket = self.sockets.get(connection as usize);
         let open =
@@ -210,7 +210,7 @@ impl World<'_> {
             self.ledger.receipt_sent(object, receipt)?;
         }
         if let Said::Message(message) = &said {
-            self.is_worth_it(connection, frame.len())?;
+            self.may_carry(connection, frame.len())?;
             let host = &self.objects[object];
             let sent = Sent {
                 id: message.id,
@@ -251,11 +251,11 @@ impl World<'_> {
             .i64(1..=self.weather().latency.max(1))
     }
 
-    /// A message goes over a connection that is alive, as far as can be known, and read.
-    fn is_worth_it(&mut self, connection: ConnectionId, bytes: usize) -> Checked {
+    /// A message may be sent only over a connection that is alive, as far as can be known, and that the device reads.
+    fn may_carry(&mut self, connection: ConnectionId, bytes: usize) -> Checked {
         let (keepalive, off) = (self.keepalive(), self.plan.weather.clocks);
         let now = self.now;
-        // What becomes due together is sent together.
+        // Messages that become due together are sent together.
         let window = self.plan.limits.max_in_flight as usize;
         let socket = &mut self.sockets[connection as usize];
         let alive_at = socket
@@ -276,7 +276,7 @@ impl World<'_> {
         )
     }
 
-    /// Whether a connection is certain to count as alive and read, so that messages may go over it.
+    /// Whether a connection certainly counts as alive and read, so that messages can be sent over it.
     pub(super) fn takes_more(&self, connection: ConnectionId) -> bool {
         let (keepalive, off) = (self.keepalive(), self.plan.weather.clocks);
         let socket = &self.sockets[connection as usize];
@@ -318,7 +318,7 @@ impl World<'_> {
                 names[object]
             )
         });
-        // A sign of life is noted half a keep-alive late at most; and clocks may be off.
+        // A sign of life is recorded at most half a keepalive late, and clocks may be off.
         claim(
             "a live connection is not closed as silent",
             code != 4408 || unread || silent + 2 * off >= keepalive * 2,

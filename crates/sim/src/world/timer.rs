@@ -1,4 +1,4 @@
-//! The one timer of an object, as the Worker's `src/mailbox/timer.rs` keeps it.
+//! The one timer of an object, as in the Worker's `src/mailbox/timer.rs`.
 
 use tagpost_core::mailbox::{Input, Mailbox};
 use tagpost_core::time::Millis;
@@ -8,11 +8,11 @@ use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::Checked;
 
-/// How long a turn of the event loop takes at most, which is the least that a timer takes.
+/// The longest turn of the event loop. A timer takes at least one turn.
 pub(super) const LATEST_TURN: Millis = 10;
 
 impl Object {
-    /// The timer is not to go off.
+    /// Stops the timer.
     pub(super) fn disarm(&mut self) {
         self.timer = None;
         self.timer_token += 1;
@@ -20,7 +20,7 @@ impl Object {
 }
 
 impl World<'_> {
-    /// Sets the timer to when the mailbox wants to be woken. One that is earlier is left where it is.
+    /// Sets the timer to when the mailbox wants to be woken. An earlier timer is not moved.
     pub(super) fn arm(&mut self, object: usize) {
         let host = &mut self.objects[object];
         let wanted = host.mailbox.as_ref().and_then(Mailbox::poll_timeout);
@@ -43,7 +43,7 @@ impl World<'_> {
         self.at(due, Event::Timeout { object, token, at });
     }
 
-    /// The timer goes off, if it is still the one.
+    /// The timer goes off, unless it was stopped or set anew.
     pub(super) fn timeout(&mut self, object: usize, token: u64, at: Millis) -> Checked {
         let host = &mut self.objects[object];
         if host.timer_token != token {

@@ -1,6 +1,7 @@
-//! What a device does about the messages that it gets: it makes up its mind, and says so.
+//! What a device does about each message: acknowledge, reject, or fail.
 //!
-//! A device answers every copy of a message alike, and remembers what it wanted to say while it was away.
+//! A device answers every copy of a message in the same way, and keeps the answers that it could not send while it was
+//! disconnected.
 
 use serde_json::value::RawValue;
 use tagpost_core::call::Call;
@@ -23,7 +24,7 @@ pub(crate) struct Verdict {
     pub(crate) state: State,
     /// The reply as JSON, or the reason.
     pub(crate) words: Option<String>,
-    /// Whether it is said over HTTP, socket or not.
+    /// Whether it is sent over HTTP, even if there is a socket.
     http: bool,
 }
 
@@ -40,7 +41,7 @@ impl World<'_> {
             _ => manner.answers,
         };
         self.clients[device].manner = Manner { answers, ..manner };
-        // What it has not read is lost with the connection, never in the middle of one.
+        // Frames that it has not read are lost with the connection, never in the middle of one.
         if before.answers == Answers::Deaf
             && answers != Answers::Deaf
             && let Some(connection) = self.clients[device].connection
@@ -49,7 +50,7 @@ impl World<'_> {
         }
     }
 
-    /// A message reaches a device, which fails before it does anything about it. Whether it does.
+    /// Whether a device fails on a message before it answers. If so, it loses its connection.
     pub(super) fn fails_at(
         &mut self,
         device: usize,
@@ -67,7 +68,7 @@ impl World<'_> {
         poisoned
     }
 
-    /// A device loses its connection, and comes back if that is its manner.
+    /// A device loses its connection, and reconnects if its manner is to do so.
     fn breaks_off(&mut self, device: usize, connection: ConnectionId) {
         let close = chance(self.plan.seed, &[17, u64::from(connection)]).bool();
         self.client_leaves(connection, close);
@@ -100,7 +101,7 @@ impl World<'_> {
         );
     }
 
-    /// A device makes up its mind about a message.
+    /// A device decides about a message.
     pub(super) fn decide(&mut self, device: usize, id: MessageId, attempt: u32) {
         let op = u64::from(self.ledger.op_of(id));
         let mut rng = chance(self.plan.seed, &[2, device as u64, op, u64::from(attempt)]);
@@ -149,7 +150,7 @@ impl World<'_> {
         }
     }
 
-    /// A device says its verdict over the socket, over HTTP, or when it is back.
+    /// A device sends its answer over the socket or over HTTP, or keeps it until it has reconnected.
     pub(super) fn say(&mut self, device: usize, verdict: Verdict) -> Checked {
         let client = &mut self.clients[device];
         let connection = client.connection;
@@ -177,7 +178,7 @@ impl World<'_> {
     }
 }
 
-/// The frame in which a verdict is said.
+/// The frame of a verdict.
 fn frame(verdict: &Verdict) -> String {
     let Verdict {
         id, state, words, ..

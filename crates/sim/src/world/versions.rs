@@ -1,7 +1,7 @@
-//! Two versions of the program that run at once, as they do while one is rolled out or back.
+//! Two versions of the service that run at the same time, as during a roll-out or a roll-back.
 //!
-//! Some kinds of call, and some answers, are known to one of them only. Between mailboxes of different
-//! versions such a call is answered with an error and changes nothing; such an answer cannot be read.
+//! Only one of them knows some kinds of calls, and some answers. Between mailboxes of different versions such a call is
+//! answered with an error and changes nothing; such an answer cannot be read.
 
 use super::World;
 use super::calls::Caller;
@@ -16,7 +16,7 @@ impl World<'_> {
         self.differ(caller, to) && self.is_new(20, what)
     }
 
-    /// Whether the caller does not understand what a mailbox answers to such a call.
+    /// Whether the caller does not understand a mailbox's answer to such a call.
     pub(super) fn misunderstands_answer(&self, caller: &Caller, to: usize, what: &str) -> bool {
         self.differ(caller, to) && self.is_new(21, what)
     }
