@@ -132,7 +132,7 @@ describe("a connection that is kept", () => {
     const asks: [path: string, token: string | undefined, status: number][] = [
       ["/nothing", undefined, 404],
       [`/v1/devices/${device.name}/messages`, undefined, 401],
-      ["/v1/messages", device.token, 405],
+      ["/v1/devices", device.token, 405],
       [`/v1/devices/${device.name}/messages`, relay.adminKey, 403],
     ];
     let count = 0;

@@ -161,8 +161,13 @@ describe("the rows of one device:", () => {
     const sender = await relay.device();
     const send = () => sender.send({ device: receiver.name }, {});
     for (let n = 0; n < 2_000; n += 50) await Promise.all(Array.from({ length: 50 }, send));
-    await relay.evict(receiver);
-    const { rows_read, rows_written } = await counted(relay, () => receiver.status());
+    // An alarm of what was in flight may open the mailbox first, once.
+    let opened: Counts = {};
+    for (let tries = 0; tries < 3 && !(opened.rows_read! > 1); tries++) {
+      await relay.evict(receiver);
+      opened = await counted(relay, () => receiver.status());
+    }
+    const { rows_read, rows_written } = opened;
     check("a mailbox that holds 2,000 messages and wakes", { rows_read: rows_read!, rows_written: rows_written! });
   }, 120_000);
 });

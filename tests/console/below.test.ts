@@ -21,7 +21,7 @@ describeInBrowser("a relay below a path", () => {
     await shows(from.getByText("online", { exact: true }));
     await shows(to.getByText("online", { exact: true }));
     await page.getByRole("option", { name: new RegExp(receiver!.name) }).waitFor();
-    await from.getByLabel("Tag or device").selectOption("device");
+    await from.getByLabel("Kind of address").selectOption("device");
     await from.getByLabel("Send to").fill(receiver!.name);
     await from.getByLabel("Message, JSON or text").fill('{"serial": 1724442618569203714}');
     await from.getByRole("button", { name: "Send" }).click();

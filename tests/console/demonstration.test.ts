@@ -67,7 +67,7 @@ describeInBrowser("the demonstration", () => {
     await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name] }));
     const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
     await shows(to.getByText("online", { exact: true }));
-    await from.getByLabel("Tag or device").selectOption("device");
+    await from.getByLabel("Kind of address").selectOption("device");
     await from.getByLabel("Send to").fill(receiver!.name);
     await from.getByLabel("Message, JSON or text").fill("open up");
     await from.getByRole("button", { name: "Send" }).click();
@@ -133,7 +133,7 @@ describeInBrowser("the demonstration", () => {
     await page.goto(`${relay.url.origin}/#token=${sender!.token}`);
     const pane = paneOf(page, sender!.name);
     await shows(pane.getByText("online", { exact: true }));
-    await pane.getByLabel("Tag or device").selectOption("device");
+    await pane.getByLabel("Kind of address").selectOption("device");
     await pane.getByLabel("Send to").fill(receiver!.name);
     await pane.getByLabel("Message, JSON or text").fill("my important message");
     await pane.getByRole("button", { name: "Send" }).click();
