@@ -18,15 +18,18 @@ const USUAL_LENGTH = 16 << 10;
 
 /** The bytes, or null if there are more than `longest`. */
 export async function read(request, longest) {
-  const announced = Number(request.headers.get("content-length"));
+  const { headers } = request;
+  const announced = Number(headers.get("content-length"));
   if (announced > longest) return null;
+  // The runtime's quickest way, and it ends after as many bytes as are announced.
+  if (announced && !headers.has("transfer-encoding")) return request.arrayBuffer();
   if (!request.body) return new Uint8Array();
-  // Most bodies take one read: with room for a byte more than is announced, it ends at the end of the body.
-  // `Content-Length` may be too small: if there is a `Transfer-Encoding`, too, that decides (RFC 9112, section 6.3).
+  // With room for a byte more than there is, one read ends at the end of the body. Where there is a `Content-Length`,
+  // too, it does not count (RFC 9112, section 6.3).
   const reader = request.body.getReader({ mode: "byob" });
   const parts = [];
   let length = 0;
-  for (let room = Math.min(announced || USUAL_LENGTH, longest) + 1; ; room = longest - length + 1) {
+  for (let room = Math.min(USUAL_LENGTH, longest) + 1; ; room = longest - length + 1) {
     const { value } = await reader.readAtLeast(room, new Uint8Array(room));
     length += value?.byteLength ?? 0;
     if (value) parts.push(value);
@@ -49,7 +52,7 @@ export async function read(request, longest) {
 
 /** Whether a part of the body was not read. */
 export function isLeft(request) {
-  return request.body !== null && (!request.bodyUsed || cut.has(request));
+  return cut.has(request) || (!request.bodyUsed && request.body !== null);
 }
 
 /** Discards the rest of the body, within bounds. Beyond them the runtime closes the connection. Never rejects. */
