@@ -18,8 +18,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** What axe has to say against the page as it is, a line each. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(`if (!globalThis.axe) { ${AXE} }`);
-  const { violations }: { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] } =
-    await page.evaluate("axe.run()");
+  // axe fails where the page changes while it looks: the page shows when things happened, and that grows older.
+  const run = "(async () => { for (let tries = 1; ; tries++) try { return await axe.run(); } catch (error) { if (tries === 3) throw error; } })()";
+  const { violations }: { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] } = await page.evaluate(run);
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`));
 }
 

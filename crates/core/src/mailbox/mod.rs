@@ -40,7 +40,7 @@ pub use self::connection::ConnectionId;
 use self::context::Context;
 use self::inbox::Inbox;
 pub use self::inbox::{Page, Place, Waiting};
-use self::news::Effect;
+use self::news::{Effect, News};
 use self::outbox::Outbox;
 pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
 pub use self::pending::Awaited;
@@ -274,12 +274,14 @@ impl<S: Store> Mailbox<S> {
     /// Collects the outputs of the event so far, and passes news to the calls that wait for it. Returns whether there
     /// was news.
     fn tell(&mut self, outputs: &mut Vec<Output>, now: Now) -> Result<bool, StoreError> {
-        let mut told = false;
+        let (mut told, mut pollable) = (false, false);
         let mut effects = std::mem::take(&mut self.cx.effects);
         effects.reverse();
         while let Some(effect) = effects.pop() {
             match effect {
                 Effect::Output(output) => outputs.push(output),
+                // A poll takes what comes after the messages that this event sends.
+                Effect::News(News::Pollable) => pollable = true,
                 Effect::News(news) => {
                     told = true;
                     self.hear(news, now)?;
@@ -287,6 +289,10 @@ impl<S: Store> Mailbox<S> {
                     effects.extend(self.cx.effects.drain(..).rev());
                 }
             }
+        }
+        if pollable {
+            told = true;
+            self.hear(News::Pollable, now)?;
         }
         Ok(told)
     }
