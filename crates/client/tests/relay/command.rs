@@ -202,7 +202,10 @@ async fn a_device_joins_and_leaves_tags_with_its_own_token() {
         .with("TAGPOST_TOKEN", added[0]["token"].as_str().unwrap());
     let joined = ["tag", "join", "room.kitchen", "muted"];
     let told = phone.run(&joined).await.code(0);
-    assert_eq!(told, "room.kitchen is bound to phone\nmuted is bound to phone\n");
+    assert_eq!(
+        told,
+        "room.kitchen is bound to phone\nmuted is bound to phone\n"
+    );
     let left = ["tag", "leave", "muted", "--json"];
     let left = phone.run(&left).await.json(0);
     assert_eq!(
