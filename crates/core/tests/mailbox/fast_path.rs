@@ -199,6 +199,22 @@ fn the_messages_before_a_stored_message_are_stored_too() {
 }
 
 #[test]
+fn an_earlier_message_of_another_urgency_is_stored_too() {
+    let mut harness = Harness::new();
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 1_000);
+    let high = [TEXT, &[("Urgency", "high")]].concat();
+    harness.deliver(&message(2, &high), 0);
+    harness.crash();
+    let sent = harness.at(100).connect(2);
+    assert_eq!(
+        sent[1..],
+        ["2 <- body 2, attempt 2", "2 <- body 1, attempt 2"],
+        "their sender's next call names only the last as its predecessor"
+    );
+}
+
+#[test]
 fn messages_sent_before_a_stored_one_are_sent_first_after_a_crash() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, TEXT), 0);

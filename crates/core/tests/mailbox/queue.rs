@@ -101,6 +101,17 @@ fn a_later_message_that_has_to_be_stored_queues_behind_waiting_ones() {
 }
 
 #[test]
+fn a_message_that_waits_for_room_is_stored_with_a_later_more_urgent_one() {
+    let mut harness = full(1);
+    harness.deliver(&message(2, TEXT), 2_000);
+    let urgent = message(3, HIGH);
+    harness.deliver(&urgent, 1_000);
+    harness.ack(message(1, TEXT).id);
+    assert_eq!(harness.at(1_000).end_wait(urgent.id)[0], "sent 1");
+    assert_eq!(harness.rows(), "account 1, inbox 2");
+}
+
+#[test]
 fn messages_that_wait_for_room_are_held_when_the_connection_ends() {
     let mut harness = full(1);
     harness.deliver(&message(2, TEXT), 1_000);

@@ -131,7 +131,12 @@ impl<S: Store> Inbox<'_, S> {
         let Some(message) = self.unstored(id) else {
             return Ok(());
         };
+        let mut queued = self.memory.queue.values().map(|queued| &queued.message);
+        let is_before = queued.any(|other| other.from == message.from && other.id < id);
         let before = self.unstored_before(message);
+        if is_before {
+            self.store_queue(now)?;
+        }
         self.store_awaited(&before, now)?;
         self.store_in_flight(id, now)
     }
@@ -151,18 +156,16 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// The unstored messages in flight of the same sender and urgency that are older. Those with TTL 0 are never
-    /// repeated, so they need not be stored.
+    /// The unstored messages in flight of the same sender that are older, of any urgency: its next call names the
+    /// last message as the one that has to arrive first. Those with TTL 0 are never repeated, so they need not be
+    /// stored.
     fn unstored_before(&self, message: &Message) -> Vec<MessageId> {
-        let rank = Key::of(message).rank;
         let entries = self
             .connection
             .iter()
             .flat_map(|connection| &connection.in_flight);
         let before = entries.filter(|(id, entry)| {
-            let same = |other: &Message| {
-                other.from == message.from && entry.rank == rank && !other.is_now_or_never()
-            };
+            let same = |other: &Message| other.from == message.from && !other.is_now_or_never();
             **id < message.id && matches!(&entry.store, Stored::Not(other) if same(other))
         });
         before.map(|(id, _)| *id).collect()
