@@ -79,11 +79,10 @@ impl Ledger {
         }
         if let Some(settled) = &track.settled {
             let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
-            // A message with TTL 0 that has not arrived is expired by its sender's mailbox, even while it is being
-            // cancelled in its recipient's.
-            let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
-            let given_up = now_or_never && delivery.state == State::Expired;
-            if !(given_up && settled.phase() == Phase::Withdrawn) {
+            // A message that expired before it was stored leaves no row, so a later cancellation does not find it. The
+            // sender's mailbox keeps what it records first.
+            let unstored = delivery.state == State::Expired && delivery.attempts == 0;
+            if !(unstored && settled.phase() == Phase::Withdrawn) {
                 same(id, &settled, delivery)?;
             }
         }

@@ -108,7 +108,6 @@ struct Published {
     order: usize,
     size: u32,
     expires_at: Millis,
-    now_or_never: bool,
     /// Its publish was answered.
     answered: bool,
     /// It was in a row of its sender.
@@ -223,7 +222,6 @@ impl Ledger {
         known.op = op;
         known.size = message.size;
         known.expires_at = message.expires_at;
-        known.now_or_never = message.expires_at <= message.sent_at;
         self.deliveries.entry((message.id, to)).or_default();
         Ok(())
     }
@@ -306,15 +304,22 @@ impl Ledger {
 
     /// A call to deliver is answered.
     pub(crate) fn answered_delivery(
-        &self,
+        &mut self,
         device: usize,
         id: MessageId,
         delivery: &Delivery,
     ) -> Checked {
         let stored = self.tables[device].inbox.contains_key(&id);
+        let ended = delivery.state.is_terminal();
+        let track = self.deliveries.entry((id, device)).or_default();
+        // It is in flight no longer, even if a repeated call brings it again: the sender's mailbox may have failed to
+        // record this answer.
+        if let Some(wire) = track.wire.as_mut().filter(|_| ended) {
+            wire.connection = None;
+        }
         claim(
             "a call to deliver is answered once the message is stored or settled",
-            delivery.state.is_terminal() || stored,
+            ended || stored,
             || format!("{id} is {:?}", delivery.state),
         )
     }

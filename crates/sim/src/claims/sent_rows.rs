@@ -51,7 +51,7 @@ impl Ledger {
             let known = self.tables[place].outbox.get(&id);
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
                 self.accepted(place, id)?;
-                self.is_sent(place, id, expires_at, row.accepted_at);
+                self.is_sent(place, id, expires_at);
                 self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
             }
@@ -133,7 +133,7 @@ impl Ledger {
                     format!("{known:?}, then {row:?}")
                 })?;
                 if known.is_none() {
-                    self.is_sent(place, trace.id, trace.expires_at, row.accepted_at);
+                    self.is_sent(place, trace.id, trace.expires_at);
                     let states = trace.deliveries.iter();
                     let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
                     self.read_deliveries(trace.id, &row, 0, states, 0)?;
@@ -145,10 +145,9 @@ impl Ledger {
     }
 
     /// A message is in a row of its sender.
-    fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis, accepted_at: Millis) {
+    fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis) {
         let message = self.messages.entry(id).or_default();
         (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
-        message.now_or_never = expires_at <= accepted_at;
     }
 
     fn read_deliveries(
