@@ -8,8 +8,10 @@
 mod recent;
 mod resolve;
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use tagpost_core::id::{DeviceId, Tag};
@@ -18,6 +20,10 @@ use wasm_bindgen::JsValue;
 use worker::{D1Database, D1PreparedStatement, D1Result, Delay, Env, Result};
 
 pub(crate) use self::resolve::resolve;
+use crate::fault;
+
+/// How long D1 may take to answer what a device waits for.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,7 +88,7 @@ pub(crate) async fn register(
             number(now as f64),
         ],
     )?;
-    let [inserted, found] = batch(db, [insert, find(db, device)?]).await?;
+    let [inserted, found] = in_time(batch(db, [insert, find(db, device)?])).await?;
     let found = found.results::<Device>()?.pop();
     Ok(Registration {
         created: !is_empty(&inserted)?,
@@ -258,6 +264,18 @@ fn find(db: &D1Database, device: &DeviceId) -> Result<D1PreparedStatement> {
 /// A statement with its parameters.
 fn statement(db: &D1Database, sql: &str, parameters: &[JsValue]) -> Result<D1PreparedStatement> {
     db.prepare(sql).bind(parameters)
+}
+
+/// The answer of D1, unless it takes too long.
+async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = pin!(async {
+        fault::cause_armed("directory").await;
+        answer.await
+    });
+    match select(answer, Delay::from(TIMEOUT)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err("D1 did not answer in time".into()),
+    }
 }
 
 /// Runs the statements in one transaction.

@@ -126,3 +126,11 @@ describe("a mailbox that hangs", () => {
     await faulty!.inbox();
   });
 });
+
+test("a directory that hangs keeps a new device waiting for a while, and not its next call", async () => {
+  const other = await relay.device();
+  const device = relay.minted();
+  await arm(other, "hang@directory");
+  (await device.request("GET", "/v1/inbox", { headers: { Prefer: "wait=0" }, timeout: 15_000 })).problem(503);
+  (await device.request("GET", "/v1/inbox", { headers: { Prefer: "wait=0" } })).is(200);
+});

@@ -1,20 +1,13 @@
 //! The lookups of a publish: the devices of its target.
 
-use std::pin::pin;
-use std::time::Duration;
-
-use futures_util::future::{Either, select};
 use litemap::LiteMap;
 use tagpost_core::id::DeviceId;
 use tagpost_core::message::Target;
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1SessionConstraint, Delay, Result};
+use worker::{D1Database, D1SessionConstraint, Result};
 
-use super::{number, recent, text};
+use super::{in_time, number, recent, text};
 use crate::clock;
-
-/// How long a lookup for a publish may take.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The devices of tags and expressions, by their texts; one without devices is absent.
 #[derive(Default)]
@@ -93,7 +86,7 @@ const TAGS: &str = "SELECT tag, json_group_array(device) FROM (
         FROM tags WHERE tag IN (SELECT value FROM json_each(?1))
     ) WHERE n <= ?2 GROUP BY tag, n / 10000";
 
-/// Each name of the expression that a device has is a bit; their sum is one of the sets that are meant, or not.
+/// Each name of the expression that a device has is a bit; a device matches if their sum is one of the sets that match.
 const EXPRESSION: &str = "SELECT ?4, json_group_array(device) FROM (
         SELECT device, row_number() OVER (ORDER BY device) AS n FROM (
             SELECT device, 1 << key AS bit FROM json_each(?1) CROSS JOIN tags ON tag = value
@@ -113,12 +106,7 @@ async fn query(
 ) -> Result<()> {
     let session = db.with_session_constraint(constraint)?;
     let lookup = session.prepare(sql).bind(parameters)?;
-    let rows = pin!(lookup.raw::<String>());
-    let rows = match select(rows, Delay::from(LOOKUP_TIMEOUT)).await {
-        Either::Left((rows, _)) => rows?,
-        Either::Right(_) => return Err("D1 did not answer in time".into()),
-    };
-    for row in rows {
+    for row in in_time(lookup.raw::<String>()).await? {
         let [target, devices] =
             <[String; 2]>::try_from(row).map_err(|_| "D1 answered other columns")?;
         let devices: Vec<DeviceId> = serde_json::from_str(&devices)?;

@@ -4,11 +4,11 @@
 //! the JSON that `tagpost_core::call` describes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
 use js_sys::JsString;
+use litemap::LiteMap;
 use serde::Serialize;
 use tagpost_core::call::{Request, TAKEN};
 use tagpost_core::mailbox::{CallId, Input, Reply};
@@ -23,7 +23,7 @@ use crate::respond::{self, Error, Response};
 /// The unanswered calls.
 #[derive(Default)]
 pub(super) struct Answers {
-    waiting: RefCell<BTreeMap<CallId, oneshot::Sender<Reply>>>,
+    waiting: RefCell<LiteMap<CallId, oneshot::Sender<Reply>>>,
     last: Cell<CallId>,
 }
 
