@@ -145,12 +145,12 @@ pub(crate) fn expression(data: &[u8]) {
             assert!((1..=MAX_NAMES).contains(&names.len()), "{names:?}");
             assert!(names.iter().all(|name| Target::named(name).is_ok()));
             assert!(
-                !expression.means(0),
-                "{text:?} means a device without names"
+                !expression.matches(0),
+                "{text:?} matches a device without names"
             );
             let sets = expression.sets();
             let all = (0..=u8::MAX).take(1 << names.len());
-            assert!(all.filter(|set| expression.means(*set)).eq(sets));
+            assert!(all.filter(|set| expression.matches(*set)).eq(sets));
             assert_eq!(expression.to_string(), text);
         }
         Err(error) => {

@@ -1,6 +1,6 @@
 //! Answers, and the one rendering of errors.
 //!
-//! The caller gets a [`Problem`] for what is wrong with the request or stands in its way. A failure inside is logged,
+//! The caller gets a [`Problem`] for what is wrong with the request or prevents it. A failure inside is logged,
 //! once, when it is rendered, and the caller learns only that the service failed.
 
 use std::error::Error as _;
@@ -84,7 +84,7 @@ impl From<Response> for JsValue {
 /// Why a request fails.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// Something is wrong with the request, or stands in its way.
+    /// Something is wrong with the request, or prevents it.
     Problem(Problem),
     /// The path does not have this method.
     MethodNotAllowed {

@@ -1,4 +1,4 @@
-// A message to whom an expression means: `hallway & !muted`, over HTTP and in frames.
+// A message to the devices that match an expression: `hallway & !muted`, over HTTP and in frames.
 
 import { readFileSync } from "node:fs";
 
@@ -27,7 +27,7 @@ const names = (...devices: Device[]): string[] => devices.map(({ name }) => name
 const queries = async () => (await relay.request("GET", "/v1/meter")).is(200).d1_queries;
 
 describe("an expression", () => {
-  test("leads to the devices that it means, by one query each, over HTTP and in a frame", async () => {
+  test("leads to the devices that match, by one query each, over HTTP and in a frame", async () => {
     const socket = await sender.connect();
     for (const [to, devices] of [
       [HALL, [hall, quietHall]],
@@ -54,7 +54,7 @@ describe("an expression", () => {
     for (const n of targets.keys()) expect((await socket.next("published")).ref).toBe(`${n}`);
   });
 
-  test("stands in the trace, in the message and in its listing, as it was written", async () => {
+  test("is in the trace, in the message and in its listing, as it was written", async () => {
     const to = `${ROOM}&  !${MUTED}`;
     const answer = await publish(to, sender, { "Idempotency-Key": "expression" });
     const { id } = answer.is(202);
@@ -72,7 +72,7 @@ describe("an expression", () => {
     (await publish(`${ROOM} & !${MUTED}`, sender, { "Idempotency-Key": "expression" })).problem(422, "idempotency_mismatch");
   });
 
-  test("that means nobody, or the sender alone, is an unknown tag", async () => {
+  test("that matches no device, or only the sender, is an unknown tag", async () => {
     for (const to of [`${HALL} & ${ROOM}`, fresh("nowhere"), `@${fresh("nobody")}`, `${HALL} & !${HALL}`]) {
       expect((await publish(to)).problem(404, "unknown_tag").detail, to).toContain(to);
     }
@@ -82,7 +82,7 @@ describe("an expression", () => {
     expect(reached((await publish(HALL, hall)).is(202))).toEqual(names(quietHall));
   });
 
-  test("with a fault is refused with its position, over HTTP and in a frame", async () => {
+  test("with an error is refused with its position, over HTTP and in a frame", async () => {
     const socket = await sender.connect();
     for (const [to, at] of [
       [`!${MUTED}`, 1],
@@ -105,7 +105,7 @@ describe("an expression", () => {
     await socket.close();
   });
 
-  test("names nothing, not even negated, that the token may not publish to", async () => {
+  test("names nothing that the token may not publish to, not even negated", async () => {
     const limited = await relay.device(undefined, { publish: [HALL, `@${room.name}`] });
     (await publish(`${HALL} | @${room.name}`, limited)).is(202);
     const socket = await limited.connect();

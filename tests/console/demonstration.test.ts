@@ -82,7 +82,7 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a message goes to those that an expression means, and back to its sender on request", async () => {
+  test("a message goes to the devices that match an expression, and back to its sender on request", async () => {
     const [sender, receiver, away] = await relay.devices(3);
     const [hall, muted] = [await relay.tag(sender!, receiver!, away!), await relay.tag(away!)];
     const { page, complaints } = await browser.tab();

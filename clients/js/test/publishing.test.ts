@@ -139,7 +139,7 @@ describe.concurrent("publishing", () => {
     expect((await answer).summary).toEqual({ delivered: 1 });
   });
 
-  test("a message goes to those that an expression means", async () => {
+  test("a message goes to the devices that match an expression", async () => {
     const [a, b, c] = await relay.devices(3);
     const [tag, muted] = [await relay.tag(b!, c!), await relay.tag(c!)];
     const sender = client(relay.url, a!);

@@ -1,4 +1,4 @@
-//! Expressions: to whom a message goes, in one line, such as `hallway & !muted`.
+//! Expressions: the recipients of a message in one line, such as `hallway & !muted`.
 //!
 //! ```text
 //! either = both *( "|" both )
@@ -6,10 +6,10 @@
 //! term   = tag / "@" device / "(" either ")"
 //! ```
 //!
-//! Spaces and tabs separate. `!` stands only right behind an `&`, and there is none within what it negates. So it
-//! can only take away: a device with none of the names is never meant.
+//! Spaces and tabs are allowed between all of these. `!` is allowed only directly after `&`, and not inside what it
+//! negates. So it can only exclude devices: one that has none of the names never matches.
 //!
-//! An expression is its text, which was read once and so can be read again. Who has which name is not decided here.
+//! An expression is its text, which was parsed once and so can be parsed again. Not here: which device has which name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ pub const MAX_CHARACTERS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at character {at}: {wrong}")]
 pub struct InvalidExpression {
-    /// Where the fault is, in characters; the first is 1.
+    /// The position of the error, in characters from 1.
     pub at: usize,
     /// What is wrong there.
     pub wrong: String,
@@ -39,29 +39,29 @@ pub struct InvalidExpression {
 pub struct Expression(String);
 
 impl Expression {
-    /// It, as it was written.
+    /// The text, as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its tags and `@devices`, each once, in the order in which it names them.
+    /// Its tags and `@devices`, each once, in their order in the text.
     pub fn names(&self) -> Vec<&str> {
         let mut reader = Reader::of(&self.0, 0);
-        // It was read before, so there is no fault.
+        // It was parsed before, so there is no error.
         let _ = reader.either(false);
         reader.names
     }
 
-    /// Whether a device is meant that has exactly these names; bit `n` of `set` is name `n` of [`Self::names`].
-    pub fn means(&self, set: u8) -> bool {
+    /// Whether a device with exactly these names matches; bit `n` of `set` is name `n` of [`Self::names`].
+    pub fn matches(&self, set: u8) -> bool {
         Reader::of(&self.0, set).either(false).unwrap_or(false)
     }
 
-    /// All sets of names that it means, in the form of [`Self::means`].
+    /// All sets of names that match, in the form of [`Self::matches`].
     pub fn sets(&self) -> Vec<u8> {
         let sets = 1_u16 << self.names().len();
         let sets = (0..=u8::MAX).take(sets.into());
-        sets.filter(|set| self.means(*set)).collect()
+        sets.filter(|set| self.matches(*set)).collect()
     }
 }
 
@@ -93,8 +93,8 @@ impl fmt::Display for Expression {
     }
 }
 
-/// Reads an expression from its start: whether it means a device with the names of `set`. Inside of what is
-/// `negated` no `!` is taken.
+/// Parses an expression and evaluates it on the way: whether a device with the names of `set` matches. No `!` is
+/// taken inside what is `negated`.
 struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
@@ -123,35 +123,35 @@ impl<'a> Reader<'a> {
         self.either(false)?;
         match self.rest {
             "" => Ok(()),
-            _ => Err(self.wrong("&, | or the end is expected")),
+            _ => Err(self.wrong("expected &, | or the end")),
         }
     }
 
     fn either(&mut self, negated: bool) -> Result<bool, InvalidExpression> {
-        let mut meant = self.both(negated)?;
+        let mut matches = self.both(negated)?;
         while self.takes('|') {
-            meant |= self.both(negated)?;
+            matches |= self.both(negated)?;
         }
-        Ok(meant)
+        Ok(matches)
     }
 
     fn both(&mut self, negated: bool) -> Result<bool, InvalidExpression> {
-        let mut meant = self.term(negated)?;
+        let mut matches = self.term(negated)?;
         while self.takes('&') {
             let without = !negated && self.takes('!');
-            meant &= self.term(negated || without)? != without;
+            matches &= self.term(negated || without)? != without;
         }
-        Ok(meant)
+        Ok(matches)
     }
 
     fn term(&mut self, negated: bool) -> Result<bool, InvalidExpression> {
         if !self.takes('(') {
             return self.name();
         }
-        let meant = self.either(negated)?;
+        let matches = self.either(negated)?;
         match self.takes(')') {
-            true => Ok(meant),
-            false => Err(self.wrong("&, | or ) is expected")),
+            true => Ok(matches),
+            false => Err(self.wrong("expected &, | or )")),
         }
     }
 
@@ -161,8 +161,8 @@ impl<'a> Reader<'a> {
         let (name, rest) = self.rest.split_at(end);
         if name.is_empty() {
             return Err(self.wrong(match rest.starts_with('!') {
-                true => "! is allowed right behind & alone, and not within what it negates",
-                false => "a tag, an @device or ( is expected",
+                true => "! is allowed only directly after &, and not inside what it negates",
+                false => "expected a tag, an @device or (",
             }));
         }
         if let Err(error) = Target::named(name) {
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.trim_start_matches([' ', '\t']);
     }
 
-    /// What is wrong with what is next.
+    /// An error at the next character.
     fn wrong(&self, wrong: &str) -> InvalidExpression {
         InvalidExpression {
             at: self.text.chars().count() - self.rest.chars().count() + 1,

@@ -18,7 +18,7 @@ pub enum Target {
     Tag(Tag),
     /// One device: `{"device":"camera-1"}`.
     Device(DeviceId),
-    /// Every device that an expression means: `{"match":"kitchen & !muted"}`.
+    /// Every device that matches an expression: `{"match":"kitchen & !muted"}`.
     Match(Expression),
 }
 

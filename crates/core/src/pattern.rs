@@ -13,7 +13,7 @@ use crate::message::Target;
 #[error("the pattern {0:?} must be a tag or an @device, and only its last character may be *")]
 pub struct InvalidPattern(pub String);
 
-/// A pattern of devices where tags alone are meant.
+/// A pattern of devices where only tags are allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern {0:?} must be one of tags, without @")]
 pub struct NotOfTags(pub String);

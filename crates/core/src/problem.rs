@@ -1,6 +1,6 @@
 //! The problems that a request can be answered with (RFC 9457, problem details).
 //!
-//! A problem tells the caller what is wrong with the request, or what stands in its way. It never tells
+//! A problem tells the caller what is wrong with the request, or what prevents it. It never tells
 //! what failed inside the service: the shell logs that and answers [`Code::Internal`].
 
 use std::fmt;

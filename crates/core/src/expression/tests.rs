@@ -11,19 +11,19 @@ fn read(text: &str) -> Expression {
         .unwrap_or_else(|error| panic!("{text:?}: {error}"))
 }
 
-/// Whether a device with these names is meant.
-fn means(text: &str, names: &[&str]) -> bool {
+/// Whether a device with these names matches.
+fn matches(text: &str, names: &[&str]) -> bool {
     let expression = read(text);
     let mut set = 0;
     for (n, name) in expression.names().iter().enumerate() {
         set |= u8::from(names.contains(name)) << n;
     }
-    expression.means(set)
+    expression.matches(set)
 }
 
 #[test]
 fn an_expression_means_the_devices_that_its_operators_say() {
-    for (text, meant, others) in [
+    for (text, matching, others) in [
         ("a", &["a", "a b"][..], &["", "b"][..]),
         ("a & b", &["a b", "a b c"], &["a", "b", ""]),
         ("a | b", &["a", "b", "a b"], &["", "c"]),
@@ -39,9 +39,15 @@ fn an_expression_means_the_devices_that_its_operators_say() {
         ("a & !a", &[], &["a", ""]),
         ("@cam | a & !@cam", &["@cam", "a", "a @cam"], &[""]),
     ] {
-        let split = |names: &&str| means(text, &names.split(' ').collect::<Vec<_>>());
-        assert!(meant.iter().all(split), "{text} means all of {meant:?}");
-        assert!(!others.iter().any(split), "{text} means none of {others:?}");
+        let split = |names: &&str| matches(text, &names.split(' ').collect::<Vec<_>>());
+        assert!(
+            matching.iter().all(split),
+            "{text} matches each of {matching:?}"
+        );
+        assert!(
+            !others.iter().any(split),
+            "{text} matches none of {others:?}"
+        );
     }
 }
 
@@ -68,9 +74,9 @@ fn a_name_is_listed_once_in_the_order_of_its_first_place() {
 
 #[test]
 fn a_fault_is_told_with_its_position() {
-    const NAME: &str = "a tag, an @device or ( is expected";
-    const NOT: &str = "! is allowed right behind & alone, and not within what it negates";
-    const NEXT: &str = "&, | or the end is expected";
+    const NAME: &str = "expected a tag, an @device or (";
+    const NOT: &str = "! is allowed only directly after &, and not inside what it negates";
+    const NEXT: &str = "expected &, | or the end";
     const TAG: &str = "tag must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
     const DEVICE: &str = "device must match [A-Za-z0-9][A-Za-z0-9._-]{0,63}";
     for (text, at, wrong) in [
@@ -91,8 +97,8 @@ fn a_fault_is_told_with_its_position() {
         ("a || b", 4, NAME),
         ("| a", 1, NAME),
         ("()", 2, NAME),
-        ("(a", 3, "&, | or ) is expected"),
-        ("(a b)", 4, "&, | or ) is expected"),
+        ("(a", 3, "expected &, | or )"),
+        ("(a b)", 4, "expected &, | or )"),
         ("a & \u{fc}", 5, TAG),
         ("\u{fc}", 1, TAG),
         ("a, b", 1, TAG),
@@ -146,7 +152,7 @@ fn it_is_written_and_read_as_its_text() {
     assert!(wrong.to_string().contains("at character 1"), "{wrong}");
 }
 
-/// An expression as a tree, which says by itself whom it means.
+/// An expression as a tree, which says by itself what matches.
 #[derive(Debug, Clone)]
 enum Tree {
     Name(usize),
@@ -156,12 +162,12 @@ enum Tree {
 }
 
 impl Tree {
-    fn means(&self, has: &dyn Fn(usize) -> bool) -> bool {
+    fn matches(&self, has: &dyn Fn(usize) -> bool) -> bool {
         match self {
             Tree::Name(n) => has(*n),
-            Tree::And(a, b) => a.means(has) && b.means(has),
-            Tree::AndNot(a, b) => a.means(has) && !b.means(has),
-            Tree::Or(a, b) => a.means(has) || b.means(has),
+            Tree::And(a, b) => a.matches(has) && b.matches(has),
+            Tree::AndNot(a, b) => a.matches(has) && !b.matches(has),
+            Tree::Or(a, b) => a.matches(has) || b.matches(has),
         }
     }
 
@@ -217,7 +223,7 @@ proptest! {
                 let place = expression.names().iter().position(|known| *known == name);
                 place.is_some_and(|place| set >> place & 1 == 1)
             };
-            prop_assert_eq!(expression.means(set), tree.means(&has), "{} of {}", set, text);
+            prop_assert_eq!(expression.matches(set), tree.matches(&has), "{} of {}", set, text);
         }
     }
 
@@ -227,7 +233,7 @@ proptest! {
     ) {
         match text.parse::<Expression>() {
             Ok(expression) => {
-                prop_assert!(!expression.means(0));
+                prop_assert!(!expression.matches(0));
                 prop_assert!((1..=MAX_NAMES).contains(&expression.names().len()));
                 prop_assert_eq!(expression.as_str(), text);
             }

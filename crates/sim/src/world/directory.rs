@@ -83,7 +83,7 @@ impl World<'_> {
                         *sets.entry(device).or_default() |= 1 << n;
                     }
                 }
-                sets.retain(|_, set| expression.means(*set));
+                sets.retain(|_, set| expression.matches(*set));
                 sets.into_keys().collect()
             }
         }

@@ -1,7 +1,7 @@
 //! The recipients of a message, chosen from the devices of its target.
 //!
-//! A message to a tag or an expression does not come back to its sender, unless the sender asks for it, however the target was resolved.
-//! Not here: finding the devices of a target, which the shell does.
+//! However the target was resolved, a message to a tag or an expression does not come back to its sender, unless the
+//! sender asks for it. Not here: finding the devices of a target, which the shell does.
 
 use crate::id::DeviceId;
 use crate::limits::Limits;
@@ -25,7 +25,7 @@ pub(super) fn recipients(
     }
     let most = limits.max_fanout;
     if devices.len() > usize::try_from(most).unwrap_or(usize::MAX) {
-        let detail = format!("MAX_FANOUT is {most} devices, and more have {}", named(to));
+        let detail = format!("more than {most} devices (MAX_FANOUT) have {}", named(to));
         return Err(Problem::new(Code::TagTooLarge, detail));
     }
     let is_known = !devices.is_empty();

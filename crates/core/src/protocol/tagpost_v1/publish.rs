@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(to(r#"{"match":7}"#), "to.match must be a string");
         assert_eq!(
             to(r#"{"match":"a & "}"#),
-            "to.match is wrong at character 5: a tag, an @device or ( is expected"
+            "to.match is wrong at character 5: expected a tag, an @device or ("
         );
         assert_eq!(wrong(r#"{"type":"publish","payload":1}"#), "to is missing");
     }

@@ -39,7 +39,7 @@ pub(crate) struct Send {
     /// Send to this device instead of a tag
     #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
     pub(crate) to_device: Option<DeviceId>,
-    /// Send to those that an expression means: tags and @devices, with & | ! and parentheses
+    /// Send to the devices that match an expression of tags and @devices, with & | ! and parentheses
     #[arg(
         long,
         env = "TAGPOST_TO",
