@@ -79,10 +79,13 @@ impl Ledger {
         }
         if let Some(settled) = &track.settled {
             let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
-            // A message that expired before it was stored leaves no row, so a later cancellation does not find it. The
-            // sender's mailbox keeps what it records first.
-            let unstored = delivery.state == State::Expired && delivery.attempts == 0;
-            if !(unstored && settled.phase() == Phase::Withdrawn) {
+            // What ended without a row is forgotten in a crash, so that a cancellation after it does not find it. The
+            // sender's mailbox keeps what it records first. It expires a message with TTL 0 itself.
+            let unstored = track.stored_at.is_none_or(|at| at >= settled.at);
+            let earlier = delivery.at <= settled.at + self.skew;
+            let given_up = delivery.state == State::Expired && delivery.attempts == 0;
+            let forgotten = unstored && (earlier || given_up);
+            if !(forgotten && settled.phase() == Phase::Withdrawn) {
                 same(id, &settled, delivery)?;
             }
         }

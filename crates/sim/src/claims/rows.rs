@@ -62,7 +62,6 @@ pub(super) struct OutboxRow {
     /// As JSON, in parts where there are many.
     pub(super) texts: Vec<String>,
     pub(super) done_at: Option<Millis>,
-    pub(super) accepted_at: Millis,
     pub(super) key: Option<String>,
 }
 

@@ -14,10 +14,11 @@ use crate::store::Sqlite;
 
 impl Ledger {
     pub(super) fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries FROM outbox";
+        let sql =
+            "SELECT id, expires_at, open, states, done_at, idempotency_key, deliveries FROM outbox";
         let read = |mut row: Row| {
             let id = row.id()?;
-            let (accepted_at, expires_at): (Millis, Millis) = (row.int()?, row.int()?);
+            let expires_at: Millis = row.int()?;
             let (open, states): (u32, i64) = (row.count()?, row.int()?);
             let (done_at, key, text) = (row.opt_int()?, row.opt_text()?, row.opt_text()?);
             Ok((
@@ -28,7 +29,6 @@ impl Ledger {
                 OutboxRow {
                     texts: text.into_iter().collect(),
                     done_at,
-                    accepted_at,
                     key,
                 },
             ))
@@ -123,7 +123,6 @@ impl Ledger {
                 let row = OutboxRow {
                     texts: vec![serde_json::to_string(&trace.deliveries).map_err(broken)?],
                     done_at: Some(done_at),
-                    accepted_at: trace.accepted_at,
                     key: None,
                 };
                 let known = self.tables[place].outbox.get(&trace.id);
