@@ -43,7 +43,7 @@ use crate::routes::Exchange;
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env) -> Promise {
     promise(async move {
-        // A second handle of the same request; `clone()` would read the body twice.
+        // A second handle of the same request: `request.clone()`, a method of the web API, would copy its body.
         let answer = answer(Clone::clone(&request), env).await;
         routes::finish(&request).await;
         Ok(answer.unwrap_or_else(Error::into_response).into())

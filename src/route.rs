@@ -59,9 +59,9 @@ pub(crate) enum Route {
     Unbind(Tag, DeviceId),
     /// Publish a message to a tag or a device.
     Publish(Target),
-    /// The trace of a message.
     /// Publish a message to the devices that match the header `To`.
     PublishToMatch,
+    /// The trace of a message.
     Trace(MessageId),
     /// The messages that the caller sent.
     ListMessages,

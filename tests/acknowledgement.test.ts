@@ -47,7 +47,7 @@ describe.concurrent("acknowledgement", () => {
     expect((await again.next("message")).id).toBe(end);
   });
 
-  test("acknowledgements in one go right before the connection closes count, each with its reply", async () => {
+  test("acknowledgements sent together right before the connection closes all count, each with its reply", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const ids: string[] = [];

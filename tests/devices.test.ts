@@ -39,7 +39,7 @@ describe("devices", () => {
     expect(devices).toContainEqual({ device: name, created_at: created.created_at });
   });
 
-  test("the patterns and the end of a token are taken from the body", async () => {
+  test("the patterns and the expiry of a token are taken from the body", async () => {
     const answer = await relay.admin("PUT", `/v1/devices/${fresh("device")}`, {
       publish: ["kitchen.*", "@camera-1"],
       expires_in: 60,

@@ -27,7 +27,7 @@ const names = (...devices: Device[]): string[] => devices.map(({ name }) => name
 const queries = async () => (await relay.request("GET", "/v1/meter")).is(200).d1_queries;
 
 describe("an expression", () => {
-  test("leads to the devices that match, by one query each, over HTTP and in a frame", async () => {
+  test("goes to the devices that match, with one query each, over HTTP and in a frame", async () => {
     const socket = await sender.connect();
     for (const [to, devices] of [
       [HALL, [hall, quietHall]],

@@ -88,7 +88,7 @@ describe.concurrent("a device that flaps", () => {
   }, 120_000);
 });
 
-describe.concurrent("a window of one's own", () => {
+describe.concurrent("a window that the device asks for", () => {
   test("a device that takes one message a connection takes each once, and loses none", async () => {
     const [sender, receiver] = await relay.devices(2);
     for (let n = 1; n <= 14; n++) await sender!.send({ device: receiver!.name }, n);

@@ -28,7 +28,7 @@ describe.concurrent("HEAD", () => {
     expect((await sender!.request("HEAD", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ")).status).toBe(404);
   });
 
-  test("taking messages and connecting are GET alone", async () => {
+  test("taking messages and connecting are GET only", async () => {
     const device = await relay.device();
     for (const path of ["/v1/inbox", "/v1/connect"]) {
       const head = await device.request("HEAD", path);

@@ -105,7 +105,7 @@ describe("nothing is left in memory of", { timeout: 180_000 }, () => {
     await leavesNothing(500, async () => void (await device.open()));
   });
 
-  test("connections that say nothing of sense", async () => {
+  test("connections that send only malformed frames", async () => {
     const devices = await relay.devices(AT_ONCE);
     await leavesNothing(500, async (_, one) => {
       const socket = await devices[one]!.connect();
@@ -114,7 +114,7 @@ describe("nothing is left in memory of", { timeout: 180_000 }, () => {
     });
   });
 
-  test("polls that are broken off", async () => {
+  test("polls that the client aborts", async () => {
     const devices = await relay.devices(AT_ONCE);
     await leavesNothing(100, async (_, one) => {
       const headers = { Authorization: `Bearer ${devices[one]!.token}` };

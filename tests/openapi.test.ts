@@ -103,7 +103,7 @@ describe("OpenAPI document", () => {
     }
   });
 
-  test("every answer of a working day fits its schema", async () => {
+  test("every answer of a typical session fits its schema", async () => {
     const put = await relay.admin("PUT", "/v1/devices/doorbell", { publish: ["*", "@*"], expires_in: 600 });
     describes("PUT /v1/devices/{device}", put);
     describes("PUT /v1/devices/{device}", await relay.admin("PUT", "/v1/devices/doorbell"));

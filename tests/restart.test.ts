@@ -75,7 +75,7 @@ describe("restart", () => {
     expect((await receiver!.status()).is(200).held).toBe(1);
   });
 
-  test("a publish that it breaks off can be repeated with its key and stays one message", async () => {
+  test("a publish that it interrupts can be repeated with its key and stays one message", async () => {
     const [sender, receiver] = await relay.devices(2);
     const to = { device: receiver!.name };
     const socket = await receiver!.connect();

@@ -99,7 +99,7 @@ describe("tags", () => {
     (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
   });
 
-  test("a message to a tag comes back to its sender only if that asks for it, in a request and in a frame", async () => {
+  test("a message to a tag comes back to its sender only if the sender asks for it, in a request and in a frame", async () => {
     const [sender, other] = (await relay.devices(2)) as [Device, Device];
     const tag = await relay.tag(sender);
     const alone = (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");
@@ -140,7 +140,7 @@ describe("tags", () => {
       await unanswered;
     });
 
-    test("reaches a device no more as soon as its unbinding is answered", async () => {
+    test("no longer reaches a device once its unbinding is answered", async () => {
       const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
       const tag = await relay.tag(first);
       expect(await reached(sender, tag)).toEqual([first.name]);
@@ -150,7 +150,7 @@ describe("tags", () => {
       expect(await reached(sender, tag)).toEqual([second.name]);
     });
 
-    test("reaches a device no more as soon as its deletion is answered", async () => {
+    test("no longer reaches a device once its deletion is answered", async () => {
       const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
       const tag = await relay.tag(receiver);
       expect(await reached(sender, tag)).toEqual([receiver.name]);
@@ -158,7 +158,7 @@ describe("tags", () => {
       (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");
     });
 
-    test("leads a frame to the same devices", async () => {
+    test("gets a frame to the same devices", async () => {
       const [sender, first, second] = (await relay.devices(3)) as [Device, Device, Device];
       const tag = await relay.tag(first);
       const socket = await sender.connect();

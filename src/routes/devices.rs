@@ -322,7 +322,7 @@ mod tests {
             (r#"{"tags":["a*b"]}"#, "tags: the pattern \"a*b\""),
             (
                 r#"{"tags":["kitchen","@cam-1"]}"#,
-                "tags: the pattern \"@cam-1\" must be one of tags",
+                "tags: the pattern \"@cam-1\" must be a tag pattern",
             ),
             (r#"{"tags":[],"tags":["*"]}"#, "duplicate field `tags`"),
             (r#"{"expires_in":null}"#, "expires_in"),

@@ -137,8 +137,8 @@ pub(super) async fn change(
     }
 }
 
-/// Passes a device whose token holds, and which may ask for as much as this many mailboxes. The directory cannot
-/// know whether the token was revoked, nor what its device has asked for lately; the device's own mailbox does.
+/// Admits a device whose token is not revoked and whose reads may ask this many more mailboxes. Only the device's own
+/// mailbox knows both.
 async fn admit(exchange: &Exchange, claims: Claims, mailboxes: u32) -> Result<(), Error> {
     let device = claims.device.clone();
     let call = Call::MayAsk { mailboxes };

@@ -11,13 +11,13 @@ import { onWake } from "./wake.js";
 /** After a connection that lasted at least this long, in milliseconds, the backoff starts over. */
 const LASTING = 10_000;
 
-/** The close codes after which a reconnect would change nothing, or start a quarrel. */
+/** The close codes after which a reconnect would fail again, or close the newer connection in turn. */
 const FINAL = new Map([
   [4401, () => new TagpostError("unauthorized", "the token is no longer valid")],
   [4409, () => new TagpostError("taken_over", "a newer connection of this device took over")],
 ]);
 
-/** The codes with which the service refuses a token. A 401 or 403 of something on the way says nothing of it. */
+/** The codes with which the service refuses a token. A 401 or 403 from a proxy does not count. */
 const REFUSALS = new Set(["unauthorized", "forbidden"]);
 
 /**
@@ -63,7 +63,7 @@ export class Connection {
   }
 
   /**
-   * Asks for a sign that all that was sent has come to the service.
+   * Asks the service to confirm that it has received everything sent so far.
    *
    * @param {() => void} onPong called once it has; never, if the connection ends before
    * @returns {boolean} whether it was asked
@@ -72,7 +72,7 @@ export class Connection {
     return this.#welcomedAt !== undefined && this.#socket !== undefined && this.#socket.ping(onPong);
   }
 
-  /** Puts a new WebSocket in the place of this one. */
+  /** Replaces this WebSocket with a new one. */
   renew() {
     if (this.#ended || !this.#socket) return;
     this.#socket.close();
@@ -103,7 +103,7 @@ export class Connection {
     );
   }
 
-  /** The page is back: timers may have slept, and the network may be another. */
+  /** The page is back: timers may have been suspended, and the network may have changed. */
   #wake() {
     if (this.#retry !== undefined) {
       clearTimeout(this.#retry);
@@ -120,7 +120,7 @@ export class Connection {
     const final = FINAL.get(code);
     if (final) return this.end(final());
     if (!opened) {
-      // Why a handshake failed is not told to a page, so it has to be asked in another way.
+      // A page is not told why a handshake failed, so it asks over HTTP.
       const error = await this.#http.probe().then(() => undefined, (error) => error);
       if (this.#ended) return;
       if (REFUSALS.has(error?.code)) return this.end(error);

@@ -55,7 +55,7 @@ export class Device extends EventTarget {
     });
   }
 
-  /** The device's id, as soon as the service has said it. */
+  /** The device's name, once the service has sent it. */
   get name() {
     return this.#name;
   }
@@ -82,9 +82,9 @@ export class Device extends EventTarget {
   }
 
   /**
-   * What became of messages that this device published, as far as the publish's own answer did not say
-   * it. A receipt counts as seen when the next one is asked for; until then it comes again after a
-   * restart of the application. Either this or `receipt` events, not both.
+   * The terminal states of messages that this device published, except those in the publish's own answer.
+   * A receipt counts as seen when the next one is asked for; until then it is sent again after a
+   * restart of the application. Use either this or `receipt` events, not both.
    *
    * @returns {AsyncGenerator<Receipt, void, void>}
    */
@@ -133,7 +133,7 @@ export class Device extends EventTarget {
   }
 
   /**
-   * Takes a message back from the devices that have not acknowledged it.
+   * Cancels every delivery of a message that is not in a terminal state.
    *
    * @param {string} id
    * @param {{ signal?: AbortSignal }} [options]

@@ -35,7 +35,7 @@ export class Http {
   }
 
   /**
-   * The text of JSON that a request is answered with; empty, where there is nothing to tell.
+   * The JSON text of the answer to a request; empty if there is none.
    *
    * @param {string} method
    * @param {string} path below the service's own
@@ -70,10 +70,10 @@ export class Http {
     if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
       throw new TagpostError("unreachable", "the service answered with a redirect, which is not followed", { status });
     }
-    throw new TagpostError("unreachable", `an answer with status ${status} that is not tagpost's`, { status });
+    throw new TagpostError("unreachable", `the answer, with status ${status}, does not come from tagpost`, { status });
   }
 
-  /** Gives up what is not answered. @param {TagpostError} error what it fails with, and every request from now on */
+  /** Aborts unanswered requests. @param {TagpostError} error what they fail with, and every request from now on */
   end(error) {
     this.#closed.abort(error);
   }

@@ -3,9 +3,9 @@
 // The service sends a message again until it is answered; here each id is let through once. Nothing is
 // answered that the application has not answered, so the service's window bounds what waits here.
 //
-// An answer that is taken is not answered itself. What the service says to a `ping` after it shows that it
-// has come to the service, and is not lost with the connection. It does not show that the answer was taken:
-// the platform says `pong` for the mailbox, which may refuse the answer a little later.
+// The service does not confirm an answer that it accepts. The `pong` to a `ping` sent after the answer shows that the
+// service has received it, so that it is not lost with the connection. It does not show that the answer was accepted:
+// the platform says `pong` on behalf of the mailbox, which may still refuse the answer.
 
 import { TagpostError } from "./errors.js";
 import { Message } from "./message.js";
@@ -67,9 +67,9 @@ export class Inbox {
    */
   take(frame, text) {
     const known = this.#known.get(frame.id);
-    // Of one that was answered the service has not got the answer, or it would not ask again.
+    // If it was answered, the service did not get the answer, or it would not send the message again.
     if (known) return this.#give(known);
-    // Of those that wait some must have expired unseen; what is dropped here comes again.
+    // Some of those that wait must have expired. A message that is dropped here is sent again.
     if (this.#waiting.size >= this.#window) return;
     this.#remember(frame.id, {});
     this.#waiting.push(new Message(frame, text, (fields) => this.#answer(frame.id, fields)));

@@ -16,7 +16,7 @@ const TOO_DEEP = `reply must have at most ${MAX_REPLY_DEPTH} levels`;
 
 const utf8 = new TextEncoder();
 
-/** One message for this device. It counts as delivered once it is acknowledged, and comes only once until then. */
+/** One message for this device. It is shown once, and counts as delivered once it is acknowledged. */
 export class Message {
   #answer;
   #frame;
@@ -75,8 +75,8 @@ export class Message {
    * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
    * @returns {Promise<void>} resolves once the service has the answer. It rejects with a `TagpostError` if
    * the service refused the answer, which is also a `refused` event of the device, or if the connection has ended.
-   * Nobody has to wait for it: the answer is repeated until then, and a rejection that nobody handles is no
-   * unhandled rejection
+   * It need not be awaited: the answer is repeated until then, and an ignored rejection is not reported as an
+   * unhandled one
    * @throws {TypeError | RangeError} at once, not through the promise: the reply is not JSON, or is too long or too
    * deep. Nothing was answered, and another answer can be given
    */

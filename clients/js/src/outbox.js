@@ -8,11 +8,11 @@ import { withTexts } from "./reply.js";
 
 /** How many publishes are unanswered at a time. */
 const WINDOW = 128;
-/** Milliseconds to wait before publishes go on that the service could not take. */
+/** Milliseconds to wait before publishes that the service could not take are sent again. */
 const PAUSE = 1_000;
 /** No service takes a longer frame. A much longer one would even end the connection, again and again. */
 const LONGEST_FRAME = 6_016_384;
-/** With these the same publish is worth another attempt. */
+/** The errors after which the same publish is sent again. */
 const PASSING = new Set(["too_many_requests", "unavailable"]);
 
 /**
@@ -114,7 +114,7 @@ export class Outbox {
     }
   }
 
-  /** The service does not read the `ref` of a frame that is too long. It can only be the longest. @param {any} error */
+  /** The service does not read the `ref` of a frame that is too long: it must be the longest. @param {any} error */
   #tooLarge({ code }) {
     if (code !== "payload_too_large") return undefined;
     const longest = [...this.#sent.values()].reduce((a, b) => (b.text.length > a.text.length ? b : a));

@@ -1,4 +1,4 @@
-// One WebSocket connection, from its handshake to its end, which is told once.
+// One WebSocket connection, from its handshake to its end, which is reported once.
 
 /** Milliseconds for the handshake and the `welcome` together. */
 const HANDSHAKE_LIMIT = 15_000;
@@ -46,13 +46,13 @@ export class Socket {
     };
     this.#ws.onmessage = ({ data }) => this.#hear(data);
     this.#ws.onclose = ({ code, reason }) => this.#end(code, reason);
-    // No close follows where a handshake failed in Node.js 22, and none that says more follows elsewhere.
+    // In Node.js 22 no close event follows a failed handshake. Elsewhere one follows, but it says no more.
     this.#ws.onerror = () => this.#end(1006, "");
     this.#handshake = setTimeout(() => this.#end(1006, "no welcome in time"), HANDSHAKE_LIMIT);
   }
 
   /**
-   * Shows life, and sees whether the service does.
+   * Sends a ping, and ends the connection if the service does not answer.
    *
    * @param {() => void} [onPong] called once the service has answered, so that all that was sent before has come to it
    * @returns {boolean} whether it was sent
@@ -64,14 +64,14 @@ export class Socket {
     return true;
   }
 
-  /** Whether it could be handed to a connection that, for all that is known, works. @param {string} text */
+  /** Sends a text. Returns `false` if the connection is not open. @param {string} text */
   send(text) {
     if (this.#ended || this.#ws.readyState !== WebSocket.OPEN) return false;
     this.#ws.send(text);
     return true;
   }
 
-  /** Closes it without telling its end; what was sent before still goes out. */
+  /** Closes it without reporting its end; what was sent before still goes out. */
   close() {
     this.#ended = true;
     clearTimeout(this.#handshake);

@@ -126,7 +126,7 @@ describe.concurrent("publishing", () => {
     await expect(sender.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ")).rejects.toMatchObject({ code: "unknown_message", status: 404 });
   });
 
-  test("a message to a tag comes back to its sender only if that asks for it", async () => {
+  test("a message to a tag comes back to its sender only if the sender asks for it", async () => {
     const [a] = await relay.devices(1);
     const tag = await relay.tag(a!);
     const sender = client(relay.url, a!);

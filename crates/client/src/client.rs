@@ -1,7 +1,7 @@
-//! The client: where the service is, who asks, and how a request is made so that it survives.
+//! The client: where the service is, which credential it uses, and how requests are retried.
 //!
-//! Every request of the API may be repeated without harm, a publish through its idempotency key. So a
-//! request that fails for reasons that pass is made again, until [`Client::retry_for`] is over.
+//! Every request of the API is safe to repeat, a publish because of its idempotency key. So a request that fails for
+//! a transient reason is retried, until [`Client::retry_for`] has passed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What this client calls itself.
 const NAME: &str = concat!("tagpost/", env!("CARGO_PKG_VERSION"));
 
-/// How long a connection may take to come about.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may take, on top of the time that the request asks the service to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -85,16 +85,16 @@ impl Client {
         })
     }
 
-    /// Sets for how long a request that fails is made again; 30 seconds unless set, 0 for never.
-    /// It does not concern [`Client::connect`], which never gives up.
+    /// Sets for how long a failed request is retried; 30 seconds unless set, 0 for never.
+    /// It does not apply to [`Client::connect`], which never gives up.
     #[must_use]
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
     }
 
-    /// Sets how many messages come unacknowledged on a connection: from 1 to the service's own number,
-    /// which holds unless set.
+    /// Sets how many unacknowledged messages a connection may have: from 1 to the service's limit, which is the
+    /// default.
     #[must_use]
     pub fn max_in_flight(mut self, messages: u32) -> Self {
         self.max_in_flight = Some(messages);

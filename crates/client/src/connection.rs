@@ -1,10 +1,9 @@
-//! The connection behind an inbox: it connects, and connects again, until the application is done or
-//! the service says that it makes no sense any more.
+//! The connection behind an inbox: it connects and reconnects, until the application is done or the service says that
+//! reconnecting is pointless.
 //!
-//! It never answers a message that the application has not answered, and reads no further than the
-//! application has taken what came before: the network holds back what memory need not. An answer
-//! that was not confirmed is said again on the next connection, whether the message comes again or not:
-//! the service may have sent it for the last time.
+//! It never answers a message that the application has not answered. It reads no further while the application has
+//! not taken the earlier messages, so that the rest waits in the network and not in memory. An unconfirmed answer is
+//! sent again on the next connection, even if its message is not: the service may have sent that for the last time.
 //!
 //! Closing takes precedence over everything else: [`CLOSE_TIMEOUT`] after it begins, the connection is gone, whatever
 //! the network does, and no other follows.
@@ -77,7 +76,7 @@ pub(crate) struct Memory {
 }
 
 impl Connection {
-    /// Runs until the application is done, or an error says that connecting again makes no sense.
+    /// Runs until the application is done, or an error makes reconnecting pointless.
     ///
     /// `wanted` ends as soon as the application is done, while [`Command::Close`] queues behind the answers.
     pub(crate) async fn run(mut self, wanted: oneshot::Receiver<Infallible>) -> Result<(), Error> {
@@ -91,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// Connects, and connects again. `Ok` means that the application is done.
+    /// Connects and reconnects. `Ok` means that the application is done.
     async fn stay(&mut self) -> Result<(), Error> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
@@ -178,7 +177,7 @@ impl Connection {
                 }
                 () = room(&self.messages, self.receipts.as_ref()), if !listening => pulse.heard(),
                 () = sleep_until(pulse.due) => self.ping(socket, &mut pulse).await?,
-                // Who does not listen cannot tell silence.
+                // While nothing is read, silence means nothing.
                 () = sleep_until(pulse.dead), if listening => return Err(Error::Silent),
             }
             if self.memory.unconfirmed.wants_ping() {
@@ -230,8 +229,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes a connection over which all answers went. One that is refused even now, or not confirmed,
-    /// is an error.
+    /// Closes a connection over which all answers were sent. An answer that is refused meanwhile, or not confirmed, is
+    /// an error.
     async fn close(&mut self, socket: &mut Socket) -> Result<(), Error> {
         let mut refused = None;
         let memory = &mut self.memory;
@@ -300,7 +299,7 @@ impl Memory {
         }
     }
 
-    /// How an inbox ends that has no connection.
+    /// The result of an inbox that ends without a connection.
     fn left(&self) -> Result<(), Error> {
         if self.unconfirmed.is_empty() {
             Ok(())
@@ -311,7 +310,7 @@ impl Memory {
     }
 }
 
-/// When to show life, and when to take the service for gone.
+/// When to send a ping, and when to consider the service gone.
 struct Pulse {
     keepalive: Duration,
     due: Instant,
@@ -343,7 +342,7 @@ async fn open(client: &Client) -> Result<(Socket, Welcome), Error> {
     let first = socket.hear().await?;
     match FromService::parse(&first) {
         Ok(FromService::Welcome(welcome)) => Ok((socket, welcome)),
-        _ => Err(Error::Closed("the first frame is no welcome".to_owned())),
+        _ => Err(Error::Closed("the first frame is not a welcome".to_owned())),
     }
 }
 

@@ -16,7 +16,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL of the service is none that a client could use.
+    /// The URL of the service is not valid.
     #[error("the URL {url:?} is not valid: {reason}")]
     Url {
         /// The URL.
@@ -36,7 +36,7 @@ pub enum Error {
     /// The system has no random numbers to give.
     #[error("the system has no random numbers: {0}")]
     Random(String),
-    /// TLS cannot be set up, for want of root certificates perhaps.
+    /// TLS cannot be set up, perhaps because there are no root certificates.
     #[error("TLS is not available: {0}")]
     Tls(#[from] rustls::Error),
     /// The service was not reached, or it hung up before it answered.
@@ -47,15 +47,15 @@ pub enum Error {
         /// What the network said.
         reason: String,
     },
-    /// The service said no.
+    /// The service refused the request.
     #[error("{0}")]
     Refused(Problem),
-    /// What answers there does not speak as the service does.
-    #[error("the answer of {url} is not valid: {reason}")]
+    /// The answer is malformed, or does not come from a tagpost service.
+    #[error("the answer from {url} is not valid: {reason}")]
     NotUnderstood {
         /// Where it came from.
         url: String,
-        /// What is odd about it.
+        /// What is wrong with it.
         reason: String,
     },
     /// The token expired or was revoked while it was in use (close code 4401). Another one is needed.
@@ -75,7 +75,7 @@ pub enum Error {
         /// What is wrong with the answer.
         detail: String,
     },
-    /// Nothing was heard for longer than a live connection is silent.
+    /// Nothing was received for longer than a live connection would be silent.
     #[error("the connection was silent for too long")]
     Silent,
     /// The connection ended in another way; it is worth connecting again.
@@ -84,7 +84,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same request, made again with the same credential, may fare better.
+    /// Whether retrying the same request with the same credential may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent | Self::Closed(_) => true,
@@ -93,7 +93,7 @@ impl Error {
         }
     }
 
-    /// How long the service asked to be left alone.
+    /// How long the service asked to wait before a retry.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(problem) => problem.retry_after,

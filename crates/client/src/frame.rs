@@ -1,7 +1,7 @@
 //! The wire protocol `tagpost.v1` from the device's side: what the service says, and what is answered.
 //!
 //! A frame of an unknown type, or with fields that are new, is not an error: the service may be newer
-//! than this client. When which frame is sent is the connection's matter.
+//! than this client. Not here: when a frame is sent, which the connection decides.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

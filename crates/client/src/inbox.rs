@@ -40,8 +40,8 @@ pub enum Status {
 
 /// The messages of a device, a [`Stream`].
 ///
-/// It connects, and connects again, forever, and shows each message once. It ends with an error when
-/// connecting again makes no sense: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
+/// It reconnects forever, and shows each message once. It ends with an error when reconnecting is
+/// pointless: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
 /// refused. [`Error::AnswerRefused`] does not end it. At most 128 messages wait in memory for the
 /// application; what it has not taken is never acknowledged.
 ///
@@ -140,9 +140,9 @@ impl Inbox {
         self.status.clone()
     }
 
-    /// Closes the connection after all answers given so far are with the service. It takes a few seconds
-    /// at most: an answer that did not get through by then is not given, and the service will send its
-    /// message again on the device's next connection.
+    /// Closes the connection once the service has all answers given so far. This takes a few seconds at most. An
+    /// answer that has not arrived by then is dropped, and the service will send its message again on the device's
+    /// next connection.
     ///
     /// # Errors
     /// The error that ended the inbox, or kept an answer from the service.

@@ -1,9 +1,9 @@
 //! The Rust library of tagpost: publish to tags, listen as a device, learn what became of a message.
 //!
 //! A [`Client`] is a service and a credential. [`Client::publish`] sends a message and repeats the request
-//! until it is answered, without ever making two messages of it. [`Client::connect`] gives an [`Inbox`]: a
-//! stream of [`Message`]s, each to be answered, that connects again forever and shows each message once.
-//! What became of a message is a [`Trace`], and [`Receipts`] bring each end as it comes.
+//! until it is answered, without ever creating a second message. [`Client::connect`] gives an [`Inbox`]: a
+//! stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
+//! A [`Trace`] says what became of a message, and [`Receipts`] bring each terminal state as it is reached.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -118,7 +118,7 @@ impl Message {
     /// The payload's own bytes, whatever they are.
     ///
     /// # Errors
-    /// The service sent as base64 what is none.
+    /// What the service sent as base64 is not base64.
     pub fn bytes(&self) -> Result<Vec<u8>, PayloadError> {
         payload::bytes(&self.content_type, self.encoding, &self.payload)
     }

@@ -27,10 +27,10 @@ pub struct Grant {
     /// What its bearer may publish to; `None` for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Vec<Pattern>>,
-    /// The tags that its bearer may bind its own device to; none without.
+    /// The tags that its bearer may bind its own device to; empty for none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Pattern>,
-    /// Seconds that it holds; `None` until it is revoked.
+    /// Seconds for which it is valid; `None` for until it is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u32>,
 }
@@ -118,7 +118,7 @@ impl Client {
         self.send(&Request::get("/health")).await?.json()
     }
 
-    /// Creates a device, or not, and mints a token for it. Tokens minted before stay valid.
+    /// Creates a device if it does not exist, and mints a token for it. Tokens minted before stay valid.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].
@@ -184,7 +184,7 @@ impl Client {
         self.send(&Request::new(Method::PUT, path)).await.map(drop)
     }
 
-    /// Unbinds a device from a tag. For whom [`Client::bind`] is.
+    /// Unbinds a device from a tag. For the same callers as [`Client::bind`].
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Unreachable`].

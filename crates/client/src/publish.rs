@@ -1,4 +1,4 @@
-//! Publishing: what is said of a message, and one request that makes exactly one message of it.
+//! Publishing: the options of a message, and the request that creates exactly one message however often it is repeated.
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -90,7 +90,7 @@ impl Publish<'_> {
         }
     }
 
-    /// Sets the seconds to keep trying, up to 30 days; 0 = now or never. Without, one day.
+    /// Sets the seconds to keep trying, up to 30 days; 0 = now or never. One day unless set.
     pub fn ttl(self, seconds: u32) -> Self {
         Self {
             ttl: Some(seconds),
@@ -114,7 +114,7 @@ impl Publish<'_> {
         }
     }
 
-    /// Sets the seconds to wait for the acknowledgement of devices that are online, up to 60. Without, 1.
+    /// Sets the seconds to wait for the acknowledgement of devices that are online, up to 60. 1 unless set.
     pub fn wait(self, seconds: u32) -> Self {
         Self {
             wait: Some(seconds),
@@ -122,8 +122,8 @@ impl Publish<'_> {
         }
     }
 
-    /// Sets the key that makes repetitions of this publish one message. Without, each publish gets one of
-    /// its own; a key that outlives the process makes it one message through crashes, too.
+    /// Sets the idempotency key: repeating the publish with it does not create a second message. By default each
+    /// publish gets a random key. With a key that outlives the process, this holds across crashes, too.
     pub fn key(self, key: IdempotencyKey) -> Self {
         Self {
             key: Some(key),

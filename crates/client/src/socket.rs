@@ -41,7 +41,7 @@ impl Socket {
         }
     }
 
-    /// The next frame of text. Without loss this may be given up and asked again.
+    /// The next frame of text. Cancel safe.
     pub(crate) async fn hear(&mut self) -> Result<String, Error> {
         loop {
             match self.0.next().await {
@@ -50,7 +50,7 @@ impl Socket {
                 // The service speaks text; pings and pongs of the protocol are answered below this.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(Error::Closed(error.to_string())),
-                None => return Err(Error::Closed("without a word".to_owned())),
+                None => return Err(Error::Closed("without a close frame".to_owned())),
             }
         }
     }
@@ -81,13 +81,13 @@ impl Socket {
                 Some(Ok(Frame::Close(close))) => return farewell(close),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(Error::Closed(error.to_string())),
-                None => return Err(Error::Closed("without a word".to_owned())),
+                None => return Err(Error::Closed("without a close frame".to_owned())),
             }
         }
     }
 }
 
-/// Whether the service answered a close in order.
+/// Whether the service closed the connection cleanly.
 fn farewell(close: Option<CloseFrame>) -> Result<(), Error> {
     match close {
         Some(close) if close.code == CloseCode::Normal => Ok(()),

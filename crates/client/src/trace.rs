@@ -23,7 +23,7 @@ pub struct Trace {
     pub to: Target,
     /// When the service accepted it.
     pub accepted_at: Millis,
-    /// From when on it is not delivered any more.
+    /// When it expires: it is not delivered after that.
     pub expires_at: Millis,
     /// One for each device.
     pub deliveries: Vec<Delivery>,

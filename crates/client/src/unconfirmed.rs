@@ -1,11 +1,11 @@
-//! The answers of which it is not known yet whether the service has them.
+//! The answers that the service has not confirmed yet.
 //!
 //! An answer is unconfirmed from before it is written until a `pong` comes for a `ping` that was written
 //! after it: frames arrive in order, so the service has read it by then. If the service fails after that,
 //! the message comes again and is answered from memory. Unconfirmed answers are written again on the next
 //! connection.
 //!
-//! When a ping is written is the connection's matter; this says when one is wanted.
+//! This says when a ping is wanted. Not here: when it is written, which the connection decides.
 
 use std::collections::VecDeque;
 

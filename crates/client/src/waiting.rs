@@ -28,11 +28,11 @@ pub struct Waiting {
     pub to: Target,
     /// When the service accepted it.
     pub sent_at: Millis,
-    /// From when on the service does not deliver it any more.
+    /// When it expires: the service does not deliver it after that.
     pub expires_at: Millis,
-    /// How soon it wants to be there.
+    /// Its urgency.
     pub urgency: Urgency,
-    /// What it replaces, and is replaced by.
+    /// Its topic: a newer message of the same sender and topic replaces it.
     pub topic: Option<Topic>,
     /// The media type of the payload.
     pub content_type: String,
@@ -52,7 +52,7 @@ impl Waiting {
     /// The payload's own bytes; `None` if they were not asked for.
     ///
     /// # Errors
-    /// The service sent as base64 what is none.
+    /// What the service sent as base64 is not base64.
     pub fn bytes(&self) -> Result<Option<Vec<u8>>, PayloadError> {
         let payload = self.payload.as_deref();
         payload

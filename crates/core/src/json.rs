@@ -126,7 +126,7 @@ mod tests {
         format!("{}{}", "[".repeat(depth), "]".repeat(depth))
     }
 
-    /// The depth of a value, by another way than the one that is tested.
+    /// The depth of a value, computed differently from the code under test.
     fn depth(value: &Value) -> usize {
         match value {
             Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),

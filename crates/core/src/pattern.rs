@@ -15,7 +15,7 @@ pub struct InvalidPattern(pub String);
 
 /// A pattern of devices where only tags are allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the pattern {0:?} must be one of tags, without @")]
+#[error("the pattern {0:?} must be a tag pattern, without @")]
 pub struct NotOfTags(pub String);
 
 /// `kitchen`, `kitchen.*` or `*` for tags; `@camera-1`, `@*` for devices. A trailing `*` matches any rest.
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_is_allowed_if_each_of_its_names_is_the_negated_ones_too() {
+    fn an_expression_is_allowed_if_all_its_names_are_negated_ones_included() {
         let patterns = [pattern("hall*"), pattern("@cam-1"), pattern("muted")];
         let allowed = |text: &str, patterns: &[Pattern]| {
             Pattern::allow(Some(patterns), &Target::Match(text.parse().unwrap()))

@@ -160,7 +160,7 @@ impl Row {
 
 fn read_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
     MessageId::from_bytes(bytes)
-        .ok_or_else(|| StoreError(format!("{} bytes are no message id", bytes.len())))
+        .ok_or_else(|| StoreError(format!("{} bytes are not a message id", bytes.len())))
 }
 
 /// The kind of a value, for errors. Its content stays out of the log.

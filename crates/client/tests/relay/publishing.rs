@@ -135,7 +135,7 @@ async fn a_refused_publish_is_an_error_that_says_why() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_message_to_a_tag_comes_back_to_its_sender_only_if_that_asks_for_it() {
+async fn a_message_to_a_tag_comes_back_to_its_sender_only_if_the_sender_asks_for_it() {
     let relay = Relay::shared();
     let doorbell = relay.device().await;
     let tag = relay.tag(&[&doorbell]).await;
@@ -155,7 +155,7 @@ async fn a_message_to_a_tag_comes_back_to_its_sender_only_if_that_asks_for_it() 
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
-async fn a_message_goes_to_those_that_an_expression_means() {
+async fn a_message_goes_to_the_devices_that_match_an_expression() {
     let relay = Relay::shared();
     let (doorbell, camera, display) = (
         relay.device().await,

@@ -1,4 +1,4 @@
-//! Claims about expressions: what they mean, and where a fault is.
+//! Claims about expressions: what they match, and where an error is.
 
 use std::fmt::Write;
 
@@ -73,7 +73,7 @@ fn a_name_is_listed_once_in_the_order_of_its_first_place() {
 }
 
 #[test]
-fn a_fault_is_told_with_its_position() {
+fn an_error_has_its_position() {
     const NAME: &str = "expected a tag, an @device or (";
     const NOT: &str = "! is allowed only directly after &, and not inside what it negates";
     const NEXT: &str = "expected &, | or the end";

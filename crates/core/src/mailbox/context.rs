@@ -1,6 +1,6 @@
 //! What the inbox and the outbox share: the store, the limits, the account, the timers, and the effects of the event.
 //!
-//! It is lent to the one that handles the event. It belongs to neither, and knows neither.
+//! It is lent to whichever of them handles the event. It belongs to neither, and knows neither.
 
 use super::account::Account;
 use super::connection::Ended;

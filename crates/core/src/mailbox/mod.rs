@@ -148,7 +148,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Query: when [`Input::Timeout`] is due, if no other input comes first. Until then the mailbox must keep its
-    /// memory. Whatever must happen even if the memory is lost has an alarm: see [`Output::Alarm`].
+    /// memory. Whatever must happen even if the memory is lost uses the alarm: see [`Output::Alarm`].
     pub fn poll_timeout(&self) -> Option<Millis> {
         self.cx.timers.timer()
     }

@@ -75,8 +75,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn entered(&mut self, entered: bool, now: Now) -> Result<(), StoreError> {
         for (id, Waiter { caller, next, .. }) in self.pending.take(Awaited::Registration) {
             if !entered {
-                let detail =
-                    "the device could not be entered into the directory; nothing was accepted";
+                let detail = "the device could not be added to the directory; nothing was accepted";
                 let problem = Problem::new(Code::Unavailable, detail);
                 self.answer_caller(id, caller.as_ref(), Reply::Problem(problem), now);
                 continue;

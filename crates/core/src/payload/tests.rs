@@ -20,7 +20,7 @@ fn limited(bytes: &[u8], content_type: &str, max_payload_bytes: u32) -> Result<P
 }
 
 #[test]
-fn the_media_type_decides_how_bytes_stand_in_json() {
+fn the_media_type_decides_how_bytes_are_rendered_as_json() {
     for (content_type, json, encoding) in [
         ("application/json", "\"hé\"", None),
         ("Application/JSON; charset=utf-8", "\"hé\"", None),
@@ -139,7 +139,7 @@ fn a_payload_that_a_row_could_not_hold_is_too_large() {
 }
 
 #[test]
-fn a_content_type_that_is_none_is_named() {
+fn a_malformed_content_type_is_refused_by_name() {
     let long = format!("text/{}", "x".repeat(251));
     for content_type in [
         "",
@@ -172,7 +172,7 @@ fn a_content_type_that_is_none_is_named() {
 
 proptest! {
     #[test]
-    fn the_bytes_of_a_payload_can_be_had_back(
+    fn the_bytes_of_a_payload_can_be_restored(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         content_type in prop::sample::select(vec!["text/plain", "image/png", "application/json"]),
     ) {

@@ -62,7 +62,7 @@ fn every_header_is_read() {
 }
 
 #[test]
-fn a_number_that_is_none_or_out_of_range_names_the_header_and_the_range() {
+fn a_malformed_or_out_of_range_number_is_refused_with_its_header_and_range() {
     for value in [
         "2592001",
         "-1",

@@ -242,7 +242,7 @@ fn a_claim_that_is_missing_or_wrong_is_named() {
         ),
         (
             r#"{"sub":"doorbell","iat":1700000000,"tags":["kitchen","@doorbell"]}"#,
-            "tags: the pattern \"@doorbell\" must be one of tags",
+            "tags: the pattern \"@doorbell\" must be a tag pattern",
         ),
         (
             r#"{"sub":"doorbell","iat":1700000000,"tags":[],"tags":["*"]}"#,

@@ -134,7 +134,7 @@ fn each_further_reconnect_writes_one_row() {
 }
 
 #[test]
-fn a_message_under_which_connections_keep_ending_is_sent_alone_and_others_pass_it() {
+fn a_message_during_which_connections_keep_ending_is_sent_alone_and_others_overtake_it() {
     let mut harness = Harness::new();
     for n in 1..=2 {
         for sender in ["door", "gate", "bell"] {

@@ -236,7 +236,7 @@ fn a_list_takes_messages_from_groups_and_from_their_own_rows_newest_first() {
 }
 
 #[test]
-fn ids_grow_also_after_groups_that_overlap() {
+fn ids_keep_growing_after_groups_that_overlap() {
     let mut harness = harness();
     let (first, second, third) = (
         publish(&mut harness),

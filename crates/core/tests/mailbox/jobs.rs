@@ -38,7 +38,7 @@ fn a_delivery_that_did_not_arrive_is_held_and_retried() {
 }
 
 #[test]
-fn a_ttl_0_message_is_called_for_once() {
+fn a_ttl_0_message_gets_one_call() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], &[("TTL", "0")], "x").unwrap();
     assert_eq!(harness.returned("a", id, None), ["published a held 0 (#1)"]);
@@ -47,7 +47,7 @@ fn a_ttl_0_message_is_called_for_once() {
 }
 
 #[test]
-fn a_ttl_0_message_that_waited_for_another_is_called_for() {
+fn a_ttl_0_message_that_waited_for_another_still_gets_its_call() {
     let mut harness = Harness::new();
     let (first, _) = harness.publish(&["a"], WAIT, "x").unwrap();
     harness.returned("a", first, None);

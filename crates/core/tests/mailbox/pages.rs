@@ -121,7 +121,7 @@ fn a_summary_that_an_earlier_version_did_not_write_is_counted() {
 }
 
 #[test]
-fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_how_all_of_them_are() {
+fn a_list_shows_a_hundred_deliveries_of_a_large_tag_and_a_summary_of_all() {
     let mut harness = Harness::new();
     let id = large(&mut harness, 150);
     for name in names(150) {

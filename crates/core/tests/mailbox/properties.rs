@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn an_acknowledgement_twice_is_as_good_as_once(steps in steps(), n in 1..6_u64) {
+    fn acknowledging_twice_is_the_same_as_acknowledging_once(steps in steps(), n in 1..6_u64) {
         let mut run = Run::new();
         steps.iter().for_each(|step| run.step(step));
         run.step(&Step::Ack { n });

@@ -179,7 +179,7 @@ fn a_key_whose_message_is_deleted_can_be_used_again() {
 }
 
 #[test]
-fn a_message_to_a_tag_goes_to_all_others_and_to_its_sender_with_echo_alone() {
+fn a_message_to_a_tag_goes_to_all_others_and_to_its_sender_only_with_echo() {
     let mut harness = Harness::new();
     let to_all = ["a", "cam", "b"];
     let (_, effects) = harness.publish(&to_all, WAIT, "x").unwrap();

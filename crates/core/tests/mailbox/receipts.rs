@@ -75,7 +75,7 @@ fn a_receipt_is_sent_again_until_it_is_seen() {
 }
 
 #[test]
-fn numbers_grow_also_when_all_receipts_are_seen_and_the_mailbox_slept() {
+fn numbers_keep_growing_after_all_receipts_are_seen_and_the_mailbox_has_slept() {
     let mut harness = Harness::new();
     let seq = |harness: &Harness| harness.receipts().into_iter().max().unwrap();
     let id = held(&mut harness, &["a", "b", "c"]);

@@ -185,7 +185,7 @@ fn frames_that_wait_have_eight_megabytes_of_payload_together() {
 }
 
 #[test]
-fn a_frame_to_a_tag_comes_back_to_its_sender_with_echo_alone() {
+fn a_frame_to_a_tag_comes_back_to_its_sender_only_with_echo() {
     let mut harness = Harness::new();
     harness.connect(1);
     let publish = |echo| {

@@ -43,7 +43,7 @@ fn published(harness: &mut Harness, device: &str) -> String {
 }
 
 #[test]
-fn a_publish_to_a_stranger_takes_one_lookup_for_each_audience_however_many_are_queued() {
+fn a_publish_to_a_device_with_nothing_queued_takes_one_lookup_per_audience_however_many_wait() {
     let first = |count, audiences| {
         let (mut harness, _) = queued(count, audiences);
         harness.sleep();
@@ -67,7 +67,7 @@ fn a_publish_to_a_stranger_takes_one_lookup_for_each_audience_however_many_are_q
 }
 
 #[test]
-fn a_stranger_that_needs_too_many_lookups_waits_and_the_next_event_goes_on() {
+fn a_device_that_needs_too_many_lookups_waits_and_the_next_event_continues() {
     let (mut harness, _) = queued(400, 400);
     harness.sleep();
     for answer in [
@@ -100,7 +100,7 @@ fn lookups_for_several_devices_are_bounded_together() {
 }
 
 #[test]
-fn a_device_that_took_all_that_is_queued_waits_no_longer_than_a_stranger() {
+fn a_device_that_took_everything_queued_waits_no_longer_than_one_with_nothing_queued() {
     let (mut harness, ids) = queued(400, 1);
     for id in ids {
         let taken = delivery("d0007", State::Held);

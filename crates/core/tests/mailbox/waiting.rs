@@ -160,7 +160,7 @@ fn a_cancellation_that_takes_long_is_answered_as_it_is() {
 }
 
 #[test]
-fn who_waits_is_told_when_the_token_is_revoked_and_nothing_else() {
+fn a_waiting_caller_is_told_that_its_token_was_revoked_and_nothing_else() {
     let mut harness = Harness::new();
     let id = held(&mut harness);
     let caller = || Some(claims("cam"));
@@ -177,7 +177,7 @@ fn who_waits_is_told_when_the_token_is_revoked_and_nothing_else() {
 }
 
 #[test]
-fn who_waits_is_told_when_the_token_expires() {
+fn a_waiting_caller_is_told_when_its_token_expires() {
     let mut harness = Harness::new();
     wait(&mut harness, expiring(10), poll(60));
     wait(&mut harness, expiring(20), poll(60));
@@ -190,7 +190,7 @@ fn who_waits_is_told_when_the_token_expires() {
 }
 
 #[test]
-fn an_expired_token_takes_nothing_also_where_its_timer_is_late() {
+fn an_expired_token_takes_nothing_even_if_its_timer_is_late() {
     let mut harness = Harness::new();
     wait(&mut harness, expiring(10), poll(60));
     assert_eq!(

@@ -66,7 +66,7 @@ pub(crate) fn claim(claim: &'static str, holds: bool, seen: impl FnOnce() -> Str
 /// Something failed that must never fail.
 pub(crate) fn broken(error: impl Display) -> Violation {
     Violation {
-        claim: "nothing fails but what is made to",
+        claim: "nothing fails except what is made to fail",
         detail: error.to_string(),
     }
 }
@@ -208,7 +208,7 @@ impl Ledger {
         let op = number(message);
         let publication = self.publications.get(&op);
         claim(
-            "a message to a tag comes back to its sender only if that asks for it",
+            "a message to a tag comes back to its sender only if the sender asks for it",
             from != to || publication.is_none_or(|it| it.echo || matches!(it.to, To::Device(_))),
             || message.id.to_string(),
         )?;

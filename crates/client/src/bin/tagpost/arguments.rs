@@ -69,7 +69,7 @@ pub(crate) struct Global {
     /// A file with the device's token
     #[arg(long, global = true, env = "TAGPOST_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Print JSON, one object a line, in the shapes of the API
+    /// Print JSON, one object per line, in the form that the API uses
     #[arg(long, global = true, env = "TAGPOST_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) json: bool,
 }

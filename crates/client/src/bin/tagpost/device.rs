@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Fai
                 global,
                 &device,
                 "revoked",
-                "has to get a new token: all so far are revoked",
+                "needs a new token: all earlier ones are revoked",
             )?;
         }
     }

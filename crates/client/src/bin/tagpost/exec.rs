@@ -1,8 +1,8 @@
 //! A command of the user's, run for a message: the payload goes in, the answer comes out.
 //!
-//! It ends when the command does, whatever that left running in the background, and after the time limit
-//! at the latest. What the command is given of the environment holds none of the service's credentials:
-//! it works on the input of others, and what it prints goes back to them.
+//! It ends when the command does, even if that left something running in the background, and no later than the time
+//! limit. The command's environment contains none of the service's credentials: its input comes from other devices,
+//! and its output goes back to them.
 
 use std::convert::Infallible;
 use std::env;
@@ -23,8 +23,8 @@ use crate::output;
 
 /// How long a command that was told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long the rest of the output is read once the command has ended. What it printed itself is there by
-/// then; longer than that waits only who left something running that can still print.
+/// How long the rest of the output is read once the command has ended. What it printed itself has arrived by then;
+/// only a process that it left running can still print.
 const REST: Duration = Duration::from_millis(200);
 /// How much of the output is kept: far more than a reply may have.
 const MAX_PRINTED: usize = 65_536;
@@ -125,7 +125,7 @@ async fn feed(input: Option<impl AsyncWrite + Unpin>, payload: &[u8]) -> Infalli
     pending().await
 }
 
-/// Reads what is printed until nobody can print any more. May be given up and begun again.
+/// Reads the output until no process can write to it any more. Cancel safe.
 async fn read(output: Option<&mut (impl AsyncRead + Unpin)>, printed: &mut Vec<u8>) {
     let Some(output) = output else { return };
     let mut buffer = [0; 4_096];

@@ -65,8 +65,8 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         ended = listener.listen() => Some(ended),
         () = interrupted() => None,
     };
-    // What was answered is with the service before this ends, and the command that was working on a
-    // message is gone; who asks twice does not wait for that.
+    // Before this returns, the service has all answers, and the command that was working on a message has ended. A
+    // second Ctrl-C does not wait for that.
     let Listener { inbox, exec, .. } = listener;
     let end = async {
         if let Some(exec) = &exec {

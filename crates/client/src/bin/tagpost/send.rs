@@ -72,11 +72,11 @@ fn addressed(options: &Send) -> (Target, Option<&str>) {
     match (to, tag) {
         (Some(_), Some(_)) if options.message.is_some() => wrong(
             ErrorKind::ArgumentConflict,
-            "a message goes to a TAG or to --to-device or --to, not to both",
+            "give only one of TAG, --to-device and --to",
         ),
         (Some(_), Some(_)) if options.file.is_some() => wrong(
             ErrorKind::ArgumentConflict,
-            "--file says what the message is already",
+            "the message is already given by --file",
         ),
         (Some(to), message) => (to, message),
         (None, tag) => match tag.unwrap_or_default().parse() {
@@ -86,7 +86,7 @@ fn addressed(options: &Send) -> (Target, Option<&str>) {
     }
 }
 
-/// Ends as a command line does that is wrong.
+/// Exits as clap does for a wrong command line.
 fn wrong(kind: ErrorKind, problem: &str) -> ! {
     let mut command = Arguments::command();
     command.build();

@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &Global) -> Result<Outcome, Failure> {
     }
     match device {
         Some(device) => output::line(describe(&device))?,
-        None if session.token.is_some() => output::line("The token is no token of a device.")?,
+        None if session.token.is_some() => output::line("The token is not a device token.")?,
         None => {}
     }
     Ok(Outcome::Done)

@@ -28,7 +28,7 @@ fn a_frame_longer_than_any_payload_needs_is_refused_unread() {
 }
 
 #[test]
-fn acknowledgements_and_rejections_carry_their_words() {
+fn an_acknowledgement_carries_its_reply_and_a_rejection_its_reason() {
     let reply = |text: &str| match parse(text).unwrap() {
         FromDevice::Ack { id, reply } => (id.to_string(), reply.map(|raw| raw.get().to_owned())),
         other => panic!("not an ack: {other:?}"),
@@ -51,7 +51,7 @@ fn acknowledgements_and_rejections_carry_their_words() {
 }
 
 #[test]
-fn words_that_are_too_long_are_refused() {
+fn a_reply_a_reason_or_a_ref_that_is_too_long_is_refused() {
     let ack = |length: usize| {
         format!(
             r#"{{"type":"ack","id":"{ID}","reply":"{}"}}"#,
@@ -115,7 +115,7 @@ fn a_frame_that_is_no_object_of_a_known_type_is_refused() {
 }
 
 #[test]
-fn a_string_that_is_no_unicode_text_is_told_as_what_it_is() {
+fn a_string_that_is_not_valid_unicode_is_refused_as_such() {
     let detail =
         |field: &str| format!("{field} contains an unpaired surrogate, which is not valid Unicode");
     for (fields, field) in [
