@@ -121,8 +121,10 @@ testShell("the doorbell asks, and says who answered what, also who was offline w
   const tag = await relay.tag(ann!, ben!, eve!);
   const replies = new Map([[ann!, { action: "open" }], [ben!, { action: "no such" }]]);
   (await ann!.connect()).answer(() => replies.get(ann!));
-  const asked = ring(doorbell!, tag, { seconds: 30 });
+  const asked = ring(doorbell!, tag, { seconds: 30, url: below.url });
   const [question] = await eve!.inbox({ wait: 20 });
+  const waits = () => below.asked.some(({ path }) => path.includes(`/v1/messages/${question!.id}`));
+  await expect.poll(waits, { timeout: PROGRAM_TIMEOUT }).toBe(true);
   (await eve!.nack(question!.id, { reason: "dismissed" })).is(204);
   (await ben!.connect()).answer(() => replies.get(ben!));
   const { stdout, code } = await asked;
