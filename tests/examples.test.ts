@@ -79,11 +79,11 @@ function testWith(install: string, check: string) {
   return test.skipIf(isSkipped);
 }
 
-/** A ring of the doorbell at every device of a tag: what it prints, and the code it ends with. */
-async function ring(doorbell: Device, tag: string, url?: string): Promise<{ stdout: string; code: number }> {
+/** A ring of the doorbell at every device of a tag, for some seconds: what it prints, and the code it ends with. */
+async function ring(doorbell: Device, tag: string, { seconds = 2, url }: { seconds?: number; url?: string } = {}): Promise<{ stdout: string; code: number }> {
   const env = { ...process.env, ...credentials(doorbell, url) };
   const { promise, resolve } = Promise.withResolvers<{ stdout: string; code: number }>();
-  execFile(join(ROOT, "examples/doorbell.sh"), [tag], { env, timeout: PROGRAM_TIMEOUT }, (error, stdout) => {
+  execFile(join(ROOT, "examples/doorbell.sh"), [tag, `${seconds}`], { env, timeout: PROGRAM_TIMEOUT }, (error, stdout) => {
     resolve({ stdout, code: error ? Number(error.code) : 0 });
   });
   return promise;
@@ -97,13 +97,13 @@ testShell("the doorbell rings at the listener, and says who heard it", async () 
   const tag = await relay.tag(camera!);
   const listener = new Program(process.execPath, "examples/listen.mjs", credentials(camera!));
   await listener.line('"type":"welcome"');
-  const { stdout, code } = await ring(doorbell!, tag);
-  expect(stdout).toMatch(new RegExp(`^${camera!.name}: delivered {"got":{"ring":true,"at":\\d+}}\n$`));
+  const { stdout, code } = await ring(doorbell!, tag, { seconds: 30 });
+  expect(stdout).toMatch(new RegExp(`^${camera!.name}: delivered {"got":{"title":"Someone is at the door",.*}}\n$`));
   expect(code).toBe(0);
 
   listener.stop();
   await camera!.offline();
-  expect(await ring(doorbell!, tag)).toEqual({ stdout: `${camera!.name}: held \n`, code: 1 });
+  expect(await ring(doorbell!, tag)).toEqual({ stdout: `${camera!.name}: expired \n`, code: 1 });
 });
 
 testShell("the doorbell says who heard it, whatever they reply", async () => {
@@ -112,8 +112,26 @@ testShell("the doorbell says who heard it, whatever they reply", async () => {
   // As deep as a reply may be, with what the end of an answer looks like in it.
   const reply = JSON.parse(`${"[".repeat(98)}{"summary":{"held":1}}${"]".repeat(98)}`);
   (await camera!.connect()).answer(() => reply);
-  const heard = await ring(doorbell!, tag);
+  const heard = await ring(doorbell!, tag, { seconds: 30 });
   expect(heard).toEqual({ stdout: `${camera!.name}: delivered ${JSON.stringify(reply)}\n`, code: 0 });
+});
+
+testShell("the doorbell asks, and says who answered what, also who was offline when it rang", async () => {
+  const [doorbell, ann, ben, eve] = await relay.devices(4);
+  const tag = await relay.tag(ann!, ben!, eve!);
+  const replies = new Map([[ann!, { action: "open" }], [ben!, { action: "no such" }]]);
+  (await ann!.connect()).answer(() => replies.get(ann!));
+  const asked = ring(doorbell!, tag, { seconds: 30, url: below.url });
+  const [question] = await eve!.inbox({ wait: 20 });
+  const waits = () => below.asked.some(({ path }) => path.includes(`/v1/messages/${question!.id}`));
+  await expect.poll(waits, { timeout: PROGRAM_TIMEOUT }).toBe(true);
+  (await eve!.nack(question!.id, { reason: "dismissed" })).is(204);
+  (await ben!.connect()).answer(() => replies.get(ben!));
+  const { stdout, code } = await asked;
+  expect(stdout.trim().split("\n").toSorted()).toEqual(
+    [`${ann!.name}: delivered Open`, `${ben!.name}: delivered {"action":"no such"}`, `${eve!.name}: rejected dismissed`].toSorted(),
+  );
+  expect(code).toBe(0);
 });
 
 testPython("the device in Python answers a message, and ends when its token is revoked", async () => {
@@ -230,7 +248,8 @@ for (const [testIt, file, command, online] of DEVICES) {
 
 testShell("doorbell.sh finds a service below a path", async () => {
   const [doorbell, camera] = await relay.devices(2);
-  expect(await ring(doorbell!, await relay.tag(camera!), `${below.url}/`)).toEqual({ stdout: `${camera!.name}: held \n`, code: 1 });
+  const rung = await ring(doorbell!, await relay.tag(camera!), { url: `${below.url}/` });
+  expect(rung).toEqual({ stdout: `${camera!.name}: expired \n`, code: 1 });
   expect(below.astray).toEqual([]);
 });
 
@@ -304,6 +323,29 @@ describeInBrowser("the page", () => {
     await page.getByLabel("Tag, or @device").fill(`@${sender!.name}`);
     await page.getByRole("button", { name: "Publish" }).click();
     await page.getByText(`to ${sender!.name}: held`).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("asks a question, and the doorbell says what was tapped", async () => {
+    const [doorbell, phone] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/examples/browser.html`);
+    await page.getByLabel("Service").fill(relay.url.origin);
+    await page.getByLabel("Token").fill(phone!.token);
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByText(`${phone!.name} is online`).waitFor();
+    const asked = ring(doorbell!, await relay.tag(phone!), { seconds: 30 });
+    await page.getByText(`${doorbell!.name}: Someone is at the door`).waitFor();
+    expect(await page.getByRole("listitem").getByRole("button").allTextContents()).toEqual(["Open", "One moment", "Dismiss"]);
+    await page.getByRole("button", { name: "One moment" }).click();
+    expect(await asked).toEqual({ stdout: `${phone!.name}: delivered One moment\n`, code: 0 });
+
+    const markup = { title: "<b>Ring</b>", actions: [{ id: "1", label: "<i>Yes</i>" }] };
+    const id = await doorbell!.send({ device: phone!.name }, markup);
+    await page.getByText("<b>Ring</b>").waitFor();
+    expect(await page.getByRole("button", { name: "<i>Yes</i>" }).count()).toBe(1);
+    await page.getByRole("button", { name: "Dismiss" }).first().click();
+    expect((await doorbell!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "dismissed" }]);
     expect(complaints).toEqual([]);
   });
 

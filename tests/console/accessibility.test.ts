@@ -15,6 +15,8 @@ const browser = useChromium();
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+const QUESTION = { title: "Someone is here", body: "At the door", actions: [{ id: "open", label: "Let them in" }] };
+
 /** What axe has to say against the page as it is, a line each. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(`if (!globalThis.axe) { ${AXE} }`);
@@ -45,6 +47,8 @@ describeInBrowser("accessibility", () => {
     }
     await to.getByRole("button", { name: "Acknowledge", exact: true }).first().click();
     await to.getByRole("button", { name: "Reject" }).first().click();
+    await sender!.send({ device: receiver!.name }, QUESTION);
+    await shows(to.getByRole("button", { name: "Let them in" }));
     await shows(from.getByText("receipt received"), 2);
     await page.getByRole("option", { name: receiver!.name }).click();
     await page.getByRole("region", { name: `Device ${receiver!.name}` }).getByText(tag, { exact: true }).waitFor();
@@ -85,6 +89,14 @@ describeInBrowser("accessibility", () => {
     await page.keyboard.type("yes");
     await page.keyboard.press("Enter");
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: "yes" }]);
+
+    const asked = await sender!.send({ device: receiver!.name }, QUESTION);
+    const answer = pane.getByRole("button", { name: "Let them in" });
+    await answer.waitFor();
+    await reach(page, answer);
+    await page.keyboard.press("Enter");
+    expect((await sender!.settled(asked)).deliveries).toMatchObject([{ state: "delivered", reply: { action: "open" } }]);
+    await pane.locator(".answered:focus").getByText("Let them in").waitFor();
     await reach(page, page.getByRole("button", { name: "Sign out" }));
     await page.keyboard.press("Enter");
     await page.getByLabel("Admin key or device token").waitFor();
@@ -99,6 +111,8 @@ describeInBrowser("accessibility", () => {
     await status.getByText(`${receiver!.name} is online`).waitFor({ state: "attached" });
     await sender!.send({ device: receiver!.name }, "someone is here");
     await status.getByText(`Message from ${sender!.name}: someone is here`).waitFor({ state: "attached" });
+    await sender!.send({ device: receiver!.name }, QUESTION);
+    await status.getByText(`Question from ${sender!.name}: Someone is here. At the door`).waitFor({ state: "attached" });
   });
 
   test("a phone shows it without scrolling sideways", async () => {
@@ -108,6 +122,9 @@ describeInBrowser("accessibility", () => {
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));
     await page.getByRole("option", { name: device.name }).tap();
     await page.getByRole("button", { name: "Connect as this device" }).waitFor();
+    const wide = { title: "W".repeat(128), body: "W".repeat(1024), actions: [{ id: "a", label: "W".repeat(32) }] };
+    await (await relay.device()).send({ device: device.name }, wide);
+    await shows(paneOf(page, device.name).getByRole("button", { name: "W".repeat(32) }));
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   });
 

@@ -3,7 +3,7 @@
 import { announce } from "../announce.js";
 import { element } from "../dom.js";
 import { beginning } from "../format.js";
-import { IncomingMessage, content } from "./incoming-message.js";
+import { IncomingMessage, spoken } from "./incoming-message.js";
 
 /** How many answered messages are kept in sight. */
 const SHOWN = 20;
@@ -44,7 +44,7 @@ export class Inbox {
       this.#messages.set(message.id, incoming);
       this.#list.prepend(incoming.element);
       this.#none.hidden = true;
-      announce(`Message from ${message.from}: ${beginning(content(message), READ_OUT)}`);
+      announce(`${incoming.isQuestion ? "Question" : "Message"} from ${message.from}: ${beginning(spoken(message), READ_OUT)}`);
       this.#tidy();
     }
     this.#catchUp();
@@ -55,10 +55,11 @@ export class Inbox {
     this.#messages.forEach((message) => (message.isConnected = isConnected));
   }
 
+  /** A question is left to a person. */
   #catchUp() {
     if (!this.#automatic.checked) return;
     for (const message of this.#messages.values()) {
-      if (!message.isAnswered) message.acknowledge();
+      if (!message.isAnswered && !message.isQuestion) message.acknowledge();
     }
   }
 

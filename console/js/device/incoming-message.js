@@ -2,12 +2,19 @@
 
 import { button, element, field, icon, uniqueId } from "../dom.js";
 import { bytes, time, typed } from "../format.js";
+import { choice, isQuestion, notificationOf } from "../notification.js";
+import { buttons, card } from "./question.js";
+
+/** The reason of a question that was not answered. */
+const DISMISSED = "dismissed";
 
 /** How a connection ends. An answer that ended with it is given again when the message comes again. */
 const ENDS = new Set(["closed", "unauthorized", "taken_over"]);
 
 export class IncomingMessage {
   element;
+  /** Whether only a person answers it. */
+  isQuestion;
   /** The library's message: of a device that was taken offline and came back, the one that came last. */
   #message;
   /** Gives the answer, once there is one. */
@@ -18,24 +25,11 @@ export class IncomingMessage {
   #text = element("input", { autocomplete: "off", spellcheck: "false" });
   #error = element("p", { class: "error", role: "alert", id: uniqueId("error") });
   #form;
-  #buttons = [
-    element("button", { class: "primary" }, "Acknowledge"),
-    button("Reject", () => this.reject()),
-  ];
 
   constructor(message) {
-    this.#text.setAttribute("aria-describedby", this.#error.id);
-    const onsubmit = (event) => {
-      event.preventDefault();
-      this.acknowledge();
-    };
-    this.#form = element(
-      "form",
-      { class: "answer-form", novalidate: true, onsubmit },
-      field("Reply, or reason to reject", this.#text),
-      element("div", { class: "buttons" }, ...this.#buttons),
-      this.#error,
-    );
+    const notification = notificationOf(message.payload);
+    this.isQuestion = isQuestion(notification);
+    this.#form = this.isQuestion ? this.#questionForm(notification) : this.#replyForm();
     const { from, to, sentAt } = message;
     this.element = element(
       "li",
@@ -48,7 +42,7 @@ export class IncomingMessage {
         element("time", { class: "muted small", datetime: new Date(sentAt).toISOString() }, time(sentAt)),
         this.#attempt,
       ),
-      element("pre", { class: "payload" }, content(message)),
+      notification ? card(notification, content(message)) : element("pre", { class: "payload" }, content(message)),
       this.#form,
     );
     this.again(message);
@@ -59,7 +53,7 @@ export class IncomingMessage {
   }
 
   set isConnected(isConnected) {
-    for (const control of this.#buttons) control.disabled = !isConnected;
+    for (const control of this.#form.querySelectorAll("button")) control.disabled = !isConnected;
   }
 
   /** The message came again: the answer to it did not reach the relay. */
@@ -71,18 +65,45 @@ export class IncomingMessage {
 
   acknowledge() {
     const text = this.#text.value.trim();
-    this.#give("delivered", "acknowledged", (message) => message.ack(text === "" ? undefined : typed(text).value));
+    this.#give("delivered", "acknowledged", text, (message) => message.ack(text === "" ? undefined : typed(text).value));
   }
 
   reject() {
     const text = this.#text.value.trim();
-    this.#give("rejected", "rejected", (message) => message.nack(text === "" ? undefined : text));
+    this.#give("rejected", "rejected", text, (message) => message.nack(text === "" ? undefined : text));
   }
 
-  #give(state, word, answer) {
+  #replyForm() {
+    this.#text.setAttribute("aria-describedby", this.#error.id);
+    const onsubmit = (event) => {
+      event.preventDefault();
+      this.acknowledge();
+    };
+    return element(
+      "form",
+      { class: "answer-form", novalidate: true, onsubmit },
+      field("Reply, or reason to reject", this.#text),
+      element(
+        "div",
+        { class: "buttons" },
+        element("button", { class: "primary" }, "Acknowledge"),
+        button("Reject", () => this.reject()),
+      ),
+      this.#error,
+    );
+  }
+
+  #questionForm(notification) {
+    return buttons(notification, {
+      choose: (action) => this.#give("delivered", "answered", action.label, (message) => message.ack(choice(action))),
+      dismiss: () => this.#give("rejected", DISMISSED, "", (message) => message.nack(DISMISSED)),
+      error: this.#error,
+    });
+  }
+
+  #give(state, word, text, answer) {
     this.#answer = answer;
     this.#error.textContent = "";
-    const text = this.#text.value.trim();
     const hadFocus = this.#form.contains(document.activeElement);
     this.#answered = element(
       "p",
@@ -105,7 +126,7 @@ export class IncomingMessage {
       this.#answer = undefined;
       this.#error.textContent = failure.message;
       this.#answered.replaceWith(this.#form);
-      this.#text.focus();
+      this.#form.querySelector("input, button").focus();
     }
   }
 }
@@ -114,4 +135,12 @@ export class IncomingMessage {
 export function content({ payload, text, type }) {
   if (typeof payload === "string") return payload;
   return text ?? `${type}, ${bytes(payload.length)}`;
+}
+
+/** What is read out of a message. */
+export function spoken(message) {
+  const notification = notificationOf(message.payload);
+  if (!notification) return content(message);
+  const { title, body } = notification;
+  return body === "" ? title : `${title}. ${body}`;
 }

@@ -3,7 +3,8 @@
 import { announce } from "../announce.js";
 import { Ended } from "../api.js";
 import { button, element } from "../dom.js";
-import { number, time } from "../format.js";
+import { number, time, typed } from "../format.js";
+import { notificationOf } from "../notification.js";
 import { isOpen } from "../states.js";
 import { Timeline } from "./timeline.js";
 
@@ -18,6 +19,8 @@ export class SentMessage {
   element;
   #api;
   #id;
+  /** What was sent, if it is known and a notification: replies to it are shown in its words. */
+  #notification;
   #since = performance.now();
   #isFollowed = true;
   #timelines = new Map();
@@ -31,6 +34,7 @@ export class SentMessage {
   constructor(api, answer, text) {
     this.#api = api;
     this.#id = answer.id;
+    this.#notification = text === undefined ? undefined : notificationOf(typed(text).value);
     const { tag, device, match } = answer.to;
     this.element = element(
       "li",
@@ -90,7 +94,7 @@ export class SentMessage {
     for (const delivery of deliveries.slice(0, DRAWN)) {
       let drawn = this.#timelines.get(delivery.device);
       if (!drawn) {
-        drawn = new Timeline(delivery.device, accepted_at);
+        drawn = new Timeline(delivery.device, accepted_at, this.#notification);
         this.#timelines.set(delivery.device, drawn);
         this.#list.append(drawn.element);
       }

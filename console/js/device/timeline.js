@@ -2,11 +2,13 @@
 
 import { element, icon } from "../dom.js";
 import { payload, span, time } from "../format.js";
+import { chosen } from "../notification.js";
 import { isOpen, look } from "../states.js";
 
 export class Timeline {
   element;
   #startedAt;
+  #notification;
   #steps = element("ol", { class: "steps" });
   #clock = element("span", { class: "clock", "aria-hidden": "true" });
   #answer = element("p", { class: "answer" });
@@ -14,9 +16,10 @@ export class Timeline {
   #state = "";
   #shown = 0;
 
-  /** `startedAt`: when the relay accepted the message, by its clock; step times are relative to it. */
-  constructor(device, startedAt) {
+  /** `startedAt`: when the relay accepted the message, by its clock; step times are relative to it. `notification`: what the message is, if it is one. */
+  constructor(device, startedAt, notification) {
     this.#startedAt = startedAt;
+    this.#notification = notification;
     this.element = element(
       "li",
       { class: "delivery" },
@@ -41,8 +44,9 @@ export class Timeline {
     this.#state = delivery.state;
     this.element.dataset.state = delivery.state;
     this.element.dataset.tone = look(delivery.state).tone;
-    if (delivery.reply !== undefined) this.#says("reply", delivery.reply);
-    if (delivery.reason !== undefined) this.#says("reason", delivery.reason);
+    const { reply, reason } = delivery;
+    if (reply !== undefined) this.#says("reply", chosen(reply, this.#notification) ?? payload(reply));
+    if (reason !== undefined) this.#says("reason", reason);
     if (this.isOpen) this.#steps.lastElementChild.append(this.#clock);
     else this.#clock.remove();
     this.tick();
@@ -59,9 +63,9 @@ export class Timeline {
     if (this.isOpen) this.#clock.textContent = `… ${span(Date.now() - this.#startedAt)}`;
   }
 
-  #says(what, value) {
+  #says(what, text) {
     if (this.#answer.querySelector(`.${what}`)) return;
-    this.#answer.prepend(element("span", { class: what }, `${what}: `, element("code", {}, payload(value))));
+    this.#answer.prepend(element("span", { class: what }, `${what}: `, element("code", {}, text)));
   }
 
   #append({ event, at, attempt }) {
