@@ -131,9 +131,13 @@ fn a_message_in_flight_that_is_cancelled_is_settled() {
     harness.deliver(&message, 1_000);
     assert_eq!(
         withdraw(&mut harness, message.id),
-        ["cancelled 1", "answers cancelled 1 (#1)"]
+        [
+            "cancelled 1",
+            "1 <- withdrawn cancelled",
+            "answers cancelled 1 (#1)"
+        ]
     );
-    assert_eq!(harness.ack(message.id), [""; 0]);
+    assert_eq!(harness.ack(message.id), ["1 <- withdrawn cancelled"]);
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Ledger {
                 };
                 claim("a refusal has its reason", holds, what)
             }
-            State::Held | State::Sent => Ok(()),
+            State::Held | State::Sent | State::InProgress => Ok(()),
         }
     }
 

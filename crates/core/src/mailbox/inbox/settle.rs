@@ -135,6 +135,8 @@ impl<S: Store> Inbox<'_, S> {
             let phase = self.phase_of(&held, now);
             let delivery = held.after(&device, phase, event, now.at)?;
             self.settle(held, complete(delivery), now)?;
+        } else if matches!(event, Event::Acknowledge | Event::Reject) {
+            self.tell_late(id, now)?;
         }
         Ok(())
     }
@@ -142,10 +144,8 @@ impl<S: Store> Inbox<'_, S> {
     /// Adds what the row of a message does not have.
     pub(super) fn up_to_date(&self, mut held: Held) -> Held {
         let id = held.key.id;
-        if let Some(known) = self.memory.lost.get(id)
-            && known.made >= held.attempts.made
-        {
-            held.attempts = known.clone();
+        if let Some(known) = self.memory.lost.get(id) {
+            held.learn(known);
         }
         if let Some(entry) = self
             .connection
@@ -161,6 +161,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
         match &*self.connection {
             Some(connection) if connection.has(held.key.id) => Phase::InFlight,
+            _ if held.attempts.is_in_progress(now.at) => Phase::InProgress,
             None if held.retry_at > now.at => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
@@ -184,6 +185,7 @@ impl<S: Store> Inbox<'_, S> {
         if self.memory.lost.remove(id) {
             self.rescan();
         }
+        self.withdraw(id, &delivery);
         let is_cancelled = delivery.state == State::Cancelled;
         if awaited {
             let delivered = DeliveryStatus::Known(delivery);
@@ -338,6 +340,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.keep_replaced(message, &delivery, now)?;
+        self.withdraw(message.id, &delivery);
         self.forget_unstored(message.id, delivery);
         Ok(())
     }
