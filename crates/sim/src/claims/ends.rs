@@ -123,8 +123,9 @@ impl Ledger {
                 let holds = match delivery.reason.as_deref() {
                     None => {
                         let given_up = since(last.or(first)) + self.skew;
-                        given_up >= self.time_to_acknowledge()
-                            && track.time_outs + 1 >= self.limits.max_attempts
+                        let time_outs = track.time_outs + track.work.times + 1;
+                        (given_up >= self.time_to_acknowledge() || track.work.times > 0)
+                            && time_outs >= self.limits.max_attempts
                     }
                     // Three connections made it a suspect, and ten more ended while it was alone on them.
                     Some("device_fails") => {
