@@ -75,6 +75,8 @@ pub(crate) enum Route {
     Ack(MessageId),
     /// Reject a message.
     Nack(MessageId),
+    /// Work on a message.
+    Progress(MessageId),
 }
 
 /// Why there is no such request.
@@ -222,6 +224,10 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     (
         "/v1/inbox/{id}/nack",
         &[on(POST, |path| Ok(Route::Nack(path.name("id")?)))],
+    ),
+    (
+        "/v1/inbox/{id}/progress",
+        &[on(POST, |path| Ok(Route::Progress(path.name("id")?)))],
     ),
     ("/", &[open(Open::Console)]),
 ];

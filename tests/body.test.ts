@@ -59,6 +59,7 @@ const READERS: [method: string, path: (device: Device) => string, token: (device
   ["POST", ({ name }) => `/v1/devices/${name}/messages`, ({ token }) => token],
   ["POST", () => "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/ack", ({ token }) => token],
   ["POST", () => "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/nack", ({ token }) => token],
+  ["POST", () => "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/progress", ({ token }) => token],
   ["PUT", ({ name }) => `/v1/devices/${name}`, () => relay.adminKey],
 ];
 

@@ -28,6 +28,7 @@ const ROUTES: [method: string, path: string][] = [
   ["GET", "/v1/inbox"],
   ["POST", "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/ack"],
   ["POST", "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/nack"],
+  ["POST", "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/progress"],
 ];
 
 /** Tokens that must not hold, by what is wrong with them. */

@@ -20,6 +20,8 @@ const BAD: [what: string, frame: unknown][] = [
   ["an ack whose id is no ULID", { type: "ack", id: "x" }],
   ["a nack whose id is no text", { type: "nack", id: 7 }],
   ["a nack whose reason is no text", { type: "nack", id: ID, reason: {} }],
+  ["progress for no whole number of seconds", { type: "progress", id: ID, for: 0.5 }],
+  ["progress whose note is too long", { type: "progress", id: ID, note: "x".repeat(257) }],
   ["receipts_seen without seq", { type: "receipts_seen" }],
   ["receipts_seen whose seq is no number", { type: "receipts_seen", seq: "7" }],
   ["receipts_seen with a fraction", { type: "receipts_seen", seq: 1.5 }],

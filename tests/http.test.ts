@@ -25,6 +25,7 @@ const PATHS: [path: string, methods: string[]][] = [
   ["/v1/inbox", ["GET"]],
   ["/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/ack", ["POST"]],
   ["/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/nack", ["POST"]],
+  ["/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/progress", ["POST"]],
 ];
 
 describe.concurrent("HTTP", () => {

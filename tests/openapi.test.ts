@@ -32,6 +32,7 @@ const ROUTES = [
   "GET /v1/inbox",
   "POST /v1/inbox/{id}/ack",
   "POST /v1/inbox/{id}/nack",
+  "POST /v1/inbox/{id}/progress",
 ];
 
 const METHODS = ["get", "put", "post", "delete", "patch", "head", "options"];
@@ -166,6 +167,8 @@ describe("OpenAPI document", () => {
     describes("POST /v1/inbox/{id}/ack", await offline!.ack(id, { reply: 1 }));
     describes("POST /v1/inbox/{id}/nack", await offline!.nack(ID, { reason: "no" }));
     describes("POST /v1/inbox/{id}/nack", await offline!.nack(id, { reason: 7 }));
+    describes("POST /v1/inbox/{id}/progress", await offline!.progress(ID, { for: 60, note: "on my way" }));
+    describes("POST /v1/inbox/{id}/progress", await offline!.progress(id, { for: 0 }));
     describes("GET /v1/connect", await offline!.request("GET", "/v1/connect"));
     describes("DELETE /v1/messages/{id}", await doorbell.cancel(id));
     describes("DELETE /v1/messages/{id}", await camera!.cancel(id));

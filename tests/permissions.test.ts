@@ -40,6 +40,7 @@ describe.concurrent("permissions", () => {
       ["GET", "/v1/inbox"],
       ["POST", `/v1/inbox/${id}/ack`],
       ["POST", `/v1/inbox/${id}/nack`],
+      ["POST", `/v1/inbox/${id}/progress`],
     ] as const) {
       (await relay.admin(method, path)).problem(403, "forbidden");
     }

@@ -94,6 +94,11 @@ fn every_request_of_the_contract_is_served() {
         ),
         ("POST", format!("/v1/inbox/{ID}/ack"), Route::Ack(id())),
         ("POST", format!("/v1/inbox/{ID}/nack"), Route::Nack(id())),
+        (
+            "POST",
+            format!("/v1/inbox/{ID}/progress"),
+            Route::Progress(id()),
+        ),
     ];
     for (method, path, wanted) in expected {
         assert_eq!(found(method, &path), wanted, "{method} {path}");

@@ -49,6 +49,7 @@ struct DeviceStatus {
     last_seen_at: Option<Millis>,
     held: u32,
     in_flight: u32,
+    in_progress: u32,
     held_bytes: u64,
     tags: Vec<Tag>,
 }
@@ -136,6 +137,7 @@ pub(super) async fn get(
             last_seen_at: status.last_seen_at,
             held: status.held,
             in_flight: status.in_flight,
+            in_progress: status.in_progress,
             held_bytes: status.held_bytes,
             tags,
         },

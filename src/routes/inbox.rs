@@ -1,9 +1,9 @@
-//! `/v1/inbox`: polling for messages, and acknowledging or rejecting them; and
+//! `/v1/inbox`: polling for messages, acknowledging or rejecting them, and saying that the device works on them; and
 //! `/v1/devices/{device}/inbox`, which lists the messages that wait.
 
 use tagpost_core::call::Call;
 use tagpost_core::id::{DeviceId, MessageId};
-use tagpost_core::protocol::tagpost_v1::{parse_ack_body, parse_nack_body};
+use tagpost_core::protocol::tagpost_v1::{parse_ack_body, parse_nack_body, parse_progress_body};
 use tagpost_core::publish::WAIT;
 
 use super::Exchange;
@@ -63,4 +63,17 @@ pub(super) async fn nack(
     let body = exchange.body(LONGEST_ANSWER).await?;
     let reason = parse_nack_body(&body)?;
     exchange.ask_own(claims, Call::Nack { id, reason }).await
+}
+
+/// `POST /v1/inbox/{id}/progress`
+pub(super) async fn progress(
+    exchange: Exchange,
+    caller: Caller,
+    id: MessageId,
+) -> Result<Response, Error> {
+    let claims = caller.device()?;
+    let body = exchange.body(LONGEST_ANSWER).await?;
+    let (seconds, note) = parse_progress_body(&body)?;
+    let call = Call::Progress { id, seconds, note };
+    exchange.ask_own(claims, call).await
 }

@@ -105,6 +105,7 @@ impl Exchange {
             Route::Inbox => inbox::take(self, caller).await,
             Route::Ack(id) => inbox::ack(self, caller, id).await,
             Route::Nack(id) => inbox::nack(self, caller, id).await,
+            Route::Progress(id) => inbox::progress(self, caller, id).await,
         }
     }
 

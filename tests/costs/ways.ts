@@ -90,6 +90,25 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
     };
   },
 
+  "held, then in progress, then acknowledged, receipt seen": async (relay) => {
+    const [sender, ...receivers] = (await relay.devices(1 + 3 * REPEATS)) as [Device, ...Device[]];
+    const away = await Promise.all(receivers.map(async (device) => ({ device, tag: await relay.tag(device) })));
+    const socket = await sender.connect();
+    return {
+      sender,
+      once: async () => {
+        const { device, tag } = away.pop()!;
+        (await sender.publish({ tag }, {})).is(202);
+        const receiving = await device.connect();
+        const { id } = await receiving.next("message");
+        receiving.progress(id);
+        await socket.next("progress");
+        receiving.ack(id);
+        await receiptSeen(socket);
+      },
+    };
+  },
+
   "held, then polled and acknowledged over HTTP, receipt seen": async (relay) => {
     const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
     const tag = await relay.tag(receiver);

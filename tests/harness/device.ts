@@ -128,6 +128,10 @@ export class Device {
   nack(id: string, body?: unknown): Promise<Answer> {
     return this.request("POST", `/v1/inbox/${id}/nack`, { body });
   }
+
+  progress(id: string, body?: unknown): Promise<Answer> {
+    return this.request("POST", `/v1/inbox/${id}/progress`, { body });
+  }
 }
 
 /** A message that its receiver acknowledges only after the publish was answered, so that a receipt is due. */

@@ -20,7 +20,7 @@ export interface Trace {
   summary: Record<string, number>;
   /** The cursor of the next page of deliveries, if there is one. */
   next?: string;
-  timeline: { device: string; event: string; at: number; attempt: number }[];
+  timeline: { device: string; event: string; at: number; attempt: number; note?: string }[];
 }
 
 export type Target = { tag: string } | { device: string } | { match: string };

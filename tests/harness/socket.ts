@@ -123,6 +123,11 @@ export class Socket {
     this.send({ type: "nack", id, reason });
   }
 
+  /** Says that the device works on a message. */
+  progress(id: string, more: { for?: number; note?: string } = {}): void {
+    this.send({ type: "progress", id, ...more });
+  }
+
   /** Acknowledges every message from now on, also those that came before and were not taken. */
   answer(reply: (message: Frame) => unknown = () => undefined): void {
     this.#onFrame = (frame) => {

@@ -11,9 +11,11 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use tagpost_core::call::Progress;
+use tagpost_core::delivery::Withdrawal;
 use tagpost_core::id::MessageId;
 use tagpost_core::protocol::Receipt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backoff::Backoff;
@@ -22,6 +24,7 @@ use crate::error::Error;
 use crate::frame::{FromService, PING, PONG, ToService, Welcome};
 use crate::inbox::Status;
 use crate::message::Message;
+use crate::progress::Held;
 use crate::seen::{Seen, Sighting};
 use crate::socket::Socket;
 use crate::unconfirmed::Unconfirmed;
@@ -42,6 +45,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 pub(crate) enum Command {
     /// It answered a message.
     Answer { id: MessageId, frame: String },
+    /// It works on a message.
+    Progress { id: MessageId, frame: String },
     /// It has seen the receipts up to this one.
     ReceiptsSeen(i64),
     /// It is done.
@@ -58,6 +63,8 @@ pub(crate) struct Connection {
     pub(crate) messages: mpsc::Sender<Result<Message, Error>>,
     /// Without it, receipts are not marked as seen.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
+    /// What recipients of this device's messages say of their work. It is not kept for those who listen late.
+    pub(crate) progress: broadcast::Sender<Progress>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) memory: Memory,
 }
@@ -66,6 +73,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     seen: Seen,
+    held: Held,
     /// The last receipt that the application was given.
     receipt_given: i64,
     /// The last receipt that it has seen.
@@ -202,7 +210,10 @@ impl Connection {
         match self.parse(text)? {
             FromService::Message(message) => match self.memory.seen.see(message.id) {
                 // That fails only if the inbox is gone, and then the command to close is on its way.
-                Sighting::First => _ = self.messages.try_send(Ok(message.with(&self.answers))),
+                Sighting::First => {
+                    let end = self.memory.held.give(message.id);
+                    _ = self.messages.try_send(Ok(message.with(&self.answers, end)));
+                }
                 Sighting::Answered(frame) => {
                     self.memory.unconfirmed.add(message.id, frame);
                     socket.say(frame).await?;
@@ -219,6 +230,9 @@ impl Connection {
                     }
                 }
             }
+            FromService::Withdrawn { id, reason } => self.memory.withdraw(id, reason),
+            // Nobody may listen.
+            FromService::Progress(progress) => _ = self.progress.send(progress),
             FromService::Error { detail, answer_to } => {
                 if let Some(refused) = self.memory.complain(detail, answer_to) {
                     let _ = self.messages.try_send(Err(refused));
@@ -270,7 +284,11 @@ impl Memory {
     /// Notes what the application wants. `None` if it is done, else the frame to send, if there is one.
     fn heed(&mut self, command: &Command) -> Option<Option<String>> {
         match command {
+            Command::Progress { id, frame } => {
+                Some((!self.seen.is_answered(*id)).then(|| frame.clone()))
+            }
             Command::Answer { id, frame } => {
+                self.held.answered(*id);
                 let is_first = self.seen.answer(*id, frame);
                 if is_first {
                     self.unconfirmed.add(*id, frame);
@@ -283,6 +301,13 @@ impl Memory {
             }
             Command::Close => None,
         }
+    }
+
+    /// A message has ended without an answer: one that was given meanwhile has no effect.
+    fn withdraw(&mut self, id: MessageId, reason: Withdrawal) {
+        self.held.withdraw(id, reason);
+        self.seen.forget(id);
+        self.unconfirmed.remove(id);
     }
 
     /// Notes what the service found wrong with a frame; the error for the application if it was an answer.

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tagpost_core::call::Progress;
+use tagpost_core::delivery::Withdrawal;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::protocol::Receipt;
 
@@ -20,6 +22,13 @@ pub(crate) enum FromService {
     Welcome(Welcome),
     Message(Message),
     Receipt(Receipt),
+    /// A recipient works on a message that this device sent.
+    Progress(Progress),
+    /// A message of this device has ended without its answer.
+    Withdrawn {
+        id: MessageId,
+        reason: Withdrawal,
+    },
     /// A frame of this client could not be taken: the answer to this message, where that is said.
     Error {
         detail: String,
@@ -35,8 +44,11 @@ pub(crate) enum FromService {
 pub struct Welcome {
     /// Whom the token speaks for.
     pub device: DeviceId,
-    /// How many messages wait for it.
+    /// How many messages wait for it, without those in progress.
     pub held: u32,
+    /// How many messages it works on.
+    #[serde(default)]
+    pub in_progress: u32,
     /// Seconds between signs of life.
     pub keepalive: u32,
     /// How many messages come unacknowledged.
@@ -55,12 +67,23 @@ impl FromService {
             detail: String,
             r#ref: Option<String>,
         }
+        #[derive(Deserialize)]
+        struct Withdrawn {
+            id: MessageId,
+            reason: Withdrawal,
+        }
         // A payload is kept as it was written, which serde's tagged enums do not support.
         let kind: Kind = serde_json::from_str(text)?;
         Ok(match kind.r#type.as_str() {
             "welcome" => Self::Welcome(serde_json::from_str(text)?),
             "message" => Self::Message(serde_json::from_str(text)?),
             "receipt" => Self::Receipt(serde_json::from_str(text)?),
+            "progress" => Self::Progress(serde_json::from_str(text)?),
+            "withdrawn" => match serde_json::from_str(text) {
+                Ok(Withdrawn { id, reason }) => Self::Withdrawn { id, reason },
+                // A reason that came after this client.
+                Err(_) => Self::Unknown,
+            },
             "error" => {
                 let Problem { detail, r#ref } = serde_json::from_str(text)?;
                 Self::Error {
@@ -89,6 +112,14 @@ pub(crate) enum ToService<'a> {
         r#ref: MessageId,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
+    },
+    /// Without a `ref`: an error about it is not about the answer.
+    Progress {
+        id: MessageId,
+        #[serde(rename = "for")]
+        seconds: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
     },
     ReceiptsSeen {
         seq: i64,
@@ -131,6 +162,8 @@ mod tests {
                 FromService::Welcome(_) => name.starts_with("welcome"),
                 FromService::Message(_) => name.starts_with("message"),
                 FromService::Receipt(_) => name.starts_with("receipt"),
+                FromService::Progress(_) => name.starts_with("progress"),
+                FromService::Withdrawn { .. } => name.starts_with("withdrawn"),
                 FromService::Error { .. } => name.starts_with("error"),
                 // This client publishes over HTTP and so asks for no such answer.
                 FromService::Unknown => name.starts_with("published"),
@@ -181,6 +214,14 @@ mod tests {
             reason: Some("no"),
         });
         assert!(matches!(nack, FromDevice::Nack { reason: Some(it), .. } if it == "no"));
+        let progress = read(ToService::Progress {
+            id,
+            seconds: 60,
+            note: Some("digging"),
+        });
+        assert!(
+            matches!(progress, FromDevice::Progress { seconds: Some(60), note: Some(it), .. } if it == "digging")
+        );
         let seen = read(ToService::ReceiptsSeen { seq: 7 });
         assert!(matches!(seen, FromDevice::ReceiptsSeen { seq: 7 }));
     }

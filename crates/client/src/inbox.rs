@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use tagpost_core::call::Progress;
 use tagpost_core::id::MessageId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
@@ -20,6 +21,9 @@ use crate::receipts::{self, Receipts};
 /// How many messages wait for the application: the largest in-flight window that a service can have, so
 /// that a connection is read on even while the application is busy.
 const WAITING: usize = 128;
+
+/// How many reports of progress wait for who listens to them.
+const PROGRESS: usize = 256;
 
 /// How the connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +71,7 @@ pub enum Status {
 pub struct Inbox {
     messages: mpsc::Receiver<Result<Message, Error>>,
     commands: mpsc::UnboundedSender<Command>,
+    progress: broadcast::Sender<Progress>,
     status: watch::Receiver<Status>,
     /// Dropped when the application is done.
     close: Option<oneshot::Sender<Infallible>>,
@@ -96,6 +101,7 @@ impl Client {
         let (messages, waiting) = mpsc::channel(WAITING);
         let (answers, commands) = mpsc::unbounded_channel();
         let (status, current) = watch::channel(Status::Connecting);
+        let (progress, _) = broadcast::channel(PROGRESS);
         let (close, wanted) = oneshot::channel();
         let connection = Connection {
             client: self.clone(),
@@ -103,12 +109,14 @@ impl Client {
             answers: answers.clone(),
             messages,
             receipts,
+            progress: progress.clone(),
             status,
             memory: Memory::default(),
         };
         Inbox {
             messages: waiting,
             commands: answers,
+            progress,
             status: current,
             close: Some(close),
             connection: Some(tokio::spawn(connection.run(wanted))),
@@ -133,6 +141,12 @@ impl Inbox {
     /// [`AnswerError::ReasonTooLong`], [`AnswerError::Closed`].
     pub fn nack(&self, id: MessageId, reason: &str) -> Result<(), AnswerError> {
         message::nack(id, reason, &self.commands)
+    }
+
+    /// What the recipients of this device's messages say of their work, from now on. It is told once, while this device
+    /// is connected; who is slower than the last 256 misses some. A [`crate::Trace`] has the latest of each delivery.
+    pub fn progress(&self) -> broadcast::Receiver<Progress> {
+        self.progress.subscribe()
     }
 
     /// How the connection is, now and from now on.
@@ -165,8 +179,11 @@ impl Stream for Inbox {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(message) = ready!(self.messages.poll_recv(context)) {
-            return Poll::Ready(Some(message));
+        while let Some(message) = ready!(self.messages.poll_recv(context)) {
+            // One that was withdrawn while it waited is of no use any more.
+            if !matches!(&message, Ok(message) if message.is_withdrawn().is_some()) {
+                return Poll::Ready(Some(message));
+            }
         }
         let Some(connection) = self.connection.as_mut() else {
             return Poll::Ready(None);

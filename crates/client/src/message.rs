@@ -11,13 +11,15 @@ use serde_json::value::RawValue;
 use tagpost_core::id::{DeviceId, MessageId, Topic};
 use tagpost_core::json::{MAX_DEPTH, is_deeper};
 use tagpost_core::message::{Encoding, Target, Urgency};
-use tagpost_core::protocol::tagpost_v1::{MAX_REASON, MAX_REPLY_BYTES};
+use tagpost_core::protocol::tagpost_v1::{MAX_NOTE, MAX_REASON, MAX_REPLY_BYTES};
 use tagpost_core::time::Millis;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use crate::connection::Command;
 use crate::frame::ToService;
 use crate::payload::{self, PayloadError};
+use crate::progress::End;
 
 /// A message for this device.
 ///
@@ -48,7 +50,7 @@ pub struct Message {
     encoding: Option<Encoding>,
     payload: Box<RawValue>,
     #[serde(skip)]
-    answers: Answers,
+    link: Link,
 }
 
 /// Why an answer was refused. The message is still unanswered.
@@ -63,6 +65,12 @@ pub enum AnswerError {
     /// A reason may have 256 characters.
     #[error("a reason may have {MAX_REASON} characters, this one has {0}")]
     ReasonTooLong(usize),
+    /// Progress may be for 1 to 86,400 seconds.
+    #[error("progress may be for 1 to 86400 seconds, not for {0}")]
+    Seconds(u32),
+    /// A note may have 256 characters.
+    #[error("a note may have {MAX_NOTE} characters, this one has {0}")]
+    NoteTooLong(usize),
     /// The reply cannot be expressed in JSON.
     #[error("the reply is not JSON: {0}")]
     NotJson(String),
@@ -111,8 +119,7 @@ impl Message {
     /// # Errors
     /// [`AnswerError::ReasonTooLong`], [`AnswerError::Closed`].
     pub fn nack(&self, reason: &str) -> Result<(), AnswerError> {
-        let answers = self.answers.0.as_ref().ok_or(AnswerError::Closed)?;
-        nack(self.id, reason, answers)
+        nack(self.id, reason, self.commands()?)
     }
 
     /// The payload's own bytes, whatever they are.
@@ -139,15 +146,28 @@ impl Message {
         serde_json::from_slice(&self.bytes()?).map_err(PayloadError::new)
     }
 
-    /// The message, able to be answered.
-    pub(crate) fn with(mut self, commands: &UnboundedSender<Command>) -> Self {
-        self.answers = Answers(Some(commands.clone()));
+    /// The message, able to be answered, and to learn of its end.
+    pub(crate) fn with(mut self, commands: &UnboundedSender<Command>, end: End) -> Self {
+        self.link = Link(Some((commands.clone(), end)));
         self
     }
 
+    /// Where answers go.
+    pub(crate) fn commands(&self) -> Result<&UnboundedSender<Command>, AnswerError> {
+        let (commands, _) = self.link.0.as_ref().ok_or(AnswerError::Closed)?;
+        Ok(commands)
+    }
+
+    /// Where its end is told.
+    pub(crate) fn end(&self) -> End {
+        match &self.link.0 {
+            Some((_, end)) => end.clone(),
+            None => watch::channel(None).1,
+        }
+    }
+
     fn answer(&self, frame: ToService) -> Result<(), AnswerError> {
-        let answers = self.answers.0.as_ref().ok_or(AnswerError::Closed)?;
-        answer(self.id, frame, answers)
+        answer(self.id, frame, self.commands()?)
     }
 }
 
@@ -177,13 +197,13 @@ fn answer(
     answers.send(command).map_err(|_| AnswerError::Closed)
 }
 
-/// Where answers go; nowhere for a message that did not come from a connection.
+/// Where answers go, and where its end is told; nowhere for a message that did not come from a connection.
 #[derive(Default)]
-struct Answers(Option<UnboundedSender<Command>>);
+struct Link(Option<(UnboundedSender<Command>, End)>);
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Answers")
+        f.write_str("Link")
     }
 }
 
@@ -206,7 +226,7 @@ mod tests {
     fn answerable() -> (Message, UnboundedReceiver<Command>) {
         let (commands, received) = unbounded_channel();
         (
-            message("text/plain", None, r#""hi""#).with(&commands),
+            message("text/plain", None, r#""hi""#).with(&commands, watch::channel(None).1),
             received,
         )
     }

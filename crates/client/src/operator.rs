@@ -73,7 +73,10 @@ pub struct DeviceStatus {
     pub held: u32,
     /// Messages that it has not acknowledged yet.
     pub in_flight: u32,
-    /// The bytes of both.
+    /// How many messages it works on.
+    #[serde(default)]
+    pub in_progress: u32,
+    /// The bytes of all three.
     pub held_bytes: u64,
     /// The tags it is bound to.
     pub tags: Vec<Tag>,

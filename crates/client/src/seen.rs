@@ -68,6 +68,18 @@ impl Seen {
         answer.is_some_and(|answer| answer.take().is_some())
     }
 
+    /// Whether the application has answered a message.
+    pub(crate) fn is_answered(&self, id: MessageId) -> bool {
+        matches!(self.answers.get(&id), Some(Some(_)))
+    }
+
+    /// A message was withdrawn. If it comes again all the same, it is shown again.
+    pub(crate) fn forget(&mut self, id: MessageId) {
+        if self.answers.remove(&id).is_some() {
+            self.order.retain(|known| *known != id);
+        }
+    }
+
     fn insert(&mut self, id: MessageId, answer: Option<String>) {
         if self.order.len() >= CAPACITY
             && let Some(oldest) = self.order.pop_front()
@@ -112,6 +124,15 @@ mod tests {
         assert!(!seen.retract(id(1)), "told twice");
         assert_eq!(seen.see(id(1)), Sighting::Unanswered);
         assert!(seen.answer(id(1), "ack"));
+    }
+
+    #[test]
+    fn a_withdrawn_message_that_comes_again_is_shown_again() {
+        let mut seen = Seen::default();
+        seen.see(id(1));
+        seen.forget(id(1));
+        assert_eq!(seen.see(id(1)), Sighting::First);
+        assert_eq!(seen.order.len(), 1);
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub struct Step {
     pub at: Millis,
     /// Which attempt this belongs to; 0 before the first.
     pub attempt: u32,
+    /// What the device said about its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A page of the messages that a device sent.
@@ -142,6 +145,7 @@ pub fn state_name(state: State) -> &'static str {
     match state {
         State::Held => "held",
         State::Sent => "sent",
+        State::InProgress => "in_progress",
         State::Delivered => "delivered",
         State::Rejected => "rejected",
         State::Expired => "expired",

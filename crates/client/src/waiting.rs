@@ -38,7 +38,7 @@ pub struct Waiting {
     pub content_type: String,
     /// The bytes of the payload.
     pub size: u64,
-    /// [`State::Held`], or [`State::Sent`]: not yet acknowledged.
+    /// [`State::Held`], [`State::Sent`]: not yet acknowledged, or [`State::InProgress`].
     pub state: State,
     /// How often it was sent.
     pub attempts: u32,

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::mailbox::Place;
 use crate::message::Target;
@@ -102,6 +102,15 @@ pub enum Call {
         /// Its reason.
         reason: Option<String>,
     },
+    /// The device works on a message.
+    Progress {
+        /// The message.
+        id: MessageId,
+        /// For how many seconds; `None` is the time to acknowledge a message.
+        seconds: Option<u32>,
+        /// What it says about its work.
+        note: Option<String>,
+    },
     /// Presence and queue of this device; answered by a [`Status`].
     Status,
     /// A read of this device that asks up to `mailboxes` other mailboxes; answered by `[]`.
@@ -131,6 +140,8 @@ pub enum Call {
         /// The deliveries, oldest first.
         settled: Vec<Settled>,
     },
+    /// From a recipient's mailbox: its device works on a message of yours; answered by `[]`. Nothing is lost if it is not.
+    ReportProgress(Progress),
     /// From a sender's mailbox: cancel the delivery; answered by a [`DeliveryStatus`].
     #[serde(rename = "withdraw")]
     CancelDelivery {
@@ -138,6 +149,9 @@ pub enum Call {
         id: MessageId,
         /// Its sender.
         from: DeviceId,
+        /// Why: [`Withdrawal::Cancelled`] or [`Withdrawal::Enough`].
+        #[serde(default, skip_serializing_if = "Withdrawal::is_default")]
+        reason: Withdrawal,
     },
     /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]
@@ -164,6 +178,7 @@ impl Call {
             Call::Waiting { .. } => "waiting",
             Call::Ack { .. } => "ack",
             Call::Nack { .. } => "nack",
+            Call::Progress { .. } => "progress",
             Call::Status => "status",
             Call::MayAsk { .. } => "may_ask",
             Call::Register => "register",
@@ -171,6 +186,7 @@ impl Call {
             Call::Remove => "remove",
             Call::Deliver { .. } => "deliver",
             Call::Report { .. } => "receipts",
+            Call::ReportProgress(_) => "report_progress",
             Call::CancelDelivery { .. } => "withdraw",
             Call::GetDelivery { .. } => "look",
         }
@@ -187,6 +203,20 @@ pub struct Settled {
     pub id: MessageId,
     /// The delivery.
     pub delivery: Delivery,
+}
+
+/// A recipient works on a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The message.
+    pub id: MessageId,
+    /// The recipient.
+    pub device: DeviceId,
+    /// What it says about its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Until when the message is not sent again.
+    pub until: Millis,
 }
 
 /// What a recipient's mailbox answers about a delivery.
@@ -226,10 +256,13 @@ pub struct Status {
     pub connected_at: Option<Millis>,
     /// The last sign of life.
     pub last_seen_at: Option<Millis>,
-    /// Messages that are not in flight, stored or waiting for room in the window.
+    /// Messages that are neither in flight nor in progress, stored or waiting for room in the window.
     pub held: u32,
     /// Messages in flight over a connection, or leased to a poll.
     pub in_flight: u32,
-    /// The payload bytes of both.
+    /// Messages that the device works on.
+    #[serde(default)]
+    pub in_progress: u32,
+    /// The payload bytes of all three.
     pub held_bytes: u64,
 }

@@ -4,6 +4,8 @@
 //! [`phase`]. Not here: the recipient's mailbox decides which event happens; the sender's mailbox records it.
 
 pub mod phase;
+mod state;
+pub mod withdrawal;
 
 use std::collections::BTreeMap;
 
@@ -11,62 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::phase::{Event, IllegalTransition, Phase};
+pub use self::state::State;
+pub use self::withdrawal::Withdrawal;
 use crate::id::DeviceId;
 use crate::time::Millis;
-
-/// The state of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// The device is offline, its in-flight window is full, or its mailbox has not been reached yet.
-    Held,
-    /// In flight, or leased to a poll.
-    Sent,
-    /// The device acknowledged it.
-    Delivered,
-    /// The device rejected it.
-    Rejected,
-    /// Its TTL ran out first.
-    Expired,
-    /// A newer message of the same topic and sender took its place.
-    Replaced,
-    /// The mailbox would not take it.
-    Refused,
-    /// It timed out as often as allowed, or the device fails on it.
-    Undeliverable,
-    /// The sender cancelled it before it was acknowledged.
-    Cancelled,
-}
-
-impl State {
-    /// All states, in the order of the documentation.
-    pub const ALL: [State; 9] = [
-        State::Held,
-        State::Sent,
-        State::Delivered,
-        State::Rejected,
-        State::Expired,
-        State::Replaced,
-        State::Refused,
-        State::Undeliverable,
-        State::Cancelled,
-    ];
-
-    /// Whether nothing can follow this state.
-    pub fn is_terminal(self) -> bool {
-        !matches!(self, State::Held | State::Sent)
-    }
-
-    /// Whether the device itself answered the message.
-    pub fn is_answer(self) -> bool {
-        matches!(self, State::Delivered | State::Rejected)
-    }
-
-    /// The state's own bit, for sets of states in one number.
-    pub fn bit(self) -> i64 {
-        1 << (self as u32)
-    }
-}
 
 /// One step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +27,21 @@ pub struct Step {
     pub at: Millis,
     /// The number of the latest attempt; 0 before the first.
     pub attempt: u32,
+    /// What the device says about its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Step {
+    /// A step without a note.
+    pub fn new(event: State, at: Millis, attempt: u32) -> Self {
+        Self {
+            event,
+            at,
+            attempt,
+            note: None,
+        }
+    }
 }
 
 /// One message to one device: its state, and all steps to it.
@@ -109,11 +74,7 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery whose first step is `state`.
     pub fn first(device: DeviceId, state: State, at: Millis) -> Self {
-        let steps = vec![Step {
-            event: state,
-            at,
-            attempt: 0,
-        }];
+        let steps = vec![Step::new(state, at, 0)];
         Self {
             device,
             state,
@@ -142,13 +103,14 @@ impl Delivery {
             State::Held if self.attempts == 0 => Phase::Waiting,
             State::Held => Phase::Again,
             State::Sent => Phase::InFlight,
+            State::InProgress => Phase::InProgress,
             State::Delivered => Phase::Delivered,
             State::Rejected => Phase::Rejected,
             State::Expired => Phase::Expired,
             State::Replaced => Phase::Replaced,
             State::Refused => Phase::Refused,
             State::Undeliverable => Phase::Undeliverable,
-            State::Cancelled if self.steps.len() == 1 => Phase::Withdrawn,
+            State::Cancelled if self.steps.len() == 1 => Phase::CancelledEarly,
             State::Cancelled => Phase::Cancelled,
         }
     }
@@ -156,6 +118,12 @@ impl Delivery {
     /// Whether the recipient's mailbox has taken it, or settled it.
     pub fn is_reached(&self) -> bool {
         self.phase() != Phase::Unreached
+    }
+
+    /// Whether the device has had it.
+    pub fn was_sent(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step.event, State::Sent | State::InProgress))
     }
 
     /// Whether it is in a terminal state.
@@ -189,11 +157,7 @@ impl Delivery {
         if event == Event::Send {
             self.attempts += 1;
         }
-        self.steps.push(Step {
-            event: state,
-            at,
-            attempt: self.attempts,
-        });
+        self.steps.push(Step::new(state, at, self.attempts));
         Ok(Self { state, at, ..self })
     }
 
@@ -269,23 +233,6 @@ mod tests {
 
     fn delivery(device: &str, state: State) -> Delivery {
         Delivery::first(device.parse().unwrap(), state, 1)
-    }
-
-    #[test]
-    fn only_held_and_sent_can_be_followed_by_another_state() {
-        let open: Vec<State> = State::ALL
-            .into_iter()
-            .filter(|state| !state.is_terminal())
-            .collect();
-        assert_eq!(open, [State::Held, State::Sent]);
-    }
-
-    #[test]
-    fn every_state_has_a_bit_of_its_own() {
-        let all = State::ALL
-            .into_iter()
-            .fold(0, |bits, state| bits ^ state.bit());
-        assert_eq!(all, 0b1_1111_1111);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const TABLES: &[&str] = &[
     // The device itself: one row, number 1. `created_at` is 0 while there is no device; the row then still
     // remembers the revocation. `receipts_seen` is the last receipt that the device is known to have seen; all
     // later ones, including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds
-    // if that is much. `lost` lists the messages in flight on connections that ended. `truncated_before` is when the
+    // if that is much. `lost` lists the messages in flight on connections that ended, and those in progress. `truncated_before` is when the
     // newest message that was dropped early, for lack of room, was accepted.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
@@ -39,7 +39,8 @@ const TABLES: &[&str] = &[
     // order of delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and
     // `body` is empty; the row stays until the sender's mailbox has recorded it. `sent` holds the outcome of each
     // attempt. `attempts` is 0 while the account's `lost` covers the message's attempts; it is set once a poll has
-    // taken the message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or 0.
+    // taken the message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or of the progress of
+    // a message that a poll has taken, or 0.
     "CREATE TABLE inbox (
         rank INTEGER NOT NULL,
         id BLOB NOT NULL,

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::delivery::{Delivery, State, Summary, summary};
+use crate::delivery::{Delivery, State, Step, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::json;
 use crate::message::{Message, Target};
@@ -147,6 +147,7 @@ impl Trace {
                 event: step.event,
                 at: step.at,
                 attempt: step.attempt,
+                note: step.note.as_deref(),
             })
         });
         let mut timeline: Vec<_> = events.collect();
@@ -213,11 +214,10 @@ fn rendered(delivery: &Delivery) -> usize {
     let device = delivery.device.as_str().len();
     let reply = delivery.reply.as_ref().map_or(0, |reply| reply.get().len());
     // A control character takes six bytes.
-    let reason = delivery
-        .reason
-        .as_ref()
-        .map_or(0, |reason| 6 * reason.len());
-    120 + device + reply + reason + delivery.steps.len() * (80 + device)
+    let reason = delivery.reason.as_ref().map_or(0, |it| 6 * it.len());
+    let note = |step: &Step| step.note.as_ref().map_or(0, |note| 20 + 6 * note.len());
+    let steps = delivery.steps.iter().map(|step| 80 + device + note(step));
+    120 + device + reply + reason + steps.sum::<usize>()
 }
 
 /// A delivery as senders see it: without its steps.
@@ -253,6 +253,8 @@ struct TimelineEntry<'a> {
     event: State,
     at: Millis,
     attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::value::RawValue;
-use tagpost_core::delivery::{Delivery, State, Step, summary};
+use tagpost_core::call::Progress;
+use tagpost_core::delivery::{Delivery, State, Step, Withdrawal, summary};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::message::{Encoding, Message, Target, Urgency};
@@ -64,14 +65,39 @@ fn every_frame_to_a_device_is_written_as_documented() {
     let welcome = ToDevice::Welcome {
         device: &device("kitchen-cam"),
         held: 3,
+        in_progress: 0,
         keepalive: 60,
         max_in_flight: 32,
     };
+    let busy = ToDevice::Welcome {
+        device: &device("kitchen-cam"),
+        held: 3,
+        in_progress: 1,
+        keepalive: 60,
+        max_in_flight: 32,
+    };
+    let progress = |note: Option<&str>| {
+        let progress = Progress {
+            id: id(),
+            device: device("kitchen-cam"),
+            note: note.map(str::to_owned),
+            until: AT,
+        };
+        written(&ToDevice::Progress(&progress))
+    };
+    let withdrawn = |reason| written(&ToDevice::Withdrawn { id: id(), reason });
     let held = Delivery::first(device("kitchen-cam"), State::Held, AT);
     check(
         "to_device",
         &[
             ("welcome", written(&welcome)),
+            ("welcome-in-progress", written(&busy)),
+            ("progress", progress(None)),
+            ("progress-with-note", progress(Some("on my way"))),
+            ("withdrawn-cancelled", withdrawn(Withdrawal::Cancelled)),
+            ("withdrawn-replaced", withdrawn(Withdrawal::Replaced)),
+            ("withdrawn-expired", withdrawn(Withdrawal::Expired)),
+            ("withdrawn-enough", withdrawn(Withdrawal::Enough)),
             ("message-json", message(json_message(), 1)),
             ("message-text", message(text_message(), 2)),
             ("message-bytes", message(bytes_message(), 10)),
@@ -174,6 +200,12 @@ fn read_back(frame: FromDevice) -> String {
         FromDevice::Ping => serde_json::to_string(&["ping"]),
         FromDevice::Ack { id, reply } => serde_json::to_string(&("ack", id, reply)),
         FromDevice::Nack { id, reason } => serde_json::to_string(&("nack", id, reason)),
+        FromDevice::Progress {
+            reference,
+            id,
+            seconds,
+            note,
+        } => serde_json::to_string(&("progress", reference, id, seconds, note)),
         FromDevice::Publish {
             reference,
             to,
@@ -299,6 +331,7 @@ fn deliveries() -> Vec<Delivery> {
                 event: state,
                 at: delivery.at,
                 attempt: attempts,
+                note: (state == State::InProgress).then(|| "on my way".to_owned()),
             });
         }
         match state {

@@ -251,6 +251,8 @@ pub(crate) enum Answers {
     Promptly,
     /// Acknowledges it within this many milliseconds.
     Late(Millis),
+    /// Says that it works on it, for a while each time, and acknowledges it within this many milliseconds, or never.
+    Working(Millis),
     /// Rejects it.
     No,
     /// Nothing.

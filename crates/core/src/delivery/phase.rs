@@ -20,7 +20,9 @@ pub enum Phase {
     InFlight,
     /// Stored; a poll took it and has until the end of the lease to acknowledge it.
     Leased,
-    /// Stored, and to be sent again: the last attempt timed out or ended with its connection.
+    /// Stored; the device works on it, and has until the end of the time that it asked for.
+    InProgress,
+    /// Stored, and to be sent again: the last attempt or the device's progress timed out, or the connection ended.
     Again,
     /// Terminal: the device acknowledged it.
     Delivered,
@@ -37,7 +39,7 @@ pub enum Phase {
     /// Terminal: the sender cancelled it.
     Cancelled,
     /// Terminal: the sender cancelled it before it reached the recipient's mailbox.
-    Withdrawn,
+    CancelledEarly,
 }
 
 /// What can happen to a delivery.
@@ -51,7 +53,9 @@ pub enum Event {
     Send,
     /// A poll takes it.
     Lease,
-    /// The device did not acknowledge it in time, though it was connected or polling.
+    /// The device says that it works on it.
+    Progress,
+    /// The device did not acknowledge it in time, though it was connected or polling, or worked on it.
     TimeOut,
     /// The connection that it was in flight on ends.
     Disconnect,
@@ -72,15 +76,17 @@ pub enum Event {
 }
 
 use Phase::{
-    Again, Cancelled, Delivered, Expired, InFlight, Leased, Queued, Refused, Rejected, Replaced,
-    Undeliverable, Unreached, Unstored, Waiting, Withdrawn,
+    Again, Cancelled, CancelledEarly, Delivered, Expired, InFlight, InProgress, Leased, Queued,
+    Refused, Rejected, Replaced, Undeliverable, Unreached, Unstored, Waiting,
 };
 
 /// The phases of an unsettled delivery in the recipient's mailbox.
-pub const AT_RECIPIENT: &[Phase] = &[Queued, Waiting, Unstored, InFlight, Leased, Again];
+pub const AT_RECIPIENT: &[Phase] = &[
+    Queued, Waiting, Unstored, InFlight, Leased, InProgress, Again,
+];
 
-/// Every transition: from any of these phases, by this event, to that phase. A device may acknowledge a message
-/// in any phase: a mailbox that crashed has forgotten what was in flight and not stored.
+/// Every transition: from any of these phases, by this event, to that phase. A device may acknowledge a message, or work
+/// on it, in any phase: a mailbox that crashed has forgotten what was in flight and not stored.
 pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unreached], Event::Queue, Queued),
     (&[Unreached, Queued], Event::Store, Waiting),
@@ -88,7 +94,12 @@ pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unstored], Event::Store, InFlight),
     (&[Waiting, Again], Event::Send, InFlight),
     (&[Waiting, Again], Event::Lease, Leased),
-    (&[InFlight, Leased], Event::TimeOut, Again),
+    (
+        &[Waiting, InFlight, Leased, InProgress, Again],
+        Event::Progress,
+        InProgress,
+    ),
+    (&[InFlight, Leased, InProgress], Event::TimeOut, Again),
     (&[Unstored, InFlight], Event::Disconnect, Again),
     (AT_RECIPIENT, Event::Acknowledge, Delivered),
     (AT_RECIPIENT, Event::Reject, Rejected),
@@ -97,9 +108,13 @@ pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unreached], Event::Replace, Replaced),
     (AT_RECIPIENT, Event::Replace, Replaced),
     (&[Unreached], Event::Refuse, Refused),
-    (&[Waiting, Leased, Again], Event::Refuse, Refused),
+    (
+        &[Waiting, Leased, InProgress, Again],
+        Event::Refuse,
+        Refused,
+    ),
     (&[Again], Event::GiveUp, Undeliverable),
-    (&[Unreached], Event::Cancel, Withdrawn),
+    (&[Unreached], Event::Cancel, CancelledEarly),
     (AT_RECIPIENT, Event::Cancel, Cancelled),
 ];
 
@@ -115,13 +130,14 @@ pub struct IllegalTransition {
 
 impl Phase {
     /// All phases, in the order of their declaration.
-    pub const ALL: [Phase; 15] = [
+    pub const ALL: [Phase; 16] = [
         Unreached,
         Queued,
         Waiting,
         Unstored,
         InFlight,
         Leased,
+        InProgress,
         Again,
         Delivered,
         Rejected,
@@ -130,7 +146,7 @@ impl Phase {
         Refused,
         Undeliverable,
         Cancelled,
-        Withdrawn,
+        CancelledEarly,
     ];
 
     /// The state that senders see.
@@ -138,13 +154,14 @@ impl Phase {
         match self {
             Unreached | Queued | Waiting | Again => State::Held,
             Unstored | InFlight | Leased => State::Sent,
+            InProgress => State::InProgress,
             Delivered => State::Delivered,
             Rejected => State::Rejected,
             Expired => State::Expired,
             Replaced => State::Replaced,
             Refused => State::Refused,
             Undeliverable => State::Undeliverable,
-            Cancelled | Withdrawn => State::Cancelled,
+            Cancelled | CancelledEarly => State::Cancelled,
         }
     }
 

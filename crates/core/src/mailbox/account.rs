@@ -28,7 +28,7 @@ pub(super) struct Account {
     pub(super) unseen_from: Option<MessageId>,
     /// The totals of the inbox, if it is large; see [`super::totals`].
     pub(super) held: Option<Totals>,
-    /// What ended connections had in flight; see [`super::lost`].
+    /// What ended connections had in flight, and what is in progress; see [`super::lost`].
     pub(super) lost: String,
     /// When the newest message was accepted whose retention ended early.
     pub(super) truncated_before: Option<Millis>,
@@ -103,6 +103,12 @@ impl Account {
             self.truncated_before.into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
+    }
+
+    /// Writes what ended connections had in flight and what is in progress, into a row that exists.
+    pub(super) fn save_lost(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "UPDATE account SET lost = ? WHERE one = 1";
+        store.run(sql, &[self.lost.as_str().into()]).map(drop)
     }
 
     /// Revokes all tokens issued up to `now`.

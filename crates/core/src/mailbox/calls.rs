@@ -121,6 +121,13 @@ impl<S: Store> Mailbox<S> {
                 self.receive(|inbox| inbox.nack(id, reason, now))?;
                 Reply::Done
             }
+            Call::Progress { id, seconds, note } => match self.outbox().may_ask(1, now) {
+                Ok(()) => {
+                    self.receive(|inbox| inbox.progress(id, seconds, note, now))?;
+                    Reply::Done
+                }
+                Err(problem) => Reply::Problem(problem),
+            },
             Call::Status => Reply::Status(self.status(now)?),
             Call::MayAsk { mailboxes } => match self.outbox().may_ask(mailboxes, now) {
                 Ok(()) => Reply::Taken,
@@ -148,8 +155,14 @@ impl<S: Store> Mailbox<S> {
                 Ok(()) => Reply::Taken,
                 Err(failure) => problem(failure)?,
             },
-            Call::CancelDelivery { id, from } => {
-                Reply::Delivery(self.receive(|inbox| inbox.cancel_delivery(id, &from, now))?)
+            Call::ReportProgress(progress) => {
+                self.outbox().tell_progress(&progress)?;
+                Reply::Taken
+            }
+            Call::CancelDelivery { id, from, reason } => {
+                let cancelled =
+                    self.receive(|inbox| inbox.cancel_delivery(id, &from, reason, now))?;
+                Reply::Delivery(cancelled)
             }
             Call::GetDelivery { id } => Reply::Delivery(self.inbox().get_delivery(id, now)?),
         };

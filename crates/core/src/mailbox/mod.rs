@@ -216,6 +216,8 @@ impl<S: Store> Mailbox<S> {
         match purpose {
             // Any other answer comes from another version.
             CallPurpose::Report => self.inbox().reported(from, answer == Some(TAKEN), now),
+            // The sender is told, or not: nothing follows from it.
+            CallPurpose::ReportProgress => Ok(()),
             CallPurpose::Cancel(id) => self.outbox().cancel_answered(id, from, delivered(), now),
             CallPurpose::Deliver(id) => match self.outbox().called(id, from, delivered(), now)? {
                 true => self.wake_for(true, now),

@@ -159,9 +159,9 @@ pub enum Reply {
     Polled(Vec<(Message, u32)>),
     /// To [`Call::Waiting`].
     Waiting(Page),
-    /// To [`Call::Ack`] and [`Call::Nack`].
+    /// To [`Call::Ack`], [`Call::Nack`] and [`Call::Progress`].
     Done,
-    /// To [`Call::MayAsk`] and [`Call::Report`].
+    /// To [`Call::MayAsk`], [`Call::Report`] and [`Call::ReportProgress`].
     Taken,
     /// To [`Call::Status`].
     Status(Status),
@@ -180,6 +180,8 @@ pub enum CallPurpose {
     Cancel(MessageId),
     /// Reporting settled deliveries.
     Report,
+    /// Reporting that the device works on a message.
+    ReportProgress,
     /// Asking for the state of a delivery, for the trace that this call reads.
     GetDelivery(CallId),
 }

@@ -34,9 +34,11 @@ impl<S: Store> Mailbox<S> {
         let opened = Connection::open(connection, codec, now.at, claims, window, receipts_seen);
         let max_in_flight = opened.width(&self.cx.limits);
         self.connection = Some(opened);
+        let in_progress = self.inbox().in_progress(now)?;
         let welcome = ToDevice::Welcome {
             device: &device,
-            held: self.inbox().connected()?,
+            held: self.inbox().connected()?.saturating_sub(in_progress),
+            in_progress,
             keepalive: self.cx.limits.keepalive,
             max_in_flight,
         };
@@ -84,6 +86,21 @@ impl<S: Store> Mailbox<S> {
             }
             Heard::Ack { id, reply } => self.inbox().conclude_acked(id, reply, now),
             Heard::Nack { id, reason } => self.inbox().conclude_nacked(id, reason, now),
+            Heard::Progress {
+                reference,
+                id,
+                seconds,
+                note,
+            } => match self.outbox().may_ask(1, now) {
+                Ok(()) => self.inbox().progress(id, seconds, note, now),
+                Err(problem) => {
+                    self.say(&ToDevice::Error {
+                        reference: reference.as_deref(),
+                        problem: &problem,
+                    });
+                    Ok(())
+                }
+            },
             Heard::ReceiptsSeen(seq) => self.outbox().receipts_seen(seq),
             Heard::Publish(frame) => self.outbox().resolve(frame, now),
             Heard::Refused {
@@ -148,6 +165,7 @@ impl<S: Store> Mailbox<S> {
             None => (0, 0),
         };
         let polled = self.inbox().leased(now)?;
+        let in_progress = self.inbox().in_progress(now)?;
         let account = self.cx.account.as_ref();
         let connection = self.connection.as_ref();
         let online = connection.filter(|it| it.is_alive(&now, &self.cx.limits));
@@ -159,8 +177,9 @@ impl<S: Store> Mailbox<S> {
             online: online.is_some(),
             connected_at: online.map(|connection| connection.connected_at),
             last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),
-            held: messages.saturating_sub(in_flight).saturating_sub(polled),
+            held: messages.saturating_sub(in_flight + polled + in_progress),
             in_flight: in_flight + polled,
+            in_progress,
             held_bytes,
         })
     }

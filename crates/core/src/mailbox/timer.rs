@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Expiry,
     /// A stored message was sent over the connection or taken by a poll, and is not acknowledged in time.
     Ack,
+    /// The device has worked on a message for as long as it said.
+    Progress,
     /// A suspect may be sent again, alone.
     Suspect,
     /// The token of the connection expires, and the connection is closed.
@@ -129,6 +131,7 @@ impl Timers {
             Timer::Call => Some(&mut self.call),
             Timer::Expiry
             | Timer::Ack
+            | Timer::Progress
             | Timer::Suspect
             | Timer::ConnectionToken
             | Timer::Report

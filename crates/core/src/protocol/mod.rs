@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::tagpost_v1::TagpostV1;
-use crate::delivery::{Delivery, State, Summary};
+use crate::call::Progress;
+use crate::delivery::{Delivery, State, Summary, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
 use crate::message::{Message, Target};
@@ -117,6 +118,17 @@ pub enum FromDevice {
         /// The reason.
         reason: Option<String>,
     },
+    /// The device works on a message.
+    Progress {
+        /// The device's own name for this frame.
+        reference: Option<String>,
+        /// The message.
+        id: MessageId,
+        /// For how many seconds; `None` is the time to acknowledge a message.
+        seconds: Option<u32>,
+        /// What it says about its work.
+        note: Option<String>,
+    },
     /// The device publishes a message.
     Publish {
         /// The device's own name for this frame, which the answer repeats.
@@ -165,6 +177,8 @@ pub enum ToDevice<'a> {
         device: &'a DeviceId,
         /// How many messages wait for it.
         held: u32,
+        /// How many it works on.
+        in_progress: u32,
         /// Seconds between keepalives.
         keepalive: u32,
         /// The size of the in-flight window.
@@ -177,6 +191,15 @@ pub enum ToDevice<'a> {
         /// The number of the attempt, from 1.
         attempt: u32,
     },
+    /// A message that the device has, or had, ended without its answer.
+    Withdrawn {
+        /// The message.
+        id: MessageId,
+        /// Why.
+        reason: Withdrawal,
+    },
+    /// A recipient works on a message that this device sent.
+    Progress(&'a Progress),
     /// A receipt for a message that this device sent.
     Receipt(&'a Receipt),
     /// The answer to [`FromDevice::Publish`].

@@ -1,7 +1,7 @@
 //! A sender takes a message back.
 
 use tagpost_core::call::DeliveryStatus;
-use tagpost_core::delivery::State;
+use tagpost_core::delivery::{State, Withdrawal};
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::CallPurpose;
 
@@ -113,6 +113,17 @@ fn a_cancelled_held_message_is_never_sent() {
 }
 
 #[test]
+fn a_delivery_that_is_cancelled_because_others_answered_says_so() {
+    let mut harness = Harness::new();
+    let [held, early] = [1, 2].map(|n| message(n, TEXT));
+    harness.deliver(&held, 0);
+    for message in [held, early] {
+        let (delivered, _) = harness.cancel_delivery_because(message.id, Withdrawal::Enough);
+        assert_eq!(answer(&delivered), "cancelled 0 (enough)");
+    }
+}
+
+#[test]
 fn a_message_in_flight_that_is_cancelled_is_settled() {
     let mut harness = Harness::new();
     harness.connect(1);
@@ -120,9 +131,13 @@ fn a_message_in_flight_that_is_cancelled_is_settled() {
     harness.deliver(&message, 1_000);
     assert_eq!(
         withdraw(&mut harness, message.id),
-        ["cancelled 1", "answers cancelled 1 (#1)"]
+        [
+            "cancelled 1",
+            "1 <- withdrawn cancelled",
+            "answers cancelled 1 (#1)"
+        ]
     );
-    assert_eq!(harness.ack(message.id), [""; 0]);
+    assert_eq!(harness.ack(message.id), ["1 <- withdrawn cancelled"]);
 }
 
 #[test]

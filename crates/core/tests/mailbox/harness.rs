@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tagpost_core::call::DeliveryStatus;
+use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
@@ -231,6 +231,16 @@ impl Harness {
     pub(crate) fn ring(&mut self) -> Vec<String> {
         self.alarm = None;
         self.handle(Input::Alarm)
+    }
+
+    /// The device works on a message, for so many seconds.
+    pub(crate) fn progress(&mut self, id: MessageId, seconds: u32, note: &str) -> Vec<String> {
+        let call = Call::Progress {
+            id,
+            seconds: Some(seconds),
+            note: (!note.is_empty()).then(|| note.to_owned()),
+        };
+        self.ask(call).1
     }
 
     /// Another mailbox answers a call to deliver this message, or does not.

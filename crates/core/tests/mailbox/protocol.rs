@@ -46,6 +46,8 @@ impl Codec for Bytes {
             ToDevice::Pong
             | ToDevice::Welcome { .. }
             | ToDevice::Receipt(_)
+            | ToDevice::Withdrawn { .. }
+            | ToDevice::Progress(_)
             | ToDevice::Published { .. } => None,
         }
     }

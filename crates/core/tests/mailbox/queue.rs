@@ -264,6 +264,11 @@ fn a_message_stored_after_its_wait_takes_the_room_of_an_expired_one() {
     harness.deliver(&second, 6_000);
     assert_eq!(
         harness.at(6_000).end_wait(second.id),
-        ["held 0", "answers expired 1 (#1)", "1 <- body 2, attempt 1"]
+        [
+            "held 0",
+            "answers expired 1 (#1)",
+            "1 <- withdrawn expired",
+            "1 <- body 2, attempt 1"
+        ]
     );
 }

@@ -8,6 +8,8 @@ use tagpost_core::message::Target;
 use tagpost_core::protocol::Frame;
 use tagpost_core::trace::Trace;
 
+use super::harness::START;
+
 /// `held 0` is a delivery that is held and was never sent.
 pub(crate) fn answer(delivered: &DeliveryStatus) -> String {
     match delivered {
@@ -67,7 +69,12 @@ fn said(frame: &str) -> String {
     };
     let text = |name: &str| frame[name].as_str().unwrap_or_default().to_owned();
     match frame["type"].as_str().unwrap() {
-        "welcome" => format!("welcome, {} held", frame["held"]),
+        "welcome" => match &frame["in_progress"] {
+            Value::Null => format!("welcome, {} held", frame["held"]),
+            some => format!("welcome, {} held, {some} in progress", frame["held"]),
+        },
+        "withdrawn" => format!("withdrawn {}", text("reason")),
+        "progress" => format!("progress {} {}", text("device"), text("note")),
         "message" => format!("{}, attempt {}", text("payload"), frame["attempt"]),
         "receipt" => format!("receipt {} {}", text("device"), text("state")),
         "error" => format!("error {}", text("code")),
@@ -88,6 +95,13 @@ fn asked(call: &Call) -> String {
         Call::Report { settled } => {
             let each = settled.iter().map(|settled| brief(&settled.delivery));
             format!("receipts {}", each.collect::<Vec<_>>().join(", "))
+        }
+        Call::ReportProgress(progress) => {
+            let note = progress.note.as_deref().unwrap_or_default();
+            let until = progress.until - START;
+            format!("progress until {until} {note}")
+                .trim_end()
+                .to_owned()
         }
         other => other.name().to_owned(),
     }

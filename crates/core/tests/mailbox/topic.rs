@@ -29,6 +29,7 @@ fn a_newer_message_replaces_one_in_flight() {
         effects,
         [
             "waits until 1000",
+            "1 <- withdrawn replaced",
             "door: receipts replaced 1",
             "1 <- body 2, attempt 1"
         ]
@@ -38,6 +39,7 @@ fn a_newer_message_replaces_one_in_flight() {
         effects,
         [
             "sent 1",
+            "1 <- withdrawn replaced",
             "answers replaced 1 (#2)",
             "1 <- body 3, attempt 1"
         ]

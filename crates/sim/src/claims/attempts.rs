@@ -1,6 +1,6 @@
 //! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
 //!
-//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out. A message is
+//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out; so does progress. A message is
 //! also given up if connections often ended, over a long time, while it was alone in flight. What cannot be told from
 //! outside is judged in the mailbox's favour.
 
@@ -68,7 +68,8 @@ impl Ledger {
                 .as_deref()
                 .is_some_and(|text| text.contains(GIVEN_UP));
             let here = *to == device && wire.connection == Some(connection);
-            (here && (open || given_up) && !track.answered).then_some((wire.at > over, track))
+            let silent = !track.answered && !track.work.is_on();
+            (here && (open || given_up) && silent).then_some((wire.at > over, track))
         });
         let mut out: Vec<_> = out.collect();
         let certain = out.iter().filter(|(certain, _)| *certain).count();
@@ -91,7 +92,8 @@ impl Ledger {
                 let over_at = link.and_then(|link| link.over_at).unwrap_or(Millis::MAX);
                 attempt.at + shortest <= over_at.min(delivery.at).saturating_add(self.skew)
             };
-            let counted = track.attempts.iter().filter(ran_out).count();
+            // Progress may have timed out sooner.
+            let counted = track.attempts.iter().filter(ran_out).count() + track.work.times as usize;
             let lasted = match (track.deaths.first(), track.deaths.last()) {
                 (Some(first), Some(last)) => last - first + self.skew,
                 _ => 0,

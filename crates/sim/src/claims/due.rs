@@ -45,10 +45,9 @@ impl Ledger {
             .map(|(id, _)| id);
         let unstored = waiting.iter().filter(|id| self.is_unstored(**id, device));
         let out = |id: &&MessageId| {
-            let wire = self
-                .deliveries
-                .get(&(**id, device))
-                .and_then(|track| track.wire);
+            let track = self.deliveries.get(&(**id, device));
+            let wire = track.filter(|track| !track.work.is_on());
+            let wire = wire.and_then(|track| track.wire);
             // When its time is over a message may have made way for another.
             let over = self.tables[device].now - self.time_to_acknowledge();
             let same = |wire: Wire| {
@@ -113,11 +112,13 @@ impl Ledger {
                 continue;
             }
             due.push(("an expiry", row.expires_at));
-            let Some(wire) = self
-                .deliveries
-                .get(&(*id, device))
-                .and_then(|track| track.wire)
-            else {
+            let track = self.deliveries.get(&(*id, device));
+            if let Some(track) = track.filter(|track| track.work.is_on()) {
+                let until = Some(track.work.until).filter(|until| *until > tables.latest);
+                due.extend(until.map(|at| ("the end of progress", at)));
+                continue;
+            }
+            let Some(wire) = track.and_then(|track| track.wire) else {
                 continue;
             };
             let over = wire.at + self.backoff(wire.attempt);

@@ -23,7 +23,7 @@ impl Ledger {
         // Cancelling a message that is settled and not here changes nothing: its sender's mailbox has the terminal
         // state, which stays.
         let void = self.messages.get(&id).is_none_or(|message| message.void);
-        if delivery.phase() == Phase::Withdrawn && (track.end.is_some() || void) {
+        if delivery.phase() == Phase::CancelledEarly && (track.end.is_some() || void) {
             return Ok(());
         }
         let before = track.settled.replace(text);
@@ -85,7 +85,7 @@ impl Ledger {
             let earlier = delivery.at <= settled.at + self.skew;
             let given_up = delivery.state == State::Expired && delivery.attempts == 0;
             let forgotten = unstored && (earlier || given_up);
-            if !(forgotten && settled.phase() == Phase::Withdrawn) {
+            if !(forgotten && settled.phase() == Phase::CancelledEarly) {
                 same(id, &settled, delivery)?;
             }
         }
@@ -125,8 +125,9 @@ impl Ledger {
                 let holds = match delivery.reason.as_deref() {
                     None => {
                         let given_up = since(last.or(first)) + self.skew;
-                        given_up >= self.time_to_acknowledge()
-                            && track.time_outs + 1 >= self.limits.max_attempts
+                        let time_outs = track.time_outs + track.work.times + 1;
+                        (given_up >= self.time_to_acknowledge() || track.work.times > 0)
+                            && time_outs >= self.limits.max_attempts
                     }
                     // Three connections made it a suspect, and ten more ended while it was alone on them.
                     Some("device_fails") => {
@@ -161,7 +162,7 @@ impl Ledger {
                 };
                 claim("a refusal has its reason", holds, what)
             }
-            State::Held | State::Sent => Ok(()),
+            State::Held | State::Sent | State::InProgress => Ok(()),
         }
     }
 

@@ -86,20 +86,6 @@ impl Ledger {
         );
     }
 
-    /// A connection greets its device.
-    pub(crate) fn welcomed(&self, device: usize, connection: ConnectionId, held: u32) -> Checked {
-        let waiting = self.tables[device]
-            .inbox
-            .values()
-            .filter(|row| !row.settled)
-            .count();
-        claim(
-            "a welcome counts the waiting messages",
-            held as usize >= waiting,
-            || format!("connection {connection}: {held} instead of {waiting}"),
-        )
-    }
-
     /// A device sends a frame that is none.
     pub(crate) fn bad_frame(&mut self, connection: ConnectionId) {
         self.links.entry(connection).or_default().bad_frames += 1;

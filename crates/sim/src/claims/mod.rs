@@ -8,16 +8,19 @@ mod due;
 mod ends;
 mod finish;
 mod links;
+mod progress;
 mod room;
 mod rows;
 mod sent_rows;
+mod status;
 mod wire;
+mod withdrawn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use serde::Deserialize;
-use tagpost_core::call::{Call, Status};
+use tagpost_core::call::{Call, Progress};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
@@ -29,6 +32,7 @@ use tagpost_core::trace::Trace;
 use self::attempts::Attempt;
 pub(crate) use self::due::Alarm;
 use self::links::Link;
+use self::progress::Work;
 use self::rows::Tables;
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
@@ -121,6 +125,9 @@ struct Published {
 #[derive(Debug, Default)]
 struct Track {
     wire: Option<Wire>,
+    work: Work,
+    /// The device was told that it has ended, in this life of its mailbox.
+    withdrawn: Option<(u32, u32)>,
     attempts: Vec<Attempt>,
     /// Its mailbox has heard its device answer for it.
     answered: bool,
@@ -191,7 +198,9 @@ impl Ledger {
             Call::CancelDelivery { id, .. }
             | Call::GetDelivery { id }
             | Call::Ack { id, .. }
-            | Call::Nack { id, .. } => self.op_of(*id),
+            | Call::Nack { id, .. }
+            | Call::Progress { id, .. }
+            | Call::ReportProgress(Progress { id, .. }) => self.op_of(*id),
             Call::Report { settled } => settled.first().map_or(0, |settled| self.op_of(settled.id)),
             _ => 0,
         })
@@ -339,43 +348,6 @@ impl Ledger {
     pub(crate) fn seen(&mut self, device: usize, seq: i64) {
         let seen = self.seen.entry(device).or_default();
         *seen = (*seen).max(seq);
-    }
-
-    /// The operator reads the status of a device.
-    pub(crate) fn status_read(
-        &self,
-        device: usize,
-        status: &Status,
-        waiting: &[MessageId],
-    ) -> Checked {
-        let (messages, bytes) = self.inbox_of(device, waiting);
-        let holds = status.known == self.is_bound(device)
-            && status.held + status.in_flight == messages
-            && status.held_bytes == bytes;
-        claim("a device's status is what its mailbox holds", holds, || {
-            format!("{status:?}, but there are {messages} messages of {bytes} bytes")
-        })
-    }
-
-    /// The messages not settled of a device, and their bytes; `waiting` are those that calls wait for.
-    fn inbox_of(&self, device: usize, waiting: &[MessageId]) -> (u32, u64) {
-        let rows = &self.tables[device].inbox;
-        let stored = rows.values().filter(|row| !row.settled).map(|row| row.size);
-        let unstored = waiting.iter().filter(|id| self.is_unstored(**id, device));
-        let unstored = unstored.map(|id| {
-            self.messages
-                .get(id)
-                .map_or(0, |message| u64::from(message.size))
-        });
-        stored
-            .chain(unstored)
-            .fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
-    }
-
-    /// Whether a message that a call waits for is alone in flight.
-    fn is_unstored(&self, id: MessageId, device: usize) -> bool {
-        let track = self.deliveries.get(&(id, device));
-        track.is_none_or(|track| track.stored_at.is_none())
     }
 
     /// The least time that a device has to acknowledge a message.

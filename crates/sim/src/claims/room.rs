@@ -26,8 +26,12 @@ impl Ledger {
         let stored = open.clone().map(|(id, _)| *id);
         let unstored = waiting.iter().copied();
         let unstored = unstored.filter(|id| self.is_unstored(*id, device));
-        let out = |id: &MessageId| {
+        let works = |id: &MessageId| {
             let track = self.deliveries.get(&(*id, device));
+            track.is_some_and(|track| track.work.is_on())
+        };
+        let out = |id: &MessageId| {
+            let track = self.deliveries.get(&(*id, device)).filter(|_| !works(id));
             let wire = track.and_then(|track| track.wire);
             wire.is_some_and(|wire| wire.connection == Some(connection))
         };
@@ -35,10 +39,10 @@ impl Ledger {
         if in_flight >= self.limits.max_in_flight as usize {
             return Ok(());
         }
-        // A lease ends when the alarm goes off for it, which may be late.
+        // A lease and progress end when the alarm goes off for them, which may be late.
         let due = open.filter(|(_, row)| row.expires_at > now && row.retry_at == 0);
         let mut due = due.map(|(id, _)| *id).chain(unstored);
-        let Some(idle) = due.find(|id| !out(id)) else {
+        let Some(idle) = due.find(|id| !out(id) && !works(id)) else {
             return Ok(());
         };
         let may_be_suspect = |id: &MessageId| {

@@ -74,6 +74,13 @@ impl Ledger {
             !over,
             what,
         )?;
+        let worked = self.sent_again(device, sent.id, sent.now)?;
+        let track = self.deliveries.entry(key).or_default();
+        claim(
+            "a withdrawn message is not sent again",
+            track.withdrawn != Some((sent.losses, sent.lives)),
+            what,
+        )?;
         let wire = Wire {
             attempt: sent.attempt,
             at: sent.now,
@@ -114,7 +121,7 @@ impl Ledger {
                     sent.now + 2 * self.skew >= before.at + self.time_to_acknowledge();
                 claim(
                     "a device gets its full time to acknowledge",
-                    !same_link || sent.connection.is_none() || had_its_time || forgotten,
+                    !same_link || sent.connection.is_none() || had_its_time || forgotten || worked,
                     || format!("{}, after {before:?}", what()),
                 )?;
                 // It may have run out on a connection that ended since.
@@ -165,15 +172,22 @@ impl Ledger {
                 .get(&(*id, device))
                 .and_then(|track| track.wire);
             let out = wire.is_some_and(|wire| wire.connection == Some(connection));
+            let works = self.works_on(*id, device);
             let leased =
                 row.retry_at > opened_at && wire.is_some_and(|wire| wire.connection.is_none());
             claim(
                 "unacknowledged messages are sent first",
-                out || leased,
+                out || leased || works,
                 || format!("{sent:?} goes before {id}: {row:?}"),
             )?;
         }
         Ok(())
+    }
+
+    /// Whether a device works on a message, or has done so since it was last sent.
+    fn works_on(&self, id: MessageId, device: usize) -> bool {
+        let track = self.deliveries.get(&(id, device));
+        track.is_some_and(|track| track.work.is_on())
     }
 
     /// Whether a message is of the same sender and urgency.

@@ -85,9 +85,11 @@ pub(super) fn weather(rng: &mut Rng) -> Weather {
 pub(super) fn manner(rng: &mut Rng) -> Manner {
     let answers = match rng.u32(0..32) {
         0..=6 => Answers::Promptly,
-        7..=10 => Answers::Late(*pick(rng, &[500, 3_000, 30_000])),
+        7..=9 => Answers::Late(*pick(rng, &[500, 3_000, 30_000])),
+        10 => Answers::Working(*pick(rng, &[500, 5_000, 60_000])),
         11..=14 => Answers::No,
-        15..=17 => Answers::Never,
+        15..=16 => Answers::Never,
+        17 => Answers::Working(*pick(rng, &[500, 5_000, 60_000])),
         18 => Answers::Deaf,
         19..=20 => Answers::Poisoned(rng.u32(2..=5)),
         _ => Answers::AsItComes,

@@ -205,7 +205,8 @@ impl World<'_> {
                     self.learn_id(device, op, published.id)?;
                 }
             }
-            Said::Welcome(_) | Said::Other => {}
+            // It may answer all the same: the two may cross.
+            Said::Withdrawn(_) | Said::Welcome(_) | Said::Other => {}
         }
         Ok(())
     }

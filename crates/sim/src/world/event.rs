@@ -4,6 +4,7 @@
 //! object. A mailbox is opened before its first event, so that an alarm set by opening remains if the event fails; only
 //! an alarm opens the mailbox in its own event.
 
+use tagpost_core::call::{Call, Progress};
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
 use tagpost_core::message::Message;
@@ -173,6 +174,9 @@ impl World<'_> {
                 }
                 let called = outputs.iter().filter_map(called_for).collect();
                 self.ledger.committed(object, &store, now, life, &called)?;
+                for progress in outputs.iter().filter_map(progress_in) {
+                    self.ledger.promised(object, progress, now)?;
+                }
                 Ok(Some(outputs))
             }
         }
@@ -201,6 +205,17 @@ fn called_for(output: &Output) -> Option<MessageId> {
             purpose: CallPurpose::Deliver(id),
             ..
         } => Some(*id),
+        _ => None,
+    }
+}
+
+/// What this call tells the sender's mailbox of the device's work.
+fn progress_in(output: &Output) -> Option<&Progress> {
+    match output {
+        Output::Call {
+            call: Call::ReportProgress(progress),
+            ..
+        } => Some(progress),
         _ => None,
     }
 }

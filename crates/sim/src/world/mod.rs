@@ -20,6 +20,7 @@ mod sockets;
 mod timer;
 mod verdict;
 mod versions;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ use self::client::Client;
 use self::object::Object;
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
+use self::work::Work;
 use crate::claims::{Checked, Ledger, claim};
 use crate::history::History;
 use crate::plan::{Plan, Weather};
@@ -113,6 +115,8 @@ enum Event {
     },
     /// A device decides about a message.
     Verdict { device: usize, verdict: Verdict },
+    /// A device says that it works on a message.
+    Progress { device: usize, work: Work },
     /// A device reports which receipts it has seen.
     Seen { device: usize },
     /// A flapping device loses its connection, and `times` times more.
@@ -275,6 +279,7 @@ impl<'a> World<'a> {
             Event::ToClient { connection, what } => self.reach_client(connection, what),
             Event::ToMailbox { connection, what } => self.reach_mailbox(connection, what),
             Event::Verdict { device, verdict } => self.say(device, verdict),
+            Event::Progress { device, work } => self.say_progress(device, &work),
             Event::Seen { device } => self.say_seen(device),
             Event::Flap {
                 device,

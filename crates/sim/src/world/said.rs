@@ -1,6 +1,7 @@
 //! Reading frames, as far as devices and the claims need it.
 
 use serde::Deserialize;
+use tagpost_core::delivery::Withdrawal;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Urgency;
 use tagpost_core::protocol::Receipt;
@@ -15,6 +16,7 @@ pub(super) enum Said {
     Message(MessageFrame),
     Receipt(Receipt),
     Published(PublishedFrame),
+    Withdrawn(WithdrawnFrame),
     Other,
 }
 
@@ -38,6 +40,14 @@ pub(super) struct PublishedFrame {
 #[derive(Debug, Deserialize)]
 pub(super) struct WelcomeFrame {
     pub(super) held: u32,
+    #[serde(default)]
+    pub(super) in_progress: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WithdrawnFrame {
+    pub(super) id: MessageId,
+    pub(super) reason: Withdrawal,
 }
 
 /// The message that a frame from a device answers.
@@ -78,6 +88,8 @@ pub(super) fn read(frame: &str) -> Checked<Said> {
         Said::Receipt(serde_json::from_str(frame).map_err(broken)?)
     } else if is("published\"") {
         Said::Published(serde_json::from_str(frame).map_err(broken)?)
+    } else if is("withdrawn\"") {
+        Said::Withdrawn(serde_json::from_str(frame).map_err(broken)?)
     } else if is("welcome\"") {
         Said::Welcome(serde_json::from_str(frame).map_err(broken)?)
     } else {

@@ -214,7 +214,8 @@ impl World<'_> {
             }
             mailbox::Reply::Status(status) => {
                 let waiting = self.awaited_here(object);
-                self.ledger.status_read(object, &status, &waiting)?;
+                let now = self.now + self.objects[object].skew;
+                self.ledger.status_read(object, &status, &waiting, now)?;
                 Reply::Done
             }
             mailbox::Reply::Waiting(_) | mailbox::Reply::Registered(_) => Reply::Done,

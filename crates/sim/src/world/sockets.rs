@@ -201,10 +201,18 @@ impl World<'_> {
         self.note(|names| format!("{} <- over {connection}: {frame}", names[object]));
         let said = read(frame)?;
         if let Said::Welcome(welcome) = &said {
-            self.ledger.welcomed(object, connection, welcome.held)?;
+            let told = (welcome.held, welcome.in_progress);
+            let now = self.now + self.objects[object].skew;
+            self.ledger.welcomed(object, connection, told, now)?;
         }
         if let Said::Published(published) = &said {
             self.ledger.answered_over(object, published.id)?;
+        }
+        if let Said::Withdrawn(withdrawn) = &said {
+            let host = &self.objects[object];
+            let (id, reason) = (withdrawn.id, withdrawn.reason);
+            self.ledger
+                .withdrawn(object, id, reason, (host.losses, host.life))?;
         }
         if let Said::Receipt(receipt) = &said {
             self.ledger.receipt_sent(object, receipt)?;

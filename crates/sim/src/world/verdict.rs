@@ -109,6 +109,13 @@ impl World<'_> {
         let (delays, state): (Vec<i64>, State) = match manner.answers {
             Answers::Promptly => (vec![rng.i64(1..=20)], State::Delivered),
             Answers::Late(most) => (vec![rng.i64(1..=most)], State::Delivered),
+            Answers::Working(most) => {
+                let never = rng.u32(0..4) == 0;
+                let delay = rng.i64(1..=most);
+                self.work(device, id, &mut rng, delay);
+                let delays = if never { vec![] } else { vec![delay] };
+                (delays, State::Delivered)
+            }
             Answers::No => (vec![rng.i64(1..=20)], State::Rejected),
             Answers::Never | Answers::Deaf => (vec![], State::Delivered),
             Answers::Poisoned(one_in) if self.ledger.is_poison(one_in, id) => {
@@ -119,7 +126,11 @@ impl World<'_> {
                 0..=3 => (vec![rng.i64(1..=20)], State::Delivered),
                 4 | 5 => (vec![rng.i64(1..=8_000)], State::Delivered),
                 6 => (vec![rng.i64(1..=3_000)], State::Rejected),
-                7 | 8 => (vec![], State::Delivered),
+                7 => {
+                    self.work(device, id, &mut rng, 3_000);
+                    (vec![rng.i64(1..=6_000)], State::Delivered)
+                }
+                8 => (vec![], State::Delivered),
                 _ => (vec![1, rng.i64(1..=2_000)], State::Delivered),
             },
         };

@@ -96,8 +96,12 @@ pub(crate) fn describe(status: &DeviceStatus) -> String {
     } else {
         tags.join(" ")
     };
+    let working = match status.in_progress {
+        0 => String::new(),
+        some => format!(", {some} in progress"),
+    };
     format!(
-        "{}: {presence}\n  waiting    {} ({} bytes)\n  in flight  {}\n  tags       {tags}",
+        "{}: {presence}\n  waiting    {} ({} bytes)\n  in flight  {}{working}\n  tags       {tags}",
         status.device, status.held, status.held_bytes, status.in_flight
     )
 }

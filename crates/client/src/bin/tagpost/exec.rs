@@ -1,8 +1,8 @@
 //! A command of the user's, run for a message: the payload goes in, the answer comes out.
 //!
 //! It ends when the command does, even if that left something running in the background, and no later than the time
-//! limit. The command's environment contains none of the service's credentials: its input comes from other devices,
-//! and its output goes back to them.
+//! limit. Meanwhile the message is in progress, so that the service does not send it again. The command's environment
+//! contains none of the service's credentials: its input comes from other devices, and its output goes back to them.
 
 use std::convert::Infallible;
 use std::env;
@@ -11,7 +11,7 @@ use std::future::pending;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tagpost_client::{AnswerError, Message, Target};
+use tagpost_client::{AnswerError, Message, Target, Withdrawal};
 use tagpost_core::protocol::tagpost_v1::MAX_REASON;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the rest of the output is read once the command has ended. What it printed itself has arrived by then;
 /// only a process that it left running can still print.
 const REST: Duration = Duration::from_millis(200);
+/// For how many seconds a message is in progress if this program ends without an answer.
+const PROGRESS: u32 = 60;
 /// How much of the output is kept: far more than a reply may have.
 const MAX_PRINTED: usize = 65_536;
 
@@ -52,6 +54,8 @@ pub(crate) struct Service {
 pub(crate) enum Answered {
     Acknowledged,
     Rejected,
+    /// The message was withdrawn meanwhile, and the command ended.
+    Withdrawn(Withdrawal),
 }
 
 /// What a command left.
@@ -77,9 +81,19 @@ impl Exec {
         }
     }
 
-    /// Runs the command for a message, and answers the message with what came of it.
+    /// Runs the command for a message, and answers the message with what came of it. If the message is withdrawn
+    /// meanwhile, the command is ended.
     pub(crate) async fn answer(&self, message: &Message) -> Result<Answered, AnswerError> {
-        let reason = match self.run(message).await {
+        let working = message.working(PROGRESS, "")?;
+        let ended = tokio::select! {
+            ended = self.run(message) => ended,
+            why = message.withdrawn() => {
+                self.end().await;
+                return Ok(Answered::Withdrawn(why));
+            }
+        };
+        drop(working);
+        let reason = match ended {
             Ok(ended) if ended.status.success() => return acknowledge(message, &ended.printed),
             Ok(ended) => reason(&ended),
             Err(reason) => reason,

@@ -6,7 +6,9 @@ use std::future::pending;
 use std::time::Duration;
 
 use serde::Serialize;
-use tagpost_client::{Error, Inbox, Message, MessageId, Receipt, Receipts, Status};
+use tagpost_client::{
+    Error, Inbox, Message, MessageId, Progress, Receipt, Receipts, State, Status, Withdrawal,
+};
 use tagpost_core::protocol::tagpost_v1::MAX_REPLY_BYTES;
 use tokio::signal;
 
@@ -23,6 +25,8 @@ use crate::session::Session;
 enum Line<'a> {
     Message(&'a Message),
     Receipt(&'a Receipt),
+    Progress(&'a Progress),
+    Withdrawn { id: MessageId, reason: Withdrawal },
 }
 
 pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Failure> {
@@ -84,7 +88,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
             output::note(format!("not closed cleanly: {error}"));
             Ok(Outcome::Done)
         }
-        (Some(Answered::Rejected), Ok(())) => Ok(Outcome::Failed),
+        (Some(Answered::Rejected | Answered::Withdrawn(_)), Ok(())) => Ok(Outcome::Failed),
         (_, Ok(())) => Ok(Outcome::Done),
     }
 }
@@ -104,6 +108,7 @@ impl Listener<'_> {
     /// Answers messages until one is enough: how that was answered.
     async fn listen(&mut self) -> Result<Answered, Failure> {
         let mut status = self.inbox.status();
+        let mut progress = self.inbox.progress();
         tell(&status.borrow_and_update());
         loop {
             tokio::select! {
@@ -119,6 +124,9 @@ impl Listener<'_> {
                     None => return Err(Failure::new("the connection ended")),
                 },
                 Some(receipt) = next(&mut self.receipts) => show_receipt(self.global, &receipt)?,
+                Ok(progress) = progress.recv(), if self.receipts.is_some() => {
+                    show_progress(self.global, &progress)?;
+                }
                 Ok(()) = status.changed() => tell(&status.borrow_and_update()),
             }
         }
@@ -143,7 +151,12 @@ impl Listener<'_> {
             (None, Some(reply)) => exec::reply(message, reply),
             (None, None) => message.ack().map(|()| Answered::Acknowledged),
         };
-        answered.map_err(|error| Failure::new(format!("{} was not answered: {error}", message.id)))
+        let failed = |error| Failure::new(format!("{} was not answered: {error}", message.id));
+        let answered = answered.map_err(failed)?;
+        if let Answered::Withdrawn(reason) = answered {
+            show_withdrawn(self.global, message.id, reason)?;
+        }
+        Ok(answered)
     }
 }
 
@@ -203,6 +216,32 @@ fn show_receipt(global: &Global, receipt: &Receipt) -> Result<(), Failure> {
         receipt.device, receipt.id
     );
     output::line(line.trim_end())
+}
+
+fn show_progress(global: &Global, progress: &Progress) -> Result<(), Failure> {
+    if global.json {
+        return output::json(&Line::Progress(progress));
+    }
+    let note = output::visible(progress.note.as_deref().unwrap_or_default());
+    let state = output::state(State::InProgress);
+    let line = format!(
+        "{state} {} {FAINT}{}{FAINT:#}  {note}",
+        progress.device, progress.id
+    );
+    output::line(line.trim_end())
+}
+
+fn show_withdrawn(global: &Global, id: MessageId, reason: Withdrawal) -> Result<(), Failure> {
+    if global.json {
+        return output::json(&Line::Withdrawn { id, reason });
+    }
+    let why = match reason {
+        Withdrawal::Cancelled => "its sender has cancelled it",
+        Withdrawal::Replaced => "a newer message has replaced it",
+        Withdrawal::Expired => "it has expired",
+        Withdrawal::Enough => "enough other devices have acknowledged it",
+    };
+    output::line(format!("withdrawn {FAINT}{id}{FAINT:#}: {why}"))
 }
 
 fn tell(status: &Status) {

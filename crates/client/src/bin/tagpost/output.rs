@@ -110,7 +110,7 @@ pub(crate) fn spinner(what: &str) -> ProgressBar {
 pub(crate) fn state(state: State) -> String {
     let style = match state {
         State::Delivered => GOOD,
-        State::Held | State::Sent => OPEN,
+        State::Held | State::Sent | State::InProgress => OPEN,
         _ => BAD,
     };
     format!("{style}{:<13}{style:#}", state_name(state))

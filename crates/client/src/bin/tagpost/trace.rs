@@ -40,8 +40,8 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
 /// The steps that were told so far.
 #[derive(Default)]
 struct Timeline {
-    /// Each by its device, what happened and in which attempt: a delivery does nothing twice.
-    told: HashSet<(DeviceId, State, u32)>,
+    /// Each by its device, what happened, in which attempt, and its note: a delivery does nothing else twice.
+    told: HashSet<(DeviceId, State, u32, Option<String>)>,
 }
 
 impl Timeline {
@@ -55,7 +55,8 @@ impl Timeline {
         let deliveries = trace.deliveries.iter();
         let width = output::width(deliveries.map(|delivery| delivery.device.as_str()));
         for step in &trace.timeline {
-            if (self.told).insert((step.device.clone(), step.event, step.attempt)) {
+            let (device, note) = (step.device.clone(), step.note.clone());
+            if (self.told).insert((device, step.event, step.attempt, note)) {
                 output::line(line(trace, step, width))?;
             }
         }
@@ -76,9 +77,10 @@ fn line(trace: &Trace, step: &Step, width: usize) -> String {
     let delivery = deliveries
         .find(|delivery| delivery.device == step.device)
         .filter(|delivery| delivery.state == step.event && step.event.is_terminal());
-    let answer = delivery
-        .map(|delivery| output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()))
-        .unwrap_or_default();
+    let answer = match delivery {
+        Some(delivery) => output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()),
+        None => output::visible(step.note.as_deref().unwrap_or_default()),
+    };
     format!("{FAINT}{after:>12}{FAINT:#}  {state} {device:<width$}  {attempt}{answer}")
         .trim_end()
         .to_owned()

@@ -27,6 +27,12 @@ pub(in crate::mailbox) enum Heard {
         id: MessageId,
         reason: Option<String>,
     },
+    Progress {
+        reference: Option<String>,
+        id: MessageId,
+        seconds: Option<u32>,
+        note: Option<String>,
+    },
     ReceiptsSeen(i64),
     Publish(PublishFrame),
     /// The frame is refused.
@@ -69,6 +75,20 @@ impl Connection {
             Ok(FromDevice::Nack { id, reason }) => {
                 self.answered(id);
                 Heard::Nack { id, reason }
+            }
+            Ok(FromDevice::Progress {
+                reference,
+                id,
+                seconds,
+                note,
+            }) => {
+                self.answered(id);
+                Heard::Progress {
+                    reference,
+                    id,
+                    seconds,
+                    note,
+                }
             }
             Ok(FromDevice::ReceiptsSeen { seq }) => Heard::ReceiptsSeen(seq),
             Ok(FromDevice::Publish { reference, to, .. }) if !self.may_publish(&to) => {

@@ -245,7 +245,7 @@ impl Connection {
         now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
-    /// The device acknowledges a message: if it was in flight, the device has read everything up to it.
+    /// The device answers a message, or works on it: if it was in flight, the device has read everything up to it.
     pub(super) fn answered(&mut self, id: MessageId) {
         if self.in_flight.contains_key(&id) {
             self.unread = 0;

@@ -2,7 +2,8 @@
 //!
 //! An attempt ends in one of three ways: it is answered; it times out while the device is connected, which counts
 //! against the message; or its connection ends first, which says nothing about the message unless it happens
-//! repeatedly. A message during which connections keep ending is a *suspect*. Not here: when a suspect is sent, and what
+//! repeatedly. A message during which connections keep ending is a *suspect*. In between the device may say that it works
+//! on the message. Not here: when a suspect is sent, and what
 //! happens to other messages meanwhile, which [`super::send`] decides.
 
 use serde::{Deserialize, Serialize};
@@ -48,11 +49,19 @@ pub(super) struct Attempts {
     alone_since: Millis,
     #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
     times: Vec<Times>,
+    /// The latest progress. Rows are searched for its third field.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
 }
 
 /// An attempt's number, when it was sent, and when its connection ended, or 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Times(u32, Millis, Millis);
+
+/// Progress: the number of the latest attempt, when the device said it, until when, and its note. Until when is 0 once it
+/// has ended. Only the latest is kept, so that a device can repeat it as often as it likes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Progress(u32, Millis, Millis, Option<String>);
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
@@ -74,6 +83,7 @@ impl Attempts {
     pub(super) fn note_sent(&mut self, attempt: u32, at: Millis) {
         if attempt > self.made {
             self.made = attempt;
+            self.end_progress();
             self.times.push(Times(attempt, at, 0));
             if self.times.len() > FIRST + LATEST {
                 self.times.remove(FIRST);
@@ -104,6 +114,41 @@ impl Attempts {
         self.lost = self.lost.saturating_add(1);
     }
 
+    /// The device works on it until this time: it is not why connections end.
+    pub(super) fn note_progress(&mut self, at: Millis, until: Millis, note: Option<String>) {
+        self.absolve();
+        self.progress = Some(Progress(self.made, at, until, note));
+    }
+
+    /// Ends the progress. Returns until when it would have lasted, if there was any.
+    pub(super) fn end_progress(&mut self) -> Option<Millis> {
+        let until = &mut self.progress.as_mut()?.2;
+        Some(std::mem::take(until)).filter(|until| *until > 0)
+    }
+
+    /// Forgets the progress, which another record has.
+    pub(super) fn forget_progress(&mut self) {
+        self.progress = None;
+    }
+
+    /// Until when the device works on it, or 0.
+    pub(super) fn in_progress_until(&self) -> Millis {
+        self.progress.as_ref().map_or(0, |progress| progress.2)
+    }
+
+    /// Whether the device works on it.
+    pub(super) fn is_in_progress(&self, now: Millis) -> bool {
+        self.in_progress_until() > now
+    }
+
+    /// Takes over the progress of an older record of the same message, if that has the later one.
+    pub(super) fn learn_progress(&mut self, older: &Attempts) {
+        let said_at = |attempts: &Attempts| attempts.progress.as_ref().map(|progress| progress.1);
+        if said_at(older) > said_at(self) {
+            self.progress = older.progress.clone();
+        }
+    }
+
     /// Clears the suspicion.
     pub(super) fn absolve(&mut self) {
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
@@ -128,21 +173,23 @@ impl Attempts {
         }
     }
 
-    /// A step for each attempt, followed by one for being held again if its connection ended.
-    pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
-        self.times
-            .iter()
-            .flat_map(|Times(attempt, sent_at, ended_at)| {
-                let step = |event, at| Step {
-                    event,
-                    at,
-                    attempt: *attempt,
-                };
-                let ended = (*ended_at > 0).then(|| step(State::Held, *ended_at));
-                [Some(step(State::Sent, *sent_at)), ended]
-                    .into_iter()
-                    .flatten()
+    /// A step for each attempt, followed by one for being held again if its connection ended; and one for progress.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let times = self.times.iter();
+        let attempts = times.flat_map(|Times(attempt, sent_at, ended_at)| {
+            let ended = (*ended_at > 0).then(|| Step::new(State::Held, *ended_at, *attempt));
+            [Some(Step::new(State::Sent, *sent_at, *attempt)), ended]
+        });
+        let progress = self.progress.iter().map(|Progress(attempt, at, _, note)| {
+            let step = Step::new(State::InProgress, *at, *attempt);
+            Some(Step {
+                note: note.clone(),
+                ..step
             })
+        });
+        let mut steps: Vec<Step> = attempts.chain(progress).flatten().collect();
+        steps.sort_by_key(|step| (step.attempt, step.at));
+        steps
     }
 }
 
@@ -200,7 +247,7 @@ mod tests {
     #[test]
     fn a_thousand_attempts_take_no_more_room_than_twelve() {
         let (attempts, _) = crashes(1_000);
-        let told: Vec<u32> = attempts.steps().map(|step| step.attempt).collect();
+        let told: Vec<u32> = attempts.steps().iter().map(|step| step.attempt).collect();
         assert_eq!(told.len(), 2 * (FIRST + LATEST));
         assert_eq!((told[0], told[7], told[8], told[23]), (1, 4, 993, 1_000));
         assert!(serde_json::to_string(&attempts).unwrap().len() < 500);

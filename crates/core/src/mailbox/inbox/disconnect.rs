@@ -91,14 +91,21 @@ impl<S: Store> Inbox<'_, S> {
         let in_flight = std::mem::take(&mut connection.in_flight);
         let blame = match in_flight.len() {
             _ if code == Some(CLOSE_TOKEN) => Blame::None,
-            1 => Blame::Alone,
+            // What the device works on may be the cause as well.
+            1 if self.memory.lost.in_progress(now.at) == 0 => Blame::Alone,
             _ => Blame::Shared,
         };
         for (id, entry) in in_flight {
             self.lose(id, entry, &device, blame, now)?;
         }
         self.store_queue(now)?;
-        self.note_inbox()?;
+        self.note_lost()?;
+        let totals = self.cx.kept_totals();
+        if let Some(account) = self.cx.account.as_mut()
+            && self.cx.rows.is_some()
+        {
+            account.held = totals;
+        }
         if let Some(account) = self.cx.account.as_mut() {
             account.last_seen_at = Some(seen_at);
         }
@@ -145,21 +152,32 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Updates the account with the state of the inbox. Its row is written later.
-    fn note_inbox(&mut self) -> Result<(), StoreError> {
+    /// Stores the lost messages in the account's row.
+    pub(super) fn save_lost(&mut self) -> Result<(), StoreError> {
+        self.note_lost()?;
+        match &self.cx.account {
+            Some(account) => account.save_lost(&self.cx.store),
+            None => Ok(()),
+        }
+    }
+
+    /// Updates the account with the lost messages. Its row is written later.
+    fn note_lost(&mut self) -> Result<(), StoreError> {
         while let Some((id, mut attempts)) = self.memory.lost.overflow() {
             if let Some(held) = rows::held(&self.cx.store, id)? {
                 attempts.absolve();
-                rows::save_sent_before(&self.cx.store, &Held { attempts, ..held })?;
+                let retry_at = attempts.in_progress_until().max(held.retry_at);
+                let held = Held {
+                    attempts,
+                    retry_at,
+                    ..held
+                };
+                rows::save_sent_before(&self.cx.store, &held)?;
             }
         }
-        let totals = self.cx.kept_totals();
         let lost = self.memory.lost.to_text()?;
         if let Some(account) = self.cx.account.as_mut() {
             account.lost = lost;
-            if self.cx.rows.is_some() {
-                account.held = totals;
-            }
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl<S: Store> Inbox<'_, S> {
                 Found::Unstored(message, state, attempts) => (message.clone(), state, attempts),
                 Found::Row(held) => {
                     let message = rows::message(&self.cx.store, key)?;
-                    let (state, attempts) = self.progress(held, now);
+                    let (state, attempts) = self.state_of(held, now);
                     (message, state, attempts)
                 }
             };
@@ -168,18 +168,9 @@ impl<S: Store> Inbox<'_, S> {
         Ok(page)
     }
 
-    fn progress(&self, held: Held, now: Now) -> (State, u32) {
-        let in_flight = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.has(held.key.id));
-        let polled = self.connection.is_none() && held.retry_at > now.at;
-        let state = if in_flight || polled {
-            State::Sent
-        } else {
-            State::Held
-        };
-        (state, self.up_to_date(held).attempts.made)
+    fn state_of(&self, held: Held, now: Now) -> (State, u32) {
+        let held = self.up_to_date(held);
+        (self.phase_of(&held, now).state(), held.attempts.made)
     }
 
     fn list_unstored(&self) -> impl Iterator<Item = (Key, Found<'_>)> {

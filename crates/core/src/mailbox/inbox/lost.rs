@@ -1,7 +1,7 @@
-//! Messages that were in flight when a connection ended, with their attempts.
+//! Messages that were in flight when a connection ended, or that the device works on, with their attempts.
 //!
-//! All of them are one text in the account's row, which is written then anyway: each disconnect costs one row,
-//! however many messages are in flight. The text is newer than a message's own row, unless that has more attempts. A
+//! All of them are one text in the account's row. That row is written when a connection ends anyway: each disconnect
+//! costs one row, however many messages are in flight, and so does each progress. The text is newer than a message's own row, unless that has more attempts. A
 //! settled message is removed from the text with the next write; until then its row takes precedence.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::time::Millis;
 /// The most messages: twice the widest window.
 const MAX_LOST: usize = 256;
 
-/// The unsettled messages that were in flight on ended connections.
+/// The unsettled messages that were in flight on ended connections, or that the device works on.
 #[derive(Debug, Default)]
 pub(super) struct Lost(LiteMap<MessageId, Known>);
 
@@ -38,9 +38,8 @@ impl Lost {
         let known: Vec<(MessageId, Attempts)> = from_json(text)?;
         let ids: Vec<MessageId> = known.iter().map(|(id, _)| *id).collect();
         for mut held in rows::these(store, &ids)? {
-            let known = known.iter().find(|(id, _)| *id == held.key.id);
-            if let Some((_, attempts)) = known.filter(|(_, it)| it.made >= held.attempts.made) {
-                held.attempts = attempts.clone();
+            if let Some((_, known)) = known.iter().find(|(id, _)| *id == held.key.id) {
+                held.learn(known);
             }
             lost.insert(&held);
         }
@@ -96,6 +95,29 @@ impl Lost {
     /// The attempts of a message.
     pub(super) fn get(&self, id: MessageId) -> Option<&Attempts> {
         self.0.get(&id).map(|known| &known.attempts)
+    }
+
+    /// The messages whose progress has run out, and has not been ended.
+    pub(super) fn progress_over(&self, now: Millis) -> Vec<MessageId> {
+        let over = |known: &Known| (1..=now).contains(&known.attempts.in_progress_until());
+        let known = self.0.iter().filter(|(_, known)| over(known));
+        known.map(|(id, _)| *id).collect()
+    }
+
+    /// When the next progress runs out.
+    pub(super) fn next_progress_end(&self, now: Millis) -> Option<Millis> {
+        let ends = self.0.values();
+        let ends = ends.map(|known| known.attempts.in_progress_until());
+        ends.filter(|until| *until > now).min()
+    }
+
+    /// How many messages the device works on.
+    pub(super) fn in_progress(&self, now: Millis) -> u32 {
+        let known = self.0.values();
+        let count = known
+            .filter(|known| known.attempts.is_in_progress(now))
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// All messages after this one.

@@ -11,6 +11,7 @@ mod disconnect;
 mod listing;
 mod lost;
 mod poll;
+mod progress;
 mod queue;
 mod report;
 mod rows;
@@ -18,6 +19,7 @@ mod send;
 mod settle;
 mod settled_rows;
 mod unstored;
+mod withdraw;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -57,11 +59,11 @@ pub(super) struct Memory {
     unstored: Unstored,
     /// Messages that wait for room in the window, in order of delivery.
     queue: LiteMap<Key, Queued>,
-    /// Messages that were in flight on ended connections.
+    /// Messages that were in flight on ended connections, or that the device works on.
     lost: Lost,
     /// Whether there may be rows that could be sent now.
     backlog: bool,
-    /// All never-sent rows up to this one are in flight, or behind a suspect.
+    /// All never-sent rows up to this one are in flight, in progress, or behind a suspect.
     cursor: Option<Key>,
     /// Whether rows that were sent before may wait.
     again: bool,
@@ -122,7 +124,7 @@ impl<S: Store> Inbox<'_, S> {
         ))
     }
 
-    /// When a stored message is due: it expires, it times out, or it is a suspect to be sent. This does not scan the
+    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent. This does not scan the
     /// table: see [`Inbox::expire`].
     pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
         let rows = self.rows()?;
@@ -143,8 +145,10 @@ impl<S: Store> Inbox<'_, S> {
             Stored::Not(_) => None,
         });
         let acks = due.chain(retry_at).map(|at| (at, Timer::Ack));
+        let progress = self.memory.lost.next_progress_end(now.at);
+        let progress = progress.map(|at| (at, Timer::Progress));
         let expiry = expires_at.map(|at| (at, Timer::Expiry));
         let suspect = suspect.map(|at| (at, Timer::Suspect));
-        Ok(acks.chain(expiry).chain(suspect).min())
+        Ok(acks.chain(progress).chain(expiry).chain(suspect).min())
     }
 }

@@ -5,7 +5,7 @@
 
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
-use crate::delivery::{Event, Phase};
+use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -98,8 +98,14 @@ impl<S: Store> Inbox<'_, S> {
                 .as_ref()
                 .is_some_and(|connection| connection.has(held.key.id))
         };
+        let in_progress = |held: &Held| {
+            let known = lost.get(held.key.id).unwrap_or(&held.attempts);
+            known.is_in_progress(now.at)
+        };
         let may = |held: &Held| {
-            !in_flight(held) && (Some(held.key.id) == suspect || !lost.holds_up(held))
+            !in_flight(held)
+                && !in_progress(held)
+                && (Some(held.key.id) == suspect || !lost.holds_up(held))
         };
         let mut rows = Vec::new();
         let mut after = None;
@@ -155,13 +161,12 @@ impl<S: Store> Inbox<'_, S> {
         Ok(attempt)
     }
 
-    /// Ends leases that have run out: the message has timed out. It is given up if that happened as often as allowed;
+    /// Ends leases that have run out, and progress that a row shows: the message has timed out. It is given up if that happened as often as allowed;
     /// otherwise it may be sent again.
     pub(super) fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
         for held in rows::leases_over(&self.cx.store, now.at, BATCH)? {
             let mut held = self.up_to_date(held);
-            held.attempts.time_out();
-            let phase = Phase::Leased.after(Event::TimeOut)?;
+            let phase = self.run_out(&mut held)?;
             if let Some(end) = self.must_end(&held, now) {
                 let delivery = held.after(device, phase, end, now.at)?;
                 self.settle(held, delivery, now)?;

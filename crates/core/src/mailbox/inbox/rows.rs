@@ -44,7 +44,7 @@ pub(super) struct Held {
     pub(super) size: u64,
     /// Since when it is held; 0 if it was sent before it was stored.
     pub(super) held_at: Millis,
-    /// When its lease ends; 0 if it has none.
+    /// When its lease ends, or its progress if a poll has taken it; 0 if neither.
     pub(super) retry_at: Millis,
     pub(super) attempts: Attempts,
 }
@@ -84,6 +84,14 @@ impl Held {
         })
     }
 
+    /// Adds what a record of its attempts in [`super::lost`] knows better.
+    pub(super) fn learn(&mut self, known: &Attempts) {
+        if known.made >= self.attempts.made {
+            let row = std::mem::replace(&mut self.attempts, known.clone());
+            self.attempts.learn_progress(&row);
+        }
+    }
+
     /// Adds the attempt that only the in-flight window knew.
     pub(super) fn catch_up(&mut self, entry: &InFlight) {
         self.attempts.note_sent(entry.attempt, entry.sent_at);
@@ -91,11 +99,7 @@ impl Held {
 
     /// Its delivery, in this phase.
     pub(super) fn delivery(&self, device: &DeviceId, phase: Phase) -> Delivery {
-        let held = (self.held_at > 0).then_some(Step {
-            event: State::Held,
-            at: self.held_at,
-            attempt: 0,
-        });
+        let held = (self.held_at > 0).then(|| Step::new(State::Held, self.held_at, 0));
         let steps: Vec<Step> = held.into_iter().chain(self.attempts.steps()).collect();
         Delivery {
             device: device.clone(),
@@ -308,6 +312,13 @@ pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), St
     store.run(sql, &values as &[Value]).map(drop)
 }
 
+/// How many rows show that the device works on the message.
+pub(super) fn in_progress(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again WHERE attempts > 0 \
+               AND settled IS NULL AND retry_at > ? AND json_extract(sent, '$.p[2]') > 0";
+    count(store, sql, now)
+}
+
 /// Updates the attempts. Does not change an indexed column, so that it costs one row.
 pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
@@ -320,7 +331,7 @@ pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), Store
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// When the next lease ends after `now`.
+/// When the next lease ends after `now`, or the next progress that a row shows.
 pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Millis>, StoreError> {
     let sql = "SELECT min(retry_at) FROM inbox INDEXED BY inbox_again \
                WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
@@ -328,7 +339,7 @@ pub(super) fn next_retry(store: &impl Store, now: Millis) -> Result<Option<Milli
     rows.pop().map_or(Ok(None), |mut row| row.opt_int())
 }
 
-/// Messages whose leases have run out.
+/// Messages whose leases have run out, or the progress that their rows show.
 pub(super) fn leases_over(
     store: &impl Store,
     now: Millis,
@@ -344,11 +355,14 @@ pub(super) fn leases_over(
 /// How many messages are leased.
 pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
     let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
-               WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
-    store
-        .run(sql, &[now.into()])?
-        .pop()
-        .map_or(Ok(0), |mut row| row.count())
+               WHERE attempts > 0 AND settled IS NULL AND retry_at > ? \
+               AND coalesce(json_extract(sent, '$.p[2]'), 0) = 0";
+    count(store, sql, now)
+}
+
+fn count(store: &impl Store, sql: &str, now: Millis) -> Result<u32, StoreError> {
+    let mut rows = store.run(sql, &[now.into()])?;
+    rows.pop().map_or(Ok(0), |mut row| row.count())
 }
 
 fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {

@@ -174,7 +174,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(true)
     }
 
-    /// Sends one stored message, or settles it if it has expired. `false` if the window is full.
+    /// Sends one stored message, unless the device works on it, or settles it if it has expired. `false` if the window
+    /// is full.
     fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
         let (Some(connection), Some(device)) =
             (self.connection.as_ref(), self.cx.device().cloned())
@@ -185,6 +186,9 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(true);
         }
         let mut held = self.up_to_date(held);
+        if held.attempts.is_in_progress(now.at) {
+            return Ok(true);
+        }
         if held.expires_at <= now.at {
             let phase = self.phase_of(&held, now);
             let delivery = held.after(&device, phase, Event::Expire, now.at)?;
@@ -253,7 +257,8 @@ impl<S: Store> Inbox<'_, S> {
         for id in ids {
             self.send_one_again(id, &device, now)?;
         }
-        self.end_leases(&device, now)
+        self.end_leases(&device, now)?;
+        self.end_progress(&device, now)
     }
 
     fn send_one_again(

@@ -8,7 +8,7 @@ use super::rows::{self, Found, Held};
 use super::settled_rows;
 use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
-use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -73,7 +73,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// The sender cancels a message, even one that has not arrived.
+    /// The sender cancels a message, for this reason, even one that has not arrived.
     ///
     /// # Errors
     /// The store failed.
@@ -81,15 +81,20 @@ impl<S: Store> Inbox<'_, S> {
         &mut self,
         id: MessageId,
         from: &DeviceId,
+        reason: Withdrawal,
         now: Now,
     ) -> Result<DeliveryStatus, StoreError> {
-        self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
+        let why = |delivery| Delivery {
+            reason: reason.of_cancelled(),
+            ..delivery
+        };
+        self.conclude(id, Event::Cancel, now, why)?;
         self.pump(now)?;
         let known = self.get_delivery(id, now)?;
         // The call that delivers the message may still be under way: the message is cancelled when it arrives.
         if let (DeliveryStatus::UnknownMessage, Some(device)) = (&known, self.cx.device().cloned())
         {
-            let cancelled = Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?;
+            let cancelled = why(Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?);
             self.settle_unseen(id, from, &cancelled, now)?;
             return Ok(DeliveryStatus::Known(cancelled));
         }
@@ -130,6 +135,8 @@ impl<S: Store> Inbox<'_, S> {
             let phase = self.phase_of(&held, now);
             let delivery = held.after(&device, phase, event, now.at)?;
             self.settle(held, complete(delivery), now)?;
+        } else if matches!(event, Event::Acknowledge | Event::Reject) {
+            self.tell_late(id, now)?;
         }
         Ok(())
     }
@@ -137,10 +144,8 @@ impl<S: Store> Inbox<'_, S> {
     /// Adds what the row of a message does not have.
     pub(super) fn up_to_date(&self, mut held: Held) -> Held {
         let id = held.key.id;
-        if let Some(known) = self.memory.lost.get(id)
-            && known.made >= held.attempts.made
-        {
-            held.attempts = known.clone();
+        if let Some(known) = self.memory.lost.get(id) {
+            held.learn(known);
         }
         if let Some(entry) = self
             .connection
@@ -156,6 +161,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
         match &*self.connection {
             Some(connection) if connection.has(held.key.id) => Phase::InFlight,
+            _ if held.attempts.is_in_progress(now.at) => Phase::InProgress,
             None if held.retry_at > now.at => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
@@ -179,6 +185,7 @@ impl<S: Store> Inbox<'_, S> {
         if self.memory.lost.remove(id) {
             self.rescan();
         }
+        self.withdraw(id, &delivery);
         let is_cancelled = delivery.state == State::Cancelled;
         if awaited {
             let delivered = DeliveryStatus::Known(delivery);
@@ -333,6 +340,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.keep_replaced(message, &delivery, now)?;
+        self.withdraw(message.id, &delivery);
         self.forget_unstored(message.id, delivery);
         Ok(())
     }

@@ -127,7 +127,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Stores an unstored message in flight, and those before it.
-    fn store_unstored(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+    pub(super) fn store_unstored(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(message) = self.unstored(id) else {
             return Ok(());
         };
@@ -188,7 +188,8 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(());
         };
         if !self.store_sent(message, &entry, now)? {
-            return Ok(());
+            // It has expired.
+            return self.tell_late(id, now);
         }
         let due_at = entry.sent_at + self.backoff(0);
         if let Some(connection) = self.connection.as_mut() {

@@ -12,6 +12,7 @@ mod group_rows;
 mod job_rows;
 mod jobs;
 mod part_rows;
+mod progress;
 mod publish;
 mod rate;
 mod receipt_rows;

@@ -54,8 +54,8 @@ impl Bucket {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Counts a read of this device that asks up to `mailboxes` other mailboxes: the requests that one request of a
-    /// device causes have to be limited.
+    /// Counts a read of this device that asks up to `mailboxes` other mailboxes, or progress that tells one: the requests
+    /// that a device causes in other mailboxes have to be limited.
     ///
     /// # Errors
     /// `too_many_requests`, with the seconds after which the same read is allowed.
@@ -66,7 +66,7 @@ impl<S: Store> Outbox<'_, S> {
             .draw(mailboxes, ASK_RATE, ASK_BURST, now.at);
         drawn.map_err(|seconds| {
             let detail = format!(
-                "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a tag's presence asks one for each device, a cancellation one for each delivery that is not in a terminal state"
+                "reads may ask {ASK_RATE} mailboxes a second, {ASK_BURST} at once; a tag's presence asks one for each device, a cancellation one for each delivery that is not in a terminal state, progress one"
             );
             too_many(detail, seconds)
         })

@@ -8,7 +8,10 @@ mod publish;
 mod read;
 mod write;
 
-pub use read::{MAX_REASON, MAX_REF, MAX_REPLY_BYTES, parse_ack_body, parse_nack_body};
+pub use read::{
+    MAX_NOTE, MAX_REASON, MAX_REF, MAX_REPLY_BYTES, parse_ack_body, parse_nack_body,
+    parse_progress_body,
+};
 pub use write::{InboxMessage, inbox_json};
 
 use super::{BadFrame, Codec, Frame, FromDevice, ToDevice};

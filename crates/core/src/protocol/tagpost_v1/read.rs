@@ -4,6 +4,7 @@
 //! as a whole or not at all, and the error names the field.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,6 +23,11 @@ pub const MAX_REF: usize = 64;
 pub const MAX_REPLY_BYTES: usize = 4_096;
 /// The longest `reason`, in characters.
 pub const MAX_REASON: usize = 256;
+/// The longest `note` of a progress, in characters.
+pub const MAX_NOTE: usize = 256;
+
+/// How many seconds of progress a device may ask for at a time.
+const PROGRESS: RangeInclusive<u32> = 1..=86_400;
 
 /// The most bytes that a frame has besides its payload.
 const MAX_ENVELOPE_BYTES: usize = 16_384;
@@ -41,6 +47,10 @@ pub(super) struct Fields<'a> {
     reply: Option<&'a RawValue>,
     #[serde(borrow)]
     reason: Option<&'a RawValue>,
+    #[serde(borrow, rename = "for")]
+    seconds: Option<&'a RawValue>,
+    #[serde(borrow)]
+    note: Option<&'a RawValue>,
     #[serde(borrow)]
     seq: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -66,13 +76,17 @@ pub(super) struct Fields<'a> {
     pub(super) echo: Option<&'a RawValue>,
 }
 
-/// The body of an acknowledgement or rejection over HTTP.
+/// The body of an acknowledgement, a rejection or progress over HTTP.
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow)]
     reply: Option<&'a RawValue>,
     #[serde(borrow)]
     reason: Option<&'a RawValue>,
+    #[serde(borrow, rename = "for")]
+    seconds: Option<&'a RawValue>,
+    #[serde(borrow)]
+    note: Option<&'a RawValue>,
 }
 
 /// Reads a text frame.
@@ -122,6 +136,12 @@ impl Fields<'_> {
                 id: self.id()?,
                 reason: reason(self.reason)?,
             }),
+            "progress" => Ok(FromDevice::Progress {
+                reference,
+                id: self.id()?,
+                seconds: seconds(self.seconds)?,
+                note: note(self.note)?,
+            }),
             "publish" => Ok(FromDevice::Publish {
                 reference,
                 to: self.target()?,
@@ -134,7 +154,7 @@ impl Fields<'_> {
                 })
             }
             _ => Err(Problem::bad_request(
-                "type must be ack, nack, publish or receipts_seen",
+                "type must be ack, nack, progress, publish or receipts_seen",
             )),
         }
     }
@@ -164,6 +184,16 @@ pub fn parse_ack_body(body: &[u8]) -> Result<Option<Box<RawValue>>, Problem> {
 /// [`Code::BadRequest`] names what is wrong.
 pub fn parse_nack_body(body: &[u8]) -> Result<Option<String>, Problem> {
     answer(body)?.map_or(Ok(None), |answer| reason(answer.reason))
+}
+
+/// Reads the body of `POST /v1/inbox/{id}/progress`: nothing, or `{"for":…,"note":"…"}`, either field optional.
+///
+/// # Errors
+/// [`Code::BadRequest`] names what is wrong.
+pub fn parse_progress_body(body: &[u8]) -> Result<(Option<u32>, Option<String>), Problem> {
+    answer(body)?.map_or(Ok((None, None)), |answer| {
+        Ok((seconds(answer.seconds)?, note(answer.note)?))
+    })
 }
 
 fn answer(body: &[u8]) -> Result<Option<Answer<'_>>, Problem> {
@@ -205,6 +235,15 @@ fn reply(raw: Option<&RawValue>) -> Result<Option<Box<RawValue>>, Problem> {
 
 fn reason(raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
     limited_text("reason", raw, MAX_REASON)
+}
+
+fn seconds(raw: Option<&RawValue>) -> Result<Option<u32>, Problem> {
+    raw.map(|raw| json_whole_number("for", raw, PROGRESS))
+        .transpose()
+}
+
+fn note(raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
+    limited_text("note", raw, MAX_NOTE)
 }
 
 /// The same problem as that of a frame.

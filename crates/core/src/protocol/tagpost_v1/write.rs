@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::PONG;
-use crate::delivery::Summary;
+use crate::call::Progress;
+use crate::delivery::{Summary, Withdrawal};
 use crate::id::{DeviceId, MessageId, Topic};
 use crate::json;
 use crate::message::{Encoding, Message, Target, Urgency};
@@ -71,10 +72,17 @@ enum Object<'a> {
     Welcome {
         device: &'a DeviceId,
         held: u32,
+        #[serde(skip_serializing_if = "is_zero")]
+        in_progress: u32,
         keepalive: u32,
         max_in_flight: u32,
     },
     Message(InboxMessage<'a>),
+    Withdrawn {
+        id: MessageId,
+        reason: Withdrawal,
+    },
+    Progress(&'a Progress),
     Receipt(&'a Receipt),
     Published {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -91,6 +99,10 @@ enum Object<'a> {
     },
 }
 
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// The text frame that says this.
 pub(super) fn text(said: &ToDevice<'_>) -> String {
     json::text(&match *said {
@@ -98,17 +110,21 @@ pub(super) fn text(said: &ToDevice<'_>) -> String {
         ToDevice::Welcome {
             device,
             held,
+            in_progress,
             keepalive,
             max_in_flight,
         } => Object::Welcome {
             device,
             held,
+            in_progress,
             keepalive,
             max_in_flight,
         },
         ToDevice::Message { message, attempt } => {
             Object::Message(InboxMessage::new(message, attempt))
         }
+        ToDevice::Withdrawn { id, reason } => Object::Withdrawn { id, reason },
+        ToDevice::Progress(progress) => Object::Progress(progress),
         ToDevice::Receipt(receipt) => Object::Receipt(receipt),
         ToDevice::Published {
             reference,

@@ -21,11 +21,13 @@ same service, with the credentials of the profile. No variable holds a credentia
 If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
 is JSON, else a string); otherwise the message is rejected, for the reason that it printed.
 What it leaves running in the background is not waited for. One that does not end within
---exec-timeout is ended, with all that it started, and the message is rejected.
+--exec-timeout is ended, with all that it started, and the message is rejected. While it runs,
+the service is told, and does not send the message again. If the message is withdrawn (cancelled,
+expired, replaced, or answered by enough others), the command is ended, and a line says why.
 
 It stays connected, and connects again whenever the connection is lost. It ends only on
 Ctrl-C or SIGTERM, if the token is no longer valid, or if another connection of the same
-device takes over. With --once it ends with 4 if the message was rejected.
+device takes over. With --once it ends with 4 if the message was rejected or withdrawn.
 
 With --no-ack it is no device but looks at the queue: it prints what waits for the device,
 in the order of delivery, and ends; with --once only the first message. A look leaves no
@@ -51,7 +53,7 @@ pub(crate) struct Listen {
     /// Take one message, then exit
     #[arg(long, env = "TAGPOST_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) once: bool,
-    /// Also print receipts of the messages that this device sent
+    /// Also print receipts of the messages that this device sent, and who works on them
     #[arg(long, env = "TAGPOST_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) receipts: bool,
 }

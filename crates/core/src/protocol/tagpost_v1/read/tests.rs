@@ -51,6 +51,37 @@ fn an_acknowledgement_carries_its_reply_and_a_rejection_its_reason() {
 }
 
 #[test]
+fn progress_may_say_for_how_long_and_what() {
+    let said = |text: &str| match parse(text).unwrap() {
+        FromDevice::Progress { seconds, note, .. } => (seconds, note),
+        other => panic!("not progress: {other:?}"),
+    };
+    let bare = format!(r#"{{"type":"progress","id":"{ID}","for":null}}"#);
+    assert_eq!(said(&bare), (None, None));
+    let whole = format!(r#"{{"type":"progress","id":"{ID}","for":6e1,"note":"on my way"}}"#);
+    assert_eq!(said(&whole), (Some(60), Some("on my way".to_owned())));
+    assert_eq!(
+        parse_progress_body(br#"{"for":86400,"note":"x"}"#).unwrap(),
+        (Some(86_400), Some("x".to_owned()))
+    );
+    assert_eq!(parse_progress_body(b"").unwrap(), (None, None));
+}
+
+#[test]
+fn wrong_progress_is_refused_with_the_name_of_the_field() {
+    let progress = |field: &str| wrong(&format!(r#"{{"type":"progress","id":"{ID}",{field}}}"#));
+    for seconds in ["0", "86401", "1.5", "\"60\"", "-1"] {
+        let detail = progress(&format!(r#""for":{seconds}"#));
+        assert_eq!(detail, "for must be a whole number from 1 to 86400");
+    }
+    let long = format!(r#""note":"{}""#, "é".repeat(257));
+    assert_eq!(progress(&long), "note must be at most 256 characters");
+    assert_eq!(progress(r#""note":1"#), "note must be a string");
+    let body = parse_progress_body(br#"{"for":0}"#).unwrap_err();
+    assert_eq!(body.code, Code::BadRequest);
+}
+
+#[test]
 fn a_reply_a_reason_or_a_ref_that_is_too_long_is_refused() {
     let ack = |length: usize| {
         format!(
@@ -104,7 +135,7 @@ fn a_frame_that_is_no_object_of_a_known_type_is_refused() {
     assert_eq!(wrong(r#"{"type":1}"#), "type must be a string");
     assert_eq!(
         wrong(r#"{"type":"Ack"}"#),
-        "type must be ack, nack, publish or receipts_seen"
+        "type must be ack, nack, progress, publish or receipts_seen"
     );
     assert_eq!(wrong(r#"{"type":"ack"}"#), "id is missing");
     assert_eq!(
