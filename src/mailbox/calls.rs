@@ -1,7 +1,7 @@
 //! Calls to the mailbox: each is passed to it, and its promise is resolved when the mailbox answers.
 //!
-//! A client's call is answered with the finished answer to the client; a call of another mailbox or of the service, with
-//! the JSON that `tagpost_core::call` describes.
+//! A client's call is answered with the finished answer to the client; a call of another mailbox or of the service,
+//! with the JSON that `tagpost_core::call` describes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

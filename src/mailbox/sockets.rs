@@ -101,8 +101,8 @@ impl Object {
 
     pub(super) fn hang_up(&self, connection: ConnectionId, code: u16, reason: &str) {
         if let Some(ws) = self.socket(connection) {
-            // The socket is listed until the other side has closed it, too. When this object wakes, it must not be taken
-            // for the live one.
+            // The socket is listed until the other side has closed it, too. When this object wakes, it must not be
+            // taken for the live one.
             let _ = ws.serialize_attachment("");
             close(&ws, code, reason);
         }

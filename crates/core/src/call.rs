@@ -140,7 +140,8 @@ pub enum Call {
         /// The deliveries, oldest first.
         settled: Vec<Settled>,
     },
-    /// From a recipient's mailbox: its device works on a message of yours; answered by `[]`. Nothing is lost if it is not.
+    /// From a recipient's mailbox: its device works on a message of yours; answered by `[]`. Nothing is lost if it is
+    /// not.
     ReportProgress(Progress),
     /// From a sender's mailbox: cancel the delivery; answered by a [`DeliveryStatus`].
     #[serde(rename = "withdraw")]

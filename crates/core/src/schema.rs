@@ -15,11 +15,11 @@ pub const VERSION: i64 = 3;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
-    // The device itself: one row, number 1. `created_at` is 0 while there is no device; the row then still
-    // remembers the revocation. `receipts_seen` is the last receipt that the device is known to have seen; all
-    // later ones, including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds
-    // if that is much. `lost` lists the messages in flight on connections that ended, and those in progress. `truncated_before` is when the
-    // newest message that was dropped early, for lack of room, was accepted.
+    // The device itself: one row, number 1. `created_at` is 0 while there is no device; the row then still remembers
+    // the revocation. `receipts_seen` is the last receipt that the device is known to have seen; all later ones,
+    // including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds if that
+    // is much. `lost` lists the messages in flight on connections that ended, and those in progress.
+    // `truncated_before` is when the newest message that was dropped early, for lack of room, was accepted.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -35,12 +35,12 @@ const TABLES: &[&str] = &[
         lost TEXT,
         truncated_before INTEGER
     )",
-    // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the
-    // order of delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and
-    // `body` is empty; the row stays until the sender's mailbox has recorded it. `sent` holds the outcome of each
-    // attempt. `attempts` is 0 while the account's `lost` covers the message's attempts; it is set once a poll has
-    // taken the message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or of the progress of
-    // a message that a poll has taken, or 0.
+    // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the order of
+    // delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and `body` is
+    // empty; the row stays until the sender's mailbox has recorded it. `sent` holds the outcome of each attempt.
+    // `attempts` is 0 while the account's `lost` covers the message's attempts; it is set once a poll has taken the
+    // message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or of the progress of a
+    // message that a poll has taken, or 0.
     "CREATE TABLE inbox (
         rank INTEGER NOT NULL,
         id BLOB NOT NULL,

@@ -259,7 +259,8 @@ fn every_table_and_the_attachment_are_as_an_earlier_version_wrote_them() {
     ask(&mut mailbox, Call::Ack { id, reply }, at(3));
     deliver(&mut mailbox, &waiting, at(4));
 
-    // The outbox: one that ended after its answer, a keyed publish that is under way, and one to more devices than a row holds.
+    // The outbox: one that ended after its answer, a keyed publish that is under way, and one to more devices than a
+    // row holds.
     let gate = device("gate");
     let to = Target::Device(gate.clone());
     let outputs = publish(&mut mailbox, to, vec![gate.clone()], draft(&[], "z"), at(4));

@@ -193,8 +193,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// The device publishes a payload of `length` bytes to `devices`, and waits `wait` seconds. Returns the message as it
-    /// is handed over, if it is.
+    /// The device publishes a payload of `length` bytes to `devices`, and waits `wait` seconds. Returns the message
+    /// as it is handed over, if it is.
     fn publish(
         &mut self,
         devices: Vec<DeviceId>,

@@ -69,8 +69,8 @@ pub enum Input {
         /// The answer; `None` if the call failed.
         answer: Option<String>,
     },
-    /// The devices of the targets of an [`Output::Resolve`]: for each target at most one more than `MAX_FANOUT`. A target
-    /// that is missing has none.
+    /// The devices of the targets of an [`Output::Resolve`]: for each target at most one more than `MAX_FANOUT`. A
+    /// target that is missing has none.
     Resolved(Result<Vec<(Target, Vec<DeviceId>)>, Problem>),
     /// The result of an [`Output::Register`].
     Registered {
@@ -123,7 +123,8 @@ pub enum Output {
         /// The text that goes with it, shared by all calls that deliver the same message.
         enclosed: Option<Rc<str>>,
     },
-    /// Look up the devices of these tags and expressions. The answer is an [`Input::Resolved`]. Only one such query runs at a time.
+    /// Look up the devices of these tags and expressions. The answer is an [`Input::Resolved`]. Only one such query
+    /// runs at a time.
     Resolve(Vec<Target>),
     /// Add this device to the directory. The answer is an [`Input::Registered`]. Only one such query runs at a time.
     Register(DeviceId),

@@ -1,8 +1,8 @@
 //! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
 //!
-//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out; so does progress. A message is
-//! also given up if connections often ended, over a long time, while it was alone in flight. What cannot be told from
-//! outside is judged in the mailbox's favour.
+//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out; so does
+//! progress. A message is also given up if connections often ended, over a long time, while it was alone in flight.
+//! What cannot be told from outside is judged in the mailbox's favour.
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;

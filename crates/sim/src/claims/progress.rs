@@ -44,8 +44,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// A message is sent, at this time of the mailbox's clock, which may have been set back meanwhile. Returns whether the device has worked on it since it
-    /// was last sent.
+    /// A message is sent, at this time of the mailbox's clock, which may have been set back meanwhile. Returns
+    /// whether the device has worked on it since it was last sent.
     pub(super) fn sent_again(
         &mut self,
         device: usize,
@@ -63,8 +63,8 @@ impl Ledger {
         Ok(until > 0)
     }
 
-    /// How many messages of a device are in progress was told. Progress that has ended does not begin again if the clock
-    /// is set back.
+    /// How many messages of a device are in progress was told. Progress that has ended does not begin again if the
+    /// clock is set back.
     pub(super) fn counts_progress(&self, device: usize, told: u32, now: Millis) -> Checked {
         let open = |id: &MessageId| {
             let row = self.tables[device].inbox.get(id);

@@ -1,5 +1,5 @@
-//! Passing calls and handshakes to a mailbox, and its answers back, as the Worker's `src/mailbox/calls.rs` does. Neither
-//! decides anything.
+//! Passing calls and handshakes to a mailbox, and its answers back, as the Worker's `src/mailbox/calls.rs` does.
+//! Neither decides anything.
 
 use std::collections::BTreeSet;
 

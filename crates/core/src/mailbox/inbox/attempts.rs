@@ -2,9 +2,9 @@
 //!
 //! An attempt ends in one of three ways: it is answered; it times out while the device is connected, which counts
 //! against the message; or its connection ends first, which says nothing about the message unless it happens
-//! repeatedly. A message during which connections keep ending is a *suspect*. In between the device may say that it works
-//! on the message. Not here: when a suspect is sent, and what
-//! happens to other messages meanwhile, which [`super::send`] decides.
+//! repeatedly. A message during which connections keep ending is a *suspect*. In between the device may say that it
+//! works on the message. Not here: when a suspect is sent, and what happens to other messages meanwhile, which
+//! [`super::send`] decides.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +58,8 @@ pub(super) struct Attempts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Times(u32, Millis, Millis);
 
-/// Progress: the number of the latest attempt, when the device said it, until when, and its note. Until when is 0 once it
-/// has ended. Only the latest is kept, so that a device can repeat it as often as it likes.
+/// Progress: the number of the latest attempt, when the device said it, until when, and its note. Until when is 0
+/// once it has ended. Only the latest is kept, so that a device can repeat it as often as it likes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Progress(u32, Millis, Millis, Option<String>);
 

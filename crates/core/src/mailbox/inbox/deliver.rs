@@ -4,6 +4,7 @@
 //! the window (`queue.rs`). Any other message is stored, or settled immediately.
 
 use super::connection::Stored;
+use super::expiry::arrives_late;
 use super::rows::{self, Found, Key};
 use super::{Inbox, News};
 use crate::call::DeliveryStatus;
@@ -12,9 +13,6 @@ use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
-
-/// A message with a TTL of 0 is still delivered this long after it was accepted.
-const TTL_ZERO_GRACE: Millis = 10_000;
 
 /// How long a call waits for its predecessor. Calls are made in order; the platform lets one overtake another by a few
 /// milliseconds at most, if an event of a mailbox waits for another to end.
@@ -126,11 +124,7 @@ impl<S: Store> Inbox<'_, S> {
         if let known @ DeliveryStatus::Known(_) = self.find_delivery(message.id, stored, now)? {
             return Ok(Arrival::Answer(known));
         }
-        let is_late = match message.is_now_or_never() {
-            true => now.at > message.sent_at + TTL_ZERO_GRACE,
-            false => now.at >= message.expires_at,
-        };
-        if is_late {
+        if arrives_late(message, now) {
             return Ok(Arrival::Ends(Event::Expire));
         }
         let replaced = self.same_topic(message)?;

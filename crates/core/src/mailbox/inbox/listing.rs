@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::connection::Stored;
+use super::expiry::has_expired;
 use super::poll::POLL_BYTES;
 use super::rows::{self, Held, Key};
 use super::{Failure, Inbox};
@@ -160,7 +161,7 @@ impl<S: Store> Inbox<'_, S> {
             }
             last = Some(key);
             // An expired message is not listed, even if it is not settled yet.
-            if message.expires_at > now.at || message.is_now_or_never() {
+            if !has_expired(message.expires_at, now) || message.is_now_or_never() {
                 let waiting = Waiting::new(message, state, attempts, payload);
                 page.messages.push(waiting);
             }

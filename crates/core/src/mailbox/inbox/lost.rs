@@ -1,8 +1,9 @@
 //! Messages that were in flight when a connection ended, or that the device works on, with their attempts.
 //!
 //! All of them are one text in the account's row. That row is written when a connection ends anyway: each disconnect
-//! costs one row, however many messages are in flight, and so does each progress. The text is newer than a message's own row, unless that has more attempts. A
-//! settled message is removed from the text with the next write; until then its row takes precedence.
+//! costs one row, however many messages are in flight, and so does each progress. The text is newer than a message's
+//! own row, unless that has more attempts. A settled message is removed from the text with the next write; until then
+//! its row takes precedence.
 
 use std::collections::BTreeSet;
 

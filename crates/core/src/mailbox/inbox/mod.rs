@@ -8,6 +8,7 @@ mod assertions;
 mod attempts;
 mod deliver;
 mod disconnect;
+mod expiry;
 mod listing;
 mod lost;
 mod poll;
@@ -124,8 +125,8 @@ impl<S: Store> Inbox<'_, S> {
         ))
     }
 
-    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent. This does not scan the
-    /// table: see [`Inbox::expire`].
+    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent.
+    /// This does not scan the table: see [`Inbox::expire`].
     pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
         let rows = self.rows()?;
         if rows.messages == 0 {

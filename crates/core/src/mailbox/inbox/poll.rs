@@ -3,6 +3,7 @@
 //! A polled message is leased: the device has the acknowledgement timeout to answer it. When the lease runs out,
 //! the message has timed out and is held again. A suspect is polled alone.
 
+use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
 use crate::delivery::Event;
@@ -33,9 +34,9 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<Vec<(Message, u32)>, StoreError> {
         let mut taken = Vec::new();
-        let Some(device) = self.cx.device().cloned() else {
+        if self.cx.device().is_none() {
             return Ok(taken);
-        };
+        }
         let limit = limit as usize;
         let mut bytes = 0;
         loop {
@@ -44,10 +45,8 @@ impl<S: Store> Inbox<'_, S> {
                 if taken.len() >= limit {
                     break;
                 }
-                if held.expires_at <= now.at {
-                    let phase = self.phase_of(&held, now);
-                    let delivery = held.after(&device, phase, Event::Expire, now.at)?;
-                    self.settle(held, delivery, now)?;
+                if has_expired(held.expires_at, now) {
+                    self.expire_stored(held, now)?;
                     ended = true;
                     continue;
                 }
@@ -161,8 +160,8 @@ impl<S: Store> Inbox<'_, S> {
         Ok(attempt)
     }
 
-    /// Ends leases that have run out, and progress that a row shows: the message has timed out. It is given up if that happened as often as allowed;
-    /// otherwise it may be sent again.
+    /// Ends leases that have run out, and progress that a row shows: the message has timed out. It is given up if
+    /// that happened as often as allowed; otherwise it may be sent again.
     pub(super) fn end_leases(&mut self, device: &DeviceId, now: Now) -> Result<(), StoreError> {
         for held in rows::leases_over(&self.cx.store, now.at, BATCH)? {
             let mut held = self.up_to_date(held);

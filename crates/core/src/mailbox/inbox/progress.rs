@@ -4,6 +4,7 @@
 //! that a poll has taken keeps that time in its row; any other is among the messages in [`super::lost`]. Either way
 //! progress costs one row. The sender's mailbox is told, and stores nothing.
 
+use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
 use crate::call::{Call, Progress};
@@ -36,7 +37,7 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(());
         };
         // One that has expired is settled by the alarm.
-        if held.expires_at <= now.at {
+        if has_expired(held.expires_at, now) {
             return Ok(());
         }
         let mut held = self.up_to_date(held);

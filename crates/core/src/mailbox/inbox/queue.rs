@@ -5,6 +5,7 @@
 //! message has to be stored, or when the connection ends. So never-sent rows and this queue do not coexist. The bound
 //! on unstored messages limits the queue.
 
+use super::expiry::has_expired;
 use super::rows::Key;
 use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
@@ -86,7 +87,7 @@ impl<S: Store> Inbox<'_, S> {
             let Some(queued) = self.take_queued(id) else {
                 break;
             };
-            if queued.message.expires_at <= now.at {
+            if has_expired(queued.message.expires_at, now) {
                 self.expire_queued(&queued, now)?;
             } else {
                 self.send_unstored(queued.message, now);
@@ -99,7 +100,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn store_queue(&mut self, now: Now) -> Result<(), StoreError> {
         for (_, queued) in std::mem::take(&mut self.memory.queue) {
             self.memory.unstored.remove(&queued.message);
-            if queued.message.expires_at <= now.at {
+            if has_expired(queued.message.expires_at, now) {
                 self.expire_queued(&queued, now)?;
                 continue;
             }
@@ -112,20 +113,12 @@ impl<S: Store> Inbox<'_, S> {
 
     /// A message has waited long enough for room: settles it if it has expired; otherwise stores the whole queue.
     pub(super) fn end_queueing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let has_expired = |queued: &Queued| queued.message.expires_at <= now.at;
-        if !self.queued(id).is_some_and(has_expired) {
+        let is_late = |queued: &Queued| has_expired(queued.message.expires_at, now);
+        if !self.queued(id).is_some_and(is_late) {
             return self.store_queue(now);
         }
         if let Some(queued) = self.take_queued(id) {
             self.expire_queued(&queued, now)?;
-        }
-        Ok(())
-    }
-
-    fn expire_queued(&mut self, queued: &Queued, now: Now) -> Result<(), IllegalTransition> {
-        if let Some(device) = self.cx.device().cloned() {
-            let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
-            self.forget_unstored(queued.message.id, expired);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! been, so that others cannot delay it. While it pauses, only messages of the same sender and urgency wait behind it.
 
 use super::connection::{InFlight, Stored};
+use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, Timer};
 use crate::delivery::Event;
@@ -177,9 +178,7 @@ impl<S: Store> Inbox<'_, S> {
     /// Sends one stored message, unless the device works on it, or settles it if it has expired. `false` if the window
     /// is full.
     fn send_held(&mut self, held: Held, now: Now) -> Result<bool, StoreError> {
-        let (Some(connection), Some(device)) =
-            (self.connection.as_ref(), self.cx.device().cloned())
-        else {
+        let Some(connection) = self.connection.as_ref() else {
             return Ok(false);
         };
         if connection.has(held.key.id) {
@@ -189,10 +188,8 @@ impl<S: Store> Inbox<'_, S> {
         if held.attempts.is_in_progress(now.at) {
             return Ok(true);
         }
-        if held.expires_at <= now.at {
-            let phase = self.phase_of(&held, now);
-            let delivery = held.after(&device, phase, Event::Expire, now.at)?;
-            self.settle(held, delivery, now)?;
+        if has_expired(held.expires_at, now) {
+            self.expire_stored(held, now)?;
             return Ok(true);
         }
         if connection.window(&self.cx.limits) == 0 {
@@ -229,7 +226,7 @@ impl<S: Store> Inbox<'_, S> {
 
     /// The event that settles a message that must not be sent again.
     pub(super) fn must_end(&self, held: &Held, now: Now) -> Option<Event> {
-        if held.expires_at <= now.at {
+        if has_expired(held.expires_at, now) {
             Some(Event::Expire)
         } else if held.attempts.timed_out >= self.cx.limits.max_attempts {
             Some(Event::GiveUp)

@@ -17,8 +17,8 @@ use crate::time::{Millis, Now};
 /// How many settled deliveries that were never stored are remembered.
 const RECENT: usize = 256;
 
-/// How many expired messages are settled in one event.
-const BATCH: u32 = 500;
+/// How many messages are settled at once.
+pub(super) const BATCH: u32 = 500;
 
 impl<S: Store> Inbox<'_, S> {
     /// The device acknowledges a message with this `reply`. Unknown and settled ids change nothing.
@@ -211,34 +211,6 @@ impl<S: Store> Inbox<'_, S> {
         settled_rows::insert(&self.cx.store, id, sender, delivery)?;
         self.memory.reports.add(sender, id);
         self.report_later(sender, now);
-        Ok(())
-    }
-
-    /// Settles expired messages, stored or in flight.
-    pub(super) fn expire(&mut self, now: Now) -> Result<(), StoreError> {
-        let Some(device) = self
-            .cx
-            .account
-            .as_ref()
-            .map(|account| account.device.clone())
-        else {
-            return Ok(());
-        };
-        if self.cx.next_expiry()?.is_none_or(|at| at > now.at) {
-            return Ok(());
-        }
-        let expired = rows::expired(&self.cx.store, now.at, BATCH)?;
-        let all = expired.len() < BATCH as usize;
-        for held in expired {
-            let held = self.up_to_date(held);
-            let phase = self.phase_of(&held, now);
-            let delivery = held.after(&device, phase, Event::Expire, now.at)?;
-            self.settle(held, delivery, now)?;
-        }
-        // The table is scanned for the next expiry only now, not when the mailbox opens or between two batches.
-        if all && self.rows()?.messages > 0 {
-            self.cx.recount(now)?;
-        }
         Ok(())
     }
 

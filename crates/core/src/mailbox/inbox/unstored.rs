@@ -5,6 +5,7 @@
 //! memory, so there is a bound on all of them together: a message beyond it is stored immediately.
 
 use super::connection::{InFlight, Stored};
+use super::expiry::may_be_sent_again;
 use super::rows::{self, Key};
 use super::settle::sent_once;
 use super::{Delivering, Inbox, Timer};
@@ -210,7 +211,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<bool, StoreError> {
         self.memory.unstored.remove(message);
-        if message.expires_at <= now.at || message.is_now_or_never() {
+        if !may_be_sent_again(message, now) {
             if let Some(device) = self.cx.device() {
                 let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
                 self.forget_unstored(message.id, delivery);

@@ -133,8 +133,8 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Why a message of `bytes` bytes cannot be queued, if it cannot: the queued messages have reached `times` the limit
-    /// of their number or of their bytes.
+    /// Why a message of `bytes` bytes cannot be queued, if it cannot: the queued messages have reached `times` the
+    /// limit of their number or of their bytes.
     pub(super) fn full(&self, bytes: u64, times: u32) -> Option<Problem> {
         // A publish that is stored before its calls is under way, not queued.
         let jobs = self.memory.jobs.values();

@@ -54,8 +54,8 @@ impl Bucket {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Counts a read of this device that asks up to `mailboxes` other mailboxes, or progress that tells one: the requests
-    /// that a device causes in other mailboxes have to be limited.
+    /// Counts a read of this device that asks up to `mailboxes` other mailboxes, or progress that tells one: the
+    /// requests that a device causes in other mailboxes have to be limited.
     ///
     /// # Errors
     /// `too_many_requests`, with the seconds after which the same read is allowed.

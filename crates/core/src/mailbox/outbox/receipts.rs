@@ -29,8 +29,8 @@ const MAX_CACHED: usize = 20_000;
 const SAVE_EVERY: u32 = 100;
 
 impl<S: Store> Outbox<'_, S> {
-    /// A recipient's mailbox reports settled deliveries. Those of unknown messages are ignored: such a message was never
-    /// answered, or is no longer kept.
+    /// A recipient's mailbox reports settled deliveries. Those of unknown messages are ignored: such a message was
+    /// never answered, or is no longer kept.
     ///
     /// # Errors
     /// `unavailable` while a call to deliver one of the messages may still arrive: until then the recipient has to

@@ -1,7 +1,8 @@
 //! Publish frames, from their arrival until they are accepted.
 //!
-//! They are accepted in the order of their arrival. Finding the devices of a tag or an expression takes a query: while one query runs,
-//! further frames wait, and the next query serves all of them. A target that is a device needs no query.
+//! They are accepted in the order of their arrival. Finding the devices of a tag or an expression takes a query:
+//! while one query runs, further frames wait, and the next query serves all of them. A target that is a device needs
+//! no query.
 //!
 //! Meanwhile the connection may send more frames or end. The waiting frames of a connection are bounded. If the service
 //! has closed the connection (its token was revoked, another one took over, it showed no sign of life), its waiting
