@@ -133,7 +133,13 @@ impl<S: Store> Mailbox<S> {
                 Ok(()) => Reply::Taken,
                 Err(problem) => Reply::Problem(problem),
             },
-            Call::Register => Reply::Registered(self.register(&device, now)?),
+            Call::Register => {
+                let registered = self.register(&device, now)?;
+                // The operator's request has added the device to the directory. What waits for that comes before
+                // anything that arrives later: above all, a later connection takes over an earlier one.
+                self.entered(true, now)?;
+                Reply::Registered(registered)
+            }
             Call::Revoke => match self.revoke(now) {
                 Ok(registered) => Reply::Registered(registered),
                 Err(failure) => problem(failure)?,

@@ -259,8 +259,26 @@ fn a_token_revoked_while_its_device_is_entered_creates_nothing() {
     harness.register();
     harness.remove();
     let told = harness.handle(Input::Registered { entered: true });
-    assert_eq!(told, [""; 0], "it was told when the token was revoked");
+    assert_eq!(
+        told, [""; 0],
+        "it was answered when the device was registered"
+    );
     assert!(!harness.status().known);
+}
+
+#[test]
+fn a_connection_that_waits_for_its_device_to_be_entered_does_not_take_over_a_later_one() {
+    let mut harness = unknown();
+    harness.try_open(1, &TagpostV1, fresh(), None);
+    harness.register();
+    let (_, words) = harness.try_open(2, &TagpostV1, fresh(), None);
+    assert!(
+        words.contains(&"1 closes with 4409".to_owned()),
+        "{words:?}"
+    );
+    let told = harness.handle(Input::Registered { entered: true });
+    assert_eq!(told, [""; 0]);
+    assert_eq!(harness.closed(1), [""; 0], "it is not the live one");
 }
 
 #[test]
