@@ -32,7 +32,7 @@ const IN_A_STREAM: &str = ", in a stream";
 const APART: &str = ", apart";
 
 /// The ways in the order of the table.
-const WAYS: [&str; 9] = [
+const WAYS: [&str; 10] = [
     "online",
     "online, published over a WebSocket",
     "online, with an Idempotency-Key",
@@ -40,6 +40,7 @@ const WAYS: [&str; 9] = [
     "a tag of 100 devices, all online",
     "a tag of 150 devices, all online",
     "held, then delivered on the next connection, receipt seen",
+    "held, then in progress, then acknowledged, receipt seen",
     "held, then polled and acknowledged over HTTP, receipt seen",
     "held until it expires, receipt seen",
 ];

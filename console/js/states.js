@@ -5,6 +5,7 @@ const STATES = {
   accepted: { tone: "quiet", meaning: "the relay has accepted it" },
   held: { tone: "open", meaning: "waiting to be sent to the device" },
   sent: { tone: "open", meaning: "sent, not yet acknowledged" },
+  in_progress: { tone: "open", meaning: "the device works on it" },
   delivered: { tone: "good", meaning: "acknowledged by the device" },
   rejected: { tone: "bad", meaning: "rejected by the device" },
   expired: { tone: "bad", meaning: "its time to live ran out" },
@@ -15,6 +16,17 @@ const STATES = {
 };
 
 const UNKNOWN = { tone: "quiet", meaning: "" };
+
+/** Why a message was withdrawn from its device, in words. */
+export const WITHDRAWN = {
+  cancelled: "cancelled by its sender",
+  replaced: "replaced by a newer message",
+  expired: "expired",
+  enough: "acknowledged by enough other devices",
+};
+
+/** The word for a state. */
+export const word = (state) => state.replaceAll("_", " ");
 
 export const look = (state) => STATES[state] ?? UNKNOWN;
 

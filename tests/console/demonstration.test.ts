@@ -61,6 +61,27 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("a message that somebody works on shows the note, and one that is cancelled then is taken down", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name, receiver!.name] }));
+    const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
+    await shows(to.getByText("online", { exact: true }));
+    await from.getByLabel("Kind of address").selectOption("device");
+    await from.getByLabel("Send to").fill(receiver!.name);
+    await from.getByLabel("Message, JSON or text").fill("the pump has stopped");
+    await from.getByRole("button", { name: "Send" }).click();
+    await to.getByLabel("Reply, or reason to reject").fill("on my way");
+    await to.getByRole("button", { name: "Work on it" }).click();
+    await shows(from.locator(".event").getByText("in progress"));
+    await shows(from.getByText("on my way"));
+
+    await from.getByRole("button", { name: "Cancel" }).click();
+    await shows(to.getByText("cancelled by its sender"));
+    expect(await to.getByRole("button", { name: "Acknowledge", exact: true }).count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
   test("a message that is rejected shows its reason, one that is cancelled shows it", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();

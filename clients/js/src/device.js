@@ -2,7 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { TagpostError } from "./errors.js";
-import { ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
+import { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
 import { Http } from "./http.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
@@ -11,14 +11,14 @@ import { Receipts } from "./receipts.js";
 import { withTexts } from "./reply.js";
 
 /** @import { Message } from "./message.js" */
-/** @import { Published, PublishOptions, Receipt, Target, Trace } from "./index.js" */
+/** @import { ProgressOptions, Published, PublishOptions, Receipt, Target, Trace } from "./index.js" */
 
 /** Random enough to name one publish of one device. */
 const KEY_BYTES = 16;
 
 /**
  * A device with a connection that is kept up. Events: `online`, `offline` and `closed` ({@link StateEvent}),
- * `receipt` ({@link ReceiptEvent}), `refused` ({@link RefusedEvent}).
+ * `receipt` ({@link ReceiptEvent}), `progress` ({@link ProgressEvent}), `refused` ({@link RefusedEvent}).
  */
 export class Device extends EventTarget {
   /** @type {"connecting" | "online" | "offline" | "closed"} */
@@ -73,12 +73,15 @@ export class Device extends EventTarget {
    * The messages for this device, each once. The iteration ends after `close()`, and fails when the
    * connection has ended with an error. Several iterations share the messages among them.
    *
-   * A message that was not answered when an iteration breaks off is the first of the next one.
+   * A message that was not answered when an iteration breaks off is the first of the next one. A message that is
+   * withdrawn before it is taken is left out.
    *
+   * @param {{ progress?: ProgressOptions }} [options] `progress`: each message is kept in progress from the moment when
+   * it is taken until it is answered, as with {@link Message.working}; so answer each
    * @returns {AsyncGenerator<Message, void, void>}
    */
-  messages() {
-    return this.#inbox.messages();
+  messages(options) {
+    return this.#inbox.messages(options);
   }
 
   /**
@@ -193,6 +196,13 @@ export class Device extends EventTarget {
    */
   /**
    * @overload
+   * @param {"progress"} type it is told once, while this device is connected
+   * @param {(event: ProgressEvent) => void} listener
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
    * @param {"refused"} type
    * @param {(event: RefusedEvent) => void} listener
    * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
@@ -256,8 +266,14 @@ export class Device extends EventTarget {
         return this.#change("online");
       case "message":
         return this.#inbox.take(frame, text);
+      case "withdrawn":
+        return this.#inbox.withdrawn(frame);
       case "receipt":
         return this.#receipts.take(frame, text);
+      case "progress": {
+        const { type, ...progress } = frame;
+        return this.dispatchEvent(new ProgressEvent(progress));
+      }
       case "published":
         return this.#outbox.answered(frame, text);
       case "error":

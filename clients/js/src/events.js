@@ -1,7 +1,7 @@
 // The events of a device.
 
 /** @import { TagpostError } from "./errors.js" */
-/** @import { Receipt } from "./index.js" */
+/** @import { Progress, Receipt } from "./index.js" */
 
 /** What became of a message that this device published. */
 export class ReceiptEvent extends Event {
@@ -10,6 +10,16 @@ export class ReceiptEvent extends Event {
     super("receipt");
     /** @readonly */
     this.receipt = receipt;
+  }
+}
+
+/** A device works on a message that this device published. */
+export class ProgressEvent extends Event {
+  /** @param {Progress} progress */
+  constructor(progress) {
+    super("progress");
+    /** @readonly */
+    this.progress = progress;
   }
 }
 

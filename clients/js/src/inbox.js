@@ -10,6 +10,9 @@
 import { TagpostError } from "./errors.js";
 import { Message } from "./message.js";
 import { Queue } from "./queue.js";
+import { Work } from "./work.js";
+
+/** @import { ProgressOptions } from "./work.js" */
 
 /** How many ids are remembered. Several times the largest window there is, which is 128. */
 const REMEMBERED = 1_024;
@@ -20,6 +23,7 @@ const REMEMBERED = 1_024;
  * @property {PromiseWithResolvers<void>} [given] settled once the answer has come to the service
  * @property {boolean} [isGiven] whether it has
  * @property {boolean} [sent] over the present connection
+ * @property {Work} [work] until it is answered
  */
 
 export class Inbox {
@@ -71,8 +75,24 @@ export class Inbox {
     if (known) return this.#give(known);
     // Some of those that wait must have expired. A message that is dropped here is sent again.
     if (this.#waiting.size >= this.#window) return;
-    this.#remember(frame.id, {});
-    this.#waiting.push(new Message(frame, text, (fields) => this.#answer(frame.id, fields)));
+    const work = new Work(frame.id, this.#send);
+    this.#remember(frame.id, { work });
+    this.#waiting.push(new Message(frame, text, (fields) => this.#answer(frame.id, fields), work));
+  }
+
+  /**
+   * A message has ended without an answer. If it comes again all the same, it is shown again.
+   *
+   * @param {{ id: string, reason: string }} frame
+   */
+  withdrawn({ id, reason }) {
+    const known = this.#known.get(id);
+    if (!known) return;
+    this.#known.delete(id);
+    this.#underway.delete(known);
+    this.#waiting.drop((message) => message.id === id);
+    const error = (known.work ?? new Work(id, this.#send)).withdraw(reason);
+    known.given?.reject(error);
   }
 
   /**
@@ -103,13 +123,16 @@ export class Inbox {
    * Each message once. One that is neither answered nor done with when an iteration breaks off is the
    * first of the next iteration.
    *
+   * @param {{ progress?: ProgressOptions | undefined }} [options]
    * @returns {AsyncGenerator<Message, void, void>}
    */
-  async *messages() {
+  async *messages({ progress } = {}) {
     for (;;) {
       const message = await this.#waiting.take();
       if (!message) return;
-      if (this.#isAnswered(message)) continue;
+      // One may be withdrawn between its taking and its turn.
+      if (this.#isAnswered(message) || message.isWithdrawn) continue;
+      if (progress) message.working(progress);
       let done = false;
       try {
         yield message;
@@ -124,6 +147,7 @@ export class Inbox {
   end(error) {
     this.#ended = error ?? new TagpostError("closed", "the device was closed");
     this.#waiting.end(error);
+    for (const { work } of this.#known.values()) work?.end();
     for (const { given } of this.#underway) given?.reject(this.#ended);
     this.#underway.clear();
   }
@@ -147,6 +171,8 @@ export class Inbox {
       given.reject(this.#ended);
       delete known.given;
     } else {
+      known.work?.end();
+      delete known.work;
       known.answer = JSON.stringify({ ...fields, id, ref: id });
       this.#give(known);
     }

@@ -4,7 +4,7 @@ import { serviceAt } from "./address.js";
 import { Device } from "./device.js";
 
 export { TagpostError } from "./errors.js";
-export { ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
+export { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
 export { Message } from "./message.js";
 export { Device };
 
@@ -14,8 +14,8 @@ export { Device };
  */
 
 /**
- * @typedef {"held" | "sent" | "delivered" | "rejected" | "expired" | "replaced" | "refused" | "undeliverable" | "cancelled"} State
- * The state of a delivery. All but `held` and `sent` are terminal states.
+ * @typedef {"held" | "sent" | "in_progress" | "delivered" | "rejected" | "expired" | "replaced" | "refused" | "undeliverable" | "cancelled"} State
+ * The state of a delivery. All but `held`, `sent` and `in_progress` are terminal states.
  */
 
 /**
@@ -49,6 +49,16 @@ export { Device };
  */
 
 /**
+ * @typedef {object} Progress What a device says of its work on a message.
+ * @property {string} id of the message
+ * @property {string} device
+ * @property {string} [note]
+ * @property {number} until when the message is not sent again before, in milliseconds by the service's clock
+ */
+
+/** @typedef {import("./work.js").ProgressOptions} ProgressOptions */
+
+/**
  * @typedef {object} Trace All deliveries of one message, as the HTTP interface gives them.
  * @property {string} id
  * @property {Target} to
@@ -56,7 +66,7 @@ export { Device };
  * @property {number} expires_at
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
- * @property {{ device: string, event: string, at: number, attempt: number }[]} timeline
+ * @property {{ device: string, event: string, at: number, attempt: number, note?: string }[]} timeline
  */
 
 /**

@@ -4,6 +4,7 @@ import { depth, member } from "./json.js";
 import { decode, isJson } from "./payload.js";
 
 /** @import { Target } from "./index.js" */
+/** @import { ProgressOptions, Work } from "./work.js" */
 
 /** The longest `reply`, in bytes of JSON. */
 const MAX_REPLY_BYTES = 4_096;
@@ -19,6 +20,7 @@ const utf8 = new TextEncoder();
 /** One message for this device. It is shown once, and counts as delivered once it is acknowledged. */
 export class Message {
   #answer;
+  #work;
   #frame;
   #text;
 
@@ -26,9 +28,11 @@ export class Message {
    * @param {any} frame
    * @param {string} text the frame as it came
    * @param {(fields: { type: "ack", reply?: unknown } | { type: "nack", reason?: string | undefined }) => Promise<void>} answer
+   * @param {Work} work
    */
-  constructor(frame, text, answer) {
+  constructor(frame, text, answer, work) {
     this.#answer = answer;
+    this.#work = work;
     // The text of JSON is cut out of the frame when somebody asks for it; then the frame is no longer needed.
     this.#frame = isJson(frame.content_type ?? "") && frame.encoding === undefined ? text : undefined;
     /** @readonly @type {string} */
@@ -67,6 +71,45 @@ export class Message {
       this.#frame = undefined;
     }
     return this.#text;
+  }
+
+  /**
+   * Aborted when the message is withdrawn: its sender cancelled it, it expired, a newer one replaced it, or enough other
+   * devices acknowledged it. Its `reason` is a `TagpostError` whose `code` says which: `cancelled`, `expired`,
+   * `replaced` or `enough`. An answer would have no effect then. A device that is offline at that moment is not told.
+   *
+   * @returns {AbortSignal}
+   */
+  get signal() {
+    return this.#work.signal;
+  }
+
+  /** Whether the message was withdrawn, as far as this device was told. */
+  get isWithdrawn() {
+    return this.#work.isWithdrawn;
+  }
+
+  /**
+   * Says that the device works on the message: the service does not send it again before the time is over, also not
+   * over another connection. It may be said again, and counts from then. Nothing is said while the device is offline.
+   *
+   * @param {ProgressOptions} [options]
+   * @throws {TypeError | RangeError}
+   */
+  progress(options) {
+    this.#work.say(options);
+  }
+
+  /**
+   * Keeps the message in progress until it is answered or withdrawn, or until the function is called that this returns.
+   * It is said after two seconds, and then three times within the time, so that a lost one does no harm.
+   *
+   * @param {ProgressOptions} [options]
+   * @returns {() => void}
+   * @throws {TypeError | RangeError}
+   */
+  working(options) {
+    return this.#work.keep(options);
   }
 
   /**

@@ -34,6 +34,11 @@ export class Queue {
     else this.#items.unshift(item);
   }
 
+  /** Drops the waiting items for which this holds. @param {(item: T) => boolean} holds */
+  drop(holds) {
+    this.#items = this.#items.filter((item) => !holds(item));
+  }
+
   /** The next item; waits for it. `undefined` once the queue has ended without an error. @returns {Promise<T | undefined>} */
   async take() {
     if (this.#error) throw this.#error;

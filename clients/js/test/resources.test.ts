@@ -7,7 +7,7 @@ import { next, payloads, range, state, useClients, within } from "./support.ts";
 
 const WINDOW = 4;
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1, MAX_ATTEMPTS: 100, MAX_IN_FLIGHT: WINDOW } });
-const { client } = useClients();
+const { client, network } = useClients();
 
 /** Waits until a message has been sent twice. */
 const repeated = async (sender: Credentials, id: string) => {
@@ -50,12 +50,17 @@ describe("resources", () => {
 
   test("messages beyond the window are dropped, and received again", async () => {
     const [a, b] = await relay.devices(2);
-    const receiver = client(relay.url, b!);
+    const line = await network(() => relay.url);
+    const receiver = client(line.url, b!);
     await state(receiver, "online");
-    // These expire while they wait to be taken: for the service they are out of the window then.
-    for (const n of range(WINDOW)) await a!.send({ device: b!.name }, n, { ttl: 1 });
+    // These expire while they wait to be taken and the device is not told: for the service they are out of the window.
+    for (const n of range(WINDOW)) await a!.send({ device: b!.name }, n, { ttl: 2 });
     await expect.poll(() => receiver.waiting).toBe(WINDOW);
-    await expect.poll(async () => (await b!.status()).is(200).held, { timeout: 10_000 }).toBe(0);
+    line.down();
+    await state(receiver, "offline");
+    await expect.poll(async () => (await b!.status()).is(200).held_bytes, { timeout: 10_000 }).toBe(0);
+    line.up();
+    await state(receiver, "online");
     const ids: string[] = [];
     for (const n of range(WINDOW)) ids.push(await a!.send({ device: b!.name }, WINDOW + n));
     await repeated(a!, ids[0]!);

@@ -3,13 +3,14 @@
 import { button, element, field, icon, uniqueId } from "../dom.js";
 import { bytes, time, typed } from "../format.js";
 import { choice, isQuestion, notificationOf } from "../notification.js";
+import { WITHDRAWN } from "../states.js";
 import { buttons, card } from "./question.js";
 
 /** The reason of a question that was not answered. */
 const DISMISSED = "dismissed";
 
 /** How a connection ends. An answer that ended with it is given again when the message comes again. */
-const ENDS = new Set(["closed", "unauthorized", "taken_over"]);
+const ENDS = new Set(["closed", "unauthorized", "taken_over", ...Object.keys(WITHDRAWN)]);
 
 export class IncomingMessage {
   element;
@@ -25,6 +26,8 @@ export class IncomingMessage {
   #text = element("input", { autocomplete: "off", spellcheck: "false" });
   #error = element("p", { class: "error", role: "alert", id: uniqueId("error") });
   #form;
+  #isWithdrawn = false;
+  #working = button("Work on it", () => this.work());
 
   constructor(message) {
     const notification = notificationOf(message.payload);
@@ -48,8 +51,9 @@ export class IncomingMessage {
     this.again(message);
   }
 
+  /** Whether there is nothing to answer any more. */
   get isAnswered() {
-    return this.#answer !== undefined;
+    return this.#answer !== undefined || this.#isWithdrawn;
   }
 
   set isConnected(isConnected) {
@@ -59,6 +63,10 @@ export class IncomingMessage {
   /** The message came again: the answer to it did not reach the relay. */
   again(message) {
     this.#message = message;
+    // A withdrawn message that comes again is open again.
+    if (this.#isWithdrawn) this.#answered.replaceWith(this.#form);
+    this.#isWithdrawn = false;
+    message.signal.addEventListener("abort", () => this.#withdrawn(message));
     this.#attempt.textContent = message.attempt > 1 ? `attempt ${message.attempt}` : "";
     if (this.#answer) this.#deliver();
   }
@@ -71,6 +79,20 @@ export class IncomingMessage {
   reject() {
     const text = this.#text.value.trim();
     this.#give("rejected", "rejected", text, (message) => message.nack(text === "" ? undefined : text));
+  }
+
+  /** Tells the sender that somebody works on it, until it is answered. */
+  work() {
+    const note = this.#text.value.trim();
+    this.#error.textContent = "";
+    try {
+      this.#message.progress({ note: note === "" ? undefined : note });
+      this.#message.working({ note: note === "" ? undefined : note });
+      this.#working.textContent = "Working on it";
+      this.#text.value = "";
+    } catch (failure) {
+      this.#error.textContent = failure.message;
+    }
   }
 
   #replyForm() {
@@ -88,6 +110,7 @@ export class IncomingMessage {
         { class: "buttons" },
         element("button", { class: "primary" }, "Acknowledge"),
         button("Reject", () => this.reject()),
+        this.#working,
       ),
       this.#error,
     );
@@ -99,6 +122,22 @@ export class IncomingMessage {
       dismiss: () => this.#give("rejected", DISMISSED, "", (message) => message.nack(DISMISSED)),
       error: this.#error,
     });
+  }
+
+  /** It has ended without an answer of this device. */
+  #withdrawn({ signal }) {
+    if (this.#answer) return;
+    this.#isWithdrawn = true;
+    const { code } = signal.reason;
+    const hadFocus = this.#form.contains(document.activeElement);
+    this.#answered = element(
+      "p",
+      { class: "answered", "data-state": "withdrawn", tabindex: "-1" },
+      icon("cancelled"),
+      element("span", {}, WITHDRAWN[code] ?? code),
+    );
+    this.#form.replaceWith(this.#answered);
+    if (hadFocus) this.#answered.focus();
   }
 
   #give(state, word, text, answer) {

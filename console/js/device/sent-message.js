@@ -5,7 +5,7 @@ import { Ended } from "../api.js";
 import { button, element } from "../dom.js";
 import { number, time, typed } from "../format.js";
 import { notificationOf } from "../notification.js";
-import { isOpen } from "../states.js";
+import { isOpen, word } from "../states.js";
 import { Timeline } from "./timeline.js";
 
 /** How many deliveries are drawn; the others of a large tag are only counted. */
@@ -99,10 +99,10 @@ export class SentMessage {
         this.#list.append(drawn.element);
       }
       const steps = timeline?.filter(({ device }) => device === delivery.device) ?? [];
-      if (drawn.update(delivery, steps) && isOpen(delivery.state)) announce(`${delivery.device}: ${delivery.state}`);
+      if (drawn.update(delivery, steps) && isOpen(delivery.state)) announce(`${delivery.device}: ${word(delivery.state)}`);
     }
     if (deliveries.length > DRAWN) {
-      const counts = Object.entries(summary).map(([state, count]) => `${number(count)} ${state}`);
+      const counts = Object.entries(summary).map(([state, count]) => `${number(count)} ${word(state)}`);
       this.#summary.textContent = `${DRAWN} of ${number(deliveries.length)} devices; in total ${counts.join(", ")}`;
     }
     // A large tag is delivered in parts; at first there are no deliveries.

@@ -3,7 +3,7 @@
 import { element, icon } from "../dom.js";
 import { payload, span, time } from "../format.js";
 import { chosen } from "../notification.js";
-import { isOpen, look } from "../states.js";
+import { isOpen, look, word } from "../states.js";
 
 export class Timeline {
   element;
@@ -14,7 +14,8 @@ export class Timeline {
   #answer = element("p", { class: "answer" });
   #receipt = element("span", { class: "receipt" }, "receipt received");
   #state = "";
-  #shown = 0;
+  /** The steps that are drawn, each as text. The latest progress takes the place of an earlier one. */
+  #shown = [];
 
   /** `startedAt`: when the relay accepted the message, by its clock; step times are relative to it. `notification`: what the message is, if it is one. */
   constructor(device, startedAt, notification) {
@@ -38,8 +39,7 @@ export class Timeline {
   update(delivery, events) {
     // An answer that a newer one overtook has nothing to add.
     if (!this.isOpen && isOpen(delivery.state)) return false;
-    for (const event of events.slice(this.#shown)) this.#append(event);
-    this.#shown = Math.max(this.#shown, events.length);
+    this.#draw(events);
     const changed = delivery.state !== this.#state;
     this.#state = delivery.state;
     this.element.dataset.state = delivery.state;
@@ -63,12 +63,23 @@ export class Timeline {
     if (this.isOpen) this.#clock.textContent = `… ${span(Date.now() - this.#startedAt)}`;
   }
 
+  /** Draws the steps that are new. The first step is the acceptance. */
+  #draw(events) {
+    if (events.length < this.#shown.length) return;
+    const texts = events.map((event) => JSON.stringify(event));
+    const same = this.#shown.findIndex((text, at) => text !== texts[at]);
+    const kept = same < 0 ? this.#shown.length : same;
+    while (this.#steps.children.length > kept + 1) this.#steps.lastElementChild.remove();
+    for (const event of events.slice(kept)) this.#append(event);
+    this.#shown = texts;
+  }
+
   #says(what, text) {
     if (this.#answer.querySelector(`.${what}`)) return;
     this.#answer.prepend(element("span", { class: what }, `${what}: `, element("code", {}, text)));
   }
 
-  #append({ event, at, attempt }) {
+  #append({ event, at, attempt, note }) {
     const { tone, meaning } = look(event);
     const again = event === "sent" && attempt > 1 ? ` (attempt ${attempt})` : "";
     const after = event === "accepted" ? time(at) : `+${span(at - this.#startedAt)}`;
@@ -77,7 +88,8 @@ export class Timeline {
         "li",
         { "data-tone": tone, title: meaning },
         icon(event),
-        element("span", { class: "event" }, `${event}${again}`),
+        element("span", { class: "event" }, `${word(event)}${again}`),
+        note !== undefined && element("q", { class: "note" }, note),
         element("span", { class: "after" }, after, " "),
       ),
     );

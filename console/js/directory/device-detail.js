@@ -110,6 +110,6 @@ function factsOf(status) {
   return [
     ["Presence", [presence, ` ${status.online ? "online" : "offline"}${since}`]],
     ["Last seen", [status.last_seen_at ? `${time(status.last_seen_at)}, ${ago(status.last_seen_at)}` : "never"]],
-    ["Queue", [`${number(status.held)} held, ${number(status.in_flight)} in flight, ${bytes(status.held_bytes)}`]],
+    ["Queue", [`${number(status.held)} held, ${number(status.in_flight)} in flight, ${number(status.in_progress)} in progress, ${bytes(status.held_bytes)}`]],
   ];
 }

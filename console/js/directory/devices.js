@@ -90,7 +90,7 @@ function rowOf(device, status) {
   const name = element("span", { class: "name" }, device);
   if (status === undefined) return [icon("connecting"), name];
   if (status === null) return [icon("offline"), name, element("span", { class: "muted small" }, "no mailbox")];
-  const waiting = status.held + status.in_flight;
+  const waiting = status.held + status.in_flight + status.in_progress;
   const seen = status.online ? "online" : status.last_seen_at ? ago(status.last_seen_at) : "never seen";
   const presence = icon(status.online ? "online" : "offline");
   presence.classList.toggle("is-online", status.online);

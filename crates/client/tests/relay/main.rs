@@ -16,6 +16,7 @@ mod command;
 mod connection;
 mod delivery;
 mod listen;
+mod progress;
 mod publishing;
 mod queue;
 mod resources;

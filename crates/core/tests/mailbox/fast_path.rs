@@ -238,8 +238,10 @@ fn a_call_whose_message_is_stored_meanwhile_is_answered_at_the_acknowledgement()
     harness.deliver(&message(2, TEXT), 0);
     assert_eq!(
         harness.at(10).ack(first.id),
-        ["answers delivered 1 (#1)", "door: receipts delivered 1"]
+        ["tick 110", "answers delivered 1 (#1)"]
     );
+    // The answer is there first, or the report would be refused.
+    assert_eq!(harness.at(110).tick(), ["door: receipts delivered 1"]);
     assert_eq!(harness.at(1_000).tick(), [""; 0], "once");
 }
 

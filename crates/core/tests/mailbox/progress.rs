@@ -194,8 +194,9 @@ fn progress_on_the_fast_path_stores_the_message_and_its_publish_goes_on_waiting(
     assert_eq!(harness.rows(), "account 1, inbox 1");
     assert_eq!(
         harness.at(5_000).ack(message.id),
-        ["answers delivered 1 (#1)", "door: receipts delivered 1"]
+        ["tick 5100", "answers delivered 1 (#1)"]
     );
+    assert_eq!(harness.at(5_100).tick(), ["door: receipts delivered 1"]);
 }
 
 #[test]

@@ -98,9 +98,15 @@ impl<S: Store> Inbox<'_, S> {
         if enough || !self.connection.as_ref().is_some_and(Connection::gathers) {
             return self.report_now(sender, now);
         }
+        self.report_soon(now);
+        Ok(())
+    }
+
+    /// Reports a little later. The answer to the call that delivered a message has its state, too, and a report that is
+    /// there first is refused.
+    pub(super) fn report_soon(&mut self, now: Now) {
         self.ensure_alarm(now);
         self.cx.wake_by(Timer::ReportBatch, now.at + MAX_DELAY);
-        Ok(())
     }
 
     /// The answer to a cancellation already carries its state; the report is only a safeguard. It is sent with the next

@@ -196,6 +196,10 @@ impl<S: Store> Inbox<'_, S> {
             self.report_later(&held.sender, now);
             return Ok(());
         }
+        if awaited {
+            self.report_soon(now);
+            return Ok(());
+        }
         self.report(&held.sender, now)
     }
 
