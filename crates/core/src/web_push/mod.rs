@@ -7,5 +7,10 @@
 //! Not here: the frames of the WebSocket, which are in [`crate::protocol::web_push`], and the channels of a device,
 //! which its mailbox has.
 
+pub mod agent;
 pub mod channel;
+pub mod content;
+pub mod refusal;
+pub mod request;
 pub mod seal;
+pub mod vapid;

@@ -15,6 +15,8 @@
 //! A name is its length in one byte, and 64 bytes filled up with zeros. Numbers are big-endian. Not here: whether
 //! what a capability permits still exists, which the device's mailbox knows.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 use hmac::digest::KeyInit;
@@ -173,10 +175,17 @@ impl Capability for ReceiptsUrl {
     }
 }
 
-/// `PUSH_KEY`, which seals and opens, and `PUSH_KEY_OLD`, which only opens. It cannot be printed.
+/// `PUSH_KEY`, which seals and opens, and `PUSH_KEY_OLD`, which only opens.
 pub struct Keys {
     key: String,
     old: Option<String>,
+}
+
+/// Without the keys.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
 }
 
 impl Keys {
@@ -196,50 +205,52 @@ impl Keys {
             "a plaintext of kind {}",
             C::KIND
         );
-        let mut sealed = tag::<C>(&self.key, &plaintext).to_vec();
-        let stream = stream::<C>(&self.key, &sealed);
-        sealed.extend(plaintext.iter().zip(stream).map(|(byte, key)| byte ^ key));
+        let mut sealed = tag(&self.key, C::KIND, &plaintext).to_vec();
+        let combined = combine(&self.key, C::KIND, &sealed, &plaintext);
+        sealed.extend(combined);
         BASE64_URL.encode(sealed)
     }
 
     /// The capability with this text; `None` if neither key has sealed it.
     pub fn open<C: Capability>(&self, text: &str) -> Option<C> {
-        // Any other length, and a last character with bits to spare, is another text of the same bytes, or none.
-        let sealed = BASE64_URL.decode(text).ok()?;
-        let (found, secret) = sealed.split_at_checked(TAG)?;
-        if secret.len() != C::LENGTH {
-            return None;
-        }
-        let keys = [Some(&self.key), self.old.as_ref()];
-        let plaintext = keys.into_iter().flatten().find_map(|key| {
-            let stream = stream::<C>(key, found);
-            let plaintext: Vec<u8> = secret
-                .iter()
-                .zip(stream)
-                .map(|(byte, key)| byte ^ key)
-                .collect();
-            bool::from(tag::<C>(key, &plaintext).ct_eq(found)).then_some(plaintext)
-        })?;
+        let plaintext = self.plaintext(C::KIND, C::LENGTH, text)?;
         let mut reader = Reader(&plaintext);
         (reader.take(1)? == [VERSION]).then_some(())?;
         C::read(&mut reader)
     }
+
+    fn plaintext(&self, kind: char, length: usize, text: &str) -> Option<Vec<u8>> {
+        // Any other length, and a last character with bits to spare, is another text of the same bytes, or none.
+        let sealed = BASE64_URL.decode(text).ok()?;
+        let (found, secret) = sealed.split_at_checked(TAG)?;
+        if secret.len() != length {
+            return None;
+        }
+        let keys = [Some(&self.key), self.old.as_ref()];
+        keys.into_iter().flatten().find_map(|key| {
+            let plaintext = combine(key, kind, found, secret);
+            bool::from(tag(key, kind, &plaintext).ct_eq(found)).then_some(plaintext)
+        })
+    }
 }
 
-fn tag<C: Capability>(key: &str, plaintext: &[u8]) -> [u8; TAG] {
-    let key = mac(key.as_bytes(), &[b"tagpost push tag ", &[C::KIND as u8]]);
+fn tag(key: &str, kind: char, plaintext: &[u8]) -> [u8; TAG] {
+    let key = mac(key.as_bytes(), &[b"tagpost push tag ", &[kind as u8]]);
     let whole = mac(&key, &[plaintext]);
     let mut tag = [0; TAG];
     tag.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
     tag
 }
 
-/// The bytes to combine with a plaintext, or with what it was sealed into.
-fn stream<C: Capability>(key: &str, tag: &[u8]) -> impl Iterator<Item = u8> + use<C> {
-    let key = mac(key.as_bytes(), &[b"tagpost push stream ", &[C::KIND as u8]]);
-    let blocks = u8::try_from(C::LENGTH.div_ceil(MAC)).unwrap_or(u8::MAX);
-    let tag = tag.to_vec();
-    (0..blocks).flat_map(move |block| mac(&key, &[&tag, &[block]]))
+/// A plaintext combined with the stream of its tag, or what is sealed turned back into its plaintext.
+fn combine(key: &str, kind: char, tag: &[u8], text: &[u8]) -> Vec<u8> {
+    let key = mac(key.as_bytes(), &[b"tagpost push stream ", &[kind as u8]]);
+    let mut combined = Vec::with_capacity(text.len());
+    for (number, block) in (0_u8..).zip(text.chunks(MAC)) {
+        let stream = mac(&key, &[tag, &[number]]);
+        combined.extend(block.iter().zip(stream).map(|(byte, key)| byte ^ key));
+    }
+    combined
 }
 
 /// The HMAC-SHA256 (RFC 2104) of all these parts.

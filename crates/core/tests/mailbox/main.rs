@@ -28,6 +28,7 @@ mod poll;
 mod properties;
 mod protocol;
 mod publish;
+mod push;
 mod queue;
 mod receipts;
 mod registration;

@@ -46,7 +46,8 @@ impl Codec for Bytes {
             ToDevice::Pong
             | ToDevice::Welcome { .. }
             | ToDevice::Receipt(_)
-            | ToDevice::Published { .. } => None,
+            | ToDevice::Published { .. }
+            | ToDevice::Agent(_) => None,
         }
     }
 }

@@ -66,7 +66,10 @@ fn said(frame: &str) -> String {
         return frame.to_owned();
     };
     let text = |name: &str| frame[name].as_str().unwrap_or_default().to_owned();
-    match frame["type"].as_str().unwrap() {
+    let Some(kind) = frame["type"].as_str() else {
+        return frame.to_string();
+    };
+    match kind {
         "welcome" => format!("welcome, {} held", frame["held"]),
         "message" => format!("{}, attempt {}", text("payload"), frame["attempt"]),
         "receipt" => format!("receipt {} {}", text("device"), text("state")),

@@ -187,7 +187,7 @@ impl<S: Store> Inbox<'_, S> {
         if !self.store_sent(message, &entry, now)? {
             return Ok(());
         }
-        let due_at = entry.sent_at + self.backoff(0);
+        let due_at = entry.sent_at + self.backoff(message.lane(), 0);
         if let Some(connection) = self.connection.as_mut() {
             let store = Stored::Row { due_at };
             connection.in_flight.insert(id, InFlight { store, ..entry });

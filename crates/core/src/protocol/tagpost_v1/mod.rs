@@ -48,6 +48,6 @@ impl Codec for TagpostV1 {
     }
 
     fn write(&self, said: &ToDevice<'_>) -> Option<Frame> {
-        Some(Frame::Text(write::text(said)))
+        write::text(said).map(Frame::Text)
     }
 }

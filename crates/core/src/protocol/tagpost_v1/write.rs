@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::PONG;
 use crate::delivery::Summary;
-use crate::id::{DeviceId, MessageId, Topic};
+use crate::id::{DeviceId, MessageId, Sender, Topic};
 use crate::json;
 use crate::message::{Encoding, Message, Target, Urgency};
 use crate::protocol::{Receipt, ToDevice};
@@ -18,7 +18,7 @@ use crate::trace::DeliveryForm;
 #[derive(Debug, Serialize)]
 pub struct InboxMessage<'a> {
     id: MessageId,
-    from: &'a DeviceId,
+    from: &'a Sender,
     to: &'a Target,
     sent_at: Millis,
     expires_at: Millis,
@@ -91,10 +91,11 @@ enum Object<'a> {
     },
 }
 
-/// The text frame that says this.
-pub(super) fn text(said: &ToDevice<'_>) -> String {
-    json::text(&match *said {
-        ToDevice::Pong => return PONG.to_owned(),
+/// The text frame that says this; `None` if the protocol has none for it.
+pub(super) fn text(said: &ToDevice<'_>) -> Option<String> {
+    Some(json::text(&match *said {
+        ToDevice::Pong => return Some(PONG.to_owned()),
+        ToDevice::Agent(_) => return None,
         ToDevice::Welcome {
             device,
             held,
@@ -126,7 +127,7 @@ pub(super) fn text(said: &ToDevice<'_>) -> String {
             detail: &problem.detail,
             reference,
         },
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -160,7 +161,7 @@ mod tests {
         let (sent_at, expires_at) = (5, 6);
         let message = Message {
             id,
-            from,
+            from: from.into(),
             to,
             sent_at,
             expires_at,
@@ -175,6 +176,7 @@ mod tests {
             message: &message,
             attempt: 1,
         });
+        let json = json.unwrap();
         assert!(json.starts_with(r#"{"type":"message","#), "{json}");
         serde_json::from_str(&json).unwrap()
     }
@@ -229,9 +231,9 @@ mod tests {
                 reply: reply.map(|reply| RawValue::from_string(reply.to_string()).unwrap()),
                 reason,
             };
-            let frame = text(&ToDevice::Receipt(&receipt));
+            let frame = text(&ToDevice::Receipt(&receipt)).unwrap();
             let back: Receipt = serde_json::from_str(&frame).unwrap();
-            prop_assert_eq!(text(&ToDevice::Receipt(&back)), frame);
+            prop_assert_eq!(text(&ToDevice::Receipt(&back)), Some(frame));
             prop_assert_eq!((back.seq, back.reason), (receipt.seq, receipt.reason));
         }
     }
