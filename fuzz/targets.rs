@@ -235,6 +235,7 @@ pub(crate) fn rows(data: &[u8]) {
         codec: &TagpostV1,
         claims,
         window: None,
+        origin: None,
     };
     let calls = (1..).zip(calls).map(|(id, (call, enclosed))| Input::Call {
         id,

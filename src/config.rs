@@ -1,4 +1,4 @@
-//! The operator's configuration: the limits from `[vars]` and the two secrets.
+//! The operator's configuration: the limits from `[vars]`, the secrets, and the public address.
 //!
 //! It is read and checked once per isolate. A secret is used only here and cannot leak: the types that
 //! hold one cannot be printed.
@@ -9,6 +9,7 @@ use std::rc::Rc;
 use tagpost_core::limits::Limits;
 use tagpost_core::time::Millis;
 use tagpost_core::token::{self, Claims, TokenError};
+use tagpost_core::web_push::seal::Keys;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -16,6 +17,9 @@ use crate::respond::Error;
 
 /// The shortest secret that is accepted, in bytes.
 const SHORTEST_SECRET: usize = 16;
+
+/// The shortest `PUSH_KEY` that is accepted, in bytes. It protects URLs that are valid for years.
+const SHORTEST_PUSH_KEY: usize = 32;
 
 thread_local! {
     static CONFIG: OnceCell<Result<Rc<Config>, String>> = const { OnceCell::new() };
@@ -25,6 +29,10 @@ thread_local! {
 pub(crate) struct Config {
     /// The limits of the service.
     pub(crate) limits: Limits,
+    /// What seals the URLs of Web Push; without it the service has no Web Push.
+    pub(crate) push_keys: Option<Rc<Keys>>,
+    /// `PUBLIC_URL`: the origin under which clients reach the service. Without it, the origin of each request.
+    pub(crate) public_url: Option<String>,
     admin_key: String,
     token_key: String,
 }
@@ -51,6 +59,8 @@ impl Config {
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         Ok(Self {
             limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
+            push_keys: push_keys(&variable)?.map(Rc::new),
+            public_url: variable("PUBLIC_URL").map(origin).transpose()?,
             admin_key: secret(&variable, "ADMIN_KEY")?,
             token_key: secret(&variable, "TOKEN_KEY")?,
         })
@@ -73,13 +83,47 @@ impl Config {
 }
 
 fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<String, String> {
-    let remedy = format!("set it with `npx wrangler secret put {name}`, or locally in .dev.vars");
+    let secret = optional_secret(variable, name, SHORTEST_SECRET)?;
+    secret.ok_or_else(|| format!("the secret {name} is missing: {}", remedy(name)))
+}
+
+fn optional_secret(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &str,
+    shortest: usize,
+) -> Result<Option<String>, String> {
     match variable(name) {
-        None => Err(format!("the secret {name} is missing: {remedy}")),
-        Some(secret) if secret.len() < SHORTEST_SECRET => Err(format!(
-            "the secret {name} is shorter than {SHORTEST_SECRET} bytes: {remedy}"
+        Some(secret) if secret.len() < shortest => Err(format!(
+            "the secret {name} is shorter than {shortest} bytes: {}",
+            remedy(name)
         )),
-        Some(secret) => Ok(secret),
+        secret => Ok(secret),
+    }
+}
+
+fn remedy(name: &str) -> String {
+    format!("set it with `npx wrangler secret put {name}`, or locally in .dev.vars")
+}
+
+/// The keys of Web Push, if `PUSH_KEY` is set.
+fn push_keys(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Keys>, String> {
+    let key = |name| optional_secret(&variable, name, SHORTEST_PUSH_KEY);
+    let old = key("PUSH_KEY_OLD")?;
+    Ok(key("PUSH_KEY")?.map(|new| Keys::new(new, old)))
+}
+
+/// Checks that this is an origin (RFC 6454): a scheme and a host, perhaps with a port, and nothing behind.
+fn origin(text: String) -> Result<String, String> {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]".contains(c);
+    match host {
+        Some(host) if !host.is_empty() && host.chars().all(is_host) => Ok(text),
+        _ => Err(format!(
+            "PUBLIC_URL is {text:?}, but must be an origin such as https://push.example.org, in lower case and \
+             without a path"
+        )),
     }
 }
 
@@ -134,6 +178,60 @@ mod tests {
             .err()
             .expect("no number");
         assert!(error.contains("MAX_IN_FLIGHT"), "{error}");
+    }
+
+    /// The configuration with these variables beside the two secrets.
+    fn with(variables: &[(&str, &str)]) -> Result<Config, String> {
+        read(&[&KEYS[..], variables].concat())
+    }
+
+    #[test]
+    fn without_push_key_there_is_no_web_push() {
+        assert!(with(&[]).is_ok_and(|config| config.push_keys.is_none()));
+        let long = "0123456789abcdef0123456789abcdef";
+        assert!(with(&[("PUSH_KEY_OLD", long)]).is_ok_and(|config| config.push_keys.is_none()));
+        assert!(with(&[("PUSH_KEY", long)]).is_ok_and(|config| config.push_keys.is_some()));
+    }
+
+    #[test]
+    fn a_short_push_key_is_named_and_not_shown() {
+        for name in ["PUSH_KEY", "PUSH_KEY_OLD"] {
+            let error = with(&[(name, "only-31-bytes-of-a-secret-value")]).err();
+            let error = error.expect("too short");
+            assert!(
+                error.contains(&format!("{name} is shorter than 32 bytes")),
+                "{error}"
+            );
+            assert!(
+                !error.contains("only-31"),
+                "the secret is in the message: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_public_url_is_an_origin() {
+        for text in [
+            "https://push.example.org",
+            "http://127.0.0.1:8787",
+            "http://[::1]:80",
+        ] {
+            let config = with(&[("PUBLIC_URL", text)]).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(config.public_url.as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "push.example.org",
+            "https://",
+            "https://a.org/",
+            "https://a.org/x",
+            "wss://a.org",
+            "https://A.org",
+            "https://a.org?x",
+        ] {
+            let error = with(&[("PUBLIC_URL", text)]).err().expect(text);
+            assert!(error.starts_with("PUBLIC_URL is "), "{error}");
+        }
     }
 
     #[test]

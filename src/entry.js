@@ -113,7 +113,7 @@ function log(event, fields) {
 /** Any page may call: credentials are in a header, never in a cookie that a browser would add by itself. */
 const EVERY_ANSWER = {
   "access-control-allow-origin": "*",
-  "access-control-expose-headers": "location, retry-after, www-authenticate, allow",
+  "access-control-expose-headers": "location, retry-after, www-authenticate, allow, ttl, link",
 };
 
 /** The runtime's `Response` for an answer of `respond.rs`; the headers are lines of one text. */
@@ -177,11 +177,12 @@ export class Mailbox extends DurableObject {
 
   /** The handshake of the device's socket; see `stub.js`. */
   async fetch({ headers }) {
-    const names = ["caller", "protocol", "window", "fault"];
-    const [caller, protocol, window, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
-    const answer = await this.#call("connect", caller, protocol, window && Number(window), fault);
+    const names = ["caller", "protocol", "window", "origin", "fault"];
+    const [caller, protocol, window, origin, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
+    const answer = await this.#call("connect", caller, protocol, window && Number(window), origin, fault);
     if (Array.isArray(answer)) return response(answer);
-    const subprotocol = { "sec-websocket-protocol": protocol };
+    // A client that did not offer a protocol by name would fail if it were answered with one.
+    const subprotocol = headers.has("tagpost-unnamed") ? {} : { "sec-websocket-protocol": protocol };
     return new Response(null, { status: 101, webSocket: answer, headers: subprotocol });
   }
 

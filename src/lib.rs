@@ -36,7 +36,7 @@ use worker::worker_sys::web_sys;
 
 use crate::config::Config;
 use crate::respond::{Error, Response};
-use crate::route::{Found, Open, Route};
+use crate::route::{Found, Miss, Open, Route};
 use crate::routes::Exchange;
 
 /// Answers one request, in the form of [`respond::Response`].
@@ -68,9 +68,24 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
         (Ok(Found::Open(Open::Console)), _) => routes::console(&request, &env).await,
         (_, Err(misconfigured)) => Err(misconfigured),
+        // Without `PUSH_KEY` it must not even be seen that the path has methods.
+        (_, Ok(config)) if config.push_keys.is_none() && route::is_sealed(path(&request.url())) => {
+            Err(Miss::NotFound.into())
+        }
         (Err(miss), _) => Err(miss.into()),
+        (Ok(Found::Preflight { allow }), _) if route::is_sealed(path(&request.url())) => {
+            Ok(routes::push_preflight(&allow))
+        }
         (Ok(Found::Open(Open::Description)), _) => Ok(openapi::description()),
         (Ok(Found::Preflight { allow }), _) => Ok(preflight(&allow)),
+        (Ok(Found::Sealed(route)), Ok(config)) => {
+            let keys = config.push_keys.clone();
+            let exchange = Exchange::new(request, env, config);
+            match keys {
+                Some(keys) => Ok(exchange.serve_sealed(route, &keys).await),
+                None => Err(Miss::NotFound.into()),
+            }
+        }
         (Ok(Found::Guarded(route)), Ok(config)) => {
             let exchange = Exchange::new(request, env, config);
             let caller = exchange.caller(matches!(route, Ok(Route::Connect)))?;

@@ -62,11 +62,12 @@ impl Mailbox {
         caller: String,
         protocol: String,
         window: Option<u32>,
+        origin: Option<String>,
         fault: Option<String>,
     ) -> Promise {
         self.handle(async move |object| {
             fault::cause("fetch", fault).await;
-            object.connect(&caller, &protocol, window).await
+            object.connect(&caller, &protocol, window, origin).await
         })
     }
 
@@ -241,7 +242,10 @@ impl Object {
         let store = ObjectStore::new(self.state.storage().sql());
         let attachments = self.attachments()?;
         let limits = config.limits.clone();
-        Core::open(store, limits, CODECS, &attachments, self.alarm.get(), now).map_err(fatal)
+        let core = Core::open(store, limits, CODECS, &attachments, self.alarm.get(), now);
+        Ok(core
+            .map_err(fatal)?
+            .with_push_keys(config.push_keys.clone()))
     }
 
     /// The time and the random bits for an event, and the last keepalive of this connection.

@@ -45,7 +45,10 @@ impl Response {
         match self {
             Self::Made { status, .. } => *status,
             Self::Passed(parts) => parts.get(0).as_f64().unwrap_or_default() as u16,
-            Self::Finished(_) => 0,
+            Self::Finished(response) => {
+                let status = js_sys::Reflect::get(response, &JsValue::from_str("status"));
+                status.ok().and_then(|it| it.as_f64()).unwrap_or_default() as u16
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag};
 use tagpost_core::message::Target;
+use tagpost_core::web_push::channel::Channel;
 
 /// The result of routing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum Found {
         /// The methods that are served, as `Allow` lists them.
         allow: String,
     },
+    /// A request whose URL is its permission.
+    Sealed(Sealed),
     /// A request that needs a credential. Without one, the caller does not even learn that a name is malformed.
     Guarded(Result<Route, InvalidName>),
 }
@@ -32,6 +35,19 @@ pub(crate) enum Open {
     Description,
     /// The console's page.
     Console,
+}
+
+/// The requests of Web Push whose URLs are sealed capabilities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sealed {
+    /// Open the WebSocket of a user agent.
+    Agent(String),
+    /// Publish to a channel.
+    Push(String),
+    /// Ask what a channel is.
+    Discover(String),
+    /// Cancel a message of a channel.
+    CancelPush(String),
 }
 
 /// The requests that need a credential.
@@ -67,6 +83,12 @@ pub(crate) enum Route {
     ListMessages,
     /// Cancel a message.
     Cancel(MessageId),
+    /// Make a URL for a user agent of Web Push.
+    PushUrl(DeviceId),
+    /// The channels of a device.
+    ListChannels(DeviceId),
+    /// Remove a channel, or all.
+    RemoveChannels(DeviceId, Option<Channel>),
     /// Open the WebSocket.
     Connect,
     /// Poll for messages.
@@ -103,6 +125,7 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
     match endpoint.map(|endpoint| &endpoint.leads_to) {
         Some(Place::Open(open)) => Ok(Found::Open(*open)),
         Some(Place::Guarded(read)) => Ok(Found::Guarded(read(&names))),
+        Some(Place::Sealed(read)) => Ok(Found::Sealed(read(names.text("sealed").to_owned()))),
         None => {
             let allow = allow(endpoints);
             match method {
@@ -122,6 +145,7 @@ struct Endpoint {
 enum Place {
     Open(Open),
     Guarded(fn(&Names) -> Result<Route, InvalidName>),
+    Sealed(fn(String) -> Sealed),
 }
 
 const fn open(open: Open) -> Endpoint {
@@ -138,6 +162,13 @@ const fn on(
     Endpoint {
         methods,
         leads_to: Place::Guarded(read),
+    }
+}
+
+const fn sealed(methods: &'static [&'static str], read: fn(String) -> Sealed) -> Endpoint {
+    Endpoint {
+        methods,
+        leads_to: Place::Sealed(read),
     }
 }
 
@@ -177,6 +208,26 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/v1/devices/{device}/inbox",
         &[on(READ, |path| {
             Ok(Route::ListWaiting(path.name("device")?))
+        })],
+    ),
+    (
+        "/v1/devices/{device}/push",
+        &[on(POST, |path| Ok(Route::PushUrl(path.name("device")?)))],
+    ),
+    (
+        "/v1/devices/{device}/channels",
+        &[
+            on(READ, |path| Ok(Route::ListChannels(path.name("device")?))),
+            on(DELETE, |path| {
+                Ok(Route::RemoveChannels(path.name("device")?, None))
+            }),
+        ],
+    ),
+    (
+        "/v1/devices/{device}/channels/{channel}",
+        &[on(DELETE, |path| {
+            let channel = path.name("channel")?;
+            Ok(Route::RemoveChannels(path.name("device")?, Some(channel)))
         })],
     ),
     ("/v1/tags", &[on(READ, |_| Ok(Route::ListTags))]),
@@ -229,8 +280,20 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/v1/inbox/{id}/progress",
         &[on(POST, |path| Ok(Route::Progress(path.name("id")?)))],
     ),
+    ("/push/{sealed}", &[sealed(GET, Sealed::Agent)]),
+    (
+        "/wpush/{sealed}",
+        &[sealed(POST, Sealed::Push), sealed(READ, Sealed::Discover)],
+    ),
+    ("/m/{sealed}", &[sealed(DELETE, Sealed::CancelPush)]),
     ("/", &[open(Open::Console)]),
 ];
+
+/// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.
+pub(crate) fn is_sealed(path: &str) -> bool {
+    let sealed = ["/push/", "/wpush/", "/m/"];
+    sealed.iter().any(|start| path.starts_with(start))
+}
 
 /// Every method and path that is served, except `HEAD` and `OPTIONS`.
 #[cfg(test)]
@@ -277,11 +340,16 @@ impl Names {
         segments.next().is_none().then_some(Self(names))
     }
 
+    /// The text in place of `{name}`.
+    fn text(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map_or("", |(_, text)| text.as_str())
+    }
+
     /// The name in place of `{name}`.
     fn name<T: FromStr<Err = InvalidName>>(&self, name: &str) -> Result<T, InvalidName> {
-        let found = self.0.iter().find(|(known, _)| *known == name);
         // If the template has no such name, the empty text is malformed for every type.
-        found.map_or("", |(_, text)| text.as_str()).parse()
+        self.text(name).parse()
     }
 }
 

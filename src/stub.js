@@ -30,9 +30,11 @@ export class Calls {
 }
 
 /** A mailbox's response to the handshake of its device, in the same way. */
-export function connect(env, device, caller, protocol, window, fault, limit) {
+export function connect(env, device, caller, protocol, isOffered, window, origin, fault, limit) {
   // Only `fetch` can return a socket. The client's own headers stay here, above all its credential.
   const headers = { upgrade: "websocket", "tagpost-caller": caller, "tagpost-protocol": protocol };
+  if (!isOffered) headers["tagpost-unnamed"] = "true";
+  if (origin) headers["tagpost-origin"] = origin;
   if (window) headers["tagpost-window"] = `${window}`;
   if (fault) headers["tagpost-fault"] = fault;
   return within(limit, env.MAILBOX.getByName(device).fetch("https://mailbox/connect", { headers }));

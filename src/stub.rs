@@ -52,7 +52,9 @@ extern "C" {
         device: &str,
         caller: &str,
         protocol: &str,
+        is_offered: bool,
         window: Option<u32>,
+        origin: Option<String>,
         fault: Option<String>,
         limit: f64,
     ) -> Result<JsValue, JsValue>;
@@ -129,12 +131,33 @@ pub(crate) async fn ask_for<T: DeserializeOwned>(
         .map_err(|error| Error::OtherVersion(error.to_string()))
 }
 
-/// Opens the WebSocket of the `caller`'s device in this subprotocol, with at most `window` messages in flight.
+/// [`ask_for`], with a text beside the call.
+pub(crate) async fn ask_with<T: DeserializeOwned>(
+    calls: &Calls,
+    request: Request,
+    enclosed: JsString,
+) -> Result<T, Error> {
+    serde_json::from_str(&ask(calls, request, Some(enclosed)).await?)
+        .map_err(|error| Error::OtherVersion(error.to_string()))
+}
+
+/// How a WebSocket is to be opened.
+pub(crate) struct Handshake {
+    /// The subprotocol.
+    pub(crate) protocol: &'static str,
+    /// Whether the client offers it by name. A client that does not must not be answered with it.
+    pub(crate) is_offered: bool,
+    /// At most so many messages in flight.
+    pub(crate) window: Option<u32>,
+    /// Where the client reaches the service, if the mailbox has to know that.
+    pub(crate) origin: Option<String>,
+}
+
+/// Opens the WebSocket of the `caller`'s device.
 pub(crate) async fn connect(
     env: &Env,
     caller: &Claims,
-    protocol: &str,
-    window: Option<u32>,
+    handshake: Handshake,
     fault: Option<String>,
 ) -> Result<Response, Error> {
     let claims = serde_json::to_string(caller)
@@ -144,8 +167,10 @@ pub(crate) async fn connect(
         env,
         device.as_str(),
         &claims,
-        protocol,
-        window,
+        handshake.protocol,
+        handshake.is_offered,
+        handshake.window,
+        handshake.origin,
         fault,
         millis(CLIENT_TIMEOUT),
     )
@@ -195,7 +220,9 @@ fn wait(call: &Call) -> Duration {
         Call::Publish { wait, .. } | Call::Trace { wait, .. } | Call::Inbox { wait, .. } => {
             Duration::from_secs((*wait).into())
         }
-        Call::Deliver { wait, .. } => Duration::from_millis((*wait).into()),
+        Call::Deliver { wait, .. } | Call::Push { wait, .. } => {
+            Duration::from_millis((*wait).into())
+        }
         _ => Duration::ZERO,
     }
 }

@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use js_sys::JsString;
 use litemap::LiteMap;
 use serde::Serialize;
-use tagpost_core::call::{Request, TAKEN};
+use tagpost_core::call::{ChannelStatus, Request, TAKEN};
 use tagpost_core::mailbox::{CallId, Input, Reply};
 use tagpost_core::message::Target;
 use tagpost_core::protocol::tagpost_v1::inbox_json;
@@ -114,6 +114,8 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Status(status) => json(&status),
         Reply::Registered(registered) => json(&registered),
         Reply::Delivery(delivered) => json(&delivered),
+        Reply::Pushed(pushed) => json(&pushed),
+        Reply::Channels(channels) => channel_list(&channels),
         Reply::Opened => Err("a call opened a connection".into()),
     }
 }
@@ -131,6 +133,14 @@ fn list(traces: &[Trace], more: bool, truncated_before: Option<i64>) -> worker::
         next: traces.last().filter(|_| more).map(|trace| trace.id),
         truncated_before,
     })
+}
+
+fn channel_list(channels: &[ChannelStatus]) -> worker::Result<Response> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        channels: &'a [ChannelStatus],
+    }
+    json(&List { channels })
 }
 
 fn json<T: Serialize>(value: &T) -> worker::Result<Response> {

@@ -21,12 +21,13 @@ pub(super) struct Opening {
 
 impl Object {
     /// Opens a socket in this protocol, with at most `window` messages in flight. `caller` is the device's claims as
-    /// JSON. Returns the client's end of the socket, or a [`respond::Response`] with the problem.
+    /// JSON, `origin` is where it reaches the service. Returns the client's end of the socket, or a [`respond::Response`] with the problem.
     pub(super) async fn connect(
         self: &Rc<Self>,
         caller: &str,
         subprotocol: &str,
         window: Option<u32>,
+        origin: Option<String>,
     ) -> worker::Result<JsValue> {
         let claims: Claims = serde_json::from_str(caller)?;
         let codec = protocol::named(CODECS, subprotocol)
@@ -44,6 +45,7 @@ impl Object {
             codec,
             claims,
             window,
+            origin,
         };
         let reply = self.ask(input).await?;
         self.take_opening(connection);

@@ -3,6 +3,7 @@
 use super::*;
 
 const ID: &str = "01J9Z3NDEKTSV4RRFFQ69G5FAV";
+const CHANNEL: &str = "24cf03b3-f215-489e-8a5b-f3a5ec97785d";
 
 fn device(name: &str) -> DeviceId {
     name.parse().unwrap()
@@ -92,6 +93,26 @@ fn every_request_of_the_contract_is_served() {
             "/v1/devices/cam-1/inbox".to_owned(),
             Route::ListWaiting(device("cam-1")),
         ),
+        (
+            "POST",
+            "/v1/devices/cam-1/push".to_owned(),
+            Route::PushUrl(device("cam-1")),
+        ),
+        (
+            "GET",
+            "/v1/devices/cam-1/channels".to_owned(),
+            Route::ListChannels(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/channels".to_owned(),
+            Route::RemoveChannels(device("cam-1"), None),
+        ),
+        (
+            "DELETE",
+            format!("/v1/devices/cam-1/channels/{CHANNEL}"),
+            Route::RemoveChannels(device("cam-1"), CHANNEL.parse().ok()),
+        ),
         ("POST", format!("/v1/inbox/{ID}/ack"), Route::Ack(id())),
         ("POST", format!("/v1/inbox/{ID}/nack"), Route::Nack(id())),
         (
@@ -102,6 +123,20 @@ fn every_request_of_the_contract_is_served() {
     ];
     for (method, path, wanted) in expected {
         assert_eq!(found(method, &path), wanted, "{method} {path}");
+    }
+    let sealed = [
+        ("GET", "/push/a-B_9", Sealed::Agent("a-B_9".to_owned())),
+        ("POST", "/wpush/a-B_9", Sealed::Push("a-B_9".to_owned())),
+        ("GET", "/wpush/a-B_9", Sealed::Discover("a-B_9".to_owned())),
+        ("DELETE", "/m/a-B_9", Sealed::CancelPush("a-B_9".to_owned())),
+    ];
+    for (method, path, wanted) in sealed {
+        assert_eq!(
+            route(method, path),
+            Ok(Found::Sealed(wanted)),
+            "{method} {path}"
+        );
+        assert!(is_sealed(path), "{path}");
     }
     let open = [
         ("/health", Open::Health),

@@ -1,12 +1,13 @@
 //! `GET /v1/connect`: the part of a WebSocket handshake that needs no mailbox.
 
+use tagpost_core::message::Lane;
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::protocol::{self, CODECS};
+use tagpost_core::protocol::{self, CODECS, Codec};
 
 use super::Exchange;
 use crate::auth::{Caller, Offer};
 use crate::respond::{Error, Response};
-use crate::stub;
+use crate::stub::{self, Handshake};
 
 /// Passes the handshake to the device's mailbox, which owns the socket from then on.
 pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
@@ -19,13 +20,21 @@ pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Respon
         .header("sec-websocket-protocol")
         .unwrap_or_default();
     let protocols = Offer::read(&offered).protocols;
-    let Some(codec) = protocol::choose(CODECS, protocols) else {
-        let known: Vec<_> = CODECS.iter().map(|codec| codec.subprotocol()).collect();
+    // A user agent of Web Push has a URL of its own, and no token.
+    let is_here = |codec: &&'static dyn Codec| codec.rules().lane == Lane::Devices;
+    let Some(codec) = protocol::choose(CODECS, protocols).filter(is_here) else {
+        let known = CODECS.iter().copied().filter(is_here);
+        let known: Vec<_> = known.map(|codec| codec.subprotocol()).collect();
         let detail = format!("Sec-WebSocket-Protocol must offer {}", known.join(" or "));
         return Err(Problem::bad_request(detail).into());
     };
     let most = exchange.config.limits.max_in_flight;
     let window = exchange.query()?.given("max_in_flight", 1..=most)?;
-    let protocol = codec.subprotocol();
-    stub::connect(&exchange.env, &claims, protocol, window, exchange.fault()).await
+    let handshake = Handshake {
+        protocol: codec.subprotocol(),
+        is_offered: true,
+        window,
+        origin: None,
+    };
+    stub::connect(&exchange.env, &claims, handshake, exchange.fault()).await
 }

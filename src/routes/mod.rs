@@ -1,12 +1,14 @@
 //! The handlers, one file per subject. Each checks the caller, reads the request, and calls the directory and the
 //! mailboxes. None decides anything about a delivery.
 
+mod agents;
 mod connect;
 mod console;
 mod devices;
 mod inbox;
 mod input;
 mod messages;
+mod push;
 mod tags;
 
 use std::rc::Rc;
@@ -18,15 +20,18 @@ use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
+use tagpost_core::web_push::refusal::Refusal;
+use tagpost_core::web_push::seal::Keys;
 use worker::worker_sys::web_sys;
 use worker::{D1Database, Env};
 
 pub(crate) use self::console::console;
 pub(crate) use self::input::finish;
+pub(crate) use self::push::preflight as push_preflight;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
-use crate::route::Route;
+use crate::route::{Route, Sealed};
 use crate::routes::input::Query;
 use crate::stub::Calls;
 use crate::{clock, directory, stub};
@@ -101,11 +106,43 @@ impl Exchange {
             Route::Trace(id) => messages::trace(self, caller, id).await,
             Route::ListMessages => messages::list(self, caller).await,
             Route::Cancel(id) => messages::cancel(self, caller, id).await,
+            Route::PushUrl(device) => agents::url(self, caller, device).await,
+            Route::ListChannels(device) => agents::channels(self, caller, device).await,
+            Route::RemoveChannels(device, channel) => {
+                agents::remove(self, caller, device, channel).await
+            }
             Route::Connect => connect::connect(self, caller).await,
             Route::Inbox => inbox::take(self, caller).await,
             Route::Ack(id) => inbox::ack(self, caller, id).await,
             Route::Nack(id) => inbox::nack(self, caller, id).await,
             Route::Progress(id) => inbox::progress(self, caller, id).await,
+        }
+    }
+
+    /// Answers a request whose URL is its permission.
+    pub(crate) async fn serve_sealed(self, route: Sealed, keys: &Keys) -> Response {
+        let answer: Result<Response, Refusal> = match route {
+            Sealed::Agent(sealed) => agents::connect(&self, keys, &sealed).await,
+            Sealed::Push(sealed) => push::publish(&self, keys, &sealed).await,
+            Sealed::Discover(sealed) => push::discover(keys, &sealed),
+            Sealed::CancelPush(sealed) => push::cancel(&self, keys, &sealed).await,
+        };
+        answer.unwrap_or_else(|refusal| push::refused(&refusal, &self.origin()))
+    }
+
+    /// Where clients reach the service: `PUBLIC_URL`, or the origin of this request.
+    fn origin(&self) -> String {
+        let url = self.request.url();
+        let configured = self.config.public_url.clone();
+        configured.unwrap_or_else(|| origin_of(&url).to_owned())
+    }
+
+    /// A call of the service itself.
+    fn request_of(&self, device: DeviceId, call: Call) -> Request {
+        Request {
+            device,
+            caller: None,
+            call,
         }
     }
 
@@ -186,5 +223,29 @@ impl Exchange {
             call,
         };
         stub::call(&Calls::new(&self.env), request, None, self.fault()).await
+    }
+}
+
+/// The origin of an absolute URL.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    url.get(..host + end).unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_of_a_url_is_its_scheme_and_host() {
+        for (url, origin) in [
+            ("https://push.example/wpush/abc?x=/", "https://push.example"),
+            ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+            ("http://[::1]:80/push/a", "http://[::1]:80"),
+        ] {
+            assert_eq!(origin_of(url), origin);
+        }
     }
 }

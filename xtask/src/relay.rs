@@ -88,6 +88,7 @@ impl Relay {
         let mut bindings = settings.vars.clone();
         bindings.insert("ADMIN_KEY".to_owned(), settings.secrets.admin_key.clone());
         bindings.insert("TOKEN_KEY".to_owned(), settings.secrets.token_key.clone());
+        bindings.insert("PUSH_KEY".to_owned(), settings.secrets.push_key.clone());
         let line = serde_json::json!({
             "port": port,
             "state": state,

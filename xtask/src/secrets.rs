@@ -1,4 +1,4 @@
-//! The two secrets of a local relay, stored in `.dev.vars` as wrangler expects them.
+//! The secrets of a local relay, stored in `.dev.vars` as wrangler expects them.
 
 use std::env;
 use std::fmt::Write as _;
@@ -15,10 +15,17 @@ const FILE: &str = ".dev.vars";
 /// The shortest secret that the Worker accepts, in bytes.
 const SHORTEST: usize = 16;
 
+/// The secret that seals the URLs of Web Push. Files that an earlier version made do not have it.
+const PUSH_KEY: &str = "PUSH_KEY";
+
+/// The shortest one that the Worker accepts, in bytes.
+const SHORTEST_PUSH_KEY: usize = 32;
+
 /// The secrets of a relay. They have no way into a log: the type cannot be printed.
 pub(crate) struct Secrets {
     pub(crate) admin_key: String,
     pub(crate) token_key: String,
+    pub(crate) push_key: String,
 }
 
 impl Secrets {
@@ -32,31 +39,37 @@ impl Secrets {
     }
 
     fn choose(environment: impl Fn(&str) -> Option<String>, file: &str) -> Result<Self> {
-        let secret = |name: &str| {
+        let secret = |name: &str, shortest: usize| {
             let value = environment(name).or_else(|| find(file, name)).ok_or_else(|| {
                 anyhow!("{name} is neither in the environment nor in {FILE}; add a line {name}=... with a random value")
             })?;
-            if value.len() < SHORTEST {
+            if value.len() < shortest {
                 bail!(
-                    "{name} is shorter than {SHORTEST} bytes; use a random value such as `openssl rand -hex 32` prints"
+                    "{name} is shorter than {shortest} bytes; use a random value such as `openssl rand -hex 32` prints"
                 );
             }
             Ok(value)
         };
         Ok(Self {
-            admin_key: secret("ADMIN_KEY")?,
-            token_key: secret("TOKEN_KEY")?,
+            admin_key: secret("ADMIN_KEY", SHORTEST)?,
+            token_key: secret("TOKEN_KEY", SHORTEST)?,
+            push_key: secret(PUSH_KEY, SHORTEST_PUSH_KEY)?,
         })
     }
 }
 
 fn read_or_create(path: &Path) -> Result<String> {
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        read => return read.with_context(|| format!("cannot read {}", path.display())),
+    let mut content = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            format!("ADMIN_KEY={}\nTOKEN_KEY={}\n", random()?, random()?)
+        }
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    if find(&content, PUSH_KEY).is_none() {
+        let line_end = if content.ends_with('\n') { "" } else { "\n" };
+        content = format!("{content}{line_end}{PUSH_KEY}={}\n", random()?);
+        write_private(path, &content)?;
     }
-    let content = format!("ADMIN_KEY={}\nTOKEN_KEY={}\n", random()?, random()?);
-    write_private(path, &content)?;
     Ok(content)
 }
 
@@ -126,13 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_has_two_random_secrets_for_its_owner_alone() {
+    fn a_new_file_has_three_random_secrets_for_its_owner_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".dev.vars");
         let content = read_or_create(&path).unwrap();
         let secrets = Secrets::choose(|_| None, &content).unwrap();
         assert_eq!((secrets.admin_key.len(), secrets.token_key.len()), (64, 64));
         assert_ne!(secrets.admin_key, secrets.token_key);
+        assert_eq!(secrets.push_key.len(), 64);
+        assert_ne!(secrets.push_key, secrets.token_key);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
@@ -145,8 +160,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_push_key_gets_one_and_keeps_the_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".dev.vars");
+        write_private(&path, &format!("ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}")).unwrap();
+        let content = read_or_create(&path).unwrap();
+        let secrets = Secrets::choose(|_| None, &content).unwrap();
+        assert_eq!(
+            (secrets.admin_key.as_str(), secrets.token_key.as_str()),
+            (KEY, KEY)
+        );
+        assert_eq!(secrets.push_key.len(), 64);
+        assert_eq!(read_or_create(&path).unwrap(), content, "it got another");
+    }
+
+    #[test]
     fn the_environment_wins_over_the_file() {
-        let file = format!("ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}\n");
+        let file = format!("ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}\nPUSH_KEY={KEY}{KEY}\n");
         let environment =
             |name: &str| (name == "TOKEN_KEY").then(|| "from the environment".to_owned());
         let secrets = Secrets::choose(environment, &file).unwrap();

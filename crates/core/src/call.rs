@@ -17,6 +17,7 @@ use crate::message::Target;
 use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace;
+use crate::web_push::channel::Channel;
 
 /// One request to the mailbox of `device`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +155,28 @@ pub enum Call {
         #[serde(default, skip_serializing_if = "Withdrawal::is_default")]
         reason: Withdrawal,
     },
+    /// From an application server: take this message of a channel; answered by a [`Pushed`]. The text beside the call
+    /// is the JSON of a [`crate::publish::Draft`], whose payload is a [`crate::web_push::content::Content`].
+    Push {
+        /// The channel.
+        channel: Channel,
+        /// When it was registered.
+        since: Millis,
+        /// Milliseconds to wait for the acknowledgement if the device is online.
+        wait: u32,
+    },
+    /// From an application server: stop delivering this message of a channel.
+    CancelPush {
+        /// The message.
+        id: MessageId,
+    },
+    /// The channels of this device.
+    Channels,
+    /// Remove a channel of this device, or all.
+    RemoveChannels {
+        /// The channel; `None` is all.
+        channel: Option<Channel>,
+    },
     /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]
     GetDelivery {
@@ -190,6 +213,10 @@ impl Call {
             Call::ReportProgress(_) => "report_progress",
             Call::CancelDelivery { .. } => "withdraw",
             Call::GetDelivery { .. } => "look",
+            Call::Push { .. } => "push",
+            Call::CancelPush { .. } => "cancel_push",
+            Call::Channels => "channels",
+            Call::RemoveChannels { .. } => "remove_channels",
         }
     }
 }
@@ -233,6 +260,33 @@ pub enum DeliveryStatus {
     /// The call came after its `until`, or before the message that it has to follow. It changed nothing.
     #[serde(rename = "not_now")]
     OutOfOrder,
+}
+
+/// What a mailbox answers to [`Call::Push`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pushed {
+    /// The message has this id; it is delivered, or dropped because its TTL is 0 or the channel has just ended.
+    Taken(MessageId),
+    /// There is no such channel, or it was registered again since.
+    NoChannel,
+    /// The mailbox has no device.
+    NoDevice,
+    /// Too many publishes; the seconds to wait.
+    TooMany(u32),
+    /// Too many messages wait for the device.
+    Full,
+}
+
+/// A channel, as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// The channel.
+    pub channel: Channel,
+    /// When it was registered.
+    pub since: Millis,
+    /// Whether it is bound to a sender's key.
+    pub restricted: bool,
 }
 
 /// What a mailbox answers about its device's registration.

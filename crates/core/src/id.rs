@@ -1,4 +1,4 @@
-//! Names and ids: devices, tags, messages, topics, idempotency keys.
+//! Names and ids: devices, senders, tags, messages, topics, idempotency keys.
 //!
 //! A string is parsed into one of these types once, where it enters. From then on it is known to be well
 //! formed, and safe in a URL path, a log line or an SQL parameter.
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::time::Millis;
+use crate::web_push::channel::Channel;
 
 /// A malformed name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +87,15 @@ name!(
     |text| is_name(text, 64, "._-")
 );
 name!(
+    /// Who sent a message: a device, or a channel of Web Push, which is written with a `~` before its id. No name of a
+    /// device starts with that.
+    Sender, "sender", "be a device, or ~ and a channel",
+    |text| match text.strip_prefix('~') {
+        Some(channel) => channel.parse::<Channel>().is_ok(),
+        None => text.parse::<DeviceId>().is_ok(),
+    }
+);
+name!(
     /// A name bound to one or more devices.
     Tag, "tag", "match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
     |text| is_name(text, 128, "._:-")
@@ -102,6 +112,35 @@ name!(
     IdempotencyKey, "Idempotency-Key", "be 1 to 64 printable ASCII characters",
     |text| (1..=64).contains(&text.len()) && text.chars().all(|c| matches!(c, ' '..='~'))
 );
+
+impl Sender {
+    /// The device, unless it is a channel.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.0.parse().ok()
+    }
+
+    /// The channel, unless it is a device.
+    pub fn channel(&self) -> Option<Channel> {
+        self.0.strip_prefix('~')?.parse().ok()
+    }
+
+    /// Whether it is a channel.
+    pub fn is_channel(&self) -> bool {
+        self.0.starts_with('~')
+    }
+}
+
+impl From<DeviceId> for Sender {
+    fn from(device: DeviceId) -> Self {
+        Self(device.0)
+    }
+}
+
+impl From<Channel> for Sender {
+    fn from(channel: Channel) -> Self {
+        Self(format!("~{channel}"))
+    }
+}
 
 impl DeviceId {
     /// 40 bits derived from this device's name, which are part of the id of every message it sends.

@@ -60,6 +60,12 @@ limits! {
     ack_timeout: u32 = "ACK_TIMEOUT", 30, 1..=3_600;
     /// time-outs of a message, while its device is connected, before it is undeliverable.
     max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
+    /// seconds until a connection of Web Push with an unacknowledged message is closed.
+    push_ack_timeout: u32 = "PUSH_ACK_TIMEOUT", 300, 1..=3_600;
+    /// milliseconds that a publish to a channel waits for the acknowledgement before the message is stored.
+    push_wait_ms: u32 = "PUSH_WAIT_MS", 150, 1..=5_000;
+    /// bytes of the body of a publish to a channel. A service must take 4,096 (RFC 8030, section 7.2).
+    max_push_bytes: u32 = "MAX_PUSH_BYTES", 5_630, 4_096..=65_536;
     /// devices that one publish may reach.
     max_fanout: u32 = "MAX_FANOUT", 10_000, 1..=100_000;
     /// seconds that a trace is kept after its terminal state.
@@ -122,6 +128,9 @@ mod tests {
                 max_in_flight: 32,
                 ack_timeout: 30,
                 max_attempts: 10,
+                push_ack_timeout: 300,
+                push_wait_ms: 150,
+                max_push_bytes: 5_630,
                 max_fanout: 10_000,
                 retention: 604_800,
                 publish_rate: 200,
@@ -137,7 +146,8 @@ mod tests {
     #[test]
     fn each_variable_sets_its_own_limit() {
         for name in Limits::NAMES {
-            let limits = with(name, "7").unwrap();
+            let least = with(name, "0").unwrap_err().min;
+            let limits = with(name, &least.to_string()).unwrap();
             assert_ne!(limits, Limits::default(), "{name} set nothing");
         }
         assert_eq!(
@@ -193,6 +203,9 @@ mod tests {
             ("MAX_IN_FLIGHT", u64::from(defaults.max_in_flight)),
             ("ACK_TIMEOUT", u64::from(defaults.ack_timeout)),
             ("MAX_ATTEMPTS", u64::from(defaults.max_attempts)),
+            ("PUSH_ACK_TIMEOUT", u64::from(defaults.push_ack_timeout)),
+            ("PUSH_WAIT_MS", u64::from(defaults.push_wait_ms)),
+            ("MAX_PUSH_BYTES", u64::from(defaults.max_push_bytes)),
             ("MAX_FANOUT", u64::from(defaults.max_fanout)),
             ("RETENTION", u64::from(defaults.retention)),
             ("PUBLISH_RATE", u64::from(defaults.publish_rate)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::expression::Expression;
-use crate::id::{DeviceId, InvalidName, MessageId, Tag, Topic};
+use crate::id::{DeviceId, InvalidName, MessageId, Sender, Tag, Topic};
 use crate::time::Millis;
 
 /// What a message is published to.
@@ -65,8 +65,8 @@ pub enum Encoding {
 pub struct Message {
     /// Its id.
     pub id: MessageId,
-    /// The device that sent it.
-    pub from: DeviceId,
+    /// Who sent it.
+    pub from: Sender,
     /// The tag or device that it was published to.
     pub to: Target,
     /// When the sender's mailbox accepted it.
@@ -88,7 +88,24 @@ pub struct Message {
     pub payload: Box<RawValue>,
 }
 
+/// Who gets a message: a connection carries the messages of one lane, and a poll takes those of devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Messages of devices.
+    Devices,
+    /// Messages of channels, which are encrypted for one user agent.
+    Channels,
+}
+
 impl Message {
+    /// Its lane.
+    pub fn lane(&self) -> Lane {
+        match self.from.is_channel() {
+            true => Lane::Channels,
+            false => Lane::Devices,
+        }
+    }
+
     /// Whether its TTL is 0: it is delivered now or never.
     pub fn is_now_or_never(&self) -> bool {
         self.expires_at <= self.sent_at

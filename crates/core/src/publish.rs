@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::expression::Expression;
-use crate::id::{DeviceId, IdempotencyKey, MessageId, Topic};
+use crate::id::{IdempotencyKey, MessageId, Sender, Topic};
 use crate::json;
 use crate::limits::Limits;
 use crate::message::{Encoding, Message, Target, Urgency};
@@ -116,10 +116,16 @@ impl Draft {
     }
 
     /// The message that this draft becomes when it is accepted.
-    pub fn into_message(self, id: MessageId, from: DeviceId, to: Target, now: Millis) -> Message {
+    pub fn into_message(
+        self,
+        id: MessageId,
+        from: impl Into<Sender>,
+        to: Target,
+        now: Millis,
+    ) -> Message {
         Message {
             id,
-            from,
+            from: from.into(),
             to,
             sent_at: now,
             expires_at: now + i64::from(self.ttl) * 1000,
@@ -263,7 +269,7 @@ fn single(key: &str) -> Result<&str, Problem> {
 }
 
 /// The value of `wait` in a `Prefer` header (RFC 7240). If there are several, the first counts.
-fn preferred_wait(header: &str) -> Option<String> {
+pub(crate) fn preferred_wait(header: &str) -> Option<String> {
     split_unquoted(header, ',')
         .into_iter()
         .find_map(|preference| {

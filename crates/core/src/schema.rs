@@ -117,6 +117,35 @@ const GROUPS: &str = "CREATE TABLE groups (
         messages TEXT NOT NULL
     ) WITHOUT ROWID";
 
+/// The tables of a device that has channels of Web Push. They are created when it registers the first, so that no other
+/// device has them. `since` is when a channel was registered, `key` the hash of the key that it is bound to.
+/// `user_agent` has one row, number 1: the user agent that holds the channels, NULL if none does, and the greatest
+/// `since` of the channels that are gone.
+const CHANNELS: &[&str] = &[
+    "CREATE TABLE channels (
+        channel BLOB PRIMARY KEY,
+        since INTEGER NOT NULL,
+        key BLOB
+    ) WITHOUT ROWID",
+    "CREATE TABLE user_agent (
+        one INTEGER PRIMARY KEY,
+        id TEXT,
+        last_since INTEGER NOT NULL
+    )",
+];
+
+/// Whether the device has, or had, channels.
+pub fn has_channels(store: &impl Store) -> Result<bool, StoreError> {
+    let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'channels'";
+    let [mut row] = rows(store.run(table, &[])?)?;
+    Ok(row.int()? > 0)
+}
+
+/// Creates the tables of channels.
+pub fn create_channels(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, CHANNELS)
+}
+
 /// The version of the tables in `store`; 0 if there are none.
 pub fn version(store: &impl Store) -> Result<i64, StoreError> {
     let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'account'";

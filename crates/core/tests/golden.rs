@@ -212,6 +212,7 @@ fn read_back(frame: FromDevice) -> String {
             draft,
         } => serde_json::to_string(&("publish", reference, to, draft)),
         FromDevice::ReceiptsSeen { seq } => serde_json::to_string(&("receipts_seen", seq)),
+        FromDevice::Agent(frame) => Ok(format!("{frame:?}")),
     }
     .unwrap()
 }
@@ -277,7 +278,7 @@ fn id() -> MessageId {
 fn message(content_type: &str, encoding: Option<Encoding>, payload: &str) -> Message {
     Message {
         id: id(),
-        from: device("doorbell"),
+        from: device("doorbell").into(),
         to: Target::Tag("kitchen".parse().unwrap()),
         sent_at: AT,
         expires_at: AT + 60_000,

@@ -173,6 +173,7 @@ fn open_connection(
         codec: &TagpostV1,
         claims,
         window: None,
+        origin: None,
     };
     mailbox.handle(input, now).unwrap()
 }

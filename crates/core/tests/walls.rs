@@ -72,6 +72,25 @@ fn the_connection_names_neither_the_inbox_nor_the_outbox() {
     assert_eq!(naming("connection", &words), [""; 0]);
 }
 
+#[test]
+fn the_channels_name_neither_the_inbox_nor_the_outbox_nor_the_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "Mailbox<",
+        "Awaited",
+        "CallId",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("channels", &words), [""; 0]);
+    for component in ["inbox", "outbox", "connection"] {
+        let named = naming(component, &["super::channels", "Channels<"]);
+        assert_eq!(named, [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -89,7 +108,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
         assert_eq!(named.count(), 0, "{file}");
     }
-    for component in ["inbox", "outbox", "connection"] {
+    for component in ["inbox", "outbox", "connection", "channels"] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),
             [""; 0]

@@ -159,6 +159,7 @@ impl Place<'_> {
             codec: &TagpostV1,
             claims,
             window: None,
+            origin: None,
         })
         .map(drop)
     }

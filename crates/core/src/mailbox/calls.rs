@@ -171,6 +171,23 @@ impl<S: Store> Mailbox<S> {
                 Reply::Delivery(cancelled)
             }
             Call::GetDelivery { id } => Reply::Delivery(self.inbox().get_delivery(id, now)?),
+            Call::Push {
+                channel,
+                since,
+                wait,
+            } => match read(enclosed) {
+                Ok(draft) => return self.push(id, channel, since, wait, draft, now),
+                Err(error) => Reply::NotUnderstood(error.to_string()),
+            },
+            Call::CancelPush { id } => {
+                self.receive(|inbox| inbox.cancel_of_channel(id, now))?;
+                Reply::Done
+            }
+            Call::Channels => Reply::Channels(self.channels().list()?),
+            Call::RemoveChannels { channel } => {
+                self.remove_channels(channel, now)?;
+                Reply::Done
+            }
         };
         self.answer_caller(id, caller.as_ref(), reply, now);
         Ok(())

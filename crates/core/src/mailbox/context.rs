@@ -2,6 +2,8 @@
 //!
 //! It is lent to whichever of them handles the event. It belongs to neither, and knows neither.
 
+use std::rc::Rc;
+
 use super::account::Account;
 use super::connection::Ended;
 use super::news::Effect;
@@ -11,6 +13,7 @@ use crate::id::DeviceId;
 use crate::limits::Limits;
 use crate::store::Store;
 use crate::time::Millis;
+use crate::web_push::seal::Keys;
 
 /// When a mailbox checks on work in progress, in case it has crashed meanwhile.
 pub(super) const SAFETY_DELAY: Millis = 30_000;
@@ -29,6 +32,8 @@ pub(super) struct Context<S> {
     pub(super) timers: Timers,
     /// The effects of this event so far.
     pub(super) effects: Vec<Effect>,
+    /// What seals the endpoints of channels.
+    pub(super) push_keys: Option<Rc<Keys>>,
 }
 
 impl<S: Store> Context<S> {

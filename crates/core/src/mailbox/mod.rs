@@ -20,7 +20,9 @@
 //! After a store error the mailbox must be dropped: see [`StoreError`].
 
 mod account;
+mod bucket;
 mod calls;
+mod channels;
 mod connection;
 mod context;
 mod inbox;
@@ -29,12 +31,16 @@ mod outbox;
 mod output;
 mod pending;
 mod presence;
+mod push;
 mod registration;
 mod timer;
 mod totals;
 mod waiting;
 
+use std::rc::Rc;
+
 use self::account::Account;
+use self::channels::Channels;
 use self::connection::Connection;
 pub use self::connection::ConnectionId;
 use self::context::Context;
@@ -44,7 +50,7 @@ use self::news::{Effect, News};
 use self::outbox::Outbox;
 pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
 pub use self::pending::Awaited;
-use self::pending::Pending;
+use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
@@ -52,6 +58,7 @@ use crate::limits::Limits;
 use crate::protocol::{Codecs, Frame};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
+use crate::web_push::seal::Keys;
 
 /// The mailbox of one device.
 #[derive(Debug)]
@@ -62,6 +69,7 @@ pub struct Mailbox<S> {
     frames: Vec<(ConnectionId, Frame)>,
     inbox: inbox::Memory,
     outbox: outbox::Memory,
+    channels: channels::Memory,
     pending: Pending,
 }
 
@@ -94,11 +102,13 @@ impl<S: Store> Mailbox<S> {
                 ended: None,
                 timers: Timers::with_alarm(alarm),
                 effects: Vec::new(),
+                push_keys: None,
             },
             connection: connections.max_by_key(|connection| connection.connected_at),
             frames: Vec::new(),
             inbox: inbox::Memory::default(),
             outbox: outbox::Memory::default(),
+            channels: channels::Memory::default(),
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {
@@ -110,6 +120,12 @@ impl<S: Store> Mailbox<S> {
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
+    }
+
+    /// The same mailbox with the keys that seal the endpoints of its channels. Without them it registers none.
+    pub fn with_push_keys(mut self, keys: Option<Rc<Keys>>) -> Self {
+        self.cx.push_keys = keys;
+        self
     }
 
     /// Handles an input. The outputs have to be performed in order, before the next input.
@@ -189,7 +205,16 @@ impl<S: Store> Mailbox<S> {
                 codec,
                 claims,
                 window,
-            } => self.opening(id, connection, codec, claims, window, now),
+                origin,
+            } => {
+                let handshake = Handshake {
+                    connection,
+                    codec,
+                    window,
+                    origin,
+                };
+                self.opening(id, handshake, claims, now)
+            }
             Input::Closed { connection } => self.closed(connection, now),
             Input::Returned {
                 from,
@@ -340,6 +365,14 @@ impl<S: Store> Mailbox<S> {
             cx: &mut self.cx,
             connection: &mut self.connection,
             memory: &mut self.outbox,
+        }
+    }
+
+    fn channels(&mut self) -> Channels<'_, S> {
+        Channels {
+            cx: &mut self.cx,
+            connection: &mut self.connection,
+            memory: &mut self.channels,
         }
     }
 

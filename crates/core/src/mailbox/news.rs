@@ -4,7 +4,7 @@
 
 use super::output::Output;
 use crate::call::DeliveryStatus;
-use crate::id::MessageId;
+use crate::id::{MessageId, Sender};
 use crate::problem::Problem;
 use crate::trace::Trace;
 
@@ -23,6 +23,8 @@ pub(super) enum News {
     Cancelled(MessageId),
     /// There is a message to poll.
     Pollable,
+    /// A channel is gone, and its messages have nobody to go to.
+    ChannelEnded(Sender),
     /// Tokens were revoked.
     Revoked,
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::connection::ConnectionId;
 use super::inbox::Page;
-use crate::call::{Call, DeliveryStatus, Registered, Request, Status};
+use crate::call::{Call, ChannelStatus, DeliveryStatus, Pushed, Registered, Request, Status};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
 use crate::problem::Problem;
@@ -47,6 +47,8 @@ pub enum Input {
         claims: Claims,
         /// The in-flight window that the device asks for. The limit applies, too.
         window: Option<u32>,
+        /// Where the device reaches the service, for the endpoints of its channels.
+        origin: Option<String>,
     },
     /// A frame was received over a connection.
     Frame {
@@ -170,6 +172,10 @@ pub enum Reply {
     Registered(Registered),
     /// To [`Call::Deliver`], [`Call::CancelDelivery`] and [`Call::GetDelivery`].
     Delivery(DeliveryStatus),
+    /// To [`Call::Push`].
+    Pushed(Pushed),
+    /// To [`Call::Channels`].
+    Channels(Vec<ChannelStatus>),
 }
 
 /// What a call to another mailbox is for.

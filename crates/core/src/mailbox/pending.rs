@@ -65,11 +65,9 @@ pub(super) enum Next {
         enclosed: Option<String>,
     },
     /// The connection is opened.
-    Open {
-        connection: ConnectionId,
-        codec: &'static dyn Codec,
-        window: Option<u32>,
-    },
+    Open(Handshake),
+    /// It is answered whether the message of a channel was taken.
+    Pushed,
     /// The message is delivered, or refused as out of order.
     Deliver { message: Box<Message>, terms: Terms },
     /// The page of a trace is read.
@@ -78,6 +76,17 @@ pub(super) enum Next {
     Lookup(Box<Lookup>),
     /// Messages are taken.
     Poll { limit: u32 },
+}
+
+/// A connection that is to be opened.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    pub(super) connection: ConnectionId,
+    pub(super) codec: &'static dyn Codec,
+    /// The window that the device asks for, if it does.
+    pub(super) window: Option<u32>,
+    /// Where the device reaches the service, if it is a user agent of Web Push.
+    pub(super) origin: Option<String>,
 }
 
 /// A trace for which other mailboxes are asked.

@@ -5,23 +5,28 @@ use super::connection::{
     CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
 };
 use super::output::Output;
+use super::pending::Handshake;
 use super::timer::Timer;
 use crate::call::Status;
-use crate::protocol::{Codec, Frame, ToDevice};
+use crate::protocol::{Frame, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 
 impl<S: Store> Mailbox<S> {
-    /// Opens a connection of the device, in this protocol; an older one is closed.
+    /// Opens a connection of the device; an older one is closed.
     pub(super) fn connect(
         &mut self,
-        connection: ConnectionId,
-        codec: &'static dyn Codec,
+        handshake: Handshake,
         claims: &Claims,
-        window: Option<u32>,
         now: Now,
     ) -> Result<(), StoreError> {
+        let Handshake {
+            connection,
+            codec,
+            window,
+            origin,
+        } = handshake;
         let Some(device) = self.cx.device().cloned() else {
             return Err(StoreError(
                 "a connection was opened for no device".to_owned(),
@@ -31,7 +36,15 @@ impl<S: Store> Mailbox<S> {
         self.hang_up(now, CLOSE_TAKEN_OVER, "taken over by a newer connection")?;
         let account = self.cx.account.as_ref();
         let receipts_seen = account.map_or(0, |account| account.receipts_seen);
-        let opened = Connection::open(connection, codec, now.at, claims, window, receipts_seen);
+        let opened = Connection::open(
+            connection,
+            codec,
+            now.at,
+            claims,
+            window,
+            receipts_seen,
+            origin,
+        );
         let max_in_flight = opened.width(&self.cx.limits);
         self.connection = Some(opened);
         let in_progress = self.inbox().in_progress(now)?;
@@ -103,6 +116,7 @@ impl<S: Store> Mailbox<S> {
             },
             Heard::ReceiptsSeen(seq) => self.outbox().receipts_seen(seq),
             Heard::Publish(frame) => self.outbox().resolve(frame, now),
+            Heard::Agent(said) => self.agent_says(said, now),
             Heard::Refused {
                 reference,
                 problem,
@@ -122,7 +136,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Sends this over the live connection.
-    fn say(&mut self, said: &ToDevice<'_>) {
+    pub(super) fn say(&mut self, said: &ToDevice<'_>) {
         let said = self.connection.as_ref().and_then(|it| it.say(said));
         self.cx
             .effects

@@ -4,12 +4,11 @@ use super::connection::CLOSE_TOKEN;
 use super::context::Context;
 use super::news::News;
 use super::output::{Failure, Output, Reply};
-use super::pending::{Awaited, Next, Waiter};
-use super::{Account, CallId, ConnectionId, Mailbox};
+use super::pending::{Awaited, Handshake, Next, Waiter};
+use super::{Account, CallId, Mailbox};
 use crate::call::Registered;
 use crate::id::DeviceId;
 use crate::problem::{Code, Problem};
-use crate::protocol::Codec;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 use crate::token::Claims;
@@ -19,24 +18,19 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn opening(
         &mut self,
         id: CallId,
-        connection: ConnectionId,
-        codec: &'static dyn Codec,
+        handshake: Handshake,
         claims: Claims,
-        window: Option<u32>,
         now: Now,
     ) -> Result<(), StoreError> {
-        match self.admitted(Some(&claims), now) {
+        let admitted = self.admitted(Some(&claims), now);
+        match admitted.and_then(|known| self.may_take_over(&handshake, now).map(|()| known)) {
             Err(problem) => self.answer(id, Reply::Problem(problem)),
             Ok(true) => {
-                self.connect(connection, codec, &claims, window, now)?;
+                self.connect(handshake, &claims, now)?;
                 self.answer(id, Reply::Opened);
             }
             Ok(false) => {
-                let next = Next::Open {
-                    connection,
-                    codec,
-                    window,
-                };
+                let next = Next::Open(handshake);
                 self.enter(id, claims.device.clone(), Some(claims), next, now);
             }
         }
@@ -96,16 +90,9 @@ impl<S: Store> Mailbox<S> {
                     self.register(&device, now)?;
                     self.serve(id, device, caller, *call, enclosed, now)?;
                 }
-                (
-                    Next::Open {
-                        connection,
-                        codec,
-                        window,
-                    },
-                    Some(claims),
-                ) => {
+                (Next::Open(handshake), Some(claims)) => {
                     self.register(&claims.device, now)?;
-                    self.connect(connection, codec, &claims, window, now)?;
+                    self.connect(handshake, &claims, now)?;
                     self.answer(id, Reply::Opened);
                 }
                 (next, _) => debug_assert!(false, "{next:?} does not wait for this"),
@@ -178,6 +165,7 @@ impl<S: Store> Mailbox<S> {
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
         self.inbox().refuse_all(&device, now)?;
+        self.channels().forget_all()?;
         self.outbox().forget_all()?;
         self.inbox().report_all(now)?;
         let Some(account) = self.cx.account.as_mut() else {

@@ -4,6 +4,7 @@ use super::calls::problem;
 use super::news::News;
 use super::output::{CallPurpose, Output, Reply};
 use super::pending::{Awaited, Lookup, Next, Waiter};
+use super::push::pushed;
 use super::timer::Timer;
 use super::{CallId, Mailbox};
 use crate::call::{Call, DeliveryStatus};
@@ -29,7 +30,7 @@ impl<S: Store> Mailbox<S> {
             News::Pollable => self.resume(Awaited::Pollable, now),
             News::Delivered(id, delivered) => {
                 for (call, waiter) in self.pending.take(Awaited::Delivered(id)) {
-                    let reply = Reply::Delivery(delivered.clone());
+                    let reply = delivery_reply(id, &waiter.next, delivered.clone());
                     self.answer_caller(call, waiter.caller.as_ref(), reply, now);
                 }
                 Ok(())
@@ -43,6 +44,7 @@ impl<S: Store> Mailbox<S> {
                 }
                 Ok(())
             }
+            News::ChannelEnded(channel) => self.receive(|inbox| inbox.end_channel(&channel, now)),
             News::Revoked => {
                 self.dismiss(now);
                 Ok(())
@@ -97,9 +99,10 @@ impl<S: Store> Mailbox<S> {
             (Awaited::Arrival(_), Next::Deliver { message, terms }) => {
                 self.deliver(id, caller, *message, terms, now)
             }
-            (Awaited::Delivered(message), _) => {
+            (Awaited::Delivered(message), next) => {
                 let delivered = self.receive(|inbox| inbox.end_wait(message, now))?;
-                self.answer_caller(id, caller.as_ref(), Reply::Delivery(delivered), now);
+                let reply = delivery_reply(message, &next, delivered);
+                self.answer_caller(id, caller.as_ref(), reply, now);
                 Ok(())
             }
             (Awaited::Settled(message), Next::Trace { after, limit }) => {
@@ -249,5 +252,13 @@ impl<S: Store> Mailbox<S> {
         }
         self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);
         Ok(())
+    }
+}
+
+/// The reply to a call that delivered this message.
+fn delivery_reply(id: MessageId, next: &Next, delivered: DeliveryStatus) -> Reply {
+    match next {
+        Next::Pushed => Reply::Pushed(pushed(id, &delivered)),
+        _ => Reply::Delivery(delivered),
     }
 }

@@ -7,6 +7,7 @@
 //! Codecs are pure and have no state. Not here: when something is sent, which the mailbox decides.
 
 pub mod tagpost_v1;
+pub mod web_push;
 
 use std::fmt::Debug;
 
@@ -14,20 +15,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::tagpost_v1::TagpostV1;
+use self::web_push::WebPush;
 use crate::call::Progress;
 use crate::delivery::{Delivery, State, Summary, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::limits::Limits;
-use crate::message::{Message, Target};
+use crate::message::{Lane, Message, Target};
 use crate::problem::Problem;
 use crate::publish::Draft;
 use crate::time::Millis;
+use crate::web_push::agent::AgentId;
+use crate::web_push::channel::{Channel, SenderKey};
 
 /// The protocols of the service.
-pub const CODECS: &Codecs = &[&TagpostV1];
+pub const CODECS: &Codecs = &[&TagpostV1, &WebPush];
 
 /// A list of protocols.
 pub type Codecs = [&'static dyn Codec];
+
+/// Close code: too many bad frames.
+pub(crate) const CLOSE_BAD_FRAMES: u16 = 4400;
+/// Close code: the token of the connection is no longer valid.
+pub(crate) const CLOSE_TOKEN: u16 = 4401;
+/// Close code: no sign of life within 2.5 keepalives, or too much sent without an acknowledgement.
+pub(crate) const CLOSE_SILENT: u16 = 4408;
+/// Close code: a newer connection of the same device took over.
+pub(crate) const CLOSE_TAKEN_OVER: u16 = 4409;
+
+/// What a protocol says about its connections, besides their frames.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The messages that a connection carries.
+    pub lane: Lane,
+    /// Whether the device sends keepalives: its connection ends after 2.5 keepalives without one.
+    pub pings: bool,
+    /// At this many bad frames a connection is closed.
+    pub max_bad_frames: u32,
+}
 
 /// One protocol over a WebSocket.
 pub trait Codec: Debug + Sync {
@@ -37,6 +61,20 @@ pub trait Codec: Debug + Sync {
     /// The keepalive of the device and its answer, as text frames. The runtime answers it while the mailbox sleeps;
     /// one that reaches the mailbox is read as [`FromDevice::Ping`].
     fn keepalive(&self) -> (&'static str, &'static str);
+
+    /// Its rules.
+    fn rules(&self) -> Rules {
+        Rules {
+            lane: Lane::Devices,
+            pings: true,
+            max_bad_frames: 10,
+        }
+    }
+
+    /// Its close code for this code of `tagpost.v1`.
+    fn close_code(&self, code: u16) -> u16 {
+        code
+    }
 
     /// Reads a frame.
     ///
@@ -143,6 +181,47 @@ pub enum FromDevice {
         /// The receipt's number.
         seq: i64,
     },
+    /// A user agent of Web Push says this.
+    Agent(AgentFrame),
+}
+
+/// A message from a user agent of Web Push.
+#[derive(Debug, Clone)]
+pub enum AgentFrame {
+    /// The first frame of a connection.
+    Hello {
+        /// The id that the user agent has, if it has one.
+        agent: Option<AgentId>,
+    },
+    /// The user agent registers a channel.
+    Register {
+        /// The channel's id as it was sent, which the answer repeats.
+        name: String,
+        /// The channel, and the key that it is bound to; `None` if either is malformed.
+        subscription: Option<(Channel, Option<SenderKey>)>,
+    },
+    /// The user agent removes a channel.
+    Unregister {
+        /// The channel's id as it was sent, which the answer repeats.
+        name: String,
+    },
+    /// The user agent has handled these messages.
+    Handled(Vec<(MessageId, Handled)>),
+    /// A frame of an unknown type, which is ignored.
+    Unknown,
+}
+
+/// What a user agent has done with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// It has passed the message to its application.
+    Delivered,
+    /// It could not decrypt the message.
+    Undecryptable,
+    /// It did not pass the message on: it does not know the channel, or has had the message before.
+    Undelivered,
+    /// Its application failed on the message.
+    Failed,
 }
 
 /// A receipt: the report of a delivery's terminal state to the sender.
@@ -219,5 +298,29 @@ pub enum ToDevice<'a> {
         reference: Option<&'a str>,
         /// What is wrong.
         problem: &'a Problem,
+    },
+    /// The answer to a user agent of Web Push.
+    Agent(ToAgent<'a>),
+}
+
+/// An answer to a user agent of Web Push.
+#[derive(Debug, Clone, Copy)]
+pub enum ToAgent<'a> {
+    /// To [`AgentFrame::Hello`].
+    Hello {
+        /// The id that the user agent has from now on.
+        agent: AgentId,
+    },
+    /// To [`AgentFrame::Register`].
+    Registered {
+        /// The channel's id as it was sent.
+        name: &'a str,
+        /// The URL to publish to, or the status of the refusal.
+        endpoint: Result<&'a str, u16>,
+    },
+    /// To [`AgentFrame::Unregister`]; also sent when the operator removes a channel.
+    Unregistered {
+        /// The channel's id.
+        name: &'a str,
     },
 }

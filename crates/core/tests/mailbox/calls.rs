@@ -194,6 +194,7 @@ impl Harness {
             codec,
             claims,
             window,
+            origin: Some("https://push.example".to_owned()),
         });
         self.answered(id, words)
     }

@@ -21,7 +21,7 @@ fn harness(held: u64, window: u32) -> (Harness, Vec<MessageId>) {
             };
             // Of two senders' ids the time decides.
             let at = START + i64::try_from(n).unwrap();
-            let id = MessageId::next(&message.from, at, None, n);
+            let id = MessageId::next(&message.from.device().unwrap(), at, None, n);
             Message { id, ..message }
         })
         .collect();

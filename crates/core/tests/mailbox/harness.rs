@@ -1,6 +1,7 @@
 //! One mailbox on the bench: a store, a clock that is moved by hand, and outputs in short words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::{Delivery, State};
@@ -14,6 +15,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store};
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
+use tagpost_core::web_push::seal::Keys;
 use tagpost_sim::store::Sqlite;
 
 use super::calls::Asked;
@@ -93,7 +95,8 @@ impl Harness {
         let mailbox = self.mailbox.get_or_insert_with(|| {
             let (store, limits) = (self.store.clone(), self.limits.clone());
             let attachments = &self.attachments;
-            Mailbox::open(store, limits, self.codecs, attachments, alarm, now).unwrap()
+            let mailbox = Mailbox::open(store, limits, self.codecs, attachments, alarm, now);
+            mailbox.unwrap().with_push_keys(Some(Rc::new(push_keys())))
         });
         let outputs = mailbox.handle(input, now).unwrap();
         self.store.commit().unwrap();
@@ -335,6 +338,10 @@ impl Harness {
     pub(crate) fn query(&self, sql: &str) -> Row {
         self.store.run(sql, &[]).unwrap().pop().unwrap()
     }
+}
+
+pub(crate) fn push_keys() -> Keys {
+    Keys::new("0123456789abcdef0123456789abcdef".to_owned(), None)
 }
 
 pub(crate) fn device(name: &str) -> DeviceId {

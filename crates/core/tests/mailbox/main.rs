@@ -29,6 +29,7 @@ mod progress;
 mod properties;
 mod protocol;
 mod publish;
+mod push;
 mod queue;
 mod receipts;
 mod registration;

@@ -48,7 +48,8 @@ impl Codec for Bytes {
             | ToDevice::Receipt(_)
             | ToDevice::Withdrawn { .. }
             | ToDevice::Progress(_)
-            | ToDevice::Published { .. } => None,
+            | ToDevice::Published { .. }
+            | ToDevice::Agent(_) => None,
         }
     }
 }

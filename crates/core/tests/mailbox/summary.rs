@@ -68,7 +68,10 @@ fn said(frame: &str) -> String {
         return frame.to_owned();
     };
     let text = |name: &str| frame[name].as_str().unwrap_or_default().to_owned();
-    match frame["type"].as_str().unwrap() {
+    let Some(kind) = frame["type"].as_str() else {
+        return frame.to_string();
+    };
+    match kind {
         "welcome" => match &frame["in_progress"] {
             Value::Null => format!("welcome, {} held", frame["held"]),
             some => format!("welcome, {} held, {some} in progress", frame["held"]),

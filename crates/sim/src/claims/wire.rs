@@ -44,7 +44,10 @@ impl Ledger {
     ) -> Checked {
         let sent = Sent {
             id: message.id,
-            from: self.places[&message.from],
+            from: self.places[&message
+                .from
+                .device()
+                .ok_or_else(|| super::broken("not from a device"))?],
             sent_at: message.sent_at,
             expires_at: message.expires_at,
             attempt,

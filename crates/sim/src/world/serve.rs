@@ -96,6 +96,7 @@ impl World<'_> {
             codec: &tagpost_core::protocol::tagpost_v1::TagpostV1,
             claims,
             window: None,
+            origin: None,
         };
         self.serve_call(object, id, input)
     }
@@ -218,7 +219,10 @@ impl World<'_> {
                 self.ledger.status_read(object, &status, &waiting, now)?;
                 Reply::Done
             }
-            mailbox::Reply::Waiting(_) | mailbox::Reply::Registered(_) => Reply::Done,
+            mailbox::Reply::Waiting(_)
+            | mailbox::Reply::Registered(_)
+            | mailbox::Reply::Pushed(_)
+            | mailbox::Reply::Channels(_) => Reply::Done,
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
             mailbox::Reply::Delivery(delivered) => {
                 if let (About::Deliver(id), tagpost_core::call::DeliveryStatus::Known(delivery)) =

@@ -1,15 +1,9 @@
 //! How a connection ends.
 
 use super::ConnectionId;
-
-/// Close code: too many bad frames.
-pub(in crate::mailbox) const CLOSE_BAD_FRAMES: u16 = 4400;
-/// Close code: the token of the connection is no longer valid.
-pub(in crate::mailbox) const CLOSE_TOKEN: u16 = 4401;
-/// Close code: no sign of life within 2.5 keepalives, or too much sent without an acknowledgement.
-pub(in crate::mailbox) const CLOSE_SILENT: u16 = 4408;
-/// Close code: a newer connection of the same device took over.
-pub(in crate::mailbox) const CLOSE_TAKEN_OVER: u16 = 4409;
+pub(in crate::mailbox) use crate::protocol::{
+    CLOSE_BAD_FRAMES, CLOSE_SILENT, CLOSE_TAKEN_OVER, CLOSE_TOKEN,
+};
 
 /// What remains to be handled of a connection that ended.
 #[derive(Debug)]

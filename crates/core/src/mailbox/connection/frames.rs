@@ -7,12 +7,9 @@ use crate::id::MessageId;
 use crate::limits::Limits;
 use crate::message::Target;
 use crate::problem::{Code, Problem};
-use crate::protocol::{BadFrame, Frame, FromDevice};
+use crate::protocol::{AgentFrame, BadFrame, Frame, FromDevice};
 use crate::publish::Draft;
 use crate::time::Now;
-
-/// At this many bad frames a connection is closed.
-const MAX_BAD_FRAMES: u32 = 10;
 
 /// The meaning of a frame.
 #[derive(Debug)]
@@ -35,6 +32,8 @@ pub(in crate::mailbox) enum Heard {
     },
     ReceiptsSeen(i64),
     Publish(PublishFrame),
+    /// From a user agent of Web Push.
+    Agent(AgentFrame),
     /// The frame is refused.
     Refused {
         reference: Option<String>,
@@ -66,8 +65,18 @@ impl Connection {
         if self.expires_at.is_some_and(|at| at <= now.at) {
             return Heard::Expired;
         }
-        match self.codec.read(frame, limits) {
+        match self
+            .codec
+            .read(frame, limits)
+            .and_then(|said| self.in_turn(said))
+        {
             Ok(FromDevice::Ping) => Heard::Ping,
+            Ok(FromDevice::Agent(said)) => {
+                if let AgentFrame::Handled(messages) = &said {
+                    messages.iter().for_each(|(id, _)| self.answered(*id));
+                }
+                Heard::Agent(said)
+            }
             Ok(FromDevice::Ack { id, reply }) => {
                 self.answered(id);
                 Heard::Ack { id, reply }
@@ -122,7 +131,8 @@ impl Connection {
         }
         Heard::Refused {
             reference,
-            too_many: problem.code == Code::BadFrame && self.bad_frames >= MAX_BAD_FRAMES,
+            too_many: problem.code == Code::BadFrame
+                && self.bad_frames >= self.codec.rules().max_bad_frames,
             problem,
         }
     }

@@ -4,6 +4,7 @@
 //! window are kept in the attachment, which costs no row. An unstored message in flight is kept nowhere: the open
 //! call that waits for its acknowledgement keeps the mailbox awake.
 
+mod agent;
 mod end;
 mod frames;
 
@@ -12,18 +13,20 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::agent::Agent;
 pub(super) use self::end::{CLOSE_BAD_FRAMES, CLOSE_SILENT, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Ended};
 pub(super) use self::frames::{Heard, PublishFrame};
 use super::output::Output;
 use crate::delivery::Phase;
 use crate::id::MessageId;
 use crate::limits::Limits;
-use crate::message::Message;
+use crate::message::{Lane, Message};
 use crate::pattern::Pattern;
 use crate::protocol::tagpost_v1::SUBPROTOCOL;
 use crate::protocol::{self, Codec, Codecs, ToDevice};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
+use crate::web_push::agent::AgentId;
 
 /// The most bytes sent over a connection without an acknowledgement. The platform buffers what a device does not read,
 /// and exposes no back-pressure.
@@ -81,6 +84,8 @@ pub(super) struct Connection {
     pub(super) in_flight: LiteMap<MessageId, InFlight>,
     /// Messages that timed out on this connection. Lost in hibernation.
     pub(super) timed_out: BTreeSet<MessageId>,
+    /// The user agent behind a connection of Web Push.
+    pub(super) agent: Option<Agent>,
     /// The socket's attachment is out of date.
     pub(super) stale: bool,
 }
@@ -123,6 +128,13 @@ struct Attachment {
     r: Receipts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     w: Option<u32>,
+    /// The origin, the id and whether it holds the channels, of a user agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    o: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    g: Option<AgentId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    k: bool,
     /// id, rank, attempt, sent at, due at
     f: Vec<(MessageId, i64, u32, Millis, Millis)>,
 }
@@ -132,7 +144,8 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Connection {
-    /// `receipts_seen` is the last receipt that the device is known to have seen.
+    /// `receipts_seen` is the last receipt that the device is known to have seen. `origin` is where the device reaches
+    /// the service.
     pub(super) fn open(
         id: ConnectionId,
         codec: &'static dyn Codec,
@@ -140,7 +153,9 @@ impl Connection {
         claims: &Claims,
         window: Option<u32>,
         receipts_seen: i64,
+        origin: Option<String>,
     ) -> Self {
+        let is_agent = codec.rules().lane == Lane::Channels;
         Self {
             id,
             codec,
@@ -159,6 +174,7 @@ impl Connection {
             window,
             in_flight: LiteMap::new(),
             timed_out: BTreeSet::new(),
+            agent: is_agent.then(|| Agent::at(origin.unwrap_or_default())),
             stale: true,
         }
     }
@@ -193,6 +209,11 @@ impl Connection {
             window: attachment.w,
             in_flight,
             timed_out: BTreeSet::new(),
+            agent: attachment.o.map(|origin| Agent {
+                origin,
+                id: attachment.g,
+                holds_channels: attachment.k,
+            }),
             stale: false,
         })
     }
@@ -221,6 +242,12 @@ impl Connection {
             u: self.unread,
             r: self.receipts,
             w: self.window,
+            o: self.agent.as_ref().map(|agent| agent.origin.clone()),
+            g: self.agent.as_ref().and_then(|agent| agent.id),
+            k: self
+                .agent
+                .as_ref()
+                .is_some_and(|agent| agent.holds_channels),
             f: stored.collect(),
         };
         serde_json::to_string(&attachment).unwrap_or_default()
@@ -240,9 +267,10 @@ impl Connection {
         self.heard_at.max(now.pong_at.unwrap_or(0))
     }
 
-    /// Whether there was a sign of life within 2.5 keepalives.
+    /// Whether there was a sign of life within 2.5 keepalives, if the protocol has keepalives.
     pub(super) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
-        now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
+        !self.codec.rules().pings
+            || now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
     /// The device answers a message, or works on it: if it was in flight, the device has read everything up to it.
@@ -271,6 +299,16 @@ impl Connection {
         Some((Output::Send { connection, frame }, size))
     }
 
+    /// The messages that it carries.
+    pub(super) fn lane(&self) -> Lane {
+        self.codec.rules().lane
+    }
+
+    /// Whether messages may be sent. To a user agent only after it has said that it holds the channels.
+    pub(super) fn is_ready(&self) -> bool {
+        self.agent.as_ref().is_none_or(|agent| agent.holds_channels)
+    }
+
     /// How many messages may be in flight.
     pub(super) fn width(&self, limits: &Limits) -> u32 {
         let wanted = self.window.unwrap_or(limits.max_in_flight);
@@ -279,7 +317,7 @@ impl Connection {
 
     /// How many more messages may be sent.
     pub(super) fn window(&self, limits: &Limits) -> u32 {
-        if self.is_stuck() {
+        if self.is_stuck() || !self.is_ready() {
             return 0;
         }
         let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);

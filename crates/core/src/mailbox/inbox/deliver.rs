@@ -185,7 +185,10 @@ impl<S: Store> Inbox<'_, S> {
     /// everything that waits.
     fn may_replace(&self, message: &Message, beside: usize, now: Now) -> bool {
         let roomy = self.connection.as_ref().is_some_and(|connection| {
-            !connection.is_stuck() && beside < connection.width(&self.cx.limits) as usize
+            connection.lane() == message.lane()
+                && connection.is_ready()
+                && !connection.is_stuck()
+                && beside < connection.width(&self.cx.limits) as usize
         });
         self.memory.unstored.has_room_for(message)
             && (self.is_free(message, now) || (roomy && !self.memory.lost.has_suspects()))
@@ -237,7 +240,7 @@ impl<S: Store> Inbox<'_, S> {
     /// Whether a message can be sent immediately, because nothing waits before it.
     fn is_free(&self, message: &Message, now: Now) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_some_and(|connection| connection.window(&self.cx.limits) > 0)
+        connection.is_some_and(|it| it.lane() == message.lane() && it.window(&self.cx.limits) > 0)
             && !self.memory.backlog
             && self.memory.queue.is_empty()
             && !self.is_reserved(now)
@@ -248,7 +251,10 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// The messages that a message with a topic replaces, stored or not, each with its bytes.
-    fn same_topic(&self, message: &Message) -> Result<Vec<(MessageId, u64)>, StoreError> {
+    pub(super) fn same_topic(
+        &self,
+        message: &Message,
+    ) -> Result<Vec<(MessageId, u64)>, StoreError> {
         let Some(topic) = &message.topic else {
             return Ok(Vec::new());
         };

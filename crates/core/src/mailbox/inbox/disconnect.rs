@@ -10,6 +10,7 @@ use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
+use crate::message::Lane;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
@@ -21,10 +22,11 @@ impl<S: Store> Inbox<'_, S> {
         code: u16,
         reason: &'static str,
     ) -> Result<(), StoreError> {
-        if let Some(connection) = self.connection.as_ref().map(|connection| connection.id) {
+        if let Some(connection) = &*self.connection {
+            let (connection, code_said) = (connection.id, connection.codec.close_code(code));
             self.cx.push(Output::Close {
                 connection,
-                code,
+                code: code_said,
                 reason,
             });
             self.disconnect(Some(code), now)?;
@@ -88,9 +90,11 @@ impl<S: Store> Inbox<'_, S> {
             receipts_seen: connection.receipts.seen,
             closed_here: code.is_some(),
         };
+        let lane = connection.lane();
         let in_flight = std::mem::take(&mut connection.in_flight);
         let blame = match in_flight.len() {
-            _ if code == Some(CLOSE_TOKEN) => Blame::None,
+            // What is sent once a connection is given up after a number of connections.
+            _ if code == Some(CLOSE_TOKEN) || lane == Lane::Channels => Blame::None,
             // What the device works on may be the cause as well.
             1 if self.memory.lost.in_progress(now.at) == 0 => Blame::Alone,
             _ => Blame::Shared,
@@ -144,7 +148,11 @@ impl<S: Store> Inbox<'_, S> {
         held.catch_up(&entry);
         let phase = entry.phase().after(Event::Disconnect)?;
         held.attempts.connection_ended(blame, now.at);
-        if held.attempts.fails_device(now) {
+        let is_given_up = match held.key.is_of(Lane::Devices) {
+            true => held.attempts.fails_device(now),
+            false => held.attempts.made >= self.cx.limits.max_attempts,
+        };
+        if is_given_up {
             let delivery = held.after(device, phase, Event::GiveUp, now.at)?;
             return self.settle(held, delivery.with_reason("device_fails"), now);
         }

@@ -12,7 +12,7 @@ use super::poll::POLL_BYTES;
 use super::rows::{self, Held, Key};
 use super::{Failure, Inbox};
 use crate::delivery::State;
-use crate::id::{DeviceId, MessageId, Topic};
+use crate::id::{MessageId, Sender, Topic};
 use crate::message::{Encoding, Message, Target, Urgency};
 use crate::problem::{Code, Problem};
 use crate::store::Store;
@@ -32,7 +32,7 @@ pub struct Page {
 pub struct Waiting {
     /// Its id.
     pub id: MessageId,
-    from: DeviceId,
+    from: Sender,
     to: Target,
     sent_at: Millis,
     expires_at: Millis,

@@ -11,7 +11,7 @@ use litemap::LiteMap;
 
 use super::attempts::Attempts;
 use super::rows::{self, Held};
-use crate::id::{DeviceId, MessageId};
+use crate::id::{MessageId, Sender};
 use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::Millis;
 
@@ -25,7 +25,7 @@ pub(super) struct Lost(LiteMap<MessageId, Known>);
 #[derive(Debug)]
 struct Known {
     rank: i64,
-    sender: DeviceId,
+    sender: Sender,
     attempts: Attempts,
 }
 
@@ -137,7 +137,7 @@ impl Lost {
         &self,
         has_sent: impl Fn(MessageId) -> bool,
     ) -> impl Iterator<Item = (MessageId, &Known)> {
-        let mut senders: BTreeSet<(i64, &DeviceId)> = BTreeSet::new();
+        let mut senders: BTreeSet<(i64, &Sender)> = BTreeSet::new();
         self.0.iter().filter_map(move |(id, known)| {
             let is_first = !has_sent(*id) && senders.insert((known.rank, &known.sender));
             (is_first && known.attempts.is_suspect()).then_some((*id, known))
@@ -199,7 +199,7 @@ impl Lost {
     }
 
     /// Whether never-sent messages of this urgency and sender have to wait behind a suspect.
-    pub(super) fn holds_up_unsent(&self, rank: i64, sender: &DeviceId) -> bool {
+    pub(super) fn holds_up_unsent(&self, rank: i64, sender: &Sender) -> bool {
         self.suspects()
             .any(|(_, known)| known.rank == rank && known.sender == *sender)
     }

@@ -6,6 +6,7 @@
 
 mod assertions;
 mod attempts;
+mod channels;
 mod deliver;
 mod disconnect;
 mod expiry;

@@ -8,7 +8,7 @@ use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
-use crate::message::Message;
+use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
@@ -110,7 +110,7 @@ impl<S: Store> Inbox<'_, S> {
         let mut after = None;
         let page = u32::try_from(limit.max(PAGE)).unwrap_or(u32::MAX);
         while rows.len() < limit {
-            let found = self.sent_before(after, Some(now.at), page)?;
+            let found = self.sent_before(Lane::Devices, after, Some(now.at), page)?;
             let more = found.len() >= page as usize;
             after = found.last().map(|held| held.key.id);
             rows.extend(found.into_iter().filter(may));
@@ -125,7 +125,9 @@ impl<S: Store> Inbox<'_, S> {
             .map_or(0, |connection| connection.in_flight.len())
             + lost.len();
         let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
-        let waiting = rows::waiting(&self.cx.store, None, &lost.held_up(), enough)?.into_iter();
+        let held_up = lost.held_up();
+        let waiting = rows::waiting(&self.cx.store, Lane::Devices, None, &held_up, enough)?;
+        let waiting = waiting.into_iter();
         rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
         Ok(rows.into_iter().map(|held| self.up_to_date(held)).collect())
     }
@@ -153,7 +155,7 @@ impl<S: Store> Inbox<'_, S> {
         self.phase_of(&held, now).after(Event::Lease)?;
         let attempt = held.attempts.made + 1;
         held.attempts.note_sent(attempt, now.at);
-        held.retry_at = now.at + self.backoff(held.attempts.timed_out);
+        held.retry_at = now.at + self.backoff(Lane::Devices, held.attempts.timed_out);
         rows::save_sent_before(&self.cx.store, &held)?;
         self.memory.lost.update(held.key.id, &held.attempts);
         self.cx.wake_by(Timer::Ack, held.retry_at);

@@ -48,9 +48,13 @@ impl<S: Store> Inbox<'_, S> {
         if let Some(connection) = self.connection.as_mut() {
             connection.stale |= connection.in_flight.remove(&id).is_some();
         }
-        let to = held.sender.clone();
+        let sender = held.sender.device();
         self.keep_progress(held)?;
         self.cx.wake_by(Timer::Progress, until);
+        // A channel of Web Push has no mailbox to tell.
+        let Some(to) = sender else {
+            return Ok(());
+        };
         let progress = Progress {
             id,
             device,

@@ -36,7 +36,7 @@ impl<S: Store> Inbox<'_, S> {
         let rank = Key::of(message).rank;
         self.connection
             .as_ref()
-            .is_some_and(|connection| !connection.is_stuck())
+            .is_some_and(|it| it.lane() == message.lane() && it.is_ready() && !it.is_stuck())
             && !self.memory.backlog
             && !self.memory.lost.holds_up_unsent(rank, &message.from)
             && self.memory.unstored.has_room_for(message)

@@ -7,15 +7,15 @@
 use super::attempts::Attempts;
 use super::connection::InFlight;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
-use crate::id::{DeviceId, MessageId, Topic};
-use crate::message::{Message, Urgency};
+use crate::id::{DeviceId, MessageId, Sender, Topic};
+use crate::message::{Lane, Message, Urgency};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 
 /// The key of a row; its order is the order of delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    /// 0 for the highest urgency.
+    /// 0 for the highest urgency, or 4 if the sender is a channel.
     pub(super) rank: i64,
     pub(super) id: MessageId,
 }
@@ -29,9 +29,23 @@ impl Key {
             Urgency::VeryLow => 3,
         };
         Self {
-            rank,
+            rank: ranks(message.lane())[0] + rank,
             id: message.id,
         }
+    }
+
+    /// Whether its message is of this lane.
+    pub(super) fn is_of(&self, lane: Lane) -> bool {
+        let [first, last] = ranks(lane);
+        (first..=last).contains(&self.rank)
+    }
+}
+
+/// The first and the last rank of a lane.
+fn ranks(lane: Lane) -> [i64; 2] {
+    match lane {
+        Lane::Devices => [0, 3],
+        Lane::Channels => [4, 7],
     }
 }
 
@@ -39,7 +53,7 @@ impl Key {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) key: Key,
-    pub(super) sender: DeviceId,
+    pub(super) sender: Sender,
     pub(super) expires_at: Millis,
     pub(super) size: u64,
     /// Since when it is held; 0 if it was sent before it was stored.
@@ -162,8 +176,9 @@ pub(super) fn insert(
 
 /// The row of a message, whatever its urgency.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
-    let sql =
-        format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3) AND id = ?");
+    let sql = format!(
+        "SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3, 4, 5, 6, 7) AND id = ?"
+    );
     let Some(mut row) = store.run(&sql, &[id.into()])?.pop() else {
         return Ok(None);
     };
@@ -184,7 +199,7 @@ pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, St
 /// The messages to deliver among these, oldest first.
 pub(super) fn these(store: &impl Store, ids: &[MessageId]) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3) \
+        "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3, 4, 5, 6, 7) \
          AND id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id"
     );
     read(store, &sql, &[to_json(&hex(ids))?.into()])
@@ -207,7 +222,7 @@ pub(super) fn message(store: &impl Store, key: Key) -> Result<Message, StoreErro
 /// The messages to deliver of this sender and topic.
 pub(super) fn of_topic(
     store: &impl Store,
-    sender: &DeviceId,
+    sender: &Sender,
     topic: &Topic,
 ) -> Result<Vec<Held>, StoreError> {
     let sql =
@@ -223,42 +238,48 @@ pub(super) fn of_topic(
 /// [`save_sent_before`] has marked. If `due` is given, only those without a lease at that time.
 pub(super) fn polled(
     store: &impl Store,
+    lane: Lane,
     after: Option<MessageId>,
     due: Option<Millis>,
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM inbox INDEXED BY inbox_again WHERE attempts > 0 AND settled IS NULL \
-         AND id > ? AND retry_at <= ? ORDER BY id LIMIT ?"
+         AND id > ? AND retry_at <= ? AND rank BETWEEN ? AND ? ORDER BY id LIMIT ?"
     );
     let after = after.map_or(Value::Blob(Vec::new()), Value::from);
+    let due = due.unwrap_or(MAX_INT);
+    let [first, last] = ranks(lane);
     read(
         store,
         &sql,
-        &[after, due.unwrap_or(MAX_INT).into(), limit.into()],
+        &[after, due.into(), first.into(), last.into(), limit.into()],
     )
 }
 
 /// The greatest integer that the platform represents exactly.
 const MAX_INT: i64 = (1 << 53) - 1;
 
-/// Messages whose rows do not show that they were sent, in order of delivery, after `after`. Those of `held_up` are
-/// excluded: each is a rank and a sender, with a space between.
+/// Messages of a lane whose rows do not show that they were sent, in order of delivery, after `after`. Those of
+/// `held_up` are excluded: each is a rank and a sender, with a space between.
 pub(super) fn waiting(
     store: &impl Store,
+    lane: Lane,
     after: Option<Key>,
     held_up: &[String],
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND attempts = 0 \
+        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND rank <= ? AND attempts = 0 \
          AND rank || ' ' || sender NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, id LIMIT ?"
     );
-    let [rank, id] = position(after);
+    let [first, last] = ranks(lane);
+    let [rank, id] = position(after, first);
+    let held_up = to_json(&held_up)?;
     read(
         store,
         &sql,
-        &[rank, id, to_json(&held_up)?.into(), limit.into()],
+        &[rank, id, last.into(), held_up.into(), limit.into()],
     )
 }
 
@@ -270,15 +291,15 @@ pub(super) fn list(
 ) -> Result<Vec<Held>, StoreError> {
     let sql =
         format!("SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) ORDER BY rank, id LIMIT ?");
-    let [rank, id] = position(after);
+    let [rank, id] = position(after, 0);
     read(store, &sql, &[rank, id, limit.into()])
 }
 
-/// The position to read after; without a key, the position before all messages to deliver.
-fn position(after: Option<Key>) -> [Value; 2] {
+/// The position to read after; without a key, the position before all messages from the rank `first` on.
+fn position(after: Option<Key>, first: i64) -> [Value; 2] {
     match after {
         Some(key) => [key.rank.into(), key.id.into()],
-        None => [Value::Int(0), Value::Blob(Vec::new())],
+        None => [first.into(), Value::Blob(Vec::new())],
     }
 }
 
@@ -329,6 +350,36 @@ pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), Store
         held.key.id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// The messages to deliver of a channel.
+pub(super) fn of_channel(
+    store: &impl Store,
+    channel: &Sender,
+) -> Result<Vec<MessageId>, StoreError> {
+    let sql = "SELECT id FROM inbox WHERE rank BETWEEN ? AND ? AND sender = ?";
+    let [first, last] = ranks(Lane::Channels);
+    let rows = store.run(sql, &[first.into(), last.into(), channel.as_str().into()])?;
+    rows.into_iter().map(|mut row| row.id()).collect()
+}
+
+/// The greatest id of the messages of channels: the last of each rank, which the key finds without a scan.
+pub(super) fn last_of_channels(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+    let sql = "SELECT id FROM inbox WHERE rank = ? ORDER BY id DESC LIMIT 1";
+    let [first, last] = ranks(Lane::Channels);
+    let mut greatest = None;
+    for rank in first..=last {
+        for mut row in store.run(sql, &[rank.into()])? {
+            greatest = greatest.max(Some(row.id()?));
+        }
+    }
+    Ok(greatest)
+}
+
+/// Deletes a row.
+pub(super) fn delete(store: &impl Store, key: Key) -> Result<(), StoreError> {
+    let sql = "DELETE FROM inbox WHERE rank = ? AND id = ?";
+    store.run(sql, &[key.rank.into(), key.id.into()]).map(drop)
 }
 
 /// When the next lease ends after `now`, or the next progress that a row shows.

@@ -6,13 +6,13 @@
 //! A suspect, during which connections keep ending, is sent alone. Once it is due, nothing else is sent until it has
 //! been, so that others cannot delay it. While it pauses, only messages of the same sender and urgency wait behind it.
 
-use super::connection::{InFlight, Stored};
+use super::connection::{CLOSE_SILENT, InFlight, Stored};
 use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, Timer};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
-use crate::message::Message;
+use crate::message::{Lane, Message};
 use crate::protocol::ToDevice;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -22,8 +22,20 @@ const DOUBLINGS: u32 = 3;
 
 impl<S: Store> Inbox<'_, S> {
     /// Milliseconds to wait for an acknowledgement after `timed_out` time-outs.
-    pub(super) fn backoff(&self, timed_out: u32) -> Millis {
-        i64::from(self.cx.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
+    pub(super) fn backoff(&self, lane: Lane, timed_out: u32) -> Millis {
+        match lane {
+            Lane::Devices => {
+                i64::from(self.cx.limits.ack_timeout) * 1000 * (1 << timed_out.min(DOUBLINGS))
+            }
+            // Nothing is sent twice over the same connection.
+            Lane::Channels => i64::from(self.cx.limits.push_ack_timeout) * 1000,
+        }
+    }
+
+    /// The lane of the connection, or that of polls if there is none.
+    fn lane(&self) -> Lane {
+        let connection = self.connection.as_ref();
+        connection.map_or(Lane::Devices, |connection| connection.lane())
     }
 
     /// Sends a message.
@@ -36,10 +48,10 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Whether the device has a live socket.
+    /// Whether the device has a live socket, over which messages may be sent.
     fn is_online(&self, now: &Now) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_some_and(|it| it.is_alive(now, &self.cx.limits))
+        connection.is_some_and(|it| it.is_ready() && it.is_alive(now, &self.cx.limits))
     }
 
     /// Fills the in-flight window with waiting messages.
@@ -59,14 +71,16 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn suspect_due(&self, now: Now) -> Option<MessageId> {
         let connection = self.connection.as_ref();
         let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
-        self.memory.lost.due(has_sent, now.at)
+        let due = self.memory.lost.due(has_sent, now.at);
+        due.filter(|_| self.lane() == Lane::Devices)
     }
 
     /// When the next suspect may be sent, over the connection or to a poll.
     pub(super) fn next_suspect(&self, now: Now) -> Option<Millis> {
         let connection = self.connection.as_ref();
         let has_sent = |id| connection.is_some_and(|connection| connection.has_sent(id));
-        self.memory.lost.next_due(has_sent, now.at)
+        let next = self.memory.lost.next_due(has_sent, now.at);
+        next.filter(|_| self.lane() == Lane::Devices)
     }
 
     /// Whether the window is reserved for a suspect: one is in flight, or due.
@@ -112,7 +126,7 @@ impl<S: Store> Inbox<'_, S> {
         let mut after = None;
         while self.memory.again {
             let limit = self.cx.limits.max_in_flight.saturating_mul(2);
-            let rows = self.sent_before(after, None, limit)?;
+            let rows = self.sent_before(self.lane(), after, None, limit)?;
             let more = rows.len() >= limit as usize;
             for held in rows {
                 after = Some(held.key.id);
@@ -125,20 +139,22 @@ impl<S: Store> Inbox<'_, S> {
         Ok(true)
     }
 
-    /// Messages that were sent before, oldest first, after `after`. If `due` is given, only those without a lease at
-    /// that time.
+    /// Messages of a lane that were sent before, oldest first, after `after`. If `due` is given, only those without a
+    /// lease at that time.
     pub(super) fn sent_before(
         &self,
+        lane: Lane,
         after: Option<MessageId>,
         due: Option<Millis>,
         limit: u32,
     ) -> Result<Vec<Held>, StoreError> {
-        let mut rows = rows::polled(&self.cx.store, after, due, limit)?;
+        let mut rows = rows::polled(&self.cx.store, lane, after, due, limit)?;
         let mut lost = self.memory.lost.after(after);
         if !lost.is_empty() {
             lost.retain(|id| rows.iter().all(|held| held.key.id != *id));
             let lost = rows::these(&self.cx.store, &lost)?.into_iter();
-            rows.extend(lost.filter(|held| due.is_none_or(|due| held.retry_at <= due)));
+            let is_free = |held: &Held| due.is_none_or(|due| held.retry_at <= due);
+            rows.extend(lost.filter(|held| held.key.is_of(lane) && is_free(held)));
             rows.sort_unstable_by_key(|held| held.key.id);
             rows.truncate(limit as usize);
         }
@@ -162,7 +178,13 @@ impl<S: Store> Inbox<'_, S> {
             };
             let held_up = self.memory.lost.held_up();
             let cursor = self.memory.cursor;
-            let rows = rows::waiting(&self.cx.store, cursor, &held_up, window + known)?;
+            let rows = rows::waiting(
+                &self.cx.store,
+                connection.lane(),
+                cursor,
+                &held_up,
+                window + known,
+            )?;
             self.memory.backlog = !rows.is_empty();
             for held in rows {
                 let key = held.key;
@@ -208,7 +230,7 @@ impl<S: Store> Inbox<'_, S> {
     fn put_in_flight(&mut self, held: &Held, now: Now) -> Result<(), StoreError> {
         self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
-        let due_at = now.at + self.backoff(held.attempts.timed_out);
+        let due_at = now.at + self.backoff(self.lane(), held.attempts.timed_out);
         self.send(&rows::message(&self.cx.store, held.key)?, attempt);
         if let Some(connection) = self.connection.as_mut() {
             let entry = InFlight {
@@ -251,6 +273,9 @@ impl<S: Store> Inbox<'_, S> {
             .map(|(id, _)| *id)
             .collect();
         self.close_stuck(!ids.is_empty(), now)?;
+        if !ids.is_empty() && self.lane() == Lane::Channels {
+            return self.hang_up(now, CLOSE_SILENT, "a message is not acknowledged");
+        }
         for id in ids {
             self.send_one_again(id, &device, now)?;
         }

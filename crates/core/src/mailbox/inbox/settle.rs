@@ -176,7 +176,11 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
-        settled_rows::save(&self.cx.store, held.key, &delivery)?;
+        let sender = held.sender.device();
+        match sender {
+            Some(_) => settled_rows::save(&self.cx.store, held.key, &delivery)?,
+            None => rows::delete(&self.cx.store, held.key)?,
+        }
         self.cx.row_settled(held.size);
         if let Some(connection) = self.connection.as_mut() {
             connection.stale |= connection.in_flight.remove(&id).is_some();
@@ -191,16 +195,19 @@ impl<S: Store> Inbox<'_, S> {
             let delivered = DeliveryStatus::Known(delivery);
             self.cx.push(News::Delivered(id, delivered));
         }
-        self.memory.reports.add(&held.sender, id);
+        let Some(sender) = sender else {
+            return Ok(());
+        };
+        self.memory.reports.add(&sender, id);
         if is_cancelled {
-            self.report_later(&held.sender, now);
+            self.report_later(&sender, now);
             return Ok(());
         }
         if awaited {
             self.report_soon(now);
             return Ok(());
         }
-        self.report(&held.sender, now)
+        self.report(&sender, now)
     }
 
     /// Stores the terminal state of an unstored message that must survive a crash: one that was cancelled before it
@@ -323,7 +330,7 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Stores that an unstored message was replaced. If the answer does not reach the sender's mailbox, the call is
     /// repeated, perhaps after this mailbox has lost its memory. Then the message must not be taken after the one that
-    /// replaced it. A message with TTL 0 is never repeated.
+    /// replaced it. A message with TTL 0 is never repeated, and neither is one of a channel.
     fn keep_replaced(
         &mut self,
         message: &Message,
@@ -333,7 +340,10 @@ impl<S: Store> Inbox<'_, S> {
         if delivery.phase() != Phase::Replaced || message.is_now_or_never() {
             return Ok(());
         }
-        self.settle_unseen(message.id, &message.from, delivery, now)
+        match message.from.device() {
+            Some(sender) => self.settle_unseen(message.id, &sender, delivery, now),
+            None => Ok(()),
+        }
     }
 
     /// An unstored message is settled: answers the call that waits for it.

@@ -51,6 +51,6 @@ impl Codec for TagpostV1 {
     }
 
     fn write(&self, said: &ToDevice<'_>) -> Option<Frame> {
-        Some(Frame::Text(write::text(said)))
+        write::text(said).map(Frame::Text)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::PONG;
 use crate::call::Progress;
 use crate::delivery::{Summary, Withdrawal};
-use crate::id::{DeviceId, MessageId, Topic};
+use crate::id::{DeviceId, MessageId, Sender, Topic};
 use crate::json;
 use crate::message::{Encoding, Message, Target, Urgency};
 use crate::protocol::{Receipt, ToDevice};
@@ -19,7 +19,7 @@ use crate::trace::DeliveryForm;
 #[derive(Debug, Serialize)]
 pub struct InboxMessage<'a> {
     id: MessageId,
-    from: &'a DeviceId,
+    from: &'a Sender,
     to: &'a Target,
     sent_at: Millis,
     expires_at: Millis,
@@ -103,10 +103,11 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// The text frame that says this.
-pub(super) fn text(said: &ToDevice<'_>) -> String {
-    json::text(&match *said {
-        ToDevice::Pong => return PONG.to_owned(),
+/// The text frame that says this; `None` if the protocol has none for it.
+pub(super) fn text(said: &ToDevice<'_>) -> Option<String> {
+    Some(json::text(&match *said {
+        ToDevice::Pong => return Some(PONG.to_owned()),
+        ToDevice::Agent(_) => return None,
         ToDevice::Welcome {
             device,
             held,
@@ -142,7 +143,7 @@ pub(super) fn text(said: &ToDevice<'_>) -> String {
             detail: &problem.detail,
             reference,
         },
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -176,7 +177,7 @@ mod tests {
         let (sent_at, expires_at) = (5, 6);
         let message = Message {
             id,
-            from,
+            from: from.into(),
             to,
             sent_at,
             expires_at,
@@ -191,6 +192,7 @@ mod tests {
             message: &message,
             attempt: 1,
         });
+        let json = json.unwrap();
         assert!(json.starts_with(r#"{"type":"message","#), "{json}");
         serde_json::from_str(&json).unwrap()
     }
@@ -245,9 +247,9 @@ mod tests {
                 reply: reply.map(|reply| RawValue::from_string(reply.to_string()).unwrap()),
                 reason,
             };
-            let frame = text(&ToDevice::Receipt(&receipt));
+            let frame = text(&ToDevice::Receipt(&receipt)).unwrap();
             let back: Receipt = serde_json::from_str(&frame).unwrap();
-            prop_assert_eq!(text(&ToDevice::Receipt(&back)), frame);
+            prop_assert_eq!(text(&ToDevice::Receipt(&back)), Some(frame));
             prop_assert_eq!((back.seq, back.reason), (receipt.seq, receipt.reason));
         }
     }

@@ -1,0 +1,142 @@
+//! Web Push: what a user agent says, and what application servers send, between the channels and the inbox.
+
+use super::connection::CLOSE_SILENT;
+use super::inbox::{Delivering, Terms};
+use super::output::Reply;
+use super::pending::{Awaited, Handshake, Next};
+use super::{CallId, Mailbox};
+use crate::call::{DeliveryStatus, Pushed};
+use crate::delivery::State;
+use crate::id::MessageId;
+use crate::message::{Lane, Target};
+use crate::problem::Problem;
+use crate::protocol::{AgentFrame, Handled};
+use crate::publish::Draft;
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::web_push::channel::Channel;
+
+impl<S: Store> Mailbox<S> {
+    /// A user agent says this.
+    pub(super) fn agent_says(&mut self, said: AgentFrame, now: Now) -> Result<(), StoreError> {
+        match said {
+            AgentFrame::Hello { agent } => self.channels().hello(agent, now),
+            AgentFrame::Register { name, subscription } => {
+                self.channels().register(&name, subscription, now)
+            }
+            AgentFrame::Unregister { name } => self.channels().unregister(&name),
+            AgentFrame::Handled(messages) => messages
+                .into_iter()
+                .try_for_each(|(id, handled)| self.handled(id, handled, now)),
+            AgentFrame::Unknown => Ok(()),
+        }
+    }
+
+    /// A user agent has handled a message.
+    fn handled(&mut self, id: MessageId, handled: Handled, now: Now) -> Result<(), StoreError> {
+        // A user agent does not pass a message on that it has had before: then an earlier attempt was successful.
+        let is_repeat = self.inbox().attempt(id).is_some_and(|attempt| attempt > 1);
+        let reason = match handled {
+            Handled::Delivered => None,
+            Handled::Undelivered if is_repeat => None,
+            Handled::Undelivered => Some("not_delivered"),
+            Handled::Undecryptable => Some("decryption_error"),
+            Handled::Failed => Some("handler_failed"),
+        };
+        match reason {
+            None => self.inbox().conclude_acked(id, None, now),
+            Some(reason) => self
+                .inbox()
+                .conclude_nacked(id, Some(reason.to_owned()), now),
+        }
+    }
+
+    /// Whether a user agent may take over from the one that is connected.
+    ///
+    /// # Errors
+    /// `unavailable`: that has happened too often.
+    pub(super) fn may_take_over(&mut self, handshake: &Handshake, now: Now) -> Result<(), Problem> {
+        let is_agent = |lane| lane == Lane::Channels;
+        let live = self.connection.as_ref().map(|connection| connection.lane());
+        match live.is_some_and(is_agent) && is_agent(handshake.codec.rules().lane) {
+            true => self.channels().may_take_over(now),
+            false => Ok(()),
+        }
+    }
+
+    /// An application server publishes to a channel.
+    pub(super) fn push(
+        &mut self,
+        id: CallId,
+        channel: Channel,
+        since: Millis,
+        wait: u32,
+        draft: Draft,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(device) = self.cx.device().cloned() else {
+            self.answer(id, Reply::Pushed(Pushed::NoDevice));
+            return Ok(());
+        };
+        if !self.channels().has(channel, since)? {
+            self.answer(id, Reply::Pushed(Pushed::NoChannel));
+            return Ok(());
+        }
+        if let Err(problem) = self.channels().may_publish(now) {
+            let seconds = problem.retry_after.unwrap_or(1);
+            self.answer(id, Reply::Pushed(Pushed::TooMany(seconds)));
+            return Ok(());
+        }
+        let stored = match self.channels().knows_last_id() {
+            true => None,
+            false => self.inbox().last_of_channels()?,
+        };
+        let Some(message_id) = self.channels().next_id(|| stored, now) else {
+            return Ok(());
+        };
+        let message = draft.into_message(message_id, channel, Target::Device(device), now.at);
+        let terms = Terms {
+            wait,
+            after: None,
+            until: now.at,
+            is_last_try: true,
+        };
+        let pushed = match self.receive(|inbox| inbox.deliver_of_channel(message, terms, now))? {
+            Some(Delivering::Wait(until)) => {
+                let awaited = Awaited::Delivered(message_id);
+                self.wait(awaited, id, None, Some(until), Next::Pushed, now);
+                return Ok(());
+            }
+            Some(Delivering::Answer(delivered)) => pushed(message_id, &delivered),
+            Some(Delivering::Early(..)) | None => Pushed::Taken(message_id),
+        };
+        self.answer(id, Reply::Pushed(pushed));
+        Ok(())
+    }
+
+    /// The operator, or the device itself, removes a channel, or all of them.
+    pub(super) fn remove_channels(
+        &mut self,
+        channel: Option<Channel>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        if let Some(channel) = channel {
+            return self.channels().revoke(channel);
+        }
+        self.channels().revoke_all()?;
+        let live = self.connection.as_ref().map(|connection| connection.lane());
+        match live {
+            Some(Lane::Channels) => self.hang_up(now, CLOSE_SILENT, "all channels are removed"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the sender of this message is told.
+pub(super) fn pushed(id: MessageId, delivered: &DeliveryStatus) -> Pushed {
+    match delivered {
+        DeliveryStatus::Known(delivery) if delivery.state == State::Refused => Pushed::Full,
+        DeliveryStatus::UnknownDevice => Pushed::NoDevice,
+        _ => Pushed::Taken(id),
+    }
+}

@@ -1,0 +1,40 @@
+//! What a message of a channel contains: the sender's body, unread, and the headers that its decryption needs.
+//!
+//! It is the payload of a [`crate::message::Message`], in the form in which its user agent gets it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::json;
+
+/// The content of one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Content {
+    /// The body, in base64url without padding; `None` if it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// How the body is encrypted; `None` if it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Headers>,
+}
+
+/// How a body is encrypted: with aes128gcm (RFC 8188), or with aesgcm, its draft, which has the two keys in headers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Headers {
+    /// The content coding.
+    pub encoding: String,
+    /// The header `Encryption`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// The header `Crypto-Key`, without the key that signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crypto_key: Option<String>,
+}
+
+impl Content {
+    /// The payload.
+    pub fn to_payload(&self) -> Box<RawValue> {
+        // Strings are always valid JSON.
+        RawValue::from_string(json::text(self)).unwrap_or_default()
+    }
+}

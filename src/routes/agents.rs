@@ -1,0 +1,187 @@
+//! User agents of Web Push: the WebSocket, the URL to connect with, and the channels of a device.
+
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use serde_json::Value;
+use tagpost_core::call::{Call, Registered, Status};
+use tagpost_core::id::DeviceId;
+use tagpost_core::problem::{Code, Problem};
+use tagpost_core::protocol::web_push::SUBPROTOCOL;
+use tagpost_core::token::Claims;
+use tagpost_core::web_push::channel::Channel;
+use tagpost_core::web_push::refusal::Refusal;
+use tagpost_core::web_push::seal::{ConnectUrl, Keys};
+
+use super::Exchange;
+use super::devices::unknown;
+use crate::auth::{Caller, Offer};
+use crate::respond::{self, Error, Response};
+use crate::route::Miss;
+use crate::stub::{self, Handshake};
+
+/// The seconds after which a push URL may expire: as many as fit into it, for centuries.
+const LIVES: RangeInclusive<f64> = 1.0..=10_000_000_000.0;
+
+/// The longest body of a request for a push URL, in bytes.
+const LONGEST_TERMS: usize = 1_024;
+
+/// `GET /push/{sealed}`: a user agent connects. Whatever is wrong with its URL is 404.
+pub(super) async fn connect(
+    exchange: &Exchange,
+    keys: &Keys,
+    sealed: &str,
+) -> Result<Response, Refusal> {
+    let url: ConnectUrl = keys.open(sealed).ok_or_else(Refusal::unknown)?;
+    let upgrade = exchange.header("upgrade").unwrap_or_default();
+    if !upgrade.eq_ignore_ascii_case("websocket") {
+        return Err(Refusal::new(426, None, "Upgrade must be websocket"));
+    }
+    let claims = Claims {
+        device: url.device,
+        issued_at: url.issued_at,
+        expires_at: url.expires_at,
+        publish: Some(Vec::new()),
+        tags: Vec::new(),
+        revocations: Some(url.revocations),
+    };
+    let offered = exchange
+        .header("sec-websocket-protocol")
+        .unwrap_or_default();
+    let protocols = Offer::read(&offered).protocols;
+    let handshake = Handshake {
+        protocol: SUBPROTOCOL,
+        is_offered: protocols.contains(&SUBPROTOCOL),
+        window: None,
+        origin: Some(exchange.origin()),
+    };
+    let answer = stub::connect(&exchange.env, &claims, handshake, exchange.fault()).await;
+    match answer {
+        // A URL that was revoked or has expired permits nothing, as one that was never issued.
+        Ok(answer) if answer.status() == Code::Unauthorized.status() => Err(Refusal::unknown()),
+        Ok(answer) => Ok(answer),
+        Err(error) => Ok(error.into_response()),
+    }
+}
+
+#[derive(Serialize)]
+struct PushUrl {
+    push_url: String,
+}
+
+/// `POST /v1/devices/{device}/push`
+pub(super) async fn url(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    let keys = exchange.push_keys()?;
+    let caller = caller.admin_or(&device)?;
+    let body = exchange.body(LONGEST_TERMS).await?;
+    let expires_in = expires_in(&body)?;
+    if caller.is_none() {
+        let status: Status = exchange.ask_for(&device, None, Call::Status).await?;
+        if !status.known {
+            return Err(unknown(&device));
+        }
+    }
+    let registered: Registered = exchange.ask_for(&device, caller, Call::Register).await?;
+    let issued_at = exchange.now.div_euclid(1_000);
+    let sealed = keys.seal(&ConnectUrl {
+        device,
+        issued_at,
+        expires_at: expires_in.map(|seconds| issued_at + seconds),
+        revocations: registered.revocations,
+    });
+    // `http` becomes `ws`, and `https` `wss`.
+    let origin = exchange.origin();
+    let origin = origin.strip_prefix("http").unwrap_or(&origin);
+    let push_url = format!("ws{origin}/push/{sealed}");
+    Ok(respond::json(200, &PushUrl { push_url }))
+}
+
+/// Reads the body of [`url`]: nothing, or an object.
+fn expires_in(body: &[u8]) -> Result<Option<i64>, Problem> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let terms = serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))?;
+    let Value::Object(terms) = terms else {
+        return Err(Problem::bad_request("the body must be a JSON object"));
+    };
+    let mut expires_in = None;
+    for (name, value) in &terms {
+        let seconds = value.as_f64().filter(|_| name == "expires_in");
+        let seconds = seconds.filter(|it| it.fract() == 0.0 && LIVES.contains(it));
+        expires_in = Some(seconds.ok_or_else(|| {
+            let (least, most) = (LIVES.start(), LIVES.end());
+            Problem::bad_request(format!(
+                "the body may have expires_in, a whole number from {least} to {most}, and not {name}: {value}"
+            ))
+        })? as i64);
+    }
+    Ok(expires_in)
+}
+
+/// `GET /v1/devices/{device}/channels`
+pub(super) async fn channels(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    exchange.push_keys()?;
+    let caller = caller.admin_or(&device)?;
+    exchange.ask_of(device, caller, Call::Channels).await
+}
+
+/// `DELETE /v1/devices/{device}/channels/{channel}`, and of all channels.
+pub(super) async fn remove(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+    channel: Option<Channel>,
+) -> Result<Response, Error> {
+    exchange.push_keys()?;
+    let caller = caller.admin_or(&device)?;
+    exchange
+        .ask_of(device, caller, Call::RemoveChannels { channel })
+        .await
+}
+
+impl Exchange {
+    /// What seals URLs; without it there are none of these paths.
+    fn push_keys(&self) -> Result<&Keys, Error> {
+        self.config
+            .push_keys
+            .as_deref()
+            .ok_or_else(|| Miss::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_push_url_is_a_number_of_seconds_or_no_end() {
+        assert_eq!(expires_in(b""), Ok(None));
+        assert_eq!(expires_in(b"{}"), Ok(None));
+        assert_eq!(expires_in(br#"{"expires_in":60}"#), Ok(Some(60)));
+        assert_eq!(expires_in(br#"{"expires_in":6e1}"#), Ok(Some(60)));
+        for body in [
+            &br#"{"expires_in":0}"#[..],
+            br#"{"expires_in":-1}"#,
+            br#"{"expires_in":1.5}"#,
+            br#"{"expires_in":null}"#,
+            br#"{"expires_in":10000000001}"#,
+            br#"{"expires_in":"60"}"#,
+            br#"{"expires":60}"#,
+            b"[60]",
+            b"x",
+        ] {
+            let problem = expires_in(body).unwrap_err();
+            assert_eq!(problem.code, Code::BadRequest, "{problem}");
+        }
+    }
+}

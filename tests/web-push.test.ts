@@ -1,0 +1,205 @@
+// Web Push: an application server with an independent library at one end, a user agent at the other.
+
+import { describe, expect, test } from "vitest";
+import webPush, { type Details } from "web-push";
+
+import { UserAgent, type Subscription } from "./harness/agent.ts";
+import { call } from "./harness/http.ts";
+import { useRelay, type Answer, type Device } from "./harness/index.ts";
+
+const PUSH_KEY = "a key for tests that is long enough";
+const relay = useRelay({ vars: { PUSH_KEY } });
+const off = useRelay();
+
+const subject = "mailto:tests@example.org";
+const vapidDetails = { subject, ...webPush.generateVAPIDKeys() };
+
+/** The URL with which a user agent connects as this device. */
+async function pushUrl(device: Device): Promise<string> {
+  return (await device.request("POST", `/v1/devices/${device.name}/push`)).is(200).push_url;
+}
+
+/** Makes the request that the library has prepared. */
+function send({ method, endpoint, headers, body }: Details, more: Record<string, string> = {}): Promise<Answer> {
+  const { origin, pathname } = new URL(endpoint);
+  const texts = Object.entries(headers).map(([name, value]) => [name, `${value}`]);
+  return call(new URL(origin), method, pathname, { headers: { ...Object.fromEntries(texts), ...more }, body: body ?? "" });
+}
+
+const push = (to: Subscription, text: string | null, options?: Parameters<typeof webPush.generateRequestDetails>[2]) =>
+  send(webPush.generateRequestDetails(to, text, { TTL: 60, ...options }));
+
+/** A device, its URL, and a user agent with one channel. */
+async function subscribed(key?: string) {
+  const device = await relay.device();
+  const url = await pushUrl(device);
+  const agent = await UserAgent.connect(url);
+  return { device, url, agent, channel: await agent.subscribe(key) };
+}
+
+describe.concurrent("web push", () => {
+  test("a push of an independent library arrives, and its sender gets a URL and the TTL", async () => {
+    const { agent, channel } = await subscribed();
+    const answer = await push(channel, "it rings");
+    expect(answer.status, `${answer}`).toBe(201);
+    expect(answer.headers.get("ttl")).toBe("60");
+    expect(answer.headers.get("location")).toMatch(new RegExp(`^${relay.url.origin}/m/[A-Za-z0-9_-]{131}$`));
+    expect(answer.headers.get("access-control-expose-headers")).toMatch(/location.*ttl/);
+    expect(await agent.message()).toBe("it rings");
+  });
+
+  test("both encodings and an empty push arrive as they were sent", async () => {
+    const { agent, channel } = await subscribed();
+    for (const contentEncoding of ["aes128gcm", "aesgcm"] as const) {
+      (await push(channel, contentEncoding, { contentEncoding })).is(201);
+      expect(await agent.message()).toBe(contentEncoding);
+    }
+    (await push(channel, null)).is(201);
+    const empty = await agent.next("notification");
+    expect(Object.keys(empty).sort()).toEqual(["channelID", "messageType", "version"]);
+  });
+
+  test("a channel that is bound to a key takes messages of that sender alone", async () => {
+    const { agent, channel } = await subscribed(vapidDetails.publicKey);
+    for (const contentEncoding of ["aes128gcm", "aesgcm"] as const) {
+      (await push(channel, "mine", { vapidDetails, contentEncoding })).is(201);
+      expect(await agent.message()).toBe("mine");
+    }
+    const other = { subject, ...webPush.generateVAPIDKeys() };
+    const stolen = { ...other, publicKey: vapidDetails.publicKey };
+    for (const details of [undefined, other, stolen]) {
+      const answer = await push(channel, "theirs", details && { vapidDetails: details });
+      expect(answer.is(401)).toMatchObject({ code: 401, errno: 109, error: "Unauthorized" });
+      expect(answer.headers.get("www-authenticate")).toBe("vapid");
+    }
+    (await push(channel, "again", { vapidDetails })).is(201);
+    expect(await agent.message()).toBe("again");
+  });
+
+  test("a wrong token is refused on any channel", async () => {
+    const { channel } = await subscribed();
+    (await push(channel, "x", { vapidDetails })).is(201);
+    const elsewhere = webPush.generateRequestDetails({ ...channel, endpoint: "https://other.example/x" }, "x", { vapidDetails });
+    expect((await send({ ...elsewhere, endpoint: channel.endpoint })).is(401).message).toContain("aud");
+    expect((await send(webPush.generateRequestDetails(channel, "x"), { Authorization: `Bearer ${relay.adminKey}` })).is(401).errno).toBe(109);
+  });
+
+  test("what is wrong with a push is said in the words and numbers of autopush", async () => {
+    const { agent, channel } = await subscribed();
+    const { headers, ...rest } = webPush.generateRequestDetails(channel, "x", { TTL: 60 });
+    const without = (name: string) => Object.fromEntries(Object.entries(headers).filter(([known]) => known !== name));
+    const refused: [number, number | null, Answer][] = [
+      [400, 111, await send({ ...rest, headers: without("TTL") })],
+      [400, 112, await send({ ...rest, headers }, { TTL: "soon" })],
+      [400, 113, await send({ ...rest, headers }, { Topic: "a b" })],
+      [400, null, await send({ ...rest, headers }, { Urgency: "urgent" })],
+      [400, 110, await send({ ...rest, headers: without("Content-Encoding") })],
+      [413, 104, await send({ ...rest, headers: without("Content-Length"), body: Buffer.alloc(5631) })],
+      [404, 102, await send({ ...rest, headers, endpoint: channel.endpoint.slice(0, -1) })],
+      [404, 102, await relay.request("DELETE", "/m/nothing")],
+    ];
+    for (const [code, errno, answer] of refused) {
+      const more_info = `${relay.url.origin}/openapi.json`;
+      expect(answer.is(code), `${answer}`).toEqual({
+        code, errno, error: expect.any(String), message: expect.any(String), more_info,
+      });
+    }
+    (await send({ ...rest, headers: without("Content-Length"), body: Buffer.alloc(5630) })).is(201);
+    (await push(channel, "after", { headers: { Topic: "t" } })).is(201);
+    await agent.next("notification");
+    expect(await agent.message()).toBe("after");
+  });
+
+  test("a channel that was unregistered or revoked is gone for good", async () => {
+    const { device, agent, channel } = await subscribed();
+    await agent.unregister(channel.channelID);
+    const gone = await push(channel, "late");
+    expect(gone.is(410)).toMatchObject({ errno: 106 });
+    expect(gone.headers.get("cache-control")).toBe("max-age=86400");
+
+    const second = await agent.subscribe(vapidDetails.publicKey);
+    const path = `/v1/devices/${device.name}/channels`;
+    const listed = (await device.request("GET", path)).is(200).channels;
+    expect(listed).toEqual([{ channel: second.channelID, since: expect.any(Number), restricted: true }]);
+    (await relay.admin("DELETE", `${path}/${second.channelID}`)).is(204);
+    expect((await agent.next("unregister")).channelID).toBe(second.channelID);
+    (await push(second, "late", { vapidDetails })).is(410);
+
+    const third = await agent.subscribe();
+    (await device.request("DELETE", path)).is(204);
+    expect(await agent.closed()).toBe(1001);
+    (await push(third, "late")).is(410);
+  });
+
+  test("a message that is cancelled is not delivered", async () => {
+    const { url, agent, channel } = await subscribed();
+    agent.close();
+    const location = (await push(channel, "cancelled")).headers.get("location")!;
+    (await push(channel, "kept")).is(201);
+    const { pathname } = new URL(location);
+    (await relay.request("DELETE", pathname)).is(204);
+    (await relay.request("DELETE", pathname)).is(204);
+    expect(await (await agent.reconnect(url)).message()).toBe("kept");
+  });
+
+  test("a page may publish to its own endpoint, and a UnifiedPush client finds it", async () => {
+    const { channel } = await subscribed();
+    const { pathname } = new URL(channel.endpoint);
+    const preflight = await relay.request("OPTIONS", pathname, { headers: { Origin: "https://page.example" } });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get("access-control-allow-headers")).toContain("ttl");
+    expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
+    expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
+    expect((await relay.request("GET", pathname)).is(200)).toEqual({ unifiedpush: { version: 1 } });
+  });
+
+  test("a user agent is answered with the subprotocol only if it offers it", async () => {
+    const url = await pushUrl(await relay.device());
+    expect((await UserAgent.open(url)).protocol).toBe("push-notification");
+    const silent = await UserAgent.open(url, []);
+    expect(silent.protocol).toBe("");
+    expect((await silent.hello()).status).toBe(200);
+  });
+
+  test("the newer of two user agents takes over, and the older one is told not to come back", async () => {
+    const url = await pushUrl(await relay.device());
+    const older = await UserAgent.connect(url);
+    await UserAgent.connect(url);
+    expect(await older.closed()).toBe(4774);
+  });
+
+  test("a push URL ends with the device's tokens, and when it expires", async () => {
+    const { device, url, agent, channel } = await subscribed();
+    (await relay.admin("DELETE", `/v1/devices/${device.name}/tokens`)).is(204);
+    expect(await agent.closed()).toBe(4401);
+    await expect(UserAgent.open(url)).rejects.toThrow("404");
+    (await push(channel, "held")).is(201);
+    const { push_url } = (await relay.admin("POST", `/v1/devices/${device.name}/push`, { expires_in: 1 })).is(200);
+    const again = await agent.reconnect(push_url);
+    expect(await again.message()).toBe("held");
+    expect(await again.closed()).toBe(4401);
+    await expect(UserAgent.open(push_url)).rejects.toThrow("404");
+  });
+
+  test("only who may act for a device makes a URL for it", async () => {
+    const [device, other] = await relay.devices(2);
+    const path = `/v1/devices/${device!.name}/push`;
+    (await relay.request("POST", path)).problem(401);
+    (await other!.request("POST", path)).problem(403);
+    (await device!.request("POST", path, { body: { expires_in: 0 } })).problem(400);
+    (await relay.admin("POST", "/v1/devices/never-seen/push")).problem(404, "unknown_device");
+    expect(relay.logs.filter(({ message }) => /push\/[A-Za-z0-9_-]{100}/.test(message))).toEqual([]);
+  });
+
+  test("without PUSH_KEY there is no Web Push", async () => {
+    const { channel } = await subscribed();
+    const { pathname } = new URL(channel.endpoint);
+    for (const method of ["POST", "GET", "OPTIONS", "PUT"]) (await off.request(method, pathname)).problem(404, "not_found");
+    (await off.request("GET", "/push/x")).problem(404, "not_found");
+    (await off.request("DELETE", "/m/x")).problem(404, "not_found");
+    const device = await off.device();
+    for (const [method, path] of [["POST", "push"], ["GET", "channels"], ["DELETE", "channels"]] as const) {
+      (await device.request(method, `/v1/devices/${device.name}/${path}`)).problem(404, "not_found");
+    }
+  });
+});
