@@ -18,7 +18,9 @@ use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Input, Mailbox};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::pattern::Pattern;
-use tagpost_core::protocol::tagpost_v1::{TagpostV1, parse_ack_body, parse_nack_body};
+use tagpost_core::protocol::tagpost_v1::{
+    MAX_NOTE, TagpostV1, parse_ack_body, parse_nack_body, parse_progress_body,
+};
 use tagpost_core::protocol::{CODECS, Codec, Frame, FromDevice, ToDevice};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
@@ -41,7 +43,7 @@ pub(crate) const ALL: [(&str, Fuzzed); 6] = [
 const KEY: &[u8] = b"a key that only this file knows";
 const NOW: i64 = 1_800_000_000_000;
 
-/// A frame of a device, and the bodies of `ack` and `nack`. What is taken can be rendered again.
+/// A frame of a device, and the bodies of `ack`, `nack` and `progress`. What is taken can be rendered again.
 pub(crate) fn frame(data: &[u8]) {
     let limits = Limits::default();
     if let Ok(text) = std::str::from_utf8(data) {
@@ -65,6 +67,10 @@ pub(crate) fn frame(data: &[u8]) {
     }
     let _ = parse_ack_body(data);
     let _ = parse_nack_body(data);
+    if let Ok((seconds, note)) = parse_progress_body(data) {
+        assert!(seconds.is_none_or(|seconds| (1..=86_400).contains(&seconds)));
+        assert!(note.is_none_or(|note| note.chars().count() <= MAX_NOTE));
+    }
 }
 
 /// A token as it comes, and one whose claims are any bytes and whose signature holds.

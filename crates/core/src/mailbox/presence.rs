@@ -47,10 +47,11 @@ impl<S: Store> Mailbox<S> {
         );
         let max_in_flight = opened.width(&self.cx.limits);
         self.connection = Some(opened);
-        let in_progress = self.inbox().in_progress(now)?;
+        let held = self.inbox().connected()?;
+        let (_, in_progress) = self.inbox().at_work(now)?;
         let welcome = ToDevice::Welcome {
             device: &device,
-            held: self.inbox().connected()?.saturating_sub(in_progress),
+            held: held.saturating_sub(in_progress),
             in_progress,
             keepalive: self.cx.limits.keepalive,
             max_in_flight,
@@ -178,8 +179,7 @@ impl<S: Store> Mailbox<S> {
             Some(_) => self.inbox().held()?,
             None => (0, 0),
         };
-        let polled = self.inbox().leased(now)?;
-        let in_progress = self.inbox().in_progress(now)?;
+        let (polled, in_progress) = self.inbox().at_work(now)?;
         let account = self.cx.account.as_ref();
         let connection = self.connection.as_ref();
         let online = connection.filter(|it| it.is_alive(&now, &self.cx.limits));

@@ -1,6 +1,6 @@
 //! A device is told that a message has ended only once it has, and for the right reason.
 
-use tagpost_core::delivery::{Delivery, Withdrawal};
+use tagpost_core::delivery::{Delivery, State, Withdrawal};
 use tagpost_core::id::MessageId;
 
 use super::{Checked, Ledger, broken, claim};
@@ -31,10 +31,15 @@ impl Ledger {
             return Ok(());
         };
         let settled: Delivery = serde_json::from_str(text).map_err(broken)?;
-        claim(
-            "a withdrawal gives the reason of the end",
-            Withdrawal::of(&settled) == Some(reason),
-            || format!("{id} from device {device}, {reason:?}: {settled:?}"),
-        )
+        let is_enough = settled.reason.as_deref() == Some("enough");
+        let fits = match reason {
+            Withdrawal::Cancelled => settled.state == State::Cancelled && !is_enough,
+            Withdrawal::Enough => settled.state == State::Cancelled && is_enough,
+            Withdrawal::Replaced => settled.state == State::Replaced,
+            Withdrawal::Expired => settled.state == State::Expired,
+        };
+        claim("a withdrawal gives the reason of the end", fits, || {
+            format!("{id} from device {device}, {reason:?}: {settled:?}")
+        })
     }
 }

@@ -181,6 +181,7 @@ impl<S: Store> Inbox<'_, S> {
                     ..held
                 };
                 rows::save_sent_before(&self.cx.store, &held)?;
+                self.memory.marked = true;
             }
         }
         let lost = self.memory.lost.to_text()?;

@@ -69,6 +69,8 @@ pub(super) struct Memory {
     cursor: Option<Key>,
     /// Whether rows that were sent before may wait.
     again: bool,
+    /// Whether there may be rows that a poll has taken, or that show for another reason that they were sent.
+    marked: bool,
     /// Stored messages whose calls still wait.
     awaited: BTreeSet<MessageId>,
     reports: Reports,
@@ -85,6 +87,7 @@ impl<S: Store> Inbox<'_, S> {
         }
         self.memory.backlog = true;
         self.memory.again = true;
+        self.memory.marked = true;
         self.open_reports(now)
     }
 
@@ -113,6 +116,7 @@ impl<S: Store> Inbox<'_, S> {
         let waits = self.cx.rows()?.messages > 0;
         self.memory.backlog &= waits;
         self.memory.again &= waits;
+        self.memory.marked &= waits;
         self.cx.rows()
     }
 

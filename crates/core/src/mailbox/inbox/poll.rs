@@ -157,6 +157,7 @@ impl<S: Store> Inbox<'_, S> {
         held.attempts.note_sent(attempt, now.at);
         held.retry_at = now.at + self.backoff(Lane::Devices, held.attempts.timed_out);
         rows::save_sent_before(&self.cx.store, &held)?;
+        self.memory.marked = true;
         self.memory.lost.update(held.key.id, &held.attempts);
         self.cx.wake_by(Timer::Ack, held.retry_at);
         Ok(attempt)
@@ -181,13 +182,5 @@ impl<S: Store> Inbox<'_, S> {
             self.cx.push(News::Pollable);
         }
         Ok(())
-    }
-
-    /// How many messages are leased.
-    pub(in crate::mailbox) fn leased(&self, now: Now) -> Result<u32, StoreError> {
-        if self.cx.account.is_none() || self.connection.is_some() {
-            return Ok(0);
-        }
-        rows::leased(&self.cx.store, now.at)
     }
 }

@@ -150,12 +150,13 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Phase::InProgress.after(Event::TimeOut)?)
     }
 
-    /// How many messages are in progress.
-    pub(in crate::mailbox) fn in_progress(&self, now: Now) -> Result<u32, StoreError> {
-        if self.cx.account.is_none() {
-            return Ok(0);
-        }
-        let in_rows = rows::in_progress(&self.cx.store, now.at)?;
-        Ok(in_rows + self.memory.lost.in_progress(now.at))
+    /// How many messages are leased to a poll, and how many are in progress. A connection ends every lease.
+    pub(in crate::mailbox) fn at_work(&self, now: Now) -> Result<(u32, u32), StoreError> {
+        let (leased, in_rows) = match self.memory.marked {
+            true => rows::at_work(&self.cx.store, now.at)?,
+            false => (0, 0),
+        };
+        let leased = if self.connection.is_some() { 0 } else { leased };
+        Ok((leased, in_rows + self.memory.lost.in_progress(now.at)))
     }
 }

@@ -333,13 +333,6 @@ pub(super) fn save_sent_before(store: &impl Store, held: &Held) -> Result<(), St
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// How many rows show that the device works on the message.
-pub(super) fn in_progress(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
-    let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again WHERE attempts > 0 \
-               AND settled IS NULL AND retry_at > ? AND json_extract(sent, '$.p[2]') > 0";
-    count(store, sql, now)
-}
-
 /// Updates the attempts. Does not change an indexed column, so that it costs one row.
 pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), StoreError> {
     let sql = "UPDATE inbox SET retry_at = ?, sent = ? WHERE rank = ? AND id = ?";
@@ -403,17 +396,15 @@ pub(super) fn leases_over(
     read(store, &sql, &[now.into(), limit.into()])
 }
 
-/// How many messages are leased.
-pub(super) fn leased(store: &impl Store, now: Millis) -> Result<u32, StoreError> {
-    let sql = "SELECT count(*) FROM inbox INDEXED BY inbox_again \
-               WHERE attempts > 0 AND settled IS NULL AND retry_at > ? \
-               AND coalesce(json_extract(sent, '$.p[2]'), 0) = 0";
-    count(store, sql, now)
-}
-
-fn count(store: &impl Store, sql: &str, now: Millis) -> Result<u32, StoreError> {
-    let mut rows = store.run(sql, &[now.into()])?;
-    rows.pop().map_or(Ok(0), |mut row| row.count())
+/// How many messages are leased, and how many are in progress as their rows show.
+pub(super) fn at_work(store: &impl Store, now: Millis) -> Result<(u32, u32), StoreError> {
+    let sql = "SELECT count(*), count(*) FILTER (WHERE json_extract(sent, '$.p[2]') > 0) \
+               FROM inbox INDEXED BY inbox_again WHERE attempts > 0 AND settled IS NULL AND retry_at > ?";
+    let Some(mut row) = store.run(sql, &[now.into()])?.pop() else {
+        return Ok((0, 0));
+    };
+    let (all, in_progress): (u32, u32) = (row.count()?, row.count()?);
+    Ok((all - in_progress, in_progress))
 }
 
 fn read(store: &impl Store, sql: &str, values: &[Value]) -> Result<Vec<Held>, StoreError> {

@@ -308,6 +308,7 @@ impl<S: Store> Inbox<'_, S> {
         if self.suspect_due(now).is_some() {
             // It makes way for a suspect, and is sent first after it. Its row shows that, even after a crash.
             rows::save_sent_before(&self.cx.store, &held)?;
+            self.memory.marked = true;
             self.rescan();
             return Ok(());
         }
