@@ -125,7 +125,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let found = match &entry.store {
-            Stored::Row { .. } => rows::held(&self.cx.store, id)?,
+            Stored::Row { .. } => rows::held(&self.cx.store, rows::lane_of(entry.rank), id)?,
             Stored::Not(message) => {
                 if !self.store_sent(message, &entry, now)? {
                     return Ok(());
@@ -155,8 +155,9 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Updates the account with the state of the inbox. Its row is written later.
     fn note_inbox(&mut self) -> Result<(), StoreError> {
-        while let Some((id, mut attempts)) = self.memory.lost.overflow() {
-            if let Some(held) = rows::held(&self.cx.store, id)? {
+        while let Some((key, mut attempts)) = self.memory.lost.overflow() {
+            let lane = rows::lane_of(key.rank);
+            if let Some(held) = rows::held(&self.cx.store, lane, key.id)? {
                 attempts.absolve();
                 rows::save_sent_before(&self.cx.store, &Held { attempts, ..held })?;
             }

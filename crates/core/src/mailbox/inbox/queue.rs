@@ -125,7 +125,7 @@ impl<S: Store> Inbox<'_, S> {
     fn expire_queued(&mut self, queued: &Queued, now: Now) -> Result<(), IllegalTransition> {
         if let Some(device) = self.cx.device().cloned() {
             let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
-            self.forget_unstored(queued.message.id, expired);
+            self.forget_unstored(&queued.message, expired);
         }
         Ok(())
     }

@@ -209,7 +209,7 @@ impl<S: Store> Inbox<'_, S> {
         if message.expires_at <= now.at || message.is_now_or_never() {
             if let Some(device) = self.cx.device() {
                 let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
-                self.forget_unstored(message.id, delivery);
+                self.forget_unstored(message, delivery);
             }
             return Ok(false);
         }
