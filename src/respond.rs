@@ -219,6 +219,11 @@ pub(crate) fn json_text(status: u16, body: String) -> Response {
     body_of("application/json", status, body)
 }
 
+/// An answer that is a stream of server-sent events, all of which are here.
+pub(crate) fn events(body: String) -> Response {
+    body_of("text/event-stream", 200, body)
+}
+
 /// An answer without a body.
 pub(crate) fn empty(status: u16) -> Response {
     Response::Made {

@@ -48,6 +48,10 @@ pub(crate) enum Sealed {
     Discover(String),
     /// Cancel a message of a channel.
     CancelPush(String),
+    /// Ask what became of a message of a channel.
+    PushState(String),
+    /// The receipts of a channel.
+    PushReceipts(String),
 }
 
 /// The requests that need a credential.
@@ -285,13 +289,20 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/wpush/{sealed}",
         &[sealed(POST, Sealed::Push), sealed(READ, Sealed::Discover)],
     ),
-    ("/m/{sealed}", &[sealed(DELETE, Sealed::CancelPush)]),
+    (
+        "/m/{sealed}",
+        &[
+            sealed(GET, Sealed::PushState),
+            sealed(DELETE, Sealed::CancelPush),
+        ],
+    ),
+    ("/r/{sealed}", &[sealed(GET, Sealed::PushReceipts)]),
     ("/", &[open(Open::Console)]),
 ];
 
 /// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.
 pub(crate) fn is_sealed(path: &str) -> bool {
-    let sealed = ["/push/", "/wpush/", "/m/"];
+    let sealed = ["/push/", "/wpush/", "/m/", "/r/"];
     sealed.iter().any(|start| path.starts_with(start))
 }
 

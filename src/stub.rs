@@ -217,9 +217,11 @@ fn millis(limit: Duration) -> f64 {
 /// How long the call asks the mailbox to wait.
 fn wait(call: &Call) -> Duration {
     match call {
-        Call::Publish { wait, .. } | Call::Trace { wait, .. } | Call::Inbox { wait, .. } => {
-            Duration::from_secs((*wait).into())
-        }
+        Call::Publish { wait, .. }
+        | Call::Trace { wait, .. }
+        | Call::Inbox { wait, .. }
+        | Call::PushState { wait, .. }
+        | Call::PushReceipts { wait, .. } => Duration::from_secs((*wait).into()),
         Call::Deliver { wait, .. } | Call::Push { wait, .. } => {
             Duration::from_millis((*wait).into())
         }

@@ -1,12 +1,17 @@
 // /openapi.json is a valid OpenAPI 3.1 document that describes what is served: no more, no less.
 
+import { randomUUID } from "node:crypto";
+
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, test } from "vitest";
 
+import { UserAgent } from "./harness/agent.ts";
 import { fresh, useRelay, type Answer } from "./harness/index.ts";
 
-const relay = useRelay({ vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 20, MAX_PAYLOAD_BYTES: 1000 } });
+const relay = useRelay({
+  vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 20, MAX_PAYLOAD_BYTES: 1000, PUSH_KEY: "a key for tests that is long enough" },
+});
 
 /** Every route of the contract but the console's page. */
 const ROUTES = [
@@ -18,6 +23,10 @@ const ROUTES = [
   "DELETE /v1/devices/{device}",
   "DELETE /v1/devices/{device}/tokens",
   "GET /v1/devices/{device}/inbox",
+  "POST /v1/devices/{device}/push",
+  "GET /v1/devices/{device}/channels",
+  "DELETE /v1/devices/{device}/channels",
+  "DELETE /v1/devices/{device}/channels/{channel}",
   "PUT /v1/tags/{tag}/devices/{device}",
   "DELETE /v1/tags/{tag}/devices/{device}",
   "GET /v1/tags",
@@ -33,6 +42,12 @@ const ROUTES = [
   "POST /v1/inbox/{id}/ack",
   "POST /v1/inbox/{id}/nack",
   "POST /v1/inbox/{id}/progress",
+  "GET /push/{sealed}",
+  "POST /wpush/{sealed}",
+  "GET /wpush/{sealed}",
+  "GET /m/{sealed}",
+  "DELETE /m/{sealed}",
+  "GET /r/{sealed}",
 ];
 
 const METHODS = ["get", "put", "post", "delete", "patch", "head", "options"];
@@ -96,12 +111,41 @@ describe("OpenAPI document", () => {
   test("every path and method in it is served", async () => {
     for (const route of ROUTES) {
       const [method = "", template = ""] = route.split(" ");
-      const path = template.replace("{device}", fresh("device")).replace("{tag}", fresh("tag")).replace("{id}", ID);
+      const names = { device: fresh("device"), tag: fresh("tag"), id: ID, channel: randomUUID(), sealed: "x" };
+      const path = Object.entries(names).reduce((path, [name, value]) => path.replace(`{${name}}`, value), template);
       const answer = await relay.admin(method, path);
       expect(answer.status, `${answer}`).not.toBe(405);
-      if (answer.status === 404) expect(answer.problem(404).code, `${answer}`).not.toBe("not_found");
+      // A sealed URL that was made up is 404, in a form of its own.
+      if (answer.status === 404 && !template.includes("{sealed}")) expect(answer.problem(404).code, `${answer}`).not.toBe("not_found");
       describes(route, answer);
     }
+  });
+
+  test("every answer of Web Push fits its schema", async () => {
+    const device = await relay.device();
+    const of = `/v1/devices/${device.name}`;
+    const url = await device.request("POST", `${of}/push`);
+    describes("POST /v1/devices/{device}/push", url);
+    const agent = await UserAgent.connect(url.is(200).push_url);
+    const { endpoint, channelID } = await agent.subscribe();
+    const path = (url: string) => new URL(url).pathname;
+    describes("GET /v1/devices/{device}/channels", await device.request("GET", `${of}/channels`));
+    describes("GET /wpush/{sealed}", await relay.request("GET", path(endpoint)));
+    const headers = { TTL: "60", Prefer: "respond-async" };
+    for (const sent of [headers, { TTL: "60" }, {}, { ...headers, Authorization: "vapid" }]) {
+      describes("POST /wpush/{sealed}", await relay.request("POST", path(endpoint), { headers: sent as Record<string, string> }));
+    }
+    const taken = await relay.request("POST", path(endpoint), { headers });
+    const [, receipts] = /^<([^>]+)>/.exec(taken.headers.get("link")!)!;
+    describes("GET /r/{sealed}", await relay.request("GET", path(receipts!), { headers: { Prefer: "wait=0" } }));
+    const message = path(taken.headers.get("location")!);
+    describes("GET /m/{sealed}", await relay.request("GET", message));
+    describes("DELETE /m/{sealed}", await relay.request("DELETE", message));
+    describes("DELETE /v1/devices/{device}/channels/{channel}", await device.request("DELETE", `${of}/channels/${channelID}`));
+    describes("POST /wpush/{sealed}", await relay.request("POST", path(endpoint), { headers }));
+    describes("GET /r/{sealed}", await relay.request("GET", path(receipts!)));
+    describes("DELETE /v1/devices/{device}/channels", await device.request("DELETE", `${of}/channels`));
+    agent.close();
   });
 
   test("every answer of a typical session fits its schema", async () => {

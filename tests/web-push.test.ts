@@ -1,5 +1,10 @@
 // Web Push: an application server with an independent library at one end, a user agent at the other.
 
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { describe, expect, test } from "vitest";
 import webPush, { type Details } from "web-push";
 
@@ -140,6 +145,59 @@ describe.concurrent("web push", () => {
     (await relay.request("DELETE", pathname)).is(204);
     (await relay.request("DELETE", pathname)).is(204);
     expect(await (await agent.reconnect(url)).message()).toBe("kept");
+  });
+
+  test("a sender that asks for a receipt learns whether its message arrived, by one URL or by a stream", async () => {
+    const { url, agent, channel } = await subscribed();
+    const asks = { headers: { Prefer: "respond-async" } };
+    const taken = await push(channel, "arrives", asks);
+    expect(taken.status, `${taken}`).toBe(202);
+    const path = (url: string) => new URL(url).pathname;
+    const [, stream] = /^<([^>]+)>; rel="urn:ietf:params:push:receipt"$/.exec(taken.headers.get("link")!)!;
+    const message = path(taken.headers.get("location")!);
+    const open = await relay.request("GET", message);
+    expect([open.status, open.headers.get("retry-after")]).toEqual([202, "60"]);
+    const waits = relay.request("GET", message, { headers: { Prefer: "wait=20" } });
+    const streams = relay.request("GET", path(stream!));
+    expect(await agent.message()).toBe("arrives");
+    expect((await waits).status).toBe(204);
+
+    const read = (answer: Answer) => {
+      expect(answer.headers.get("content-type")).toBe("text/event-stream");
+      const events = answer.text.matchAll(/^id: (\d+)\nevent: receipt\ndata: (.+)$/gm);
+      return [...events].map(([, id, data]) => ({ id: id!, ...JSON.parse(data!) }));
+    };
+    const [first] = read(await streams);
+    expect(first).toMatchObject({ message: taken.headers.get("location"), status: 204, at: expect.any(Number) });
+    agent.close();
+    (await push(channel, "too late", { TTL: 0, ...asks })).is(202);
+    const seen = { headers: { "Last-Event-ID": first.id } };
+    const [second, ...none] = read(await relay.request("GET", path(stream!), seen));
+    expect([second.status, none]).toEqual([410, []]);
+    const last = { headers: { "Last-Event-ID": second.id, Prefer: "wait=0" } };
+    expect((await relay.request("GET", path(stream!), last)).status).toBe(204);
+    (await relay.request("GET", message)).is(404);
+    expect((await push(channel, "x", { headers: { Link: "</r/nothing>; rel=\"urn:ietf:params:push:receipt\"" } })).is(400).message).toContain("Link");
+    expect(url).toContain("/push/");
+  });
+
+  test("the example sends a push and says whether it was delivered", async () => {
+    const { agent, channel } = await subscribed(vapidDetails.publicKey);
+    const directory = mkdtempSync(join(tmpdir(), "tagpost-push-"));
+    try {
+      const file = join(directory, "subscription.json");
+      writeFileSync(file, JSON.stringify(channel));
+      const env = { ...process.env, VAPID_PUBLIC_KEY: vapidDetails.publicKey, VAPID_PRIVATE_KEY: vapidDetails.privateKey };
+      for (const [code, output] of [[100, "delivered"], [101, "not delivered"]] as const) {
+        const ended = new Promise<string>((resolve) => {
+          execFile(process.execPath, ["examples/push.mjs", file, "it rings"], { env, timeout: 30_000 }, (_error, stdout) => resolve(stdout));
+        });
+        expect(await agent.message(code)).toBe("it rings");
+        expect((await ended).trim()).toBe(output);
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test("a page may publish to its own endpoint, and a UnifiedPush client finds it", async () => {

@@ -115,6 +115,8 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Registered(registered) => json(&registered),
         Reply::Delivery(delivered) => json(&delivered),
         Reply::Pushed(pushed) => json(&pushed),
+        Reply::PushState(state) => json(&state),
+        Reply::PushReceipts(receipts) => json(&receipts),
         Reply::Channels(channels) => channel_list(&channels),
         Reply::Opened => Err("a call opened a connection".into()),
     }

@@ -128,6 +128,8 @@ fn every_request_of_the_contract_is_served() {
         ("GET", "/push/a-B_9", Sealed::Agent("a-B_9".to_owned())),
         ("POST", "/wpush/a-B_9", Sealed::Push("a-B_9".to_owned())),
         ("GET", "/wpush/a-B_9", Sealed::Discover("a-B_9".to_owned())),
+        ("GET", "/m/a-B_9", Sealed::PushState("a-B_9".to_owned())),
+        ("GET", "/r/a-B_9", Sealed::PushReceipts("a-B_9".to_owned())),
         ("DELETE", "/m/a-B_9", Sealed::CancelPush("a-B_9".to_owned())),
     ];
     for (method, path, wanted) in sealed {

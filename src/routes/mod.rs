@@ -9,6 +9,7 @@ mod inbox;
 mod input;
 mod messages;
 mod push;
+mod push_receipts;
 mod tags;
 
 use std::rc::Rc;
@@ -126,6 +127,8 @@ impl Exchange {
             Sealed::Push(sealed) => push::publish(&self, keys, &sealed).await,
             Sealed::Discover(sealed) => push::discover(keys, &sealed),
             Sealed::CancelPush(sealed) => push::cancel(&self, keys, &sealed).await,
+            Sealed::PushState(sealed) => push_receipts::state(&self, keys, &sealed).await,
+            Sealed::PushReceipts(sealed) => push_receipts::list(&self, keys, &sealed).await,
         };
         answer.unwrap_or_else(|refusal| push::refused(&refusal, &self.origin()))
     }

@@ -7,8 +7,8 @@ use tagpost_core::call::{Call, Pushed};
 use tagpost_core::problem::Code;
 use tagpost_core::web_push::channel::SenderKey;
 use tagpost_core::web_push::refusal::Refusal;
-use tagpost_core::web_push::request::Options;
-use tagpost_core::web_push::seal::{Keys, MessageUrl, PushUrl};
+use tagpost_core::web_push::request::{Options, RECEIPTS_RELATION, receipts_link};
+use tagpost_core::web_push::seal::{Keys, MessageUrl, PushUrl, ReceiptsUrl};
 use tagpost_core::web_push::vapid::{self, Token};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -48,7 +48,14 @@ pub(super) async fn publish(
     let sender = sender(exchange, &url).await?;
     let header = |name: &str| exchange.header(name);
     let options = Options::read(header, limits)?;
-    let (ttl, wait) = (options.ttl, options.wait);
+    if let Some(link) = exchange.header("link") {
+        // Each channel has its own receipts, so that a link to those of another one is answered with the right one.
+        let sealed = receipts_link(&link);
+        if sealed.is_some_and(|sealed| keys.open::<ReceiptsUrl>(sealed).is_none()) {
+            return Err(Refusal::bad_request("Link leads to no receipts"));
+        }
+    }
+    let (ttl, wait, receipt) = (options.ttl, options.wait, options.receipt);
     let body = input::body(&exchange.request, None, longest as usize).await;
     let body = body.map_err(|error| match error {
         Error::Problem(problem) if problem.code == Code::PayloadTooLarge => {
@@ -68,11 +75,22 @@ pub(super) async fn publish(
     let pushed = stub::ask_with(&Calls::new(&exchange.env), request, enclosed).await;
     match pushed.map_err(refusal)? {
         Pushed::Taken(id) => {
-            let device = url.device;
+            let (device, origin) = (url.device.clone(), exchange.origin());
             let location = keys.seal(&MessageUrl { device, id });
-            let location = format!("{}/m/{location}", exchange.origin());
-            let created = respond::with(respond::empty(201), "location", location);
-            Ok(respond::with(created, "ttl", ttl.to_string()))
+            let status = if receipt { 202 } else { 201 };
+            let location = format!("{origin}/m/{location}");
+            let taken = respond::with(respond::empty(status), "location", location);
+            let taken = respond::with(taken, "ttl", ttl.to_string());
+            if !receipt {
+                return Ok(taken);
+            }
+            let sealed = keys.seal(&ReceiptsUrl {
+                device: url.device,
+                channel: url.channel,
+                since: url.since,
+            });
+            let link = format!("<{origin}/r/{sealed}>; rel=\"{RECEIPTS_RELATION}\"");
+            Ok(respond::with(taken, "link", link))
         }
         Pushed::NoChannel => Err(Refusal::gone()),
         Pushed::NoDevice => Err(Refusal::new(410, 103, "the device is gone")),
@@ -171,7 +189,7 @@ pub(super) fn refused(refusal: &Refusal, origin: &str) -> Response {
 }
 
 /// The refusal for an error. A failure inside is logged here.
-fn refusal(error: Error) -> Refusal {
+pub(super) fn refusal(error: Error) -> Refusal {
     error.log();
     match error {
         Error::Problem(problem) => problem.into(),

@@ -69,11 +69,13 @@ describeInFirefox("Firefox", () => {
     expect((await site.pushes(4)).slice(2).sort()).toEqual(["no page is open", "the older way"]);
   });
 
-  test("what it has acknowledged is not held", async () => {
-    const held = async () => (await device.request("GET", "/v1/devices/laptop/inbox")).is(200).messages;
-    await until("nothing to be held", held, (messages) => messages.length === 0);
-    (await push("with a wait", {})).is(201);
+  test("its acknowledgement reaches the sender, and what it has acknowledged is not held", async () => {
+    const taken = await push("with a receipt", { headers: { Prefer: "respond-async" } });
+    expect(taken.status).toBe(202);
+    const { pathname } = new URL(taken.headers.get("location")!);
+    expect((await relay.request("GET", pathname, { headers: { Prefer: "wait=20" } })).status).toBe(204);
     await site.pushes(5);
+    expect((await device.request("GET", "/v1/devices/laptop/inbox")).is(200).messages).toEqual([]);
   });
 
   test("after a night away it gets what was held, and not what has expired or was replaced", async () => {

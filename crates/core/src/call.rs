@@ -165,6 +165,26 @@ pub enum Call {
         /// Milliseconds to wait for the acknowledgement if the device is online.
         wait: u32,
     },
+    /// From an application server: what became of this message, for which it has asked a receipt? Answered by a
+    /// [`PushState`].
+    PushState {
+        /// The message.
+        id: MessageId,
+        /// Seconds to wait for its terminal state.
+        wait: u32,
+    },
+    /// From an application server: the receipts of a channel; answered by a list of [`PushReceipt`]s, or null if there
+    /// is no such channel.
+    PushReceipts {
+        /// The channel.
+        channel: Channel,
+        /// When it was registered.
+        since: Millis,
+        /// The application server has seen all receipts up to this one.
+        seen: Option<i64>,
+        /// Seconds to wait for the first.
+        wait: u32,
+    },
     /// From an application server: stop delivering this message of a channel.
     CancelPush {
         /// The message.
@@ -214,6 +234,8 @@ impl Call {
             Call::CancelDelivery { .. } => "withdraw",
             Call::GetDelivery { .. } => "look",
             Call::Push { .. } => "push",
+            Call::PushState { .. } => "push_state",
+            Call::PushReceipts { .. } => "push_receipts",
             Call::CancelPush { .. } => "cancel_push",
             Call::Channels => "channels",
             Call::RemoveChannels { .. } => "remove_channels",
@@ -276,6 +298,31 @@ pub enum Pushed {
     TooMany(u32),
     /// Too many messages wait for the device.
     Full,
+}
+
+/// What a mailbox answers to [`Call::PushState`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushState {
+    /// It is in a terminal state, and its receipt has this HTTP status.
+    Settled(u16),
+    /// It may still be delivered.
+    Open,
+    /// There is no such message, or no receipt was asked for it, or its sender has replaced or cancelled it.
+    Unknown,
+}
+
+/// A receipt for an application server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushReceipt {
+    /// Its number in the device's mailbox; numbers only grow.
+    pub seq: i64,
+    /// The message.
+    pub message: MessageId,
+    /// The HTTP status that says what became of it.
+    pub status: u16,
+    /// When.
+    pub at: Millis,
 }
 
 /// A channel, as the operator sees it.

@@ -269,7 +269,7 @@ fn single(key: &str) -> Result<&str, Problem> {
 }
 
 /// The value of `wait` in a `Prefer` header (RFC 7240). If there are several, the first counts.
-pub(crate) fn preferred_wait(header: &str) -> Option<String> {
+pub fn preferred_wait(header: &str) -> Option<String> {
     split_unquoted(header, ',')
         .into_iter()
         .find_map(|preference| {

@@ -132,6 +132,14 @@ const CHANNELS: &[&str] = &[
         id TEXT,
         last_since INTEGER NOT NULL
     )",
+    // What became of messages for which their sender has asked that; `seq` grows.
+    "CREATE TABLE push_receipts (
+        message BLOB PRIMARY KEY,
+        channel BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        at INTEGER NOT NULL
+    ) WITHOUT ROWID",
 ];
 
 /// Whether the device has, or had, channels.

@@ -179,6 +179,19 @@ impl<S: Store> Mailbox<S> {
                 Ok(draft) => return self.push(id, channel, since, wait, draft, now),
                 Err(error) => Reply::NotUnderstood(error.to_string()),
             },
+            Call::PushState { id: message, wait } => {
+                let until = now.at + i64::from(wait) * 1000;
+                return self.push_state(id, message, until, now);
+            }
+            Call::PushReceipts {
+                channel,
+                since,
+                seen,
+                wait,
+            } => {
+                let until = now.at + i64::from(wait) * 1000;
+                return self.push_receipts(id, channel, since, seen, until, now);
+            }
             Call::CancelPush { id } => {
                 self.receive(|inbox| inbox.cancel_of_channel(id, now))?;
                 Reply::Done

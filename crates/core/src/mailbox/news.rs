@@ -4,6 +4,7 @@
 
 use super::output::Output;
 use crate::call::DeliveryStatus;
+use crate::delivery::State;
 use crate::id::{MessageId, Sender};
 use crate::problem::Problem;
 use crate::trace::Trace;
@@ -23,6 +24,10 @@ pub(super) enum News {
     Cancelled(MessageId),
     /// There is a message to poll.
     Pollable,
+    /// A message of a channel, for which a receipt was asked, is in a terminal state.
+    PushSettled(MessageId, Sender, State),
+    /// There is a receipt for this message of a channel.
+    ReceiptKept(MessageId),
     /// A channel is gone, and its messages have nobody to go to.
     ChannelEnded(Sender),
     /// Tokens were revoked.

@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 use super::connection::ConnectionId;
 use super::inbox::Page;
-use crate::call::{Call, ChannelStatus, DeliveryStatus, Pushed, Registered, Request, Status};
+use crate::call::{
+    Call, ChannelStatus, DeliveryStatus, PushReceipt, PushState, Pushed, Registered, Request,
+    Status,
+};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
 use crate::problem::Problem;
@@ -174,6 +177,10 @@ pub enum Reply {
     Delivery(DeliveryStatus),
     /// To [`Call::Push`].
     Pushed(Pushed),
+    /// To [`Call::PushState`].
+    PushState(PushState),
+    /// To [`Call::PushReceipts`].
+    PushReceipts(Option<Vec<PushReceipt>>),
     /// To [`Call::Channels`].
     Channels(Vec<ChannelStatus>),
 }

@@ -18,6 +18,7 @@ use crate::protocol::Codec;
 use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace::Trace;
+use crate::web_push::channel::Channel;
 
 /// A token that is valid for longer than this many milliseconds needs no timer: no call waits as long.
 const LONGEST_WAIT: Millis = 600_000;
@@ -41,6 +42,10 @@ pub enum Awaited {
     Cancelled(MessageId),
     /// A message to poll.
     Pollable,
+    /// The receipt of a message of a channel.
+    Receipt(MessageId),
+    /// Any receipt for an application server.
+    Receipts,
 }
 
 /// A call that waits.
@@ -76,6 +81,10 @@ pub(super) enum Next {
     Lookup(Box<Lookup>),
     /// Messages are taken.
     Poll { limit: u32 },
+    /// What became of the message is read.
+    PushState,
+    /// The receipts of a channel are read.
+    PushReceipts { channel: Channel, since: Millis },
 }
 
 /// A connection that is to be opened.

@@ -5,7 +5,7 @@ use super::inbox::{Delivering, Terms};
 use super::output::Reply;
 use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
-use crate::call::{DeliveryStatus, Pushed};
+use crate::call::{DeliveryStatus, PushState, Pushed};
 use crate::delivery::State;
 use crate::id::MessageId;
 use crate::message::{Lane, Target};
@@ -43,12 +43,7 @@ impl<S: Store> Mailbox<S> {
             Handled::Undecryptable => Some("decryption_error"),
             Handled::Failed => Some("handler_failed"),
         };
-        match reason {
-            None => self.inbox().conclude_acked(id, None, now),
-            Some(reason) => self
-                .inbox()
-                .conclude_nacked(id, Some(reason.to_owned()), now),
-        }
+        self.inbox().conclude_handled(id, reason, now)
     }
 
     /// Whether a user agent may take over from the one that is connected.
@@ -111,6 +106,48 @@ impl<S: Store> Mailbox<S> {
             Some(Delivering::Early(..)) | None => Pushed::Taken(message_id),
         };
         self.answer(id, Reply::Pushed(pushed));
+        Ok(())
+    }
+
+    /// An application server asks what became of a message. The call waits while it may still be delivered.
+    pub(super) fn push_state(
+        &mut self,
+        id: CallId,
+        message: MessageId,
+        until: Millis,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let state = match self.channels().receipt(message)? {
+            Some(receipt) => PushState::Settled(receipt.status),
+            None if !self.inbox().will_have_receipt(message)? => PushState::Unknown,
+            None if now.at < until => {
+                let awaited = Awaited::Receipt(message);
+                self.wait(awaited, id, None, Some(until), Next::PushState, now);
+                return Ok(());
+            }
+            None => PushState::Open,
+        };
+        self.answer(id, Reply::PushState(state));
+        Ok(())
+    }
+
+    /// An application server reads the receipts of a channel. The call waits while there are none.
+    pub(super) fn push_receipts(
+        &mut self,
+        id: CallId,
+        channel: Channel,
+        since: Millis,
+        seen: Option<i64>,
+        until: Millis,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let receipts = self.channels().receipts(channel, since, seen)?;
+        if receipts.as_ref().is_some_and(Vec::is_empty) && now.at < until {
+            let next = Next::PushReceipts { channel, since };
+            self.wait(Awaited::Receipts, id, None, Some(until), next, now);
+            return Ok(());
+        }
+        self.answer(id, Reply::PushReceipts(receipts));
         Ok(())
     }
 

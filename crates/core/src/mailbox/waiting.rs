@@ -44,6 +44,13 @@ impl<S: Store> Mailbox<S> {
                 }
                 Ok(())
             }
+            News::PushSettled(id, sender, state) => {
+                self.channels().keep_receipt(id, &sender, state, now)
+            }
+            News::ReceiptKept(id) => {
+                self.resume(Awaited::Receipt(id), now)?;
+                self.resume(Awaited::Receipts, now)
+            }
             News::ChannelEnded(channel) => self.receive(|inbox| inbox.end_channel(&channel, now)),
             News::Revoked => {
                 self.dismiss(now);
@@ -120,12 +127,15 @@ impl<S: Store> Mailbox<S> {
                 self.answer_caller(id, caller.as_ref(), reply, now);
                 Ok(())
             }
+            (Awaited::Receipt(message), Next::PushState) => {
+                self.push_state(id, message, again_until(timed_out, until, now), now)
+            }
+            (Awaited::Receipts, Next::PushReceipts { channel, since }) => {
+                let until = again_until(timed_out, until, now);
+                self.push_receipts(id, channel, since, None, until, now)
+            }
             (_, Next::Poll { limit }) => {
-                let until = if timed_out {
-                    now.at
-                } else {
-                    until.unwrap_or(now.at)
-                };
+                let until = again_until(timed_out, until, now);
                 self.poll(id, caller, limit, until, now)
             }
             (awaited, _) => {
@@ -253,6 +263,11 @@ impl<S: Store> Mailbox<S> {
         self.answer_caller(id, caller.as_ref(), Reply::Trace(trace), now);
         Ok(())
     }
+}
+
+/// Until when a call that continues may wait again.
+fn again_until(timed_out: bool, until: Option<Millis>, now: Now) -> Millis {
+    until.filter(|_| !timed_out).unwrap_or(now.at)
 }
 
 /// The reply to a call that delivered this message.

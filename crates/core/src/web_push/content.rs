@@ -3,6 +3,7 @@
 //! It is the payload of a [`crate::message::Message`], in the form in which its user agent gets it.
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -16,6 +17,9 @@ pub struct Content {
     /// How the body is encrypted; `None` if it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<Headers>,
+    /// Whether the sender asks for a receipt (RFC 8030, section 5.1). The user agent does not learn that.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub receipt: bool,
 }
 
 /// How a body is encrypted: with aes128gcm (RFC 8188), or with aesgcm, its draft, which has the two keys in headers.
@@ -31,7 +35,16 @@ pub struct Headers {
     pub crypto_key: Option<String>,
 }
 
+/// The name of the field that the user agent does not get.
+pub(crate) const RECEIPT: &str = "receipt";
+
 impl Content {
+    /// Whether the sender of a message with this payload asks for a receipt.
+    pub fn asks_for_receipt(payload: &RawValue) -> bool {
+        let content: Option<Value> = serde_json::from_str(payload.get()).ok();
+        content.is_some_and(|content| content.get(RECEIPT) == Some(&Value::Bool(true)))
+    }
+
     /// The payload.
     pub fn to_payload(&self) -> Box<RawValue> {
         // Strings are always valid JSON.

@@ -28,6 +28,8 @@ pub struct Options {
     urgency: Urgency,
     /// Milliseconds to wait for the acknowledgement.
     pub wait: u32,
+    /// Whether the sender asks for a receipt.
+    pub receipt: bool,
 }
 
 impl Options {
@@ -44,7 +46,8 @@ impl Options {
         let urgency = header("Urgency")
             .map(|name| urgency("Urgency", &name))
             .transpose()?;
-        let wait = header("Prefer").and_then(|text| preferred_wait(&text));
+        let prefer = header("Prefer").unwrap_or_default();
+        let wait = preferred_wait(&prefer);
         let wait = wait
             .map(|text| whole_number("Prefer: wait", &text, WAIT))
             .transpose()?;
@@ -54,8 +57,29 @@ impl Options {
             topic,
             urgency: urgency.unwrap_or_default(),
             wait: (wait.unwrap_or(0) * 1_000).max(limits.push_wait_ms),
+            receipt: prefers(&prefer, "respond-async"),
         })
     }
+}
+
+/// The relation of a link to the receipts of a channel (RFC 8030, section 4.1).
+pub const RECEIPTS_RELATION: &str = "urn:ietf:params:push:receipt";
+
+/// The sealed part of the URL in a `Link` header (RFC 8288) that has the relation to receipts; `None` if there is no such
+/// link.
+pub fn receipts_link(header: &str) -> Option<&str> {
+    header.split(',').find_map(|link| {
+        let (url, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let relation = parameter(parameters, "rel")?;
+        (relation == RECEIPTS_RELATION).then(|| url.rsplit('/').next().unwrap_or_default())
+    })
+}
+
+/// Whether a `Prefer` header (RFC 7240) has this preference.
+fn prefers(header: &str, wanted: &str) -> bool {
+    let preferences = header.split(',');
+    let mut names = preferences.filter_map(|preference| preference.split([';', '=']).next());
+    names.any(|name| name.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// A TTL, cut to what the service keeps: the answer says how long that is (RFC 8030, section 5.2).
@@ -77,9 +101,14 @@ impl Options {
         body: &[u8],
         sender: Option<&SenderKey>,
     ) -> Result<Draft, Refusal> {
+        let receipt = self.receipt;
         let content = match body.is_empty() {
-            true => Content::default(),
+            true => Content {
+                receipt,
+                ..Content::default()
+            },
             false => Content {
+                receipt,
                 data: Some(BASE64_URL.encode(body)),
                 headers: Some(headers(header, body, sender)?),
             },
@@ -190,6 +219,7 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(draft.payload.get()).unwrap();
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         Ok(Content {
+            receipt: Content::asks_for_receipt(&draft.payload),
             data: text(&read["data"]),
             headers: text(&read["headers"]["encoding"]).map(|encoding| Headers {
                 encoding,
@@ -252,6 +282,34 @@ mod tests {
         let given = given.unwrap();
         assert_eq!((given.urgency, given.wait), (Urgency::VeryLow, 2_000));
         assert_eq!(options(&[("TTL", "1")]).unwrap().wait, 150);
+    }
+
+    #[test]
+    fn a_receipt_is_asked_for_among_other_preferences() {
+        for (prefer, asks) in [
+            ("respond-async", true),
+            ("wait=5, Respond-Async", true),
+            ("respond-async; x=y,wait=5", true),
+            ("wait=5", false),
+            ("respond", false),
+            ("x=respond-async", false),
+        ] {
+            let options = options(&[("TTL", "1"), ("Prefer", prefer)]).unwrap();
+            assert_eq!(options.receipt, asks, "{prefer}");
+            let draft = options.draft(|_| None, b"", None).unwrap();
+            assert_eq!(Content::asks_for_receipt(&draft.payload), asks);
+        }
+    }
+
+    #[test]
+    fn the_link_to_receipts_is_found_among_others() {
+        let wanted = format!("<https://push.example/r/abc>; rel=\"{RECEIPTS_RELATION}\"");
+        for header in [wanted.clone(), format!("</x>; rel=next, {wanted}")] {
+            assert_eq!(receipts_link(&header), Some("abc"), "{header}");
+        }
+        for header in ["", "abc", "</x>; rel=next", "<abc"] {
+            assert_eq!(receipts_link(header), None, "{header}");
+        }
     }
 
     #[test]

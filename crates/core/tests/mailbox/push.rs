@@ -3,6 +3,7 @@
 mod agents;
 mod delivery;
 mod handled;
+mod receipts;
 mod removal;
 
 use serde_json::{Value, json};
@@ -125,6 +126,7 @@ pub(super) fn draft(body: &str) -> Draft {
             encryption: None,
             crypto_key: None,
         }),
+        receipt: false,
     };
     Draft {
         ttl: 60,

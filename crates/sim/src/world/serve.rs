@@ -222,6 +222,8 @@ impl World<'_> {
             mailbox::Reply::Waiting(_)
             | mailbox::Reply::Registered(_)
             | mailbox::Reply::Pushed(_)
+            | mailbox::Reply::PushState(_)
+            | mailbox::Reply::PushReceipts(_)
             | mailbox::Reply::Channels(_) => Reply::Done,
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
             mailbox::Reply::Delivery(delivered) => {

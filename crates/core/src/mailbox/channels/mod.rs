@@ -6,6 +6,7 @@
 //! A registration has a time of its own, `since`, which grows: a channel that is removed and registered again has
 //! another endpoint, and the former one is gone. Not here: the messages of a channel, which the inbox has.
 
+mod receipts;
 mod register;
 mod rows;
 
@@ -45,6 +46,8 @@ pub(super) struct Memory {
     known: Option<Known>,
     /// The last id given to a message of a channel.
     last_id: Option<MessageId>,
+    /// The number of the last receipt.
+    last_receipt: i64,
     /// How often senders have published.
     bucket: Bucket,
     /// When user agents have taken over, oldest first.

@@ -1,7 +1,8 @@
-//! The rows of the tables `channels` and `user_agent`, which only a device with channels has.
+//! The rows of the tables `channels`, `user_agent` and `push_receipts`, which only a device with channels has.
 
 use super::Known;
-use crate::call::ChannelStatus;
+use crate::call::{ChannelStatus, PushReceipt};
+use crate::id::MessageId;
 use crate::schema;
 use crate::store::{Row, Store, StoreError, Value};
 use crate::time::Millis;
@@ -75,8 +76,10 @@ pub(super) fn save(store: &impl Store, row: &ChannelRow) -> Result<(), StoreErro
         .map(drop)
 }
 
+/// Deletes a channel, with its receipts.
 pub(super) fn delete(store: &impl Store, channel: Channel) -> Result<(), StoreError> {
-    let sql = "DELETE FROM channels WHERE channel = ?";
+    store.run("DELETE FROM channels WHERE channel = ?", &[id(channel)])?;
+    let sql = "DELETE FROM push_receipts WHERE channel = ?";
     store.run(sql, &[id(channel)]).map(drop)
 }
 
@@ -93,9 +96,84 @@ pub(super) fn list(store: &impl Store) -> Result<Vec<ChannelStatus>, StoreError>
     .collect()
 }
 
+/// Adds a receipt.
+pub(super) fn save_receipt(
+    store: &impl Store,
+    channel: Channel,
+    receipt: &PushReceipt,
+) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO push_receipts (message, channel, seq, status, at) VALUES (?, ?, ?, ?, ?)";
+    let values = [
+        receipt.message.into(),
+        id(channel),
+        receipt.seq.into(),
+        u32::from(receipt.status).into(),
+        receipt.at.into(),
+    ];
+    store.run(sql, &values as &[Value]).map(drop)
+}
+
+/// The greatest `seq`, or 0.
+pub(super) fn last_receipt(store: &impl Store) -> Result<i64, StoreError> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM push_receipts";
+    let mut rows = store.run(sql, &[])?;
+    rows.pop().map_or(Ok(0), |mut row| row.int())
+}
+
+/// The receipt of a message.
+pub(super) fn receipt(
+    store: &impl Store,
+    message: MessageId,
+) -> Result<Option<PushReceipt>, StoreError> {
+    let sql = "SELECT seq, message, status, at FROM push_receipts WHERE message = ?";
+    let row = store.run(sql, &[message.into()])?.pop();
+    row.map(read_receipt).transpose()
+}
+
+/// The receipts of a channel, oldest first.
+pub(super) fn receipts(
+    store: &impl Store,
+    channel: Channel,
+) -> Result<Vec<PushReceipt>, StoreError> {
+    let sql = "SELECT seq, message, status, at FROM push_receipts WHERE channel = ? ORDER BY seq";
+    let rows = store.run(sql, &[id(channel)])?;
+    rows.into_iter().map(read_receipt).collect()
+}
+
+fn read_receipt(mut row: Row) -> Result<PushReceipt, StoreError> {
+    Ok(PushReceipt {
+        seq: row.int()?,
+        message: row.id()?,
+        status: row.count()?,
+        at: row.int()?,
+    })
+}
+
+/// Deletes the receipts of a channel up to this one.
+pub(super) fn see_receipts(
+    store: &impl Store,
+    channel: Channel,
+    seen: i64,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM push_receipts WHERE channel = ? AND seq <= ?";
+    store.run(sql, &[id(channel), seen.into()]).map(drop)
+}
+
+/// Deletes the receipts up to this time, and all but the `most` newest.
+pub(super) fn drop_receipts(
+    store: &impl Store,
+    until: Millis,
+    most: u32,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM push_receipts WHERE at <= ? OR seq <= \
+               (SELECT seq FROM push_receipts ORDER BY seq DESC LIMIT 1 OFFSET ?)";
+    store.run(sql, &[until.into(), most.into()]).map(drop)
+}
+
 /// Deletes all rows.
 pub(super) fn clear(store: &impl Store) -> Result<(), StoreError> {
     store.run("DELETE FROM channels", &[])?;
+    store.run("DELETE FROM push_receipts", &[])?;
     store.run("DELETE FROM user_agent", &[]).map(drop)
 }
 

@@ -4,6 +4,7 @@ use super::connection::Stored;
 use super::unstored::Unstored;
 use super::{Inbox, Totals, rows};
 use crate::id::MessageId;
+use crate::message::Lane;
 use crate::store::{Store, StoreError};
 
 impl<S: Store> Inbox<'_, S> {
@@ -55,6 +56,12 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
+    /// How many of these messages have rows.
+    fn rows_of(&self, ids: &[MessageId]) -> Result<usize, StoreError> {
+        let of_devices = rows::these(&self.cx.store, Lane::Devices, ids)?.len();
+        Ok(of_devices + rows::these(&self.cx.store, Lane::Channels, ids)?.len())
+    }
+
     /// Memory agrees with the rows.
     pub(in crate::mailbox) fn assert_rows(&self) -> Result<(), StoreError> {
         if let Some(known) = self.cx.rows {
@@ -86,12 +93,12 @@ impl<S: Store> Inbox<'_, S> {
         };
         let stored = ids(stored);
         if !stored.is_empty() {
-            let rows = rows::these(&self.cx.store, &stored)?.len();
+            let rows = self.rows_of(&stored)?;
             debug_assert_eq!(rows, stored.len(), "rows of stored messages in flight");
         }
         let unstored = ids(unstored);
         if !unstored.is_empty() {
-            let rows = rows::these(&self.cx.store, &unstored)?.len();
+            let rows = self.rows_of(&unstored)?;
             debug_assert_eq!(rows, 0, "rows of unstored messages");
         }
         Ok(())

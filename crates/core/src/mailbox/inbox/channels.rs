@@ -1,17 +1,19 @@
-//! Messages of channels. No sender's mailbox records their terminal states, so a settled one leaves no row.
+//! Messages of channels. No sender's mailbox records their terminal states, so a settled one leaves no row here; if its
+//! sender has asked for a receipt, that is told.
 
 use super::connection::Stored;
-use super::rows;
-use super::{Delivering, Inbox, Terms};
-use crate::delivery::Event;
+use super::rows::{self, Key};
+use super::{Delivering, Inbox, News, Terms};
+use crate::delivery::{Delivery, Event, State};
 use crate::id::{MessageId, Sender};
-use crate::message::Message;
+use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
+use crate::web_push::content::Content;
 
 impl<S: Store> Inbox<'_, S> {
-    /// Takes a message of a channel. One with TTL 0 is only sent: neither room in the window nor its acknowledgement is
-    /// waited for. `None` is its answer.
+    /// Takes a message of a channel. One with TTL 0 that needs no receipt is only sent: neither room in the window nor its
+    /// acknowledgement is waited for. `None` is its answer.
     ///
     /// # Errors
     /// The store failed.
@@ -21,7 +23,7 @@ impl<S: Store> Inbox<'_, S> {
         terms: Terms,
         now: Now,
     ) -> Result<Option<Delivering>, StoreError> {
-        if !message.is_now_or_never() {
+        if !message.is_now_or_never() || Content::asks_for_receipt(&message.payload) {
             return self.deliver(message, terms, now).map(Some);
         }
         let connection = self.connection.as_ref();
@@ -30,7 +32,7 @@ impl<S: Store> Inbox<'_, S> {
         });
         if may_send {
             for (id, _) in self.same_topic(&message)? {
-                self.conclude(id, Event::Replace, now, |delivery| delivery)?;
+                self.conclude(Lane::Channels, id, Event::Replace, now, |delivery| delivery)?;
             }
             self.send(&message, 1);
         }
@@ -61,8 +63,7 @@ impl<S: Store> Inbox<'_, S> {
         let unstored = unstored.filter(|message| message.from == *channel);
         let mut ids: Vec<MessageId> = unstored.map(|message| message.id).collect();
         ids.extend(rows::of_channel(&self.cx.store, channel)?);
-        ids.into_iter()
-            .try_for_each(|id| self.conclude(id, Event::Cancel, now, |delivery| delivery))
+        ids.into_iter().try_for_each(|id| self.cancel(id, now))
     }
 
     /// The sender cancels a message of a channel. Unknown and settled ids change nothing.
@@ -74,8 +75,68 @@ impl<S: Store> Inbox<'_, S> {
         id: MessageId,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
+        self.cancel(id, now)?;
         self.pump(now)
+    }
+
+    fn cancel(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        self.conclude(Lane::Channels, id, Event::Cancel, now, |delivery| delivery)
+    }
+
+    /// The user agent has handled a message; with a `reason`, without success. Unknown and settled ids change nothing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(in crate::mailbox) fn conclude_handled(
+        &mut self,
+        id: MessageId,
+        reason: Option<&str>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let event = match reason {
+            None => Event::Acknowledge,
+            Some(_) => Event::Reject,
+        };
+        self.conclude(Lane::Channels, id, event, now, |delivery| Delivery {
+            reason: reason.map(str::to_owned),
+            ..delivery
+        })
+    }
+
+    /// Whether a message of a channel may still be delivered, and its sender has asked for a receipt.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(in crate::mailbox) fn will_have_receipt(&self, id: MessageId) -> Result<bool, StoreError> {
+        if let Some(message) = self.unstored(id) {
+            return Ok(Content::asks_for_receipt(&message.payload));
+        }
+        if let Some(queued) = self.queued(id) {
+            return Ok(Content::asks_for_receipt(&queued.message.payload));
+        }
+        Ok(match rows::held(&self.cx.store, Lane::Channels, id)? {
+            Some(held) => {
+                let message = rows::message(&self.cx.store, held.key)?;
+                Content::asks_for_receipt(&message.payload)
+            }
+            None => false,
+        })
+    }
+
+    /// A stored message of a channel is in this terminal state.
+    pub(super) fn end_of_channel(&mut self, key: Key, state: State) -> Result<(), StoreError> {
+        let message = rows::message(&self.cx.store, key)?;
+        rows::delete(&self.cx.store, key)?;
+        self.tell_of_channel(&message, state);
+        Ok(())
+    }
+
+    /// Tells that a message is in a terminal state, if its sender has asked for a receipt.
+    pub(super) fn tell_of_channel(&mut self, message: &Message, state: State) {
+        if message.from.is_channel() && Content::asks_for_receipt(&message.payload) {
+            let news = News::PushSettled(message.id, message.from.clone(), state);
+            self.cx.push(news);
+        }
     }
 
     /// The attempt by which a message is in flight.

@@ -159,7 +159,9 @@ impl<S: Store> Inbox<'_, S> {
             return self.never_stored(&message, device, Event::Expire, now);
         }
         for id in replaces {
-            self.conclude(*id, Event::Replace, now, |delivery| delivery)?;
+            self.conclude(message.lane(), *id, Event::Replace, now, |delivery| {
+                delivery
+            })?;
         }
         // Waiting messages go first, and may turn out to be in flight already.
         self.pump(now)?;

@@ -132,7 +132,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let found = match &entry.store {
-            Stored::Row { .. } => rows::held(&self.cx.store, id)?,
+            Stored::Row { .. } => rows::held(&self.cx.store, rows::lane_of(entry.rank), id)?,
             Stored::Not(message) => {
                 if !self.store_sent(message, &entry, now)? {
                     return Ok(());
@@ -171,8 +171,9 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Updates the account with the lost messages. Its row is written later.
     fn note_lost(&mut self) -> Result<(), StoreError> {
-        while let Some((id, mut attempts)) = self.memory.lost.overflow() {
-            if let Some(held) = rows::held(&self.cx.store, id)? {
+        while let Some((key, mut attempts)) = self.memory.lost.overflow() {
+            let lane = rows::lane_of(key.rank);
+            if let Some(held) = rows::held(&self.cx.store, lane, key.id)? {
                 attempts.absolve();
                 let retry_at = attempts.in_progress_until().max(held.retry_at);
                 let held = Held {

@@ -76,7 +76,7 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<(), IllegalTransition> {
         if let Some(device) = self.cx.device().cloned() {
             let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
-            self.forget_unstored(queued.message.id, expired);
+            self.forget_unstored(&queued.message, expired);
         }
         Ok(())
     }

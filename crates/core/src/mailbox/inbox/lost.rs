@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 
 use super::attempts::Attempts;
-use super::rows::{self, Held};
+use super::rows::{self, Held, Key};
 use crate::id::{MessageId, Sender};
+use crate::message::Lane;
 use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::Millis;
 
@@ -38,7 +39,12 @@ impl Lost {
         }
         let known: Vec<(MessageId, Attempts)> = from_json(text)?;
         let ids: Vec<MessageId> = known.iter().map(|(id, _)| *id).collect();
-        for mut held in rows::these(store, &ids)? {
+        let mut found = rows::these(store, Lane::Devices, &ids)?;
+        if found.len() < ids.len() {
+            // The others are settled, or of channels.
+            found.extend(rows::these(store, Lane::Channels, &ids)?);
+        }
+        for mut held in found {
             if let Some((_, known)) = known.iter().find(|(id, _)| *id == held.key.id) {
                 held.learn(known);
             }
@@ -72,10 +78,11 @@ impl Lost {
     }
 
     /// Removes the newest if there are more than [`MAX_LOST`].
-    pub(super) fn overflow(&mut self) -> Option<(MessageId, Attempts)> {
+    pub(super) fn overflow(&mut self) -> Option<(Key, Attempts)> {
         let newest = self.0.last().filter(|_| self.0.len() > MAX_LOST)?;
         let id = *newest.0;
-        Some((id, self.0.remove(&id)?.attempts))
+        let Known { rank, attempts, .. } = self.0.remove(&id)?;
+        Some((Key { rank, id }, attempts))
     }
 
     /// A message is settled. Returns whether it was a suspect.

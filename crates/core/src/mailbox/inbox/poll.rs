@@ -138,7 +138,7 @@ impl<S: Store> Inbox<'_, S> {
         if due.is_empty() {
             return Ok(None);
         }
-        let rows = rows::these(&self.cx.store, &due)?;
+        let rows = rows::these(&self.cx.store, Lane::Devices, &due)?;
         let taken = |id: MessageId| {
             let in_flight = self
                 .connection

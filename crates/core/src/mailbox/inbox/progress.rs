@@ -11,6 +11,7 @@ use crate::call::{Call, Progress};
 use crate::delivery::{Event, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::mailbox::output::{CallPurpose, Output};
+use crate::message::Lane;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
@@ -30,7 +31,7 @@ impl<S: Store> Inbox<'_, S> {
         if !self.store_for_progress(id, now)? {
             return Ok(());
         }
-        let Some(held) = rows::held(&self.cx.store, id)? else {
+        let Some(held) = rows::held(&self.cx.store, Lane::Devices, id)? else {
             return self.tell_late(id, now);
         };
         let Some(device) = self.cx.device().cloned() else {
@@ -118,7 +119,7 @@ impl<S: Store> Inbox<'_, S> {
             if self.connection.as_ref().is_some_and(|it| it.has(id)) {
                 continue;
             }
-            let Some(held) = rows::held(&self.cx.store, id)? else {
+            let Some(held) = rows::held(&self.cx.store, Lane::Devices, id)? else {
                 self.memory.lost.remove(id);
                 continue;
             };

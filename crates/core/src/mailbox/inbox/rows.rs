@@ -36,8 +36,16 @@ impl Key {
 
     /// Whether its message is of this lane.
     pub(super) fn is_of(&self, lane: Lane) -> bool {
-        let [first, last] = ranks(lane);
-        (first..=last).contains(&self.rank)
+        lane_of(self.rank) == lane
+    }
+}
+
+/// The lane of a rank.
+pub(super) fn lane_of(rank: i64) -> Lane {
+    let [first, last] = ranks(Lane::Channels);
+    match (first..=last).contains(&rank) {
+        true => Lane::Channels,
+        false => Lane::Devices,
     }
 }
 
@@ -174,11 +182,10 @@ pub(super) fn insert(
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// The row of a message, whatever its urgency.
+/// The row of a message of a device, whatever its urgency.
 pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, StoreError> {
-    let sql = format!(
-        "SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3, 4, 5, 6, 7) AND id = ?"
-    );
+    let sql =
+        format!("SELECT settled, {COLUMNS} FROM inbox WHERE rank IN (-1, 0, 1, 2, 3) AND id = ?");
     let Some(mut row) = store.run(&sql, &[id.into()])?.pop() else {
         return Ok(None);
     };
@@ -188,18 +195,34 @@ pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Found>, S
     }))
 }
 
-/// The message to deliver with this id.
-pub(super) fn held(store: &impl Store, id: MessageId) -> Result<Option<Held>, StoreError> {
+/// The message to deliver of this lane and id.
+pub(super) fn held(
+    store: &impl Store,
+    lane: Lane,
+    id: MessageId,
+) -> Result<Option<Held>, StoreError> {
+    if lane == Lane::Channels {
+        let sql = format!("SELECT {COLUMNS} FROM inbox WHERE rank IN (4, 5, 6, 7) AND id = ?");
+        return Ok(read(store, &sql, &[id.into()])?.pop());
+    }
     Ok(match find(store, id)? {
         Some(Found::Held(held)) => Some(held),
         Some(Found::Settled(_)) | None => None,
     })
 }
 
-/// The messages to deliver among these, oldest first.
-pub(super) fn these(store: &impl Store, ids: &[MessageId]) -> Result<Vec<Held>, StoreError> {
+/// The messages to deliver of this lane among these, oldest first.
+pub(super) fn these(
+    store: &impl Store,
+    lane: Lane,
+    ids: &[MessageId],
+) -> Result<Vec<Held>, StoreError> {
+    let ranks = match lane {
+        Lane::Devices => "0, 1, 2, 3",
+        Lane::Channels => "4, 5, 6, 7",
+    };
     let sql = format!(
-        "SELECT {COLUMNS} FROM inbox WHERE rank IN (0, 1, 2, 3, 4, 5, 6, 7) \
+        "SELECT {COLUMNS} FROM inbox WHERE rank IN ({ranks}) \
          AND id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY id"
     );
     read(store, &sql, &[to_json(&hex(ids))?.into()])

@@ -104,7 +104,7 @@ impl<S: Store> Inbox<'_, S> {
             let Some(id) = self.suspect_due(now).filter(|_| is_empty) else {
                 return Ok(true);
             };
-            match rows::held(&self.cx.store, id)? {
+            match rows::held(&self.cx.store, Lane::Devices, id)? {
                 Some(held) => {
                     if !self.send_held(held, now)? {
                         return Ok(true);
@@ -152,9 +152,9 @@ impl<S: Store> Inbox<'_, S> {
         let mut lost = self.memory.lost.after(after);
         if !lost.is_empty() {
             lost.retain(|id| rows.iter().all(|held| held.key.id != *id));
-            let lost = rows::these(&self.cx.store, &lost)?.into_iter();
+            let lost = rows::these(&self.cx.store, lane, &lost)?.into_iter();
             let is_free = |held: &Held| due.is_none_or(|due| held.retry_at <= due);
-            rows.extend(lost.filter(|held| held.key.is_of(lane) && is_free(held)));
+            rows.extend(lost.filter(is_free));
             rows.sort_unstable_by_key(|held| held.key.id);
             rows.truncate(limit as usize);
         }
@@ -289,7 +289,7 @@ impl<S: Store> Inbox<'_, S> {
         device: &DeviceId,
         now: Now,
     ) -> Result<(), StoreError> {
-        let held = rows::held(&self.cx.store, id)?.map(|held| self.up_to_date(held));
+        let held = rows::held(&self.cx.store, Lane::Devices, id)?.map(|held| self.up_to_date(held));
         let Some(connection) = self.connection.as_mut() else {
             return Ok(());
         };

@@ -10,7 +10,7 @@ use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
-use crate::message::Message;
+use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -41,9 +41,8 @@ impl<S: Store> Inbox<'_, S> {
         reply: Option<Box<serde_json::value::RawValue>>,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.conclude(id, Event::Acknowledge, now, |delivery| Delivery {
-            reply,
-            ..delivery
+        self.conclude(Lane::Devices, id, Event::Acknowledge, now, |delivery| {
+            Delivery { reply, ..delivery }
         })
     }
 
@@ -67,7 +66,7 @@ impl<S: Store> Inbox<'_, S> {
         reason: Option<String>,
         now: Now,
     ) -> Result<(), StoreError> {
-        self.conclude(id, Event::Reject, now, |delivery| Delivery {
+        self.conclude(Lane::Devices, id, Event::Reject, now, |delivery| Delivery {
             reason,
             ..delivery
         })
@@ -88,7 +87,7 @@ impl<S: Store> Inbox<'_, S> {
             reason: reason.of_cancelled(),
             ..delivery
         };
-        self.conclude(id, Event::Cancel, now, why)?;
+        self.conclude(Lane::Devices, id, Event::Cancel, now, why)?;
         self.pump(now)?;
         let known = self.get_delivery(id, now)?;
         // The call that delivers the message may still be under way: the message is cancelled when it arrives.
@@ -113,9 +112,10 @@ impl<S: Store> Inbox<'_, S> {
         self.find_delivery(id, true, now)
     }
 
-    /// Settles a delivery, wherever its message is. The caller refills the window.
+    /// Settles a delivery of this lane, wherever its message is. The caller refills the window.
     pub(super) fn conclude(
         &mut self,
+        lane: Lane,
         id: MessageId,
         event: Event,
         now: Now,
@@ -130,7 +130,7 @@ impl<S: Store> Inbox<'_, S> {
         } else if let Some((message, sent_at)) = self.take_unstored(id) {
             let delivery = sent_once(&device, sent_at)?.apply(event, now.at)?;
             self.end_unstored(&message, complete(delivery), now)?;
-        } else if let Some(held) = rows::held(&self.cx.store, id)? {
+        } else if let Some(held) = rows::held(&self.cx.store, lane, id)? {
             let held = self.up_to_date(held);
             let phase = self.phase_of(&held, now);
             let delivery = held.after(&device, phase, event, now.at)?;
@@ -179,7 +179,7 @@ impl<S: Store> Inbox<'_, S> {
         let sender = held.sender.device();
         match sender {
             Some(_) => settled_rows::save(&self.cx.store, held.key, &delivery)?,
-            None => rows::delete(&self.cx.store, held.key)?,
+            None => self.end_of_channel(held.key, delivery.state)?,
         }
         self.cx.row_settled(held.size);
         if let Some(connection) = self.connection.as_mut() {
@@ -301,6 +301,9 @@ impl<S: Store> Inbox<'_, S> {
         }
         self.remember(message.id, delivery.clone());
         self.keep_replaced(message, &delivery, now)?;
+        if event != Event::Refuse {
+            self.tell_of_channel(message, delivery.state);
+        }
         Ok(Delivering::Answer(DeliveryStatus::Known(delivery)))
     }
 
@@ -324,7 +327,7 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<(), StoreError> {
         self.keep_replaced(message, &delivery, now)?;
         self.withdraw(message.id, &delivery);
-        self.forget_unstored(message.id, delivery);
+        self.forget_unstored(message, delivery);
         Ok(())
     }
 
@@ -347,10 +350,11 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// An unstored message is settled: answers the call that waits for it.
-    pub(super) fn forget_unstored(&mut self, id: MessageId, delivery: Delivery) {
-        self.remember(id, delivery.clone());
+    pub(super) fn forget_unstored(&mut self, message: &Message, delivery: Delivery) {
+        self.remember(message.id, delivery.clone());
+        self.tell_of_channel(message, delivery.state);
         self.cx
-            .push(News::Delivered(id, DeliveryStatus::Known(delivery)));
+            .push(News::Delivered(message.id, DeliveryStatus::Known(delivery)));
     }
 
     fn remember(&mut self, id: MessageId, delivery: Delivery) {

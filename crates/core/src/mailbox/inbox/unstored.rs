@@ -214,7 +214,7 @@ impl<S: Store> Inbox<'_, S> {
         if !may_be_sent_again(message, now) {
             if let Some(device) = self.cx.device() {
                 let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
-                self.forget_unstored(message.id, delivery);
+                self.forget_unstored(message, delivery);
             }
             return Ok(false);
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::message::Message;
 use crate::protocol::{ToAgent, ToDevice};
+use crate::web_push::content::RECEIPT;
 
 /// The text frame that says this; `None` if the protocol has none for it.
 pub(super) fn text(said: &ToDevice<'_>) -> Option<String> {
@@ -48,6 +49,7 @@ fn notification(message: &Message) -> Option<Value> {
     let channel = message.from.channel()?;
     let mut frame: Value = serde_json::from_str(message.payload.get()).ok()?;
     let fields = frame.as_object_mut()?;
+    fields.remove(RECEIPT);
     for (name, value) in [
         ("messageType", "notification".to_owned()),
         ("channelID", channel.to_string()),
