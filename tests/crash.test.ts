@@ -15,8 +15,10 @@ const PUBLISHERS = 8;
 /** How long the sender's mailbox keeps its memory at least, in milliseconds: unreached deliveries are tried again four
  * seconds after it was opened. The platform keeps the memory of an idle mailbox for ten seconds. */
 const KEPT = 6000;
-/** What a frame that was under way when its message's end was told may take, in milliseconds. */
+/** What a frame that was under way when its message's end or progress was told may take, in milliseconds. */
 const UNDER_WAY = 1000;
+/** For how many seconds a device works on a message before it lets its time run out. */
+const WORK = 4;
 
 const relay = new RelayProcess({ ACK_TIMEOUT: 2, KEEPALIVE: 5 });
 beforeAll(() => relay.start(), 90_000);
@@ -34,10 +36,16 @@ class Heard {
   readonly arrivals: { device: string; frame: Frame; at: number; since: number }[] = [];
   /** By `device id`, the terminal states that the sender was told, and when first. */
   readonly told = new Map<string, { states: Set<string>; at: number }>();
+  /** By `device id`, until when the device works on it, as the sender was told, and when it was told. */
+  readonly working = new Map<string, { until: number; at: number }>();
+  /** What came while its device was working on it. */
+  readonly early: Frame[] = [];
   /** By the number in its payload, what each answered publish was answered. */
   readonly answered = new Map<number, { id: string; to: Target; urgency: string }>();
 
   arrive(device: Device, frame: Frame, since: number): void {
+    const working = this.working.get(`${device.name} ${frame.id}`);
+    if (working && performance.now() > working.at + UNDER_WAY && Date.now() < working.until) this.early.push(frame);
     this.arrivals.push({ device: device.name, frame, at: performance.now(), since });
   }
 
@@ -58,12 +66,13 @@ function attendAll(heard: Heard, sender: Device, [steady, moody, polling]: Devic
       heard.arrive(steady!, frame, since);
       socket.ack(frame.id, frame.payload.n);
     }),
-    // Now and then it vanishes, leaves a message without an answer, or does not want it.
+    // Now and then it vanishes, leaves a message without an answer, does not want it, or works on it for a while.
     attend(moody!, (frame, socket, since) => {
       if (frame.type !== "message") return;
       heard.arrive(moody!, frame, since);
       if (chance(0.1)) socket.terminate();
       else if (chance(0.1)) socket.nack(frame.id, "no");
+      else if (chance(0.1)) socket.progress(frame.id, { for: WORK });
       else if (!chance(0.1)) socket.ack(frame.id, frame.payload.n);
     }),
     attendPolling(polling!, async (frames, since) => {
@@ -71,6 +80,9 @@ function attendAll(heard: Heard, sender: Device, [steady, moody, polling]: Devic
       for (const frame of frames) await polling!.ack(frame.id, { reply: frame.payload.n });
     }),
     attend(sender, (frame, socket) => {
+      if (frame.type === "progress") {
+        heard.working.set(`${frame.device} ${frame.id}`, { until: frame.until, at: performance.now() });
+      }
       if (frame.type !== "receipt") return;
       heard.tell(frame.id, [frame as unknown as Delivery]);
       if (chance(0.5)) socket.send({ type: "receipts_seen", seq: frame.seq });
@@ -161,6 +173,8 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
     return told && (since > told.at || at > told.at + UNDER_WAY);
   });
   expect(again, "messages that came again after their end was told").toEqual([]);
+  expect(heard.early, "messages that came again while their device was working on them").toEqual([]);
+  expect(heard.working.size, "how many messages were in progress").toBeGreaterThan(0);
   // A poll whose answer was lost keeps its messages for a while, in which later ones may come.
   for (const { name } of [...receivers, absent!].filter((device) => device !== receivers[2])) {
     for (const urgency of ["normal", "high"]) {

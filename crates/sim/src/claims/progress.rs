@@ -13,6 +13,8 @@ use super::{Checked, Ledger, Track, claim};
 pub(super) struct Work {
     /// Until when it is not to be sent, by the mailbox's clock; 0 once it was sent again.
     pub(super) until: Millis,
+    /// The same, even if it was sent again. A crash and a clock that is set back make it hold once more.
+    last: Millis,
     /// How often the device said that it works on it. Each of these may have timed out.
     pub(super) times: u32,
 }
@@ -21,6 +23,11 @@ impl Work {
     /// Whether the device works on the message, or has done so since it was last sent.
     pub(super) fn is_on(&self) -> bool {
         self.until > 0
+    }
+
+    /// Whether its mailbox may take it to be so at this time.
+    pub(super) fn may_be_on(&self, now: Millis) -> bool {
+        self.is_on() || self.last > now
     }
 }
 
@@ -39,7 +46,7 @@ impl Ledger {
             || format!("{progress:?} at {now}: {row:?}"),
         )?;
         let track = self.deliveries.entry((progress.id, device)).or_default();
-        track.work.until = progress.until;
+        (track.work.until, track.work.last) = (progress.until, progress.until);
         track.work.times += 1;
         Ok(())
     }
@@ -63,21 +70,23 @@ impl Ledger {
         Ok(until > 0)
     }
 
-    /// How many messages of a device are in progress was told. Progress that has ended does not begin again if the
-    /// clock is set back.
+    /// How many messages of a device are in progress was told.
     pub(super) fn counts_progress(&self, device: usize, told: u32, now: Millis) -> Checked {
         let open = |id: &MessageId| {
             let row = self.tables[device].inbox.get(id);
             row.is_some_and(|row| !row.settled)
         };
-        let count = |now: Millis| {
+        let count = |holds: &dyn Fn(&Work) -> bool| {
             let tracks = self.deliveries.iter();
             let in_progress = tracks.filter(|((id, to), track): &(&(MessageId, usize), &Track)| {
-                *to == device && track.work.until > now && open(id)
+                *to == device && holds(&track.work) && open(id)
             });
             in_progress.count()
         };
-        let (least, most) = (count(now.max(self.tables[device].latest)), count(now));
+        // Progress that has ended need not begin again if the clock is set back.
+        let latest = self.tables[device].latest.max(now);
+        let least = count(&|work| work.until > latest);
+        let most = count(&|work| work.last > now);
         claim(
             "the messages in progress are counted",
             (least..=most).contains(&(told as usize)),

@@ -28,7 +28,7 @@ impl Ledger {
         let unstored = unstored.filter(|id| self.is_unstored(*id, device));
         let works = |id: &MessageId| {
             let track = self.deliveries.get(&(*id, device));
-            track.is_some_and(|track| track.work.is_on())
+            track.is_some_and(|track| track.work.may_be_on(now))
         };
         let out = |id: &MessageId| {
             let track = self.deliveries.get(&(*id, device)).filter(|_| !works(id));

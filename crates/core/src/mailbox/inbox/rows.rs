@@ -293,9 +293,10 @@ pub(super) fn waiting(
     limit: u32,
 ) -> Result<Vec<Held>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND rank <= ? AND attempts = 0 \
+        "SELECT {COLUMNS} FROM inbox WHERE (rank, id) > (?, ?) AND (rank, id) < (? + 1, x'') AND attempts = 0 \
          AND rank || ' ' || sender NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, id LIMIT ?"
     );
+    // Both bounds are positions: a bound on `rank` alone makes SQLite read one row more of each rank.
     let [first, last] = ranks(lane);
     let [rank, id] = position(after, first);
     let held_up = to_json(&held_up)?;
