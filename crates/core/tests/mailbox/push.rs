@@ -3,6 +3,7 @@
 mod agents;
 mod delivery;
 mod handled;
+mod histories;
 mod receipts;
 mod removal;
 
