@@ -6,6 +6,7 @@ mod handled;
 mod histories;
 mod receipts;
 mod removal;
+mod steps;
 
 use serde_json::{Value, json};
 use tagpost_core::call::{Call, Pushed};

@@ -6,9 +6,11 @@
 
 mod assertions;
 mod attempts;
+mod channel_rows;
 mod channels;
 mod deliver;
 mod disconnect;
+mod key;
 mod listing;
 mod lost;
 mod poll;

@@ -16,62 +16,8 @@ use tagpost_core::web_push::seal::PushUrl;
 
 use super::super::harness::Harness;
 use super::receipts::asks;
+use super::steps::{Step, steps};
 use super::{ONE, TWO};
-
-/// Something that happens.
-#[derive(Debug, Clone)]
-enum Step {
-    /// A user agent connects; `knows` whether it says the id that it had.
-    Connect {
-        knows: bool,
-    },
-    Close,
-    Register {
-        channel: usize,
-    },
-    Unregister {
-        channel: usize,
-    },
-    Push {
-        channel: usize,
-        ttl: u32,
-        topic: bool,
-        urgent: bool,
-    },
-    /// The user agent acknowledges its oldest unacknowledged message, or one that it has acknowledged.
-    Ack {
-        code: i64,
-    },
-    AckAgain,
-    RemoveAll,
-    Ring,
-    Tick,
-    Sleep,
-    Pass {
-        millis: i64,
-    },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let channel = 0..2_usize;
-    let ttl = prop::sample::select(vec![0_u32, 1, 600]);
-    let step = prop_oneof![
-        3 => prop::bool::weighted(0.85).prop_map(|knows| Step::Connect { knows }),
-        1 => Just(Step::Close),
-        3 => channel.clone().prop_map(|channel| Step::Register { channel }),
-        1 => channel.clone().prop_map(|channel| Step::Unregister { channel }),
-        6 => (channel, ttl, any::<bool>(), any::<bool>())
-            .prop_map(|(channel, ttl, topic, urgent)| Step::Push { channel, ttl, topic, urgent }),
-        4 => prop::sample::select(vec![100_i64, 100, 100, 101, 102]).prop_map(|code| Step::Ack { code }),
-        1 => Just(Step::AckAgain),
-        1 => Just(Step::RemoveAll),
-        1 => Just(Step::Ring),
-        2 => Just(Step::Tick),
-        2 => Just(Step::Sleep),
-        3 => prop::sample::select(vec![1_i64, 150, 1_000, 5_000]).prop_map(|millis| Step::Pass { millis }),
-    ];
-    prop::collection::vec(step, 1..60)
-}
 
 /// A message that the service has taken, or may take yet.
 #[derive(Debug)]
@@ -105,6 +51,8 @@ struct Run {
     numbers: BTreeMap<MessageId, usize>,
     /// Those that application servers were told are taken.
     taken: BTreeSet<MessageId>,
+    /// When the user agent has taken over from itself; too often is refused.
+    takeovers: Vec<i64>,
 }
 
 impl Run {
@@ -131,6 +79,7 @@ impl Run {
             acked: BTreeMap::new(),
             numbers: BTreeMap::new(),
             taken: BTreeSet::new(),
+            takeovers: Vec::new(),
         }
     }
 
@@ -145,6 +94,12 @@ impl Run {
         self.harness.at(self.now);
         let words = match *step {
             Step::Connect { knows } => {
+                self.takeovers.retain(|at| self.now - at < 60_000);
+                if self.takeovers.len() >= 6 {
+                    self.takeovers.clear();
+                    self.step(&Step::Pass { millis: 60_000 })?;
+                }
+                self.takeovers.push(self.now);
                 self.connection += 1;
                 self.begin_connection(true);
                 let words = self.harness.connect_over(self.connection, &WebPush);
@@ -229,9 +184,10 @@ impl Run {
                 self.harness.sleep();
                 Vec::new()
             }
+            // The timer goes off in time.
             Step::Pass { millis } => {
                 self.now += millis;
-                Vec::new()
+                self.harness.at(self.now).tick()
             }
         };
         self.heard(&words)
@@ -376,16 +332,14 @@ impl Run {
 
     /// The user agent comes back and acknowledges everything.
     fn finish(&mut self) -> Result<(), TestCaseError> {
-        self.now += 1_000;
-        self.step(&Step::Tick)?;
         for _ in 0..self.sent.len() + 2 {
-            self.now += 61_000;
+            self.step(&Step::Pass { millis: 61_000 })?;
             self.step(&Step::Connect { knows: true })?;
             while !self.waiting.is_empty() {
                 self.step(&Step::Ack { code: 100 })?;
             }
         }
-        self.now += 700_000;
+        self.step(&Step::Pass { millis: 700_000 })?;
         self.step(&Step::Ring)
     }
 }
