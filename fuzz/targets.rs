@@ -21,23 +21,29 @@ use tagpost_core::pattern::Pattern;
 use tagpost_core::protocol::tagpost_v1::{
     MAX_NOTE, TagpostV1, parse_ack_body, parse_nack_body, parse_progress_body,
 };
-use tagpost_core::protocol::{CODECS, Codec, Frame, FromDevice, ToDevice};
+use tagpost_core::protocol::web_push::WebPush;
+use tagpost_core::protocol::{AgentFrame, CODECS, Codec, Frame, FromDevice, ToAgent, ToDevice};
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
 use tagpost_core::token::{self, Claims};
+use tagpost_core::web_push::channel::Channel;
+use tagpost_core::web_push::request::{Options, receipts_link};
+use tagpost_core::web_push::seal::{ConnectUrl, Keys, PushUrl};
+use tagpost_core::web_push::vapid;
 
 /// Takes any bytes and comes back.
 type Fuzzed = fn(&[u8]);
 
 /// Every fuzzed function by its name, which is that of its corpus.
-pub(crate) const ALL: [(&str, Fuzzed); 6] = [
+pub(crate) const ALL: [(&str, Fuzzed); 7] = [
     ("frame", frame),
     ("token", token),
     ("publish", publish),
     ("rows", rows),
     ("pattern", pattern),
     ("expression", expression),
+    ("web_push", web_push),
 ];
 
 const KEY: &[u8] = b"a key that only this file knows";
@@ -260,6 +266,66 @@ pub(crate) fn rows(data: &[u8]) {
     {
         if mailbox.handle(input, now).is_err() {
             return;
+        }
+    }
+}
+
+/// What strangers can send to Web Push: a frame, a sealed URL, and the headers and body of a publish, the headers one a
+/// line, with the body after an empty line.
+pub(crate) fn web_push(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let frame = Frame::Text(text.to_owned());
+    if let Ok(FromDevice::Agent(AgentFrame::Register { name, .. })) =
+        WebPush.read(&frame, &Limits::default())
+    {
+        let endpoint = Err(400);
+        let said = ToDevice::Agent(ToAgent::Registered {
+            name: &name,
+            endpoint,
+        });
+        let frame = WebPush.write(&said);
+        let text = frame.as_ref().and_then(Frame::text).expect("a text frame");
+        serde_json::from_str::<serde_json::Value>(text).expect("a frame is JSON");
+    }
+    let keys = Keys::new("a key that only this file knows, too".to_owned(), None);
+    assert!(keys.open::<ConnectUrl>(text).is_none(), "forged");
+    assert!(keys.open::<PushUrl>(text).is_none(), "forged");
+
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.to_owned())
+    };
+    let crypto_key = header("Crypto-Key");
+    let authorization = header("Authorization").unwrap_or_default();
+    let sender = vapid::read(&authorization, crypto_key.as_deref(), "https://a", NOW);
+    let sender = sender.ok().map(|token| token.key);
+    receipts_link(&header("Link").unwrap_or_default());
+    if let Ok(options) = Options::read(header, &Limits::default()) {
+        assert!(options.ttl <= 2_592_000 && options.wait <= 60_000);
+        if let Ok(draft) = options.draft(header, body.as_bytes(), sender.as_ref()) {
+            let channel: Channel = "24cf03b3-f215-489e-8a5b-f3a5ec97785d"
+                .parse()
+                .expect("a channel");
+            let device: DeviceId = "device".parse().expect("a device");
+            let id = MessageId::next(&device, NOW, None, 1);
+            let message = draft.into_message(id, channel, Target::Device(device), NOW);
+            let message = &message;
+            let frame = WebPush.write(&ToDevice::Message {
+                message,
+                attempt: 1,
+            });
+            let text = frame.as_ref().and_then(Frame::text).expect("a text frame");
+            let frame: serde_json::Value = serde_json::from_str(text).expect("a frame is JSON");
+            assert_eq!(frame["messageType"], "notification");
+            assert_eq!(
+                frame.get("receipt"),
+                None,
+                "the user agent learns of a receipt"
+            );
         }
     }
 }

@@ -4,6 +4,8 @@
 //! formed, and safe in a URL path, a log line or an SQL parameter.
 //! Not here: what a name refers to, and who may use it.
 
+mod sender;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -112,35 +114,6 @@ name!(
     IdempotencyKey, "Idempotency-Key", "be 1 to 64 printable ASCII characters",
     |text| (1..=64).contains(&text.len()) && text.chars().all(|c| matches!(c, ' '..='~'))
 );
-
-impl Sender {
-    /// The device, unless it is a channel.
-    pub fn device(&self) -> Option<DeviceId> {
-        self.0.parse().ok()
-    }
-
-    /// The channel, unless it is a device.
-    pub fn channel(&self) -> Option<Channel> {
-        self.0.strip_prefix('~')?.parse().ok()
-    }
-
-    /// Whether it is a channel.
-    pub fn is_channel(&self) -> bool {
-        self.0.starts_with('~')
-    }
-}
-
-impl From<DeviceId> for Sender {
-    fn from(device: DeviceId) -> Self {
-        Self(device.0)
-    }
-}
-
-impl From<Channel> for Sender {
-    fn from(channel: Channel) -> Self {
-        Self(format!("~{channel}"))
-    }
-}
 
 impl DeviceId {
     /// 40 bits derived from this device's name, which are part of the id of every message it sends.

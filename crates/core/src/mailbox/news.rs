@@ -28,8 +28,6 @@ pub(super) enum News {
     PushSettled(MessageId, Sender, State),
     /// There is a receipt for this message of a channel.
     ReceiptKept(MessageId),
-    /// A channel is gone, and its messages have nobody to go to.
-    ChannelEnded(Sender),
     /// Tokens were revoked.
     Revoked,
 }

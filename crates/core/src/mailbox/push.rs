@@ -22,14 +22,26 @@ impl<S: Store> Mailbox<S> {
         match said {
             AgentFrame::Hello { agent } => self.channels().hello(agent, now),
             AgentFrame::Register { name, subscription } => {
-                self.channels().register(&name, subscription, now)
+                self.channels().register(&name, subscription, now)?;
+                self.end_channels(now)
             }
-            AgentFrame::Unregister { name } => self.channels().unregister(&name),
+            AgentFrame::Unregister { name } => {
+                self.channels().unregister(&name)?;
+                self.end_channels(now)
+            }
             AgentFrame::Handled(messages) => messages
                 .into_iter()
                 .try_for_each(|(id, handled)| self.handled(id, handled, now)),
             AgentFrame::Unknown => Ok(()),
         }
+    }
+
+    /// The messages of channels that have ended in this event end now, before the window is filled.
+    fn end_channels(&mut self, now: Now) -> Result<(), StoreError> {
+        for channel in self.channels().take_ended() {
+            self.receive(|inbox| inbox.end_channel(&channel.into(), now))?;
+        }
+        Ok(())
     }
 
     /// A user agent has handled a message.
@@ -158,9 +170,11 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         if let Some(channel) = channel {
-            return self.channels().revoke(channel);
+            self.channels().revoke(channel)?;
+            return self.end_channels(now);
         }
         self.channels().revoke_all()?;
+        self.end_channels(now)?;
         let live = self.connection.as_ref().map(|connection| connection.lane());
         match live {
             Some(Lane::Channels) => self.hang_up(now, CLOSE_SILENT, "all channels are removed"),

@@ -51,7 +51,6 @@ impl<S: Store> Mailbox<S> {
                 self.resume(Awaited::Receipt(id), now)?;
                 self.resume(Awaited::Receipts, now)
             }
-            News::ChannelEnded(channel) => self.receive(|inbox| inbox.end_channel(&channel, now)),
             News::Revoked => {
                 self.dismiss(now);
                 Ok(())

@@ -147,6 +147,13 @@ impl Harness {
         self.mailbox.as_mut().unwrap()
     }
 
+    /// Memory and rows agree, if the mailbox is open.
+    pub(crate) fn assert_rows(&mut self) {
+        if let Some(mailbox) = self.mailbox.as_mut() {
+            mailbox.assert_rows().unwrap();
+        }
+    }
+
     /// When the mailbox wants to be woken.
     pub(crate) fn timeout(&mut self) -> Option<Millis> {
         self.mailbox().poll_timeout().map(|at| at - START)

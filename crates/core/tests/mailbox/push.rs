@@ -3,8 +3,10 @@
 mod agents;
 mod delivery;
 mod handled;
+mod histories;
 mod receipts;
 mod removal;
+mod steps;
 
 use serde_json::{Value, json};
 use tagpost_core::call::{Call, Pushed};

@@ -50,6 +50,8 @@ pub(super) struct Memory {
     last_receipt: i64,
     /// How often senders have published.
     bucket: Bucket,
+    /// Channels that have ended in this event, until the inbox has ended their messages.
+    ended: Vec<Channel>,
     /// When user agents have taken over, oldest first.
     takeovers: VecDeque<Millis>,
 }
@@ -142,6 +144,11 @@ impl<S: Store> Channels<'_, S> {
         }
         takeovers.push_back(now.at);
         Ok(())
+    }
+
+    /// The channels that have ended since this was last asked.
+    pub(super) fn take_ended(&mut self) -> Vec<Channel> {
+        std::mem::take(&mut self.memory.ended)
     }
 
     /// All channels, in the order of their ids.

@@ -1,7 +1,7 @@
 //! Registering channels and removing them.
 
 use super::rows::{self, ChannelRow};
-use super::{Channels, Known, News};
+use super::{Channels, Known};
 use crate::protocol::ToAgent;
 use crate::schema;
 use crate::store::{Store, StoreError};
@@ -76,7 +76,7 @@ impl<S: Store> Channels<'_, S> {
         match &row {
             Some(row) if row.key == key => return Ok(Some(row.since)),
             // Its messages were sent to an endpoint that is gone.
-            Some(_) => self.cx.push(News::ChannelEnded(channel.into())),
+            Some(_) => self.memory.ended.push(channel),
             None if self.known()?.channels >= MAX_CHANNELS => return Ok(None),
             None => self.known()?.channels += 1,
         }
@@ -165,7 +165,7 @@ impl<S: Store> Channels<'_, S> {
         rows::delete(&self.cx.store, channel)?;
         let known = self.known()?;
         known.channels = known.channels.saturating_sub(1);
-        self.cx.push(News::ChannelEnded(channel.into()));
+        self.memory.ended.push(channel);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Messages of channels. No sender's mailbox records their terminal states, so a settled one leaves no row here; if its
 //! sender has asked for a receipt, that is told.
 
+use super::channel_rows;
 use super::connection::Stored;
 use super::rows::{self, Key};
 use super::{Delivering, Inbox, News, Terms};
@@ -41,7 +42,7 @@ impl<S: Store> Inbox<'_, S> {
 
     /// The greatest id of the stored messages of channels, which the next one has to exceed.
     pub(in crate::mailbox) fn last_of_channels(&self) -> Result<Option<MessageId>, StoreError> {
-        rows::last_of_channels(&self.cx.store)
+        channel_rows::last_of_channels(&self.cx.store)
     }
 
     /// A channel is gone: its messages are cancelled. The caller refills the window.
@@ -62,7 +63,7 @@ impl<S: Store> Inbox<'_, S> {
         let unstored = unstored.chain(queued);
         let unstored = unstored.filter(|message| message.from == *channel);
         let mut ids: Vec<MessageId> = unstored.map(|message| message.id).collect();
-        ids.extend(rows::of_channel(&self.cx.store, channel)?);
+        ids.extend(channel_rows::of_channel(&self.cx.store, channel)?);
         ids.into_iter().try_for_each(|id| self.cancel(id, now))
     }
 
@@ -126,7 +127,7 @@ impl<S: Store> Inbox<'_, S> {
     /// A stored message of a channel is in this terminal state.
     pub(super) fn end_of_channel(&mut self, key: Key, state: State) -> Result<(), StoreError> {
         let message = rows::message(&self.cx.store, key)?;
-        rows::delete(&self.cx.store, key)?;
+        channel_rows::delete(&self.cx.store, key)?;
         self.tell_of_channel(&message, state);
         Ok(())
     }

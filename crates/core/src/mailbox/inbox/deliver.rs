@@ -158,10 +158,9 @@ impl<S: Store> Inbox<'_, S> {
         if now_or_never && !replaces.is_empty() && !self.may_replace(&message, beside, now) {
             return self.never_stored(&message, device, Event::Expire, now);
         }
+        let lane = message.lane();
         for id in replaces {
-            self.conclude(message.lane(), *id, Event::Replace, now, |delivery| {
-                delivery
-            })?;
+            self.conclude(lane, *id, Event::Replace, now, |delivery| delivery)?;
         }
         // Waiting messages go first, and may turn out to be in flight already.
         self.pump(now)?;

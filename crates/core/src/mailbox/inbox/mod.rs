@@ -6,10 +6,12 @@
 
 mod assertions;
 mod attempts;
+mod channel_rows;
 mod channels;
 mod deliver;
 mod disconnect;
 mod expiry;
+mod key;
 mod listing;
 mod lost;
 mod poll;

@@ -6,56 +6,12 @@
 
 use super::attempts::Attempts;
 use super::connection::InFlight;
+pub(super) use super::key::{Key, lane_of, ranks};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
 use crate::id::{DeviceId, MessageId, Sender, Topic};
-use crate::message::{Lane, Message, Urgency};
+use crate::message::{Lane, Message};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
-
-/// The key of a row; its order is the order of delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    /// 0 for the highest urgency, or 4 if the sender is a channel.
-    pub(super) rank: i64,
-    pub(super) id: MessageId,
-}
-
-impl Key {
-    pub(super) fn of(message: &Message) -> Self {
-        let rank = match message.urgency {
-            Urgency::High => 0,
-            Urgency::Normal => 1,
-            Urgency::Low => 2,
-            Urgency::VeryLow => 3,
-        };
-        Self {
-            rank: ranks(message.lane())[0] + rank,
-            id: message.id,
-        }
-    }
-
-    /// Whether its message is of this lane.
-    pub(super) fn is_of(&self, lane: Lane) -> bool {
-        lane_of(self.rank) == lane
-    }
-}
-
-/// The lane of a rank.
-pub(super) fn lane_of(rank: i64) -> Lane {
-    let [first, last] = ranks(Lane::Channels);
-    match (first..=last).contains(&rank) {
-        true => Lane::Channels,
-        false => Lane::Devices,
-    }
-}
-
-/// The first and the last rank of a lane.
-fn ranks(lane: Lane) -> [i64; 2] {
-    match lane {
-        Lane::Devices => [0, 3],
-        Lane::Channels => [4, 7],
-    }
-}
 
 /// A message to deliver.
 #[derive(Debug)]
@@ -217,9 +173,10 @@ pub(super) fn these(
     lane: Lane,
     ids: &[MessageId],
 ) -> Result<Vec<Held>, StoreError> {
-    let ranks = match lane {
-        Lane::Devices => "0, 1, 2, 3",
-        Lane::Channels => "4, 5, 6, 7",
+    let ranks = if lane == Lane::Devices {
+        "0, 1, 2, 3"
+    } else {
+        "4, 5, 6, 7"
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM inbox WHERE rank IN ({ranks}) \
@@ -367,36 +324,6 @@ pub(super) fn save_attempts(store: &impl Store, held: &Held) -> Result<(), Store
         held.key.id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
-}
-
-/// The messages to deliver of a channel.
-pub(super) fn of_channel(
-    store: &impl Store,
-    channel: &Sender,
-) -> Result<Vec<MessageId>, StoreError> {
-    let sql = "SELECT id FROM inbox WHERE rank BETWEEN ? AND ? AND sender = ?";
-    let [first, last] = ranks(Lane::Channels);
-    let rows = store.run(sql, &[first.into(), last.into(), channel.as_str().into()])?;
-    rows.into_iter().map(|mut row| row.id()).collect()
-}
-
-/// The greatest id of the messages of channels: the last of each rank, which the key finds without a scan.
-pub(super) fn last_of_channels(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
-    let sql = "SELECT id FROM inbox WHERE rank = ? ORDER BY id DESC LIMIT 1";
-    let [first, last] = ranks(Lane::Channels);
-    let mut greatest = None;
-    for rank in first..=last {
-        for mut row in store.run(sql, &[rank.into()])? {
-            greatest = greatest.max(Some(row.id()?));
-        }
-    }
-    Ok(greatest)
-}
-
-/// Deletes a row.
-pub(super) fn delete(store: &impl Store, key: Key) -> Result<(), StoreError> {
-    let sql = "DELETE FROM inbox WHERE rank = ? AND id = ?";
-    store.run(sql, &[key.rank.into(), key.id.into()]).map(drop)
 }
 
 /// When the next lease ends after `now`, or the next progress that a row shows.

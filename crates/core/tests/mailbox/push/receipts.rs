@@ -10,7 +10,7 @@ use super::super::harness::Harness;
 use super::{TWO, versions};
 
 /// The sender asks for a receipt.
-fn asks(draft: &mut Draft) {
+pub(super) fn asks(draft: &mut Draft) {
     let text = draft.payload.get().replacen('{', r#"{"receipt":true,"#, 1);
     draft.payload = serde_json::value::RawValue::from_string(text).unwrap();
 }

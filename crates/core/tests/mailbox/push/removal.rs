@@ -81,7 +81,10 @@ fn a_message_in_flight_ends_with_its_channel() {
     let (_, url) = harness.subscribed();
     let id = versions(&harness.push(&url, "x", |_| {}).2)[0];
     let words = unregister(&mut harness, 1, ONE);
-    assert_eq!(words[0], format!("push: Pushed(Taken({id}))"));
+    assert!(
+        words.contains(&format!("push: Pushed(Taken({id}))")),
+        "{words:?}"
+    );
     assert_eq!(harness.acks(1, &[(id, 100)]), [""; 0]);
     assert_eq!(harness.rows(), "account 1");
 }
