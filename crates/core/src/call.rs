@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::mailbox::Place;
 use crate::message::Target;
@@ -138,6 +138,9 @@ pub enum Call {
         id: MessageId,
         /// Its sender.
         from: DeviceId,
+        /// Why: [`Withdrawal::Cancelled`] or [`Withdrawal::Enough`].
+        #[serde(default, skip_serializing_if = "Withdrawal::is_default")]
+        reason: Withdrawal,
     },
     /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]

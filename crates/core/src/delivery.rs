@@ -4,6 +4,7 @@
 //! [`phase`]. Not here: the recipient's mailbox decides which event happens; the sender's mailbox records it.
 
 pub mod phase;
+pub mod withdrawal;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::phase::{Event, IllegalTransition, Phase};
+pub use self::withdrawal::Withdrawal;
 use crate::id::DeviceId;
 use crate::time::Millis;
 
@@ -148,7 +150,7 @@ impl Delivery {
             State::Replaced => Phase::Replaced,
             State::Refused => Phase::Refused,
             State::Undeliverable => Phase::Undeliverable,
-            State::Cancelled if self.steps.len() == 1 => Phase::Withdrawn,
+            State::Cancelled if self.steps.len() == 1 => Phase::CancelledEarly,
             State::Cancelled => Phase::Cancelled,
         }
     }

@@ -37,7 +37,7 @@ pub enum Phase {
     /// Terminal: the sender cancelled it.
     Cancelled,
     /// Terminal: the sender cancelled it before it reached the recipient's mailbox.
-    Withdrawn,
+    CancelledEarly,
 }
 
 /// What can happen to a delivery.
@@ -72,8 +72,8 @@ pub enum Event {
 }
 
 use Phase::{
-    Again, Cancelled, Delivered, Expired, InFlight, Leased, Queued, Refused, Rejected, Replaced,
-    Undeliverable, Unreached, Unstored, Waiting, Withdrawn,
+    Again, Cancelled, CancelledEarly, Delivered, Expired, InFlight, Leased, Queued, Refused,
+    Rejected, Replaced, Undeliverable, Unreached, Unstored, Waiting,
 };
 
 /// The phases of an unsettled delivery in the recipient's mailbox.
@@ -99,7 +99,7 @@ pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unreached], Event::Refuse, Refused),
     (&[Waiting, Leased, Again], Event::Refuse, Refused),
     (&[Again], Event::GiveUp, Undeliverable),
-    (&[Unreached], Event::Cancel, Withdrawn),
+    (&[Unreached], Event::Cancel, CancelledEarly),
     (AT_RECIPIENT, Event::Cancel, Cancelled),
 ];
 
@@ -130,7 +130,7 @@ impl Phase {
         Refused,
         Undeliverable,
         Cancelled,
-        Withdrawn,
+        CancelledEarly,
     ];
 
     /// The state that senders see.
@@ -144,7 +144,7 @@ impl Phase {
             Replaced => State::Replaced,
             Refused => State::Refused,
             Undeliverable => State::Undeliverable,
-            Cancelled | Withdrawn => State::Cancelled,
+            Cancelled | CancelledEarly => State::Cancelled,
         }
     }
 

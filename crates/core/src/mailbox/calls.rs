@@ -148,8 +148,10 @@ impl<S: Store> Mailbox<S> {
                 Ok(()) => Reply::Taken,
                 Err(failure) => problem(failure)?,
             },
-            Call::CancelDelivery { id, from } => {
-                Reply::Delivery(self.receive(|inbox| inbox.cancel_delivery(id, &from, now))?)
+            Call::CancelDelivery { id, from, reason } => {
+                let cancelled =
+                    self.receive(|inbox| inbox.cancel_delivery(id, &from, reason, now))?;
+                Reply::Delivery(cancelled)
             }
             Call::GetDelivery { id } => Reply::Delivery(self.inbox().get_delivery(id, now)?),
         };

@@ -23,7 +23,7 @@ impl Ledger {
         // Cancelling a message that is settled and not here changes nothing: its sender's mailbox has the terminal
         // state, which stays.
         let void = self.messages.get(&id).is_none_or(|message| message.void);
-        if delivery.phase() == Phase::Withdrawn && (track.end.is_some() || void) {
+        if delivery.phase() == Phase::CancelledEarly && (track.end.is_some() || void) {
             return Ok(());
         }
         let before = track.settled.replace(text);
@@ -83,7 +83,7 @@ impl Ledger {
             // cancelled in its recipient's.
             let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
             let given_up = now_or_never && delivery.state == State::Expired;
-            if !(given_up && settled.phase() == Phase::Withdrawn) {
+            if !(given_up && settled.phase() == Phase::CancelledEarly) {
                 same(id, &settled, delivery)?;
             }
         }

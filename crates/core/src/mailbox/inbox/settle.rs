@@ -8,7 +8,7 @@ use super::rows::{self, Found, Held};
 use super::settled_rows;
 use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
-use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State};
+use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::store::{Store, StoreError};
@@ -73,7 +73,7 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
-    /// The sender cancels a message, even one that has not arrived.
+    /// The sender cancels a message, for this reason, even one that has not arrived.
     ///
     /// # Errors
     /// The store failed.
@@ -81,15 +81,20 @@ impl<S: Store> Inbox<'_, S> {
         &mut self,
         id: MessageId,
         from: &DeviceId,
+        reason: Withdrawal,
         now: Now,
     ) -> Result<DeliveryStatus, StoreError> {
-        self.conclude(id, Event::Cancel, now, |delivery| delivery)?;
+        let why = |delivery| Delivery {
+            reason: reason.of_cancelled(),
+            ..delivery
+        };
+        self.conclude(id, Event::Cancel, now, why)?;
         self.pump(now)?;
         let known = self.get_delivery(id, now)?;
         // The call that delivers the message may still be under way: the message is cancelled when it arrives.
         if let (DeliveryStatus::UnknownMessage, Some(device)) = (&known, self.cx.device().cloned())
         {
-            let cancelled = Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?;
+            let cancelled = why(Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?);
             self.settle_unseen(id, from, &cancelled, now)?;
             return Ok(DeliveryStatus::Known(cancelled));
         }

@@ -88,7 +88,8 @@ impl<S: Store> Outbox<'_, S> {
         let device = &delivery.device;
         // The call was made before the cancellation. After three times its life it has expired by either clock, so
         // the report may be accepted.
-        let unseen = delivery.phase() == Phase::Withdrawn && now.at < delivery.at + 3 * CALL_LIFE;
+        let unseen =
+            delivery.phase() == Phase::CancelledEarly && now.at < delivery.at + 3 * CALL_LIFE;
         let before =
             now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)? == Some(true));
         Ok(before || holds(self.memory.calling.get(device)))

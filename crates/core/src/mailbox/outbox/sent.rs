@@ -4,7 +4,7 @@ use super::group_rows::{self, Newest};
 use super::{CallPurpose, Failure, News, Outbox, Output};
 use super::{part_rows, rows};
 use crate::call::{Call, DeliveryStatus};
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -142,7 +142,8 @@ impl<S: Store> Outbox<'_, S> {
             };
             cancellation.calling.push(to.clone());
             let from = from.clone();
-            let (purpose, call) = (CallPurpose::Cancel(id), Call::CancelDelivery { id, from });
+            let (purpose, reason) = (CallPurpose::Cancel(id), Withdrawal::Cancelled);
+            let call = Call::CancelDelivery { id, from, reason };
             self.cx.push(Output::Call {
                 to,
                 purpose,
