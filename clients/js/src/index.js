@@ -26,7 +26,7 @@ export { Device };
  * @property {number} attempts
  * @property {any} [reply] what the device answered
  * @property {string} [text] the reply as it was written: JSON, with every digit of its numbers
- * @property {string} [reason] why it was rejected or refused
+ * @property {string} [reason] why it was rejected, refused or cancelled
  */
 
 /**
@@ -54,6 +54,8 @@ export { Device };
  * @property {Target} to
  * @property {number} accepted_at
  * @property {number} expires_at
+ * @property {number} [acks_needed] how many acknowledgements are enough
+ * @property {number} [enough_at] when there were enough
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
  * @property {{ device: string, event: string, at: number, attempt: number }[]} timeline
@@ -67,6 +69,7 @@ export { Device };
  * @property {number} [wait] seconds to wait for the acknowledgement of devices that are online, 0 to 60; 1 unless given
  * @property {string} [key] the idempotency key; a random one unless given
  * @property {boolean} [echo] whether a message to a tag comes back to this device, if it has the tag itself
+ * @property {number} [acksNeeded] how many acknowledgements are enough: after that, all other deliveries are cancelled
  * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`
  * a string is the text of JSON, which is published character for character
  * @property {AbortSignal} [signal] gives up; the message may have been accepted

@@ -152,6 +152,21 @@ describe.concurrent("publishing", () => {
     expect(fault).toMatchObject({ code: "bad_frame", message: expect.stringContaining(`character ${tag.length + 4}`) });
   });
 
+  test("the first answer wins", async () => {
+    const [a, b, c] = (await relay.devices(3)) as [Credentials, Credentials, Credentials];
+    const tag = await relay.tag(b, c);
+    const [sender, first, other] = [client(relay.url, a), client(relay.url, b), client(relay.url, c)];
+    const answer = sender.publish(tag, "pump", { wait: 30, acksNeeded: 1 });
+    // It rings at both.
+    const [taken] = await Promise.all([next(first), next(other)]);
+    await taken!.ack("I go");
+    const { deliveries } = await within("the answer", answer);
+    const found = Object.fromEntries(deliveries.map(({ device, state, reason, reply }) => [device, reason ?? reply ?? state]));
+    expect(found).toEqual({ [b.name]: "I go", [c.name]: "enough" });
+    const end = await sender.publish(`@${c.name}`, "end", { wait: 0 });
+    expect((await next(other)).id).toBe(end.id);
+  });
+
   test("a device joins a tag and leaves it", async () => {
     const tag = fresh("joined");
     const [a] = await relay.devices(1);

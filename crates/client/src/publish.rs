@@ -46,6 +46,7 @@ pub struct Publish<'a> {
     wait: Option<u32>,
     key: Option<IdempotencyKey>,
     echo: bool,
+    acks_needed: Option<u32>,
 }
 
 impl Client {
@@ -62,6 +63,7 @@ impl Client {
             wait: None,
             key: None,
             echo: false,
+            acks_needed: None,
         }
     }
 }
@@ -136,6 +138,15 @@ impl Publish<'_> {
         Self { echo: true, ..self }
     }
 
+    /// Sets how many acknowledgements are enough: once so many devices have acknowledged the message, its other deliveries are
+    /// cancelled.
+    pub fn acks_needed(self, count: u32) -> Self {
+        Self {
+            acks_needed: Some(count),
+            ..self
+        }
+    }
+
     /// Publishes. Once this is answered, every delivery reaches a terminal state and is reported.
     ///
     /// # Errors
@@ -191,6 +202,10 @@ impl Publish<'_> {
                 HeaderName::from_static("echo"),
                 self.echo.then(|| "true".to_owned()),
             ),
+            (
+                HeaderName::from_static("acks-needed"),
+                self.acks_needed.map(|count| count.to_string()),
+            ),
         ];
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
@@ -239,7 +254,8 @@ mod tests {
             .urgency(Urgency::VeryLow)
             .wait(5)
             .key("my key".parse().unwrap())
-            .echo();
+            .echo()
+            .acks_needed(2);
         let headers = publish.headers().unwrap();
         let expected = HashMap::from([
             ("content-type", "image/png"),
@@ -249,6 +265,7 @@ mod tests {
             ("prefer", "wait=5"),
             ("idempotency-key", "my key"),
             ("echo", "true"),
+            ("acks-needed", "2"),
         ]);
         assert_eq!(texts(&headers), expected);
     }

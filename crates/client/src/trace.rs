@@ -25,6 +25,12 @@ pub struct Trace {
     pub accepted_at: Millis,
     /// From when on it is not delivered any more.
     pub expires_at: Millis,
+    /// How many acknowledgements are enough, if the sender said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acks_needed: Option<u32>,
+    /// When there were enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enough_at: Option<Millis>,
     /// One for each device.
     pub deliveries: Vec<Delivery>,
     /// How many deliveries are in which state.
@@ -162,7 +168,12 @@ mod tests {
     #[test]
     fn every_answer_of_the_service_is_understood_and_written_again_as_it_was() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/golden/answer");
-        for name in ["publish", "publish-to-a-device", "trace"] {
+        for name in [
+            "publish",
+            "publish-to-a-device",
+            "publish-with-acks-needed",
+            "trace",
+        ] {
             let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
             let trace: Trace = serde_json::from_str(&text).unwrap();
             assert_eq!(

@@ -45,6 +45,9 @@ pub struct Draft {
     /// Whether it comes back to its sender, if that has the tag.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub echo: bool,
+    /// How many acknowledgements are enough: then all other deliveries are cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acks_needed: Option<u32>,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
@@ -87,6 +90,9 @@ impl Draft {
                 .map(|text| single(&text).and_then(parsed))
                 .transpose()?,
             echo: header("Echo").map(|text| flag("Echo", &text)).transpose()?,
+            acks_needed: header("Acks-Needed")
+                .map(|text| whole_number("Acks-Needed", &text, 1..=limits.max_fanout))
+                .transpose()?,
         };
         Ok(Self::new(
             options,
@@ -103,6 +109,7 @@ impl Draft {
             wait: options.wait.unwrap_or(DEFAULT_WAIT),
             key: options.key,
             echo: options.echo.unwrap_or_default(),
+            acks_needed: options.acks_needed,
             size: payload.size,
             content_type: payload.content_type,
             encoding: payload.encoding,
@@ -167,6 +174,7 @@ pub(crate) struct Options {
     pub(crate) wait: Option<u32>,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) echo: Option<bool>,
+    pub(crate) acks_needed: Option<u32>,
 }
 
 /// Reads a whole number in `range`, written in digits only (RFC 8030, section 5.2).

@@ -10,6 +10,7 @@ use crate::delivery::{Delivery, State, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::json;
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::time::Millis;
 
 /// The most deliveries on one page of a trace.
@@ -34,6 +35,9 @@ pub struct Trace {
     pub expires_at: Millis,
     /// One for each recipient, in the order of their names; or a page of them.
     pub deliveries: Vec<Delivery>,
+    /// What else its sender wants of it.
+    #[serde(default, skip_serializing_if = "Plan::is_empty")]
+    pub plan: Plan,
     /// Set if `deliveries` is a page.
     #[serde(skip)]
     pub page: Option<Page>,
@@ -50,13 +54,14 @@ pub struct Page {
 
 impl Trace {
     /// The trace of a message with these deliveries.
-    pub fn of(message: Message, deliveries: Vec<Delivery>) -> Self {
+    pub fn of(message: Message, deliveries: Vec<Delivery>, plan: Plan) -> Self {
         Self {
             id: message.id,
             to: message.to,
             accepted_at: message.sent_at,
             expires_at: message.expires_at,
             deliveries,
+            plan,
             page: None,
         }
     }
@@ -114,6 +119,8 @@ impl Trace {
             to: &self.to,
             accepted_at: self.accepted_at,
             expires_at: self.expires_at,
+            acks_needed: self.plan.acks_needed,
+            enough_at: self.plan.enough_at,
             deliveries: self.deliveries.iter().map(DeliveryForm::from).collect(),
             summary: self.summary(),
             next: self.page.as_ref().and_then(|page| page.next.as_ref()),
@@ -162,6 +169,12 @@ pub struct Answer<'a> {
     to: &'a Target,
     accepted_at: Millis,
     expires_at: Millis,
+    /// How many acknowledgements are enough, if the sender said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acks_needed: Option<u32>,
+    /// When there were enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enough_at: Option<Millis>,
     deliveries: Vec<DeliveryForm<'a>>,
     summary: Summary,
     /// Set if there are more deliveries than these.
@@ -270,6 +283,7 @@ mod tests {
             accepted_at: 1,
             expires_at: 9,
             deliveries,
+            plan: Plan::default(),
             page: None,
         }
     }

@@ -20,6 +20,7 @@ use tagpost_core::delivery::{Delivery, State, Step, summary};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::message::{Encoding, Message, Target, Urgency};
+use tagpost_core::plan::Plan;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, inbox_json};
 use tagpost_core::protocol::{Codec, Frame, FromDevice, Receipt, ToDevice};
@@ -110,6 +111,13 @@ fn every_answer_to_a_client_is_written_as_documented() {
         to: Target::Device(device("kitchen-cam")),
         ..trace(Vec::new())
     };
+    let enough = Trace {
+        plan: Plan {
+            acks_needed: Some(1),
+            enough_at: Some(AT + 15),
+        },
+        ..trace(deliveries())
+    };
     let inbox = [
         (&json_message(), 1),
         (&text_message(), 2),
@@ -120,6 +128,7 @@ fn every_answer_to_a_client_is_written_as_documented() {
         &[
             ("publish", trace(deliveries()).answer_json()),
             ("publish-to-a-device", to_a_device.answer_json()),
+            ("publish-with-acks-needed", enough.answer_json()),
             ("trace", trace(deliveries()).trace_json()),
             ("inbox", inbox_json(inbox)),
             ("inbox-empty", inbox_json([])),
@@ -282,6 +291,7 @@ fn trace(deliveries: Vec<Delivery>) -> Trace {
         accepted_at: AT,
         expires_at: AT + 60_000,
         deliveries,
+        plan: Plan::default(),
         page: None,
     }
 }

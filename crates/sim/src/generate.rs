@@ -386,6 +386,7 @@ impl<'a> Operations<'a> {
             wait: *pick(rng, &[0, 1, 1, 3, 10]),
             key: some(rng, 3),
             echo: rng.u32(0..4) == 0,
+            acks: (rng.u32(0..3) == 0).then(|| rng.u32(1..=2)),
             padding: *pick(rng, padding),
             repeats: rng.u32(0..=2),
         }

@@ -207,6 +207,8 @@ pub(crate) struct Publication {
     pub(crate) key: Option<u32>,
     /// Whether it comes back, if the sender has the tag.
     pub(crate) echo: bool,
+    /// How many acknowledgements are enough.
+    pub(crate) acks: Option<u32>,
     /// Bytes added to the payload.
     pub(crate) padding: usize,
     /// How often it is repeated while it is not answered.

@@ -214,6 +214,39 @@ async fn a_device_joins_a_tag_and_leaves_it() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn the_first_answer_wins() {
+    let relay = Relay::shared();
+    let sender = relay.device().await.at(&relay.url());
+    let (first, other) = (relay.device().await, relay.device().await);
+    let tag = relay.tag(&[&first, &other]).await;
+    let (mut taken, mut ringing) = (
+        first.at(&relay.url()).connect(),
+        other.at(&relay.url()).connect(),
+    );
+    let publish = sender.publish(Target::Tag(tag));
+    let publish = publish.text("pump").wait(30).acks_needed(1).send();
+    let answer = async {
+        // It rings at both.
+        next(&mut ringing).await;
+        next(&mut taken).await.reply("I go").unwrap();
+    };
+    let (published, ()) = tokio::join!(publish, answer);
+    let published = published.unwrap();
+    assert!(published.enough_at.is_some(), "{published:?}");
+    for delivery in &published.deliveries {
+        let (state, reason) = (delivery.state, delivery.reason.as_deref());
+        let expected = match delivery.device == first.id {
+            true => (State::Delivered, None),
+            false => (State::Cancelled, Some("enough")),
+        };
+        assert_eq!((state, reason), expected, "{published:?}");
+    }
+    let end = send(&sender, &other, 1).await;
+    assert_eq!(next(&mut ringing).await.id, end);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn a_receipt_that_was_not_seen_comes_again() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);

@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Report,
     /// Jobs continue: unreached deliveries are tried again.
     Job,
+    /// Mailboxes are asked again to cancel what is no longer needed, because enough devices have acknowledged it.
+    Ending,
     /// Rows are past their retention.
     Retention,
 
@@ -133,6 +135,7 @@ impl Timers {
             | Timer::ConnectionToken
             | Timer::Report
             | Timer::Job
+            | Timer::Ending
             | Timer::Retention => None,
         }
     }

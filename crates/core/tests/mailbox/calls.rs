@@ -1,7 +1,7 @@
 //! Calls to the mailbox on the bench, and their answers in short words.
 
 use tagpost_core::call::{Call, DeliveryStatus, Registered, Request, Settled, Status};
-use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::delivery::{Delivery, State, Withdrawal};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{
     Awaited, CallId, CallPurpose, ConnectionId, Input, Page, Place, Reply,
@@ -357,8 +357,24 @@ impl Harness {
 
     /// The mailbox of `door` takes a message back.
     pub(crate) fn cancel_delivery(&mut self, id: MessageId) -> (DeliveryStatus, Vec<String>) {
+        self.cancel_delivery_because(id, Withdrawal::Cancelled)
+    }
+
+    /// The mailbox of `door` needs no more acknowledgements of a message.
+    pub(crate) fn cancel_delivery_for_enough(
+        &mut self,
+        id: MessageId,
+    ) -> (DeliveryStatus, Vec<String>) {
+        self.cancel_delivery_because(id, Withdrawal::Enough)
+    }
+
+    fn cancel_delivery_because(
+        &mut self,
+        id: MessageId,
+        reason: Withdrawal,
+    ) -> (DeliveryStatus, Vec<String>) {
         let from = device("door");
-        match self.ask(Call::CancelDelivery { id, from }) {
+        match self.ask(Call::CancelDelivery { id, from, reason }) {
             (Ok(Reply::Delivery(delivered)), words) => (delivered, words),
             other => panic!("{other:?}"),
         }

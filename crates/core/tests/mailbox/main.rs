@@ -16,6 +16,7 @@ mod cancel;
 mod depth;
 mod drain;
 mod ends;
+mod enough;
 mod fast_path;
 mod flapping;
 mod gather;

@@ -134,6 +134,8 @@ impl Ledger {
                 .values()
                 .map(|at| ("a job", (*at).max(then + LONGEST_PAUSE))),
         );
+        let ending = tables.endings.iter();
+        due.extend(ending.map(|_| ("the end of what is not needed", then + LONGEST_PAUSE)));
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {

@@ -143,6 +143,11 @@ impl Ledger {
                 self.is_replaced(id, device),
                 what,
             ),
+            State::Cancelled if delivery.reason.as_deref() == Some("enough") => claim(
+                "a delivery is not needed any more once enough others are acknowledged",
+                self.is_enough(id),
+                what,
+            ),
             State::Cancelled => claim(
                 "a message is cancelled only by its sender",
                 self.cancelled.contains(&id),

@@ -22,7 +22,11 @@ impl Ledger {
                 Some(at) => ("the end of retention", at + self.retention() + slack),
                 None => {
                     let expires_at = self.messages.get(id).map_or(0, |it| it.expires_at);
-                    ("a report of the end", expires_at)
+                    let ends_at = row
+                        .plan
+                        .enough_at
+                        .map_or(expires_at, |at| at.min(expires_at));
+                    ("a report of the end", ends_at)
                 }
             }));
             for (what, at) in due {
@@ -94,6 +98,7 @@ impl Ledger {
             let empty = tables.inbox.is_empty()
                 && tables.outbox.is_empty()
                 && tables.jobs.is_empty()
+                && tables.endings.is_empty()
                 && tables.receipts.is_empty();
             claim("nothing is kept forever", empty, || {
                 format!("device {device}: {tables:?}")

@@ -6,6 +6,7 @@
 mod attempts;
 mod due;
 mod ends;
+mod enough;
 mod finish;
 mod links;
 mod room;

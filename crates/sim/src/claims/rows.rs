@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
+use tagpost_core::plan::Plan;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
 
@@ -24,6 +25,8 @@ pub(super) struct Tables {
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
     /// When each job is due.
     pub(super) jobs: BTreeMap<MessageId, Millis>,
+    /// Of which messages there are enough acknowledgements, and others are not cancelled yet.
+    pub(super) endings: BTreeSet<MessageId>,
     /// Whose receipt each number is.
     pub(super) receipts: BTreeMap<i64, (MessageId, usize)>,
 }
@@ -64,6 +67,7 @@ pub(super) struct OutboxRow {
     pub(super) done_at: Option<Millis>,
     pub(super) accepted_at: Millis,
     pub(super) key: Option<String>,
+    pub(super) plan: Plan,
 }
 
 impl Ledger {
@@ -92,6 +96,12 @@ impl Ledger {
                 .into_iter()
                 .collect();
         }
+        if written.endings {
+            let read = |mut row: Row| row.id();
+            let ids = all(store, "SELECT id FROM endings", read)?;
+            self.tables[place].endings = ids.into_iter().collect();
+        }
+        self.rest_is_ending(place, written.outbox || written.endings)?;
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }

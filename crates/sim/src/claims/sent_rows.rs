@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
-use tagpost_core::store::{Row, Store};
+use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
@@ -14,12 +14,16 @@ use crate::store::Sqlite;
 
 impl Ledger {
     pub(super) fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries FROM outbox";
+        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries, plan FROM outbox";
         let read = |mut row: Row| {
             let id = row.id()?;
             let (accepted_at, expires_at): (Millis, Millis) = (row.int()?, row.int()?);
             let (open, states): (u32, i64) = (row.count()?, row.int()?);
             let (done_at, key, text) = (row.opt_int()?, row.opt_text()?, row.opt_text()?);
+            let plan = row.opt_text()?.map(|text| serde_json::from_str(&text));
+            let plan = plan
+                .transpose()
+                .map_err(|error| StoreError(error.to_string()))?;
             Ok((
                 id,
                 expires_at,
@@ -30,6 +34,7 @@ impl Ledger {
                     done_at,
                     accepted_at,
                     key,
+                    plan: plan.unwrap_or_default(),
                 },
             ))
         };
@@ -52,6 +57,7 @@ impl Ledger {
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
                 self.accepted(place, id)?;
                 self.is_sent(place, id, expires_at, row.accepted_at);
+                self.has_enough(id, &row)?;
                 self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
             }
@@ -125,6 +131,7 @@ impl Ledger {
                     done_at: Some(done_at),
                     accepted_at: trace.accepted_at,
                     key: None,
+                    plan: trace.plan.clone(),
                 };
                 let known = self.tables[place].outbox.get(&trace.id);
                 let same =
@@ -134,6 +141,7 @@ impl Ledger {
                 })?;
                 if known.is_none() {
                     self.is_sent(place, trace.id, trace.expires_at, row.accepted_at);
+                    self.has_enough(trace.id, &row)?;
                     let states = trace.deliveries.iter();
                     let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
                     self.read_deliveries(trace.id, &row, 0, states, 0)?;

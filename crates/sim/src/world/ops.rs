@@ -268,7 +268,7 @@ impl World<'_> {
             let mut frame = serde_json::json!({
                 "type": "publish", "ref": number.to_string(), "ttl": publication.ttl, "topic": topic,
                 "urgency": urgency, "wait": publication.wait, "idempotency_key": key,
-                "echo": publication.echo,
+                "echo": publication.echo, "acks_needed": publication.acks,
             });
             frame["to"] = serde_json::to_value(&to).map_err(broken)?;
             frame["payload"] = serde_json::from_str(&payload).map_err(broken)?;
@@ -291,6 +291,7 @@ impl World<'_> {
             "Prefer" => Some(format!("wait={}", publication.wait)),
             "Idempotency-Key" => key.clone(),
             "Echo" => Some(publication.echo.to_string()),
+            "Acks-Needed" => publication.acks.map(|acks| acks.to_string()),
             _ => None,
         };
         let draft =

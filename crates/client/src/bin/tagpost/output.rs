@@ -32,6 +32,13 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// The state of a message.
     pub(crate) fn of(trace: &Trace) -> Self {
+        if trace.acks_needed.is_some() {
+            return match trace.enough_at {
+                Some(_) => Self::Done,
+                None if trace.is_settled() => Self::Failed,
+                None => Self::Open,
+            };
+        }
         let mut states = trace.deliveries.iter().map(|delivery| delivery.state);
         if states
             .clone()
@@ -214,6 +221,24 @@ mod tests {
             (&["cancelled"], Outcome::Failed),
         ] {
             assert_eq!(Outcome::of(&trace(states)), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_needs_few_acknowledgements_is_done_once_it_has_them() {
+        let needs_one = |states: &[&str], enough_at| Trace {
+            acks_needed: Some(1),
+            enough_at,
+            ..trace(states)
+        };
+        for (states, enough_at, expected) in [
+            (&["delivered", "cancelled"][..], Some(5), Outcome::Done),
+            (&["delivered", "held"], Some(5), Outcome::Done),
+            (&["rejected", "held"], None, Outcome::Open),
+            (&["rejected", "expired"], None, Outcome::Failed),
+        ] {
+            let message = needs_one(states, enough_at);
+            assert_eq!(Outcome::of(&message), expected, "{states:?}");
         }
     }
 

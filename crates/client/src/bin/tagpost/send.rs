@@ -46,6 +46,9 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     if options.echo {
         publish = publish.echo();
     }
+    if let Some(count) = options.acks_needed {
+        publish = publish.acks_needed(count);
+    }
     let spinner = output::spinner("publishing");
     let published = publish.send().await;
     spinner.finish_and_clear();

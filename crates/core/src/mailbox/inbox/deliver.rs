@@ -229,7 +229,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// The answer of a mailbox without a device: the message may have been taken before the device was removed.
-    fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
+    pub(super) fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
         let found = match self.cx.account {
             Some(_) => rows::find(&self.cx.store, id)?,
             None => None,

@@ -140,7 +140,7 @@ impl<S: Store> Outbox<'_, S> {
             // A report may have arrived before the answer; the terminal state remains.
             let news = known.and_then(|known| known.learn(delivery));
             if news.is_some() && over && publishing.stored && publishing.open > 1 {
-                rows::save(&self.cx.store, id, &publishing.deliveries, None)?;
+                rows::save(&self.cx.store, id, &publishing.deliveries, None, None)?;
             }
             self.leave(id, device);
         } else {
@@ -151,21 +151,32 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(());
         };
         publishing.open -= 1;
-        if publishing.open == 0 {
-            self.answer(id, now)
-        } else {
-            Ok(())
+        self.enough_of_unanswered(id, now)?;
+        self.answer_if_done(id, now)
+    }
+
+    /// Answers a publish once every mailbox has answered or failed, also those that are asked to cancel; or once every
+    /// delivery is settled, if there are enough acknowledgements.
+    pub(super) fn answer_if_done(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let is_cancelling = self.memory.cancelling.contains_key(&id);
+        let publishing = self.memory.publishing.get(&id);
+        let is_done = publishing.is_some_and(|it| {
+            let is_over = it.plan.enough_at.is_some() && it.is_settled();
+            is_over || (it.open == 0 && !is_cancelling)
+        });
+        match is_done {
+            true => self.answer(id, now),
+            false => Ok(()),
         }
     }
 
-    /// Every mailbox has answered or failed: stores the result, and answers the publish.
+    /// Stores the result of a publish, and answers it.
     fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(publishing) = self.memory.publishing.remove(&id) else {
             return Ok(());
         };
         self.memory.under_way -= publishing.bytes;
-        let mut deliveries = publishing.deliveries.iter();
-        let done = deliveries.all(|delivery| delivery.state.is_terminal());
+        let done = publishing.is_settled();
         if publishing.unknown {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
             self.refuse(publishing, problem)?;
@@ -230,20 +241,26 @@ impl<S: Store> Outbox<'_, S> {
         let Publishing {
             message,
             deliveries,
+            plan,
             stored,
             key,
             frames,
             ..
         } = publishing;
         let (id, done_at) = (message.id, done.then_some(now.at));
+        let is_enough = plan.enough_at.is_some();
         if stored {
-            rows::save(&self.cx.store, id, &deliveries, done_at)?;
+            let plan = is_enough.then_some(&plan);
+            rows::save(&self.cx.store, id, &deliveries, done_at, plan)?;
         } else {
             let over = self.recyclable_row(now)?;
-            let (key, head) = (key.as_ref(), Head::of(&message));
+            let (key, head) = (key.as_ref(), Head::of(&message, &plan));
             rows::insert(&self.cx.store, over, &head, key, &deliveries, done_at)?;
         }
-        if deliveries.iter().all(Delivery::is_reached) {
+        if done {
+            self.ended(id)?;
+        }
+        if is_enough || deliveries.iter().all(Delivery::is_reached) {
             if stored {
                 self.drop_job(id)?;
             }
@@ -256,7 +273,7 @@ impl<S: Store> Outbox<'_, S> {
         }
         self.cx
             .wake_by(Timer::Retention, self.clean_up_at(message.sent_at));
-        self.tell(Trace::of(message, deliveries), &frames, unheard);
+        self.tell(Trace::of(message, deliveries, plan), &frames, unheard);
         Ok(())
     }
 

@@ -65,10 +65,11 @@ impl<S: Store> Outbox<'_, S> {
         let Publishing {
             message,
             deliveries,
+            plan,
             frames,
             ..
         } = publishing;
-        let trace = Trace::of(message, deliveries);
+        let trace = Trace::of(message, deliveries, plan);
         gathered.publishes.push(Ended { trace, frames });
     }
 

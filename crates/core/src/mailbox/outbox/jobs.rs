@@ -28,7 +28,7 @@ pub(super) const FIRST_RETRY: Millis = 1_000;
 const WAIT: u32 = 1_000;
 
 /// The longest pause between two passes.
-const LONGEST_PAUSE: Millis = 300_000;
+pub(super) const LONGEST_PAUSE: Millis = 300_000;
 
 /// How many calls one alarm makes; the next alarm continues. The platform limits the calls of one event.
 pub(super) const CALLS: usize = 500;

@@ -7,6 +7,8 @@ mod assertions;
 mod backlog;
 mod device_queues;
 mod dispatch;
+mod ending_rows;
+mod enough;
 mod group_commit;
 mod group_rows;
 mod job_rows;
@@ -30,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use litemap::LiteMap;
 
 use self::device_queues::DeviceQueues;
+use self::enough::Endings;
 use self::group_commit::Gathered;
 use self::job_rows::Job;
 use self::jobs::{Pass, Work};
@@ -99,6 +102,8 @@ pub(super) struct Memory {
     /// Jobs that are being passed through.
     passes: LiteMap<MessageId, Pass>,
     cancelling: LiteMap<MessageId, Cancellation>,
+    /// Messages whose other deliveries are being cancelled, because enough are acknowledged.
+    endings: Endings,
     cleaned_at: Millis,
     /// When the stored bytes were last checked.
     size: Size,
@@ -121,6 +126,7 @@ impl<S: Store> Outbox<'_, S> {
             .and_then(|account| account.unseen_from);
         self.memory.last_id = written.max(looked_from);
         self.memory.opened_with = self.memory.last_id;
+        self.open_endings(now)?;
         self.open_jobs(now)
     }
 
@@ -146,6 +152,7 @@ impl<S: Store> Outbox<'_, S> {
     /// The alarm went off: processes jobs, up to one alarm's calls, and cleans up.
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.calls_left = jobs::CALLS;
+        self.end_due(now)?;
         self.work(now)?;
         self.clean_up(now)
     }
@@ -167,6 +174,7 @@ impl<S: Store> Outbox<'_, S> {
         for (id, _) in std::mem::take(&mut self.memory.cancelling) {
             self.cx.push(News::Cancelled(id));
         }
+        self.memory.endings.clear();
         self.memory.size = Size::default();
         self.memory.resolving.clear();
         self.memory.unseen.clear();

@@ -17,6 +17,7 @@ use super::{ConnectionId, Failure, Outbox, Timer};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::problem::{Code, Problem};
 use crate::protocol::ToDevice;
 use crate::publish::Draft;
@@ -29,6 +30,7 @@ use crate::trace::{self, Trace};
 pub(super) struct Publishing {
     pub(super) message: Message,
     pub(super) deliveries: Vec<Delivery>,
+    pub(super) plan: Plan,
     /// Its share of the bytes under way.
     pub(super) bytes: u64,
     /// Calls under way.
@@ -40,6 +42,13 @@ pub(super) struct Publishing {
     pub(super) unknown: bool,
     /// The frames that it answers.
     pub(super) frames: Vec<(ConnectionId, Option<String>)>,
+}
+
+impl Publishing {
+    /// Whether all its deliveries are settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.deliveries.iter().all(Delivery::is_settled)
+    }
 }
 
 impl<S: Store> Outbox<'_, S> {
@@ -104,7 +113,7 @@ impl<S: Store> Outbox<'_, S> {
         let id = MessageId::next(&sender, now.at, self.memory.last_id, now.random);
         self.memory.last_id = Some(id);
         let wait = draft.wait.saturating_mul(1000);
-        let key = draft.key.clone();
+        let (key, plan) = (draft.key.clone(), Plan::of(&draft));
         let message = draft.into_message(id, sender, to, now.at);
         let deliveries: Vec<Delivery> = devices
             .into_iter()
@@ -118,7 +127,7 @@ impl<S: Store> Outbox<'_, S> {
             }
             let over = self.recyclable_row(now)?;
             let key = key.as_ref();
-            let head = Head::of(&message);
+            let head = Head::of(&message, &plan);
             rows::insert(&self.cx.store, over, &head, key, &deliveries, None)?;
             let left = (!many).then(|| untaken(&deliveries));
             let queued = Queued::of(&message, &deliveries)?;
@@ -127,7 +136,8 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.wake_by(Timer::Job, first_try);
         }
         if many {
-            let trace = Trace::of(message, deliveries).into_page(None, trace::MAX_PAGE_DELIVERIES);
+            let trace = Trace::of(message, deliveries, plan);
+            let trace = trace.into_page(None, trace::MAX_PAGE_DELIVERIES);
             self.tell(trace, frame.as_slice(), false);
             return Ok(id);
         }
@@ -135,6 +145,7 @@ impl<S: Store> Outbox<'_, S> {
         let publishing = Publishing {
             message,
             deliveries,
+            plan,
             bytes,
             open: 0,
             stored,
@@ -163,6 +174,7 @@ impl<S: Store> Outbox<'_, S> {
         let Publishing {
             message,
             deliveries,
+            plan,
             key,
             ..
         } = publishing;
@@ -174,11 +186,15 @@ impl<S: Store> Outbox<'_, S> {
         rows::insert(
             &self.cx.store,
             over,
-            &Head::of(message),
+            &Head::of(message, plan),
             key,
             deliveries,
             None,
         )?;
+        // What is not cancelled is not tried again.
+        if plan.enough_at.is_some() {
+            return Ok(());
+        }
         let (message, left) = (Queued::of(message, deliveries)?, untaken(deliveries));
         self.keep_job(message, Some(left), now.at, true)?;
         self.cx.wake_by(Timer::Job, now.at + SAFETY_DELAY);

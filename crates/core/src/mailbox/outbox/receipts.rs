@@ -14,6 +14,7 @@ use super::{Failure, News, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
+use crate::plan::delivered;
 use crate::problem::{Code, Problem};
 use crate::protocol::{Receipt, ToDevice};
 use crate::store::{Store, StoreError};
@@ -91,34 +92,44 @@ impl<S: Store> Outbox<'_, S> {
             let done = deliveries
                 .iter()
                 .all(|delivery| delivery.state.is_terminal());
-            rows::save(&self.cx.store, id, deliveries, done.then_some(now.at))?;
+            rows::save(&self.cx.store, id, deliveries, done.then_some(now.at), None)?;
             for delivery in &changed {
                 self.leave(id, &delivery.device);
             }
+            self.enough_of_unanswered(id, now)?;
+            self.answer_if_done(id, now)?;
         }
         Ok(())
     }
 
     fn record_sent(
         &mut self,
-        sent: Sent,
+        mut sent: Sent,
         mut updates: Vec<Delivery>,
         now: Now,
     ) -> Result<(), StoreError> {
         let id = sent.id;
         self.number(&mut updates, now)?;
-        let (changed, done) = match sent.deliveries {
+        let (changed, done, enough) = match sent.deliveries {
             Some(mut deliveries) => {
                 let changed = without_before(replace_all(&mut deliveries, updates));
                 let done = deliveries
                     .iter()
                     .all(|delivery| delivery.state.is_terminal());
+                let enough = sent.plan.note_enough(delivered(&deliveries), now.at);
                 if !changed.is_empty() {
-                    rows::save(&self.cx.store, id, &deliveries, done.then_some(now.at))?;
+                    let plan = enough.then_some(&sent.plan);
+                    rows::save(
+                        &self.cx.store,
+                        id,
+                        &deliveries,
+                        done.then_some(now.at),
+                        plan,
+                    )?;
                 }
-                (changed, done)
+                (changed, done, enough)
             }
-            None => self.record_in_parts(&sent, updates, now)?,
+            None => self.record_in_parts(&mut sent, updates, now)?,
         };
         for delivery in &changed {
             self.leave(id, &delivery.device);
@@ -127,17 +138,21 @@ impl<S: Store> Outbox<'_, S> {
             self.send_receipt(id, delivery);
         }
         if done && !changed.is_empty() {
+            self.ended(id)?;
             self.cx.push(News::Settled(id));
         }
-        Ok(())
+        match enough && !done {
+            true => self.end_others(id, now),
+            false => Ok(()),
+        }
     }
 
     fn record_in_parts(
         &mut self,
-        sent: &Sent,
+        sent: &mut Sent,
         updates: Vec<Delivery>,
         now: Now,
-    ) -> Result<(Vec<Delivery>, bool), StoreError> {
+    ) -> Result<(Vec<Delivery>, bool, bool), StoreError> {
         let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
             let part = part_rows::with(&self.cx.store, sent.id, &update.device)?;
@@ -165,12 +180,15 @@ impl<S: Store> Outbox<'_, S> {
         // Receipts are sent in the order of their numbers.
         changed.sort_unstable_by_key(|delivery| delivery.receipt);
         let done = summary.open() == 0;
+        let enough = sent
+            .plan
+            .note_enough(summary.count(State::Delivered), now.at);
         if !changed.is_empty() {
             let receipt = rows::last_receipt(&changed);
-            let done_at = done.then_some(now.at);
-            rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt)?;
+            let (done_at, plan) = (done.then_some(now.at), enough.then_some(&sent.plan));
+            rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt, plan)?;
         }
-        Ok((changed, done))
+        Ok((changed, done, enough))
     }
 
     /// The number of the last receipt. It is read when it is first needed, and then kept in memory.

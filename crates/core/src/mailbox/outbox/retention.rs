@@ -174,6 +174,8 @@ impl<S: Store> Outbox<'_, S> {
         let published = self.memory.publishing.values().filter(|it| it.stored);
         let published = published.map(|_| now.at + SAFETY_DELAY);
         let jobs = jobs.chain(published).map(|at| (at, Timer::Job));
+        let endings = self.endings_due(now).map(|(_, at)| (at, Timer::Ending));
+        let jobs = jobs.chain(endings);
         let clean_up = clean_up.map(|at| (at, Timer::Retention));
         Ok(jobs.chain(clean_up).min())
     }

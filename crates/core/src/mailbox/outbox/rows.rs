@@ -9,6 +9,7 @@ use super::retention::{FirstRows, put};
 use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::trace::{DeliveryPage, Page, Trace};
@@ -25,11 +26,13 @@ pub(super) struct Sent {
     pub(super) expires_at: Millis,
     /// `None` if they are in `parts`.
     pub(super) deliveries: Option<Vec<Delivery>>,
+    /// What else this device wants of it.
+    pub(super) plan: Plan,
     /// Of the deliveries in `parts`; `None` if an earlier version wrote the row.
     summary: Option<Summary>,
 }
 
-const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary";
+const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary, plan";
 
 impl Sent {
     fn read(mut row: Row) -> Result<Self, StoreError> {
@@ -38,12 +41,14 @@ impl Sent {
         let (accepted_at, expires_at) = (row.int()?, row.int()?);
         let deliveries = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
         let summary = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        let plan = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
         Ok(Self {
             id,
             to,
             accepted_at,
             expires_at,
             deliveries,
+            plan: plan.unwrap_or_default(),
             summary,
         })
     }
@@ -95,11 +100,13 @@ pub(super) struct Head<'a> {
     to: &'a Target,
     accepted_at: Millis,
     expires_at: Millis,
+    plan: &'a Plan,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn of(message: &'a Message) -> Self {
+    pub(super) fn of(message: &'a Message, plan: &'a Plan) -> Self {
         Self {
+            plan,
             id: message.id,
             to: &message.to,
             accepted_at: message.sent_at,
@@ -113,6 +120,7 @@ impl<'a> Head<'a> {
             to: &trace.to,
             accepted_at: trace.accepted_at,
             expires_at: trace.expires_at,
+            plan: &trace.plan,
         }
     }
 }
@@ -145,6 +153,7 @@ pub(super) fn insert(
         "deliveries",
         "receipt",
         "summary",
+        "plan",
     ];
     let values = vec![
         head.id.into(),
@@ -166,47 +175,60 @@ pub(super) fn insert(
         } else {
             to_json(&summary(deliveries))?.into()
         },
+        plan_text(head.plan)?,
     ];
     put(store, "outbox", &columns, values, over)
 }
 
-/// Updates the deliveries that are in the message's own row.
+/// A plan as it is stored: nothing if it is empty.
+fn plan_text(plan: &Plan) -> Result<Value, StoreError> {
+    Ok(match plan.is_empty() {
+        true => Value::Null,
+        false => to_json(plan)?.into(),
+    })
+}
+
+/// Updates the deliveries that are in the message's own row, and its plan if that has changed.
 pub(super) fn save(
     store: &impl Store,
     id: MessageId,
     deliveries: &[Delivery],
     done_at: Option<Millis>,
+    plan: Option<&Plan>,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ? \
-               WHERE id = ?";
+    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ?, \
+               plan = coalesce(?, plan) WHERE id = ?";
     let values = [
         open(deliveries).into(),
         states(deliveries).into(),
         done_at.into(),
         to_json(&deliveries)?.into(),
         last_receipt(deliveries).into(),
+        plan.map_or(Ok(Value::Null), plan_text)?,
         id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Updates the summary of the deliveries in `parts`, when all were settled, and their last receipt if there is a new
-/// one.
+/// Updates the summary of the deliveries in `parts`, when all were settled, their last receipt if there is a new one,
+/// and the plan if that has changed.
 pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
     summary: &Summary,
     done_at: Option<Millis>,
     receipt: Option<i64>,
+    plan: Option<&Plan>,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, summary = ?, \
-               receipt = coalesce(?, receipt) WHERE id = ?";
+               receipt = coalesce(?, receipt), plan = coalesce(?, plan) WHERE id = ?";
     let values = [
         summary.states().into(),
         u32::try_from(summary.open()).unwrap_or(u32::MAX).into(),
         done_at.into(),
         to_json(summary)?.into(),
         receipt.into(),
+        plan.map_or(Ok(Value::Null), plan_text)?,
         id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
@@ -251,6 +273,7 @@ fn page(
         accepted_at: sent.accepted_at,
         expires_at: sent.expires_at,
         deliveries: sent.deliveries.unwrap_or_default(),
+        plan: sent.plan,
         page: None,
     };
     let Some(summary) = summary else {
@@ -374,7 +397,7 @@ pub(super) fn delete(
 
 /// Deletes everything this device sent.
 pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
-    for table in ["outbox", "parts", "groups", "keys", "jobs"] {
+    for table in ["outbox", "parts", "groups", "keys", "jobs", "endings"] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())

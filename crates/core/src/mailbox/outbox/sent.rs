@@ -23,6 +23,7 @@ const MAX_LISTED: u32 = 100;
 /// A cancellation in progress.
 #[derive(Debug)]
 pub(super) struct Cancellation {
+    reason: Withdrawal,
     /// The devices whose mailboxes are being called.
     calling: Vec<DeviceId>,
     /// The answers so far. They are recorded together, or each would write the same row again.
@@ -110,19 +111,30 @@ impl<S: Store> Outbox<'_, S> {
         }
         let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
         self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
+        self.begin_cancelling(&trace, Withdrawal::Cancelled, now)?;
+        Ok(None)
+    }
+
+    /// Cancels every open delivery of a message, whose first page this is.
+    pub(super) fn begin_cancelling(
+        &mut self,
+        trace: &Trace,
+        reason: Withdrawal,
+        now: Now,
+    ) -> Result<(), StoreError> {
         let next = trace.page.as_ref().and_then(|page| page.next.clone());
         let cancellation = Cancellation {
+            reason,
             calling: Vec::new(),
             answered: Vec::new(),
             rest: open(&trace.deliveries),
             part: next,
         };
-        self.memory.cancelling.insert(id, cancellation);
-        self.cancel_next(id)?;
-        Ok(None)
+        self.memory.cancelling.insert(trace.id, cancellation);
+        self.cancel_next(trace.id, now)
     }
 
-    fn cancel_next(&mut self, id: MessageId) -> Result<(), StoreError> {
+    fn cancel_next(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(from) = self.cx.device().cloned() else {
             return Ok(());
         };
@@ -142,7 +154,7 @@ impl<S: Store> Outbox<'_, S> {
             };
             cancellation.calling.push(to.clone());
             let from = from.clone();
-            let (purpose, reason) = (CallPurpose::Cancel(id), Withdrawal::Cancelled);
+            let (purpose, reason) = (CallPurpose::Cancel(id), cancellation.reason);
             let call = Call::CancelDelivery { id, from, reason };
             self.cx.push(Output::Call {
                 to,
@@ -154,6 +166,7 @@ impl<S: Store> Outbox<'_, S> {
         if cancellation.calling.is_empty() {
             self.memory.cancelling.remove(&id);
             self.cx.push(News::Cancelled(id));
+            return self.others_asked(id, now);
         }
         Ok(())
     }
@@ -167,6 +180,10 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let mut answered = match answer {
             Some(DeliveryStatus::Known(delivery)) if delivery.is_settled() => vec![(id, delivery)],
+            Some(DeliveryStatus::UnknownDevice) => {
+                let refused = self.without_device(id, device, now)?;
+                refused.map(|delivery| (id, delivery)).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         if let Some(cancellation) = self.memory.cancelling.get_mut(&id) {
@@ -178,7 +195,7 @@ impl<S: Store> Outbox<'_, S> {
             answered = std::mem::take(&mut cancellation.answered);
         }
         self.record(answered, now)?;
-        self.cancel_next(id)
+        self.cancel_next(id, now)
     }
 
     /// A message of this device, with a page of its deliveries.

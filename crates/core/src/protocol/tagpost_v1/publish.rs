@@ -48,10 +48,10 @@ impl Fields<'_> {
 
     /// The message.
     pub(super) fn draft(&self, limits: &Limits) -> Result<Draft, Problem> {
-        Ok(Draft::new(self.options()?, self.payload(limits)?))
+        Ok(Draft::new(self.options(limits)?, self.payload(limits)?))
     }
 
-    fn options(&self) -> Result<Options, Problem> {
+    fn options(&self, limits: &Limits) -> Result<Options, Problem> {
         let number = |field, raw: Option<&RawValue>, range| {
             raw.map(|raw| json_whole_number(field, raw, range))
                 .transpose()
@@ -68,6 +68,7 @@ impl Fields<'_> {
                 .echo
                 .map(|raw| publish::flag("echo", raw.get()))
                 .transpose()?,
+            acks_needed: number("acks_needed", self.acks_needed, 1..=limits.max_fanout)?,
         })
     }
 

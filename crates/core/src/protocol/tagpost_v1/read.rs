@@ -64,6 +64,8 @@ pub(super) struct Fields<'a> {
     pub(super) idempotency_key: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) echo: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) acks_needed: Option<&'a RawValue>,
 }
 
 /// The body of an acknowledgement or rejection over HTTP.
