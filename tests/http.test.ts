@@ -70,7 +70,7 @@ describe.concurrent("HTTP", () => {
       expect(["*", "https://app.example"]).toContain(answer.headers.get("access-control-allow-origin"));
       expect(answer.headers.get("access-control-allow-methods")).toContain(method);
       const allowed = (answer.headers.get("access-control-allow-headers") ?? "").toLowerCase().split(/\s*,\s*/);
-      for (const header of ["authorization", "content-type", "to", "idempotency-key", "prefer", "topic", "ttl", "urgency", "echo", "acks-needed"]) {
+      for (const header of ["authorization", "content-type", "to", "idempotency-key", "prefer", "topic", "ttl", "urgency", "echo", "acks-needed", "delay", "deliver-at"]) {
         expect(allowed).toContain(header);
       }
     }

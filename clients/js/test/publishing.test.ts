@@ -167,6 +167,18 @@ describe.concurrent("publishing", () => {
     expect((await next(other)).id).toBe(end.id);
   });
 
+  test("a scheduled message is handed over at its time", async () => {
+    const [a, b] = (await relay.devices(2)) as [Credentials, Credentials];
+    const [sender, receiver] = [client(relay.url, a), client(relay.url, b)];
+    const published = await sender.publish(`@${b.name}`, "tea", { delay: 1 });
+    expect(published).toMatchObject({ state: "scheduled", deliveries: [], deliver_at: expect.any(Number) });
+    const message = await next(receiver);
+    expect(message.id).toBe(published.id);
+    expect(message.sentAt).toBeGreaterThanOrEqual(published.deliver_at!);
+    await message.ack("thanks");
+    expect(await nextReceipt(sender)).toMatchObject({ id: published.id, device: b.name, reply: "thanks" });
+  });
+
   test("a device joins a tag and leaves it", async () => {
     const tag = fresh("joined");
     const [a] = await relay.devices(1);

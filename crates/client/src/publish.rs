@@ -6,6 +6,7 @@ use serde::Serialize;
 use tagpost_core::id::{IdempotencyKey, Topic};
 use tagpost_core::message::{Target, Urgency};
 use tagpost_core::publish::DEFAULT_WAIT;
+use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
@@ -47,6 +48,8 @@ pub struct Publish<'a> {
     key: Option<IdempotencyKey>,
     echo: bool,
     acks_needed: Option<u32>,
+    delay: Option<u32>,
+    deliver_at: Option<Millis>,
 }
 
 impl Client {
@@ -64,6 +67,8 @@ impl Client {
             key: None,
             echo: false,
             acks_needed: None,
+            delay: None,
+            deliver_at: None,
         }
     }
 }
@@ -147,6 +152,26 @@ impl Publish<'_> {
         }
     }
 
+    /// Sets the seconds until the message is handed over, up to 30 days. Its tag is looked up then, and its TTL counts
+    /// from then.
+    pub fn delay(self, seconds: u32) -> Self {
+        Self {
+            delay: Some(seconds),
+            deliver_at: None,
+            ..self
+        }
+    }
+
+    /// Sets the time at which the message is handed over, in milliseconds since the Unix epoch, up to 30 days ahead. A
+    /// time that is past is now.
+    pub fn deliver_at(self, at: Millis) -> Self {
+        Self {
+            deliver_at: Some(at),
+            delay: None,
+            ..self
+        }
+    }
+
     /// Publishes. Once this is answered, every delivery reaches a terminal state and is reported.
     ///
     /// # Errors
@@ -206,6 +231,14 @@ impl Publish<'_> {
                 HeaderName::from_static("acks-needed"),
                 self.acks_needed.map(|count| count.to_string()),
             ),
+            (
+                HeaderName::from_static("delay"),
+                self.delay.map(|seconds| seconds.to_string()),
+            ),
+            (
+                HeaderName::from_static("deliver-at"),
+                self.deliver_at.map(|at| at.to_string()),
+            ),
         ];
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
@@ -255,7 +288,8 @@ mod tests {
             .wait(5)
             .key("my key".parse().unwrap())
             .echo()
-            .acks_needed(2);
+            .acks_needed(2)
+            .delay(90);
         let headers = publish.headers().unwrap();
         let expected = HashMap::from([
             ("content-type", "image/png"),
@@ -266,6 +300,7 @@ mod tests {
             ("idempotency-key", "my key"),
             ("echo", "true"),
             ("acks-needed", "2"),
+            ("delay", "90"),
         ]);
         assert_eq!(texts(&headers), expected);
     }

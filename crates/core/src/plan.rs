@@ -18,6 +18,41 @@ pub struct Plan {
     /// When there were enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enough_at: Option<Millis>,
+    /// When it was or will be handed over, if not when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// How it ended, if it was never delivered to anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// The times of a scheduled message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The time that its sender named.
+    pub deliver_at: Millis,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// The bytes of its payload.
+    pub bytes: u64,
+    /// When it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_over_at: Option<Millis>,
+}
+
+/// The end of a message without deliveries: it was cancelled before its time, or its target led nowhere then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// `cancelled` or `refused`.
+    pub state: State,
+    /// When.
+    pub at: Millis,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The number of its receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<i64>,
 }
 
 impl Plan {
@@ -25,8 +60,21 @@ impl Plan {
     pub fn of(draft: &Draft) -> Self {
         Self {
             acks_needed: draft.acks_needed,
-            enough_at: None,
+            ..Self::default()
         }
+    }
+
+    /// When the message was accepted, if it was handed over at `sent_at`.
+    pub fn accepted_at(&self, sent_at: Millis) -> Millis {
+        let schedule = self.schedule.as_ref();
+        schedule.map_or(sent_at, |schedule| schedule.accepted_at)
+    }
+
+    /// When the message was handed over, if it was accepted at `accepted_at`.
+    pub fn sent_at(&self, accepted_at: Millis) -> Millis {
+        let schedule = self.schedule.as_ref();
+        let handed_over_at = schedule.and_then(|schedule| schedule.handed_over_at);
+        handed_over_at.unwrap_or(accepted_at)
     }
 
     /// Whether there is nothing in it.

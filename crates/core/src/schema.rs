@@ -62,7 +62,8 @@ const TABLES: &[&str] = &[
     // while `open` is not 0. Up to 100 deliveries are in the row itself. Those of larger tags are in `parts`, 100
     // to a row, keyed by the first device's name; `summary` counts them by state, and is NULL if version 2 wrote
     // the row. Each delivery holds the number of its receipt; `receipt` is the greatest of them. `plan` is what else
-    // the device wants of the message, mostly NULL.
+    // the device wants of the message, mostly NULL. A message that is handed over later has the byte 255 before its id
+    // until then; `draft` is the message without an id, and the last column because it may be long and is rarely read.
     "CREATE TABLE outbox (
         id BLOB PRIMARY KEY,
         target TEXT NOT NULL,
@@ -75,7 +76,8 @@ const TABLES: &[&str] = &[
         deliveries TEXT,
         receipt INTEGER,
         summary TEXT,
-        plan TEXT
+        plan TEXT,
+        draft TEXT
     ) WITHOUT ROWID",
     "CREATE TABLE parts (
         id BLOB NOT NULL,
@@ -220,7 +222,11 @@ const OUTBOX_3: &[&str] = &[
 ];
 
 /// The changes of version 4 to the outbox's tables.
-const OUTBOX_4: &[&str] = &["ALTER TABLE outbox ADD COLUMN plan TEXT", ENDINGS];
+const OUTBOX_4: &[&str] = &[
+    "ALTER TABLE outbox ADD COLUMN plan TEXT",
+    "ALTER TABLE outbox ADD COLUMN draft TEXT",
+    ENDINGS,
+];
 
 /// A receipt of version 1, without the fields that its message has, too.
 #[derive(Deserialize)]

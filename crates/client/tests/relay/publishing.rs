@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tagpost_client::{Client, Error, Expression, Grant, State, Tag, Target};
+use tagpost_client::{Client, Error, Expression, Grant, MessageState, State, Tag, Target};
 
 use crate::support::{Network, Relay, fresh, next, send, settled, status, waiting, within};
 
@@ -243,6 +243,25 @@ async fn the_first_answer_wins() {
     }
     let end = send(&sender, &other, 1).await;
     assert_eq!(next(&mut ringing).await.id, end);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_scheduled_message_is_handed_over_at_its_time() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let mut inbox = camera.at(&relay.url()).connect();
+    let publish = sender.publish(Target::Device(camera.id.clone()));
+    let published = publish.text("tea").delay(1).send().await.unwrap();
+    assert_eq!(published.state, Some(MessageState::Scheduled));
+    assert!(!published.is_settled() && published.deliveries.is_empty());
+    let message = next(&mut inbox).await;
+    assert_eq!(message.id, published.id);
+    assert!(Some(message.sent_at) >= published.deliver_at, "{message:?}");
+    message.ack().unwrap();
+    let trace = sender.trace_within(published.id, 10).await.unwrap();
+    assert!(trace.is_settled() && trace.state.is_none(), "{trace:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Calls to the mailbox on the bench, and their answers in short words.
 
-use tagpost_core::call::{Call, DeliveryStatus, Registered, Request, Settled, Status};
+use tagpost_core::call::{Call, DeliveryStatus, ListedState, Registered, Request, Settled, Status};
 use tagpost_core::delivery::{Delivery, State, Withdrawal};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{
@@ -329,7 +329,7 @@ impl Harness {
         limit: u32,
     ) -> (Vec<Trace>, bool, Option<Millis>) {
         let call = Call::Messages {
-            state,
+            state: state.map(ListedState::Delivery),
             limit,
             before,
         };

@@ -1,11 +1,11 @@
 //! First answer wins: once enough devices have acknowledged a message, its other deliveries are cancelled.
 
 use tagpost_core::call::DeliveryStatus;
-use tagpost_core::delivery::{Delivery, State};
+use tagpost_core::delivery::{Delivery, Event, State};
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::CallPurpose;
 
-use super::harness::{Harness, delivery, known, message};
+use super::harness::{Harness, START, delivery, known, message};
 use super::summary::answer;
 
 const FIRST: &[(&str, &str)] = &[("Acks-Needed", "1"), ("Prefer", "wait=30")];
@@ -13,7 +13,9 @@ const BOTH: &[(&str, &str)] = &[("Acks-Needed", "2"), ("Prefer", "wait=30")];
 
 /// A delivery that was cancelled because there were enough acknowledgements.
 fn enough(name: &str) -> Delivery {
-    delivery(name, State::Cancelled).with_reason("enough")
+    let held = delivery(name, State::Held);
+    let cancelled = held.apply(Event::Cancel, START + 2).unwrap();
+    cancelled.with_reason("enough")
 }
 
 fn cancelled(harness: &mut Harness, name: &str, id: MessageId) -> Vec<String> {
@@ -94,6 +96,25 @@ fn whoever_is_faster_than_the_cancellation_counts_too() {
     let raced = known("b", State::Delivered);
     assert_eq!(
         harness.returned_for("b", CallPurpose::Cancel(id), raced),
+        ["published a delivered 0, b delivered 0 (#1)"]
+    );
+}
+
+#[test]
+fn a_mailbox_that_forgot_what_its_device_answered_does_not_cancel_that() {
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a", "b"], FIRST, "x").unwrap();
+    harness.returned("a", id, known("a", State::Delivered));
+    // It has no step but this one: the mailbox does not know the message.
+    let early = Some(DeliveryStatus::Known(
+        delivery("b", State::Cancelled).with_reason("enough"),
+    ));
+    assert_eq!(
+        harness.returned_for("b", CallPurpose::Cancel(id), early),
+        [""; 0]
+    );
+    assert_eq!(
+        harness.returned("b", id, known("b", State::Delivered)),
         ["published a delivered 0, b delivered 0 (#1)"]
     );
 }

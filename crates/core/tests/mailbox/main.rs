@@ -34,6 +34,7 @@ mod receipts;
 mod registration;
 mod resolve;
 mod retention;
+mod schedule;
 mod sent_bytes;
 mod summary;
 mod topic;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tagpost_core::delivery::{Delivery, Phase, State, Step};
 use tagpost_core::id::MessageId;
 
-use super::{Checked, Ledger, claim, said};
+use super::{Checked, Ledger, Published, claim, said};
 
 /// How many attempts a trace has.
 const TOLD: u32 = 12;
@@ -83,7 +83,11 @@ impl Ledger {
             // cancelled in its recipient's.
             let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
             let given_up = now_or_never && delivery.state == State::Expired;
-            if !(given_up && settled.phase() == Phase::CancelledEarly) {
+            // A mailbox that has lost its memory may cancel what its device had answered: the call to deliver still
+            // carries that answer.
+            let is_enough = settled.reason.as_deref() == Some("enough");
+            let overtaken = is_enough && delivery.state.is_answer();
+            if !((given_up || overtaken) && settled.phase() == Phase::CancelledEarly) {
                 same(id, &settled, delivery)?;
             }
         }
@@ -174,7 +178,12 @@ impl Ledger {
             let publication = self.publications.get(&message.op)?;
             Some((message.sender, publication.topic?))
         };
-        let newer = self.messages.range(id..).skip(1).map(|(newer, _)| *newer);
+        // A scheduled message is newer than those that were accepted after it.
+        let is_newer = |(other, message): &(&MessageId, &Published)| {
+            **other > id || (**other != id && message.is_handed_over)
+        };
+        let newer = self.messages.iter().filter(is_newer);
+        let newer = newer.map(|(newer, _)| *newer);
         let mut same = newer.filter(|newer| topic(*newer).is_some() && topic(*newer) == topic(id));
         // The message that replaces it is stored or in flight only when this event is over.
         same.any(|newer| {

@@ -25,6 +25,8 @@ pub(super) struct Tables {
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
     /// When each job is due.
     pub(super) jobs: BTreeMap<MessageId, Millis>,
+    /// When each scheduled message is handed over.
+    pub(super) schedule: BTreeMap<MessageId, Millis>,
     /// Of which messages there are enough acknowledgements, and others are not cancelled yet.
     pub(super) endings: BTreeSet<MessageId>,
     /// Whose receipt each number is.
@@ -83,6 +85,9 @@ impl Ledger {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
+        for id in called {
+            self.hands_over(*id, now)?;
+        }
         self.accepts(place, store, written.outbox, called)?;
         if written.account {
             self.read_account(place, store)?;
@@ -95,6 +100,9 @@ impl Ledger {
             self.tables[place].jobs = all(store, "SELECT id, retry_at FROM jobs", read)?
                 .into_iter()
                 .collect();
+        }
+        if written.outbox {
+            self.read_schedule(place, store)?;
         }
         if written.endings {
             let read = |mut row: Row| row.id();
@@ -119,9 +127,11 @@ impl Ledger {
     ) -> Checked {
         let mut new = called.clone();
         if written && !called.is_empty() {
-            new.extend(all(store, "SELECT id FROM outbox", |mut row: Row| {
-                row.id()
-            })?);
+            new.extend(all(
+                store,
+                "SELECT id FROM outbox WHERE length(id) = 16",
+                |mut row: Row| row.id(),
+            )?);
         }
         new.into_iter().try_for_each(|id| self.accepted(place, id))
     }

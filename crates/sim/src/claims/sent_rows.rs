@@ -14,7 +14,8 @@ use crate::store::Sqlite;
 
 impl Ledger {
     pub(super) fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries, plan FROM outbox";
+        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries, plan \
+                   FROM outbox WHERE length(id) = 16";
         let read = |mut row: Row| {
             let id = row.id()?;
             let (accepted_at, expires_at): (Millis, Millis) = (row.int()?, row.int()?);
@@ -56,14 +57,16 @@ impl Ledger {
             let known = self.tables[place].outbox.get(&id);
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
                 self.accepted(place, id)?;
-                self.is_sent(place, id, expires_at, row.accepted_at);
+                self.is_sent(place, id, expires_at, row.plan.sent_at(row.accepted_at));
                 self.has_enough(id, &row)?;
+                self.ends_without_delivery(id, &row, last)?;
                 self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
             }
             rows.insert(id, row);
         }
-        let left = "SELECT idempotency_key FROM keys WHERE id NOT IN (SELECT id FROM outbox)";
+        let left = "SELECT idempotency_key FROM keys WHERE id NOT IN \
+                    (SELECT substr(id, -16) FROM outbox)";
         let left = all(store, left, |mut row: Row| row.text())?;
         claim("a key goes with its message", left.is_empty(), || {
             format!("device {place} keeps {left:?}")
@@ -140,7 +143,8 @@ impl Ledger {
                     format!("{known:?}, then {row:?}")
                 })?;
                 if known.is_none() {
-                    self.is_sent(place, trace.id, trace.expires_at, row.accepted_at);
+                    let sent_at = row.plan.sent_at(row.accepted_at);
+                    self.is_sent(place, trace.id, trace.expires_at, sent_at);
                     self.has_enough(trace.id, &row)?;
                     let states = trace.deliveries.iter();
                     let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
@@ -153,10 +157,11 @@ impl Ledger {
     }
 
     /// A message is in a row of its sender.
-    fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis, accepted_at: Millis) {
+    fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis, sent_at: Millis) {
         let message = self.messages.entry(id).or_default();
-        (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
-        message.now_or_never = expires_at <= accepted_at;
+        (message.sender, message.accepted) = (place, true);
+        message.expire(expires_at);
+        message.now_or_never = expires_at <= sent_at;
     }
 
     fn read_deliveries(
@@ -204,7 +209,13 @@ impl Ledger {
     }
 
     /// `last` is the last number before this event.
-    fn keep_receipt(&mut self, seq: i64, id: MessageId, device: usize, last: i64) -> Checked {
+    pub(super) fn keep_receipt(
+        &mut self,
+        seq: i64,
+        id: MessageId,
+        device: usize,
+        last: i64,
+    ) -> Checked {
         let sender = self.messages.get(&id).map_or(0, |message| message.sender);
         let known = self.tables[sender].receipts.insert(seq, (id, device));
         claim(

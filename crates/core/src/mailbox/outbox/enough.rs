@@ -81,11 +81,9 @@ impl<S: Store> Outbox<'_, S> {
         if !publishing.plan.note_enough(count, now.at) || publishing.is_settled() {
             return Ok(());
         }
-        if publishing.stored {
-            let (deliveries, plan) = (&publishing.deliveries, &publishing.plan);
-            rows::save(&self.cx.store, id, deliveries, None, Some(plan))?;
-        } else {
-            self.store_publishing(id, now)?;
+        match publishing.stored {
+            true => self.save_unanswered(id, true, now)?,
+            false => self.store_publishing(id, now)?,
         }
         self.end_others(id, now)
     }

@@ -22,12 +22,14 @@ mod recipients;
 mod resolve;
 mod retention;
 mod rows;
+mod schedule;
+mod schedule_rows;
 mod sent;
 mod sent_bytes;
 mod under_way;
 mod unlisted;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use litemap::LiteMap;
 
@@ -41,6 +43,7 @@ use self::rate::Bucket;
 use self::receipt_rows::Place;
 use self::resolve::Resolving;
 use self::retention::RecyclableRows;
+use self::schedule::Schedules;
 use self::sent::Cancellation;
 use self::sent_bytes::Size;
 use self::unlisted::Found;
@@ -51,7 +54,6 @@ use super::news::News;
 use super::output::{CallPurpose, Failure, Output};
 use super::timer::Timer;
 use crate::id::{DeviceId, MessageId};
-use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -84,8 +86,8 @@ pub(super) struct Memory {
     under_way: u64,
     /// Publishes that are settled and not answered: they will be stored together.
     gathered: Gathered,
-    /// Calls to deliver that are under way, by device.
-    calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
+    /// Calls to deliver that are under way, by device, in the order in which they were made.
+    calling: BTreeMap<DeviceId, Vec<MessageId>>,
     /// Unreached deliveries, by device: later ones wait behind them.
     waiting: DeviceQueues,
     /// The results of lookups in unlisted jobs.
@@ -102,6 +104,8 @@ pub(super) struct Memory {
     /// Jobs that are being passed through.
     passes: LiteMap<MessageId, Pass>,
     cancelling: LiteMap<MessageId, Cancellation>,
+    /// Messages that are handed over later.
+    schedules: Schedules,
     /// Messages whose other deliveries are being cancelled, because enough are acknowledged.
     endings: Endings,
     cleaned_at: Millis,
@@ -114,8 +118,8 @@ pub(super) struct Memory {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// The mailbox is opened: loads what has to be in memory.
-    pub(super) fn open(&mut self, now: Now) -> Result<(), StoreError> {
+    /// The mailbox is opened: loads what has to be in memory. `is_fresh` is whether no alarm is set for later.
+    pub(super) fn open(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
         let written = rows::newest(&self.cx.store)?.max(group_rows::newest(&self.cx.store)?);
         // New ids must not be less than `unseen_from`, or their receipts would not be found. The message that it names
         // may not have been stored.
@@ -127,7 +131,8 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.last_id = written.max(looked_from);
         self.memory.opened_with = self.memory.last_id;
         self.open_endings(now)?;
-        self.open_jobs(now)
+        self.open_jobs(now)?;
+        self.open_schedule(is_fresh, now)
     }
 
     /// A new connection is open: the device gets the receipts that it has not seen.
@@ -153,6 +158,7 @@ impl<S: Store> Outbox<'_, S> {
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.calls_left = jobs::CALLS;
         self.end_due(now)?;
+        self.hand_over_due(now)?;
         self.work(now)?;
         self.clean_up(now)
     }
@@ -168,15 +174,16 @@ impl<S: Store> Outbox<'_, S> {
         }
         let gathered = gathered.map(|publish| publish.trace.id);
         for id in publishing.into_keys().chain(gathered) {
-            let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
-            self.cx.push(News::Published(id, Err(problem)));
+            self.cx.push(News::Published(id, Err(publish::removed())));
         }
         for (id, _) in std::mem::take(&mut self.memory.cancelling) {
             self.cx.push(News::Cancelled(id));
         }
         self.memory.endings.clear();
+        self.memory.schedules.clear();
         self.memory.size = Size::default();
         self.memory.resolving.clear();
+        self.memory.resolving.clear_due();
         self.memory.unseen.clear();
         self.memory.waiting.clear();
         self.memory.jobs.clear();

@@ -14,7 +14,7 @@ use super::{Failure, News, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
-use crate::plan::delivered;
+use crate::plan::{End, delivered};
 use crate::problem::{Code, Problem};
 use crate::protocol::{Receipt, ToDevice};
 use crate::store::{Store, StoreError};
@@ -34,15 +34,16 @@ impl<S: Store> Outbox<'_, S> {
     /// answered, or is no longer kept.
     ///
     /// # Errors
-    /// `unavailable` while a call to deliver one of the messages may still arrive: until then the recipient has to
-    /// remember the message, or would take it for a new one. The store failed.
+    /// `unavailable` while a call to deliver one of the messages may still arrive, or will be made again: until then the
+    /// recipient has to remember the message, or would take it for a new one. The store failed.
     pub(in crate::mailbox) fn take_report(
         &mut self,
         settled: Vec<Settled>,
         now: Now,
     ) -> Result<(), Failure> {
         for settled in &settled {
-            if self.is_under_way(settled.id, &settled.delivery, now)? {
+            let is_early = self.is_handed_over_again(settled.id);
+            if is_early || self.is_under_way(settled.id, &settled.delivery, now)? {
                 let detail = "a call to deliver one of the messages is still under way";
                 return Err(Problem::new(Code::Unavailable, detail).into());
             }
@@ -77,8 +78,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Records states of a publish that is not answered yet; its answer will carry them. The recipient may forget what
-    /// is recorded, so the message has to be stored.
+    /// Records states of a publish that is not answered yet; its answer will carry them, unless it was scheduled and was
+    /// answered long ago. The recipient may forget what is recorded, so the message has to be stored.
     fn record_unanswered(
         &mut self,
         id: MessageId,
@@ -86,8 +87,12 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
-        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
-            let changed = without_before(replace_all(&mut publishing.deliveries, updates));
+        let publishing = self.memory.publishing.get_mut(&id);
+        let deliveries = publishing.map(|publishing| &mut publishing.deliveries);
+        let changed = deliveries.map(|deliveries| replace_all(deliveries, updates));
+        self.number_answered(id, now)?;
+        if let (Some(publishing), Some(changed)) = (self.memory.publishing.get(&id), changed) {
+            let changed = without_before(changed);
             let deliveries = &publishing.deliveries;
             let done = deliveries
                 .iter()
@@ -192,7 +197,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// The number of the last receipt. It is read when it is first needed, and then kept in memory.
-    fn last_receipt(&mut self) -> Result<i64, StoreError> {
+    pub(super) fn last_receipt(&mut self) -> Result<i64, StoreError> {
         if let Some(last) = self.memory.last_receipt {
             return Ok(last);
         }
@@ -211,23 +216,43 @@ impl<S: Store> Outbox<'_, S> {
 
     /// The number of the next receipt. Numbers must grow even when all earlier receipts are gone and the mailbox has
     /// hibernated: the clock ensures that without a stored counter.
-    fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
+    pub(super) fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
         let seq = (self.last_receipt()? + 1).max(now.at);
         self.memory.last_receipt = Some(seq);
         Ok(seq)
     }
 
-    /// Numbers a receipt for each delivery that is in a terminal state. They have to be stored before they are sent.
+    /// Numbers a receipt for each delivery that is in a terminal state and has none. They have to be stored before they
+    /// are sent.
     pub(super) fn number(
         &mut self,
         deliveries: &mut [Delivery],
         now: Now,
     ) -> Result<(), StoreError> {
         for delivery in deliveries {
-            delivery.receipt = match delivery.state.is_terminal() {
-                true => Some(self.next_receipt(now)?),
-                false => None,
-            };
+            if delivery.state.is_terminal() && delivery.receipt.is_none() {
+                delivery.receipt = Some(self.next_receipt(now)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The deliveries of a message that is being handed over are about to be stored. If it was scheduled, its publish was
+    /// answered long ago: what has settled gets receipts now.
+    pub(super) fn number_answered(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let publishing = self.memory.publishing.get_mut(&id);
+        let scheduled = publishing.filter(|publishing| publishing.plan.schedule.is_some());
+        let Some(publishing) = scheduled else {
+            return Ok(());
+        };
+        let mut deliveries = std::mem::take(&mut publishing.deliveries);
+        let before = self.last_receipt()?;
+        self.number(&mut deliveries, now)?;
+        for delivery in deliveries.iter().filter(|it| it.receipt > Some(before)) {
+            self.send_receipt(id, delivery);
+        }
+        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
+            publishing.deliveries = deliveries;
         }
         Ok(())
     }
@@ -240,6 +265,18 @@ impl<S: Store> Outbox<'_, S> {
             .as_ref()
             .is_some_and(|connection| !connection.receipts.paused);
         if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
+            self.put_receipt(&receipt);
+        }
+    }
+
+    /// The same for a message that ended without a delivery.
+    pub(super) fn send_receipt_of_end(&mut self, id: MessageId, end: Option<&End>) {
+        let free = self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| !connection.receipts.paused);
+        let receipt = end.and_then(|end| receipt_rows::receipt_of_end(id, end));
+        if let Some(receipt) = receipt.filter(|_| free) {
             self.put_receipt(&receipt);
         }
     }
@@ -341,7 +378,11 @@ impl<S: Store> Outbox<'_, S> {
             // A message that is not stored yet may get a receipt, too.
             let unwritten = self.memory.publishing.keys().next().copied();
             let gathered = self.memory.gathered.first();
-            let from = [unseen, unwritten, gathered].into_iter().flatten().min();
+            let scheduled = self.memory.schedules.first();
+            let from = [unseen, unwritten, gathered, scheduled]
+                .into_iter()
+                .flatten()
+                .min();
             account.unseen_from = from.or(self.memory.last_id).max(account.unseen_from);
         }
         account.save(&self.cx.store)

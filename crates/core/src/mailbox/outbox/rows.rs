@@ -6,6 +6,7 @@
 
 use super::part_rows;
 use super::retention::{FirstRows, put};
+use super::schedule_rows;
 use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
@@ -65,7 +66,12 @@ impl Sent {
 
     /// Whether its TTL is 0; see [`Message::is_now_or_never`].
     pub(super) fn is_now_or_never(&self) -> bool {
-        self.expires_at <= self.accepted_at
+        self.expires_at <= self.sent_at()
+    }
+
+    /// When it was handed over.
+    pub(super) fn sent_at(&self) -> Millis {
+        self.plan.sent_at(self.accepted_at)
     }
 }
 
@@ -109,7 +115,7 @@ impl<'a> Head<'a> {
             plan,
             id: message.id,
             to: &message.to,
-            accepted_at: message.sent_at,
+            accepted_at: plan.accepted_at(message.sent_at),
             expires_at: message.expires_at,
         }
     }
@@ -125,11 +131,11 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Stores a message with all its deliveries, over the row `over` if there is one. `done_at` is when the last delivery
+/// Stores a message with all its deliveries, over the row with the key `over` if there is one. `done_at` is when the last delivery
 /// was settled.
 pub(super) fn insert(
     store: &impl Store,
-    over: Option<MessageId>,
+    over: Option<Value>,
     head: &Head<'_>,
     key: Option<&IdempotencyKey>,
     deliveries: &[Delivery],
@@ -154,6 +160,7 @@ pub(super) fn insert(
         "receipt",
         "summary",
         "plan",
+        "draft",
     ];
     let values = vec![
         head.id.into(),
@@ -161,7 +168,7 @@ pub(super) fn insert(
         head.accepted_at.into(),
         head.expires_at.into(),
         open(deliveries).into(),
-        states(deliveries).into(),
+        (states(deliveries) | head.plan.end.as_ref().map_or(0, |end| end.state.bit())).into(),
         done_at.into(),
         key.map(IdempotencyKey::as_str).into(),
         if whole {
@@ -169,13 +176,16 @@ pub(super) fn insert(
         } else {
             Value::Null
         },
-        last_receipt(deliveries).into(),
+        last_receipt(deliveries)
+            .or_else(|| head.plan.end.as_ref()?.receipt)
+            .into(),
         if whole {
             Value::Null
         } else {
             to_json(&summary(deliveries))?.into()
         },
         plan_text(head.plan)?,
+        Value::Null,
     ];
     put(store, "outbox", &columns, values, over)
 }
@@ -306,17 +316,16 @@ pub(super) fn newest_before(
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
     );
-    let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+    let end = before.map_or_else(schedule_rows::first_key, Value::from);
     let row = store.run(&sql, &[end, states.into()])?.pop();
     row.map(|row| page(store, Sent::read(row)?, None, limit))
         .transpose()
 }
 
-/// The newest id.
+/// The newest id of a message that is not scheduled.
 pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
-    let row = store
-        .run("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", &[])?
-        .pop();
+    let sql = "SELECT id FROM outbox WHERE id < ? ORDER BY id DESC LIMIT 1";
+    let row = store.run(sql, &[schedule_rows::first_key()])?.pop();
     row.map(|mut row| row.id()).transpose()
 }
 
@@ -337,8 +346,8 @@ pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreEr
     let sql = "SELECT id, done FROM \
                (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
                AND id NOT IN (SELECT id FROM jobs) THEN done_at END AS done \
-               FROM outbox ORDER BY id LIMIT ?) ORDER BY done";
-    let rows = store.run(sql, &[limit.into()])?;
+               FROM outbox WHERE id < ? ORDER BY id LIMIT ?) ORDER BY done";
+    let rows = store.run(sql, &[schedule_rows::first_key(), limit.into()])?;
     rows.into_iter()
         .map(|mut row| Ok((row.id()?, row.opt_int()?)))
         .collect()

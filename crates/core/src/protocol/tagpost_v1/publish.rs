@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::message::Target;
 use crate::payload::{self, Form, Names, Payload};
 use crate::problem::Problem;
-use crate::publish::{self, Draft, Options, json_whole_number};
+use crate::publish::{self, Draft, Options, When, json_whole_number};
 
 const NAMES: Names = Names {
     payload: "payload",
@@ -69,6 +69,13 @@ impl Fields<'_> {
                 .map(|raw| publish::flag("echo", raw.get()))
                 .transpose()?,
             acks_needed: number("acks_needed", self.acks_needed, 1..=limits.max_fanout)?,
+            when: When::of(
+                number("delay", self.delay, 0..=publish::MAX_AHEAD)?,
+                self.deliver_at
+                    .map(|raw| json_whole_number("deliver_at", raw, 0..=json::MAX_EXACT))
+                    .transpose()?,
+                ["delay", "deliver_at"],
+            )?,
         })
     }
 

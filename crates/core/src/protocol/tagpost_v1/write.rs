@@ -82,6 +82,10 @@ enum Object<'a> {
         id: MessageId,
         deliveries: Vec<DeliveryForm<'a>>,
         summary: Summary,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deliver_at: Option<Millis>,
     },
     Error {
         code: &'static str,
@@ -115,11 +119,14 @@ pub(super) fn text(said: &ToDevice<'_>) -> String {
             id,
             deliveries,
             ref summary,
+            scheduled,
         } => Object::Published {
             reference,
             id,
             deliveries: deliveries.iter().map(DeliveryForm::from).collect(),
             summary: summary.clone(),
+            state: scheduled.map(|_| "scheduled"),
+            deliver_at: scheduled,
         },
         ToDevice::Error { reference, problem } => Object::Error {
             code: problem.code.as_str(),

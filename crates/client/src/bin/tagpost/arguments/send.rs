@@ -19,6 +19,7 @@ Examples:
   tagpost send door ring --ttl 30s --topic bell --urgency high
   tagpost send kitchen \"Dinner!\" --follow      wait until every delivery is settled
   tagpost send on-call \"Pump 2\" --acks-needed 1 --follow   until the first device has it
+  tagpost send kitchen \"Tea is ready\" --delay 4m             handed over in four minutes
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
 with --acks-needed, with 0 as soon as so many took it;
@@ -73,12 +74,23 @@ pub(crate) struct Send {
     /// How many acknowledgements are enough: after that, all other deliveries are cancelled
     #[arg(long, env = "TAGPOST_ACKS_NEEDED", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) acks_needed: Option<u32>,
+    /// Hand the message over after this time, up to 30d
+    #[arg(long, env = "TAGPOST_DELAY", value_name = "TIME", value_parser = within(0..=publish::MAX_AHEAD, "30d"))]
+    pub(crate) delay: Option<u32>,
+    /// Hand the message over at this time: an HTTP date, or milliseconds since 1970
+    #[arg(long, env = "TAGPOST_DELIVER_AT", value_name = "DATE", value_parser = date, conflicts_with = "delay")]
+    pub(crate) deliver_at: Option<i64>,
     /// Wait until every delivery is settled
     #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) follow: bool,
     /// How long to keep trying to reach the service
     #[arg(long, env = "TAGPOST_RETRY", value_name = "TIME", value_parser = seconds, default_value = "10s")]
     pub(crate) retry: u32,
+}
+
+/// A date on the command line, as the header takes it.
+fn date(text: &str) -> Result<i64, String> {
+    publish::time("it", text).map_err(|problem| problem.detail)
 }
 
 /// The urgencies, by the names of the API.
