@@ -85,8 +85,10 @@ impl Ledger {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
+        // What was due by a clock that was set back since is due.
+        let latest = self.tables[place].latest;
         for id in called {
-            self.hands_over(*id, now)?;
+            self.hands_over(*id, latest)?;
         }
         self.accepts(place, store, written.outbox, called)?;
         if written.account {

@@ -64,14 +64,11 @@ impl<S: Store> Outbox<'_, S> {
         let is_job = !self.memory.publishing.contains_key(&id);
         let calls = self.memory.calling.entry(to.clone()).or_default();
         // Until an earlier call is answered, its message may arrive later than this one. A job follows older messages only.
-        let earlier = calls.iter().filter(|other| match is_job {
-            true => **other < id,
-            false => **other != id,
-        });
         let after = match is_job {
-            true => earlier.max().copied(),
-            false => earlier.last().copied(),
+            true => calls.iter().filter(|other| **other < id).max(),
+            false => calls.iter().rev().find(|other| **other != id),
         };
+        let after = after.copied();
         if !calls.contains(&id) {
             calls.push(id);
         }
