@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
-use tagpost_core::call::Call;
+use tagpost_core::call::{Call, ListedState};
 use tagpost_core::delivery::State;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::publish::{Draft, WAIT, matching};
+use tagpost_core::publish::{DELIVER_AT, Draft, WAIT, matching};
 use tagpost_core::trace;
 
 use super::{Exchange, input};
@@ -36,13 +36,18 @@ pub(super) async fn publish(
         .into());
     }
     let longest = exchange.config.limits.max_payload_bytes as usize;
-    let (wait, draft) = {
+    let (wait, when, draft) = {
         let body = exchange.body(longest).await?;
         let header = |name: &str| exchange.header(name);
         let draft = Draft::from_http(header, &body, &exchange.config.limits)?;
-        (draft.wait, stub::enclose(&draft)?)
+        let draft = draft.at(crate::clock(), DELIVER_AT)?;
+        (draft.wait, draft.when, stub::enclose(&draft)?)
     };
-    let devices = addresses(&exchange, &to).await?;
+    // The devices of a scheduled message are looked up at its time.
+    let devices = match when {
+        Some(_) => Vec::new(),
+        None => addresses(&exchange, &to).await?,
+    };
     let call = Call::Publish { to, devices, wait };
     exchange.ask_own_with(claims, call, Some(draft)).await
 }
@@ -120,10 +125,15 @@ pub(super) async fn cancel(
 }
 
 /// The state with this name.
-fn state(name: &str) -> Result<State, Problem> {
+fn state(name: &str) -> Result<ListedState, Problem> {
+    if name == "scheduled" {
+        return Ok(ListedState::Scheduled);
+    }
     let name: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
         name.into_deserializer();
-    State::deserialize(name).map_err(|error| Problem::bad_request(format!("state: {error}")))
+    State::deserialize(name)
+        .map(ListedState::Delivery)
+        .map_err(|error| Problem::bad_request(format!("state: {error}")))
 }
 
 #[cfg(test)]
@@ -132,9 +142,11 @@ mod tests {
 
     #[test]
     fn a_state_is_known_by_its_name_alone() {
-        assert_eq!(state("held"), Ok(State::Held));
-        assert_eq!(state("undeliverable"), Ok(State::Undeliverable));
-        for name in ["", "Held", "0", "gone"] {
+        let delivery = |state| Ok(ListedState::Delivery(state));
+        assert_eq!(state("held"), delivery(State::Held));
+        assert_eq!(state("undeliverable"), delivery(State::Undeliverable));
+        assert_eq!(state("scheduled"), Ok(ListedState::Scheduled));
+        for name in ["", "Scheduled", "Held", "0", "gone"] {
             let problem = state(name).unwrap_err();
             assert_eq!(problem.code, Code::BadRequest, "{name:?}");
             assert!(problem.detail.starts_with("state: "), "{problem}");

@@ -59,6 +59,15 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
     return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30, key: `${++key}` })).is(200) };
   },
 
+  "online, one acknowledgement of two is enough": async (relay) => {
+    const [sender, first, other] = (await relay.devices(3)) as [Device, Device, Device];
+    const tag = await relay.tag(first, other);
+    const headers = { "Acks-Needed": "1" };
+    (await first.connect()).answer();
+    await other.connect();
+    return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30, headers })).is(200) };
+  },
+
   "held, then delivered to a device that comes and stays, receipt seen": async (relay) => {
     const [sender, ...receivers] = (await relay.devices(1 + 3 * REPEATS)) as [Device, ...Device[]];
     const away = await Promise.all(receivers.map(async (device) => ({ device, tag: await relay.tag(device) })));

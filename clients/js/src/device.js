@@ -106,7 +106,7 @@ export class Device extends EventTarget {
    * @throws {TagpostError} the service refused it, or the device is closed
    * @throws {TypeError | RangeError} the payload cannot be sent
    */
-  async publish(to, payload, { ttl, topic, urgency, wait, key, echo, type, signal } = {}) {
+  async publish(to, payload, { ttl, topic, urgency, wait, key, echo, acksNeeded, delay, deliverAt, type, signal } = {}) {
     const { json, encoding } = encode(payload, type);
     const fields = {
       type: "publish",
@@ -118,6 +118,9 @@ export class Device extends EventTarget {
       urgency,
       wait,
       echo,
+      acks_needed: acksNeeded,
+      delay,
+      deliver_at: deliverAt === undefined ? undefined : Number(deliverAt),
       idempotency_key: key ?? randomKey(),
     };
     return this.#outbox.publish(fields, json, signal);

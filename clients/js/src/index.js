@@ -26,7 +26,7 @@ export { Device };
  * @property {number} attempts
  * @property {any} [reply] what the device answered
  * @property {string} [text] the reply as it was written: JSON, with every digit of its numbers
- * @property {string} [reason] why it was rejected or refused
+ * @property {string} [reason] why it was rejected, refused or cancelled
  */
 
 /**
@@ -34,13 +34,15 @@ export { Device };
  * @property {string} id
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary how many deliveries are in which state
+ * @property {"scheduled"} [state] it is handed over later, and has no deliveries yet
+ * @property {number} [deliver_at] when that is
  */
 
 /**
  * @typedef {object} Receipt The terminal state of one delivery.
  * @property {number} seq grows
  * @property {string} id of the message
- * @property {string} device
+ * @property {string | null} device `null` if the message ended without a delivery
  * @property {State} state
  * @property {number} at in milliseconds by the service's clock
  * @property {any} [reply]
@@ -64,6 +66,11 @@ export { Device };
  * @property {Target} to
  * @property {number} accepted_at
  * @property {number} expires_at
+ * @property {number} [acks_needed] how many acknowledgements are enough
+ * @property {number} [enough_at] when there were enough
+ * @property {number} [deliver_at] when it was or will be handed over, if the sender named a time
+ * @property {"scheduled" | "cancelled" | "refused"} [state] its own state, if it has no deliveries
+ * @property {string} [reason] why it was refused, if it has no deliveries
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
  * @property {{ device: string, event: string, at: number, attempt: number, note?: string }[]} timeline
@@ -77,6 +84,9 @@ export { Device };
  * @property {number} [wait] seconds to wait for the acknowledgement of devices that are online, 0 to 60; 1 unless given
  * @property {string} [key] the idempotency key; a random one unless given
  * @property {boolean} [echo] whether a message to a tag comes back to this device, if it has the tag itself
+ * @property {number} [acksNeeded] how many acknowledgements are enough: after that, all other deliveries are cancelled
+ * @property {number} [delay] seconds until the message is handed over, up to 30 days
+ * @property {Date | number} [deliverAt] when it is handed over instead, as a date or in milliseconds; a past time is now
  * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`
  * a string is the text of JSON, which is published character for character
  * @property {AbortSignal} [signal] gives up; the message may have been accepted

@@ -81,8 +81,8 @@ export class Outbox {
     if (!publish) return;
     this.#sent.delete(ref);
     if (frame.type === "published") {
-      const { id, deliveries, summary } = withTexts(frame, text);
-      publish.answer.resolve({ id, deliveries, summary });
+      const { id, deliveries, summary, state, deliver_at } = withTexts(frame, text);
+      publish.answer.resolve({ id, deliveries, summary, ...(state && { state, deliver_at }) });
     } else if (PASSING.has(frame.code)) {
       this.#waiting.push(publish);
       this.#waiting.sort((a, b) => a.number - b.number);

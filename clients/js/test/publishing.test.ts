@@ -152,6 +152,33 @@ describe.concurrent("publishing", () => {
     expect(fault).toMatchObject({ code: "bad_frame", message: expect.stringContaining(`character ${tag.length + 4}`) });
   });
 
+  test("the first answer wins", async () => {
+    const [a, b, c] = (await relay.devices(3)) as [Credentials, Credentials, Credentials];
+    const tag = await relay.tag(b, c);
+    const [sender, first, other] = [client(relay.url, a), client(relay.url, b), client(relay.url, c)];
+    const answer = sender.publish(tag, "pump", { wait: 30, acksNeeded: 1 });
+    // It rings at both.
+    const [taken] = await Promise.all([next(first), next(other)]);
+    await taken!.ack("I go");
+    const { deliveries } = await within("the answer", answer);
+    const found = Object.fromEntries(deliveries.map(({ device, state, reason, reply }) => [device, reason ?? reply ?? state]));
+    expect(found).toEqual({ [b.name]: "I go", [c.name]: "enough" });
+    const end = await sender.publish(`@${c.name}`, "end", { wait: 0 });
+    expect((await next(other)).id).toBe(end.id);
+  });
+
+  test("a scheduled message is handed over at its time", async () => {
+    const [a, b] = (await relay.devices(2)) as [Credentials, Credentials];
+    const [sender, receiver] = [client(relay.url, a), client(relay.url, b)];
+    const published = await sender.publish(`@${b.name}`, "tea", { delay: 1 });
+    expect(published).toMatchObject({ state: "scheduled", deliveries: [], deliver_at: expect.any(Number) });
+    const message = await next(receiver);
+    expect(message.id).toBe(published.id);
+    expect(message.sentAt).toBeGreaterThanOrEqual(published.deliver_at!);
+    await message.ack("thanks");
+    expect(await nextReceipt(sender)).toMatchObject({ id: published.id, device: b.name, reply: "thanks" });
+  });
+
   test("a device joins a tag and leaves it", async () => {
     const tag = fresh("joined");
     const [a] = await relay.devices(1);

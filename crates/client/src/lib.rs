@@ -63,5 +63,5 @@ pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
-pub use trace::{Delivery, MessagePage, Step, Trace, state_name};
+pub use trace::{Delivery, MessagePage, MessageState, Step, Trace, state_name};
 pub use waiting::Waiting;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tagpost_core::id::{IdempotencyKey, Topic};
 use tagpost_core::message::{Target, Urgency};
 use tagpost_core::publish::DEFAULT_WAIT;
+use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
@@ -46,6 +47,9 @@ pub struct Publish<'a> {
     wait: Option<u32>,
     key: Option<IdempotencyKey>,
     echo: bool,
+    acks_needed: Option<u32>,
+    delay: Option<u32>,
+    deliver_at: Option<Millis>,
 }
 
 impl Client {
@@ -62,6 +66,9 @@ impl Client {
             wait: None,
             key: None,
             echo: false,
+            acks_needed: None,
+            delay: None,
+            deliver_at: None,
         }
     }
 }
@@ -136,6 +143,35 @@ impl Publish<'_> {
         Self { echo: true, ..self }
     }
 
+    /// Sets how many acknowledgements are enough: once so many devices have acknowledged the message, its other deliveries are
+    /// cancelled.
+    pub fn acks_needed(self, count: u32) -> Self {
+        Self {
+            acks_needed: Some(count),
+            ..self
+        }
+    }
+
+    /// Sets the seconds until the message is handed over, up to 30 days. Its tag is looked up then, and its TTL counts
+    /// from then.
+    pub fn delay(self, seconds: u32) -> Self {
+        Self {
+            delay: Some(seconds),
+            deliver_at: None,
+            ..self
+        }
+    }
+
+    /// Sets the time at which the message is handed over, in milliseconds since the Unix epoch, up to 30 days ahead. A
+    /// time that is past is now.
+    pub fn deliver_at(self, at: Millis) -> Self {
+        Self {
+            deliver_at: Some(at),
+            delay: None,
+            ..self
+        }
+    }
+
     /// Publishes. Once this is answered, every delivery reaches a terminal state and is reported.
     ///
     /// # Errors
@@ -191,6 +227,18 @@ impl Publish<'_> {
                 HeaderName::from_static("echo"),
                 self.echo.then(|| "true".to_owned()),
             ),
+            (
+                HeaderName::from_static("acks-needed"),
+                self.acks_needed.map(|count| count.to_string()),
+            ),
+            (
+                HeaderName::from_static("delay"),
+                self.delay.map(|seconds| seconds.to_string()),
+            ),
+            (
+                HeaderName::from_static("deliver-at"),
+                self.deliver_at.map(|at| at.to_string()),
+            ),
         ];
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
@@ -239,7 +287,9 @@ mod tests {
             .urgency(Urgency::VeryLow)
             .wait(5)
             .key("my key".parse().unwrap())
-            .echo();
+            .echo()
+            .acks_needed(2)
+            .delay(90);
         let headers = publish.headers().unwrap();
         let expected = HashMap::from([
             ("content-type", "image/png"),
@@ -249,6 +299,8 @@ mod tests {
             ("prefer", "wait=5"),
             ("idempotency-key", "my key"),
             ("echo", "true"),
+            ("acks-needed", "2"),
+            ("delay", "90"),
         ]);
         assert_eq!(texts(&headers), expected);
     }

@@ -25,6 +25,21 @@ pub struct Trace {
     pub accepted_at: Millis,
     /// When it expires: it is not delivered after that.
     pub expires_at: Millis,
+    /// How many acknowledgements are enough, if the sender said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acks_needed: Option<u32>,
+    /// When there were enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enough_at: Option<Millis>,
+    /// When it was or will be handed over, if the sender named a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_at: Option<Millis>,
+    /// Its own state, if it has no deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MessageState>,
+    /// Why it was refused, if it has no deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// One for each device.
     pub deliveries: Vec<Delivery>,
     /// How many deliveries are in which state.
@@ -84,10 +99,23 @@ pub struct MessagePage {
 impl Trace {
     /// Whether every delivery is in a terminal state, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
-        self.deliveries
-            .iter()
-            .all(|delivery| delivery.state.is_terminal())
+        let is_scheduled = self.state == Some(MessageState::Scheduled);
+        let mut deliveries = self.deliveries.iter();
+        !is_scheduled && deliveries.all(|delivery| delivery.state.is_terminal())
     }
+}
+
+/// The state of a message without deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MessageState {
+    /// It is handed over at its time.
+    Scheduled,
+    /// Its sender cancelled it before that.
+    Cancelled,
+    /// At its time its target led nowhere.
+    Refused,
 }
 
 impl Client {
@@ -166,7 +194,14 @@ mod tests {
     #[test]
     fn every_answer_of_the_service_is_understood_and_written_again_as_it_was() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/golden/answer");
-        for name in ["publish", "publish-to-a-device", "trace"] {
+        for name in [
+            "publish",
+            "publish-to-a-device",
+            "publish-with-acks-needed",
+            "publish-scheduled",
+            "trace-without-delivery",
+            "trace",
+        ] {
             let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
             let trace: Trace = serde_json::from_str(&text).unwrap();
             assert_eq!(
@@ -179,7 +214,8 @@ mod tests {
                 .iter()
                 .filter(|it| !it.state.is_terminal())
                 .count();
-            assert_eq!(trace.is_settled(), open == 0, "{name}");
+            let is_scheduled = name == "publish-scheduled";
+            assert_eq!(trace.is_settled(), open == 0 && !is_scheduled, "{name}");
         }
     }
 

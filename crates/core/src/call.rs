@@ -61,8 +61,8 @@ pub enum Call {
     },
     /// The messages that this device sent, newest first.
     Messages {
-        /// Only messages with a delivery in this state.
-        state: Option<State>,
+        /// Only messages in this state, or with a delivery in it.
+        state: Option<ListedState>,
         /// At most this many.
         limit: u32,
         /// Only messages older than this one.
@@ -203,6 +203,35 @@ pub enum Call {
         /// The message.
         id: MessageId,
     },
+}
+
+/// A state that messages are listed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ListedState {
+    /// That of a delivery.
+    Delivery(State),
+    /// The message is not handed over yet.
+    #[serde(with = "scheduled")]
+    Scheduled,
+}
+
+/// How [`ListedState::Scheduled`] is written.
+mod scheduled {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const NAME: &str = "scheduled";
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(NAME)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            NAME => Ok(()),
+            other => Err(serde::de::Error::custom(format!("{other} is no state"))),
+        }
+    }
 }
 
 /// For callers of an earlier version, which do not send a limit.

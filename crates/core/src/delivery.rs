@@ -196,6 +196,11 @@ impl Summary {
         self.add(to);
     }
 
+    /// How many deliveries are in this state.
+    pub fn count(&self, state: State) -> u64 {
+        self.0.get(&state).copied().unwrap_or(0)
+    }
+
     /// How many deliveries are not settled.
     pub fn open(&self) -> u64 {
         let open = self.0.iter().filter(|(state, _)| !state.is_terminal());

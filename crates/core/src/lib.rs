@@ -22,6 +22,7 @@ pub mod mailbox;
 pub mod message;
 pub mod pattern;
 mod payload;
+pub mod plan;
 pub mod problem;
 pub mod protocol;
 pub mod publish;

@@ -35,6 +35,15 @@ impl Target {
     }
 }
 
+/// Which of two messages of a sender was handed over later: the greater.
+pub type Turn = (Millis, MessageId);
+
+/// The turn of a message that was handed over at `sent_at`. A message that was scheduled was handed over long after it
+/// got its id; of all others the ids tell, even if the sender's clock was set back.
+pub fn turn(id: MessageId, sent_at: Millis) -> Turn {
+    (sent_at.max(id.time()), id)
+}
+
 /// The place of a message in the queue (RFC 8030, section 5.3); higher goes first.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

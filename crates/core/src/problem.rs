@@ -103,6 +103,15 @@ impl Problem {
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, detail)
     }
+
+    /// The same problem as that of a frame.
+    pub(crate) fn in_frame(self) -> Self {
+        let code = match self.code {
+            Code::BadRequest => Code::BadFrame,
+            code => code,
+        };
+        Self { code, ..self }
+    }
 }
 
 impl fmt::Display for Problem {

@@ -3,6 +3,8 @@
 //! Fields, ranges and defaults are the same in HTTP headers (RFC 8030, section 5) and in frames.
 //! Not here: whether the sender may publish, and which devices the message goes to.
 
+mod when;
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+
+pub use self::when::{When, time};
 
 use crate::expression::Expression;
 use crate::id::{IdempotencyKey, MessageId, Sender, Topic};
@@ -24,8 +28,12 @@ use crate::time::Millis;
 pub const TTL: RangeInclusive<u32> = 0..=2_592_000;
 /// The TTL if the sender names none, in seconds: one day.
 pub const DEFAULT_TTL: u32 = 86_400;
+/// How far ahead a message may be scheduled, in seconds: 30 days.
+pub const MAX_AHEAD: u32 = 2_592_000;
 /// Allowed waits of a request, in seconds.
 pub const WAIT: RangeInclusive<u32> = 0..=60;
+/// The header with the time at which a message is to be handed over.
+pub const DELIVER_AT: &str = "Deliver-At";
 /// How long a publish waits for acknowledgements if the sender names no time, in seconds.
 pub const DEFAULT_WAIT: u32 = 1;
 
@@ -45,6 +53,12 @@ pub struct Draft {
     /// Whether it comes back to its sender, if that has the tag.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub echo: bool,
+    /// How many acknowledgements are enough: then all other deliveries are cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acks_needed: Option<u32>,
+    /// When it is to be handed over, if not now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
@@ -87,6 +101,18 @@ impl Draft {
                 .map(|text| single(&text).and_then(parsed))
                 .transpose()?,
             echo: header("Echo").map(|text| flag("Echo", &text)).transpose()?,
+            acks_needed: header("Acks-Needed")
+                .map(|text| whole_number("Acks-Needed", &text, 1..=limits.max_fanout))
+                .transpose()?,
+            when: When::of(
+                header("Delay")
+                    .map(|text| whole_number("Delay", &text, 0..=MAX_AHEAD))
+                    .transpose()?,
+                header(DELIVER_AT)
+                    .map(|text| time(DELIVER_AT, &text))
+                    .transpose()?,
+                ["Delay", DELIVER_AT],
+            )?,
         };
         Ok(Self::new(
             options,
@@ -103,11 +129,26 @@ impl Draft {
             wait: options.wait.unwrap_or(DEFAULT_WAIT),
             key: options.key,
             echo: options.echo.unwrap_or_default(),
+            acks_needed: options.acks_needed,
+            when: options.when,
             size: payload.size,
             content_type: payload.content_type,
             encoding: payload.encoding,
             payload: payload.json,
         }
+    }
+
+    /// The same draft, which is to be handed over now if its time has come. `field` is the name of a time.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::BadRequest`]: its time is too far ahead.
+    pub fn at(mut self, now: Millis, field: &str) -> Result<Self, Problem> {
+        if let Some(when) = self.when
+            && when.after(now, field)?.is_none()
+        {
+            self.when = None;
+        }
+        Ok(self)
     }
 
     /// The length of the payload's JSON rendering.
@@ -173,6 +214,8 @@ pub(crate) struct Options {
     pub(crate) wait: Option<u32>,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) echo: Option<bool>,
+    pub(crate) acks_needed: Option<u32>,
+    pub(crate) when: Option<When>,
 }
 
 /// Reads a whole number in `range`, written in digits only (RFC 8030, section 5.2).

@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The version of the tables that this program reads and writes.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
@@ -62,7 +62,9 @@ const TABLES: &[&str] = &[
     // in a terminal state, `states` has a bit for each state that some delivery is in, and `done_at` is NULL
     // while `open` is not 0. Up to 100 deliveries are in the row itself. Those of larger tags are in `parts`, 100
     // to a row, keyed by the first device's name; `summary` counts them by state, and is NULL if version 2 wrote
-    // the row. Each delivery holds the number of its receipt; `receipt` is the greatest of them.
+    // the row. Each delivery holds the number of its receipt; `receipt` is the greatest of them. `plan` is what else
+    // the device wants of the message, mostly NULL. A message that is handed over later has the byte 255 before its id
+    // until then; `draft` is the message without an id, and the last column because it may be long and is rarely read.
     "CREATE TABLE outbox (
         id BLOB PRIMARY KEY,
         target TEXT NOT NULL,
@@ -74,7 +76,9 @@ const TABLES: &[&str] = &[
         idempotency_key TEXT,
         deliveries TEXT,
         receipt INTEGER,
-        summary TEXT
+        summary TEXT,
+        plan TEXT,
+        draft TEXT
     ) WITHOUT ROWID",
     "CREATE TABLE parts (
         id BLOB NOT NULL,
@@ -90,6 +94,7 @@ const TABLES: &[&str] = &[
         fingerprint BLOB NOT NULL
     ) WITHOUT ROWID",
     JOBS,
+    ENDINGS,
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
@@ -105,6 +110,9 @@ const JOBS: &str = "CREATE TABLE jobs (
         left_over TEXT,
         message TEXT NOT NULL
     ) WITHOUT ROWID";
+
+/// Messages of which enough deliveries are acknowledged, and others are still open.
+const ENDINGS: &str = "CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID";
 
 /// Messages that were settled before their publish was answered. Each group commit is one row, which is written
 /// once and deleted as a whole. `first` and `last` are its smallest and greatest id, of the same second; `states` and
@@ -177,8 +185,13 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
         1 => {
             from_1(store)?;
             from_2(store)?;
+            run_all(store, OUTBOX_4)?;
         }
-        2 => from_2(store)?,
+        2 => {
+            from_2(store)?;
+            run_all(store, OUTBOX_4)?;
+        }
+        3 => run_all(store, OUTBOX_4)?,
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
@@ -244,6 +257,13 @@ const OUTBOX_3: &[&str] = &[
     "INSERT INTO jobs (id, retry_at, tries, bytes, message) \
      SELECT id, retry_at, tries, length(CAST(message AS BLOB)), message FROM jobs_2",
     "DROP TABLE jobs_2",
+];
+
+/// The changes of version 4 to the outbox's tables.
+const OUTBOX_4: &[&str] = &[
+    "ALTER TABLE outbox ADD COLUMN plan TEXT",
+    "ALTER TABLE outbox ADD COLUMN draft TEXT",
+    ENDINGS,
 ];
 
 /// A receipt of version 1, without the fields that its message has, too.

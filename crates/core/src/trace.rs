@@ -10,6 +10,7 @@ use crate::delivery::{Delivery, State, Step, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::json;
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::time::Millis;
 
 /// The most deliveries on one page of a trace.
@@ -34,6 +35,9 @@ pub struct Trace {
     pub expires_at: Millis,
     /// One for each recipient, in the order of their names; or a page of them.
     pub deliveries: Vec<Delivery>,
+    /// What else its sender wants of it.
+    #[serde(default, skip_serializing_if = "Plan::is_empty")]
+    pub plan: Plan,
     /// Set if `deliveries` is a page.
     #[serde(skip)]
     pub page: Option<Page>,
@@ -50,13 +54,14 @@ pub struct Page {
 
 impl Trace {
     /// The trace of a message with these deliveries.
-    pub fn of(message: Message, deliveries: Vec<Delivery>) -> Self {
+    pub fn of(message: Message, deliveries: Vec<Delivery>, plan: Plan) -> Self {
         Self {
             id: message.id,
             to: message.to,
-            accepted_at: message.sent_at,
+            accepted_at: plan.accepted_at(message.sent_at),
             expires_at: message.expires_at,
             deliveries,
+            plan,
             page: None,
         }
     }
@@ -88,12 +93,36 @@ impl Trace {
         }
     }
 
-    /// Whether every delivery is in a terminal state.
+    /// Whether it is not handed over yet.
+    pub fn is_scheduled(&self) -> bool {
+        let Plan { schedule, end, .. } = &self.plan;
+        let schedule = schedule.as_ref().filter(|_| end.is_none());
+        schedule.is_some_and(|schedule| schedule.handed_over_at.is_none())
+    }
+
+    /// The state of the message itself, which it has only without deliveries.
+    fn state(&self) -> Option<&'static str> {
+        match &self.plan.end {
+            Some(end) => Some(end.state.name()),
+            None => self.is_scheduled().then_some("scheduled"),
+        }
+    }
+
+    /// Whether every delivery is in a terminal state, and no further one will come.
     pub fn is_settled(&self) -> bool {
+        if self.is_scheduled() {
+            return false;
+        }
         match &self.page {
             Some(page) => page.summary.open() == 0,
             None => self.deliveries.iter().all(|it| it.state.is_terminal()),
         }
+    }
+
+    /// The time at which its sender wants it handed over, if that is not when it was accepted.
+    pub fn deliver_at(&self) -> Option<Millis> {
+        let schedule = self.plan.schedule.as_ref();
+        schedule.map(|schedule| schedule.deliver_at)
     }
 
     /// Updates a delivery with what its recipient's mailbox says.
@@ -114,6 +143,11 @@ impl Trace {
             to: &self.to,
             accepted_at: self.accepted_at,
             expires_at: self.expires_at,
+            acks_needed: self.plan.acks_needed,
+            enough_at: self.plan.enough_at,
+            deliver_at: self.deliver_at(),
+            state: self.state(),
+            reason: self.plan.end.as_ref().and_then(|it| it.reason.as_deref()),
             deliveries: self.deliveries.iter().map(DeliveryForm::from).collect(),
             summary: self.summary(),
             next: self.page.as_ref().and_then(|page| page.next.as_ref()),
@@ -163,6 +197,21 @@ pub struct Answer<'a> {
     to: &'a Target,
     accepted_at: Millis,
     expires_at: Millis,
+    /// How many acknowledgements are enough, if the sender said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acks_needed: Option<u32>,
+    /// When there were enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enough_at: Option<Millis>,
+    /// When it was or will be handed over, if the sender named a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<Millis>,
+    /// Set if there are no deliveries: `scheduled`, `cancelled` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     deliveries: Vec<DeliveryForm<'a>>,
     summary: Summary,
     /// Set if there are more deliveries than these.
@@ -272,6 +321,7 @@ mod tests {
             accepted_at: 1,
             expires_at: 9,
             deliveries,
+            plan: Plan::default(),
             page: None,
         }
     }

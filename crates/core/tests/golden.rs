@@ -21,6 +21,7 @@ use tagpost_core::delivery::{Delivery, State, Step, Withdrawal, summary};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::message::{Encoding, Message, Target, Urgency};
+use tagpost_core::plan::{End, Plan, Schedule};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, inbox_json};
 use tagpost_core::protocol::{Codec, Frame, FromDevice, Receipt, ToDevice};
@@ -38,7 +39,7 @@ fn every_frame_to_a_device_is_written_as_documented() {
         let receipt = Receipt {
             seq: 7,
             id: id(),
-            device: device("kitchen-cam"),
+            device: Some(device("kitchen-cam")),
             state,
             at: AT,
             reply: reply.map(raw),
@@ -53,7 +54,24 @@ fn every_frame_to_a_device_is_written_as_documented() {
             id,
             deliveries,
             summary: summary(deliveries),
+            scheduled: None,
         })
+    };
+    let scheduled = written(&ToDevice::Published {
+        reference: Some("a1"),
+        id: id(),
+        deliveries: &[],
+        summary: summary(&[]),
+        scheduled: Some(AT + 60_000),
+    });
+    let without_device = Receipt {
+        seq: 7,
+        id: id(),
+        device: None,
+        state: State::Refused,
+        at: AT,
+        reply: None,
+        reason: Some("unknown_tag".to_owned()),
     };
     let error = |reference| {
         let problem = &Problem::new(
@@ -111,6 +129,11 @@ fn every_frame_to_a_device_is_written_as_documented() {
             ),
             ("receipt-expired", receipt(State::Expired, None, None)),
             ("published", published(Some("a1"), &deliveries())),
+            ("published-scheduled", scheduled),
+            (
+                "receipt-without-device",
+                written(&ToDevice::Receipt(&without_device)),
+            ),
             ("published-without-ref", published(None, &[held])),
             ("error", error(Some("a1"))),
             ("error-without-ref", error(None)),
@@ -136,6 +159,40 @@ fn every_answer_to_a_client_is_written_as_documented() {
         to: Target::Device(device("kitchen-cam")),
         ..trace(Vec::new())
     };
+    let enough = Trace {
+        plan: Plan {
+            acks_needed: Some(1),
+            enough_at: Some(AT + 15),
+            ..Plan::default()
+        },
+        ..trace(deliveries())
+    };
+    let schedule = Schedule {
+        deliver_at: AT + 60_000,
+        accepted_at: AT,
+        bytes: 1,
+        handed_over_at: None,
+    };
+    let scheduled = Trace {
+        plan: Plan {
+            schedule: Some(schedule),
+            ..Plan::default()
+        },
+        ..trace(Vec::new())
+    };
+    let end = End {
+        state: State::Refused,
+        at: AT + 60_000,
+        reason: Some("unknown_tag".to_owned()),
+        receipt: Some(7),
+    };
+    let ended = Trace {
+        plan: Plan {
+            end: Some(end),
+            ..scheduled.plan.clone()
+        },
+        ..trace(Vec::new())
+    };
     let inbox = [
         (&json_message(), 1),
         (&text_message(), 2),
@@ -146,6 +203,9 @@ fn every_answer_to_a_client_is_written_as_documented() {
         &[
             ("publish", trace(deliveries()).answer_json()),
             ("publish-to-a-device", to_a_device.answer_json()),
+            ("publish-with-acks-needed", enough.answer_json()),
+            ("publish-scheduled", scheduled.answer_json()),
+            ("trace-without-delivery", ended.trace_json()),
             ("trace", trace(deliveries()).trace_json()),
             ("inbox", inbox_json(inbox)),
             ("inbox-empty", inbox_json([])),
@@ -315,6 +375,7 @@ fn trace(deliveries: Vec<Delivery>) -> Trace {
         accepted_at: AT,
         expires_at: AT + 60_000,
         deliveries,
+        plan: Plan::default(),
         page: None,
     }
 }

@@ -8,7 +8,7 @@ use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
 use crate::chance::{chance, happens};
-use crate::plan::{Action, Aftermath, Answers, Manner, Moment, Op, Plan, Publication, To};
+use crate::plan::{Action, Aftermath, Answers, Later, Manner, Moment, Op, Plan, Publication, To};
 
 /// Histories, of a thousand, with a tag of more devices than fit one row.
 const CROWDED: u32 = 4;
@@ -386,6 +386,12 @@ impl<'a> Operations<'a> {
             wait: *pick(rng, &[0, 1, 1, 3, 10]),
             key: some(rng, 3),
             echo: rng.u32(0..4) == 0,
+            later: match rng.u32(0..10) {
+                0 => Some(Later::Delay(*pick(rng, &[0, 1, 3, 20, 60]))),
+                1 => Some(Later::At(*pick(rng, &[-5_000, 1, 40, 2_500, 60_000]))),
+                _ => None,
+            },
+            acks: (rng.u32(0..3) == 0).then(|| rng.u32(1..=2)),
             padding: *pick(rng, padding),
             repeats: rng.u32(0..=2),
         }

@@ -207,10 +207,23 @@ pub(crate) struct Publication {
     pub(crate) key: Option<u32>,
     /// Whether it comes back, if the sender has the tag.
     pub(crate) echo: bool,
+    /// How many acknowledgements are enough.
+    pub(crate) acks: Option<u32>,
+    /// When it is handed over, if not now.
+    pub(crate) later: Option<Later>,
     /// Bytes added to the payload.
     pub(crate) padding: usize,
     /// How often it is repeated while it is not answered.
     pub(crate) repeats: u32,
+}
+
+/// When a message is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Later {
+    /// After so many seconds.
+    Delay(u32),
+    /// So many milliseconds after it is sent, named as a time.
+    At(Millis),
 }
 
 /// To whom.

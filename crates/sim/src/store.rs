@@ -19,8 +19,8 @@ const MAX_BYTES: usize = 2_000_000;
 /// The platform carries numbers as doubles.
 const MAX_INT: u64 = (1 << 53) - 1;
 /// The tables of a mailbox.
-const TABLES: [&str; 7] = [
-    "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
+const TABLES: [&str; 8] = [
+    "account", "inbox", "outbox", "parts", "groups", "keys", "jobs", "endings",
 ];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
@@ -52,6 +52,8 @@ pub struct Written {
     pub groups: bool,
     /// The table `jobs`.
     pub jobs: bool,
+    /// The table `endings`.
+    pub endings: bool,
     /// The table `account`.
     pub account: bool,
 }
@@ -195,6 +197,7 @@ impl Written {
         self.outbox |= sql.contains(" outbox") || sql.contains(" parts");
         self.groups |= sql.contains(" groups");
         self.jobs |= sql.contains(" jobs");
+        self.endings |= sql.contains(" endings");
         self.account |= sql.contains(" account");
     }
 }

@@ -125,6 +125,37 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn send_ends_well_once_enough_devices_have_acknowledged() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let arguments = [
+        "send",
+        tag.as_str(),
+        "pump",
+        "--acks-needed",
+        "1",
+        "--follow",
+    ];
+    let (sent, ()) = tokio::join!(shell.run(&arguments), async {
+        next(&mut inbox).await.ack().unwrap();
+    });
+    assert!(sent.out.contains("enough"), "{sent:?}");
+    sent.code(0);
+    shell
+        .run(&["send", tag.as_str(), "pump", "--acks-needed", "0"])
+        .await
+        .code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn send_takes_an_expression_and_tells_where_its_fault_is() {
     let relay = Relay::shared();
     let (doorbell, camera, display) = (

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tagpost_client::{Client, Error, Expression, Grant, State, Tag, Target};
+use tagpost_client::{Client, Error, Expression, Grant, MessageState, State, Tag, Target};
 
 use crate::support::{Network, Relay, fresh, next, send, settled, status, waiting, within};
 
@@ -210,6 +210,58 @@ async fn a_device_joins_a_tag_and_leaves_it() {
     let other = fresh("other").parse().unwrap();
     let foreign = receiver.bind(&other, &camera.id).await;
     assert_eq!(refused(foreign.unwrap_err()), "forbidden");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn the_first_answer_wins() {
+    let relay = Relay::shared();
+    let sender = relay.device().await.at(&relay.url());
+    let (first, other) = (relay.device().await, relay.device().await);
+    let tag = relay.tag(&[&first, &other]).await;
+    let (mut taken, mut ringing) = (
+        first.at(&relay.url()).connect(),
+        other.at(&relay.url()).connect(),
+    );
+    let publish = sender.publish(Target::Tag(tag));
+    let publish = publish.text("pump").wait(30).acks_needed(1).send();
+    let answer = async {
+        // It rings at both.
+        next(&mut ringing).await;
+        next(&mut taken).await.reply("I go").unwrap();
+    };
+    let (published, ()) = tokio::join!(publish, answer);
+    let published = published.unwrap();
+    assert!(published.enough_at.is_some(), "{published:?}");
+    for delivery in &published.deliveries {
+        let (state, reason) = (delivery.state, delivery.reason.as_deref());
+        let expected = match delivery.device == first.id {
+            true => (State::Delivered, None),
+            false => (State::Cancelled, Some("enough")),
+        };
+        assert_eq!((state, reason), expected, "{published:?}");
+    }
+    let end = send(&sender, &other, 1).await;
+    assert_eq!(next(&mut ringing).await.id, end);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_scheduled_message_is_handed_over_at_its_time() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let mut inbox = camera.at(&relay.url()).connect();
+    let publish = sender.publish(Target::Device(camera.id.clone()));
+    let published = publish.text("tea").delay(1).send().await.unwrap();
+    assert_eq!(published.state, Some(MessageState::Scheduled));
+    assert!(!published.is_settled() && published.deliveries.is_empty());
+    let message = next(&mut inbox).await;
+    assert_eq!(message.id, published.id);
+    assert!(Some(message.sent_at) >= published.deliver_at, "{message:?}");
+    message.ack().unwrap();
+    let trace = sender.trace_within(published.id, 10).await.unwrap();
+    assert!(trace.is_settled() && trace.state.is_none(), "{trace:?}");
 }
 
 #[tokio::test]

@@ -45,6 +45,22 @@ impl State {
         State::Cancelled,
     ];
 
+    /// Its name, as written in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Held => "held",
+            State::Sent => "sent",
+            State::InProgress => "in_progress",
+            State::Delivered => "delivered",
+            State::Rejected => "rejected",
+            State::Expired => "expired",
+            State::Replaced => "replaced",
+            State::Refused => "refused",
+            State::Undeliverable => "undeliverable",
+            State::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether nothing can follow this state.
     pub fn is_terminal(self) -> bool {
         !matches!(self, State::Held | State::Sent | State::InProgress)

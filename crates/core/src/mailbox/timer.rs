@@ -26,6 +26,10 @@ pub(super) enum Timer {
     Report,
     /// Jobs continue: unreached deliveries are tried again.
     Job,
+    /// A scheduled message is handed over.
+    Schedule,
+    /// Mailboxes are asked again to cancel what is no longer needed, because enough devices have acknowledged it.
+    Ending,
     /// Rows are past their retention.
     Retention,
 
@@ -136,6 +140,8 @@ impl Timers {
             | Timer::ConnectionToken
             | Timer::Report
             | Timer::Job
+            | Timer::Schedule
+            | Timer::Ending
             | Timer::Retention => None,
         }
     }

@@ -231,8 +231,8 @@ pub struct Receipt {
     pub seq: i64,
     /// The message.
     pub id: MessageId,
-    /// The recipient.
-    pub device: DeviceId,
+    /// The recipient; `None` if the message ended without a delivery.
+    pub device: Option<DeviceId>,
     /// The terminal state.
     pub state: State,
     /// When the delivery reached it.
@@ -291,6 +291,8 @@ pub enum ToDevice<'a> {
         deliveries: &'a [Delivery],
         /// The summary of all its deliveries.
         summary: Summary,
+        /// When it will be handed over, if that is later.
+        scheduled: Option<Millis>,
     },
     /// A frame was refused; nothing was changed.
     Error {

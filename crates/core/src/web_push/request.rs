@@ -120,6 +120,8 @@ impl Options {
             wait: 0,
             key: None,
             echo: false,
+            acks_needed: None,
+            when: None,
             size: u32::try_from(body.len()).unwrap_or(u32::MAX),
             content_type: payload::JSON.to_owned(),
             encoding: None,

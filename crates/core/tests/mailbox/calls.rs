@@ -1,6 +1,6 @@
 //! Calls to the mailbox on the bench, and their answers in short words.
 
-use tagpost_core::call::{Call, DeliveryStatus, Registered, Request, Settled, Status};
+use tagpost_core::call::{Call, DeliveryStatus, ListedState, Registered, Request, Settled, Status};
 use tagpost_core::delivery::{Delivery, State, Withdrawal};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::{
@@ -330,7 +330,7 @@ impl Harness {
         limit: u32,
     ) -> (Vec<Trace>, bool, Option<Millis>) {
         let call = Call::Messages {
-            state,
+            state: state.map(ListedState::Delivery),
             limit,
             before,
         };
@@ -359,6 +359,14 @@ impl Harness {
     /// The mailbox of `door` takes a message back.
     pub(crate) fn cancel_delivery(&mut self, id: MessageId) -> (DeliveryStatus, Vec<String>) {
         self.cancel_delivery_because(id, Withdrawal::Cancelled)
+    }
+
+    /// The mailbox of `door` needs no more acknowledgements of a message.
+    pub(crate) fn cancel_delivery_for_enough(
+        &mut self,
+        id: MessageId,
+    ) -> (DeliveryStatus, Vec<String>) {
+        self.cancel_delivery_because(id, Withdrawal::Enough)
     }
 
     /// The same for this reason.

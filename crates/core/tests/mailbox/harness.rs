@@ -295,7 +295,7 @@ impl Harness {
     /// How many rows each table has that has any.
     pub(crate) fn rows(&self) -> String {
         let tables = [
-            "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
+            "account", "inbox", "outbox", "parts", "groups", "keys", "jobs", "endings",
         ];
         let count = |table: &str| {
             let mut rows = self

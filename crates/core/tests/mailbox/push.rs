@@ -137,6 +137,8 @@ pub(super) fn draft(body: &str) -> Draft {
         wait: 0,
         key: None,
         echo: false,
+        acks_needed: None,
+        when: None,
         size: 3,
         content_type: "application/json".to_owned(),
         encoding: None,

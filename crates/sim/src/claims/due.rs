@@ -68,8 +68,10 @@ impl Ledger {
         if self.messages.contains_key(&id) {
             return Ok(());
         }
-        let order = self.messages.len();
-        self.messages.entry(id).or_default().order = order;
+        let order = self.handed_over;
+        self.handed_over += 1;
+        let message = self.messages.entry(id).or_default();
+        (message.order, message.last_order) = (order, order);
         let tables = &self.tables[sender];
         let (life, times) = self.paces.entry(sender).or_default();
         // How fast it was before is forgotten with the memory.
@@ -135,6 +137,10 @@ impl Ledger {
                 .values()
                 .map(|at| ("a job", (*at).max(then + LONGEST_PAUSE))),
         );
+        let ending = tables.endings.iter();
+        due.extend(ending.map(|_| ("the end of what is not needed", then + LONGEST_PAUSE)));
+        let scheduled = tables.schedule.values();
+        due.extend(scheduled.map(|at| ("a hand-over", (*at).max(then + LONGEST_PAUSE))));
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tagpost_core::delivery::{Delivery, Phase, State, Step};
 use tagpost_core::id::MessageId;
 
-use super::{Checked, Ledger, claim, said};
+use super::{Checked, Ledger, Published, claim, said};
 
 /// How many attempts a trace has.
 const TOLD: u32 = 12;
@@ -146,6 +146,11 @@ impl Ledger {
                 self.is_replaced(id, device),
                 what,
             ),
+            State::Cancelled if delivery.reason.as_deref() == Some("enough") => claim(
+                "a delivery is not needed any more once enough others are acknowledged",
+                self.is_enough(id),
+                what,
+            ),
             State::Cancelled => claim(
                 "a message is cancelled only by its sender",
                 self.cancelled.contains(&id),
@@ -172,7 +177,12 @@ impl Ledger {
             let publication = self.publications.get(&message.op)?;
             Some((message.sender, publication.topic?))
         };
-        let newer = self.messages.range(id..).skip(1).map(|(newer, _)| *newer);
+        // A scheduled message is newer than those that were accepted after it.
+        let is_newer = |(other, message): &(&MessageId, &Published)| {
+            **other > id || (**other != id && message.is_handed_over)
+        };
+        let newer = self.messages.iter().filter(is_newer);
+        let newer = newer.map(|(newer, _)| *newer);
         let mut same = newer.filter(|newer| topic(*newer).is_some() && topic(*newer) == topic(id));
         // The message that replaces it is stored or in flight only when this event is over.
         same.any(|newer| {

@@ -22,9 +22,15 @@ impl Ledger {
                 Some(at) => ("the end of retention", at + self.retention() + slack),
                 None => {
                     let expires_at = self.messages.get(id).map_or(0, |it| it.expires_at);
-                    ("a report of the end", expires_at)
+                    let ends_at = row
+                        .plan
+                        .enough_at
+                        .map_or(expires_at, |at| at.min(expires_at));
+                    ("a report of the end", ends_at)
                 }
             }));
+            let scheduled = tables.schedule.values();
+            let due = due.chain(scheduled.map(|at| ("a hand-over", *at)));
             for (what, at) in due {
                 claim("nothing is stuck", !late(at), || {
                     format!("device {device}: {what} was due at {at}, it is {now}")
@@ -47,6 +53,12 @@ impl Ledger {
             claim("nothing is stuck", left.is_none(), || {
                 format!("device {device} holds {left:?}")
             })?;
+            let scheduled = tables.schedule.iter().next();
+            claim(
+                "every scheduled message is handed over",
+                scheduled.is_none(),
+                || format!("device {device} has scheduled {scheduled:?}"),
+            )?;
             let job = tables.jobs.iter().next();
             claim("every job finishes", job.is_none(), || {
                 format!("device {device} has the job {job:?}")
@@ -94,6 +106,8 @@ impl Ledger {
             let empty = tables.inbox.is_empty()
                 && tables.outbox.is_empty()
                 && tables.jobs.is_empty()
+                && tables.schedule.is_empty()
+                && tables.endings.is_empty()
                 && tables.receipts.is_empty();
             claim("nothing is kept forever", empty, || {
                 format!("device {device}: {tables:?}")
@@ -108,7 +122,8 @@ impl Ledger {
     }
 
     /// Messages of one sender and urgency first went to a device, and first reached it, in the order in
-    /// which they were accepted.
+    /// which they were handed over. A message that was accepted earlier than it was handed over may also take the place
+    /// of its id, before others that wait.
     fn in_order(&self) -> Checked {
         let sent = self.first_sent.iter().map(|of| ("go out", of));
         let heard = self.first_heard.iter().map(|of| ("arrive", of));
@@ -116,11 +131,19 @@ impl Ledger {
             // By ids it cannot be told: one whose last id was forgotten follows a clock that was set back.
             let accepted = |id: &_| {
                 let message = self.messages.get(id)?;
-                (message.accepted && !message.void).then_some(message.order)
+                (message.accepted && !message.void).then_some((message, *id))
             };
+            let places: Vec<_> = ids.iter().filter_map(accepted).collect();
+            let holds = places.iter().enumerate().all(|(n, (message, id))| {
+                let mut later = places.iter().skip(n + 1);
+                later.all(|(other, other_id)| {
+                    let is_late = message.deliver_at.is_some();
+                    message.order < other.last_order || (is_late && id < other_id)
+                })
+            });
             claim(
-                "messages arrive in the order in which they were accepted",
-                ids.iter().filter_map(accepted).is_sorted(),
+                "messages arrive in the order in which they were handed over",
+                holds,
                 || format!("device {sender} to device {device}, {urgency:?}, they {how}: {ids:?}"),
             )?;
         }

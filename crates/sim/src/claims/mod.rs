@@ -6,11 +6,13 @@
 mod attempts;
 mod due;
 mod ends;
+mod enough;
 mod finish;
 mod links;
 mod progress;
 mod room;
 mod rows;
+mod schedule;
 mod sent_rows;
 mod status;
 mod wire;
@@ -26,6 +28,7 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
+use tagpost_core::plan::End;
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
@@ -97,6 +100,8 @@ pub(crate) struct Ledger {
     /// The last receipt that each device says it has seen.
     seen: BTreeMap<usize, i64>,
     cancelled: BTreeSet<MessageId>,
+    /// How many messages were handed over, by anyone.
+    handed_over: usize,
     /// Messages that ended as undeliverable.
     given_up: Vec<(MessageId, usize, Delivery)>,
     /// Devices that fail at one message in this many, and since when they are otherwise well.
@@ -108,8 +113,10 @@ pub(crate) struct Ledger {
 struct Published {
     sender: usize,
     op: u32,
-    /// How many messages were accepted before it, by anyone.
+    /// How many messages were handed over before it, by anyone.
     order: usize,
+    /// The same when it was last handed over.
+    last_order: usize,
     size: u32,
     expires_at: Millis,
     /// Its publish was answered.
@@ -119,6 +126,27 @@ struct Published {
     /// Its sender was removed since.
     void: bool,
     devices: Vec<usize>,
+    /// When it is to be handed over, if it is scheduled.
+    deliver_at: Option<Millis>,
+    /// It is scheduled, and was handed over.
+    is_handed_over: bool,
+    /// In which life of its sender's mailbox.
+    life: u32,
+    /// How it ended without a delivery.
+    end: Option<End>,
+}
+
+/// In place of the device of a message without deliveries.
+const NOBODY: usize = usize::MAX;
+
+impl Published {
+    /// It expires at this time. A scheduled message that is handed over again may expire later than at first.
+    fn expire(&mut self, at: Millis) {
+        self.expires_at = match self.is_handed_over && self.expires_at > 0 {
+            true => self.expires_at.min(at),
+            false => at,
+        };
+    }
 }
 
 /// A delivery.
@@ -186,6 +214,7 @@ impl Ledger {
             links: BTreeMap::new(),
             seen: BTreeMap::new(),
             cancelled: BTreeSet::new(),
+            handed_over: 0,
             given_up: Vec::new(),
             poisoned: BTreeMap::new(),
         }
@@ -230,7 +259,7 @@ impl Ledger {
         known.sender = from;
         known.op = op;
         known.size = message.size;
-        known.expires_at = message.expires_at;
+        known.expire(message.expires_at);
         self.deliveries.entry((message.id, to)).or_default();
         Ok(())
     }
@@ -242,8 +271,9 @@ impl Ledger {
         id: MessageId,
         deliveries: &[Delivery],
     ) -> Checked {
-        let row = self.tables[sender].outbox.get(&id);
-        claim("an answered publish is stored", row.is_some(), || {
+        let tables = &self.tables[sender];
+        let is_stored = tables.outbox.contains_key(&id) || tables.schedule.contains_key(&id);
+        claim("an answered publish is stored", is_stored, || {
             id.to_string()
         })?;
         let message = self.messages.entry(id).or_default();
@@ -283,7 +313,9 @@ impl Ledger {
         id: MessageId,
     ) -> Checked {
         // An answer may come when its message is gone and its key was used again.
-        let kept = |id: &MessageId| self.tables[sender].outbox.contains_key(id);
+        let tables = &self.tables[sender];
+        let kept =
+            |id: &MessageId| tables.outbox.contains_key(id) || tables.schedule.contains_key(id);
         claim(
             "an idempotency key never makes a second message",
             !(kept(&known) && kept(&id)),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
+use tagpost_core::plan::Plan;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
 
@@ -24,6 +25,10 @@ pub(super) struct Tables {
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
     /// When each job is due.
     pub(super) jobs: BTreeMap<MessageId, Millis>,
+    /// When each scheduled message is handed over.
+    pub(super) schedule: BTreeMap<MessageId, Millis>,
+    /// Of which messages there are enough acknowledgements, and others are not cancelled yet.
+    pub(super) endings: BTreeSet<MessageId>,
     /// Whose receipt each number is.
     pub(super) receipts: BTreeMap<i64, (MessageId, usize)>,
 }
@@ -63,6 +68,7 @@ pub(super) struct OutboxRow {
     pub(super) texts: Vec<String>,
     pub(super) done_at: Option<Millis>,
     pub(super) key: Option<String>,
+    pub(super) plan: Plan,
 }
 
 impl Ledger {
@@ -78,6 +84,11 @@ impl Ledger {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
+        // What was due by a clock that was set back since is due.
+        let latest = self.tables[place].latest;
+        for id in called {
+            self.hands_over(*id, latest)?;
+        }
         self.accepts(place, store, written.outbox, called)?;
         if written.account {
             self.read_account(place, store)?;
@@ -91,6 +102,15 @@ impl Ledger {
                 .into_iter()
                 .collect();
         }
+        if written.outbox {
+            self.read_schedule(place, store)?;
+        }
+        if written.endings {
+            let read = |mut row: Row| row.id();
+            let ids = all(store, "SELECT id FROM endings", read)?;
+            self.tables[place].endings = ids.into_iter().collect();
+        }
+        self.rest_is_ending(place, written.outbox || written.endings)?;
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }
@@ -108,9 +128,11 @@ impl Ledger {
     ) -> Checked {
         let mut new = called.clone();
         if written && !called.is_empty() {
-            new.extend(all(store, "SELECT id FROM outbox", |mut row: Row| {
-                row.id()
-            })?);
+            new.extend(all(
+                store,
+                "SELECT id FROM outbox WHERE length(id) = 16",
+                |mut row: Row| row.id(),
+            )?);
         }
         new.into_iter().try_for_each(|id| self.accepted(place, id))
     }

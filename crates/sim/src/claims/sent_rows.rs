@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
-use tagpost_core::store::{Row, Store};
+use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
@@ -14,13 +14,17 @@ use crate::store::Sqlite;
 
 impl Ledger {
     pub(super) fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql =
-            "SELECT id, expires_at, open, states, done_at, idempotency_key, deliveries FROM outbox";
+        let sql = "SELECT id, expires_at, open, states, done_at, idempotency_key, deliveries, plan \
+                   FROM outbox WHERE length(id) = 16";
         let read = |mut row: Row| {
             let id = row.id()?;
             let expires_at: Millis = row.int()?;
             let (open, states): (u32, i64) = (row.count()?, row.int()?);
             let (done_at, key, text) = (row.opt_int()?, row.opt_text()?, row.opt_text()?);
+            let plan = row.opt_text()?.map(|text| serde_json::from_str(&text));
+            let plan = plan
+                .transpose()
+                .map_err(|error| StoreError(error.to_string()))?;
             Ok((
                 id,
                 expires_at,
@@ -30,6 +34,7 @@ impl Ledger {
                     texts: text.into_iter().collect(),
                     done_at,
                     key,
+                    plan: plan.unwrap_or_default(),
                 },
             ))
         };
@@ -52,12 +57,15 @@ impl Ledger {
             if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
                 self.accepted(place, id)?;
                 self.is_sent(place, id, expires_at);
+                self.has_enough(id, &row)?;
+                self.ends_without_delivery(id, &row, last)?;
                 self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
             }
             rows.insert(id, row);
         }
-        let left = "SELECT idempotency_key FROM keys WHERE id NOT IN (SELECT id FROM outbox)";
+        let left = "SELECT idempotency_key FROM keys WHERE id NOT IN \
+                    (SELECT substr(id, -16) FROM outbox)";
         let left = all(store, left, |mut row: Row| row.text())?;
         claim("a key goes with its message", left.is_empty(), || {
             format!("device {place} keeps {left:?}")
@@ -124,6 +132,7 @@ impl Ledger {
                     texts: vec![serde_json::to_string(&trace.deliveries).map_err(broken)?],
                     done_at: Some(done_at),
                     key: None,
+                    plan: trace.plan.clone(),
                 };
                 let known = self.tables[place].outbox.get(&trace.id);
                 let same =
@@ -133,6 +142,7 @@ impl Ledger {
                 })?;
                 if known.is_none() {
                     self.is_sent(place, trace.id, trace.expires_at);
+                    self.has_enough(trace.id, &row)?;
                     let states = trace.deliveries.iter();
                     let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
                     self.read_deliveries(trace.id, &row, 0, states, 0)?;
@@ -146,7 +156,8 @@ impl Ledger {
     /// A message is in a row of its sender.
     fn is_sent(&mut self, place: usize, id: MessageId, expires_at: Millis) {
         let message = self.messages.entry(id).or_default();
-        (message.sender, message.expires_at, message.accepted) = (place, expires_at, true);
+        (message.sender, message.accepted) = (place, true);
+        message.expire(expires_at);
     }
 
     fn read_deliveries(
@@ -194,7 +205,13 @@ impl Ledger {
     }
 
     /// `last` is the last number before this event.
-    fn keep_receipt(&mut self, seq: i64, id: MessageId, device: usize, last: i64) -> Checked {
+    pub(super) fn keep_receipt(
+        &mut self,
+        seq: i64,
+        id: MessageId,
+        device: usize,
+        last: i64,
+    ) -> Checked {
         let sender = self.messages.get(&id).map_or(0, |message| message.sender);
         let known = self.tables[sender].receipts.insert(seq, (id, device));
         claim(

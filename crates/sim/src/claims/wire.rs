@@ -222,7 +222,6 @@ impl Ledger {
             last.is_none_or(|last| last < receipt.seq),
             || format!("{} after {last:?}", what()),
         )?;
-        let device = self.places[&receipt.device];
         if self
             .messages
             .get(&receipt.id)
@@ -230,6 +229,10 @@ impl Ledger {
         {
             return Ok(());
         }
+        let Some(device) = &receipt.device else {
+            return self.receipt_of_end(receipt);
+        };
+        let device = self.places[device];
         let track = self.deliveries.entry((receipt.id, device)).or_default();
         track.reported = true;
         let words = |words: Option<&Box<serde_json::value::RawValue>>| {

@@ -40,6 +40,10 @@ pub(super) enum Caller {
 
 /// The answer to a call.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few answers are under way at a time"
+)]
 pub(super) enum Reply {
     /// The JSON of an answer between mailboxes.
     Text(String),

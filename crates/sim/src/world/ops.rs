@@ -3,7 +3,7 @@
 use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
 use tagpost_core::message::Target;
-use tagpost_core::publish::Draft;
+use tagpost_core::publish::{DELIVER_AT, Draft};
 use tagpost_core::trace;
 
 use super::calls::Caller;
@@ -11,7 +11,7 @@ use super::client::Ask;
 use super::{Event, RECOVERY, World};
 use crate::chance::chance;
 use crate::claims::{Checked, broken};
-use crate::plan::{Action, Aftermath, MAX_TTL, Manner, Publication, To};
+use crate::plan::{Action, Aftermath, Later, MAX_TTL, Manner, Publication, To};
 
 impl World<'_> {
     /// Creates the devices, and queues the operations.
@@ -261,6 +261,11 @@ impl World<'_> {
         let urgency = serde_json::to_value(publication.urgency).map_err(broken)?;
         let topic = publication.topic.map(|topic| format!("topic{topic}"));
         let key = publication.key.map(|key| format!("key {key}"));
+        let (delay, deliver_at) = match publication.later {
+            Some(Later::Delay(seconds)) => (Some(seconds), None),
+            Some(Later::At(ahead)) => (None, Some(self.now + ahead)),
+            None => (None, None),
+        };
         let connection = self.clients[sender]
             .connection
             .filter(|connection| self.is_there(*connection));
@@ -268,7 +273,8 @@ impl World<'_> {
             let mut frame = serde_json::json!({
                 "type": "publish", "ref": number.to_string(), "ttl": publication.ttl, "topic": topic,
                 "urgency": urgency, "wait": publication.wait, "idempotency_key": key,
-                "echo": publication.echo,
+                "echo": publication.echo, "acks_needed": publication.acks, "delay": delay,
+                "deliver_at": deliver_at,
             });
             frame["to"] = serde_json::to_value(&to).map_err(broken)?;
             frame["payload"] = serde_json::from_str(&payload).map_err(broken)?;
@@ -291,11 +297,18 @@ impl World<'_> {
             "Prefer" => Some(format!("wait={}", publication.wait)),
             "Idempotency-Key" => key.clone(),
             "Echo" => Some(publication.echo.to_string()),
+            "Delay" => delay.map(|seconds| seconds.to_string()),
+            "Deliver-At" => deliver_at.map(|at| at.to_string()),
+            "Acks-Needed" => publication.acks.map(|acks| acks.to_string()),
             _ => None,
         };
         let draft =
             Draft::from_http(header, payload.as_bytes(), &self.plan.limits).map_err(broken)?;
-        let devices = self.addresses(&to);
+        let draft = draft.at(self.now, DELIVER_AT).map_err(broken)?;
+        let devices = match draft.when {
+            Some(_) => Vec::new(),
+            None => self.addresses(&to),
+        };
         let ask = Ask::Publish {
             op: number,
             repeats,

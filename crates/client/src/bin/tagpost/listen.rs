@@ -213,7 +213,8 @@ fn show_receipt(global: &Global, receipt: &Receipt) -> Result<(), Failure> {
     let state = output::state(receipt.state);
     let line = format!(
         "{state} {} {FAINT}{}{FAINT:#}  {answer}",
-        receipt.device, receipt.id
+        output::recipient(receipt.device.as_ref()),
+        receipt.id
     );
     output::line(line.trim_end())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tagpost_client::{RawValue, State, Target, Trace, state_name};
+use tagpost_client::{DeviceId, MessageState, RawValue, State, Target, Trace, state_name};
 
 use crate::advice::Failure;
 use crate::arguments::Global;
@@ -32,6 +32,18 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// The state of a message.
     pub(crate) fn of(trace: &Trace) -> Self {
+        match trace.state {
+            Some(MessageState::Scheduled) => return Self::Open,
+            Some(_) => return Self::Failed,
+            None => {}
+        }
+        if trace.acks_needed.is_some() {
+            return match trace.enough_at {
+                Some(_) => Self::Done,
+                None if trace.is_settled() => Self::Failed,
+                None => Self::Open,
+            };
+        }
         let mut states = trace.deliveries.iter().map(|delivery| delivery.state);
         if states
             .clone()
@@ -125,6 +137,11 @@ pub(crate) fn target(target: &Target) -> String {
     }
 }
 
+/// The recipient of a message that may have ended without one.
+pub(crate) fn recipient(device: Option<&DeviceId>) -> &str {
+    device.map_or("nobody", DeviceId::as_str)
+}
+
 /// What came back with a state: a reply or a reason.
 pub(crate) fn answer(reply: Option<&RawValue>, reason: Option<&str>) -> String {
     match (reply, reason) {
@@ -214,6 +231,24 @@ mod tests {
             (&["cancelled"], Outcome::Failed),
         ] {
             assert_eq!(Outcome::of(&trace(states)), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_needs_few_acknowledgements_is_done_once_it_has_them() {
+        let needs_one = |states: &[&str], enough_at| {
+            let mut message = trace(states);
+            (message.acks_needed, message.enough_at) = (Some(1), enough_at);
+            message
+        };
+        for (states, enough_at, expected) in [
+            (&["delivered", "cancelled"][..], Some(5), Outcome::Done),
+            (&["delivered", "held"], Some(5), Outcome::Done),
+            (&["rejected", "held"], None, Outcome::Open),
+            (&["rejected", "expired"], None, Outcome::Failed),
+        ] {
+            let message = needs_one(states, enough_at);
+            assert_eq!(Outcome::of(&message), expected, "{states:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, InvalidName, State, Target, Trace};
+use tagpost_client::{Delivery, DeviceId, InvalidName, MessageState, State, Target, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Global, Send};
@@ -45,6 +45,15 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     }
     if options.echo {
         publish = publish.echo();
+    }
+    if let Some(count) = options.acks_needed {
+        publish = publish.acks_needed(count);
+    }
+    if let Some(seconds) = options.delay {
+        publish = publish.delay(seconds);
+    }
+    if let Some(at) = options.deliver_at {
+        publish = publish.deliver_at(at);
     }
     let spinner = output::spinner("publishing");
     let published = publish.send().await;
@@ -189,6 +198,9 @@ impl<'a> Report<'a> {
     fn rest(&self, message: &Trace) -> Result<(), Failure> {
         if self.global.json || message.is_settled() {
             return Ok(());
+        }
+        if message.state == Some(MessageState::Scheduled) {
+            output::line("scheduled")?;
         }
         let width = width(message);
         let deliveries = message.deliveries.iter();

@@ -108,12 +108,15 @@ impl Connection {
                 reference,
                 to,
                 draft,
-            }) => Heard::Publish(PublishFrame {
-                connection: self.id,
-                reference,
-                to,
-                draft,
-            }),
+            }) => match draft.at(now.at, "deliver_at") {
+                Ok(draft) => Heard::Publish(PublishFrame {
+                    connection: self.id,
+                    reference,
+                    to,
+                    draft,
+                }),
+                Err(problem) => self.refuse(reference, problem.in_frame()),
+            },
             Err(BadFrame { reference, problem }) => self.refuse(reference, problem),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::channel_rows;
 use super::connection::Stored;
-use super::rows::{self, Key};
+use super::rows::{self, Key, SameTopic};
 use super::{Delivering, Inbox, News, Terms};
 use crate::delivery::{Delivery, Event, State};
 use crate::id::{MessageId, Sender};
@@ -32,7 +32,7 @@ impl<S: Store> Inbox<'_, S> {
             connection.lane() == message.lane() && connection.is_ready() && !connection.is_stuck()
         });
         if may_send {
-            for (id, _) in self.same_topic(&message)? {
+            for SameTopic { id, .. } in self.same_topic(&message)? {
                 self.conclude(Lane::Channels, id, Event::Replace, now, |delivery| delivery)?;
             }
             self.send(&message, 1);

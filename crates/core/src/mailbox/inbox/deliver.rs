@@ -5,12 +5,12 @@
 
 use super::connection::Stored;
 use super::expiry::arrives_late;
-use super::rows::{self, Found, Key};
+use super::rows::{self, Found, Key, SameTopic};
 use super::{Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
-use crate::message::Message;
+use crate::message::{Message, turn};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -128,10 +128,11 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(Arrival::Ends(Event::Expire));
         }
         let replaced = self.same_topic(message)?;
-        if replaced.iter().any(|(id, _)| *id > message.id) {
+        let turn = turn(message.id, message.sent_at);
+        if replaced.iter().any(|other| other.turn > turn) {
             return Ok(Arrival::Ends(Event::Replace));
         }
-        let freed: u64 = replaced.iter().map(|(_, size)| size).sum();
+        let freed: u64 = replaced.iter().map(|other| other.size).sum();
         let (messages, bytes) = self.held()?;
         let beside = messages as usize - replaced.len();
         let bytes = bytes - freed + u64::from(message.size);
@@ -139,7 +140,7 @@ impl<S: Store> Inbox<'_, S> {
         if beside >= limits.max_held_messages as usize || bytes > limits.max_held_bytes {
             return Ok(Arrival::Ends(Event::Refuse));
         }
-        let replaces = replaced.into_iter().map(|(id, _)| id).collect();
+        let replaces = replaced.into_iter().map(|other| other.id).collect();
         Ok(Arrival::Taken { replaces, beside })
     }
 
@@ -227,7 +228,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// The answer of a mailbox without a device: the message may have been taken before the device was removed.
-    fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
+    pub(super) fn refused_before(&self, id: MessageId) -> Result<DeliveryStatus, StoreError> {
         let found = match self.cx.account {
             Some(_) => rows::find(&self.cx.store, id)?,
             None => None,
@@ -251,11 +252,8 @@ impl<S: Store> Inbox<'_, S> {
                 .holds_up_unsent(Key::of(message).rank, &message.from)
     }
 
-    /// The messages that a message with a topic replaces, stored or not, each with its bytes.
-    pub(super) fn same_topic(
-        &self,
-        message: &Message,
-    ) -> Result<Vec<(MessageId, u64)>, StoreError> {
+    /// The messages that a message with a topic replaces, stored or not.
+    pub(super) fn same_topic(&self, message: &Message) -> Result<Vec<SameTopic>, StoreError> {
         let Some(topic) = &message.topic else {
             return Ok(Vec::new());
         };
@@ -263,22 +261,20 @@ impl<S: Store> Inbox<'_, S> {
             .connection
             .iter()
             .flat_map(|connection| &connection.in_flight);
-        let unstored = entries.filter_map(|(id, entry)| match &entry.store {
+        let unstored = entries.filter_map(|(_, entry)| match &entry.store {
             Stored::Not(other)
                 if other.from == message.from && other.topic.as_ref() == Some(topic) =>
             {
-                Some((*id, u64::from(other.size)))
+                Some(SameTopic::of(other))
             }
             _ => None,
         });
         let queued = self.memory.queue.values().filter(|queued| {
             queued.message.from == message.from && queued.message.topic.as_ref() == Some(topic)
         });
-        let queued = queued.map(|queued| (queued.message.id, u64::from(queued.message.size)));
-        let unstored = unstored.chain(queued);
+        let queued = queued.map(|queued| SameTopic::of(&queued.message));
         let stored = rows::of_topic(&self.cx.store, &message.from, topic)?;
-        let stored = stored.into_iter().map(|held| (held.key.id, held.size));
-        Ok(unstored.chain(stored).collect())
+        Ok(unstored.chain(queued).chain(stored).collect())
     }
 
     /// Whether the predecessor has arrived.

@@ -9,7 +9,7 @@ use super::connection::InFlight;
 pub(super) use super::key::{Key, lane_of, ranks};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Step};
 use crate::id::{DeviceId, MessageId, Sender, Topic};
-use crate::message::{Lane, Message};
+use crate::message::{Lane, Message, Turn, turn};
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 
@@ -100,6 +100,24 @@ impl Held {
         at: Millis,
     ) -> Result<Delivery, IllegalTransition> {
         self.delivery(device, phase).apply_in(phase, event, at)
+    }
+}
+
+/// A message that another one of its sender and topic may replace.
+#[derive(Debug)]
+pub(super) struct SameTopic {
+    pub(super) id: MessageId,
+    pub(super) size: u64,
+    pub(super) turn: Turn,
+}
+
+impl SameTopic {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            id: message.id,
+            size: message.size.into(),
+            turn: turn(message.id, message.sent_at),
+        }
     }
 }
 
@@ -204,14 +222,16 @@ pub(super) fn of_topic(
     store: &impl Store,
     sender: &Sender,
     topic: &Topic,
-) -> Result<Vec<Held>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM inbox WHERE sender = ? AND topic = ? AND settled IS NULL");
-    read(
-        store,
-        &sql,
-        &[sender.as_str().into(), topic.as_str().into()],
-    )
+) -> Result<Vec<SameTopic>, StoreError> {
+    let sql = "SELECT id, size, json_extract(body, '$.sent_at') FROM inbox \
+               WHERE sender = ? AND topic = ? AND settled IS NULL";
+    let rows = store.run(sql, &[sender.as_str().into(), topic.as_str().into()])?;
+    let read = |mut row: Row| {
+        let (id, size) = (row.id()?, row.count()?);
+        let turn = turn(id, row.int()?);
+        Ok(SameTopic { id, size, turn })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Messages whose rows show that they were sent before, oldest first, after `after`: polled ones, and others that

@@ -83,6 +83,9 @@ impl<S: Store> Inbox<'_, S> {
         reason: Withdrawal,
         now: Now,
     ) -> Result<DeliveryStatus, StoreError> {
+        if self.cx.device().is_none() {
+            return self.refused_before(id);
+        }
         let why = |delivery| Delivery {
             reason: reason.of_cancelled(),
             ..delivery

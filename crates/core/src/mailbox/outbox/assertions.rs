@@ -1,7 +1,7 @@
 //! The outbox's invariants, checked after every event. Not part of a release build.
 
 use super::sent::weight;
-use super::{Outbox, job_rows};
+use super::{Outbox, ending_rows, job_rows, schedule_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 
@@ -57,6 +57,12 @@ impl<S: Store> Outbox<'_, S> {
         let rows: Vec<MessageId> = rows.iter().map(|job| job.id).collect();
         let known: Vec<MessageId> = self.memory.jobs.keys().copied().collect();
         debug_assert_eq!(rows, known, "jobs");
+        let rows = schedule_rows::all(&self.cx.store)?;
+        let known = self.memory.schedules.ids();
+        debug_assert!(rows.iter().map(|row| row.0).eq(known), "schedule: {rows:?}");
+        let rows = ending_rows::first(&self.cx.store, u32::MAX)?;
+        let mut known = self.memory.endings.ids();
+        debug_assert!(known.all(|id| rows.contains(&id)), "endings: {rows:?}");
         for (device, first) in self.memory.found.0.iter() {
             let passed = |id: MessageId| first.job.is_none_or(|first| id < first);
             for id in self

@@ -139,7 +139,10 @@ impl<S: Store> Outbox<'_, S> {
         // A publish that is stored before its calls is under way, not queued.
         let jobs = self.memory.jobs.values();
         let queued = jobs.filter(|job| !self.memory.publishing.contains_key(&job.id));
-        let (count, used) = queued.fold((0, 0), |(count, used), job| (count + 1, used + job.bytes));
+        let scheduled = self.memory.schedules.size();
+        let (count, used) = queued.fold(scheduled, |(count, used), job| {
+            (count + 1, used + job.bytes)
+        });
         let (messages, most) = (
             self.cx.limits.max_queued_messages.saturating_mul(times),
             self.cx.limits.max_queued_bytes.saturating_mul(times.into()),

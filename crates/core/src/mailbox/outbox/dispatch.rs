@@ -1,6 +1,5 @@
 //! Calling the recipients' mailboxes, and answering the publish when all have answered.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::backlog::untaken;
@@ -62,10 +61,17 @@ impl<S: Store> Outbox<'_, S> {
         wait: u32,
         now: Now,
     ) {
+        let is_job = !self.memory.publishing.contains_key(&id);
         let calls = self.memory.calling.entry(to.clone()).or_default();
-        // Until an earlier call is answered, its message may arrive later than this one.
-        let after = calls.range(..id).next_back().copied();
-        calls.insert(id);
+        // Until an earlier call is answered, its message may arrive later than this one. A job follows older messages only.
+        let after = match is_job {
+            true => calls.iter().filter(|other| **other < id).max(),
+            false => calls.iter().rev().find(|other| **other != id),
+        };
+        let after = after.copied();
+        if !calls.contains(&id) {
+            calls.push(id);
+        }
         let until = now.at + CALL_LIFE;
         let call = Call::Deliver { wait, after, until };
         self.cx.push(Output::Call {
@@ -84,7 +90,6 @@ impl<S: Store> Outbox<'_, S> {
         delivery: &Delivery,
         now: Now,
     ) -> Result<bool, StoreError> {
-        let holds = |ids: Option<&BTreeSet<MessageId>>| ids.is_some_and(|ids| ids.contains(&id));
         let device = &delivery.device;
         // The call was made before the cancellation. After three times its life it has expired by either clock, so
         // the report may be accepted.
@@ -92,7 +97,13 @@ impl<S: Store> Outbox<'_, S> {
             delivery.phase() == Phase::CancelledEarly && now.at < delivery.at + 3 * CALL_LIFE;
         let before =
             now.at < self.retry_not_before(id) && (unseen || self.waits(id, device)? == Some(true));
-        Ok(before || holds(self.memory.calling.get(device)))
+        Ok(before || self.is_calling(id, device))
+    }
+
+    /// Whether a call to deliver this message is not answered yet.
+    pub(super) fn is_calling(&self, id: MessageId, device: &DeviceId) -> bool {
+        let calls = self.memory.calling.get(device);
+        calls.is_some_and(|ids| ids.contains(&id))
     }
 
     /// A mailbox has answered a call to deliver, or could not be reached. Returns whether the jobs pause now, so that
@@ -105,7 +116,7 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<bool, StoreError> {
         if let Some(calls) = self.memory.calling.get_mut(from) {
-            calls.remove(&id);
+            calls.retain(|called| *called != id);
             if calls.is_empty() {
                 self.memory.calling.remove(from);
             }
@@ -140,7 +151,7 @@ impl<S: Store> Outbox<'_, S> {
             // A report may have arrived before the answer; the terminal state remains.
             let news = known.and_then(|known| known.learn(delivery));
             if news.is_some() && over && publishing.stored && publishing.open > 1 {
-                rows::save(&self.cx.store, id, &publishing.deliveries, None)?;
+                self.save_unanswered(id, false, now)?;
             }
             self.leave(id, device);
         } else {
@@ -151,27 +162,54 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(());
         };
         publishing.open -= 1;
-        if publishing.open == 0 {
-            self.answer(id, now)
-        } else {
-            Ok(())
+        self.enough_of_unanswered(id, now)?;
+        self.answer_if_done(id, now)
+    }
+
+    /// Stores the deliveries of a stored publish that is not answered; and its plan, if that has changed.
+    pub(super) fn save_unanswered(
+        &mut self,
+        id: MessageId,
+        has_new_plan: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.number_answered(id, now)?;
+        let Some(publishing) = self.memory.publishing.get(&id) else {
+            return Ok(());
+        };
+        let plan = Some(&publishing.plan).filter(|_| has_new_plan);
+        rows::save(&self.cx.store, id, &publishing.deliveries, None, plan)
+    }
+
+    /// Answers a publish once every mailbox has answered or failed, also those that are asked to cancel; or once every
+    /// delivery is settled, if there are enough acknowledgements.
+    pub(super) fn answer_if_done(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let is_cancelling = self.memory.cancelling.contains_key(&id);
+        let publishing = self.memory.publishing.get(&id);
+        let is_done = publishing.is_some_and(|it| {
+            let is_over = it.plan.enough_at.is_some() && it.is_settled();
+            is_over || (it.open == 0 && !is_cancelling)
+        });
+        match is_done {
+            true => self.answer(id, now),
+            false => Ok(()),
         }
     }
 
-    /// Every mailbox has answered or failed: stores the result, and answers the publish.
+    /// Stores the result of a publish, and answers it.
     fn answer(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(publishing) = self.memory.publishing.remove(&id) else {
             return Ok(());
         };
         self.memory.under_way -= publishing.bytes;
-        let mut deliveries = publishing.deliveries.iter();
-        let done = deliveries.all(|delivery| delivery.state.is_terminal());
-        if publishing.unknown {
+        let done = publishing.is_settled();
+        // A scheduled message was accepted before: it can no longer be refused.
+        if publishing.unknown && publishing.plan.schedule.is_none() {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
             self.refuse(publishing, problem)?;
         } else if let Some(problem) = self.lost(&publishing) {
             self.refuse(publishing, problem)?;
-        } else if done && !publishing.stored {
+        } else if done && !publishing.stored && publishing.plan.schedule.is_none() {
             self.gather(publishing);
         } else {
             self.write(publishing, done, now)?;
@@ -182,7 +220,7 @@ impl<S: Store> Outbox<'_, S> {
     /// Why an unreached publish cannot be queued, if it cannot. A stored one is kept: a mailbox may have taken it
     /// although its answer was lost, and a repeat with its key finds it.
     fn lost(&self, publishing: &Publishing) -> Option<Problem> {
-        if publishing.stored {
+        if publishing.stored || publishing.plan.schedule.is_some() {
             return None;
         }
         let mut deliveries = publishing.deliveries.iter();
@@ -223,27 +261,35 @@ impl<S: Store> Outbox<'_, S> {
         done: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let unheard = self.publisher_gone(&publishing.frames);
+        let unheard = publishing.plan.schedule.is_some() || self.publisher_gone(&publishing.frames);
+        let mut receipts_after = None;
         if unheard {
+            receipts_after = Some(self.last_receipt()?);
             self.number(&mut publishing.deliveries, now)?;
         }
         let Publishing {
             message,
             deliveries,
+            plan,
             stored,
             key,
             frames,
             ..
         } = publishing;
         let (id, done_at) = (message.id, done.then_some(now.at));
+        let is_enough = plan.enough_at.is_some();
         if stored {
-            rows::save(&self.cx.store, id, &deliveries, done_at)?;
+            let plan = is_enough.then_some(&plan);
+            rows::save(&self.cx.store, id, &deliveries, done_at, plan)?;
         } else {
-            let over = self.recyclable_row(now)?;
-            let (key, head) = (key.as_ref(), Head::of(&message));
+            let over = self.row_for(id, now)?;
+            let (key, head) = (key.as_ref(), Head::of(&message, &plan));
             rows::insert(&self.cx.store, over, &head, key, &deliveries, done_at)?;
         }
-        if deliveries.iter().all(Delivery::is_reached) {
+        if done {
+            self.ended(id)?;
+        }
+        if is_enough || deliveries.iter().all(Delivery::is_reached) {
             if stored {
                 self.drop_job(id)?;
             }
@@ -256,7 +302,11 @@ impl<S: Store> Outbox<'_, S> {
         }
         self.cx
             .wake_by(Timer::Retention, self.clean_up_at(message.sent_at));
-        self.tell(Trace::of(message, deliveries), &frames, unheard);
+        self.tell(
+            Trace::of(message, deliveries, plan),
+            &frames,
+            receipts_after,
+        );
         Ok(())
     }
 
@@ -267,18 +317,21 @@ impl<S: Store> Outbox<'_, S> {
         !frames.is_empty() && !frames.iter().any(heard)
     }
 
-    /// Answers a stored publish; if the publisher is gone, its deliveries get receipts.
+    /// Answers a stored publish. If the publisher is gone, its receipts after this number are sent.
     pub(super) fn tell(
         &mut self,
         trace: Trace,
         frames: &[(ConnectionId, Option<String>)],
-        unheard: bool,
+        receipts_after: Option<i64>,
     ) {
         for (connection, reference) in frames {
             self.send_published(*connection, reference.as_deref(), &trace);
         }
-        for delivery in trace.deliveries.iter().filter(|_| unheard) {
-            self.send_receipt(trace.id, delivery);
+        if let Some(after) = receipts_after {
+            let new = trace.deliveries.iter();
+            for delivery in new.filter(|delivery| delivery.receipt > Some(after)) {
+                self.send_receipt(trace.id, delivery);
+            }
         }
         if trace.is_settled() {
             self.cx.push(News::Settled(trace.id));

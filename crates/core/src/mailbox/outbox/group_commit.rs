@@ -65,10 +65,11 @@ impl<S: Store> Outbox<'_, S> {
         let Publishing {
             message,
             deliveries,
+            plan,
             frames,
             ..
         } = publishing;
-        let trace = Trace::of(message, deliveries);
+        let trace = Trace::of(message, deliveries, plan);
         gathered.publishes.push(Ended { trace, frames });
     }
 
@@ -92,20 +93,22 @@ impl<S: Store> Outbox<'_, S> {
         let mut answers = Vec::new();
         for Ended { mut trace, frames } in self.memory.gathered.take() {
             let unheard = self.publisher_gone(&frames);
+            let mut receipts_after = None;
             if unheard {
+                receipts_after = Some(self.last_receipt()?);
                 // Its receipts have to be stored, which takes a row of its own.
                 self.number(&mut trace.deliveries, now)?;
                 let (over, head) = (self.recyclable_row(now)?, Head::of_trace(&trace));
                 let deliveries = &trace.deliveries;
                 rows::insert(&self.cx.store, over, &head, None, deliveries, Some(now.at))?;
             }
-            answers.push((trace, frames, unheard));
+            answers.push((trace, frames, receipts_after));
         }
         if answers.is_empty() {
             return Ok(());
         }
         let until = self.kept_until(now);
-        let heard = answers.iter().filter(|(_, _, unheard)| !unheard);
+        let heard = answers.iter().filter(|(_, _, after)| after.is_none());
         let heard = heard.map(|(trace, _, _)| trace);
         let over = || {
             self.memory
@@ -114,8 +117,8 @@ impl<S: Store> Outbox<'_, S> {
         };
         group_rows::insert(&self.cx.store, over, heard, now.at)?;
         self.cx.wake_by(Timer::Retention, self.clean_up_at(now.at));
-        for (trace, frames, unheard) in answers {
-            self.tell(trace, &frames, unheard);
+        for (trace, frames, receipts_after) in answers {
+            self.tell(trace, &frames, receipts_after);
         }
         Ok(())
     }

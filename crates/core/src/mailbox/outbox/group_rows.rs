@@ -85,7 +85,7 @@ impl Group {
             done_at.into(),
             self.messages.into(),
         ];
-        put(store, "groups", &columns, values, over)
+        put(store, "groups", &columns, values, over.map(Value::from))
     }
 }
 

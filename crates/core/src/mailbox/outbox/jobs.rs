@@ -28,7 +28,7 @@ pub(super) const FIRST_RETRY: Millis = 1_000;
 const WAIT: u32 = 1_000;
 
 /// The longest pause between two passes.
-const LONGEST_PAUSE: Millis = 300_000;
+pub(super) const LONGEST_PAUSE: Millis = 300_000;
 
 /// How many calls one alarm makes; the next alarm continues. The platform limits the calls of one event.
 pub(super) const CALLS: usize = 500;
@@ -135,7 +135,7 @@ impl<S: Store> Outbox<'_, S> {
             return self.drop_job(id);
         };
         let tried = self.memory.jobs.get(&id).is_some_and(|job| job.tries > 0);
-        let late = tried || now.at > sent.accepted_at + SAFETY_DELAY;
+        let late = tried || now.at > sent.sent_at() + SAFETY_DELAY;
         let mut pass = self.memory.passes.remove(&id).unwrap_or_default();
         while let Some(mut next) = self.next_devices(&sent, &mut pass)? {
             let behind = self.behind(&next, Some(id), lookups)?;

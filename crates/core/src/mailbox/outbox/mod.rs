@@ -7,6 +7,8 @@ mod assertions;
 mod backlog;
 mod device_queues;
 mod dispatch;
+mod ending_rows;
+mod enough;
 mod group_commit;
 mod group_rows;
 mod job_rows;
@@ -21,16 +23,19 @@ mod recipients;
 mod resolve;
 mod retention;
 mod rows;
+mod schedule;
+mod schedule_rows;
 mod sent;
 mod sent_bytes;
 mod under_way;
 mod unlisted;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use litemap::LiteMap;
 
 use self::device_queues::DeviceQueues;
+use self::enough::Endings;
 use self::group_commit::Gathered;
 use self::job_rows::Job;
 use self::jobs::{Pass, Work};
@@ -38,6 +43,7 @@ use self::publish::Publishing;
 use self::receipt_rows::Place;
 use self::resolve::Resolving;
 use self::retention::RecyclableRows;
+use self::schedule::Schedules;
 use self::sent::Cancellation;
 use self::sent_bytes::Size;
 use self::unlisted::Found;
@@ -49,7 +55,6 @@ use super::news::News;
 use super::output::{CallPurpose, Failure, Output};
 use super::timer::Timer;
 use crate::id::{DeviceId, MessageId};
-use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -82,8 +87,8 @@ pub(super) struct Memory {
     under_way: u64,
     /// Publishes that are settled and not answered: they will be stored together.
     gathered: Gathered,
-    /// Calls to deliver that are under way, by device.
-    calling: BTreeMap<DeviceId, BTreeSet<MessageId>>,
+    /// Calls to deliver that are under way, by device, in the order in which they were made.
+    calling: BTreeMap<DeviceId, Vec<MessageId>>,
     /// Unreached deliveries, by device: later ones wait behind them.
     waiting: DeviceQueues,
     /// The results of lookups in unlisted jobs.
@@ -100,6 +105,10 @@ pub(super) struct Memory {
     /// Jobs that are being passed through.
     passes: LiteMap<MessageId, Pass>,
     cancelling: LiteMap<MessageId, Cancellation>,
+    /// Messages that are handed over later.
+    schedules: Schedules,
+    /// Messages whose other deliveries are being cancelled, because enough are acknowledged.
+    endings: Endings,
     cleaned_at: Millis,
     /// When the stored bytes were last checked.
     size: Size,
@@ -110,8 +119,8 @@ pub(super) struct Memory {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// The mailbox is opened: loads what has to be in memory.
-    pub(super) fn open(&mut self, now: Now) -> Result<(), StoreError> {
+    /// The mailbox is opened: loads what has to be in memory. `is_fresh` is whether no alarm is set for later.
+    pub(super) fn open(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
         let written = rows::newest(&self.cx.store)?.max(group_rows::newest(&self.cx.store)?);
         // New ids must not be less than `unseen_from`, or their receipts would not be found. The message that it names
         // may not have been stored.
@@ -122,7 +131,9 @@ impl<S: Store> Outbox<'_, S> {
             .and_then(|account| account.unseen_from);
         self.memory.last_id = written.max(looked_from);
         self.memory.opened_with = self.memory.last_id;
-        self.open_jobs(now)
+        self.open_endings(now)?;
+        self.open_jobs(now)?;
+        self.open_schedule(is_fresh, now)
     }
 
     /// A new connection is open: the device gets the receipts that it has not seen.
@@ -147,6 +158,8 @@ impl<S: Store> Outbox<'_, S> {
     /// The alarm went off: processes jobs, up to one alarm's calls, and cleans up.
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.calls_left = jobs::CALLS;
+        self.end_due(now)?;
+        self.hand_over_due(now)?;
         self.work(now)?;
         self.clean_up(now)
     }
@@ -162,14 +175,16 @@ impl<S: Store> Outbox<'_, S> {
         }
         let gathered = gathered.map(|publish| publish.trace.id);
         for id in publishing.into_keys().chain(gathered) {
-            let problem = Problem::new(Code::UnknownDevice, "the sending device was removed");
-            self.cx.push(News::Published(id, Err(problem)));
+            self.cx.push(News::Published(id, Err(publish::removed())));
         }
         for (id, _) in std::mem::take(&mut self.memory.cancelling) {
             self.cx.push(News::Cancelled(id));
         }
+        self.memory.endings.clear();
+        self.memory.schedules.clear();
         self.memory.size = Size::default();
         self.memory.resolving.clear();
+        self.memory.resolving.clear_due();
         self.memory.unseen.clear();
         self.memory.waiting.clear();
         self.memory.jobs.clear();

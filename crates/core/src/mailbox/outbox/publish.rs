@@ -11,12 +11,14 @@ use super::job_rows;
 use super::job_rows::Queued;
 use super::recipients::recipients;
 use super::rows::{self, Head, PART};
+use super::schedule_rows;
 use super::under_way::{self, wave};
 use super::unlisted::MAX_LOOKUPS;
 use super::{ConnectionId, Failure, Outbox, Timer};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::problem::{Code, Problem};
 use crate::protocol::ToDevice;
 use crate::publish::Draft;
@@ -24,11 +26,23 @@ use crate::store::{Store, StoreError};
 use crate::time::Now;
 use crate::trace::{self, Trace};
 
+/// How a message is delivered.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// Part by part, as a job.
+    pub(super) many: bool,
+    /// The devices that an older message waits for.
+    pub(super) behind: Vec<DeviceId>,
+    /// Its share of the bytes under way.
+    bytes: u64,
+}
+
 /// A publish that is not answered.
 #[derive(Debug)]
 pub(super) struct Publishing {
     pub(super) message: Message,
     pub(super) deliveries: Vec<Delivery>,
+    pub(super) plan: Plan,
     /// Its share of the bytes under way.
     pub(super) bytes: u64,
     /// Calls under way.
@@ -40,6 +54,20 @@ pub(super) struct Publishing {
     pub(super) unknown: bool,
     /// The frames that it answers.
     pub(super) frames: Vec<(ConnectionId, Option<String>)>,
+}
+
+impl Route {
+    /// Whether the message is stored before it is delivered.
+    pub(super) fn is_queued(&self) -> bool {
+        self.many || !self.behind.is_empty()
+    }
+}
+
+impl Publishing {
+    /// Whether all its deliveries are settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.deliveries.iter().all(Delivery::is_settled)
+    }
 }
 
 impl<S: Store> Outbox<'_, S> {
@@ -58,7 +86,7 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<MessageId, Failure> {
         let Some(sender) = self.cx.device().cloned() else {
-            return Err(Problem::new(Code::UnknownDevice, "the sending device was removed").into());
+            return Err(removed().into());
         };
         self.memory.bucket.take(&self.cx.limits, now.at)?;
         let fingerprint = draft.fingerprint(&to);
@@ -75,20 +103,14 @@ impl<S: Store> Outbox<'_, S> {
                 job_rows::delete_key(&self.cx.store, key)?;
             }
         }
-        let devices = recipients(&to, devices, &sender, draft.echo, &self.cx.limits)?;
-        let bytes = draft.bytes().saturating_mul(devices.len() as u64);
-        let alone = devices.len() <= 1;
-        let fits =
-            self.has_room(bytes) && (alone || devices.len() <= wave(draft.payload.get().len()));
-        if alone && !fits {
-            return Err(under_way::no_room().into());
+        if draft.when.is_some() {
+            return self.schedule(to, draft, fingerprint, frame, now);
         }
-        let many = devices.len() > PART || !fits;
-        let behind = match many {
-            true => Vec::new(),
-            false => self.behind(&devices, None, &mut { MAX_LOOKUPS })?,
+        let devices = recipients(&to, devices, &sender, draft.echo, &self.cx.limits)?;
+        let Some(route) = self.route(&devices, &draft)? else {
+            return Err(under_way::no_room().into());
         };
-        let queued = many || !behind.is_empty();
+        let queued = route.is_queued();
         // A publish with a key is queued, too, if its mailbox does not answer: it can no longer be refused then.
         let times = if queued {
             Some(1)
@@ -101,24 +123,86 @@ impl<S: Store> Outbox<'_, S> {
         if let Some(problem) = self.make_room(queued, now)? {
             return Err(problem.into());
         }
-        let id = MessageId::next(&sender, now.at, self.memory.last_id, now.random);
-        self.memory.last_id = Some(id);
-        let wait = draft.wait.saturating_mul(1000);
-        let key = draft.key.clone();
+        let Some(id) = self.next_id(now) else {
+            return Err(removed().into());
+        };
+        if let Some(key) = &draft.key {
+            job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
+        }
+        let (wait, key, plan) = (draft.wait, draft.key.clone(), Plan::of(&draft));
         let message = draft.into_message(id, sender, to, now.at);
+        let frames = frame.into_iter().collect();
+        self.start(message, devices, plan, key, frames, route, wait, now)?;
+        Ok(id)
+    }
+
+    /// The id of the next message; `None` if the device was removed.
+    pub(super) fn next_id(&mut self, now: Now) -> Option<MessageId> {
+        let sender = self.cx.device()?;
+        let id = MessageId::next(sender, now.at, self.memory.last_id, now.random);
+        self.memory.last_id = Some(id);
+        Some(id)
+    }
+
+    /// How a message to these devices is delivered; `None` if it has one recipient and there is no room for it.
+    pub(super) fn route(
+        &mut self,
+        devices: &[DeviceId],
+        draft: &Draft,
+    ) -> Result<Option<Route>, StoreError> {
+        let bytes = draft.bytes().saturating_mul(devices.len() as u64);
+        let alone = devices.len() <= 1;
+        let fits =
+            self.has_room(bytes) && (alone || devices.len() <= wave(draft.payload.get().len()));
+        if alone && !fits {
+            return Ok(None);
+        }
+        let many = devices.len() > PART || !fits;
+        let behind = match many {
+            true => Vec::new(),
+            false => self.behind(devices, None, &mut { MAX_LOOKUPS })?,
+        };
+        Ok(Some(Route {
+            many,
+            behind,
+            bytes,
+        }))
+    }
+
+    /// Begins to deliver a message, which is stored first if it has a key, and is not stored as a scheduled one. `wait`
+    /// is in seconds.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are all there is of a message"
+    )]
+    pub(super) fn start(
+        &mut self,
+        message: Message,
+        devices: Vec<DeviceId>,
+        plan: Plan,
+        key: Option<IdempotencyKey>,
+        frames: Vec<(ConnectionId, Option<String>)>,
+        route: Route,
+        wait: u32,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Route {
+            many,
+            behind,
+            bytes,
+        } = route;
+        let (id, wait) = (message.id, wait.saturating_mul(1000));
         let deliveries: Vec<Delivery> = devices
             .into_iter()
             .map(|device| Delivery::unreached(device, now.at))
             .collect();
         let called = !many && behind.len() < deliveries.len();
-        let stored = many || !behind.is_empty() || key.is_some();
+        let is_scheduled = plan.schedule.is_some();
+        let stored = many || !behind.is_empty() || (key.is_some() && !is_scheduled);
         if stored {
-            if let Some(key) = &key {
-                job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
-            }
-            let over = self.recyclable_row(now)?;
+            let over = self.row_for(id, now)?;
             let key = key.as_ref();
-            let head = Head::of(&message);
+            let head = Head::of(&message, &plan);
             rows::insert(&self.cx.store, over, &head, key, &deliveries, None)?;
             let left = (!many).then(|| untaken(&deliveries));
             let queued = Queued::of(&message, &deliveries)?;
@@ -127,14 +211,15 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.wake_by(Timer::Job, first_try);
         }
         if many {
-            let trace = Trace::of(message, deliveries).into_page(None, trace::MAX_PAGE_DELIVERIES);
-            self.tell(trace, frame.as_slice(), false);
-            return Ok(id);
+            let trace = Trace::of(message, deliveries, plan);
+            let trace = trace.into_page(None, trace::MAX_PAGE_DELIVERIES);
+            self.tell(trace, &frames, None);
+            return Ok(());
         }
-        let frames = frame.into_iter().collect();
         let publishing = Publishing {
             message,
             deliveries,
+            plan,
             bytes,
             open: 0,
             stored,
@@ -144,41 +229,41 @@ impl<S: Store> Outbox<'_, S> {
         };
         self.memory.publishing.insert(id, publishing);
         self.memory.under_way += bytes;
-        self.dispatch(id, &behind, wait, now)?;
-        Ok(id)
+        self.dispatch(id, &behind, wait, now)
     }
 
     /// Stores a publish that is not answered yet.
     pub(super) fn store_publishing(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let until = self.kept_until(now);
-        let Some(publishing) = self
-            .memory
-            .publishing
-            .get_mut(&id)
-            .filter(|publishing| !publishing.stored)
-        else {
+        let stored = |publishing: &Publishing| publishing.stored;
+        if self.memory.publishing.get(&id).is_none_or(stored) {
+            return Ok(());
+        }
+        self.number_answered(id, now)?;
+        let over = self.row_for(id, now)?;
+        let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
         publishing.stored = true;
         let Publishing {
             message,
             deliveries,
+            plan,
             key,
             ..
         } = publishing;
-        let over = self
-            .memory
-            .recyclable
-            .take(&self.cx.store, until, now, rows::first)?;
         let key = key.as_ref();
         rows::insert(
             &self.cx.store,
             over,
-            &Head::of(message),
+            &Head::of(message, plan),
             key,
             deliveries,
             None,
         )?;
+        // What is not cancelled is not tried again.
+        if plan.enough_at.is_some() {
+            return Ok(());
+        }
         let (message, left) = (Queued::of(message, deliveries)?, untaken(deliveries));
         self.keep_job(message, Some(left), now.at, true)?;
         self.cx.wake_by(Timer::Job, now.at + SAFETY_DELAY);
@@ -200,15 +285,21 @@ impl<S: Store> Outbox<'_, S> {
             publishing.frames.extend(frame);
             return Ok(id);
         }
-        let trace = rows::trace(&self.cx.store, id, None, trace::MAX_PAGE_DELIVERIES)?;
+        let mut trace = rows::trace(&self.cx.store, id, None, trace::MAX_PAGE_DELIVERIES)?;
+        if trace.is_none() {
+            let scheduled = schedule_rows::load(&self.cx.store, id)?;
+            trace = scheduled.map(|scheduled| scheduled.trace());
+        }
         let gone = || StoreError("an idempotency key without its message".to_owned());
-        self.tell(trace.ok_or_else(gone)?, frame.as_slice(), false);
+        self.tell(trace.ok_or_else(gone)?, frame.as_slice(), None);
         Ok(id)
     }
 
     /// Whether the message of a key is still kept. Such a message is stored before any call.
     fn is_kept(&self, id: MessageId) -> Result<bool, StoreError> {
-        Ok(self.memory.publishing.contains_key(&id) || rows::load(&self.cx.store, id)?.is_some())
+        let memory = &self.memory;
+        let is_known = memory.publishing.contains_key(&id) || memory.schedules.contains(id);
+        Ok(is_known || rows::load(&self.cx.store, id)?.is_some())
     }
 
     pub(super) fn send_published(
@@ -222,6 +313,7 @@ impl<S: Store> Outbox<'_, S> {
             id: trace.id,
             deliveries: &trace.deliveries,
             summary: trace.summary(),
+            scheduled: trace.deliver_at().filter(|_| trace.is_scheduled()),
         };
         self.say_over(connection, &published);
     }
@@ -247,4 +339,9 @@ impl<S: Store> Outbox<'_, S> {
             .effects
             .extend(said.map(|(output, _)| output.into()));
     }
+}
+
+/// The problem of a device that was removed.
+pub(super) fn removed() -> Problem {
+    Problem::new(Code::UnknownDevice, "the sending device was removed")
 }

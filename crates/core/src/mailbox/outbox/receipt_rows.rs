@@ -5,8 +5,10 @@
 
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::schedule_rows;
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, MessageId};
+use crate::plan::{End, Plan};
 use crate::protocol::Receipt;
 use crate::store::{Row, Store, StoreError, Value, from_json};
 
@@ -65,8 +67,9 @@ pub(super) fn unseen(
         limit,
         places: BinaryHeap::new(),
     };
-    // A message to a device has one delivery, so its receipt is the row's.
-    let sql = "SELECT id, receipt, target LIKE '{\"device\"%', deliveries IS NULL FROM outbox \
+    // A message to a device has one delivery, so its receipt is the row's; so is that of one without a delivery.
+    let sql = "SELECT id, receipt, target LIKE '{\"device\"%' OR coalesce(deliveries = '[]', 0), \
+               deliveries IS NULL FROM outbox \
                WHERE id >= ? AND receipt > ? ORDER BY id LIMIT ?";
     let mut start = from.map_or(Value::Blob(Vec::new()), Value::from);
     loop {
@@ -134,6 +137,10 @@ pub(super) fn load(store: &impl Store, places: &[Place]) -> Result<Vec<Receipt>,
             .iter()
             .find(|delivery| delivery.receipt == Some(place.seq));
         receipts.extend(numbered.and_then(|delivery| receipt(place.id, delivery)));
+        if known.is_empty() {
+            let end = end(store, place.id)?;
+            receipts.extend(end.and_then(|end| receipt_of_end(place.id, &end)));
+        }
         row = Some((place, known));
     }
     Ok(receipts)
@@ -144,12 +151,33 @@ pub(super) fn receipt(id: MessageId, delivery: &Delivery) -> Option<Receipt> {
     Some(Receipt {
         seq: delivery.receipt?,
         id,
-        device: delivery.device.clone(),
+        device: Some(delivery.device.clone()),
         state: delivery.state,
         at: delivery.at,
         reply: delivery.reply.clone(),
         reason: delivery.reason.clone(),
     })
+}
+
+/// The receipt of a message that ended without a delivery.
+pub(super) fn receipt_of_end(id: MessageId, end: &End) -> Option<Receipt> {
+    Some(Receipt {
+        seq: end.receipt?,
+        id,
+        device: None,
+        state: end.state,
+        at: end.at,
+        reply: None,
+        reason: end.reason.clone(),
+    })
+}
+
+/// How a message without deliveries ended.
+fn end(store: &impl Store, id: MessageId) -> Result<Option<End>, StoreError> {
+    let row = store.run("SELECT plan FROM outbox WHERE id = ?", &[id.into()])?;
+    let text = row.into_iter().next().map(|mut row| row.opt_text());
+    let plan = text.transpose()?.flatten().map(|text| from_json(&text));
+    Ok(plan.transpose()?.and_then(|plan: Plan| plan.end))
 }
 
 fn deliveries(
@@ -182,9 +210,10 @@ pub(super) fn first_unseen(
     from: Option<MessageId>,
     seen: i64,
 ) -> Result<Option<MessageId>, StoreError> {
-    let sql = "SELECT id FROM outbox WHERE id >= ? AND (open > 0 OR receipt > ?) \
+    let sql = "SELECT id FROM outbox WHERE id >= ? AND id < ? AND (open > 0 OR receipt > ?) \
                ORDER BY id LIMIT 1";
     let from = from.map_or(Value::Blob(Vec::new()), Value::from);
-    let row = store.run(sql, &[from, seen.into()])?.pop();
+    let end = schedule_rows::first_key();
+    let row = store.run(sql, &[from, end, seen.into()])?.pop();
     row.map(|mut row| row.id()).transpose()
 }

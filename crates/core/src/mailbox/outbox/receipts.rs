@@ -14,6 +14,7 @@ use super::{Failure, News, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
+use crate::plan::{End, delivered};
 use crate::problem::{Code, Problem};
 use crate::protocol::{Receipt, ToDevice};
 use crate::store::{Store, StoreError};
@@ -33,15 +34,16 @@ impl<S: Store> Outbox<'_, S> {
     /// never answered, or is no longer kept.
     ///
     /// # Errors
-    /// `unavailable` while a call to deliver one of the messages may still arrive: until then the recipient has to
-    /// remember the message, or would take it for a new one. The store failed.
+    /// `unavailable` while a call to deliver one of the messages may still arrive, or will be made again: until then the
+    /// recipient has to remember the message, or would take it for a new one. The store failed.
     pub(in crate::mailbox) fn take_report(
         &mut self,
         settled: Vec<Settled>,
         now: Now,
     ) -> Result<(), Failure> {
         for settled in &settled {
-            if self.is_under_way(settled.id, &settled.delivery, now)? {
+            let is_early = self.is_handed_over_again(settled.id);
+            if is_early || self.is_under_way(settled.id, &settled.delivery, now)? {
                 let detail = "a call to deliver one of the messages is still under way";
                 return Err(Problem::new(Code::Unavailable, detail).into());
             }
@@ -76,8 +78,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Records states of a publish that is not answered yet; its answer will carry them. The recipient may forget what
-    /// is recorded, so the message has to be stored.
+    /// Records states of a publish that is not answered yet; its answer will carry them, unless it was scheduled and was
+    /// answered long ago. The recipient may forget what is recorded, so the message has to be stored.
     fn record_unanswered(
         &mut self,
         id: MessageId,
@@ -85,40 +87,54 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.store_publishing(id, now)?;
-        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
-            let changed = without_before(replace_all(&mut publishing.deliveries, updates));
+        let publishing = self.memory.publishing.get_mut(&id);
+        let deliveries = publishing.map(|publishing| &mut publishing.deliveries);
+        let changed = deliveries.map(|deliveries| replace_all(deliveries, updates));
+        self.number_answered(id, now)?;
+        if let (Some(publishing), Some(changed)) = (self.memory.publishing.get(&id), changed) {
+            let changed = without_before(changed);
             let deliveries = &publishing.deliveries;
             let done = deliveries
                 .iter()
                 .all(|delivery| delivery.state.is_terminal());
-            rows::save(&self.cx.store, id, deliveries, done.then_some(now.at))?;
+            rows::save(&self.cx.store, id, deliveries, done.then_some(now.at), None)?;
             for delivery in &changed {
                 self.leave(id, &delivery.device);
             }
+            self.enough_of_unanswered(id, now)?;
+            self.answer_if_done(id, now)?;
         }
         Ok(())
     }
 
     fn record_sent(
         &mut self,
-        sent: Sent,
+        mut sent: Sent,
         mut updates: Vec<Delivery>,
         now: Now,
     ) -> Result<(), StoreError> {
         let id = sent.id;
         self.number(&mut updates, now)?;
-        let (changed, done) = match sent.deliveries {
+        let (changed, done, enough) = match sent.deliveries {
             Some(mut deliveries) => {
                 let changed = without_before(replace_all(&mut deliveries, updates));
                 let done = deliveries
                     .iter()
                     .all(|delivery| delivery.state.is_terminal());
+                let enough = sent.plan.note_enough(delivered(&deliveries), now.at);
                 if !changed.is_empty() {
-                    rows::save(&self.cx.store, id, &deliveries, done.then_some(now.at))?;
+                    let plan = enough.then_some(&sent.plan);
+                    rows::save(
+                        &self.cx.store,
+                        id,
+                        &deliveries,
+                        done.then_some(now.at),
+                        plan,
+                    )?;
                 }
-                (changed, done)
+                (changed, done, enough)
             }
-            None => self.record_in_parts(&sent, updates, now)?,
+            None => self.record_in_parts(&mut sent, updates, now)?,
         };
         for delivery in &changed {
             self.leave(id, &delivery.device);
@@ -127,17 +143,21 @@ impl<S: Store> Outbox<'_, S> {
             self.send_receipt(id, delivery);
         }
         if done && !changed.is_empty() {
+            self.ended(id)?;
             self.cx.push(News::Settled(id));
         }
-        Ok(())
+        match enough && !done {
+            true => self.end_others(id, now),
+            false => Ok(()),
+        }
     }
 
     fn record_in_parts(
         &mut self,
-        sent: &Sent,
+        sent: &mut Sent,
         updates: Vec<Delivery>,
         now: Now,
-    ) -> Result<(Vec<Delivery>, bool), StoreError> {
+    ) -> Result<(Vec<Delivery>, bool, bool), StoreError> {
         let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
             let part = part_rows::with(&self.cx.store, sent.id, &update.device)?;
@@ -165,16 +185,19 @@ impl<S: Store> Outbox<'_, S> {
         // Receipts are sent in the order of their numbers.
         changed.sort_unstable_by_key(|delivery| delivery.receipt);
         let done = summary.open() == 0;
+        let enough = sent
+            .plan
+            .note_enough(summary.count(State::Delivered), now.at);
         if !changed.is_empty() {
             let receipt = rows::last_receipt(&changed);
-            let done_at = done.then_some(now.at);
-            rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt)?;
+            let (done_at, plan) = (done.then_some(now.at), enough.then_some(&sent.plan));
+            rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt, plan)?;
         }
-        Ok((changed, done))
+        Ok((changed, done, enough))
     }
 
     /// The number of the last receipt. It is read when it is first needed, and then kept in memory.
-    fn last_receipt(&mut self) -> Result<i64, StoreError> {
+    pub(super) fn last_receipt(&mut self) -> Result<i64, StoreError> {
         if let Some(last) = self.memory.last_receipt {
             return Ok(last);
         }
@@ -193,23 +216,43 @@ impl<S: Store> Outbox<'_, S> {
 
     /// The number of the next receipt. Numbers must grow even when all earlier receipts are gone and the mailbox has
     /// hibernated: the clock ensures that without a stored counter.
-    fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
+    pub(super) fn next_receipt(&mut self, now: Now) -> Result<i64, StoreError> {
         let seq = (self.last_receipt()? + 1).max(now.at);
         self.memory.last_receipt = Some(seq);
         Ok(seq)
     }
 
-    /// Numbers a receipt for each delivery that is in a terminal state. They have to be stored before they are sent.
+    /// Numbers a receipt for each delivery that is in a terminal state and has none. They have to be stored before they
+    /// are sent.
     pub(super) fn number(
         &mut self,
         deliveries: &mut [Delivery],
         now: Now,
     ) -> Result<(), StoreError> {
         for delivery in deliveries {
-            delivery.receipt = match delivery.state.is_terminal() {
-                true => Some(self.next_receipt(now)?),
-                false => None,
-            };
+            if delivery.state.is_terminal() && delivery.receipt.is_none() {
+                delivery.receipt = Some(self.next_receipt(now)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The deliveries of a message that is being handed over are about to be stored. If it was scheduled, its publish was
+    /// answered long ago: what has settled gets receipts now.
+    pub(super) fn number_answered(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+        let publishing = self.memory.publishing.get_mut(&id);
+        let scheduled = publishing.filter(|publishing| publishing.plan.schedule.is_some());
+        let Some(publishing) = scheduled else {
+            return Ok(());
+        };
+        let mut deliveries = std::mem::take(&mut publishing.deliveries);
+        let before = self.last_receipt()?;
+        self.number(&mut deliveries, now)?;
+        for delivery in deliveries.iter().filter(|it| it.receipt > Some(before)) {
+            self.send_receipt(id, delivery);
+        }
+        if let Some(publishing) = self.memory.publishing.get_mut(&id) {
+            publishing.deliveries = deliveries;
         }
         Ok(())
     }
@@ -222,6 +265,18 @@ impl<S: Store> Outbox<'_, S> {
             .as_ref()
             .is_some_and(|connection| !connection.receipts.paused);
         if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
+            self.put_receipt(&receipt);
+        }
+    }
+
+    /// The same for a message that ended without a delivery.
+    pub(super) fn send_receipt_of_end(&mut self, id: MessageId, end: Option<&End>) {
+        let free = self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| !connection.receipts.paused);
+        let receipt = end.and_then(|end| receipt_rows::receipt_of_end(id, end));
+        if let Some(receipt) = receipt.filter(|_| free) {
             self.put_receipt(&receipt);
         }
     }
@@ -323,7 +378,11 @@ impl<S: Store> Outbox<'_, S> {
             // A message that is not stored yet may get a receipt, too.
             let unwritten = self.memory.publishing.keys().next().copied();
             let gathered = self.memory.gathered.first();
-            let from = [unseen, unwritten, gathered].into_iter().flatten().min();
+            let scheduled = self.memory.schedules.first();
+            let from = [unseen, unwritten, gathered, scheduled]
+                .into_iter()
+                .flatten()
+                .min();
             account.unseen_from = from.or(self.memory.last_id).max(account.unseen_from);
         }
         account.save(&self.cx.store)

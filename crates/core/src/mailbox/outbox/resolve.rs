@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::{ConnectionId, Failure, Outbox, Output, PublishFrame, under_way};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, MessageId};
 use crate::message::Target;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -27,6 +27,10 @@ pub(super) struct Resolving {
     asked: usize,
     /// A query is running, perhaps for frames that are dropped by now.
     asking: bool,
+    /// Scheduled messages that are due, and their targets.
+    due: Vec<(MessageId, Target)>,
+    /// How many of them, from the first, the running query serves.
+    due_asked: usize,
 }
 
 impl Resolving {
@@ -57,13 +61,27 @@ impl Resolving {
     /// Starts a query for all waiting frames. Returns their targets.
     fn ask(&mut self) -> Vec<Target> {
         (self.asked, self.asking) = (self.frames.len(), true);
-        let mut targets = Vec::new();
-        for PublishFrame { to, .. } in &self.frames {
-            if !matches!(to, Target::Device(_)) && !targets.contains(to) {
+        self.due_asked = self.due.len();
+        let mut targets: Vec<Target> = Vec::new();
+        let frames = self.frames.iter().filter(|frame| needs_query(frame));
+        let all = frames
+            .map(|frame| &frame.to)
+            .chain(self.due.iter().map(|(_, to)| to));
+        for to in all {
+            if !targets.contains(to) {
                 targets.push(to.clone());
             }
         }
         targets
+    }
+
+    /// Has the next query look up the target of a scheduled message, unless `most` wait already. Returns whether it will.
+    pub(super) fn look_up(&mut self, id: MessageId, to: Target, most: usize) -> bool {
+        let has_room = self.due.len() < most;
+        if has_room {
+            self.due.push((id, to));
+        }
+        has_room
     }
 
     /// Drops the frames of this connection.
@@ -83,6 +101,12 @@ impl Resolving {
     pub(super) fn clear(&mut self) {
         self.frames.clear();
         (self.bytes, self.asked) = (0, 0);
+    }
+
+    /// The sender is removed: nothing is due any more.
+    pub(super) fn clear_due(&mut self) {
+        self.due.clear();
+        self.due_asked = 0;
     }
 }
 
@@ -124,31 +148,46 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let asked = std::mem::take(&mut self.memory.resolving.asked);
         self.memory.resolving.asking = false;
+        let due_asked = std::mem::take(&mut self.memory.resolving.due_asked);
+        let due: Vec<_> = self.memory.resolving.due.drain(..due_asked).collect();
+        let had_due = !due.is_empty();
+        for (id, to) in due {
+            self.looked_up(id, addresses(&to, found), now)?;
+        }
         for _ in 0..asked {
             let Some(frame) = self.memory.resolving.pop() else {
                 break;
             };
-            let devices = addresses(&frame.to, found);
+            let devices = match needs_query(&frame) {
+                true => addresses(&frame.to, found),
+                false => Ok(known(&frame)),
+            };
             self.accept_frame(frame, devices, now)?;
         }
-        self.accept_frames(now)
+        match had_due {
+            true => self.hand_over_due(now),
+            false => self.accept_frames(now),
+        }
     }
 
-    /// Accepts frames up to the first that needs a query, and starts that query.
-    fn accept_frames(&mut self, now: Now) -> Result<(), StoreError> {
+    /// Accepts frames up to the first that needs a query, and starts that query, or that of scheduled messages.
+    pub(super) fn accept_frames(&mut self, now: Now) -> Result<(), StoreError> {
         if self.memory.resolving.asking {
             return Ok(());
         }
         while let Some(first) = self.memory.resolving.frames.front() {
-            let Target::Device(device) = &first.to else {
-                let targets = self.memory.resolving.ask();
-                self.cx.push(Output::Resolve(targets));
+            if needs_query(first) {
                 break;
-            };
-            let devices = Ok(vec![device.clone()]);
+            }
+            let devices = Ok(known(first));
             if let Some(frame) = self.memory.resolving.pop() {
                 self.accept_frame(frame, devices, now)?;
             }
+        }
+        let resolving = &mut self.memory.resolving;
+        if !(resolving.frames.is_empty() && resolving.due.is_empty()) {
+            let targets = resolving.ask();
+            self.cx.push(Output::Resolve(targets));
         }
         Ok(())
     }
@@ -178,6 +217,19 @@ impl<S: Store> Outbox<'_, S> {
             Err(Failure::Store(error)) => return Err(error),
         }
         Ok(())
+    }
+}
+
+/// Whether the devices of a frame's target have to be looked up now. Those of a scheduled message are later.
+fn needs_query(frame: &PublishFrame) -> bool {
+    !matches!(frame.to, Target::Device(_)) && frame.draft.when.is_none()
+}
+
+/// The devices of a frame that needs no query.
+fn known(frame: &PublishFrame) -> Vec<DeviceId> {
+    match &frame.to {
+        Target::Device(device) => vec![device.clone()],
+        Target::Tag(_) | Target::Match(_) => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use super::SAFETY_DELAY;
 use super::jobs::FIRST_RETRY;
 use super::{Outbox, Timer};
-use super::{group_rows, rows};
+use super::{group_rows, rows, schedule_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};
 use crate::time::{Millis, Now};
@@ -79,7 +79,7 @@ pub(super) fn put(
     table: &str,
     columns: &[&str],
     mut values: Vec<Value>,
-    over: Option<MessageId>,
+    over: Option<Value>,
 ) -> Result<(), StoreError> {
     let names = columns.join(", ");
     let places = vec!["?"; columns.len()].join(", ");
@@ -87,7 +87,7 @@ pub(super) fn put(
         && let Some(key) = columns.first()
     {
         let sql = format!("UPDATE {table} SET ({names}) = ({places}) WHERE {key} = ? RETURNING 1");
-        values.push(over.into());
+        values.push(over);
         if !store.run(&sql, &values)?.is_empty() {
             return Ok(());
         }
@@ -118,11 +118,20 @@ impl<S: Store> Outbox<'_, S> {
         (at + self.retention() + slack).max(self.memory.cleaned_at + slack)
     }
 
-    /// A row of `outbox` that the next message may overwrite.
-    pub(super) fn recyclable_row(&mut self, now: Now) -> Result<Option<MessageId>, StoreError> {
+    /// The key of a row of `outbox` that the row of this message overwrites: its own, if it was scheduled.
+    pub(super) fn row_for(&mut self, id: MessageId, now: Now) -> Result<Option<Value>, StoreError> {
+        if self.memory.schedules.remove(id) {
+            return Ok(Some(schedule_rows::key(id)));
+        }
+        self.recyclable_row(now)
+    }
+
+    /// The key of a row of `outbox` that the next message may overwrite.
+    pub(super) fn recyclable_row(&mut self, now: Now) -> Result<Option<Value>, StoreError> {
         let until = self.kept_until(now);
         let recyclable = &mut self.memory.recyclable;
-        recyclable.take(&self.cx.store, until, now, rows::first)
+        let over = recyclable.take(&self.cx.store, until, now, rows::first)?;
+        Ok(over.map(Value::from))
     }
 
     /// Deletes rows past their retention.
@@ -174,6 +183,9 @@ impl<S: Store> Outbox<'_, S> {
         let published = self.memory.publishing.values().filter(|it| it.stored);
         let published = published.map(|_| now.at + SAFETY_DELAY);
         let jobs = jobs.chain(published).map(|at| (at, Timer::Job));
+        let endings = self.endings_due(now).map(|(_, at)| (at, Timer::Ending));
+        let scheduled = self.schedule_due(now).map(|(_, at)| (at, Timer::Schedule));
+        let jobs = jobs.chain(endings).chain(scheduled);
         let clean_up = clean_up.map(|at| (at, Timer::Retention));
         Ok(jobs.chain(clean_up).min())
     }

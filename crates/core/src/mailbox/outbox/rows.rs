@@ -6,9 +6,11 @@
 
 use super::part_rows;
 use super::retention::{FirstRows, put};
+use super::schedule_rows;
 use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
+use crate::plan::Plan;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::trace::{DeliveryPage, Page, Trace};
@@ -25,11 +27,13 @@ pub(super) struct Sent {
     pub(super) expires_at: Millis,
     /// `None` if they are in `parts`.
     pub(super) deliveries: Option<Vec<Delivery>>,
+    /// What else this device wants of it.
+    pub(super) plan: Plan,
     /// Of the deliveries in `parts`; `None` if an earlier version wrote the row.
     summary: Option<Summary>,
 }
 
-const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary";
+const COLUMNS: &str = "id, target, accepted_at, expires_at, deliveries, summary, plan";
 
 impl Sent {
     fn read(mut row: Row) -> Result<Self, StoreError> {
@@ -38,12 +42,14 @@ impl Sent {
         let (accepted_at, expires_at) = (row.int()?, row.int()?);
         let deliveries = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
         let summary = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        let plan = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
         Ok(Self {
             id,
             to,
             accepted_at,
             expires_at,
             deliveries,
+            plan: plan.unwrap_or_default(),
             summary,
         })
     }
@@ -60,7 +66,12 @@ impl Sent {
 
     /// Whether its TTL is 0; see [`Message::is_now_or_never`].
     pub(super) fn is_now_or_never(&self) -> bool {
-        self.expires_at <= self.accepted_at
+        self.expires_at <= self.sent_at()
+    }
+
+    /// When it was handed over.
+    pub(super) fn sent_at(&self) -> Millis {
+        self.plan.sent_at(self.accepted_at)
     }
 }
 
@@ -95,14 +106,16 @@ pub(super) struct Head<'a> {
     to: &'a Target,
     accepted_at: Millis,
     expires_at: Millis,
+    plan: &'a Plan,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn of(message: &'a Message) -> Self {
+    pub(super) fn of(message: &'a Message, plan: &'a Plan) -> Self {
         Self {
+            plan,
             id: message.id,
             to: &message.to,
-            accepted_at: message.sent_at,
+            accepted_at: plan.accepted_at(message.sent_at),
             expires_at: message.expires_at,
         }
     }
@@ -113,15 +126,16 @@ impl<'a> Head<'a> {
             to: &trace.to,
             accepted_at: trace.accepted_at,
             expires_at: trace.expires_at,
+            plan: &trace.plan,
         }
     }
 }
 
-/// Stores a message with all its deliveries, over the row `over` if there is one. `done_at` is when the last delivery
+/// Stores a message with all its deliveries, over the row with the key `over` if there is one. `done_at` is when the last delivery
 /// was settled.
 pub(super) fn insert(
     store: &impl Store,
-    over: Option<MessageId>,
+    over: Option<Value>,
     head: &Head<'_>,
     key: Option<&IdempotencyKey>,
     deliveries: &[Delivery],
@@ -145,6 +159,8 @@ pub(super) fn insert(
         "deliveries",
         "receipt",
         "summary",
+        "plan",
+        "draft",
     ];
     let values = vec![
         head.id.into(),
@@ -152,7 +168,7 @@ pub(super) fn insert(
         head.accepted_at.into(),
         head.expires_at.into(),
         open(deliveries).into(),
-        states(deliveries).into(),
+        (states(deliveries) | head.plan.end.as_ref().map_or(0, |end| end.state.bit())).into(),
         done_at.into(),
         key.map(IdempotencyKey::as_str).into(),
         if whole {
@@ -160,53 +176,69 @@ pub(super) fn insert(
         } else {
             Value::Null
         },
-        last_receipt(deliveries).into(),
+        last_receipt(deliveries)
+            .or_else(|| head.plan.end.as_ref()?.receipt)
+            .into(),
         if whole {
             Value::Null
         } else {
             to_json(&summary(deliveries))?.into()
         },
+        plan_text(head.plan)?,
+        Value::Null,
     ];
     put(store, "outbox", &columns, values, over)
 }
 
-/// Updates the deliveries that are in the message's own row.
+/// A plan as it is stored: nothing if it is empty.
+fn plan_text(plan: &Plan) -> Result<Value, StoreError> {
+    Ok(match plan.is_empty() {
+        true => Value::Null,
+        false => to_json(plan)?.into(),
+    })
+}
+
+/// Updates the deliveries that are in the message's own row, and its plan if that has changed.
 pub(super) fn save(
     store: &impl Store,
     id: MessageId,
     deliveries: &[Delivery],
     done_at: Option<Millis>,
+    plan: Option<&Plan>,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ? \
-               WHERE id = ?";
+    let sql = "UPDATE outbox SET open = ?, states = ?, done_at = ?, deliveries = ?, receipt = ?, \
+               plan = coalesce(?, plan) WHERE id = ?";
     let values = [
         open(deliveries).into(),
         states(deliveries).into(),
         done_at.into(),
         to_json(&deliveries)?.into(),
         last_receipt(deliveries).into(),
+        plan.map_or(Ok(Value::Null), plan_text)?,
         id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
 }
 
-/// Updates the summary of the deliveries in `parts`, when all were settled, and their last receipt if there is a new
-/// one.
+/// Updates the summary of the deliveries in `parts`, when all were settled, their last receipt if there is a new one,
+/// and the plan if that has changed.
 pub(super) fn save_parts_state(
     store: &impl Store,
     id: MessageId,
     summary: &Summary,
     done_at: Option<Millis>,
     receipt: Option<i64>,
+    plan: Option<&Plan>,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET states = ?, open = ?, done_at = ?, summary = ?, \
-               receipt = coalesce(?, receipt) WHERE id = ?";
+               receipt = coalesce(?, receipt), plan = coalesce(?, plan) WHERE id = ?";
     let values = [
         summary.states().into(),
         u32::try_from(summary.open()).unwrap_or(u32::MAX).into(),
         done_at.into(),
         to_json(summary)?.into(),
         receipt.into(),
+        plan.map_or(Ok(Value::Null), plan_text)?,
         id.into(),
     ];
     store.run(sql, &values as &[Value]).map(drop)
@@ -251,6 +283,7 @@ fn page(
         accepted_at: sent.accepted_at,
         expires_at: sent.expires_at,
         deliveries: sent.deliveries.unwrap_or_default(),
+        plan: sent.plan,
         page: None,
     };
     let Some(summary) = summary else {
@@ -283,17 +316,16 @@ pub(super) fn newest_before(
     let sql = format!(
         "SELECT {COLUMNS} FROM outbox WHERE id < ? AND (states & ?) != 0 ORDER BY id DESC LIMIT 1"
     );
-    let end = before.map_or(Value::Blob(vec![0xff; 17]), Value::from);
+    let end = before.map_or_else(schedule_rows::first_key, Value::from);
     let row = store.run(&sql, &[end, states.into()])?.pop();
     row.map(|row| page(store, Sent::read(row)?, None, limit))
         .transpose()
 }
 
-/// The newest id.
+/// The newest id of a message that is not scheduled.
 pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
-    let row = store
-        .run("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", &[])?
-        .pop();
+    let sql = "SELECT id FROM outbox WHERE id < ? ORDER BY id DESC LIMIT 1";
+    let row = store.run(sql, &[schedule_rows::first_key()])?.pop();
     row.map(|mut row| row.id()).transpose()
 }
 
@@ -314,8 +346,8 @@ pub(super) fn first(store: &impl Store, limit: u32) -> Result<FirstRows, StoreEr
     let sql = "SELECT id, done FROM \
                (SELECT id, CASE WHEN idempotency_key IS NULL AND deliveries IS NOT NULL \
                AND id NOT IN (SELECT id FROM jobs) THEN done_at END AS done \
-               FROM outbox ORDER BY id LIMIT ?) ORDER BY done";
-    let rows = store.run(sql, &[limit.into()])?;
+               FROM outbox WHERE id < ? ORDER BY id LIMIT ?) ORDER BY done";
+    let rows = store.run(sql, &[schedule_rows::first_key(), limit.into()])?;
     rows.into_iter()
         .map(|mut row| Ok((row.id()?, row.opt_int()?)))
         .collect()
@@ -374,7 +406,7 @@ pub(super) fn delete(
 
 /// Deletes everything this device sent.
 pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
-    for table in ["outbox", "parts", "groups", "keys", "jobs"] {
+    for table in ["outbox", "parts", "groups", "keys", "jobs", "endings"] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())

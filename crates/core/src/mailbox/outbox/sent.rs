@@ -2,9 +2,9 @@
 
 use super::group_rows::{self, Newest};
 use super::{CallPurpose, Failure, News, Outbox, Output};
-use super::{part_rows, rows};
-use crate::call::{Call, DeliveryStatus};
-use crate::delivery::{Delivery, State, Withdrawal};
+use super::{part_rows, rows, schedule_rows};
+use crate::call::{Call, DeliveryStatus, ListedState};
+use crate::delivery::{Delivery, Phase, Withdrawal};
 use crate::id::{DeviceId, MessageId};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
@@ -23,6 +23,7 @@ const MAX_LISTED: u32 = 100;
 /// A cancellation in progress.
 #[derive(Debug)]
 pub(super) struct Cancellation {
+    reason: Withdrawal,
     /// The devices whose mailboxes are being called.
     calling: Vec<DeviceId>,
     /// The answers so far. They are recorded together, or each would write the same row again.
@@ -60,21 +61,34 @@ impl<S: Store> Outbox<'_, S> {
     /// The store failed.
     pub(in crate::mailbox) fn messages(
         &self,
-        state: Option<State>,
+        state: Option<ListedState>,
         before: Option<MessageId>,
         limit: u32,
     ) -> Result<(Vec<Trace>, bool), StoreError> {
         if self.cx.device().is_none() {
             return Ok((Vec::new(), false));
         }
-        let states = state.map_or(-1, State::bit);
+        let states = match state {
+            None => -1,
+            Some(ListedState::Delivery(state)) => state.bit(),
+            Some(ListedState::Scheduled) => 0,
+        };
+        let has_scheduled = !matches!(state, Some(ListedState::Delivery(_)));
+        let scheduled = |before| match has_scheduled {
+            true => schedule_rows::newest_before(&self.cx.store, before),
+            false => Ok(None),
+        };
         let (mut traces, mut size) = (Vec::new(), 0);
         let mut groups = Newest::before(before, states);
         let mut grouped = groups.next(&self.cx.store)?;
+        let mut later = scheduled(before)?;
         let mut alone = rows::newest_before(&self.cx.store, before, states, MAX_LISTED)?;
         while traces.len() < limit as usize && size < LIST_BYTES {
             let id = |trace: &Option<Trace>| trace.as_ref().map(|trace| trace.id);
-            let trace = if id(&alone) > id(&grouped) {
+            let trace = if id(&later) > id(&alone).max(id(&grouped)) {
+                let next = scheduled(id(&later))?;
+                std::mem::replace(&mut later, next)
+            } else if id(&alone) > id(&grouped) {
                 let next = rows::newest_before(&self.cx.store, id(&alone), states, MAX_LISTED)?;
                 std::mem::replace(&mut alone, next)
             } else {
@@ -101,6 +115,9 @@ impl<S: Store> Outbox<'_, S> {
         id: MessageId,
         now: Now,
     ) -> Result<Option<Trace>, Failure> {
+        if let Some(trace) = self.cancel_scheduled(id, now)? {
+            return Ok(Some(trace));
+        }
         let trace = self.kept(id, None, trace::MAX_PAGE_DELIVERIES)?;
         if self.memory.cancelling.contains_key(&id) {
             return Ok(None);
@@ -110,19 +127,30 @@ impl<S: Store> Outbox<'_, S> {
         }
         let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
         self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
+        self.begin_cancelling(&trace, Withdrawal::Cancelled, now)?;
+        Ok(None)
+    }
+
+    /// Cancels every open delivery of a message, whose first page this is.
+    pub(super) fn begin_cancelling(
+        &mut self,
+        trace: &Trace,
+        reason: Withdrawal,
+        now: Now,
+    ) -> Result<(), StoreError> {
         let next = trace.page.as_ref().and_then(|page| page.next.clone());
         let cancellation = Cancellation {
+            reason,
             calling: Vec::new(),
             answered: Vec::new(),
             rest: open(&trace.deliveries),
             part: next,
         };
-        self.memory.cancelling.insert(id, cancellation);
-        self.cancel_next(id)?;
-        Ok(None)
+        self.memory.cancelling.insert(trace.id, cancellation);
+        self.cancel_next(trace.id, now)
     }
 
-    fn cancel_next(&mut self, id: MessageId) -> Result<(), StoreError> {
+    fn cancel_next(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let Some(from) = self.cx.device().cloned() else {
             return Ok(());
         };
@@ -142,7 +170,7 @@ impl<S: Store> Outbox<'_, S> {
             };
             cancellation.calling.push(to.clone());
             let from = from.clone();
-            let (purpose, reason) = (CallPurpose::Cancel(id), Withdrawal::Cancelled);
+            let (purpose, reason) = (CallPurpose::Cancel(id), cancellation.reason);
             let call = Call::CancelDelivery { id, from, reason };
             self.cx.push(Output::Call {
                 to,
@@ -154,6 +182,7 @@ impl<S: Store> Outbox<'_, S> {
         if cancellation.calling.is_empty() {
             self.memory.cancelling.remove(&id);
             self.cx.push(News::Cancelled(id));
+            return self.others_asked(id, now);
         }
         Ok(())
     }
@@ -166,7 +195,18 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let mut answered = match answer {
+            // A mailbox that has lost its memory cancels what it does not know. The call to deliver may still bring what
+            // the device answered before.
+            Some(DeliveryStatus::Known(delivery))
+                if delivery.phase() == Phase::CancelledEarly && self.is_calling(id, device) =>
+            {
+                Vec::new()
+            }
             Some(DeliveryStatus::Known(delivery)) if delivery.is_settled() => vec![(id, delivery)],
+            Some(DeliveryStatus::UnknownDevice) => {
+                let refused = self.without_device(id, device, now)?;
+                refused.map(|delivery| (id, delivery)).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         if let Some(cancellation) = self.memory.cancelling.get_mut(&id) {
@@ -178,7 +218,7 @@ impl<S: Store> Outbox<'_, S> {
             answered = std::mem::take(&mut cancellation.answered);
         }
         self.record(answered, now)?;
-        self.cancel_next(id)
+        self.cancel_next(id, now)
     }
 
     /// A message of this device, with a page of its deliveries.
@@ -186,7 +226,10 @@ impl<S: Store> Outbox<'_, S> {
         let trace = match self.cx.device() {
             Some(_) => match rows::trace(&self.cx.store, id, after, limit)? {
                 Some(trace) => Some(trace),
-                None => group_rows::find(&self.cx.store, id)?.map(|it| it.into_page(after, limit)),
+                None => match group_rows::find(&self.cx.store, id)? {
+                    Some(trace) => Some(trace.into_page(after, limit)),
+                    None => schedule_rows::load(&self.cx.store, id)?.map(|it| it.trace()),
+                },
             },
             None => None,
         };

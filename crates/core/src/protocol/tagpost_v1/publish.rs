@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::message::Target;
 use crate::payload::{self, Form, Names, Payload};
 use crate::problem::Problem;
-use crate::publish::{self, Draft, Options, json_whole_number};
+use crate::publish::{self, Draft, Options, When, json_whole_number};
 
 const NAMES: Names = Names {
     payload: "payload",
@@ -48,10 +48,10 @@ impl Fields<'_> {
 
     /// The message.
     pub(super) fn draft(&self, limits: &Limits) -> Result<Draft, Problem> {
-        Ok(Draft::new(self.options()?, self.payload(limits)?))
+        Ok(Draft::new(self.options(limits)?, self.payload(limits)?))
     }
 
-    fn options(&self) -> Result<Options, Problem> {
+    fn options(&self, limits: &Limits) -> Result<Options, Problem> {
         let number = |field, raw: Option<&RawValue>, range| {
             raw.map(|raw| json_whole_number(field, raw, range))
                 .transpose()
@@ -68,6 +68,14 @@ impl Fields<'_> {
                 .echo
                 .map(|raw| publish::flag("echo", raw.get()))
                 .transpose()?,
+            acks_needed: number("acks_needed", self.acks_needed, 1..=limits.max_fanout)?,
+            when: When::of(
+                number("delay", self.delay, 0..=publish::MAX_AHEAD)?,
+                self.deliver_at
+                    .map(|raw| json_whole_number("deliver_at", raw, 0..=json::MAX_EXACT))
+                    .transpose()?,
+                ["delay", "deliver_at"],
+            )?,
         })
     }
 

@@ -74,6 +74,12 @@ pub(super) struct Fields<'a> {
     pub(super) idempotency_key: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) echo: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) acks_needed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) delay: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) deliver_at: Option<&'a RawValue>,
 }
 
 /// The body of an acknowledgement, a rejection or progress over HTTP.
@@ -113,13 +119,13 @@ pub(super) fn frame(text: &str, limits: &Limits) -> Result<FromDevice, BadFrame>
         ))
     })?;
     let reference = limited_text("ref", fields.reference, MAX_REF)
-        .map_err(in_frame)
+        .map_err(Problem::in_frame)
         .map_err(bad)?;
     fields
         .check_depth(text)
         .and_then(|()| fields.read(reference.clone(), limits))
         .map_err(|problem| BadFrame {
-            problem: in_frame(problem),
+            problem: problem.in_frame(),
             reference,
         })
 }
@@ -244,15 +250,6 @@ fn seconds(raw: Option<&RawValue>) -> Result<Option<u32>, Problem> {
 
 fn note(raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
     limited_text("note", raw, MAX_NOTE)
-}
-
-/// The same problem as that of a frame.
-fn in_frame(problem: Problem) -> Problem {
-    let code = match problem.code {
-        Code::BadRequest => Code::BadFrame,
-        code => code,
-    };
-    Problem { code, ..problem }
 }
 
 #[cfg(test)]

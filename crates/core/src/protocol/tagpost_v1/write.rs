@@ -90,6 +90,10 @@ enum Object<'a> {
         id: MessageId,
         deliveries: Vec<DeliveryForm<'a>>,
         summary: Summary,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deliver_at: Option<Millis>,
     },
     Error {
         code: &'static str,
@@ -132,11 +136,14 @@ pub(super) fn text(said: &ToDevice<'_>) -> Option<String> {
             id,
             deliveries,
             ref summary,
+            scheduled,
         } => Object::Published {
             reference,
             id,
             deliveries: deliveries.iter().map(DeliveryForm::from).collect(),
             summary: summary.clone(),
+            state: scheduled.map(|_| "scheduled"),
+            deliver_at: scheduled,
         },
         ToDevice::Error { reference, problem } => Object::Error {
             code: problem.code.as_str(),
@@ -241,7 +248,7 @@ mod tests {
             let receipt = Receipt {
                 seq,
                 id: MessageId::next(&"doorbell".parse().unwrap(), 5, None, 7),
-                device: "kitchen-cam".parse().unwrap(),
+                device: "kitchen-cam".parse().ok(),
                 state: crate::delivery::State::Delivered,
                 at: 5,
                 reply: reply.map(|reply| RawValue::from_string(reply.to_string()).unwrap()),

@@ -18,8 +18,11 @@ Examples:
   tagpost send wall --file cat.png             a file; its media type follows from its name
   tagpost send door ring --ttl 30s --topic bell --urgency high
   tagpost send kitchen \"Dinner!\" --follow      wait until every delivery is settled
+  tagpost send on-call \"Pump 2\" --acks-needed 1 --follow   until the first device has it
+  tagpost send kitchen \"Tea is ready\" --delay 4m             handed over in four minutes
 
-Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will,
+Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
+with --acks-needed, with 0 as soon as so many took it;
 1 if it was not published, 2 if the command line is wrong.")]
 pub(crate) struct Send {
     /// The tag; with --to-device or --to this is the message
@@ -68,12 +71,26 @@ pub(crate) struct Send {
     /// Get the message, too, if this device has the tag
     #[arg(long, env = "TAGPOST_ECHO", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) echo: bool,
+    /// How many acknowledgements are enough: after that, all other deliveries are cancelled
+    #[arg(long, env = "TAGPOST_ACKS_NEEDED", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) acks_needed: Option<u32>,
+    /// Hand the message over after this time, up to 30d
+    #[arg(long, env = "TAGPOST_DELAY", value_name = "TIME", value_parser = within(0..=publish::MAX_AHEAD, "30d"))]
+    pub(crate) delay: Option<u32>,
+    /// Hand the message over at this time: an HTTP date, or milliseconds since 1970
+    #[arg(long, env = "TAGPOST_DELIVER_AT", value_name = "DATE", value_parser = date, conflicts_with = "delay")]
+    pub(crate) deliver_at: Option<i64>,
     /// Wait until every delivery is settled
     #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) follow: bool,
     /// How long to keep trying to reach the service
     #[arg(long, env = "TAGPOST_RETRY", value_name = "TIME", value_parser = seconds, default_value = "10s")]
     pub(crate) retry: u32,
+}
+
+/// A date on the command line, as the header takes it.
+fn date(text: &str) -> Result<i64, String> {
+    publish::time("it", text).map_err(|problem| problem.detail)
 }
 
 /// The urgencies, by the names of the API.

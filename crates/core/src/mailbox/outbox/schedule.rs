@@ -1,0 +1,357 @@
+//! Scheduled messages: accepted now, handed over at their time.
+//!
+//! Until then a message has no deliveries: its target is looked up at its time, and its TTL and its topic count from
+//! then. Its row stays until the message that is sent overwrites it. If the mailbox fails in between, the message is
+//! handed over again, with the same id and to the same devices.
+//! A message whose target leads nowhere ends without a delivery, and so does one that is cancelled before its time.
+
+use std::collections::BTreeMap;
+
+use super::job_rows::Queued;
+use super::recipients::recipients;
+use super::schedule_rows::{self, Scheduled};
+use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
+use super::{job_rows, jobs, publish, rows};
+use crate::delivery::{Delivery, State};
+use crate::id::{DeviceId, MessageId};
+use crate::message::Target;
+use crate::plan::{End, Plan, Schedule};
+use crate::problem::Problem;
+use crate::publish::{DELIVER_AT, Draft};
+use crate::store::{Store, StoreError};
+use crate::time::{Millis, Now};
+use crate::trace::Trace;
+
+/// How many targets one query looks up.
+const LOOKUPS: usize = 20;
+
+/// What is known of the scheduled messages, without their payloads.
+#[derive(Debug, Default)]
+pub(super) struct Schedules(BTreeMap<MessageId, Due>);
+
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// When it is handed over, or tried again.
+    at: Millis,
+    bytes: u64,
+    /// How often that was put off.
+    tries: u32,
+    /// A query looks up its target.
+    is_looked_up: bool,
+    /// It may have been handed over before the memory was lost.
+    is_again: bool,
+}
+
+impl Due {
+    fn of(schedule: &Schedule) -> Self {
+        Self {
+            at: schedule.deliver_at,
+            bytes: schedule.bytes,
+            tries: 0,
+            is_looked_up: false,
+            is_again: false,
+        }
+    }
+}
+
+impl Schedules {
+    /// The first message.
+    pub(super) fn first(&self) -> Option<MessageId> {
+        self.0.keys().next().copied()
+    }
+
+    /// Whether this message is scheduled.
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// This message is not scheduled any more. Returns whether it was.
+    pub(super) fn remove(&mut self, id: MessageId) -> bool {
+        self.0.remove(&id).is_some()
+    }
+
+    /// How many there are, and their bytes.
+    pub(super) fn size(&self) -> (u32, u64) {
+        let add = |(count, bytes), due: &Due| (count + 1, bytes + due.bytes);
+        self.0.values().fold((0, 0), add)
+    }
+
+    /// All their ids.
+    pub(super) fn ids(&self) -> impl Iterator<Item = MessageId> {
+        self.0.keys().copied()
+    }
+
+    /// There are none any more.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<S: Store> Outbox<'_, S> {
+    /// Reads what is scheduled. `is_fresh` is whether no alarm is set for later: then nothing that is due was handed over
+    /// before the memory was lost. Otherwise it may have been, and waits until no call from before can arrive.
+    pub(super) fn open_schedule(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
+        for (id, schedule) in schedule_rows::all(&self.cx.store)? {
+            let is_due = schedule.deliver_at <= now.at;
+            let mut due = Due::of(&schedule);
+            if schedule.handed_over_at.is_some() || (is_due && !is_fresh) {
+                (due.at, due.is_again) = (self.memory.retry_not_before, true);
+            }
+            self.memory.schedules.0.insert(id, due);
+        }
+        Ok(())
+    }
+
+    /// Accepts a message that is to be handed over later. Its rate and its key are checked already.
+    pub(super) fn schedule(
+        &mut self,
+        to: Target,
+        draft: Draft,
+        fingerprint: [u8; 16],
+        frame: Option<(ConnectionId, Option<String>)>,
+        now: Now,
+    ) -> Result<MessageId, Failure> {
+        let when = draft.when.map(|when| when.after(now.at, DELIVER_AT));
+        let deliver_at = when.transpose()?.flatten().unwrap_or(now.at);
+        if let Some(problem) = self.full(draft.bytes(), 1) {
+            return Err(problem.into());
+        }
+        if let Some(problem) = self.make_room(true, now)? {
+            return Err(problem.into());
+        }
+        let Some(id) = self.next_id(now) else {
+            return Err(publish::removed().into());
+        };
+        if let Some(key) = &draft.key {
+            job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
+        }
+        let schedule = Schedule {
+            deliver_at,
+            accepted_at: now.at,
+            bytes: draft.bytes(),
+            handed_over_at: None,
+        };
+        let due = Due::of(&schedule);
+        let plan = Plan {
+            schedule: Some(schedule),
+            ..Plan::of(&draft)
+        };
+        let scheduled = Scheduled {
+            id,
+            to,
+            plan,
+            draft,
+            devices: None,
+        };
+        let over = self.recyclable_row(now)?;
+        schedule_rows::insert(&self.cx.store, over, &scheduled)?;
+        self.memory.schedules.0.insert(id, due);
+        self.cx.wake_by(Timer::Schedule, deliver_at);
+        self.tell(scheduled.trace(), frame.as_slice(), None);
+        Ok(id)
+    }
+
+    /// Hands over what is due, as much as one event may call for.
+    pub(super) fn hand_over_due(&mut self, now: Now) -> Result<(), StoreError> {
+        let due = self.schedule_due(now).filter(|(_, at)| *at <= now.at);
+        let due: Vec<MessageId> = due.map(|(id, _)| id).collect();
+        for id in due {
+            let publishing = self.memory.publishing.values();
+            if publishing.map(|it| it.open).sum::<usize>() >= jobs::CALLS {
+                break;
+            }
+            let Some(scheduled) = schedule_rows::load(&self.cx.store, id)? else {
+                self.memory.schedules.remove(id);
+                continue;
+            };
+            if let Some(devices) = scheduled.known_devices() {
+                self.hand_over(scheduled, devices, now)?;
+            } else if self.memory.resolving.look_up(id, scheduled.to, LOOKUPS) {
+                self.looks_up(id, true);
+            }
+        }
+        // Nothing else would wake a mailbox that crashes while it waits for the answers.
+        if self.memory.schedules.0.values().any(|due| due.at <= now.at) {
+            self.cx.wake_by(Timer::Schedule, now.at + SAFETY_DELAY);
+        }
+        self.accept_frames(now)
+    }
+
+    fn looks_up(&mut self, id: MessageId, is_looked_up: bool) {
+        if let Some(due) = self.memory.schedules.0.get_mut(&id) {
+            due.is_looked_up = is_looked_up;
+        }
+    }
+
+    /// A query has found the devices of a message that is due, or has failed.
+    pub(super) fn looked_up(
+        &mut self,
+        id: MessageId,
+        devices: Result<Vec<DeviceId>, Problem>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.looks_up(id, false);
+        let Some(scheduled) = schedule_rows::load(&self.cx.store, id)? else {
+            return Ok(());
+        };
+        match devices {
+            Ok(devices) => self.hand_over(scheduled, devices, now),
+            Err(_) => {
+                self.postpone(id, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// A message could not be handed over: it is tried again.
+    fn postpone(&mut self, id: MessageId, now: Now) {
+        if let Some(due) = self.memory.schedules.0.get_mut(&id) {
+            due.tries += 1;
+            let pause = jobs::FIRST_RETRY << due.tries.min(9);
+            due.at = now.at + pause.min(jobs::LONGEST_PAUSE);
+            self.cx.wake_by(Timer::Schedule, due.at);
+        }
+    }
+
+    /// Hands over a message to the devices of its target.
+    fn hand_over(
+        &mut self,
+        scheduled: Scheduled,
+        devices: Vec<DeviceId>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(sender) = self.cx.device().cloned() else {
+            return Ok(());
+        };
+        let (id, echo, limits) = (scheduled.id, scheduled.draft.echo, &self.cx.limits);
+        let found = match scheduled.devices {
+            Some(_) => Ok(devices),
+            None => recipients(&scheduled.to, devices, &sender, echo, limits),
+        };
+        let devices = match found {
+            Ok(devices) => devices,
+            Err(problem) => {
+                let reason = Some(problem.code.as_str().to_owned());
+                return self.end_scheduled(&scheduled, State::Refused, reason, now);
+            }
+        };
+        let Some(route) = self.route(&devices, &scheduled.draft)? else {
+            // Bytes under way go soon.
+            self.postpone(id, now);
+            return Ok(());
+        };
+        let plan = scheduled.handed_over(now.at);
+        let sent_at = plan.sent_at(now.at);
+        // A device that the sender named is known without this, and a message that is queued is stored anyway.
+        let is_named = matches!(scheduled.to, Target::Device(_));
+        if scheduled.devices.is_none() && !is_named && !route.is_queued() {
+            let deliveries = unreached(&devices, sent_at);
+            schedule_rows::save_devices(&self.cx.store, id, &deliveries, &plan)?;
+        }
+        let Scheduled { to, draft, .. } = scheduled;
+        let (wait, key) = (draft.wait, draft.key.clone());
+        let message = draft.into_message(id, sender, to, sent_at);
+        self.start(message, devices, plan, key, Vec::new(), route, wait, now)
+    }
+
+    /// Whether a message that a recipient's mailbox has is still scheduled: the hand-over was lost with the memory, and is
+    /// made again.
+    pub(super) fn is_handed_over_again(&self, id: MessageId) -> bool {
+        self.memory.schedules.contains(id) && !self.memory.publishing.contains_key(&id)
+    }
+
+    /// A scheduled message ends without a delivery. Its sender gets a receipt.
+    fn end_scheduled(
+        &mut self,
+        scheduled: &Scheduled,
+        state: State,
+        reason: Option<String>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let id = scheduled.id;
+        let mut trace = scheduled.trace();
+        trace.plan.end = Some(End {
+            state,
+            at: now.at,
+            reason,
+            receipt: Some(self.next_receipt(now)?),
+        });
+        let key = scheduled.draft.key.as_ref();
+        let (over, head) = (self.row_for(id, now)?, rows::Head::of_trace(&trace));
+        rows::insert(&self.cx.store, over, &head, key, &[], Some(now.at))?;
+        self.cx.wake_by(Timer::Retention, self.clean_up_at(now.at));
+        self.send_receipt_of_end(id, trace.plan.end.as_ref());
+        self.cx.push(News::Settled(id));
+        Ok(())
+    }
+
+    /// Cancels a message before its time. `None` if it is not scheduled, or was handed over: then it is stored with its
+    /// deliveries, which can be cancelled.
+    pub(super) fn cancel_scheduled(
+        &mut self,
+        id: MessageId,
+        now: Now,
+    ) -> Result<Option<Trace>, StoreError> {
+        let Some(due) = self.memory.schedules.0.get(&id).copied() else {
+            return Ok(None);
+        };
+        if self.memory.publishing.contains_key(&id) {
+            self.store_publishing(id, now)?;
+            return Ok(None);
+        }
+        let Some(scheduled) = schedule_rows::load(&self.cx.store, id)? else {
+            return Ok(None);
+        };
+        if let Some(devices) = scheduled.known_devices().filter(|_| due.is_again) {
+            self.store_again(scheduled, devices, now)?;
+            return Ok(None);
+        }
+        self.end_scheduled(&scheduled, State::Cancelled, None, now)?;
+        rows::trace(&self.cx.store, id, None, 1)
+    }
+
+    /// Stores a message that may have been handed over, as one whose mailboxes have not answered.
+    fn store_again(
+        &mut self,
+        scheduled: Scheduled,
+        devices: Vec<DeviceId>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(sender) = self.cx.device().cloned() else {
+            return Ok(());
+        };
+        let (id, plan) = (scheduled.id, scheduled.handed_over(now.at));
+        let (sent_at, key) = (plan.sent_at(now.at), scheduled.draft.key.clone());
+        let Scheduled { to, draft, .. } = scheduled;
+        let message = draft.into_message(id, sender, to, sent_at);
+        let deliveries = unreached(&devices, sent_at);
+        let (over, head) = (self.row_for(id, now)?, rows::Head::of(&message, &plan));
+        rows::insert(&self.cx.store, over, &head, key.as_ref(), &deliveries, None)?;
+        let queued = Queued::of(&message, &deliveries)?;
+        let retry_at = now.at + jobs::FIRST_RETRY;
+        self.enqueue(id, &devices);
+        self.keep_job(queued, Some(devices), retry_at, true)?;
+        self.cx.wake_by(Timer::Job, retry_at);
+        Ok(())
+    }
+
+    /// When each message is due.
+    pub(super) fn schedule_due(&self, now: Now) -> impl Iterator<Item = (MessageId, Millis)> {
+        let known = self.memory.schedules.0.iter();
+        known.map(move |(id, due)| {
+            let is_under_way = due.is_looked_up || self.memory.publishing.contains_key(id);
+            match is_under_way {
+                true => (*id, now.at + SAFETY_DELAY),
+                false => (*id, due.at),
+            }
+        })
+    }
+}
+
+/// Deliveries of a message that is handed over at this time, in the order of their devices.
+fn unreached(devices: &[DeviceId], at: Millis) -> Vec<Delivery> {
+    let deliveries = devices
+        .iter()
+        .map(|device| Delivery::unreached(device.clone(), at));
+    deliveries.collect()
+}

@@ -1,0 +1,146 @@
+//! What a sender wants of a message beyond one delivery to each recipient, and how far that has come.
+//!
+//! The plan is stored with the message in the sender's mailbox; recipients do not see it. An empty plan is not stored,
+//! so a message without one costs nothing more. Not here: who is asked to cancel, and when; see the outbox.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Delivery, State};
+use crate::publish::Draft;
+use crate::time::Millis;
+
+/// The plan of a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// How many acknowledgements are enough: then all other deliveries are cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acks_needed: Option<u32>,
+    /// When there were enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enough_at: Option<Millis>,
+    /// When it was or will be handed over, if not when it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// How it ended, if it was never delivered to anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// The times of a scheduled message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The time that its sender named.
+    pub deliver_at: Millis,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// The bytes of its payload.
+    pub bytes: u64,
+    /// When it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_over_at: Option<Millis>,
+}
+
+/// The end of a message without deliveries: it was cancelled before its time, or its target led nowhere then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// `cancelled` or `refused`.
+    pub state: State,
+    /// When.
+    pub at: Millis,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The number of its receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<i64>,
+}
+
+impl Plan {
+    /// The plan of a message that is being accepted.
+    pub fn of(draft: &Draft) -> Self {
+        Self {
+            acks_needed: draft.acks_needed,
+            ..Self::default()
+        }
+    }
+
+    /// When the message was accepted, if it was handed over at `sent_at`.
+    pub fn accepted_at(&self, sent_at: Millis) -> Millis {
+        let schedule = self.schedule.as_ref();
+        schedule.map_or(sent_at, |schedule| schedule.accepted_at)
+    }
+
+    /// When the message was handed over, if it was accepted at `accepted_at`.
+    pub fn sent_at(&self, accepted_at: Millis) -> Millis {
+        let schedule = self.schedule.as_ref();
+        let handed_over_at = schedule.and_then(|schedule| schedule.handed_over_at);
+        handed_over_at.unwrap_or(accepted_at)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes that enough devices have acknowledged the message, if they have and it was not noted before. Returns
+    /// whether it did.
+    pub fn note_enough(&mut self, delivered: u64, now: Millis) -> bool {
+        let is_enough = self
+            .acks_needed
+            .is_some_and(|needed| delivered >= needed.into());
+        let is_news = is_enough && self.enough_at.is_none();
+        if is_news {
+            self.enough_at = Some(now);
+        }
+        is_news
+    }
+}
+
+/// How many of these deliveries are acknowledged.
+pub fn delivered(deliveries: &[Delivery]) -> u64 {
+    let delivered = deliveries.iter().filter(|it| it.state == State::Delivered);
+    delivered.count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(acks_needed: Option<u32>) -> Plan {
+        Plan {
+            acks_needed,
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn enough_is_as_many_as_are_needed_and_is_noted_once() {
+        let mut plan = needs(Some(2));
+        assert!(!plan.note_enough(1, 5));
+        assert_eq!(plan.enough_at, None);
+        assert!(plan.note_enough(2, 6));
+        assert!(!plan.note_enough(3, 7));
+        assert_eq!(plan.enough_at, Some(6));
+    }
+
+    #[test]
+    fn a_message_that_needs_no_number_of_acknowledgements_never_has_enough() {
+        let mut plan = needs(None);
+        assert!(!plan.note_enough(1_000, 5));
+        assert!(plan.is_empty());
+    }
+
+    #[test]
+    fn only_acknowledgements_count() {
+        let states = State::ALL.map(|state| Delivery::first("cam".parse().unwrap(), state, 1));
+        assert_eq!(delivered(&states), 1);
+    }
+
+    #[test]
+    fn an_empty_plan_is_written_as_nothing() {
+        assert_eq!(serde_json::to_string(&needs(None)).unwrap(), "{}");
+        let text = r#"{"acks_needed":1,"enough_at":6}"#;
+        let plan: Plan = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&plan).unwrap(), text);
+    }
+}
