@@ -26,6 +26,13 @@ describe.concurrent("handshake", () => {
     expect(socket.protocol).toBe("tagpost.v1");
   });
 
+  test("with a token it does not choose the protocol of Web Push", async () => {
+    const device = await relay.device();
+    const socket = await device.open({ protocols: ["push-notification", "tagpost.v1", `token.${device.token}`] });
+    expect(socket.protocol).toBe("tagpost.v1");
+    await expect(device.open({ protocols: ["push-notification", `token.${device.token}`] })).rejects.toThrow("400");
+  });
+
   test("a request that is no handshake is answered 426", async () => {
     const device = await relay.device();
     (await device.request("GET", "/v1/connect")).problem(426, "upgrade_required");

@@ -1,8 +1,7 @@
 //! `GET /v1/connect`: the part of a WebSocket handshake that needs no mailbox.
 
-use tagpost_core::message::Lane;
 use tagpost_core::problem::{Code, Problem};
-use tagpost_core::protocol::{self, CODECS, Codec};
+use tagpost_core::protocol::{self, WITH_TOKEN};
 
 use super::Exchange;
 use crate::auth::{Caller, Offer};
@@ -20,11 +19,8 @@ pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Respon
         .header("sec-websocket-protocol")
         .unwrap_or_default();
     let protocols = Offer::read(&offered).protocols;
-    // A user agent of Web Push has a URL of its own, and no token.
-    let is_here = |codec: &&'static dyn Codec| codec.rules().lane == Lane::Devices;
-    let Some(codec) = protocol::choose(CODECS, protocols).filter(is_here) else {
-        let known = CODECS.iter().copied().filter(is_here);
-        let known: Vec<_> = known.map(|codec| codec.subprotocol()).collect();
+    let Some(codec) = protocol::choose(WITH_TOKEN, protocols) else {
+        let known: Vec<_> = WITH_TOKEN.iter().map(|codec| codec.subprotocol()).collect();
         let detail = format!("Sec-WebSocket-Protocol must offer {}", known.join(" or "));
         return Err(Problem::bad_request(detail).into());
     };

@@ -30,6 +30,9 @@ use crate::web_push::channel::{Channel, SenderKey};
 /// The protocols of the service.
 pub const CODECS: &Codecs = &[&TagpostV1, &WebPush];
 
+/// Those of devices with a token. A user agent of Web Push has a URL of its own instead.
+pub const WITH_TOKEN: &Codecs = &[&TagpostV1];
+
 /// A list of protocols.
 pub type Codecs = [&'static dyn Codec];
 
