@@ -83,11 +83,10 @@ impl Ledger {
             // cancelled in its recipient's.
             let now_or_never = self.messages.get(&id).is_some_and(|it| it.now_or_never);
             let given_up = now_or_never && delivery.state == State::Expired;
-            // A mailbox that has lost its memory may cancel what its device had answered: the call to deliver still
-            // carries that answer.
+            // A mailbox that has lost its memory may cancel what it had settled without storing it: the call to deliver
+            // still carries that end, which is the one that counts.
             let is_enough = settled.reason.as_deref() == Some("enough");
-            let overtaken = is_enough && delivery.state.is_answer();
-            if !((given_up || overtaken) && settled.phase() == Phase::CancelledEarly) {
+            if !((given_up || is_enough) && settled.phase() == Phase::CancelledEarly) {
                 same(id, &settled, delivery)?;
             }
         }
