@@ -199,7 +199,7 @@ mod tests {
             "publish-to-a-device",
             "publish-with-acks-needed",
             "publish-scheduled",
-            "trace-without-delivery",
+            "listed-without-delivery",
             "trace",
         ] {
             let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();

@@ -205,7 +205,7 @@ fn every_answer_to_a_client_is_written_as_documented() {
             ("publish-to-a-device", to_a_device.answer_json()),
             ("publish-with-acks-needed", enough.answer_json()),
             ("publish-scheduled", scheduled.answer_json()),
-            ("trace-without-delivery", ended.trace_json()),
+            ("listed-without-delivery", ended.answer_json()),
             ("trace", trace(deliveries()).trace_json()),
             ("inbox", inbox_json(inbox)),
             ("inbox-empty", inbox_json([])),
