@@ -166,6 +166,19 @@ fn progress_of_a_polled_message_costs_one_row_and_prolongs_its_lease() {
 }
 
 #[test]
+fn a_message_in_progress_is_counted_once_after_a_crash() {
+    let (mut harness, id) = in_flight();
+    harness.progress(id, 40, "");
+    harness.closed(1);
+    harness.at(40_000).ring();
+    harness.poll(1);
+    harness.progress(id, 100, "");
+    assert_eq!(harness.status().in_progress, 1);
+    harness.crash();
+    assert_eq!(harness.status().in_progress, 1);
+}
+
+#[test]
 fn a_poll_that_waits_gets_a_message_whose_progress_has_run_out() {
     let (mut harness, id) = in_flight();
     harness.progress(id, 40, "");

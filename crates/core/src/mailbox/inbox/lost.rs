@@ -48,6 +48,10 @@ impl Lost {
             if let Some((_, known)) = known.iter().find(|(id, _)| *id == held.key.id) {
                 held.learn(known);
             }
+            // Progress is kept in one place: here, or in a row that shows when it ends.
+            if held.retry_at > 0 {
+                held.attempts.forget_progress();
+            }
             lost.insert(&held);
         }
         Ok(lost)
