@@ -121,7 +121,8 @@ pub(super) struct Memory {
 impl<S: Store> Outbox<'_, S> {
     /// The mailbox is opened: loads what has to be in memory. `is_fresh` is whether no alarm is set for later.
     pub(super) fn open(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
-        let written = rows::newest(&self.cx.store)?.max(group_rows::newest(&self.cx.store)?);
+        let (sent, has_scheduled) = rows::newest(&self.cx.store)?;
+        let written = sent.max(group_rows::newest(&self.cx.store)?);
         // New ids must not be less than `unseen_from`, or their receipts would not be found. The message that it names
         // may not have been stored.
         let looked_from = self
@@ -133,7 +134,10 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.opened_with = self.memory.last_id;
         self.open_endings(now)?;
         self.open_jobs(now)?;
-        self.open_schedule(is_fresh, now)
+        if has_scheduled {
+            self.open_schedule(is_fresh, now)?;
+        }
+        Ok(())
     }
 
     /// A new connection is open: the device gets the receipts that it has not seen.

@@ -322,11 +322,18 @@ pub(super) fn newest_before(
         .transpose()
 }
 
-/// The newest id of a message that is not scheduled.
-pub(super) fn newest(store: &impl Store) -> Result<Option<MessageId>, StoreError> {
+/// The newest message that was sent, and whether there are scheduled ones, whose keys come last.
+pub(super) fn newest(store: &impl Store) -> Result<(Option<MessageId>, bool), StoreError> {
+    let sql = "SELECT id >= ?, id FROM outbox ORDER BY id DESC LIMIT 1";
+    let Some(mut row) = store.run(sql, &[schedule_rows::first_key()])?.pop() else {
+        return Ok((None, false));
+    };
+    if row.int()? == 0 {
+        return Ok((Some(row.id()?), false));
+    }
     let sql = "SELECT id FROM outbox WHERE id < ? ORDER BY id DESC LIMIT 1";
     let row = store.run(sql, &[schedule_rows::first_key()])?.pop();
-    row.map(|mut row| row.id()).transpose()
+    Ok((row.map(|mut row| row.id()).transpose()?, true))
 }
 
 /// When the earliest of the oldest messages was done; an unsettled one counts as done `now`. Newer messages that were
