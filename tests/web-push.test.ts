@@ -10,7 +10,7 @@ import webPush, { type Details } from "web-push";
 
 import { UserAgent, type Subscription } from "./harness/agent.ts";
 import { call } from "./harness/http.ts";
-import { useRelay, type Answer, type Device } from "./harness/index.ts";
+import { seconds, useRelay, type Answer, type Device } from "./harness/index.ts";
 
 const PUSH_KEY = "a key for tests that is long enough";
 const relay = useRelay({ vars: { PUSH_KEY } });
@@ -237,6 +237,13 @@ describe.concurrent("web push", () => {
     expect(await again.message()).toBe("held");
     expect(await again.closed()).toBe(4401);
     await expect(UserAgent.open(push_url)).rejects.toThrow("404");
+  });
+
+  test("a push URL does not outlive the token that it was made with", async () => {
+    const device = relay.minted({ exp: seconds() + 2 });
+    const { push_url } = (await device.request("POST", `/v1/devices/${device.name}/push`, { body: { expires_in: 3600 } })).is(200);
+    const agent = await UserAgent.connect(push_url);
+    expect(await agent.closed()).toBe(4401);
   });
 
   test("only who may act for a device makes a URL for it", async () => {

@@ -78,20 +78,27 @@ pub(super) async fn url(
     let keys = exchange.push_keys()?;
     let caller = caller.admin_or(&device)?;
     let body = exchange.body(LONGEST_TERMS).await?;
-    let expires_in = expires_in(&body)?;
-    if caller.is_none() {
+    let issued_at = exchange.now.div_euclid(1_000);
+    let expires_at = expires_in(&body)?.map(|seconds| issued_at + seconds);
+    // The URL does not outlive the token that it was made with.
+    let until = caller.as_ref().and_then(|claims| claims.expires_at);
+    // A device registers itself with its first call. The operator asks, so that a device that is being removed is
+    // not registered again.
+    let revocations = if caller.is_some() {
+        let registered: Registered = exchange.ask_for(&device, caller, Call::Register).await?;
+        registered.revocations
+    } else {
         let status: Status = exchange.ask_for(&device, None, Call::Status).await?;
         if !status.known {
             return Err(unknown(&device));
         }
-    }
-    let registered: Registered = exchange.ask_for(&device, caller, Call::Register).await?;
-    let issued_at = exchange.now.div_euclid(1_000);
+        status.revocations
+    };
     let sealed = keys.seal(&ConnectUrl {
         device,
         issued_at,
-        expires_at: expires_in.map(|seconds| issued_at + seconds),
-        revocations: registered.revocations,
+        expires_at: expires_at.into_iter().chain(until).min(),
+        revocations,
     });
     // `http` becomes `ws`, and `https` `wss`.
     let origin = exchange.origin();

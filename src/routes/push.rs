@@ -163,7 +163,7 @@ pub(crate) fn preflight(allow: &str) -> Response {
         ("access-control-allow-methods", allow),
         (
             "access-control-allow-headers",
-            "authorization, content-encoding, content-type, crypto-key, encryption, link, prefer, ttl, topic, urgency",
+            "authorization, content-encoding, content-type, crypto-key, encryption, last-event-id, link, prefer, ttl, topic, urgency",
         ),
         ("access-control-max-age", DAY),
     ];

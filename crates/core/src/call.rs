@@ -381,6 +381,9 @@ pub struct Registered {
 pub struct Status {
     /// Whether the mailbox has a device.
     pub known: bool,
+    /// How often its tokens were revoked.
+    #[serde(default)]
+    pub revocations: u32,
     /// Whether it has a live socket.
     pub online: bool,
     /// When that socket was opened.

@@ -188,6 +188,7 @@ impl<S: Store> Mailbox<S> {
         let seen = connection.map(|connection| connection.seen_at(&now));
         Ok(Status {
             known: self.is_registered(),
+            revocations: account.map_or(0, |account| account.revocations),
             online: online.is_some(),
             connected_at: online.map(|connection| connection.connected_at),
             last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),

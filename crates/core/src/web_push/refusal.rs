@@ -110,6 +110,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         410 => "Gone",
         413 => "Payload Too Large",
+        426 => "Upgrade Required",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Internal Server Error",

@@ -120,10 +120,11 @@ impl Ledger {
                 due.extend(until.map(|at| ("the end of progress", at)));
                 continue;
             }
-            let Some(wire) = track.and_then(|track| track.wire) else {
+            let Some((track, wire)) = track.and_then(|track| Some((track, track.wire?))) else {
                 continue;
             };
-            let over = wire.at + self.backoff(wire.attempt);
+            // Progress that runs out is a time-out as well.
+            let over = wire.at + self.backoff(wire.attempt + track.work.times);
             let same = wire.connection == connection && wire.losses == losses;
             let out = connection.is_some() && same && !row.has_timed_out(wire.attempt);
             let leased = row.attempts == wire.attempt && row.retry_at > tables.latest;

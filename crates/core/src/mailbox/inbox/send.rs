@@ -274,10 +274,11 @@ impl<S: Store> Inbox<'_, S> {
             .collect();
         self.close_stuck(!ids.is_empty(), now)?;
         if !ids.is_empty() && self.lane() == Lane::Channels {
-            return self.hang_up(now, CLOSE_SILENT, "a message is not acknowledged");
-        }
-        for id in ids {
-            self.send_one_again(id, &device, now)?;
+            self.hang_up(now, CLOSE_SILENT, "a message is not acknowledged")?;
+        } else {
+            for id in ids {
+                self.send_one_again(id, &device, now)?;
+            }
         }
         self.end_leases(&device, now)?;
         self.end_progress(&device, now)
