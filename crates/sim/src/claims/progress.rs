@@ -35,11 +35,13 @@ impl Ledger {
     /// A mailbox has committed that its device works on a message.
     pub(crate) fn promised(&mut self, device: usize, progress: &Progress, now: Millis) -> Checked {
         let row = self.tables[device].inbox.get(&progress.id);
-        claim(
-            "a message in progress is stored",
-            row.is_some_and(|row| !row.settled),
-            || format!("{progress:?}: {row:?}"),
-        )?;
+        claim("a message in progress is stored", row.is_some(), || {
+            format!("{progress:?}: {row:?}")
+        })?;
+        // The same event may bring its answer, too.
+        if row.is_some_and(|row| row.settled) {
+            return Ok(());
+        }
         claim(
             "progress never lasts beyond the expiry",
             row.is_none_or(|row| progress.until <= row.expires_at) && progress.until > now,
