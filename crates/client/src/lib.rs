@@ -39,6 +39,7 @@ mod tls;
 mod trace;
 mod unconfirmed;
 mod waiting;
+mod web_push;
 
 /// The examples of README.md, compiled with the documentation's tests.
 #[cfg(doctest)]
@@ -56,12 +57,14 @@ pub use progress::Working;
 pub use publish::Publish;
 pub use receipts::Receipts;
 pub use serde_json::value::RawValue;
-pub use tagpost_core::call::Progress;
+pub use tagpost_core::call::{ChannelStatus, Progress};
 pub use tagpost_core::delivery::{State, Withdrawal};
 pub use tagpost_core::expression::{Expression, InvalidExpression};
 pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag, Topic};
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
+pub use tagpost_core::web_push::channel::Channel;
 pub use trace::{Delivery, MessagePage, MessageState, Step, Trace, state_name};
 pub use waiting::Waiting;
+pub use web_push::PushUrl;

@@ -238,7 +238,7 @@ impl Client {
         })
     }
 
-    async fn delete(&self, path: String) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, path: String) -> Result<(), Error> {
         self.send(&Request::new(Method::DELETE, path))
             .await
             .map(drop)

@@ -25,7 +25,7 @@ const MANY: u32 = 64;
 /// # let client = tagpost_client::Client::new("http://127.0.0.1:8787", "token")?;
 /// let (inbox, mut receipts) = client.connect_with_receipts();
 /// while let Some(receipt) = receipts.next().await {
-///     println!("{} at {}: {:?}", receipt.id, receipt.device, receipt.state);
+///     println!("{} at {:?}: {:?}", receipt.id, receipt.device, receipt.state);
 /// }
 /// // What ended the receipts ended the inbox, which says why.
 /// inbox.close().await

@@ -18,6 +18,7 @@ mod delivery;
 mod listen;
 mod progress;
 mod publishing;
+mod push;
 mod queue;
 mod resources;
 mod routes;

@@ -3,6 +3,8 @@
 use crate::support::{ADMIN_KEY, Relay, Shell};
 
 const RED: &str = "\u{1b}[31m";
+/// The colours of a QR code.
+const PAPER: &str = "\u{1b}[97m\u{1b}[40m";
 const SPINNER: &str = "waiting for 1 of 1";
 
 /// All that a command shows on a terminal, after this was typed at its prompt.
@@ -53,4 +55,32 @@ async fn colours_and_a_spinner_are_for_a_terminal() {
     assert!(!format!("{}{}", piped.out, piped.err).contains('\u{1b}'));
     assert!(!piped.err.contains(SPINNER), "{piped:?}");
     piped.code(4);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_push_url_has_its_settings_and_a_qr_code_on_a_terminal_only() {
+    let relay = Relay::shared();
+    let laptop = relay.device().await;
+    let push = ["push", "url", laptop.id.as_str()];
+    let shell = || Shell::of(&relay, &laptop);
+
+    let drawn = shown(shell(), &push, None).await;
+    let url = drawn.lines().next().unwrap().trim_end().to_owned();
+    let server = url.replacen("ws:", "http:", 1);
+    assert!(url.starts_with("ws://127.0.0.1:"), "{drawn}");
+    for line in [
+        &format!("  dom.push.serverURL  {url}"),
+        "  dom.push.testing.allowInsecureServerURL  true",
+        &format!("  {server}"),
+    ] {
+        assert!(drawn.lines().any(|it| it.trim_end() == line), "{drawn}");
+    }
+    assert!(drawn.contains("keep it as you keep a token"), "{drawn}");
+    let rows = drawn.lines().filter(|line| line.contains(PAPER)).count();
+    assert!(rows > 20, "{drawn}");
+
+    let json = shown(shell(), &[&push[..], &["--json"]].concat(), None).await;
+    assert!(json.starts_with("{\"push_url\":\"ws://"), "{json}");
+    assert!(!json.contains(PAPER) && !json.contains("token"), "{json}");
 }

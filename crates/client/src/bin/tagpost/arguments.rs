@@ -6,6 +6,7 @@ mod credential;
 mod device;
 mod grant;
 mod listen;
+mod push;
 mod send;
 mod tag;
 mod time;
@@ -21,6 +22,7 @@ pub(crate) use credential::{Login, Token};
 pub(crate) use device::Device;
 pub(crate) use grant::Grant;
 pub(crate) use listen::Listen;
+pub(crate) use push::Push;
 pub(crate) use send::Send;
 pub(crate) use tag::TagCommand;
 pub(crate) use trace::{Ls, Trace};
@@ -107,6 +109,18 @@ Examples:
     Tag {
         #[command(subcommand)]
         command: TagCommand,
+    },
+    /// Make push URLs for browsers and phones (Web Push), list and revoke their channels
+    #[command(after_help = "\
+Examples:
+  tagpost push url laptop                      for Firefox, or for a phone with Sunup
+  tagpost push channels laptop                 what its pages and apps have subscribed to
+  tagpost push revoke laptop 24cf03b3-f215-489e-8a5b-f3a5ec97785d
+
+The admin key may do this for every device, and a device's token for the device itself.")]
+    Push {
+        #[command(subcommand)]
+        command: Push,
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
     Token(Token),

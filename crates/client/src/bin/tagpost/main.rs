@@ -15,6 +15,8 @@ mod login;
 mod look;
 mod output;
 mod profile;
+mod push;
+mod qr;
 mod send;
 mod session;
 mod status;
@@ -54,6 +56,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
         Command::Ls(options) => trace::list(&global, &options).await,
         Command::Device { command } => device::run(&global, command).await,
         Command::Tag { command } => tag::run(&global, command).await,
+        Command::Push { command } => push::run(&global, command).await,
         Command::Token(options) => token::run(&global, options),
         Command::Login(options) => login::run(&global, &options).await,
         Command::Logout => login::forget(&global),

@@ -1,5 +1,6 @@
 //! What the tests share: a relay, a network, devices, and waits that end.
 
+mod agent;
 mod gateway;
 mod network;
 mod process;
@@ -16,6 +17,7 @@ use tagpost_client::{Client, Inbox, Message, MessageId, State, Status, Target, T
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+pub(crate) use agent::Agent;
 pub(crate) use gateway::Gateway;
 pub(crate) use network::Network;
 pub(crate) use relay::{ADMIN_KEY, Device, Relay, TOKEN_KEY};

@@ -23,6 +23,7 @@ const KEEPALIVE: u32 = 2;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests";
 pub(crate) const TOKEN_KEY: &str = "a-token-key-for-tests-0123456789";
+const PUSH_KEY: &str = "a-push-key-for-tests-0123456789abcdef";
 
 /// A running relay. Dropping it stops it, and removes its state.
 ///
@@ -58,14 +59,26 @@ impl Relay {
 
     /// A relay of the test's own, with these limits.
     pub(crate) fn start(vars: &[(&'static str, u32)]) -> Self {
-        let mut all = BTreeMap::from([("KEEPALIVE", KEEPALIVE.to_string())]);
+        let mut all = BTreeMap::from([
+            ("KEEPALIVE", KEEPALIVE.to_string()),
+            ("PUSH_KEY", PUSH_KEY.to_owned()),
+        ]);
         all.extend(vars.iter().map(|(name, value)| (*name, value.to_string())));
+        Self::with(all)
+    }
+
+    /// A relay of the test's own that has no Web Push.
+    pub(crate) fn without_push_key() -> Self {
+        Self::with(BTreeMap::from([("KEEPALIVE", KEEPALIVE.to_string())]))
+    }
+
+    fn with(vars: BTreeMap<&'static str, String>) -> Self {
         let port = free_port();
         let state = tempfile::tempdir().expect("no directory for the state");
-        let process = Mutex::new(Some(start(port, state.path(), &all)));
+        let process = Mutex::new(Some(start(port, state.path(), &vars)));
         Self {
             port,
-            vars: all,
+            vars,
             state,
             process,
         }
