@@ -116,7 +116,7 @@ impl<S: Store> Mailbox<S> {
             // minutes after the failure.
             let inbox_due = alarm.is_none();
             mailbox.inbox().open(now)?;
-            mailbox.outbox().open(alarm.is_none(), now)?;
+            mailbox.outbox().open(alarm, now)?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)

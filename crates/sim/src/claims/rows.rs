@@ -50,7 +50,7 @@ pub(super) struct InboxRow {
     pub(super) attempts: u32,
     pub(super) retry_at: Millis,
     /// The last attempt that it says anything of.
-    last: u32,
+    pub(super) last: u32,
     time_outs: u32,
 }
 

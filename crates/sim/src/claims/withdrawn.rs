@@ -20,10 +20,12 @@ impl Ledger {
             row.is_none_or(|row| row.settled),
             || format!("{id} from device {device}, {reason:?}: {row:?}"),
         )?;
+        // A mailbox that fails after its commit has stored an attempt, and not made it.
+        let stored = row.is_some_and(|row| row.last > 0);
         let track = self.deliveries.entry((id, device)).or_default();
         claim(
             "a message is withdrawn only from a device that had it",
-            track.wire.is_some() || track.work.times > 0,
+            track.wire.is_some() || track.work.times > 0 || stored,
             || format!("{id} from device {device}, {reason:?}"),
         )?;
         track.withdrawn = Some(lives);

@@ -119,8 +119,9 @@ pub(super) struct Memory {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// The mailbox is opened: loads what has to be in memory. `is_fresh` is whether no alarm is set for later.
-    pub(super) fn open(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
+    /// The mailbox is opened: loads what has to be in memory. `alarm` is the time that the alarm is set to,
+    /// if that is to come.
+    pub(super) fn open(&mut self, alarm: Option<Millis>, now: Now) -> Result<(), StoreError> {
         let (sent, has_scheduled) = rows::newest(&self.cx.store)?;
         let written = sent.max(group_rows::newest(&self.cx.store)?);
         // New ids must not be less than `unseen_from`, or their receipts would not be found. The message that it names
@@ -135,7 +136,7 @@ impl<S: Store> Outbox<'_, S> {
         self.open_endings(now)?;
         self.open_jobs(now)?;
         if has_scheduled {
-            self.open_schedule(is_fresh, now)?;
+            self.open_schedule(alarm)?;
         }
         Ok(())
     }

@@ -88,13 +88,12 @@ impl Schedules {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Reads what is scheduled. `is_fresh` is whether no alarm is set for later: then nothing that is due was handed over
-    /// before the memory was lost. Otherwise it may have been, and waits until no call from before can arrive.
-    pub(super) fn open_schedule(&mut self, is_fresh: bool, now: Now) -> Result<(), StoreError> {
+    /// Reads what is scheduled. Before a message is handed over, `alarm` is no later than its time. If it is later, the
+    /// message was handed over before the memory was lost, and waits until no call from before can arrive.
+    pub(super) fn open_schedule(&mut self, alarm: Option<Millis>) -> Result<(), StoreError> {
         for (id, schedule) in schedule_rows::all(&self.cx.store)? {
-            let is_due = schedule.deliver_at <= now.at;
             let mut due = Due::of(&schedule);
-            if schedule.handed_over_at.is_some() || (is_due && !is_fresh) {
+            if schedule.handed_over_at.is_some() || alarm > Some(schedule.deliver_at) {
                 (due.at, due.is_again) = (self.memory.retry_not_before, true);
             }
             self.memory.schedules.0.insert(id, due);
