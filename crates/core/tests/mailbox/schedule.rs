@@ -212,6 +212,44 @@ fn a_query_that_fails_is_made_again() {
 }
 
 #[test]
+fn the_alarm_rests_while_a_query_serves_the_first_of_many_that_are_due() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 100);
+    for _ in 0..50 {
+        harness.publish(&["x", "y"], LATER, "tea").unwrap();
+    }
+    assert_eq!(harness.at(60_000).ring(), ["resolve hall"]);
+    assert_eq!(harness.alarm, Some(61_000), "it does not go off at once");
+    let before = harness.statements();
+    assert_eq!(harness.at(61_000).ring(), [""; 0]);
+    assert!(
+        harness.statements() - before < 20,
+        "what has to wait is not read"
+    );
+    assert_eq!(harness.alarm, Some(62_000));
+    // Each answer goes on with the next.
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        calls.extend(found(&mut harness, &["a"]));
+    }
+    let handed_over = calls.iter().filter(|it| it.starts_with("a: deliver"));
+    assert_eq!(handed_over.count(), 50, "{calls:?}");
+}
+
+#[test]
+fn the_alarm_rests_while_as_many_calls_are_under_way_as_it_may_make() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 600);
+    for _ in 0..501 {
+        harness.publish(&["a"], LATER, "tea").unwrap();
+    }
+    assert_eq!(harness.at(60_000).ring().len(), 500);
+    assert_eq!(harness.alarm, Some(61_000), "it does not go off at once");
+    let (_, first) = harness.calls.first().unwrap();
+    harness.returned("a", first.id, known("a", State::Delivered));
+    let next = harness.at(61_000).ring();
+    assert_eq!(next, ["a: deliver after another, wait 1000"]);
+}
+
+#[test]
 fn of_one_topic_the_message_that_was_handed_over_last_stays() {
     let mut harness = Harness::new();
     let topic = [("Topic", "t")];

@@ -168,6 +168,9 @@ impl<S: Store> Outbox<'_, S> {
                 self.hand_over(scheduled, devices, now)?;
             } else if self.memory.resolving.look_up(id, scheduled.to, LOOKUPS) {
                 self.looks_up(id, true);
+            } else {
+                // The answer to the query goes on from here.
+                break;
             }
         }
         // Nothing else would wake a mailbox that crashes while it waits for the answers.
