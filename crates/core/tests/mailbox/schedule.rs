@@ -4,7 +4,7 @@ use tagpost_core::call::{Call, DeliveryStatus, ListedState};
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{Input, Reply};
-use tagpost_core::message::{Message, Target};
+use tagpost_core::message::{Message, Target, turn};
 
 use super::harness::{Harness, START, device, known, message};
 
@@ -247,6 +247,35 @@ fn the_alarm_rests_while_as_many_calls_are_under_way_as_it_may_make() {
     harness.returned("a", first.id, known("a", State::Delivered));
     let next = harness.at(61_000).ring();
     assert_eq!(next, ["a: deliver after another, wait 1000"]);
+}
+
+#[test]
+fn those_that_are_due_together_are_handed_over_in_the_order_of_their_times() {
+    let mut harness = Harness::new();
+    let (late, _) = harness.publish(&["a"], &[("Delay", "300")], "x").unwrap();
+    let (early, _) = harness.publish(&["a"], LATER, "x").unwrap();
+    let handed_over = |harness: &mut Harness| {
+        let calls = std::mem::take(&mut harness.calls).into_iter();
+        calls
+            .map(|(_, it)| turn(it.id, it.sent_at))
+            .collect::<Vec<_>>()
+    };
+    // The service was down at both times.
+    harness.crash();
+    harness.at(3_600_000).ring();
+    let (now, _) = harness.publish(&["a"], &[], "x").unwrap();
+    let turns = handed_over(&mut harness);
+    let ids: Vec<_> = turns.iter().map(|turn| turn.1).collect();
+    assert_eq!(ids, [early, late, now]);
+    assert!(turns.is_sorted(), "the last one wins its topic: {turns:?}");
+    // It fails before it has an answer.
+    harness.crash();
+    harness.at(3_600_100).wake();
+    harness.at(3_604_100).ring();
+    let turns = handed_over(&mut harness);
+    let ids: Vec<_> = turns.iter().map(|turn| turn.1).collect();
+    assert_eq!(ids, [early, late], "the same order again");
+    assert!(turns.is_sorted(), "{turns:?}");
 }
 
 #[test]
