@@ -156,6 +156,28 @@ fn a_mailbox_that_does_not_answer_is_asked_again() {
 }
 
 #[test]
+fn after_a_crash_no_message_waits_for_the_answers_to_others() {
+    const MANY: usize = 205;
+    let mut harness = Harness::with(|limits| limits.publish_burst = 300);
+    for _ in 0..MANY {
+        let (id, _) = harness.publish(&["a", "b"], FIRST, "x").unwrap();
+        harness.returned("a", id, known("a", State::Delivered));
+    }
+    harness.crash();
+    // The mailbox of `b` never answers.
+    let mut asked = harness.at(30_000).ring();
+    for _ in 0..MANY {
+        if harness.alarm != Some(30_000) {
+            break;
+        }
+        asked.extend(harness.ring());
+    }
+    assert!(asked.iter().all(|word| word == "b: withdraw"), "{asked:?}");
+    assert_eq!(asked.len(), MANY);
+    assert_eq!(harness.alarm, Some(60_000), "in case it crashes");
+}
+
+#[test]
 fn a_delivery_that_has_not_reached_its_mailbox_is_not_tried_any_more() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a", "b"], FIRST, "x").unwrap();

@@ -4,7 +4,7 @@ use tagpost_core::call::{Call, DeliveryStatus, ListedState};
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{Input, Reply};
-use tagpost_core::message::{Message, Target};
+use tagpost_core::message::{Message, Target, turn};
 
 use super::harness::{Harness, START, device, known, message};
 
@@ -209,6 +209,73 @@ fn a_query_that_fails_is_made_again() {
     let problem = tagpost_core::problem::Problem::bad_request("down");
     assert_eq!(harness.handle(Input::Resolved(Err(problem))), [""; 0]);
     assert_eq!(harness.at(62_000).ring(), ["resolve hall"]);
+}
+
+#[test]
+fn the_alarm_rests_while_a_query_serves_the_first_of_many_that_are_due() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 100);
+    for _ in 0..50 {
+        harness.publish(&["x", "y"], LATER, "tea").unwrap();
+    }
+    assert_eq!(harness.at(60_000).ring(), ["resolve hall"]);
+    assert_eq!(harness.alarm, Some(61_000), "it does not go off at once");
+    let before = harness.statements();
+    assert_eq!(harness.at(61_000).ring(), [""; 0]);
+    assert!(
+        harness.statements() - before < 20,
+        "what has to wait is not read"
+    );
+    assert_eq!(harness.alarm, Some(62_000));
+    // Each answer goes on with the next.
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        calls.extend(found(&mut harness, &["a"]));
+    }
+    let handed_over = calls.iter().filter(|it| it.starts_with("a: deliver"));
+    assert_eq!(handed_over.count(), 50, "{calls:?}");
+}
+
+#[test]
+fn the_alarm_rests_while_as_many_calls_are_under_way_as_it_may_make() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 600);
+    for _ in 0..501 {
+        harness.publish(&["a"], LATER, "tea").unwrap();
+    }
+    assert_eq!(harness.at(60_000).ring().len(), 500);
+    assert_eq!(harness.alarm, Some(61_000), "it does not go off at once");
+    let (_, first) = harness.calls.first().unwrap();
+    harness.returned("a", first.id, known("a", State::Delivered));
+    let next = harness.at(61_000).ring();
+    assert_eq!(next, ["a: deliver after another, wait 1000"]);
+}
+
+#[test]
+fn those_that_are_due_together_are_handed_over_in_the_order_of_their_times() {
+    let mut harness = Harness::new();
+    let (late, _) = harness.publish(&["a"], &[("Delay", "300")], "x").unwrap();
+    let (early, _) = harness.publish(&["a"], LATER, "x").unwrap();
+    let handed_over = |harness: &mut Harness| {
+        let calls = std::mem::take(&mut harness.calls).into_iter();
+        calls
+            .map(|(_, it)| turn(it.id, it.sent_at))
+            .collect::<Vec<_>>()
+    };
+    // The service was down at both times.
+    harness.crash();
+    harness.at(3_600_000).ring();
+    let (now, _) = harness.publish(&["a"], &[], "x").unwrap();
+    let turns = handed_over(&mut harness);
+    let ids: Vec<_> = turns.iter().map(|turn| turn.1).collect();
+    assert_eq!(ids, [early, late, now]);
+    assert!(turns.is_sorted(), "the last one wins its topic: {turns:?}");
+    // It fails before it has an answer.
+    harness.crash();
+    harness.at(3_600_100).wake();
+    harness.at(3_604_100).ring();
+    let turns = handed_over(&mut harness);
+    let ids: Vec<_> = turns.iter().map(|turn| turn.1).collect();
+    assert_eq!(ids, [early, late], "the same order again");
+    assert!(turns.is_sorted(), "{turns:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl<S: Store> Outbox<'_, S> {
         let rows = schedule_rows::all(&self.cx.store)?;
         let known = self.memory.schedules.ids();
         debug_assert!(rows.iter().map(|row| row.0).eq(known), "schedule: {rows:?}");
-        let rows = ending_rows::first(&self.cx.store, u32::MAX)?;
+        let rows = ending_rows::after(&self.cx.store, None, u32::MAX)?;
         let mut known = self.memory.endings.ids();
         debug_assert!(known.all(|id| rows.contains(&id)), "endings: {rows:?}");
         for (device, first) in self.memory.found.0.iter() {

@@ -1,7 +1,7 @@
 //! The rows of `endings`: messages of which enough deliveries are acknowledged, and others are still open.
 
 use crate::id::MessageId;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Value};
 
 /// Stores that the other deliveries of a message are to be cancelled.
 pub(super) fn insert(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
@@ -15,9 +15,14 @@ pub(super) fn delete(store: &impl Store, id: MessageId) -> Result<(), StoreError
     store.run(sql, &[id.into()]).map(drop)
 }
 
-/// The first messages, oldest first.
-pub(super) fn first(store: &impl Store, limit: u32) -> Result<Vec<MessageId>, StoreError> {
-    let sql = "SELECT id FROM endings ORDER BY id LIMIT ?";
-    let rows = store.run(sql, &[limit.into()])?;
+/// The messages behind `last`, or the first ones, oldest first.
+pub(super) fn after(
+    store: &impl Store,
+    last: Option<MessageId>,
+    limit: u32,
+) -> Result<Vec<MessageId>, StoreError> {
+    let sql = "SELECT id FROM endings WHERE id > ? ORDER BY id LIMIT ?";
+    let last = last.map_or_else(|| Value::Blob(Vec::new()), Value::from);
+    let rows = store.run(sql, &[last, limit.into()])?;
     rows.into_iter().map(|mut row| row.id()).collect()
 }

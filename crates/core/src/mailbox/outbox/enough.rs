@@ -30,8 +30,8 @@ const AT_ONCE: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Endings {
     known: BTreeMap<MessageId, Ending>,
-    /// Whether there may be rows that are not read yet.
-    more: bool,
+    /// The last row that was read, if there may be others behind it.
+    more_after: Option<MessageId>,
 }
 
 /// When the other mailboxes are asked again, and how often they were asked.
@@ -54,16 +54,19 @@ impl Endings {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Reads which messages are ending: those that were when the memory was lost.
+    /// Reads which messages are ending: those that were when the memory was lost. Called again, it reads the next.
     pub(super) fn open_endings(&mut self, now: Now) -> Result<(), StoreError> {
-        let ids = ending_rows::first(&self.cx.store, BATCH)?;
-        self.memory.endings.more = ids.len() >= BATCH as usize;
-        let due = Ending {
-            retry_at: now.at,
-            tries: 0,
-        };
-        let due = ids.into_iter().map(|id| (id, due));
-        self.memory.endings.known.extend(due);
+        let endings = &mut self.memory.endings;
+        let ids = ending_rows::after(&self.cx.store, endings.more_after, BATCH)?;
+        let is_full = ids.len() >= BATCH as usize;
+        endings.more_after = ids.last().copied().filter(|_| is_full);
+        for id in ids {
+            // One that began since then is known.
+            endings.known.entry(id).or_insert(Ending {
+                retry_at: now.at,
+                tries: 0,
+            });
+        }
         Ok(())
     }
 
@@ -160,9 +163,12 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Asks the mailboxes again that have not answered.
+    /// Asks the mailboxes again that have not answered. If no more are due than it asks at once, it reads on: the rest
+    /// wait for no answer.
     pub(super) fn end_due(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.memory.endings.known.is_empty() && self.memory.endings.more {
+        let due = self.endings_due(now).filter(|(_, at)| *at <= now.at);
+        let is_last = due.take(AT_ONCE + 1).count() <= AT_ONCE;
+        if is_last && self.memory.endings.more_after.is_some() {
             self.open_endings(now)?;
         }
         let due = self.endings_due(now).filter(|(_, at)| *at <= now.at);

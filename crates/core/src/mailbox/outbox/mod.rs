@@ -55,6 +55,7 @@ use super::news::News;
 use super::output::{CallPurpose, Failure, Output};
 use super::timer::Timer;
 use crate::id::{DeviceId, MessageId};
+use crate::message::Turn;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -107,6 +108,8 @@ pub(super) struct Memory {
     cancelling: LiteMap<MessageId, Cancellation>,
     /// Messages that are handed over later.
     schedules: Schedules,
+    /// The turn of the scheduled message that was handed over last.
+    last_turn: Option<Turn>,
     /// Messages whose other deliveries are being cancelled, because enough are acknowledged.
     endings: Endings,
     cleaned_at: Millis,

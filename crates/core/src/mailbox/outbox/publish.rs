@@ -139,7 +139,11 @@ impl<S: Store> Outbox<'_, S> {
     /// The id of the next message; `None` if the device was removed.
     pub(super) fn next_id(&mut self, now: Now) -> Option<MessageId> {
         let sender = self.cx.device()?;
-        let id = MessageId::next(sender, now.at, self.memory.last_id, now.random);
+        // Its turn comes after those of the messages that were handed over.
+        let at = now
+            .at
+            .max(self.memory.last_turn.map_or(now.at, |last| last.0));
+        let id = MessageId::next(sender, at, self.memory.last_id, now.random);
         self.memory.last_id = Some(id);
         Some(id)
     }

@@ -39,6 +39,11 @@ impl Resolving {
         self.bytes
     }
 
+    /// Whether a query is running.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking
+    }
+
     fn push(&mut self, frame: PublishFrame) {
         self.bytes += frame.draft.bytes();
         self.frames.push_back(frame);

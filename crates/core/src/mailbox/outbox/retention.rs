@@ -184,7 +184,11 @@ impl<S: Store> Outbox<'_, S> {
         let published = published.map(|_| now.at + SAFETY_DELAY);
         let jobs = jobs.chain(published).map(|at| (at, Timer::Job));
         let endings = self.endings_due(now).map(|(_, at)| (at, Timer::Ending));
-        let scheduled = self.schedule_due(now).map(|(_, at)| (at, Timer::Schedule));
+        // What is due and found no room waits for a query or for calls. The alarm would only find them still running.
+        let is_busy = self.memory.resolving.is_asking() || !self.memory.publishing.is_empty();
+        let pause = if is_busy { FIRST_RETRY } else { 0 };
+        let scheduled = self.schedule_due(now);
+        let scheduled = scheduled.map(|(_, at)| (at.max(now.at + pause), Timer::Schedule));
         let jobs = jobs.chain(endings).chain(scheduled);
         let clean_up = clean_up.map(|at| (at, Timer::Retention));
         Ok(jobs.chain(clean_up).min())

@@ -1,7 +1,8 @@
 //! Scheduled messages: accepted now, handed over at their time.
 //!
 //! Until then a message has no deliveries: its target is looked up at its time, and its TTL and its topic count from
-//! then. Its row stays until the message that is sent overwrites it. If the mailbox fails in between, the message is
+//! then. Those that are due together are handed over in the order of their times, each with a later turn than the one
+//! before. Its row stays until the message that is sent overwrites it. If the mailbox fails in between, the message is
 //! handed over again, with the same id and to the same devices.
 //! A message whose target leads nowhere ends without a delivery, and so does one that is cancelled before its time.
 
@@ -14,7 +15,7 @@ use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
 use super::{job_rows, jobs, publish, rows};
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
-use crate::message::Target;
+use crate::message::{Target, turn};
 use crate::plan::{End, Plan, Schedule};
 use crate::problem::Problem;
 use crate::publish::{DELIVER_AT, Draft};
@@ -31,6 +32,8 @@ pub(super) struct Schedules(BTreeMap<MessageId, Due>);
 
 #[derive(Debug, Clone, Copy)]
 struct Due {
+    /// The time that its sender named.
+    deliver_at: Millis,
     /// When it is handed over, or tried again.
     at: Millis,
     bytes: u64,
@@ -45,6 +48,7 @@ struct Due {
 impl Due {
     fn of(schedule: &Schedule) -> Self {
         Self {
+            deliver_at: schedule.deliver_at,
             at: schedule.deliver_at,
             bytes: schedule.bytes,
             tries: 0,
@@ -74,6 +78,11 @@ impl Schedules {
     pub(super) fn size(&self) -> (u32, u64) {
         let add = |(count, bytes), due: &Due| (count + 1, bytes + due.bytes);
         self.0.values().fold((0, 0), add)
+    }
+
+    /// The time of a message that its sender named, and its id: messages are handed over in this order.
+    fn place(&self, id: MessageId) -> Option<(Millis, MessageId)> {
+        self.0.get(&id).map(|due| (due.deliver_at, id))
     }
 
     /// All their ids.
@@ -153,7 +162,8 @@ impl<S: Store> Outbox<'_, S> {
     /// Hands over what is due, as much as one event may call for.
     pub(super) fn hand_over_due(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self.schedule_due(now).filter(|(_, at)| *at <= now.at);
-        let due: Vec<MessageId> = due.map(|(id, _)| id).collect();
+        let mut due: Vec<MessageId> = due.map(|(id, _)| id).collect();
+        due.sort_unstable_by_key(|id| self.memory.schedules.place(*id));
         for id in due {
             let publishing = self.memory.publishing.values();
             if publishing.map(|it| it.open).sum::<usize>() >= jobs::CALLS {
@@ -167,6 +177,9 @@ impl<S: Store> Outbox<'_, S> {
                 self.hand_over(scheduled, devices, now)?;
             } else if self.memory.resolving.look_up(id, scheduled.to, LOOKUPS) {
                 self.looks_up(id, true);
+            } else {
+                // The answer to the query goes on from here.
+                break;
             }
         }
         // Nothing else would wake a mailbox that crashes while it waits for the answers.
@@ -239,8 +252,7 @@ impl<S: Store> Outbox<'_, S> {
             self.postpone(id, now);
             return Ok(());
         };
-        let plan = scheduled.handed_over(now.at);
-        let sent_at = plan.sent_at(now.at);
+        let (plan, sent_at) = self.hand_over_plan(&scheduled, now);
         // A device that the sender named is known without this, and a message that is queued is stored anyway.
         let is_named = matches!(scheduled.to, Target::Device(_));
         if scheduled.devices.is_none() && !is_named && !route.is_queued() {
@@ -251,6 +263,20 @@ impl<S: Store> Outbox<'_, S> {
         let (wait, key) = (draft.wait, draft.key.clone());
         let message = draft.into_message(id, sender, to, sent_at);
         self.start(message, devices, plan, key, Vec::new(), route, wait, now)
+    }
+
+    /// The plan of a message that is handed over, and the time of that. Its turn comes after those of all that were handed
+    /// over before it, even at the same time and with a greater id.
+    fn hand_over_plan(&mut self, scheduled: &Scheduled, now: Now) -> (Plan, Millis) {
+        let (id, last) = (scheduled.id, self.memory.last_turn);
+        let at = match last {
+            Some(last) if turn(id, now.at) <= last => last.0 + 1,
+            _ => now.at,
+        };
+        let plan = scheduled.handed_over(at);
+        let sent_at = plan.sent_at(at);
+        self.memory.last_turn = last.max(Some(turn(id, sent_at)));
+        (plan, sent_at)
     }
 
     /// Whether a message that a recipient's mailbox has is still scheduled: the hand-over was lost with the memory, and is
@@ -319,8 +345,8 @@ impl<S: Store> Outbox<'_, S> {
         let Some(sender) = self.cx.device().cloned() else {
             return Ok(());
         };
-        let (id, plan) = (scheduled.id, scheduled.handed_over(now.at));
-        let (sent_at, key) = (plan.sent_at(now.at), scheduled.draft.key.clone());
+        let (id, key) = (scheduled.id, scheduled.draft.key.clone());
+        let (plan, sent_at) = self.hand_over_plan(&scheduled, now);
         let Scheduled { to, draft, .. } = scheduled;
         let message = draft.into_message(id, sender, to, sent_at);
         let deliveries = unreached(&devices, sent_at);
