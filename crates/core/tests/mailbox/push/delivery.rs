@@ -257,6 +257,21 @@ fn senders_are_limited_by_rate_and_by_what_the_mailbox_holds() {
 }
 
 #[test]
+fn messages_of_channels_leave_half_of_the_queue_to_those_of_devices() {
+    for (messages, bytes) in [(3, 1_000), (1_000, 13)] {
+        let mut harness = Harness::with(|limits| {
+            (limits.max_held_messages, limits.max_held_bytes) = (messages, bytes);
+        });
+        let (_, url) = harness.subscribed();
+        harness.closed(1);
+        harness.pushed(&url, "1");
+        harness.pushed(&url, "2");
+        assert_eq!(harness.push(&url, "3", |_| {}).1, Some(Pushed::Full));
+        assert_eq!(harness.deliver(&message(1, &[]), 0), ["held 0"]);
+    }
+}
+
+#[test]
 fn ids_grow_though_the_clock_is_set_back_and_the_mailbox_has_slept() {
     let mut harness = Harness::new();
     let (_, url) = harness.subscribed();
