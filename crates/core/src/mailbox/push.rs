@@ -16,6 +16,9 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::web_push::channel::Channel;
 
+/// The most readers that wait for the receipt of a message, or for those of a channel. More are answered without waiting.
+const MAX_READERS: usize = 10;
+
 impl<S: Store> Mailbox<S> {
     /// A user agent says this.
     pub(super) fn agent_says(&mut self, said: AgentFrame, now: Now) -> Result<(), StoreError> {
@@ -132,7 +135,7 @@ impl<S: Store> Mailbox<S> {
         let state = match self.channels().receipt(message)? {
             Some(receipt) => PushState::Settled(receipt.status),
             None if !self.inbox().will_have_receipt(message)? => PushState::Unknown,
-            None if now.at < until => {
+            None if now.at < until && self.has_room(Awaited::Receipt(message)) => {
                 let awaited = Awaited::Receipt(message);
                 self.wait(awaited, id, None, Some(until), Next::PushState, now);
                 return Ok(());
@@ -154,13 +157,20 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let receipts = self.channels().receipts(channel, since, seen)?;
-        if receipts.as_ref().is_some_and(Vec::is_empty) && now.at < until {
+        let awaited = Awaited::Receipts(channel);
+        let is_empty = receipts.as_ref().is_some_and(Vec::is_empty);
+        if is_empty && now.at < until && self.has_room(awaited) {
             let next = Next::PushReceipts { channel, since };
-            self.wait(Awaited::Receipts, id, None, Some(until), next, now);
+            self.wait(awaited, id, None, Some(until), next, now);
             return Ok(());
         }
         self.answer(id, Reply::PushReceipts(receipts));
         Ok(())
+    }
+
+    /// Whether one more reader may wait for this. Readers need no token, only a URL.
+    fn has_room(&self, awaited: Awaited) -> bool {
+        self.pending.count(awaited) < MAX_READERS
     }
 
     /// The operator, or the device itself, removes a channel, or all of them.
