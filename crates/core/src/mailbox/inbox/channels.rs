@@ -27,6 +27,7 @@ impl<S: Store> Inbox<'_, S> {
         if !message.is_now_or_never() || Content::asks_for_receipt(&message.payload) {
             return self.deliver(message, terms, now).map(Some);
         }
+        self.check_connection(now)?;
         let connection = self.connection.as_ref();
         let may_send = connection.is_some_and(|connection| {
             connection.lane() == message.lane() && connection.is_ready() && !connection.is_stuck()
@@ -36,6 +37,9 @@ impl<S: Store> Inbox<'_, S> {
                 self.conclude(Lane::Channels, id, Event::Replace, now, |delivery| delivery)?;
             }
             self.send(&message, 1);
+            if let Some(connection) = self.connection.as_mut() {
+                connection.sent_unkept(message.id);
+            }
         }
         Ok(None)
     }
