@@ -25,11 +25,17 @@ impl<S: Store> Mailbox<S> {
         match said {
             AgentFrame::Hello { agent } => self.channels().hello(agent, now),
             AgentFrame::Register { name, subscription } => {
-                self.channels().register(&name, subscription, now)?;
+                match self.outbox().may_ask(1, now) {
+                    Ok(()) => self.channels().register(&name, subscription, now)?,
+                    Err(_) => self.channels().refuse(&name),
+                }
                 self.end_channels(now)
             }
             AgentFrame::Unregister { name } => {
-                self.channels().unregister(&name)?;
+                match self.outbox().may_ask(1, now) {
+                    Ok(()) => self.channels().unregister(&name)?,
+                    Err(_) => self.channels().ignore(&name),
+                }
                 self.end_channels(now)
             }
             AgentFrame::Handled(messages) => messages
