@@ -86,8 +86,11 @@ impl<S: Store> Channels<'_, S> {
         let row = rows::find(&self.cx.store, channel)?;
         match &row {
             Some(row) if row.key == key => return Ok(Some(row.since)),
-            // Its messages were sent to an endpoint that is gone.
-            Some(_) => self.memory.ended.push(channel),
+            // Its messages were sent to an endpoint that is gone, and the receipts are not for the new sender.
+            Some(_) => {
+                rows::delete(&self.cx.store, channel)?;
+                self.memory.ended.push(channel);
+            }
             None if self.known()?.channels >= MAX_CHANNELS => return Ok(None),
             None => self.known()?.channels += 1,
         }

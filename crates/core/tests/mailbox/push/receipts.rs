@@ -7,7 +7,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::web_push::seal::PushUrl;
 
 use super::super::harness::Harness;
-use super::{TWO, versions};
+use super::{KEY, ONE, TWO, versions};
 
 /// The sender asks for a receipt.
 pub(super) fn asks(draft: &mut Draft) {
@@ -231,6 +231,17 @@ fn receipts_end_with_their_channel_and_are_its_own() {
             .unwrap(),
         0
     );
+}
+
+#[test]
+fn another_key_ends_the_receipts_of_the_former_endpoint() {
+    let mut harness = Harness::new();
+    let (_, open) = harness.subscribed();
+    let id = versions(&harness.push(&open, "x", asks).2)[0];
+    harness.acks(1, &[(id, 100)]);
+    let (bound, _) = harness.subscribe(1, ONE, Some(KEY));
+    assert_eq!(harness.statuses(&bound), [0_u16; 0]);
+    assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
 }
 
 #[test]
