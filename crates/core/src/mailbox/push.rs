@@ -7,7 +7,7 @@ use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
 use crate::call::{DeliveryStatus, PushState, Pushed};
 use crate::delivery::State;
-use crate::id::MessageId;
+use crate::id::{MessageId, Sender};
 use crate::message::{Lane, Target};
 use crate::problem::Problem;
 use crate::protocol::{AgentFrame, Handled};
@@ -47,10 +47,12 @@ impl<S: Store> Mailbox<S> {
 
     /// The messages of channels that have ended in this event end now, before the window is filled.
     fn end_channels(&mut self, now: Now) -> Result<(), StoreError> {
-        for channel in self.channels().take_ended() {
-            self.receive(|inbox| inbox.end_channel(&channel.into(), now))?;
+        let ended = self.channels().take_ended();
+        if ended.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let ended = ended.into_iter().map(Sender::from).collect();
+        self.receive(|inbox| inbox.end_channels(&ended, now))
     }
 
     /// A user agent has handled a message.
