@@ -109,7 +109,7 @@ impl<S: Store> Mailbox<S> {
             true => None,
             false => self.inbox().last_of_channels()?,
         };
-        let Some(message_id) = self.channels().next_id(|| stored, now) else {
+        let Some(message_id) = self.channels().next_id(stored, now) else {
             return Ok(());
         };
         let message = draft.into_message(message_id, channel, Target::Device(device), now.at);
