@@ -8,6 +8,7 @@ use crate::delivery::State;
 use crate::id::{MessageId, Sender};
 use crate::problem::Problem;
 use crate::trace::Trace;
+use crate::web_push::channel::Channel;
 
 /// Something that calls may be waiting for.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ pub(super) enum News {
     Pollable,
     /// A message of a channel, for which a receipt was asked, is in a terminal state.
     PushSettled(MessageId, Sender, State),
-    /// There is a receipt for this message of a channel.
-    ReceiptKept(MessageId),
+    /// There is a receipt for this message of this channel.
+    ReceiptKept(MessageId, Channel),
     /// Tokens were revoked.
     Revoked,
 }

@@ -44,8 +44,8 @@ pub enum Awaited {
     Pollable,
     /// The receipt of a message of a channel.
     Receipt(MessageId),
-    /// Any receipt for an application server.
-    Receipts,
+    /// A receipt of any message of this channel.
+    Receipts(Channel),
 }
 
 /// A call that waits.
@@ -122,6 +122,11 @@ impl Pending {
     /// Whether anything waits for this.
     pub(super) fn has(&self, awaited: Awaited) -> bool {
         self.0.range(all(awaited)).next().is_some()
+    }
+
+    /// How many calls wait for this.
+    pub(super) fn count(&self, awaited: Awaited) -> usize {
+        self.0.range(all(awaited)).count()
     }
 
     /// A call begins to wait. Returns when its wait ends or its token expires, whichever is earlier.

@@ -7,7 +7,7 @@ use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
 use crate::call::{DeliveryStatus, PushState, Pushed};
 use crate::delivery::State;
-use crate::id::MessageId;
+use crate::id::{MessageId, Sender};
 use crate::message::{Lane, Target};
 use crate::problem::Problem;
 use crate::protocol::{AgentFrame, Handled};
@@ -16,17 +16,26 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::web_push::channel::Channel;
 
+/// The most readers that wait for the receipt of a message, or for those of a channel. More are answered without waiting.
+const MAX_READERS: usize = 10;
+
 impl<S: Store> Mailbox<S> {
     /// A user agent says this.
     pub(super) fn agent_says(&mut self, said: AgentFrame, now: Now) -> Result<(), StoreError> {
         match said {
             AgentFrame::Hello { agent } => self.channels().hello(agent, now),
             AgentFrame::Register { name, subscription } => {
-                self.channels().register(&name, subscription, now)?;
+                match self.outbox().may_ask(1, now) {
+                    Ok(()) => self.channels().register(&name, subscription, now)?,
+                    Err(_) => self.channels().refuse(&name),
+                }
                 self.end_channels(now)
             }
             AgentFrame::Unregister { name } => {
-                self.channels().unregister(&name)?;
+                match self.outbox().may_ask(1, now) {
+                    Ok(()) => self.channels().unregister(&name)?,
+                    Err(_) => self.channels().ignore(&name),
+                }
                 self.end_channels(now)
             }
             AgentFrame::Handled(messages) => messages
@@ -38,10 +47,12 @@ impl<S: Store> Mailbox<S> {
 
     /// The messages of channels that have ended in this event end now, before the window is filled.
     fn end_channels(&mut self, now: Now) -> Result<(), StoreError> {
-        for channel in self.channels().take_ended() {
-            self.receive(|inbox| inbox.end_channel(&channel.into(), now))?;
+        let ended = self.channels().take_ended();
+        if ended.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let ended = ended.into_iter().map(Sender::from).collect();
+        self.receive(|inbox| inbox.end_channels(&ended, now))
     }
 
     /// A user agent has handled a message.
@@ -98,7 +109,7 @@ impl<S: Store> Mailbox<S> {
             true => None,
             false => self.inbox().last_of_channels()?,
         };
-        let Some(message_id) = self.channels().next_id(|| stored, now) else {
+        let Some(message_id) = self.channels().next_id(stored, now) else {
             return Ok(());
         };
         let message = draft.into_message(message_id, channel, Target::Device(device), now.at);
@@ -132,7 +143,7 @@ impl<S: Store> Mailbox<S> {
         let state = match self.channels().receipt(message)? {
             Some(receipt) => PushState::Settled(receipt.status),
             None if !self.inbox().will_have_receipt(message)? => PushState::Unknown,
-            None if now.at < until => {
+            None if now.at < until && self.has_room(Awaited::Receipt(message)) => {
                 let awaited = Awaited::Receipt(message);
                 self.wait(awaited, id, None, Some(until), Next::PushState, now);
                 return Ok(());
@@ -154,13 +165,20 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let receipts = self.channels().receipts(channel, since, seen)?;
-        if receipts.as_ref().is_some_and(Vec::is_empty) && now.at < until {
+        let awaited = Awaited::Receipts(channel);
+        let is_empty = receipts.as_ref().is_some_and(Vec::is_empty);
+        if is_empty && now.at < until && self.has_room(awaited) {
             let next = Next::PushReceipts { channel, since };
-            self.wait(Awaited::Receipts, id, None, Some(until), next, now);
+            self.wait(awaited, id, None, Some(until), next, now);
             return Ok(());
         }
         self.answer(id, Reply::PushReceipts(receipts));
         Ok(())
+    }
+
+    /// Whether one more reader may wait for this. Readers need no token, only a URL.
+    fn has_room(&self, awaited: Awaited) -> bool {
+        self.pending.count(awaited) < MAX_READERS
     }
 
     /// The operator, or the device itself, removes a channel, or all of them.

@@ -47,9 +47,9 @@ impl<S: Store> Mailbox<S> {
             News::PushSettled(id, sender, state) => {
                 self.channels().keep_receipt(id, &sender, state, now)
             }
-            News::ReceiptKept(id) => {
+            News::ReceiptKept(id, channel) => {
                 self.resume(Awaited::Receipt(id), now)?;
-                self.resume(Awaited::Receipts, now)
+                self.resume(Awaited::Receipts(channel), now)
             }
             News::Revoked => {
                 self.dismiss(now);
@@ -129,7 +129,7 @@ impl<S: Store> Mailbox<S> {
             (Awaited::Receipt(message), Next::PushState) => {
                 self.push_state(id, message, again_until(timed_out, until, now), now)
             }
-            (Awaited::Receipts, Next::PushReceipts { channel, since }) => {
+            (Awaited::Receipts(_), Next::PushReceipts { channel, since }) => {
                 let until = again_until(timed_out, until, now);
                 self.push_receipts(id, channel, since, None, until, now)
             }

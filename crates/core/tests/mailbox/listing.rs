@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tagpost_core::mailbox::Place;
+use tagpost_core::message::Urgency;
 
 use super::harness::{Harness, message};
 
@@ -71,6 +72,27 @@ fn pages_follow_each_other_through_all_urgencies() {
 }
 
 #[test]
+fn pages_follow_each_other_past_the_messages_of_channels() {
+    let mut harness = Harness::new();
+    let (_, url) = harness.subscribed();
+    harness.closed(1);
+    for urgency in [Urgency::VeryLow, Urgency::High] {
+        harness.push(&url, "x", |draft| draft.urgency = urgency);
+    }
+    harness.deliver(&message(1, TEXT), 0);
+    let mut after: Option<String> = None;
+    let mut urgencies = Vec::new();
+    for _ in 0..3 {
+        let page = list(&mut harness, 1, after.as_deref(), false);
+        urgencies.push(page["messages"][0]["urgency"].to_string());
+        after = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(after, None);
+    let expected = [r#""normal""#, r#""high""#, r#""very-low""#];
+    assert_eq!(urgencies, expected, "those of devices come first");
+}
+
+#[test]
 fn expired_messages_are_not_listed() {
     let mut harness = Harness::new();
     harness.deliver(&message(1, &[("TTL", "1")]), 0);
@@ -85,7 +107,7 @@ fn only_the_cursor_of_a_page_is_a_cursor() {
         "",
         "1",
         "-",
-        "4-01JZZZZZZZZZZZZZZZZZZZZZZZ",
+        "8-01JZZZZZZZZZZZZZZZZZZZZZZZ",
         "1-x",
         "01JZZZZZZZZZZZZZZZZZZZZZZZ",
     ] {

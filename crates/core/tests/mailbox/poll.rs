@@ -1,5 +1,8 @@
 //! A device without a WebSocket takes its messages by polling.
 
+use tagpost_core::call::Call;
+use tagpost_core::mailbox::Reply;
+
 use super::harness::{Harness, message, message_from};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
@@ -81,6 +84,27 @@ fn a_message_polled_beside_a_socket_is_sent_over_it_only_after_its_lease() {
     assert_eq!(poll(&mut harness, 1), ["body 2 1"]);
     assert_eq!(harness.ack(first.id), ["door: receipts delivered 1"]);
     assert_eq!(harness.at(30_000).ring(), ["1 <- body 2, attempt 2"]);
+}
+
+#[test]
+fn a_user_agent_ends_no_lease() {
+    let mut harness = Harness::new();
+    harness.deliver(&message(1, TEXT), 0);
+    poll(&mut harness, 1);
+    harness.hello(1, None);
+    let state = |harness: &mut Harness| {
+        let page = serde_json::to_value(harness.list_waiting(10, None, false).0).unwrap();
+        let status = match harness.ask(Call::Status).0 {
+            Ok(Reply::Status(status)) => status,
+            other => panic!("{other:?}"),
+        };
+        let state = page["messages"][0]["state"].as_str().unwrap().to_owned();
+        (state, status.in_flight, status.held)
+    };
+    assert_eq!(state(&mut harness), ("sent".to_owned(), 1, 0));
+    harness.at(30_000).ring();
+    assert_eq!(state(&mut harness), ("held".to_owned(), 0, 1));
+    assert_eq!(poll(&mut harness, 1), ["body 1 2"]);
 }
 
 #[test]

@@ -112,13 +112,9 @@ impl<S: Store> Channels<'_, S> {
         self.memory.bucket.take(&self.cx.limits, now.at)
     }
 
-    /// The id of the next message. `stored` is the greatest id in the rows, read once.
-    pub(super) fn next_id(
-        &mut self,
-        stored: impl FnOnce() -> Option<MessageId>,
-        now: Now,
-    ) -> Option<MessageId> {
-        let last = self.memory.last_id.or_else(stored);
+    /// The id of the next message. `stored` is the greatest id in the rows, unless [ids were given](Self::knows_last_id).
+    pub(super) fn next_id(&mut self, stored: Option<MessageId>, now: Now) -> Option<MessageId> {
+        let last = self.memory.last_id.or(stored);
         let id = MessageId::next(self.cx.device()?, now.at, last, now.random);
         self.memory.last_id = Some(id);
         Some(id)

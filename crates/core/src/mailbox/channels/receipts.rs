@@ -49,7 +49,7 @@ impl<S: Store> Channels<'_, S> {
             at: now.at,
         };
         rows::save_receipt(&self.cx.store, channel, &receipt)?;
-        self.cx.push(News::ReceiptKept(message));
+        self.cx.push(News::ReceiptKept(message, channel));
         Ok(())
     }
 

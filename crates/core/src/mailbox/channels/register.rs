@@ -15,7 +15,7 @@ const MAX_CHANNELS: u32 = 1_000;
 
 /// The channel's id or the key is malformed.
 const MALFORMED: u16 = 400;
-/// There are too many channels, or the service has lost its `PUSH_KEY`.
+/// There are too many channels, they are registered too fast, or the service has lost its `PUSH_KEY`.
 const IMPOSSIBLE: u16 = 500;
 
 impl<S: Store> Channels<'_, S> {
@@ -34,6 +34,17 @@ impl<S: Store> Channels<'_, S> {
         let endpoint = endpoint.as_deref().map_err(|status| *status);
         self.say(ToAgent::Registered { name, endpoint });
         Ok(())
+    }
+
+    /// A user agent registers and removes channels too fast: this one is not registered.
+    pub(in crate::mailbox) fn refuse(&mut self, name: &str) {
+        let endpoint = Err(IMPOSSIBLE);
+        self.say(ToAgent::Registered { name, endpoint });
+    }
+
+    /// A user agent registers and removes channels too fast: this one stays. The protocol has no other answer.
+    pub(in crate::mailbox) fn ignore(&mut self, name: &str) {
+        self.say(ToAgent::Unregistered { name });
     }
 
     /// The endpoint of a channel, which exists from now on; or the status of the refusal.
@@ -75,8 +86,11 @@ impl<S: Store> Channels<'_, S> {
         let row = rows::find(&self.cx.store, channel)?;
         match &row {
             Some(row) if row.key == key => return Ok(Some(row.since)),
-            // Its messages were sent to an endpoint that is gone.
-            Some(_) => self.memory.ended.push(channel),
+            // Its messages were sent to an endpoint that is gone, and the receipts are not for the new sender.
+            Some(_) => {
+                rows::delete(&self.cx.store, channel)?;
+                self.memory.ended.push(channel);
+            }
             None if self.known()?.channels >= MAX_CHANNELS => return Ok(None),
             None => self.known()?.channels += 1,
         }

@@ -67,9 +67,9 @@ pub(super) fn find(store: &impl Store, channel: Channel) -> Result<Option<Channe
     row.map(ChannelRow::read).transpose()
 }
 
-/// Adds a channel, or replaces it.
+/// Adds a channel.
 pub(super) fn save(store: &impl Store, row: &ChannelRow) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO channels (channel, since, key) VALUES (?, ?, ?)";
+    let sql = "INSERT INTO channels (channel, since, key) VALUES (?, ?, ?)";
     let key = row.key.map_or(Value::Null, |key| Value::Blob(key.to_vec()));
     store
         .run(sql, &[id(row.channel), row.since.into(), key])

@@ -8,7 +8,7 @@ mod agent;
 mod end;
 mod frames;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ use crate::web_push::agent::AgentId;
 /// The most bytes sent over a connection without an acknowledgement. The platform buffers what a device does not read,
 /// and exposes no back-pressure.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;
+
+/// How many messages that are sent without being in flight are remembered until they are acknowledged.
+const MAX_UNKEPT: usize = 256;
 
 /// Names a connection; the shell finds the socket by it.
 pub type ConnectionId = u32;
@@ -78,6 +81,9 @@ pub(super) struct Connection {
     pub(super) bad_frames: u32,
     /// Bytes of messages sent since the device last acknowledged one of them.
     pub(super) unread: u64,
+    /// The last messages sent that are not in flight, since they are not sent again, and not acknowledged; oldest
+    /// first. Lost in hibernation.
+    unkept: VecDeque<MessageId>,
     pub(super) receipts: Receipts,
     /// The window that the device asked for, if it did.
     window: Option<u32>,
@@ -166,6 +172,7 @@ impl Connection {
             publish: claims.publish.clone(),
             bad_frames: 0,
             unread: 0,
+            unkept: VecDeque::new(),
             receipts: Receipts {
                 sent: receipts_seen,
                 seen: receipts_seen,
@@ -205,6 +212,7 @@ impl Connection {
             publish: attachment.p,
             bad_frames: attachment.b,
             unread: attachment.u,
+            unkept: VecDeque::new(),
             receipts: attachment.r,
             window: attachment.w,
             in_flight,
@@ -273,9 +281,22 @@ impl Connection {
             || now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
     }
 
-    /// The device answers a message, or works on it: if it was in flight, the device has read everything up to it.
+    /// A message was sent that will not be in flight.
+    pub(super) fn sent_unkept(&mut self, id: MessageId) {
+        if self.unkept.len() >= MAX_UNKEPT {
+            self.unkept.pop_front();
+        }
+        self.unkept.push_back(id);
+    }
+
+    /// The device answers a message, or works on it: if that was sent and not answered before, the device has read
+    /// everything up to it.
     pub(super) fn answered(&mut self, id: MessageId) {
-        if self.in_flight.contains_key(&id) {
+        let unkept = self.unkept.iter().position(|sent| *sent == id);
+        if let Some(place) = unkept {
+            self.unkept.drain(..=place);
+        }
+        if unkept.is_some() || self.in_flight.contains_key(&id) {
             self.unread = 0;
         }
     }

@@ -1,18 +1,22 @@
 //! The statements on the rows of the table `inbox` that hold messages of channels. They are deleted once they are settled.
 
+use std::collections::BTreeSet;
+
 use super::rows::{Key, ranks};
 use crate::id::{MessageId, Sender};
 use crate::message::Lane;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, to_json};
 
-/// The messages to deliver of a channel.
-pub(super) fn of_channel(
+/// The messages to deliver of these channels, in one scan.
+pub(super) fn of_channels(
     store: &impl Store,
-    channel: &Sender,
+    channels: &BTreeSet<Sender>,
 ) -> Result<Vec<MessageId>, StoreError> {
-    let sql = "SELECT id FROM inbox WHERE rank BETWEEN ? AND ? AND sender = ?";
+    let sql = "SELECT id FROM inbox WHERE rank BETWEEN ? AND ? \
+               AND sender IN (SELECT value FROM json_each(?))";
     let [first, last] = ranks(Lane::Channels);
-    let rows = store.run(sql, &[first.into(), last.into(), channel.as_str().into()])?;
+    let channels = to_json(channels)?;
+    let rows = store.run(sql, &[first.into(), last.into(), channels.as_str().into()])?;
     rows.into_iter().map(|mut row| row.id()).collect()
 }
 

@@ -1,6 +1,8 @@
 //! Messages of channels. No sender's mailbox records their terminal states, so a settled one leaves no row here; if its
 //! sender has asked for a receipt, that is told.
 
+use std::collections::BTreeSet;
+
 use super::channel_rows;
 use super::connection::Stored;
 use super::rows::{self, Key, SameTopic};
@@ -27,6 +29,7 @@ impl<S: Store> Inbox<'_, S> {
         if !message.is_now_or_never() || Content::asks_for_receipt(&message.payload) {
             return self.deliver(message, terms, now).map(Some);
         }
+        self.check_connection(now)?;
         let connection = self.connection.as_ref();
         let may_send = connection.is_some_and(|connection| {
             connection.lane() == message.lane() && connection.is_ready() && !connection.is_stuck()
@@ -36,6 +39,9 @@ impl<S: Store> Inbox<'_, S> {
                 self.conclude(Lane::Channels, id, Event::Replace, now, |delivery| delivery)?;
             }
             self.send(&message, 1);
+            if let Some(connection) = self.connection.as_mut() {
+                connection.sent_unkept(message.id);
+            }
         }
         Ok(None)
     }
@@ -45,13 +51,13 @@ impl<S: Store> Inbox<'_, S> {
         channel_rows::last_of_channels(&self.cx.store)
     }
 
-    /// A channel is gone: its messages are cancelled. The caller refills the window.
+    /// Channels are gone: their messages are cancelled. The caller refills the window.
     ///
     /// # Errors
     /// The store failed.
-    pub(in crate::mailbox) fn end_channel(
+    pub(in crate::mailbox) fn end_channels(
         &mut self,
-        channel: &Sender,
+        channels: &BTreeSet<Sender>,
         now: Now,
     ) -> Result<(), StoreError> {
         let in_flight = self.connection.iter().flat_map(|it| it.in_flight.values());
@@ -61,9 +67,9 @@ impl<S: Store> Inbox<'_, S> {
         });
         let queued = self.memory.queue.values().map(|queued| &*queued.message);
         let unstored = unstored.chain(queued);
-        let unstored = unstored.filter(|message| message.from == *channel);
+        let unstored = unstored.filter(|message| channels.contains(&message.from));
         let mut ids: Vec<MessageId> = unstored.map(|message| message.id).collect();
-        ids.extend(channel_rows::of_channel(&self.cx.store, channel)?);
+        ids.extend(channel_rows::of_channels(&self.cx.store, channels)?);
         ids.into_iter().try_for_each(|id| self.cancel(id, now))
     }
 

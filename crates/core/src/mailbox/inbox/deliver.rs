@@ -10,7 +10,7 @@ use super::{Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event};
 use crate::id::{DeviceId, MessageId};
-use crate::message::{Message, turn};
+use crate::message::{Lane, Message, turn};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -136,12 +136,23 @@ impl<S: Store> Inbox<'_, S> {
         let (messages, bytes) = self.held()?;
         let beside = messages as usize - replaced.len();
         let bytes = bytes - freed + u64::from(message.size);
-        let limits = &self.cx.limits;
-        if beside >= limits.max_held_messages as usize || bytes > limits.max_held_bytes {
+        let (most, most_bytes) = self.most_held(message.lane());
+        if beside >= most || bytes > most_bytes {
             return Ok(Arrival::Ends(Event::Refuse));
         }
         let replaces = replaced.into_iter().map(|other| other.id).collect();
         Ok(Arrival::Taken { replaces, beside })
+    }
+
+    /// How many messages, and how many bytes of them, may be held once one of this lane is taken. Whoever has the
+    /// endpoint of a channel can publish to it, so that messages of channels leave half of the room to the others.
+    fn most_held(&self, lane: Lane) -> (usize, u64) {
+        let limits = &self.cx.limits;
+        let (messages, bytes) = (limits.max_held_messages, limits.max_held_bytes);
+        match lane {
+            Lane::Devices => (messages as usize, bytes),
+            Lane::Channels => (messages.div_ceil(2) as usize, bytes.div_ceil(2)),
+        }
     }
 
     /// Takes a message, which replaces these. Its call waits for `wait` milliseconds.

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use super::connection::Stored;
 use super::expiry::has_expired;
 use super::poll::POLL_BYTES;
-use super::rows::{self, Held, Key};
+use super::rows::{self, Held, Key, ranks};
 use super::{Failure, Inbox};
 use crate::delivery::State;
 use crate::id::{MessageId, Sender, Topic};
-use crate::message::{Encoding, Message, Target, Urgency};
+use crate::message::{Encoding, Lane, Message, Target, Urgency};
 use crate::problem::{Code, Problem};
 use crate::store::Store;
 use crate::time::{Millis, Now};
@@ -95,7 +95,9 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, NoPlace> {
         let (rank, id) = text.split_once('-').ok_or(NoPlace)?;
-        let rank = rank.parse().ok().filter(|rank| (0..=3).contains(rank));
+        let ([first, _], [_, last]) = (ranks(Lane::Devices), ranks(Lane::Channels));
+        let rank = rank.parse().ok();
+        let rank = rank.filter(|rank| (first..=last).contains(rank));
         Ok(Self(Key {
             rank: rank.ok_or(NoPlace)?,
             id: id.parse().map_err(|_| NoPlace)?,

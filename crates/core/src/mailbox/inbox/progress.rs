@@ -151,13 +151,13 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Phase::InProgress.after(Event::TimeOut)?)
     }
 
-    /// How many messages are leased to a poll, and how many are in progress. A connection ends every lease.
+    /// How many messages are leased to a poll, and how many are in progress.
     pub(in crate::mailbox) fn at_work(&self, now: Now) -> Result<(u32, u32), StoreError> {
         let (leased, in_rows) = match self.memory.marked {
             true => rows::at_work(&self.cx.store, now.at)?,
             false => (0, 0),
         };
-        let leased = if self.connection.is_some() { 0 } else { leased };
+        let leased = if self.has_leases() { leased } else { 0 };
         Ok((leased, in_rows + self.memory.lost.in_progress(now.at)))
     }
 }

@@ -160,15 +160,22 @@ impl<S: Store> Inbox<'_, S> {
         held
     }
 
-    /// The phase of a stored message that is [up to date](Self::up_to_date). A connection ends every lease.
+    /// The phase of a stored message that is [up to date](Self::up_to_date).
     pub(super) fn phase_of(&self, held: &Held, now: Now) -> Phase {
         match &*self.connection {
             Some(connection) if connection.has(held.key.id) => Phase::InFlight,
             _ if held.attempts.is_in_progress(now.at) => Phase::InProgress,
-            None if held.retry_at > now.at => Phase::Leased,
+            _ if held.retry_at > now.at && self.has_leases() => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
         }
+    }
+
+    /// Whether leases to polls go on. A connection ends them, unless it is one of a user agent, which gets no messages of
+    /// devices.
+    pub(super) fn has_leases(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_none_or(|connection| connection.lane() == Lane::Channels)
     }
 
     /// Stores the terminal state of a stored message's delivery, and reports it.

@@ -1,4 +1,4 @@
-//! The rate limit of reads that ask other mailboxes. That of publishes is in [`super::publish`].
+//! The rate limit of reads that ask other mailboxes, and of what costs about as much. That of publishes is in [`super::publish`].
 
 use super::Outbox;
 use super::bucket::too_many;
@@ -13,7 +13,8 @@ const ASK_BURST: u32 = 1_000;
 
 impl<S: Store> Outbox<'_, S> {
     /// Counts a read of this device that asks up to `mailboxes` other mailboxes, or progress that tells one: the
-    /// requests that a device causes in other mailboxes have to be limited.
+    /// requests that a device causes in other mailboxes have to be limited. A user agent that registers or removes a
+    /// channel counts as well: each writes rows and scans the messages of channels.
     ///
     /// # Errors
     /// `too_many_requests`, with the seconds after which the same read is allowed.

@@ -251,6 +251,7 @@ fn a_device_has_at_most_a_thousand_channels() {
     for n in 0..1_000 {
         harness.subscribe(1, &channel(n), None);
     }
+    harness.at(1_000);
     let register = json!({"messageType": "register", "channelID": channel(1_000)});
     let refused = &harness.frame(1, &register.to_string())[0];
     assert!(refused.contains(r#""status":500"#), "{refused}");
@@ -260,4 +261,26 @@ fn a_device_has_at_most_a_thousand_channels() {
         &json!({"messageType": "unregister", "channelID": channel(8)}).to_string(),
     );
     harness.subscribe(1, &channel(1_000), None);
+}
+
+#[test]
+fn a_user_agent_that_registers_all_the_time_is_slowed_down() {
+    let mut harness = Harness::new();
+    harness.hello(1, None);
+    let frame =
+        |kind: &str, channel: &str| json!({"messageType": kind, "channelID": channel}).to_string();
+    let (kept, _) = harness.subscribe(1, TWO, None);
+    for _ in 0..499 {
+        harness.subscribe(1, ONE, None);
+        harness.frame(1, &frame("unregister", ONE));
+    }
+    harness.frame(1, &frame("unregister", ONE));
+    let before = harness.writes();
+    let refused = &harness.frame(1, &frame("register", ONE))[0];
+    assert!(refused.contains(r#""status":500"#), "{refused}");
+    let ignored = &harness.frame(1, &frame("unregister", TWO))[0];
+    assert!(ignored.contains(r#""status":200"#), "{ignored}");
+    assert_eq!(harness.writes(), before);
+    assert_eq!(bodies(&harness.push(&kept, "still", |_| {}).2), ["still"]);
+    harness.at(10).subscribe(1, ONE, None);
 }

@@ -171,6 +171,32 @@ fn with_ttl_0_a_message_is_sent_now_or_never_and_not_waited_for() {
 }
 
 #[test]
+fn acknowledged_messages_with_ttl_0_never_make_a_connection_stuck() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
+    let (_, url) = harness.subscribed();
+    let large = "x".repeat(1 << 20);
+    let now = |draft: &mut tagpost_core::publish::Draft| draft.ttl = 0;
+    for n in 0..40 {
+        let words = harness.push(&url, &large, now).2;
+        assert_eq!(bodies(&words).len(), 1, "message {n}");
+        harness.acks(1, &[(versions(&words)[0], 100)]);
+    }
+}
+
+#[test]
+fn messages_with_ttl_0_that_nobody_acknowledges_end_the_connection() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 10_000);
+    let (_, url) = harness.subscribed();
+    let large = "x".repeat(1 << 20);
+    let now = |draft: &mut tagpost_core::publish::Draft| draft.ttl = 0;
+    for _ in 0..16 {
+        assert_eq!(bodies(&harness.push(&url, &large, now).2).len(), 1);
+    }
+    let words = harness.push(&url, &large, now).2;
+    assert_eq!(words, ["1 closes with 1001"]);
+}
+
+#[test]
 fn a_topic_replaces_within_its_channel_even_what_is_on_the_wire() {
     let mut harness = Harness::new();
     let (agent, one) = harness.subscribed();
@@ -254,6 +280,21 @@ fn senders_are_limited_by_rate_and_by_what_the_mailbox_holds() {
         harness.push(&url, "too often", |_| {}).1,
         Some(Pushed::TooMany(2))
     );
+}
+
+#[test]
+fn messages_of_channels_leave_half_of_the_queue_to_those_of_devices() {
+    for (messages, bytes) in [(3, 1_000), (1_000, 13)] {
+        let mut harness = Harness::with(|limits| {
+            (limits.max_held_messages, limits.max_held_bytes) = (messages, bytes);
+        });
+        let (_, url) = harness.subscribed();
+        harness.closed(1);
+        harness.pushed(&url, "1");
+        harness.pushed(&url, "2");
+        assert_eq!(harness.push(&url, "3", |_| {}).1, Some(Pushed::Full));
+        assert_eq!(harness.deliver(&message(1, &[]), 0), ["held 0"]);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::web_push::seal::PushUrl;
 
 use super::super::harness::Harness;
-use super::{TWO, versions};
+use super::{KEY, ONE, TWO, versions};
 
 /// The sender asks for a receipt.
 pub(super) fn asks(draft: &mut Draft) {
@@ -37,6 +37,21 @@ impl Harness {
             Ok(Reply::PushReceipts(receipts)) => receipts,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Reads the receipts of a channel. `None` if the call waits.
+    fn read_receipts(&mut self, url: &PushUrl, wait: u32) -> Option<Option<Vec<PushReceipt>>> {
+        let call = Call::PushReceipts {
+            channel: url.channel,
+            since: url.since,
+            seen: None,
+            wait,
+        };
+        let reply = self.ask_as(None, call, None, None).1.0;
+        reply.map(|reply| match reply {
+            Reply::PushReceipts(receipts) => receipts,
+            other => panic!("{other:?}"),
+        })
     }
 
     /// The statuses of all receipts.
@@ -219,6 +234,17 @@ fn receipts_end_with_their_channel_and_are_its_own() {
 }
 
 #[test]
+fn another_key_ends_the_receipts_of_the_former_endpoint() {
+    let mut harness = Harness::new();
+    let (_, open) = harness.subscribed();
+    let id = versions(&harness.push(&open, "x", asks).2)[0];
+    harness.acks(1, &[(id, 100)]);
+    let (bound, _) = harness.subscribe(1, ONE, Some(KEY));
+    assert_eq!(harness.statuses(&bound), [0_u16; 0]);
+    assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
+}
+
+#[test]
 fn receipts_are_bounded_in_number_and_in_time() {
     let mut harness =
         Harness::with(|limits| (limits.publish_burst, limits.retention) = (5_000, 60));
@@ -239,4 +265,46 @@ fn receipts_are_bounded_in_number_and_in_time() {
         draft.ttl = 0;
     });
     assert_eq!(harness.statuses(&url).len(), 1);
+}
+
+#[test]
+fn a_receipt_resumes_the_readers_of_its_channel_and_no_others() {
+    let mut harness = Harness::new();
+    let (_, one) = harness.subscribed();
+    let (two, _) = harness.subscribe(1, TWO, None);
+    for url in [&one, &two] {
+        assert_eq!(harness.read_receipts(url, 60), None, "it waits");
+    }
+    let id = versions(&harness.push(&one, "x", asks).2)[0];
+    let before = harness.statements();
+    let words = harness.acks(1, &[(id, 100)]);
+    let with_reader = harness.statements() - before;
+    assert_eq!(words.len(), 2, "its own reader, and its sender: {words:?}");
+    for _ in 0..8 {
+        assert_eq!(harness.read_receipts(&two, 60), None, "it waits");
+    }
+    let seen = harness.push_receipts(&one, None).unwrap()[0].seq;
+    harness.push_receipts(&one, Some(seen));
+    assert_eq!(harness.read_receipts(&one, 60), None, "it waits");
+    let id = versions(&harness.push(&one, "y", asks).2)[0];
+    let before = harness.statements();
+    harness.acks(1, &[(id, 100)]);
+    assert_eq!(harness.statements() - before, with_reader);
+}
+
+#[test]
+fn so_many_readers_wait_and_more_are_answered_at_once() {
+    let mut harness = Harness::new();
+    let (_, one) = harness.subscribed();
+    let (two, _) = harness.subscribe(1, TWO, None);
+    let id = versions(&harness.push(&one, "x", asks).2)[0];
+    for _ in 0..10 {
+        assert_eq!(harness.push_state(id, 60).1, None, "it waits");
+        assert_eq!(harness.read_receipts(&one, 60), None, "it waits");
+    }
+    assert_eq!(harness.push_state(id, 60).1, Some(PushState::Open));
+    assert_eq!(harness.read_receipts(&one, 60), Some(Some(vec![])));
+    assert_eq!(harness.read_receipts(&two, 60), None, "it waits");
+    let words = harness.acks(1, &[(id, 100)]);
+    assert_eq!(words.len(), 21, "all that wait, and the sender: {words:?}");
 }

@@ -189,3 +189,26 @@ fn a_message_can_be_cancelled_wherever_it_is() {
     assert_eq!(bodies(&harness.hello(2, Some(&agent)).1), [""; 0]);
     assert_eq!(harness.rows(), "account 1");
 }
+
+#[test]
+fn the_work_of_a_takeover_grows_with_what_ends_and_not_with_its_square() {
+    let work = |channels: u32| {
+        let mut harness = Harness::with(|limits| limits.publish_burst = 1_000);
+        harness.hello(1, None);
+        let name = |n: u32| format!("00000000-0000-4000-8000-{n:012x}");
+        let urls: Vec<_> = (0..channels)
+            .map(|n| harness.subscribe(1, &name(n), None).0)
+            .collect();
+        harness.closed(1);
+        for url in &urls {
+            harness.pushed(url, "held");
+        }
+        harness.hello(2, None);
+        let before = harness.steps();
+        harness.subscribe(2, ONE, None);
+        assert_eq!(harness.rows(), "account 1");
+        harness.steps() - before
+    };
+    let (few, many) = (work(100), work(400));
+    assert!(many < 6 * few, "{few} steps for 100, {many} for 400");
+}
