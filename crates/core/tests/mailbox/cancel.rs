@@ -242,6 +242,19 @@ fn a_message_cancelled_before_it_arrives_stays_cancelled_after_a_crash() {
 }
 
 #[test]
+fn a_message_acknowledged_before_its_cancellation_stays_delivered_after_a_crash() {
+    let mut harness = Harness::new();
+    harness.connect(1);
+    let message = message(1, TEXT);
+    harness.deliver(&message, 1_000);
+    harness.ack(message.id);
+    assert_eq!(harness.rows(), "account 1");
+    assert_eq!(withdraw(&mut harness, message.id)[0], "delivered 1");
+    harness.crash();
+    assert_eq!(harness.deliver(&message, 0), ["delivered 1"]);
+}
+
+#[test]
 fn a_cancellation_ends_at_once_when_its_sender_is_removed() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], TEXT, "x").unwrap();

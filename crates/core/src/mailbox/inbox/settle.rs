@@ -93,6 +93,14 @@ impl<S: Store> Inbox<'_, S> {
         self.conclude(Lane::Devices, id, Event::Cancel, now, why)?;
         self.pump(now)?;
         let known = self.get_delivery(id, now)?;
+        // Its call may be under way again: if a crash forgot this end before it arrives, the message would be delivered
+        // after its sender was told.
+        if let DeliveryStatus::Known(end) = &known
+            && self.memory.recent.iter().any(|(recent, _)| *recent == id)
+            && rows::find(&self.cx.store, id)?.is_none()
+        {
+            self.settle_unseen(id, from, end, now)?;
+        }
         // The call that delivers the message may still be under way: the message is cancelled when it arrives.
         if let (DeliveryStatus::UnknownMessage, Some(device)) = (&known, self.cx.device().cloned())
         {
