@@ -251,7 +251,19 @@ fn a_message_acknowledged_before_its_cancellation_stays_delivered_after_a_crash(
     assert_eq!(harness.rows(), "account 1");
     assert_eq!(withdraw(&mut harness, message.id)[0], "delivered 1");
     harness.crash();
-    assert_eq!(harness.deliver(&message, 0), ["delivered 1"]);
+    assert_eq!(
+        harness.deliver(&message, 0),
+        ["delivered 1", "door: receipts delivered 1"]
+    );
+}
+
+#[test]
+fn a_message_cancelled_before_it_arrives_lets_none_pass_those_before_it() {
+    let mut harness = Harness::new();
+    let [_, cancelled, third] = [1, 2, 3].map(|n| message(n, TEXT));
+    withdraw(&mut harness, cancelled.id);
+    let words = harness.deliver_on(&third, 0, Some(cancelled.id), i64::MAX);
+    assert_eq!(words, ["again at 100"]);
 }
 
 #[test]

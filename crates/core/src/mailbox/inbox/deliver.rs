@@ -8,7 +8,7 @@ use super::expiry::arrives_late;
 use super::rows::{self, Found, Key, SameTopic};
 use super::{Inbox, News};
 use crate::call::DeliveryStatus;
-use crate::delivery::{Delivery, Event};
+use crate::delivery::{Delivery, Event, Phase};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Lane, Message, turn};
 use crate::store::{Store, StoreError};
@@ -294,7 +294,13 @@ impl<S: Store> Inbox<'_, S> {
             .connection
             .as_ref()
             .is_some_and(|connection| connection.in_flight.contains_key(&id));
-        if in_flight || self.queued(id).is_some() || rows::find(&self.cx.store, id)?.is_some() {
+        let found = rows::find(&self.cx.store, id)?;
+        // One that was cancelled before it arrived says nothing of those before it.
+        let is_stored = found.is_some_and(|found| match found {
+            Found::Held(_) => true,
+            Found::Settled(delivery) => delivery.phase() != Phase::CancelledEarly,
+        });
+        if in_flight || self.queued(id).is_some() || is_stored {
             return Ok(true);
         }
         // A predecessor that the device has not answered may be tried again: its state may be forgotten before the
