@@ -68,7 +68,7 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
         (Ok(Found::Open(Open::Console)), _) => routes::console(&request, &env).await,
         (_, Err(misconfigured)) => Err(misconfigured),
-        // Without `PUSH_KEY` it must not even be seen that the path has methods.
+        // Without `PUSH_KEY`, not even the methods of the path may be seen.
         (_, Ok(config)) if config.push_keys.is_none() && route::is_sealed(path(&request.url())) => {
             Err(Miss::NotFound.into())
         }

@@ -5,7 +5,7 @@ const STATES = {
   accepted: { tone: "quiet", meaning: "the relay has accepted it" },
   held: { tone: "open", meaning: "waiting to be sent to the device" },
   sent: { tone: "open", meaning: "sent, not yet acknowledged" },
-  in_progress: { tone: "open", meaning: "the device works on it" },
+  in_progress: { tone: "open", meaning: "the device is working on it" },
   delivered: { tone: "good", meaning: "acknowledged by the device" },
   rejected: { tone: "bad", meaning: "rejected by the device" },
   expired: { tone: "bad", meaning: "its time to live ran out" },

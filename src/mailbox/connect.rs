@@ -21,7 +21,8 @@ pub(super) struct Opening {
 
 impl Object {
     /// Opens a socket in this protocol, with at most `window` messages in flight. `caller` is the device's claims as
-    /// JSON, `origin` is where it reaches the service. Returns the client's end of the socket, or a [`respond::Response`] with the problem.
+    /// JSON, `origin` is where it reaches the service. Returns the client's end of the socket, or a
+    /// [`respond::Response`] with the problem.
     pub(super) async fn connect(
         self: &Rc<Self>,
         caller: &str,

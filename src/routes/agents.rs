@@ -20,7 +20,7 @@ use crate::respond::{self, Error, Response};
 use crate::route::Miss;
 use crate::stub::{self, Handshake};
 
-/// The seconds after which a push URL may expire: as many as fit into it, for centuries.
+/// After how many seconds a push URL may expire: at most as many as fit into it, which is centuries.
 const LIVES: RangeInclusive<f64> = 1.0..=10_000_000_000.0;
 
 /// The longest body of a request for a push URL, in bytes.

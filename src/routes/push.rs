@@ -49,7 +49,7 @@ pub(super) async fn publish(
     let header = |name: &str| exchange.header(name);
     let options = Options::read(header, limits)?;
     if let Some(link) = exchange.header("link") {
-        // Each channel has its own receipts, so that a link to those of another one is answered with the right one.
+        // Each channel has its own receipts, so a link to another channel's receipts is answered with the right one.
         let sealed = receipts_link(&link);
         if sealed.is_some_and(|sealed| keys.open::<ReceiptsUrl>(sealed).is_none()) {
             return Err(Refusal::bad_request("Link leads to no receipts"));

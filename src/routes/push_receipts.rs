@@ -1,7 +1,7 @@
-//! What became of messages for which their sender has asked a receipt (RFC 8030, sections 5.1 and 6.3).
+//! What became of messages whose sender has asked for a receipt (RFC 8030, sections 5.1 and 6.3).
 //!
-//! The RFC has the service push a receipt over HTTP/2. Here a sender asks for it and waits, for one message or for all of
-//! a channel: a response that stayed open would keep the mailbox awake.
+//! The RFC has the service push a receipt over HTTP/2. Here a sender asks for it and waits, for one message or for
+//! all of a channel: a response that stayed open would keep the mailbox awake.
 
 use std::fmt::Write;
 
@@ -43,14 +43,14 @@ pub(super) async fn state(
             ))
         }
         PushState::Unknown => {
-            let detail = "there is no such message, or no receipt was asked for it";
+            let detail = "there is no such message, or no receipt was requested for it";
             Err(Refusal::new(404, None, detail))
         }
     }
 }
 
 /// `GET /r/{sealed}`: the receipts after `Last-Event-ID`, as server-sent events. The stream ends with them, and the
-/// reader comes again.
+/// reader comes back.
 pub(super) async fn list(
     exchange: &Exchange,
     keys: &Keys,

@@ -199,7 +199,7 @@ export class Device extends EventTarget {
    */
   /**
    * @overload
-   * @param {"progress"} type it is told once, while this device is connected
+   * @param {"progress"} type it is dispatched once, while this device is connected
    * @param {(event: ProgressEvent) => void} listener
    * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
    * @returns {void}

@@ -51,11 +51,11 @@ export { Device };
  */
 
 /**
- * @typedef {object} Progress What a device says of its work on a message.
+ * @typedef {object} Progress What a device says about its work on a message.
  * @property {string} id of the message
  * @property {string} device
  * @property {string} [note]
- * @property {number} until when the message is not sent again before, in milliseconds by the service's clock
+ * @property {number} until the message is not sent again before this time, in milliseconds by the service's clock
  */
 
 /** @typedef {import("./work.js").ProgressOptions} ProgressOptions */
@@ -86,7 +86,7 @@ export { Device };
  * @property {boolean} [echo] whether a message to a tag comes back to this device, if it has the tag itself
  * @property {number} [acksNeeded] how many acknowledgements are enough: after that, all other deliveries are cancelled
  * @property {number} [delay] seconds until the message is handed over, up to 30 days
- * @property {Date | number} [deliverAt] when it is handed over instead, as a date or in milliseconds; a past time is now
+ * @property {Date | number} [deliverAt] when it is handed over instead, as a date or in milliseconds; a time in the past means now
  * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`
  * a string is the text of JSON, which is published character for character
  * @property {AbortSignal} [signal] gives up; the message may have been accepted

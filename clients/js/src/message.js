@@ -90,7 +90,7 @@ export class Message {
   }
 
   /**
-   * Says that the device works on the message: the service does not send it again before the time is over, also not
+   * Says that the device is working on the message: the service does not send it again before the time is over, not even
    * over another connection. It may be said again, and counts from then. Nothing is said while the device is offline.
    *
    * @param {ProgressOptions} [options]
@@ -101,7 +101,7 @@ export class Message {
   }
 
   /**
-   * Keeps the message in progress until it is answered or withdrawn, or until the function is called that this returns.
+   * Keeps the message in progress until it is answered or withdrawn, or until the function that this returns is called.
    * It is said after two seconds, and then three times within the time, so that a lost one does no harm.
    *
    * @param {ProgressOptions} [options]

@@ -5,9 +5,9 @@
 
 import { TagpostError } from "./errors.js";
 
-/** How long after its beginning work is first told, in milliseconds: most is over by then, and costs nothing. */
+/** How long after work begins it is first reported, in milliseconds: most is over by then, and costs nothing. */
 const FIRST = 2_000;
-/** For how many seconds work is told at a time, unless the application says otherwise. */
+/** For how many seconds work is reported at a time, unless the application says otherwise. */
 const SECONDS = 60;
 /** The most seconds. */
 const MAX_SECONDS = 86_400;
@@ -24,8 +24,8 @@ const REASONS = {
 
 /**
  * @typedef {object} ProgressOptions
- * @property {number} [for] seconds, up to 86,400: the message is not sent again before; 60 unless given
- * @property {string} [note] what the device does, for the sender: up to 256 characters
+ * @property {number} [for] how many seconds, up to 86,400, the message is not sent again; 60 unless given
+ * @property {string} [note] what the device is doing, for the sender: up to 256 characters
  */
 
 export class Work {
@@ -69,7 +69,7 @@ export class Work {
   }
 
   /**
-   * Says it again and again, well before its time is over.
+   * Says it again and again, well before its time runs out.
    *
    * @param {ProgressOptions} [options]
    * @returns {() => void} ends it

@@ -51,7 +51,7 @@ export class IncomingMessage {
     this.again(message);
   }
 
-  /** Whether there is nothing to answer any more. */
+  /** Whether there is nothing left to answer. */
   get isAnswered() {
     return this.#answer !== undefined || this.#isWithdrawn;
   }

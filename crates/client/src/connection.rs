@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     pub(crate) messages: mpsc::Sender<Result<Message, Error>>,
     /// Without it, receipts are not marked as seen.
     pub(crate) receipts: Option<mpsc::Sender<Receipt>>,
-    /// What recipients of this device's messages say of their work. It is not kept for those who listen late.
+    /// What recipients of this device's messages say about their work. It is not kept for those who listen late.
     pub(crate) progress: broadcast::Sender<Progress>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) memory: Memory,

@@ -22,7 +22,7 @@ use crate::receipts::{self, Receipts};
 /// that a connection is read on even while the application is busy.
 const WAITING: usize = 128;
 
-/// How many reports of progress wait for who listens to them.
+/// How many reports of progress wait for those who listen to them.
 const PROGRESS: usize = 256;
 
 /// How the connection is.
@@ -143,8 +143,9 @@ impl Inbox {
         message::nack(id, reason, &self.commands)
     }
 
-    /// What the recipients of this device's messages say of their work, from now on. It is told once, while this device
-    /// is connected; who is slower than the last 256 misses some. A [`crate::Trace`] has the latest of each delivery.
+    /// What the recipients of this device's messages say about their work, from now on. It is reported once, while
+    /// this device is connected; a listener that falls more than 256 behind misses some. A [`crate::Trace`] has the
+    /// latest of each delivery.
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
     }

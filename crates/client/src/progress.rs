@@ -71,9 +71,9 @@ impl Drop for Working {
 }
 
 impl Message {
-    /// Says that the device works on the message, for so many seconds, and what it does, if `note` is not empty. The
-    /// service does not send the message again before that time is over, also not on another connection. It may be said
-    /// again, and counts from then. Without a connection nothing is said.
+    /// Says that the device is working on the message, for this many seconds, and what it is doing, if `note` is not
+    /// empty. The service does not send the message again before that time is over, not even on another connection.
+    /// It may be said again, and counts from then. Without a connection nothing is said.
     ///
     /// # Errors
     /// [`AnswerError::Seconds`], [`AnswerError::NoteTooLong`], [`AnswerError::Closed`].
@@ -86,7 +86,7 @@ impl Message {
 
     /// Keeps the message in progress while the application works on it, until what this returns is dropped. It says so
     /// after two seconds, and then three times within `seconds`, so that a lost one does no harm. If this program ends,
-    /// the service sends the message again after so many seconds. Has to be called within a tokio runtime.
+    /// the service sends the message again after that many seconds. Has to be called within a tokio runtime.
     ///
     /// # Errors
     /// [`AnswerError::Seconds`], [`AnswerError::NoteTooLong`], [`AnswerError::Closed`].

@@ -111,7 +111,7 @@ const JOBS: &str = "CREATE TABLE jobs (
         message TEXT NOT NULL
     ) WITHOUT ROWID";
 
-/// Messages of which enough deliveries are acknowledged, and others are still open.
+/// Messages with enough acknowledged deliveries, while others are still open.
 const ENDINGS: &str = "CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID";
 
 /// Messages that were settled before their publish was answered. Each group commit is one row, which is written
@@ -140,7 +140,7 @@ const CHANNELS: &[&str] = &[
         id TEXT,
         last_since INTEGER NOT NULL
     )",
-    // What became of messages for which their sender has asked that; `seq` grows.
+    // What became of the messages whose senders asked for a receipt; `seq` grows.
     "CREATE TABLE push_receipts (
         message BLOB PRIMARY KEY,
         channel BLOB NOT NULL,

@@ -25,7 +25,7 @@ pub(super) enum News {
     Cancelled(MessageId),
     /// There is a message to poll.
     Pollable,
-    /// A message of a channel, for which a receipt was asked, is in a terminal state.
+    /// A message of a channel, for which a receipt was requested, is in a terminal state.
     PushSettled(MessageId, Sender, State),
     /// There is a receipt for this message of this channel.
     ReceiptKept(MessageId, Channel),

@@ -16,7 +16,8 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::web_push::channel::Channel;
 
-/// The most readers that wait for the receipt of a message, or for those of a channel. More are answered without waiting.
+/// The most readers that wait for the receipt of a message, or for those of a channel. More are answered without
+/// waiting.
 const MAX_READERS: usize = 10;
 
 impl<S: Store> Mailbox<S> {
@@ -57,7 +58,7 @@ impl<S: Store> Mailbox<S> {
 
     /// A user agent has handled a message.
     fn handled(&mut self, id: MessageId, handled: Handled, now: Now) -> Result<(), StoreError> {
-        // A user agent does not pass a message on that it has had before: then an earlier attempt was successful.
+        // A user agent does not pass on a message that it has had before: then an earlier attempt was successful.
         let is_repeat = self.inbox().attempt(id).is_some_and(|attempt| attempt > 1);
         let reason = match handled {
             Handled::Delivered => None,

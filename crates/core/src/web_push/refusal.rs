@@ -1,6 +1,7 @@
 //! How a publish to a channel is refused: with the error bodies and numbers of autopush, which senders know.
 //!
-//! A sender may take any status of 400 to 499 but 429 as the end of the subscription, so passing trouble is 429 or more.
+//! A sender may take any status of 400 to 499 but 429 as the end of the subscription, so temporary trouble is 429 or
+//! higher.
 
 use serde::Serialize;
 

@@ -68,8 +68,8 @@ impl Options {
 /// The relation of a link to the receipts of a channel (RFC 8030, section 4.1).
 pub const RECEIPTS_RELATION: &str = "urn:ietf:params:push:receipt";
 
-/// The sealed part of the URL in a `Link` header (RFC 8288) that has the relation to receipts; `None` if there is no such
-/// link.
+/// The sealed part of the URL in a `Link` header (RFC 8288) that has the relation to receipts; `None` if there is no
+/// such link.
 pub fn receipts_link(header: &str) -> Option<&str> {
     header.split(',').find_map(|link| {
         let (url, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
@@ -94,7 +94,8 @@ fn seconds(text: &str) -> Option<u32> {
 }
 
 impl Options {
-    /// The draft of a message with this body, whose payload is a [`Content`]. `sender` is the key that the sender has identified itself with.
+    /// The draft of a message with this body, whose payload is a [`Content`]. `sender` is the key with which the
+    /// sender has identified itself.
     ///
     /// # Errors
     /// [`Refusal::bad_encryption`] names what is missing or does not fit.

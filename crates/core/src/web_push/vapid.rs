@@ -1,7 +1,7 @@
 //! How an application server identifies itself (VAPID, RFC 8292, and the drafts before it that senders still use).
 //!
-//! A token is a JWT, signed with ES256. Its form and its claims are checked here. Its signature is checked by the shell,
-//! with the platform's cryptography, before any mailbox is called: [`Token`] says what has to be verified.
+//! A token is a JWT, signed with ES256. Its form and its claims are checked here. Its signature is checked by the
+//! shell, with the platform's cryptography, before any mailbox is called: [`Token`] says what has to be verified.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;

@@ -1,4 +1,5 @@
-//! First answer wins: once enough devices have acknowledged a message, and not before, its other deliveries are cancelled.
+//! First answer wins: once enough devices have acknowledged a message, and not before, its other deliveries are
+//! cancelled.
 
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::MessageId;

@@ -25,7 +25,8 @@ use crate::time::{Millis, Now};
 use crate::web_push::agent::AgentId;
 use crate::web_push::channel::Channel;
 
-/// How many user agents may take over from each other in [`TAKEOVER_PERIOD`]. Two with the same URL would do so forever.
+/// How many user agents may take over from each other in [`TAKEOVER_PERIOD`]. Two with the same URL would do so
+/// forever.
 const MAX_TAKEOVERS: usize = 6;
 
 /// One minute, in milliseconds.
@@ -112,7 +113,8 @@ impl<S: Store> Channels<'_, S> {
         self.memory.bucket.take(&self.cx.limits, now.at)
     }
 
-    /// The id of the next message. `stored` is the greatest id in the rows, unless [ids were given](Self::knows_last_id).
+    /// The id of the next message. `stored` is the greatest id in the rows, unless [ids were
+    /// given](Self::knows_last_id).
     pub(super) fn next_id(&mut self, stored: Option<MessageId>, now: Now) -> Option<MessageId> {
         let last = self.memory.last_id.or(stored);
         let id = MessageId::next(self.cx.device()?, now.at, last, now.random);

@@ -1,4 +1,5 @@
-//! Receipts for application servers: what became of the messages for which a receipt was asked (RFC 8030, section 5.1).
+//! Receipts for application servers: what became of the messages for which a receipt was requested (RFC 8030, section
+//! 5.1).
 //!
 //! A receipt is one row. It is kept until its application server has seen it or the retention time has passed, and at
 //! most [`MAX_RECEIPTS`] are kept for one device. Old ones are deleted when a new one is written: no alarm is set.
@@ -21,8 +22,8 @@ const ACKNOWLEDGED: u16 = 204;
 const GONE: u16 = 410;
 
 impl<S: Store> Channels<'_, S> {
-    /// A message for which a receipt was asked is in a terminal state. One that was replaced or cancelled by its sender
-    /// has no receipt.
+    /// A message for which a receipt was requested is in a terminal state. One that was replaced or cancelled by its
+    /// sender has no receipt.
     pub(in crate::mailbox) fn keep_receipt(
         &mut self,
         message: MessageId,
@@ -64,8 +65,8 @@ impl<S: Store> Channels<'_, S> {
         }
     }
 
-    /// The receipts of a channel after this one, oldest first. Those up to it were seen, and are deleted. `None` if there
-    /// is no such channel.
+    /// The receipts of a channel after this one, oldest first. Those up to it were seen, and are deleted. `None` if
+    /// there is no such channel.
     pub(in crate::mailbox) fn receipts(
         &mut self,
         channel: Channel,

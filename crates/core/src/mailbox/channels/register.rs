@@ -146,7 +146,7 @@ impl<S: Store> Channels<'_, S> {
         Ok(())
     }
 
-    /// All channels are removed. The user agent gets another id when it says hello again, and so learns it.
+    /// All channels are removed. The user agent gets another id when it says hello again, and so learns of it.
     pub(in crate::mailbox) fn revoke_all(&mut self) -> Result<(), StoreError> {
         if !self.known()?.has_tables {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The statements on the rows of the table `inbox` that hold messages of channels. They are deleted once they are settled.
+//! The statements on the rows of the table `inbox` that hold messages of channels. They are deleted once they are
+//! settled.
 
 use std::collections::BTreeSet;
 

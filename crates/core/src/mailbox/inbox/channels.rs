@@ -1,5 +1,5 @@
 //! Messages of channels. No sender's mailbox records their terminal states, so a settled one leaves no row here; if its
-//! sender has asked for a receipt, that is told.
+//! sender has asked for a receipt, its end is reported.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use crate::time::Now;
 use crate::web_push::content::Content;
 
 impl<S: Store> Inbox<'_, S> {
-    /// Takes a message of a channel. One with TTL 0 that needs no receipt is only sent: neither room in the window nor its
-    /// acknowledgement is waited for. `None` is its answer.
+    /// Takes a message of a channel. One with TTL 0 that needs no receipt is only sent: it waits neither for room in
+    /// the window nor for its acknowledgement. It is answered with `None`.
     ///
     /// # Errors
     /// The store failed.

@@ -179,8 +179,8 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Whether leases to polls go on. A connection ends them, unless it is one of a user agent, which gets no messages of
-    /// devices.
+    /// Whether leases to polls go on. A connection ends them, unless it is one of a user agent, which gets no
+    /// messages of devices.
     pub(super) fn has_leases(&self) -> bool {
         let connection = self.connection.as_ref();
         connection.is_none_or(|connection| connection.lane() == Lane::Channels)

@@ -63,7 +63,8 @@ impl<S: Store> Outbox<'_, S> {
     ) {
         let is_job = !self.memory.publishing.contains_key(&id);
         let calls = self.memory.calling.entry(to.clone()).or_default();
-        // Until an earlier call is answered, its message may arrive later than this one. A job follows older messages only.
+        // Until an earlier call is answered, its message may arrive later than this one. A job follows older messages
+        // only.
         let after = match is_job {
             true => calls.iter().filter(|other| **other < id).max(),
             false => calls.iter().rev().find(|other| **other != id),

@@ -1,4 +1,4 @@
-//! The rows of `endings`: messages of which enough deliveries are acknowledged, and others are still open.
+//! The rows of `endings`: messages with enough acknowledged deliveries, while others are still open.
 
 use crate::id::MessageId;
 use crate::store::{Store, StoreError, Value};

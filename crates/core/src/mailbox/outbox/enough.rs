@@ -26,7 +26,7 @@ const BATCH: u32 = 100;
 /// How many cancellations one alarm begins. Each makes up to 100 calls.
 const AT_ONCE: usize = 5;
 
-/// The messages of which enough deliveries are acknowledged, and others are still open.
+/// The messages with enough acknowledged deliveries, while others are still open.
 #[derive(Debug, Default)]
 pub(super) struct Endings {
     known: BTreeMap<MessageId, Ending>,
@@ -47,7 +47,7 @@ impl Endings {
         self.known.keys().copied()
     }
 
-    /// Nothing is ending any more.
+    /// Nothing is ending now.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -93,7 +93,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Enough deliveries of a stored message are acknowledged: cancels the others.
     pub(super) fn end_others(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        // No delivery is tried any more.
+        // No delivery is tried again.
         if self.memory.jobs.contains_key(&id) {
             self.drop_job(id)?;
         }

@@ -1,4 +1,5 @@
-//! The rate limit of reads that ask other mailboxes, and of what costs about as much. That of publishes is in [`super::publish`].
+//! The rate limit of reads that ask other mailboxes, and of what costs about as much. That of publishes is in
+//! [`super::publish`].
 
 use super::Outbox;
 use super::bucket::too_many;

@@ -34,8 +34,8 @@ impl<S: Store> Outbox<'_, S> {
     /// never answered, or is no longer kept.
     ///
     /// # Errors
-    /// `unavailable` while a call to deliver one of the messages may still arrive, or will be made again: until then the
-    /// recipient has to remember the message, or would take it for a new one. The store failed.
+    /// `unavailable` while a call to deliver one of the messages may still arrive, or will be made again: until then
+    /// the recipient has to remember the message, or would take it for a new one. The store failed.
     pub(in crate::mailbox) fn take_report(
         &mut self,
         settled: Vec<Settled>,
@@ -78,8 +78,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// Records states of a publish that is not answered yet; its answer will carry them, unless it was scheduled and was
-    /// answered long ago. The recipient may forget what is recorded, so the message has to be stored.
+    /// Records states of a publish that is not answered yet; its answer will carry them, unless it was scheduled and
+    /// was answered long ago. The recipient may forget what is recorded, so the message has to be stored.
     fn record_unanswered(
         &mut self,
         id: MessageId,
@@ -237,8 +237,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The deliveries of a message that is being handed over are about to be stored. If it was scheduled, its publish was
-    /// answered long ago: what has settled gets receipts now.
+    /// The deliveries of a message that is being handed over are about to be stored. If it was scheduled, its publish
+    /// was answered long ago: what has settled gets receipts now.
     pub(super) fn number_answered(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let publishing = self.memory.publishing.get_mut(&id);
         let scheduled = publishing.filter(|publishing| publishing.plan.schedule.is_some());

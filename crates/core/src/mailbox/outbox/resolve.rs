@@ -80,7 +80,8 @@ impl Resolving {
         targets
     }
 
-    /// Has the next query look up the target of a scheduled message, unless `most` wait already. Returns whether it will.
+    /// Has the next query look up the target of a scheduled message, unless `most` wait already. Returns whether it
+    /// will.
     pub(super) fn look_up(&mut self, id: MessageId, to: Target, most: usize) -> bool {
         let has_room = self.due.len() < most;
         if has_room {

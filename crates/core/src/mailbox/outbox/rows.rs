@@ -131,8 +131,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Stores a message with all its deliveries, over the row with the key `over` if there is one. `done_at` is when the last delivery
-/// was settled.
+/// Stores a message with all its deliveries, over the row with the key `over` if there is one. `done_at` is when the
+/// last delivery was settled.
 pub(super) fn insert(
     store: &impl Store,
     over: Option<Value>,

@@ -37,7 +37,7 @@ struct Due {
     /// When it is handed over, or tried again.
     at: Millis,
     bytes: u64,
-    /// How often that was put off.
+    /// How many times it was put off.
     tries: u32,
     /// A query looks up its target.
     is_looked_up: bool,
@@ -69,7 +69,7 @@ impl Schedules {
         self.0.contains_key(&id)
     }
 
-    /// This message is not scheduled any more. Returns whether it was.
+    /// This message is no longer scheduled. Returns whether it was.
     pub(super) fn remove(&mut self, id: MessageId) -> bool {
         self.0.remove(&id).is_some()
     }
@@ -90,7 +90,7 @@ impl Schedules {
         self.0.keys().copied()
     }
 
-    /// There are none any more.
+    /// None are left.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -265,8 +265,8 @@ impl<S: Store> Outbox<'_, S> {
         self.start(message, devices, plan, key, Vec::new(), route, wait, now)
     }
 
-    /// The plan of a message that is handed over, and the time of that. Its turn comes after those of all that were handed
-    /// over before it, even at the same time and with a greater id.
+    /// The plan of a message that is handed over, and the time of that. Its turn comes after those of all that were
+    /// handed over before it, even at the same time and with a greater id.
     fn hand_over_plan(&mut self, scheduled: &Scheduled, now: Now) -> (Plan, Millis) {
         let (id, last) = (scheduled.id, self.memory.last_turn);
         let at = match last {
@@ -279,8 +279,8 @@ impl<S: Store> Outbox<'_, S> {
         (plan, sent_at)
     }
 
-    /// Whether a message that a recipient's mailbox has is still scheduled: the hand-over was lost with the memory, and is
-    /// made again.
+    /// Whether a message that a recipient's mailbox has is still scheduled: the hand-over was lost with the memory,
+    /// and is made again.
     pub(super) fn is_handed_over_again(&self, id: MessageId) -> bool {
         self.memory.schedules.contains(id) && !self.memory.publishing.contains_key(&id)
     }

@@ -1,7 +1,7 @@
-//! The rows of scheduled messages. They are rows of `outbox` whose keys have the byte 255 before the id, which puts them
-//! behind all others. When such a message is handed over, the row of the message that is sent overwrites it: this
-//! is one row written, where a table of their own would need two.
-//! The devices are stored before any of them is called, so that a hand-over that is made again goes to the same devices.
+//! The rows of scheduled messages. They are rows of `outbox` whose keys have the byte 255 before the id, which puts
+//! them behind all others. When such a message is handed over, the row of the message that is sent overwrites it:
+//! this is one row written, where a table of their own would need two. The devices are stored before any of them is
+//! called, so that a hand-over that is made again goes to the same devices.
 
 use super::retention::put;
 use crate::delivery::Delivery;

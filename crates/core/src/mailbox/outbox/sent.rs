@@ -195,8 +195,8 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let mut answered = match answer {
-            // A mailbox that has lost its memory cancels what it does not know. The call to deliver may still bring what
-            // the device answered before.
+            // A mailbox that has lost its memory cancels what it does not know. The call to deliver may still bring
+            // what the device answered before.
             Some(DeliveryStatus::Known(delivery))
                 if delivery.phase() == Phase::CancelledEarly && self.is_calling(id, device) =>
             {

@@ -16,8 +16,8 @@ use crate::message::Lane;
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "push-notification";
 
-/// The ping and its answer. The service never sends it of itself: some clients answer it with a ping, which the runtime
-/// answers, and so on forever.
+/// The ping and its answer. The service never sends it on its own: some clients answer it with a ping, which the
+/// runtime answers, and so on forever.
 const PING: &str = "{}";
 
 /// Autopush's close code for a connection that a newer one has taken over. Firefox does not come back at once.

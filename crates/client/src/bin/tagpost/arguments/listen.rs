@@ -53,7 +53,7 @@ pub(crate) struct Listen {
     /// Take one message, then exit
     #[arg(long, env = "TAGPOST_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) once: bool,
-    /// Also print receipts of the messages that this device sent, and who works on them
+    /// Also print receipts of the messages that this device sent, and who is working on them
     #[arg(long, env = "TAGPOST_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) receipts: bool,
 }
