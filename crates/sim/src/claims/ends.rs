@@ -85,7 +85,8 @@ impl Ledger {
             let earlier = delivery.at <= settled.at + self.skew;
             let given_up = delivery.state == State::Expired && delivery.attempts == 0;
             let forgotten = unstored && (earlier || given_up);
-            if !(forgotten && settled.phase() == Phase::CancelledEarly) {
+            let is_late = given_up && settled.state == State::Expired;
+            if !is_late && !(forgotten && settled.phase() == Phase::CancelledEarly) {
                 same(id, &settled, delivery)?;
             }
         }
