@@ -85,8 +85,9 @@ impl Ledger {
             let earlier = delivery.at <= settled.at + self.skew;
             let given_up = delivery.state == State::Expired && delivery.attempts == 0;
             let forgotten = unstored && (earlier || given_up);
-            let is_late = given_up && settled.state == State::Expired;
-            if !is_late && !(forgotten && settled.phase() == Phase::CancelledEarly) {
+            let is_late = given_up && matches!(settled.state, State::Expired | State::Cancelled);
+            let is_early = forgotten && settled.phase() == Phase::CancelledEarly;
+            if !(is_late || is_early) {
                 same(id, &settled, delivery)?;
             }
         }
