@@ -96,6 +96,7 @@ impl<S: Store> Inbox<'_, S> {
         // Its call may be under way again: if a crash forgot this end before it arrives, the message would be delivered
         // after its sender was told.
         if let DeliveryStatus::Known(end) = &known
+            && end.state.is_answer()
             && self.memory.recent.iter().any(|(recent, _)| *recent == id)
             && rows::find(&self.cx.store, id)?.is_none()
         {
