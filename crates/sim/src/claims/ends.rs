@@ -73,6 +73,8 @@ impl Ledger {
         if self.messages.get(&id).is_some_and(|message| message.void) {
             return Ok(());
         }
+        let publication = self.publications.get(&self.op_of(id));
+        let is_now_or_never = publication.is_some_and(|it| it.ttl == 0);
         let track = self.deliveries.entry((id, device)).or_default();
         if let Some(end) = &track.end {
             return same(id, end, delivery);
@@ -80,12 +82,12 @@ impl Ledger {
         if let Some(settled) = &track.settled {
             let settled: Delivery = serde_json::from_str(settled).map_err(super::broken)?;
             // What ended without a row is forgotten in a crash, so that a cancellation after it does not find it. The
-            // sender's mailbox keeps what it records first. It expires a message with TTL 0 itself.
+            // sender's mailbox keeps what it records first. After a crash it expires a message with TTL 0 itself.
             let unstored = track.stored_at.is_none_or(|at| at >= settled.at);
             let earlier = delivery.at <= settled.at + self.skew;
             let given_up = delivery.state == State::Expired && delivery.attempts == 0;
             let forgotten = unstored && (earlier || given_up);
-            let is_late = given_up && matches!(settled.state, State::Expired | State::Cancelled);
+            let is_late = given_up && is_now_or_never;
             let is_early = forgotten && settled.phase() == Phase::CancelledEarly;
             if !(is_late || is_early) {
                 same(id, &settled, delivery)?;
