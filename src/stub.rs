@@ -147,7 +147,7 @@ pub(crate) struct Handshake {
     pub(crate) protocol: &'static str,
     /// Whether the client offers it by name. A client that does not must not be answered with it.
     pub(crate) is_offered: bool,
-    /// At most so many messages in flight.
+    /// The most messages in flight.
     pub(crate) window: Option<u32>,
     /// Where the client reaches the service, if the mailbox has to know that.
     pub(crate) origin: Option<String>,

@@ -206,6 +206,7 @@ describe.concurrent("web push", () => {
     const preflight = await relay.request("OPTIONS", pathname, { headers: { Origin: "https://page.example" } });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get("access-control-allow-headers")).toContain("ttl");
+    expect(preflight.headers.get("access-control-allow-headers")).toContain("last-event-id");
     expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
     expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
     expect((await relay.request("GET", pathname)).is(200)).toEqual({ unifiedpush: { version: 1 } });

@@ -143,7 +143,7 @@ impl Publish<'_> {
         Self { echo: true, ..self }
     }
 
-    /// Sets how many acknowledgements are enough: once so many devices have acknowledged the message, its other
+    /// Sets how many acknowledgements are enough: once that many devices have acknowledged the message, its other
     /// deliveries are cancelled.
     pub fn acks_needed(self, count: u32) -> Self {
         Self {

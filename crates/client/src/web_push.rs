@@ -21,7 +21,7 @@ pub struct PushUrl {
 }
 
 impl Client {
-    /// Makes a URL with which a browser or phone connects as this device, valid for so many seconds, or until the
+    /// Makes a URL with which a browser or phone connects as this device, valid for this number of seconds, or until the
     /// device's tokens are revoked. One that a device makes for itself expires with its token at the latest. Earlier
     /// URLs stay valid.
     ///

@@ -133,7 +133,7 @@ impl Row {
         }
     }
 
-    /// The next column, so many bytes or NULL.
+    /// The next column, this number of bytes or NULL.
     pub fn opt_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>, StoreError> {
         let wrong = |bytes: Vec<u8>| StoreError(format!("{} bytes instead of {N}", bytes.len()));
         match self.next("bytes or NULL")? {

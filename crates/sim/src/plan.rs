@@ -220,7 +220,7 @@ pub(crate) struct Publication {
 /// When a message is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Later {
-    /// After so many seconds.
+    /// After this number of seconds.
     Delay(u32),
     /// So many milliseconds after it is sent, named as a time.
     At(Millis),

@@ -123,7 +123,7 @@ fn is_short_weekday(text: &str) -> bool {
     DAYS.iter().any(|day| day.get(..3) == Some(text))
 }
 
-/// A number of so many digits.
+/// A number with this many digits.
 fn number(text: &str, digits: usize) -> Option<i64> {
     let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok())?

@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn every_status_of_an_answer_has_its_reason() {
+        for status in [400, 401, 404, 410, 413, 426, 429, 503] {
+            assert_ne!(reason(status), reason(500), "{status}");
+        }
+    }
+
+    #[test]
     fn passing_trouble_is_not_taken_for_the_end_of_a_subscription() {
         let refusal: Refusal = Problem::new(Code::Unavailable, "a mailbox").into();
         assert_eq!(

@@ -243,7 +243,7 @@ impl Harness {
         self.handle(Input::Alarm)
     }
 
-    /// The device works on a message, for so many seconds.
+    /// The device works on a message for `seconds`.
     pub(crate) fn progress(&mut self, id: MessageId, seconds: u32, note: &str) -> Vec<String> {
         let call = Call::Progress {
             id,

@@ -153,6 +153,18 @@ fn a_cancellation_after_a_lost_hand_over_asks_the_mailboxes() {
 }
 
 #[test]
+fn a_hand_over_is_not_forgotten_by_a_clock_that_was_set_back() {
+    let mut harness = Harness::new();
+    let (id, _) = harness.publish(&["a"], LATER, "tea").unwrap();
+    assert_eq!(harness.at(60_000).ring(), ["a: deliver, wait 1000"]);
+    harness.crash();
+    harness.at(59_800).wake();
+    let (cancelled, effects) = harness.cancel(id);
+    assert!(matches!(cancelled, Ok(None)), "{cancelled:?}");
+    assert_eq!(effects, ["a: withdraw"], "it may have the message");
+}
+
+#[test]
 fn it_is_listed_before_its_time_and_by_its_state() {
     let mut harness = Harness::new();
     let (id, _) = harness.publish(&["a"], LATER, "tea").unwrap();

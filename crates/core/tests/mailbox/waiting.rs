@@ -35,7 +35,7 @@ fn poll(seconds: u32) -> Call {
     }
 }
 
-/// The token of `cam` that is over after so many seconds.
+/// A token of `cam` that expires after this number of seconds.
 fn expiring(seconds: i64) -> Option<Claims> {
     Some(Claims {
         expires_at: Some(START / 1000 + seconds),

@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 use crate::time::Now;
 
 impl<S: Store> Inbox<'_, S> {
-    /// The device works on a message, for so many seconds; without a number, as many as it has to acknowledge one.
+    /// The device works on a message for `seconds`, or, without a number, for the time that it has to acknowledge one.
     /// Unknown and settled ids change nothing, and neither do messages with a TTL of 0, which are never stored.
     ///
     /// # Errors

@@ -175,7 +175,7 @@ fn a_body_whose_encryption_headers_do_not_fit_is_refused() {
 }
 
 #[test]
-fn encryption_headers_have_at_most_so_many_bytes_together() {
+fn encryption_headers_have_a_limit_for_both_together() {
     let read = |length: usize| {
         let salt = format!("salt={}", "s".repeat(length - 205));
         let key = format!("dh={}", "k".repeat(197));

@@ -293,7 +293,7 @@ fn a_receipt_resumes_the_readers_of_its_channel_and_no_others() {
 }
 
 #[test]
-fn so_many_readers_wait_and_more_are_answered_at_once() {
+fn ten_readers_wait_and_more_are_answered_at_once() {
     let mut harness = Harness::new();
     let (_, one) = harness.subscribed();
     let (two, _) = harness.subscribe(1, TWO, None);

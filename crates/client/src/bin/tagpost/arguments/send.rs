@@ -22,7 +22,7 @@ Examples:
   tagpost send kitchen \"Tea is ready\" --delay 4m             handed over in four minutes
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
-with --acks-needed, with 0 as soon as so many took it;
+with --acks-needed, with 0 as soon as that many took it;
 1 if it was not published, 2 if the command line is wrong.")]
 pub(crate) struct Send {
     /// The tag; with --to-device or --to this is the message
