@@ -30,8 +30,10 @@ impl Ledger {
             let track = self.deliveries.get(&(*id, device));
             track.is_some_and(|track| track.work.may_be_on(now))
         };
+        // One that was sent again may, by a clock that was set back, be in progress once more: it may take a place.
         let out = |id: &MessageId| {
-            let track = self.deliveries.get(&(*id, device)).filter(|_| !works(id));
+            let track = self.deliveries.get(&(*id, device));
+            let track = track.filter(|track| !track.work.is_on());
             let wire = track.and_then(|track| track.wire);
             wire.is_some_and(|wire| wire.connection == Some(connection))
         };

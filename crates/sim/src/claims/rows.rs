@@ -72,14 +72,14 @@ pub(super) struct OutboxRow {
 }
 
 impl Ledger {
-    /// A mailbox committed an event, at this time of its clock.
+    /// A mailbox committed an event, at this time of its clock. It called for these messages, in this order.
     pub(crate) fn committed(
         &mut self,
         place: usize,
         store: &Sqlite,
         now: Millis,
         life: u32,
-        called: &BTreeSet<MessageId>,
+        called: &[MessageId],
     ) -> Checked {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
@@ -124,9 +124,9 @@ impl Ledger {
         place: usize,
         store: &Sqlite,
         written: bool,
-        called: &BTreeSet<MessageId>,
+        called: &[MessageId],
     ) -> Checked {
-        let mut new = called.clone();
+        let mut new: BTreeSet<_> = called.iter().copied().collect();
         if written && !called.is_empty() {
             new.extend(all(
                 store,

@@ -172,7 +172,7 @@ impl World<'_> {
                         self.set_alarm(object, *at);
                     }
                 }
-                let called = outputs.iter().filter_map(called_for).collect();
+                let called: Vec<_> = outputs.iter().filter_map(called_for).collect();
                 self.ledger.committed(object, &store, now, life, &called)?;
                 for progress in outputs.iter().filter_map(progress_in) {
                     self.ledger.promised(object, progress, now)?;
