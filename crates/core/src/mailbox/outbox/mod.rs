@@ -13,6 +13,7 @@ mod group_commit;
 mod group_rows;
 mod job_rows;
 mod jobs;
+mod lost_hand_overs;
 mod part_rows;
 mod progress;
 mod publish;

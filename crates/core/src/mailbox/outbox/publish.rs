@@ -107,6 +107,7 @@ impl<S: Store> Outbox<'_, S> {
             return self.schedule(to, draft, fingerprint, frame, now);
         }
         let devices = recipients(&to, devices, &sender, draft.echo, &self.cx.limits)?;
+        self.queue_lost_hand_overs(now)?;
         let Some(route) = self.route(&devices, &draft)? else {
             return Err(under_way::no_room().into());
         };

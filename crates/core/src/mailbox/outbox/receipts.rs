@@ -42,7 +42,7 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), Failure> {
         for settled in &settled {
-            let is_early = self.is_handed_over_again(settled.id);
+            let is_early = self.is_in_doubt(settled.id);
             if is_early || self.is_under_way(settled.id, &settled.delivery, now)? {
                 let detail = "a call to deliver one of the messages is still under way";
                 return Err(Problem::new(Code::Unavailable, detail).into());

@@ -2,13 +2,12 @@
 //!
 //! Until then a message has no deliveries: its target is looked up at its time, and its TTL and its topic count from
 //! then. Those that are due together are handed over in the order of their times, each with a later turn than the one
-//! before. Its row stays until the message that is sent overwrites it. If the mailbox fails in between, the message is
-//! handed over again, with the same id and to the same devices.
+//! before. Its row stays until the message that is sent overwrites it. What happens if the mailbox fails in between
+//! is in [`super::lost_hand_overs`].
 //! A message whose target leads nowhere ends without a delivery, and so does one that is cancelled before its time.
 
 use std::collections::BTreeMap;
 
-use super::job_rows::Queued;
 use super::recipients::recipients;
 use super::schedule_rows::{self, Scheduled};
 use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
@@ -42,7 +41,7 @@ struct Due {
     /// A query looks up its target.
     is_looked_up: bool,
     /// It may have been handed over before the memory was lost.
-    is_again: bool,
+    is_in_doubt: bool,
 }
 
 impl Due {
@@ -53,7 +52,7 @@ impl Due {
             bytes: schedule.bytes,
             tries: 0,
             is_looked_up: false,
-            is_again: false,
+            is_in_doubt: false,
         }
     }
 }
@@ -62,6 +61,26 @@ impl Schedules {
     /// The first message.
     pub(super) fn first(&self) -> Option<MessageId> {
         self.0.keys().next().copied()
+    }
+
+    /// The last message.
+    fn last(&self) -> Option<MessageId> {
+        self.0.keys().next_back().copied()
+    }
+
+    /// The messages that may have been handed over before the memory was lost, in the order of that. No more can have
+    /// been: those after them waited for calls and queries.
+    pub(super) fn in_doubt(&self) -> Vec<MessageId> {
+        let known = self.0.iter().filter(|(_, due)| due.is_in_doubt);
+        let mut places: Vec<_> = known.map(|(id, due)| (due.deliver_at, *id)).collect();
+        places.sort_unstable();
+        let first = places.into_iter().take(jobs::CALLS + LOOKUPS);
+        first.map(|(_, id)| id).collect()
+    }
+
+    /// Nothing was handed over before the memory was lost, except what is stored as that.
+    pub(super) fn end_doubt(&mut self) {
+        self.0.values_mut().for_each(|due| due.is_in_doubt = false);
     }
 
     /// Whether this message is scheduled.
@@ -98,15 +117,15 @@ impl Schedules {
 
 impl<S: Store> Outbox<'_, S> {
     /// Reads what is scheduled. Before a message is handed over, `alarm` is no later than its time. If it is later, the
-    /// message was handed over before the memory was lost, and waits until no call from before can arrive.
+    /// message may have been handed over before the memory was lost.
     pub(super) fn open_schedule(&mut self, alarm: Option<Millis>) -> Result<(), StoreError> {
         for (id, schedule) in schedule_rows::all(&self.cx.store)? {
             let mut due = Due::of(&schedule);
-            if schedule.handed_over_at.is_some() || alarm > Some(schedule.deliver_at) {
-                (due.at, due.is_again) = (self.memory.retry_not_before, true);
-            }
+            due.is_in_doubt =
+                schedule.handed_over_at.is_some() || alarm > Some(schedule.deliver_at);
             self.memory.schedules.0.insert(id, due);
         }
+        self.memory.opened_with = self.memory.opened_with.max(self.memory.schedules.last());
         Ok(())
     }
 
@@ -161,6 +180,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Hands over what is due, as much as one event may call for.
     pub(super) fn hand_over_due(&mut self, now: Now) -> Result<(), StoreError> {
+        self.queue_lost_hand_overs(now)?;
         let due = self.schedule_due(now).filter(|(_, at)| *at <= now.at);
         let mut due: Vec<MessageId> = due.map(|(id, _)| id).collect();
         due.sort_unstable_by_key(|id| self.memory.schedules.place(*id));
@@ -267,7 +287,7 @@ impl<S: Store> Outbox<'_, S> {
 
     /// The plan of a message that is handed over, and the time of that. Its turn comes after those of all that were
     /// handed over before it, even at the same time and with a greater id.
-    fn hand_over_plan(&mut self, scheduled: &Scheduled, now: Now) -> (Plan, Millis) {
+    pub(super) fn hand_over_plan(&mut self, scheduled: &Scheduled, now: Now) -> (Plan, Millis) {
         let (id, last) = (scheduled.id, self.memory.last_turn);
         let at = match last {
             Some(last) if turn(id, now.at) <= last => last.0 + 1,
@@ -277,12 +297,6 @@ impl<S: Store> Outbox<'_, S> {
         let sent_at = plan.sent_at(at);
         self.memory.last_turn = last.max(Some(turn(id, sent_at)));
         (plan, sent_at)
-    }
-
-    /// Whether a message that a recipient's mailbox has is still scheduled: the hand-over was lost with the memory,
-    /// and is made again.
-    pub(super) fn is_handed_over_again(&self, id: MessageId) -> bool {
-        self.memory.schedules.contains(id) && !self.memory.publishing.contains_key(&id)
     }
 
     /// A scheduled message ends without a delivery. Its sender gets a receipt.
@@ -317,47 +331,22 @@ impl<S: Store> Outbox<'_, S> {
         id: MessageId,
         now: Now,
     ) -> Result<Option<Trace>, StoreError> {
-        let Some(due) = self.memory.schedules.0.get(&id).copied() else {
+        if !self.memory.schedules.contains(id) {
             return Ok(None);
-        };
+        }
         if self.memory.publishing.contains_key(&id) {
             self.store_publishing(id, now)?;
+            return Ok(None);
+        }
+        self.queue_lost_hand_overs(now)?;
+        if !self.memory.schedules.contains(id) {
             return Ok(None);
         }
         let Some(scheduled) = schedule_rows::load(&self.cx.store, id)? else {
             return Ok(None);
         };
-        if let Some(devices) = scheduled.known_devices().filter(|_| due.is_again) {
-            self.store_again(scheduled, devices, now)?;
-            return Ok(None);
-        }
         self.end_scheduled(&scheduled, State::Cancelled, None, now)?;
         rows::trace(&self.cx.store, id, None, 1)
-    }
-
-    /// Stores a message that may have been handed over, as one whose mailboxes have not answered.
-    fn store_again(
-        &mut self,
-        scheduled: Scheduled,
-        devices: Vec<DeviceId>,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        let Some(sender) = self.cx.device().cloned() else {
-            return Ok(());
-        };
-        let (id, key) = (scheduled.id, scheduled.draft.key.clone());
-        let (plan, sent_at) = self.hand_over_plan(&scheduled, now);
-        let Scheduled { to, draft, .. } = scheduled;
-        let message = draft.into_message(id, sender, to, sent_at);
-        let deliveries = unreached(&devices, sent_at);
-        let (over, head) = (self.row_for(id, now)?, rows::Head::of(&message, &plan));
-        rows::insert(&self.cx.store, over, &head, key.as_ref(), &deliveries, None)?;
-        let queued = Queued::of(&message, &deliveries)?;
-        let retry_at = now.at + jobs::FIRST_RETRY;
-        self.enqueue(id, &devices);
-        self.keep_job(queued, Some(devices), retry_at, true)?;
-        self.cx.wake_by(Timer::Job, retry_at);
-        Ok(())
     }
 
     /// When each message is due.
@@ -374,7 +363,7 @@ impl<S: Store> Outbox<'_, S> {
 }
 
 /// Deliveries of a message that is handed over at this time, in the order of their devices.
-fn unreached(devices: &[DeviceId], at: Millis) -> Vec<Delivery> {
+pub(super) fn unreached(devices: &[DeviceId], at: Millis) -> Vec<Delivery> {
     let deliveries = devices
         .iter()
         .map(|device| Delivery::unreached(device.clone(), at));
