@@ -5,6 +5,7 @@ mod agents;
 mod connect;
 mod console;
 mod devices;
+mod headers;
 mod inbox;
 mod input;
 mod messages;
@@ -33,6 +34,7 @@ use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
 use crate::route::{Route, Sealed};
+use crate::routes::headers::Headers;
 use crate::routes::input::Query;
 use crate::stub::Calls;
 use crate::{clock, directory, stub};
@@ -59,7 +61,7 @@ pub(crate) struct Exchange {
     env: Env,
     config: Rc<Config>,
     request: web_sys::Request,
-    headers: web_sys::Headers,
+    headers: Headers,
     now: Millis,
 }
 
@@ -69,7 +71,7 @@ impl Exchange {
         Self {
             env,
             config,
-            headers: request.headers(),
+            headers: Headers::of(&request),
             request,
             now: clock(),
         }
@@ -149,11 +151,9 @@ impl Exchange {
         }
     }
 
-    /// A header of the request. White space around it is not part of its value (RFC 9110, section 5.5); the
-    /// platform does not remove it everywhere. The values of a header that is given twice are joined.
+    /// A header of the request; see [`Headers::get`].
     fn header(&self, name: &str) -> Option<String> {
-        let value = self.headers.get(name).ok().flatten()?;
-        Some(value.trim_matches([' ', '\t']).to_owned())
+        self.headers.get(name)
     }
 
     /// The body of the request, if it has at most `longest` bytes.

@@ -89,14 +89,15 @@ impl<S: Store> Outbox<'_, S> {
             return Err(removed().into());
         };
         self.memory.bucket.take(&self.cx.limits, now.at)?;
-        let fingerprint = draft.fingerprint(&to);
+        // Most messages have no key, and the fingerprint is a hash of the whole payload.
+        let fingerprint = draft.key.as_ref().map(|_| draft.fingerprint(&to));
         let known = draft
             .key
             .as_ref()
             .map(|key| job_rows::key(&self.cx.store, key));
         if let Some((id, known)) = known.transpose()?.flatten() {
             if self.is_kept(id)? {
-                return self.repeated(id, known == fingerprint, frame);
+                return self.repeated(id, fingerprint.is_some_and(|it| known == it), frame);
             }
             // Its message is gone, so this is not a repeat.
             if let Some(key) = &draft.key {
@@ -127,7 +128,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(id) = self.next_id(now) else {
             return Err(removed().into());
         };
-        if let Some(key) = &draft.key {
+        if let (Some(key), Some(fingerprint)) = (&draft.key, fingerprint) {
             job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
         }
         let (wait, key, plan) = (draft.wait, draft.key.clone(), Plan::of(&draft));

@@ -134,7 +134,7 @@ impl<S: Store> Outbox<'_, S> {
         &mut self,
         to: Target,
         draft: Draft,
-        fingerprint: [u8; 16],
+        fingerprint: Option<[u8; 16]>,
         frame: Option<(ConnectionId, Option<String>)>,
         now: Now,
     ) -> Result<MessageId, Failure> {
@@ -149,7 +149,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(id) = self.next_id(now) else {
             return Err(publish::removed().into());
         };
-        if let Some(key) = &draft.key {
+        if let (Some(key), Some(fingerprint)) = (&draft.key, fingerprint) {
             job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
         }
         let schedule = Schedule {
