@@ -209,6 +209,21 @@ fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
 /// This many [`large`] messages are sixteen megabytes.
 const LARGE: u64 = 12;
 
+#[test]
+fn a_connection_without_a_sign_of_life_is_closed_when_its_window_has_room_again() {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 1);
+    harness.connect(1);
+    let (first, second) = (message(1, &[("TTL", "0")]), message(2, &[]));
+    harness.deliver(&first, 200_000);
+    assert_eq!(harness.deliver(&second, 0), ["held 0"]);
+    // The device slept, and may go on with its connection: nothing would tell the mailbox.
+    let closed = harness.at(200_000).end_wait(first.id);
+    assert!(
+        closed.contains(&"1 closes with 4408".to_owned()),
+        "{closed:?}"
+    );
+}
+
 fn large(n: u64) -> Message {
     let payload = serde_json::value::RawValue::from_string(format!("{:?}", "x".repeat(1_500_000)));
     Message {

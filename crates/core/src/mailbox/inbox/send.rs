@@ -48,19 +48,18 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Whether the device has a live socket, over which messages may be sent.
-    fn is_online(&self, now: &Now) -> bool {
-        let connection = self.connection.as_ref();
-        connection.is_some_and(|it| it.is_ready() && it.is_alive(now, &self.cx.limits))
-    }
-
-    /// Fills the in-flight window with waiting messages.
+    /// Fills the in-flight window with waiting messages. A connection that has shown no sign of life is closed if any
+    /// wait: the device may go on with it later, which the mailbox does not hear of.
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
-        if (idle && !self.memory.backlog) || !self.is_online(&now) {
+        let connection = self.connection.as_ref();
+        if (idle && !self.memory.backlog) || !connection.is_some_and(|it| it.is_ready()) {
             return Ok(());
         }
-        self.close_stuck(false, now)?;
+        self.check_connection(now)?;
+        if self.connection.is_none() {
+            return Ok(());
+        }
         if self.make_way(now)? || !self.pump_again(now)? || !self.pump_waiting(now)? {
             return Ok(());
         }
