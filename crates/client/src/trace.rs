@@ -12,6 +12,7 @@ use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
+use crate::step::Step;
 
 /// A message as its sender sees it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -44,7 +45,7 @@ pub struct Trace {
     pub deliveries: Vec<Delivery>,
     /// How many deliveries are in which state.
     pub summary: BTreeMap<State, u64>,
-    /// Every step of every delivery, oldest first. Only traces have it: not the answer to a publish.
+    /// Every step so far, oldest first. Only traces have it: not the answer to a publish.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Step>,
 }
@@ -67,23 +68,6 @@ pub struct Delivery {
     /// Why it was rejected or refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-/// One step on the way of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[non_exhaustive]
-pub struct Step {
-    /// The device.
-    pub device: DeviceId,
-    /// The state that was reached.
-    pub event: State,
-    /// When.
-    pub at: Millis,
-    /// Which attempt this belongs to; 0 before the first.
-    pub attempt: u32,
-    /// What the device said about its work.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
 }
 
 /// A page of the messages that a device sent.
@@ -116,6 +100,17 @@ pub enum MessageState {
     Cancelled,
     /// At its time its target led nowhere.
     Refused,
+}
+
+impl MessageState {
+    /// Its name, as written in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl Client {
@@ -223,6 +218,13 @@ mod tests {
     fn a_state_has_the_name_that_stands_in_answers() {
         for state in State::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state_name(state));
+        }
+        for state in [
+            MessageState::Scheduled,
+            MessageState::Cancelled,
+            MessageState::Refused,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
         }
     }
 }
