@@ -4,7 +4,7 @@
 import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 
-import { useRelay } from "../harness/index.ts";
+import { fresh, useRelay } from "../harness/index.ts";
 import { describeInBrowser, link, paneOf, shows, useChromium } from "./browser.ts";
 
 const relay = useRelay();
@@ -42,6 +42,24 @@ describeInBrowser("the plan of a message", () => {
     await shows(pane.getByText("reason: enough"));
     expect(await pane.getByText("1 acknowledgement needed").count()).toBe(0);
     expect(await ben.inbox()).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a message that nobody acknowledges shows to whom it escalated", async () => {
+    const { sender, ann, pane, complaints } = await open();
+    const [boss] = await relay.devices(1);
+    const [managers, nobody] = [await relay.tag(boss!), fresh("nobody")];
+    await send(pane, { "Acknowledgements needed": "1", "Escalate to": `${nobody};after=1, ${managers};after=2` });
+    await ann.inbox({ wait: 20 });
+    const [message] = await boss!.inbox({ wait: 20 });
+    (await boss!.ack(message!.id, { reply: "I go" })).is(204);
+    await shows(steps(pane).filter({ hasText: "enough" }));
+    const events = pane.locator(".plan .event");
+    expect(await events.allTextContents()).toEqual(["accepted", "escalation failed", "escalated", "enough"]);
+    await shows(steps(pane).getByText(`to ${nobody}: unknown_tag`));
+    await shows(steps(pane).getByText(`to ${managers}: 1 device`));
+    await shows(pane.locator(".delivery").filter({ hasText: boss!.name }).getByText("reply: I go"));
+    expect((await sender.settled(message!.id)).summary).toEqual({ delivered: 1, cancelled: 2 });
     expect(complaints).toEqual([]);
   });
 
