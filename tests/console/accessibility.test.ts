@@ -130,6 +130,8 @@ describeInBrowser("accessibility", () => {
     const wide = { title: "W".repeat(128), body: "W".repeat(1024), actions: [{ id: "a", label: "W".repeat(32) }] };
     await (await relay.device()).send({ device: device.name }, wide);
     await shows(paneOf(page, device.name).getByRole("button", { name: "W".repeat(32) }));
+    await paneOf(page, device.name).getByText("Options").tap();
+    await paneOf(page, device.name).getByLabel("Escalate to").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   });
 

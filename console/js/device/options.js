@@ -15,7 +15,7 @@ export class Options {
     echo: { label: "Send it back to me, too", control: select(["false", "no"], ["true", "yes"]) },
     "acks-needed": { label: "Acknowledgements needed", control: number("all") },
     delay: { label: "Delay in seconds", control: number("0") },
-    "deliver-at": { label: "Deliver at", control: element("input", { type: "datetime-local", step: "1" }), read: (value) => `${Date.parse(value)}` },
+    "deliver-at": { label: "Deliver at", control: date(), isWide: true, read: (value) => `${Date.parse(value)}` },
     escalate: { label: "Escalate to", control: text("managers;after=60, @boss;after=300"), isWide: true },
   };
 
@@ -55,6 +55,11 @@ function text(placeholder) {
 
 function number(placeholder) {
   return element("input", { placeholder, autocomplete: "off", inputmode: "numeric" });
+}
+
+/** A local time, to the second. */
+function date() {
+  return element("input", { type: "datetime-local", step: "1" });
 }
 
 function select(...options) {

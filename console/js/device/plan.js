@@ -2,7 +2,7 @@
 // enough devices had acknowledged it. A message without any of these shows nothing here.
 
 import { element } from "../dom.js";
-import { addressee, plural, time } from "../format.js";
+import { addressee, number, plural, time } from "../format.js";
 import { look } from "../states.js";
 import { Steps } from "./steps.js";
 
@@ -33,7 +33,7 @@ export class Plan {
 function stepsOf({ acks_needed, enough_at, deliver_at, state, reason, timeline = [] }) {
   const schedule = deliver_at === undefined ? [] : [{ event: "scheduled", when: `for ${time(deliver_at)}` }];
   const escalations = timeline.filter(({ device }) => device === undefined).map(escalation);
-  const enough = enough_at === undefined ? [] : [{ event: "enough", at: enough_at, detail: plural(acks_needed, "acknowledgement") }];
+  const enough = enough_at === undefined ? [] : [{ event: "enough", at: enough_at, detail: `${number(acks_needed)} needed` }];
   // When a message without deliveries ended is not told.
   const end = state === undefined || state === "scheduled" ? [] : [{ event: state, detail: reason }];
   return [...schedule, ...[...escalations, ...enough].sort((a, b) => a.at - b.at), ...end];
