@@ -301,6 +301,13 @@ describeInBrowser("the page", () => {
     expect(await page.getByRole("button", { name: "<i>Yes</i>" }).count()).toBe(1);
     await page.getByRole("button", { name: "Dismiss" }).first().click();
     expect((await doorbell!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "dismissed" }]);
+
+    const later = await doorbell!.send({ device: phone!.name }, { title: "Again", actions: [{ id: "1", label: "Yes" }] });
+    const again = page.getByRole("listitem").filter({ hasText: "Again" });
+    await again.getByRole("button", { name: "Yes" }).waitFor();
+    (await doorbell!.cancel(later)).is(200);
+    await again.getByText("(cancelled)").waitFor();
+    expect(await again.getByRole("button").count()).toBe(0);
     expect(complaints).toEqual([]);
   });
 
