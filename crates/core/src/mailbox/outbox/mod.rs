@@ -20,6 +20,7 @@ mod rate;
 mod receipt_rows;
 mod receipts;
 mod recipients;
+mod record;
 mod resolve;
 mod retention;
 mod rows;
