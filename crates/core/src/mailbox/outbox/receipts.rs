@@ -65,12 +65,12 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The deliveries of a message that is being handed over are about to be stored. If it was scheduled, its publish
-    /// was answered long ago: what has settled gets receipts now.
+    /// The deliveries of a message that is being handed over are about to be stored. If its publish was answered before,
+    /// what has settled gets receipts now.
     pub(super) fn number_answered(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let publishing = self.memory.publishing.get_mut(&id);
-        let scheduled = publishing.filter(|publishing| publishing.plan.schedule.is_some());
-        let Some(publishing) = scheduled else {
+        let answered = publishing.filter(|publishing| publishing.is_answered);
+        let Some(publishing) = answered else {
             return Ok(());
         };
         let mut deliveries = std::mem::take(&mut publishing.deliveries);

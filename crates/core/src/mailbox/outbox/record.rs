@@ -12,7 +12,7 @@ use super::{Failure, News, Outbox};
 use crate::call::Settled;
 use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
-use crate::plan::delivered;
+use crate::plan::{Verdict, delivered, open};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -82,9 +82,7 @@ impl<S: Store> Outbox<'_, S> {
         if let (Some(publishing), Some(changed)) = (self.memory.publishing.get(&id), changed) {
             let changed = without_before(changed);
             let deliveries = &publishing.deliveries;
-            let done = deliveries
-                .iter()
-                .all(|delivery| delivery.state.is_terminal());
+            let done = publishing.is_settled();
             rows::save(&self.cx.store, id, deliveries, done.then_some(now.at), None)?;
             for delivery in &changed {
                 self.leave(id, &delivery.device);
@@ -92,7 +90,7 @@ impl<S: Store> Outbox<'_, S> {
             self.enough_of_unanswered(id, now)?;
             self.answer_if_done(id, now)?;
         }
-        Ok(())
+        self.escalate(id, now)
     }
 
     fn record_sent(
@@ -103,15 +101,14 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let id = sent.id;
         self.number(&mut updates, now)?;
-        let (changed, done, enough) = match sent.deliveries {
+        let (changed, done, verdict) = match sent.deliveries.take() {
             Some(mut deliveries) => {
                 let changed = without_before(replace_all(&mut deliveries, updates));
-                let done = deliveries
-                    .iter()
-                    .all(|delivery| delivery.state.is_terminal());
-                let enough = sent.plan.note_enough(delivered(&deliveries), now.at);
+                let still_open = open(&deliveries);
+                let verdict = sent.plan.judge(delivered(&deliveries), still_open, now.at);
+                let done = still_open == 0 && !sent.plan.has_steps();
                 if !changed.is_empty() {
-                    let plan = enough.then_some(&sent.plan);
+                    let plan = verdict.is_changed.then_some(&sent.plan);
                     rows::save(
                         &self.cx.store,
                         id,
@@ -120,7 +117,7 @@ impl<S: Store> Outbox<'_, S> {
                         plan,
                     )?;
                 }
-                (changed, done, enough)
+                (changed, done, verdict)
             }
             None => self.record_in_parts(&mut sent, updates, now)?,
         };
@@ -130,14 +127,18 @@ impl<S: Store> Outbox<'_, S> {
         for delivery in &changed {
             self.send_receipt(id, delivery);
         }
+        if verdict.is_changed && !changed.is_empty() {
+            let (next, is_calling) = (sent.next_step(), sent.plan.is_calling());
+            self.steps_changed(id, next, is_calling, now)?;
+        }
         if done && !changed.is_empty() {
             self.ended(id)?;
             self.cx.push(News::Settled(id));
         }
-        match enough && !done {
-            true => self.end_others(id, now),
-            false => Ok(()),
+        if verdict.is_enough && !done {
+            self.end_others(id, now)?;
         }
+        self.escalate(id, now)
     }
 
     fn record_in_parts(
@@ -145,7 +146,7 @@ impl<S: Store> Outbox<'_, S> {
         sent: &mut Sent,
         updates: Vec<Delivery>,
         now: Now,
-    ) -> Result<(Vec<Delivery>, bool, bool), StoreError> {
+    ) -> Result<(Vec<Delivery>, bool, Verdict), StoreError> {
         let mut parts: LiteMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = LiteMap::new();
         for update in updates {
             let part = part_rows::with(&self.cx.store, sent.id, &update.device)?;
@@ -172,16 +173,19 @@ impl<S: Store> Outbox<'_, S> {
         }
         // Receipts are sent in the order of their numbers.
         changed.sort_unstable_by_key(|delivery| delivery.receipt);
-        let done = summary.open() == 0;
-        let enough = sent
+        let verdict = sent
             .plan
-            .note_enough(summary.count(State::Delivered), now.at);
+            .judge(summary.count(State::Delivered), summary.open(), now.at);
+        let done = summary.open() == 0 && !sent.plan.has_steps();
         if !changed.is_empty() {
             let receipt = rows::last_receipt(&changed);
-            let (done_at, plan) = (done.then_some(now.at), enough.then_some(&sent.plan));
+            let (done_at, plan) = (
+                done.then_some(now.at),
+                verdict.is_changed.then_some(&sent.plan),
+            );
             rows::save_parts_state(&self.cx.store, sent.id, &summary, done_at, receipt, plan)?;
         }
-        Ok((changed, done, enough))
+        Ok((changed, done, verdict))
     }
 }
 
