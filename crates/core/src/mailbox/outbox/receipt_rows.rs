@@ -210,7 +210,7 @@ pub(super) fn first_unseen(
     from: Option<MessageId>,
     seen: i64,
 ) -> Result<Option<MessageId>, StoreError> {
-    let sql = "SELECT id FROM outbox WHERE id >= ? AND id < ? AND (open > 0 OR receipt > ?) \
+    let sql = "SELECT id FROM outbox WHERE id >= ? AND id < ? AND (done_at IS NULL OR receipt > ?) \
                ORDER BY id LIMIT 1";
     let from = from.map_or(Value::Blob(Vec::new()), Value::from);
     let end = schedule_rows::first_key();

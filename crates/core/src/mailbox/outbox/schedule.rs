@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::job_rows::Queued;
 use super::recipients::recipients;
+use super::resolve::LOOKUPS;
 use super::schedule_rows::{self, Scheduled};
 use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
 use super::{job_rows, jobs, publish, rows};
@@ -22,9 +23,6 @@ use crate::publish::{DELIVER_AT, Draft};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
-
-/// How many targets one query looks up.
-const LOOKUPS: usize = 20;
 
 /// What is known of the scheduled messages, without their payloads.
 #[derive(Debug, Default)]
@@ -295,6 +293,7 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let id = scheduled.id;
         let mut trace = scheduled.trace();
+        trace.plan.drop_steps();
         trace.plan.end = Some(End {
             state,
             at: now.at,
@@ -346,7 +345,9 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(());
         };
         let (id, key) = (scheduled.id, scheduled.draft.key.clone());
-        let (plan, sent_at) = self.hand_over_plan(&scheduled, now);
+        let (mut plan, sent_at) = self.hand_over_plan(&scheduled, now);
+        // It is about to be cancelled.
+        plan.drop_steps();
         let Scheduled { to, draft, .. } = scheduled;
         let message = draft.into_message(id, sender, to, sent_at);
         let deliveries = unreached(&devices, sent_at);
