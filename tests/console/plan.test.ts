@@ -49,13 +49,15 @@ describeInBrowser("the plan of a message", () => {
     const { sender, ann, pane, complaints } = await open();
     const [boss] = await relay.devices(1);
     const [managers, nobody] = [await relay.tag(boss!), fresh("nobody")];
-    await send(pane, { "Acknowledgements needed": "1", "Escalate to": `${nobody};after=1, ${managers};after=2` });
+    await send(pane, { "Acknowledgements needed": "1", "Escalate to": `${nobody};after=1, ${managers};after=2, @${ann.name};after=3600` });
+    await shows(pane.getByText(`; to @${ann.name} after 3,600 s`));
     await ann.inbox({ wait: 20 });
     const [message] = await boss!.inbox({ wait: 20 });
     (await boss!.ack(message!.id, { reply: "I go" })).is(204);
     await shows(steps(pane).filter({ hasText: "enough" }));
     const events = pane.locator(".plan .event");
     expect(await events.allTextContents()).toEqual(["accepted", "escalation failed", "escalated", "enough"]);
+    expect(await pane.getByText("3,600 s").count(), "a step that is not needed any more").toBe(0);
     await shows(steps(pane).getByText(`to ${nobody}: unknown_tag`));
     await shows(steps(pane).getByText(`to ${managers}: 1 device`));
     await shows(pane.locator(".delivery").filter({ hasText: boss!.name }).getByText("reply: I go"));

@@ -68,6 +68,7 @@ export { Device };
  * @property {number} expires_at
  * @property {number} [acks_needed] how many acknowledgements are enough
  * @property {number} [enough_at] when there were enough
+ * @property {{ to: Target, after: number }[]} [escalate] the steps of its escalation that may still be taken, the next first
  * @property {number} [deliver_at] when it was or will be handed over, if the sender named a time
  * @property {"scheduled" | "cancelled" | "refused"} [state] its own state, if it has no deliveries
  * @property {string} [reason] why it was refused, if it has no deliveries

@@ -9,23 +9,22 @@ import { Steps } from "./steps.js";
 export class Plan {
   element;
   #steps;
-  #needed = element("p", { class: "muted small summary" });
+  #ahead = element("p", { class: "muted small summary" });
 
   /** `startedAt`: when the relay accepted the message, by its clock. */
   constructor(startedAt) {
     this.#steps = new Steps(startedAt);
-    this.element = element("div", { class: "plan", hidden: true }, this.#steps.element, this.#needed);
+    this.element = element("div", { class: "plan", hidden: true }, this.#steps.element, this.#ahead);
   }
 
   /** Draws what an answer or a trace says. */
   update(message) {
-    const { accepted_at, acks_needed, enough_at, state } = message;
-    const steps = stepsOf(message);
-    this.element.hidden = steps.length === 0 && acks_needed === undefined;
+    const { accepted_at, state } = message;
+    const [steps, ahead] = [stepsOf(message), aheadOf(message)];
+    this.element.hidden = steps.length === 0 && ahead === "";
     this.element.dataset.tone = look(state ?? "accepted").tone;
     if (steps.length > 0) this.#steps.draw([{ event: "accepted", when: time(accepted_at) }, ...steps]);
-    const isMissing = acks_needed !== undefined && enough_at === undefined;
-    this.#needed.textContent = isMissing ? `${plural(acks_needed, "acknowledgement")} needed` : "";
+    this.#ahead.textContent = ahead;
   }
 }
 
@@ -37,6 +36,13 @@ function stepsOf({ acks_needed, enough_at, deliver_at, state, reason, timeline =
   // When a message without deliveries ended is not told.
   const end = state === undefined || state === "scheduled" ? [] : [{ event: state, detail: reason }];
   return [...schedule, ...[...escalations, ...enough].sort((a, b) => a.at - b.at), ...end];
+}
+
+/** What is still to come, in words. */
+function aheadOf({ acks_needed, enough_at, escalate = [] }) {
+  const isMissing = acks_needed !== undefined && enough_at === undefined;
+  const needed = isMissing ? [`${plural(acks_needed, "acknowledgement")} needed`] : [];
+  return [...needed, ...escalate.map(({ to, after }) => `to ${addressee(to)} after ${number(after)} s`)].join("; ");
 }
 
 function escalation({ event, at, to, devices, code }) {

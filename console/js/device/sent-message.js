@@ -97,7 +97,7 @@ export class SentMessage {
 
   /** Draws an answer or a trace. Only a trace has the steps, so only a settled trace ends the requests. */
   #show(message) {
-    const { accepted_at, deliveries, summary, state, timeline } = message;
+    const { accepted_at, deliveries, escalate = [], summary, state, timeline } = message;
     this.#plan.update(message);
     for (const delivery of deliveries.slice(0, DRAWN)) {
       let drawn = this.#timelines.get(delivery.device);
@@ -116,7 +116,7 @@ export class SentMessage {
     }
     // A large tag is delivered in parts: at first there are no deliveries, and no state either.
     const states = state ? [state] : deliveries.map((delivery) => delivery.state);
-    const isSettled = states.length > 0 && !states.some(isOpen);
+    const isSettled = states.length > 0 && !states.some(isOpen) && escalate.length === 0;
     this.#cancelButton.hidden = isSettled;
     if (isSettled && timeline) this.stop();
   }

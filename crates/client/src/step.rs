@@ -1,4 +1,5 @@
-//! The steps of a trace's timeline: what happened to a delivery, and to whom the message escalated.
+//! The steps of a trace's timeline: what happened to a delivery, and to whom the message escalated; and the steps that may
+//! follow.
 
 use serde::{Deserialize, Serialize};
 use tagpost_core::delivery::State;
@@ -34,7 +35,17 @@ pub struct DeliveryStep {
     pub note: Option<String>,
 }
 
-/// One step of an escalation.
+/// A step of an escalation that may still be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Escalation {
+    /// To whom the message goes as well.
+    pub to: Target,
+    /// How many seconds after its hand-over.
+    pub after: u32,
+}
+
+/// A step of an escalation that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EscalationStep {

@@ -12,7 +12,7 @@ use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
-use crate::step::Step;
+use crate::step::{Escalation, Step};
 
 /// A message as its sender sees it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -32,6 +32,9 @@ pub struct Trace {
     /// When there were enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enough_at: Option<Millis>,
+    /// The steps of its escalation that may still be taken, the next first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalate: Vec<Escalation>,
     /// When it was or will be handed over, if the sender named a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<Millis>,
@@ -81,11 +84,12 @@ pub struct MessagePage {
 }
 
 impl Trace {
-    /// Whether every delivery is in a terminal state, so that nothing more will come.
+    /// Whether every delivery is in a terminal state and no step is left, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
         let is_scheduled = self.state == Some(MessageState::Scheduled);
+        let may_grow = is_scheduled || !self.escalate.is_empty();
         let mut deliveries = self.deliveries.iter();
-        !is_scheduled && deliveries.all(|delivery| delivery.state.is_terminal())
+        !may_grow && deliveries.all(|delivery| delivery.state.is_terminal())
     }
 }
 
@@ -212,6 +216,16 @@ mod tests {
             let is_scheduled = name == "publish-scheduled";
             assert_eq!(trace.is_settled(), open == 0 && !is_scheduled, "{name}");
         }
+    }
+
+    #[test]
+    fn a_message_with_a_step_left_is_not_settled() {
+        let text = r#"{"id":"01HF7YAT00FYHWCCN200000007","to":{"tag":"on-call"},"accepted_at":0,"expires_at":9,"acks_needed":1,"escalate":[{"to":{"device":"boss"},"after":5}],"deliveries":[{"device":"anna","state":"rejected","at":1,"attempts":1}],"summary":{"rejected":1}}"#;
+        let mut trace: Trace = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&trace).unwrap(), text);
+        assert!(!trace.is_settled());
+        trace.escalate.clear();
+        assert!(trace.is_settled());
     }
 
     #[test]

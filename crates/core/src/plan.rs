@@ -89,10 +89,15 @@ impl Plan {
         *self == Self::default()
     }
 
+    /// The steps that may still be taken, the next first.
+    pub fn steps(&self) -> &[Step] {
+        let escalation = self.escalation.as_ref();
+        escalation.map_or(&[], |escalation| &escalation.steps)
+    }
+
     /// Whether steps may still be taken.
     pub fn has_steps(&self) -> bool {
-        let escalation = self.escalation.as_ref();
-        escalation.is_some_and(|it| !it.steps.is_empty())
+        !self.steps().is_empty()
     }
 
     /// Whether a step was taken.

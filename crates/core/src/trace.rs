@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::json;
 use crate::message::{Message, Target};
 use crate::plan::Plan;
-use crate::plan::escalation::{Outcome, Taken};
+use crate::plan::escalation::{self, Outcome, Taken};
 use crate::time::Millis;
 
 /// The most deliveries on one page of a trace.
@@ -146,6 +146,7 @@ impl Trace {
             expires_at: self.expires_at,
             acks_needed: self.plan.acks_needed,
             enough_at: self.plan.enough_at,
+            escalate: self.plan.steps(),
             deliver_at: self.deliver_at(),
             state: self.state(),
             reason: self.plan.end.as_ref().and_then(|it| it.reason.as_deref()),
@@ -207,6 +208,9 @@ pub struct Answer<'a> {
     /// When there were enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     enough_at: Option<Millis>,
+    /// The steps of its escalation that may still be taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    escalate: &'a [escalation::Step],
     /// When it was or will be handed over, if the sender named a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     deliver_at: Option<Millis>,
@@ -387,8 +391,12 @@ mod tests {
         trace.plan.escalation = Escalation::of(&[Step { to, after: 1 }], false);
         assert!(!trace.is_settled());
         assert!(!trace.clone().into_page(None, 1).is_settled());
+        let answer = |trace: &Trace| serde_json::from_str::<Value>(&trace.answer_json()).unwrap();
+        let managers = serde_json::json!([{"to": {"tag": "managers"}, "after": 1}]);
+        assert_eq!(answer(&trace)["escalate"], managers);
         trace.plan.take_step(Outcome::Devices(0), 2);
         assert!(trace.is_settled());
+        assert_eq!(answer(&trace)["escalate"], Value::Null);
     }
 
     #[test]
