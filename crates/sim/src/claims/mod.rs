@@ -7,6 +7,7 @@ mod attempts;
 mod due;
 mod ends;
 mod enough;
+mod escalation;
 mod finish;
 mod links;
 mod progress;
@@ -29,6 +30,7 @@ use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::plan::End;
+use tagpost_core::plan::escalation::Taken;
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
@@ -84,6 +86,8 @@ pub(crate) struct Ledger {
     /// The most that two clocks may differ.
     skew: Millis,
     places: BTreeMap<DeviceId, usize>,
+    /// The devices of each tag.
+    tags: Vec<Vec<usize>>,
     publications: BTreeMap<u32, Publication>,
     messages: BTreeMap<MessageId, Published>,
     deliveries: BTreeMap<(MessageId, usize), Track>,
@@ -126,6 +130,8 @@ struct Published {
     /// Its sender was removed since.
     void: bool,
     devices: Vec<usize>,
+    /// The steps of its escalation that were taken.
+    taken: Vec<Taken>,
     /// When it is to be handed over, if it is scheduled.
     deliver_at: Option<Millis>,
     /// It is scheduled, and was handed over.
@@ -154,6 +160,8 @@ impl Published {
 struct Track {
     wire: Option<Wire>,
     work: Work,
+    /// A step of the escalation brought the message to the device.
+    by_step: bool,
     /// The device was told that it has ended, in this life of its mailbox.
     withdrawn: Option<(u32, u32)>,
     attempts: Vec<Attempt>,
@@ -203,6 +211,7 @@ impl Ledger {
             limits: plan.limits.clone(),
             skew: 2 * plan.weather.clocks,
             places: names.iter().cloned().zip(0..).collect(),
+            tags: plan.tags.clone(),
             publications: publications.collect(),
             messages: BTreeMap::new(),
             deliveries: BTreeMap::new(),
@@ -247,12 +256,17 @@ impl Ledger {
         let publication = self.publications.get(&op);
         claim(
             "a message to a tag comes back to its sender only if the sender asks for it",
-            from != to || publication.is_none_or(|it| it.echo || matches!(it.to, To::Device(_))),
+            from != to
+                || publication
+                    .is_none_or(|it| it.echo || it.targets().any(|to| matches!(to, To::Device(_)))),
             || message.id.to_string(),
         )?;
         claim(
             "a message goes to no device that its expression takes away",
-            publication.is_none_or(|it| !matches!(it.to, To::Without(_, device) if device == to)),
+            publication.is_none_or(|it| {
+                it.targets()
+                    .any(|target| !matches!(target, To::Without(_, device) if device == to))
+            }),
             || message.id.to_string(),
         )?;
         let known = self.messages.entry(message.id).or_default();
@@ -261,7 +275,7 @@ impl Ledger {
         known.size = message.size;
         known.expire(message.expires_at);
         self.deliveries.entry((message.id, to)).or_default();
-        Ok(())
+        self.is_stored_before_it_is_called(message.id, to)
     }
 
     /// A publish is answered.

@@ -82,6 +82,10 @@ impl<S: Store> Outbox<'_, S> {
         let (is_settled, stored) = (publishing.is_settled(), publishing.stored);
         if verdict.is_changed {
             let (next, is_calling) = (publishing.next_step(), publishing.plan.is_calling());
+            // Otherwise a crash would bring the steps back.
+            if stored && !verdict.is_enough {
+                self.save_unanswered(id, true, now)?;
+            }
             self.steps_changed(id, next, is_calling, now)?;
         }
         // If all are settled, the answer stores it.

@@ -15,7 +15,6 @@ use super::rows::{self, Sent};
 use super::{Context, News, Outbox, SAFETY_DELAY, Timer, jobs};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
-use crate::plan::Plan;
 use crate::plan::escalation::Outcome;
 use crate::problem::Problem;
 use crate::store::{Store, StoreError};
@@ -106,10 +105,10 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// A message is handed over. Until it is stored, its steps are only in memory. If it is answered before the first of
-    /// them is due, that is not the time to wake for: it may not come.
-    pub(super) fn expect_steps(&mut self, id: MessageId, plan: &Plan, answer_at: Millis, now: Now) {
-        let Some((_, at)) = plan.next_step(now.at) else {
+    /// A message is handed over, and its first step is due at `next`. Until it is stored, its steps are only in memory. If
+    /// it is answered before that, the mailbox is not woken for the step yet: it may not be needed.
+    pub(super) fn expect_steps(&mut self, id: MessageId, next: Option<Millis>, answer_at: Millis) {
+        let Some(at) = next else {
             return;
         };
         let due = Due {

@@ -200,7 +200,7 @@ impl<S: Store> Outbox<'_, S> {
         &mut self,
         message: Message,
         devices: Vec<DeviceId>,
-        plan: Plan,
+        mut plan: Plan,
         key: Option<IdempotencyKey>,
         frames: Vec<(ConnectionId, Option<String>)>,
         route: Route,
@@ -217,8 +217,11 @@ impl<S: Store> Outbox<'_, S> {
             .into_iter()
             .map(|device| Delivery::unreached(device, now.at))
             .collect();
+        // Fewer devices than are needed cannot be enough.
+        plan.judge(0, deliveries.len() as u64, now.at);
         let until = now.at + i64::from(wait);
-        self.expect_steps(id, &plan, until, now);
+        let next = plan.next_step(message.sent_at).map(|(_, at)| at);
+        self.expect_steps(id, next, until);
         let called = !many && behind.len() < deliveries.len();
         let is_scheduled = plan.schedule.is_some();
         let stored = many || !behind.is_empty() || (key.is_some() && !is_scheduled);

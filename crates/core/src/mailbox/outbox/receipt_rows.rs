@@ -67,9 +67,10 @@ pub(super) fn unseen(
         limit,
         places: BinaryHeap::new(),
     };
-    // A message to a device has one delivery, so its receipt is the row's; so is that of one without a delivery.
-    let sql = "SELECT id, receipt, target LIKE '{\"device\"%' OR coalesce(deliveries = '[]', 0), \
-               deliveries IS NULL FROM outbox \
+    // A message to a device has one delivery, unless it goes to others later, so its receipt is the row's; so is that of
+    // one without a delivery.
+    let sql = "SELECT id, receipt, (target LIKE '{\"device\"%' AND plan ->> '$.escalation' IS NULL) \
+               OR coalesce(deliveries = '[]', 0), deliveries IS NULL FROM outbox \
                WHERE id >= ? AND receipt > ? ORDER BY id LIMIT ?";
     let mut start = from.map_or(Value::Blob(Vec::new()), Value::from);
     loop {
