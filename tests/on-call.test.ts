@@ -36,7 +36,7 @@ function demonstration(escalateAfter: number): Program {
   return start(process.execPath, ["examples/on-call/demo.mjs", address()], env);
 }
 
-/** What `device` sent last, as the operator sees it. */
+/** The trace of what the monitor sent last, once it is settled. */
 async function traceOf(monitor: Device) {
   const [{ id }] = (await monitor.request("GET", "/v1/messages?limit=1")).is(200).messages;
   return monitor.settled(id);

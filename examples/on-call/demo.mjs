@@ -1,5 +1,5 @@
-// The whole story at a service of your own: makes the devices and tags, prints a console for each person, and starts the
-// monitor.
+// The whole story at a service of your own: makes the devices and tags, prints a link to the console for each person,
+// and starts the monitor.
 //
 //   node examples/on-call/demo.mjs [ADDRESS]
 //

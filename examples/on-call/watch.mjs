@@ -14,7 +14,7 @@ const TAKE = { id: "take", label: "I'll do it" };
 const say = (text, at = Date.now()) => console.log(`${new Date(at).toLocaleTimeString("en-GB")} ${text}`);
 
 /**
- * Watches an address as the device of a token, for ever.
+ * Watches an address as the device of a token, forever.
  *
  * @param {{ url: string | URL, token: string, address: string, every: number, escalateAfter: number }} options `every`:
  * seconds between two checks; `escalateAfter`: seconds until the managers' devices ring, too

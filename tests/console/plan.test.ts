@@ -1,5 +1,5 @@
-// What a sender wants of a message beyond one delivery to each device: the form offers it, and the page shows how far it
-// has come.
+// What a sender wants of a message beyond one delivery to each device: the form offers it, and the page shows how far
+// it has come.
 
 import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";

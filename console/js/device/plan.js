@@ -1,5 +1,5 @@
-// The steps of a message itself, besides those of its deliveries: when it is handed over, to whom it escalated, and when
-// enough devices had acknowledged it. A message without any of these shows nothing here.
+// The steps of a message itself, besides those of its deliveries: when it is handed over, to whom it escalated, and
+// when enough devices had acknowledged it. A message without any of these shows nothing here.
 
 import { element } from "../dom.js";
 import { addressee, number, plural, time } from "../format.js";

@@ -1,5 +1,7 @@
-//! The steps of a trace's timeline: what happened to a delivery, and to whom the message escalated; and the steps that may
-//! follow.
+//! The steps of a trace's timeline: what happened to a delivery, and to whom the message escalated; and the steps that
+//! may follow.
+//!
+//! Not here: asking for an escalation; see [`crate::Publish::escalate`].
 
 use serde::{Deserialize, Serialize};
 use tagpost_core::delivery::State;

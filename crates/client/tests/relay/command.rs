@@ -175,16 +175,18 @@ async fn send_escalates_and_trace_shows_to_whom() {
         "--acks-needed=1",
         "--escalate",
         steps,
-        "--follow",
+        "--wait=0",
+        "--json",
     ];
-    let (sent, ()) = tokio::join!(shell.run(&send), async {
+    let sent = shell.run(&send).await.json(3);
+    let id = sent[0]["id"].as_str().unwrap();
+    // It is told while it happens.
+    let follow = ["trace", id, "--follow"];
+    let (traced, ()) = tokio::join!(shell.run(&follow), async {
         next(&mut inbox).await.reply("I go").unwrap();
     });
-    let out = sent.code(0);
-    assert!(out.contains("I go") && out.contains("enough"), "{out}");
-    let listed = shell.run(&["ls", "--json"]).await.json(0);
-    let id = listed[0]["id"].as_str().unwrap();
-    let traced = shell.run(&["trace", id]).await.code(0);
+    let traced = traced.code(0);
+    assert_eq!(traced.matches("escalated ").count(), 1, "{traced}");
     let at = |text: &str| {
         let line = traced.lines().position(|line| line.contains(text));
         line.unwrap_or_else(|| panic!("{text} is missing: {traced}"))
