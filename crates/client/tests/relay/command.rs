@@ -186,7 +186,9 @@ async fn send_escalates_and_trace_shows_to_whom() {
         next(&mut inbox).await.reply("I go").unwrap();
     });
     let traced = traced.code(0);
-    assert_eq!(traced.matches("escalated ").count(), 1, "{traced}");
+    for once in [": unknown_tag", "escalated ", "I go"] {
+        assert_eq!(traced.matches(once).count(), 1, "{once}: {traced}");
+    }
     let at = |text: &str| {
         let line = traced.lines().position(|line| line.contains(text));
         line.unwrap_or_else(|| panic!("{text} is missing: {traced}"))
