@@ -226,6 +226,7 @@ impl<'a> Operations<'a> {
             let mut publication = self.publication(1);
             publication.to = To::Device(0);
             publication.ttl = 600;
+            publication.steps.retain(|(_, after)| *after < 600);
             ops.push(self.op(gap, Action::Publish(publication)));
         }
         ops.push(self.op(120_000, Action::Status { device: 0 }));

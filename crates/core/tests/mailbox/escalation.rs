@@ -314,6 +314,21 @@ fn a_publish_that_waits_for_its_acknowledgement_takes_the_step_meanwhile() {
 }
 
 #[test]
+fn a_waiting_publish_takes_the_next_step_after_one_that_leads_nowhere() {
+    let mut harness = Harness::new();
+    let steps = [
+        ("Escalate", "nobody;after=1,@boss;after=2"),
+        ("Prefer", "wait=30"),
+    ];
+    harness.publish(&["a"], &steps, "pump").unwrap();
+    harness.at(1_000).ring();
+    harness.alarm = None;
+    found(&mut harness, "nobody", &[]);
+    assert_eq!(harness.alarm, Some(2_000));
+    assert_eq!(harness.at(2_000).ring(), ["boss: deliver, wait 28000"]);
+}
+
+#[test]
 fn a_crash_of_a_waiting_publish_forgets_no_device_of_its_step() {
     let mut harness = Harness::new();
     let headers = [("Escalate", "@boss;after=5"), ("Prefer", "wait=30")];

@@ -24,9 +24,20 @@ impl Ledger {
     ) -> Checked {
         let escalation = row.plan.escalation.as_deref();
         let (taken, steps) = escalation.map_or((&[][..], &[][..]), |it| (&it.taken, &it.steps));
+        let deliveries = deliveries(row)?;
+        // A step of a publish that was not stored may have been taken long before its row is seen.
+        let message = self.messages.entry(id).or_default();
+        let (known, before) = (message.devices.clone(), message.taken.clone());
+        let is_first = known.is_empty();
+        message.taken = taken.to_vec();
+        for delivery in &deliveries {
+            let device = self.places[&delivery.device];
+            if !is_first && !known.contains(&device) {
+                self.deliveries.entry((id, device)).or_default().by_step = true;
+            }
+        }
         let Some(publication) = self.publications.get(&self.op_of(id)).cloned() else {
             // Nobody was called, so nothing shows which publish it is.
-            self.messages.entry(id).or_default().taken = taken.to_vec();
             return Ok(());
         };
         let what = || format!("{id}: {row:?}, planned {:?}", publication.steps);
@@ -35,16 +46,12 @@ impl Ledger {
         let targets: Vec<Option<To>> = targets.map(|to| self.planned(to)).collect();
         let planned = publication.steps.iter();
         let planned: Vec<Option<To>> = planned.map(|(to, _)| Some(*to)).collect();
-        let before = self.messages.entry(id).or_default().taken.clone();
         let is_whole = steps.is_empty() || targets.len() == planned.len();
         claim(
             "the steps of a message are taken in their order, each once",
             planned.starts_with(&targets) && is_whole && taken.starts_with(&before),
             what,
         )?;
-        let deliveries = deliveries(row)?;
-        // A step of a publish that was not stored may have been taken long before its row is seen.
-        let is_first = self.messages[&id].devices.is_empty();
         let new = &taken[before.len()..];
         let added = self.added(id, &publication, new, &deliveries)?;
         let old = deliveries.iter().filter(|it| !added.contains(&it.device));
@@ -79,7 +86,6 @@ impl Ledger {
             delivered < needed || steps.is_empty(),
             what,
         )?;
-        self.messages.entry(id).or_default().taken = taken.to_vec();
         Ok(())
     }
 

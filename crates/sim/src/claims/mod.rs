@@ -16,6 +16,7 @@ mod rows;
 mod schedule;
 mod sent_rows;
 mod status;
+mod track;
 mod wire;
 mod withdrawn;
 
@@ -29,16 +30,13 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
-use tagpost_core::plan::End;
-use tagpost_core::plan::escalation::Taken;
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
-use self::attempts::Attempt;
 pub(crate) use self::due::Alarm;
 use self::links::Link;
-use self::progress::Work;
 use self::rows::Tables;
+use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
 use crate::world::Verdict;
@@ -110,95 +108,6 @@ pub(crate) struct Ledger {
     given_up: Vec<(MessageId, usize, Delivery)>,
     /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
-}
-
-/// A message.
-#[derive(Debug, Default)]
-struct Published {
-    sender: usize,
-    op: u32,
-    /// How many messages were handed over before it, by anyone.
-    order: usize,
-    /// The same when it was last handed over.
-    last_order: usize,
-    size: u32,
-    expires_at: Millis,
-    /// Its publish was answered.
-    answered: bool,
-    /// It was in a row of its sender.
-    accepted: bool,
-    /// Its sender was removed since.
-    void: bool,
-    devices: Vec<usize>,
-    /// The steps of its escalation that were taken.
-    taken: Vec<Taken>,
-    /// When it is to be handed over, if it is scheduled.
-    deliver_at: Option<Millis>,
-    /// It is scheduled, and was handed over.
-    is_handed_over: bool,
-    /// In which life of its sender's mailbox.
-    life: u32,
-    /// How it ended without a delivery.
-    end: Option<End>,
-}
-
-/// In place of the device of a message without deliveries.
-const NOBODY: usize = usize::MAX;
-
-impl Published {
-    /// It expires at this time. A scheduled message that is handed over again may expire later than at first.
-    fn expire(&mut self, at: Millis) {
-        self.expires_at = match self.is_handed_over && self.expires_at > 0 {
-            true => self.expires_at.min(at),
-            false => at,
-        };
-    }
-}
-
-/// A delivery.
-#[derive(Debug, Default)]
-struct Track {
-    wire: Option<Wire>,
-    work: Work,
-    /// A step of the escalation brought the message to the device.
-    by_step: bool,
-    /// The device was told that it has ended, in this life of its mailbox.
-    withdrawn: Option<(u32, u32)>,
-    attempts: Vec<Attempt>,
-    /// Its mailbox has heard its device answer for it.
-    answered: bool,
-    /// When connections ended while it was alone in flight.
-    deaths: Vec<Millis>,
-    /// It was first sent over a socket.
-    socket_first: bool,
-    /// How often it may have timed out while the device was connected, before the current attempt.
-    time_outs: u32,
-    /// It has reached the device over a socket.
-    heard: bool,
-    /// When it was first seen in a row of the recipient.
-    stored_at: Option<Millis>,
-    /// The terminal state that the recipient's mailbox stored.
-    settled: Option<String>,
-    /// The terminal state that the sender was told or its mailbox stored.
-    end: Option<Delivery>,
-    /// The publish's own answer carried it.
-    in_answer: bool,
-    /// Its receipt reached the sender.
-    reported: bool,
-    /// Its receipt passed its retention, and nobody fetched it.
-    lapsed: bool,
-    verdicts: Vec<Verdict>,
-}
-
-/// When a message was last sent.
-#[derive(Debug, Clone, Copy)]
-struct Wire {
-    attempt: u32,
-    at: Millis,
-    /// `None` for a poll.
-    connection: Option<ConnectionId>,
-    losses: u32,
-    lives: u32,
 }
 
 impl Ledger {
@@ -285,6 +194,11 @@ impl Ledger {
         id: MessageId,
         deliveries: &[Delivery],
     ) -> Checked {
+        // Its sender may have been removed in the event that accepted it.
+        if !self.is_bound(sender) {
+            self.messages.entry(id).or_default().void = true;
+            return Ok(());
+        }
         let tables = &self.tables[sender];
         let is_stored = tables.outbox.contains_key(&id) || tables.schedule.contains_key(&id);
         claim("an answered publish is stored", is_stored, || {

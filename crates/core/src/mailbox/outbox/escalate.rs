@@ -138,8 +138,12 @@ impl<S: Store> Outbox<'_, S> {
         };
         (due.at, due.tries) = (next, 0);
         let is_stored = due.bytes.is_some();
+        // As long as it waits, it is not stored.
+        let publishing = self.memory.publishing.get(&id);
+        let waits_until = publishing.map(|publishing| publishing.until);
+        let is_awaited = |at| is_stored || waits_until >= Some(at);
         match next {
-            Some(at) if is_stored && at > now.at => self.cx.wake_by(Timer::Escalation, at),
+            Some(at) if at > now.at && is_awaited(at) => self.cx.wake_by(Timer::Escalation, at),
             Some(_) => {}
             None if is_calling => {}
             None => self.forget_steps(id)?,
