@@ -200,6 +200,7 @@ mod tests {
             "publish-scheduled",
             "listed-without-delivery",
             "trace",
+            "trace-with-escalation",
         ] {
             let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
             let trace: Trace = serde_json::from_str(&text).unwrap();
