@@ -109,7 +109,7 @@ fn preflight(allow: &str) -> Response {
         ("access-control-allow-methods", allow),
         (
             "access-control-allow-headers",
-            "authorization, content-type, to, ttl, topic, urgency, prefer, idempotency-key, echo, acks-needed, delay, deliver-at",
+            "authorization, content-type, to, ttl, topic, urgency, prefer, idempotency-key, echo, acks-needed, escalate, delay, deliver-at",
         ),
         ("access-control-max-age", "86400"),
     ];

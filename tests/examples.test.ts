@@ -1,74 +1,29 @@
 // The examples run as their first lines say, against a relay.
 
-import { execFile, spawn, spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { WebSocketServer } from "ws";
 
 import { describeInBrowser, useChromium } from "./console/browser.ts";
 import { useBelow } from "./harness/below.ts";
 import { claimsOf, useRelay, within, type Device } from "./harness/index.ts";
+import { PROGRAM_TIMEOUT, usePrograms } from "./harness/program.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const relay = useRelay();
 const below = useBelow(() => relay.url);
 const run = promisify(execFile);
 
-/** Milliseconds for a program to start, or to say the next line. */
-const PROGRAM_TIMEOUT = 30_000;
-
-const running = new Set<Program>();
-afterEach(() => {
-  for (const program of running) program.stop();
-  running.clear();
-});
-
-/** An example that goes on until it is stopped, and what it says meanwhile. */
-class Program {
-  readonly #said: string[] = [];
-  readonly #process;
-  #news = Promise.withResolvers<void>();
-
-  constructor(command: string, argument: string, env: Record<string, string>) {
-    this.#process = spawn(command, [argument], { cwd: ROOT, env: { ...process.env, ...env } });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      createInterface(stream).on("line", (line) => this.#say(line));
-    }
-    this.#process.on("exit", (code) => this.#say(`(ended with ${code})`));
-    running.add(this);
-  }
-
-  /** The next line, of those said or to be said, that holds this text. */
-  async line(text: string): Promise<string> {
-    const end = performance.now() + PROGRAM_TIMEOUT;
-    for (;;) {
-      const line = this.#said.find((line) => line.includes(text));
-      if (line !== undefined) return line;
-      const left = end - performance.now();
-      if (left <= 0) throw new Error(`expected within ${PROGRAM_TIMEOUT} ms: ${text}; said: ${this.#said.join("\n")}`);
-      await Promise.race([this.#news.promise, new Promise((late) => setTimeout(late, left).unref())]);
-    }
-  }
-
-  stop(): void {
-    this.#process.kill();
-  }
-
-  #say(line: string): void {
-    this.#said.push(line);
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
-  }
-}
+const start = usePrograms();
 
 const credentials = ({ token }: Device, url = relay.url.origin) => ({ TAGPOST_URL: url, TAGPOST_TOKEN: token });
 
@@ -95,7 +50,7 @@ const testPython = testWith("pip install websockets", "python3 -c 'import websoc
 testShell("the doorbell rings at the listener, and says who heard it", async () => {
   const [doorbell, camera] = await relay.devices(2);
   const tag = await relay.tag(camera!);
-  const listener = new Program(process.execPath, "examples/listen.mjs", credentials(camera!));
+  const listener = start(process.execPath, "examples/listen.mjs", credentials(camera!));
   await listener.line('"type":"welcome"');
   const { stdout, code } = await ring(doorbell!, tag, { seconds: 30 });
   expect(stdout).toMatch(new RegExp(`^${camera!.name}: delivered {"got":{"title":"Someone is at the door",.*}}\n$`));
@@ -136,7 +91,7 @@ testShell("the doorbell asks, and says who answered what, also who was offline w
 
 testPython("the device in Python answers a message, and ends when its token is revoked", async () => {
   const [sender, receiver] = await relay.devices(2);
-  const device = new Program("python3", "examples/device.py", credentials(receiver!));
+  const device = start("python3", "examples/device.py", credentials(receiver!));
   await device.line(`listening as ${receiver!.name}`);
   const id = await sender!.send({ device: receiver!.name }, { n: 1 });
   await device.line(`${sender!.name}: {'n': 1}`);
@@ -153,11 +108,11 @@ const DEVICES = [
 ] as const;
 
 for (const [testIt, file, command, online] of DEVICES) {
-  const start = (env: Record<string, string>) => new Program(command, `examples/${file}`, env);
+  const startWith = (env: Record<string, string>) => start(command, `examples/${file}`, env);
 
   testIt(`${file} answers every message, within the limits of a reply`, async () => {
     const [sender, receiver] = await relay.devices(2);
-    const device = start(credentials(receiver!));
+    const device = startWith(credentials(receiver!));
     await device.line(online);
     const to = { device: receiver!.name };
     const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
@@ -197,7 +152,7 @@ for (const [testIt, file, command, online] of DEVICES) {
     const service = new WebSocketServer({ port: 0, host: "127.0.0.1" });
     try {
       await once(service, "listening");
-      const device = start({ TAGPOST_URL: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, TAGPOST_TOKEN: "a.b.c" });
+      const device = startWith({ TAGPOST_URL: `http://127.0.0.1:${(service.address() as AddressInfo).port}`, TAGPOST_TOKEN: "a.b.c" });
       const [socket] = await within(PROGRAM_TIMEOUT, once(service, "connection"));
       const nacks = Promise.withResolvers<any>();
       socket.on("message", (data: Buffer) => {
@@ -217,7 +172,7 @@ for (const [testIt, file, command, online] of DEVICES) {
 
   testIt(`${file} finds a service below a path, and follows it nowhere else`, async () => {
     const [sender, receiver] = await relay.devices(2);
-    const device = start(credentials(receiver!, `${below.url}/`));
+    const device = startWith(credentials(receiver!, `${below.url}/`));
     await device.line(online);
     const id = await sender!.send({ device: receiver!.name }, { n: 1 });
     expect((await sender!.settled(id)).deliveries).toMatchObject([{ state: "delivered" }]);
@@ -236,7 +191,7 @@ for (const [testIt, file, command, online] of DEVICES) {
     });
     await once(moved.listen(0, "127.0.0.1"), "listening");
     try {
-      const lost = start(credentials(receiver!, `http://127.0.0.1:${(moved.address() as AddressInfo).port}`));
+      const lost = startWith(credentials(receiver!, `http://127.0.0.1:${(moved.address() as AddressInfo).port}`));
       await within(PROGRAM_TIMEOUT, asked);
       await lost.line("307");
       expect(visits).toBe(0);
@@ -255,7 +210,7 @@ testShell("doorbell.sh finds a service below a path", async () => {
 
 test("the backend's token is a device's, for an hour and the tags of one house", async () => {
   const env = { TOKEN_KEY: relay.tokenKey, APP_PASSWORD: "open-sesame", PORT: "0" };
-  const backend = new Program(process.execPath, "examples/backend.mjs", env);
+  const backend = start(process.execPath, "examples/backend.mjs", env);
   const url = `${await backend.line("http://127.0.0.1")}/token`;
   const ask = (password: string) =>
     fetch(url, {
@@ -346,6 +301,13 @@ describeInBrowser("the page", () => {
     expect(await page.getByRole("button", { name: "<i>Yes</i>" }).count()).toBe(1);
     await page.getByRole("button", { name: "Dismiss" }).first().click();
     expect((await doorbell!.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "dismissed" }]);
+
+    const later = await doorbell!.send({ device: phone!.name }, { title: "Again", actions: [{ id: "1", label: "Yes" }] });
+    const again = page.getByRole("listitem").filter({ hasText: "Again" });
+    await again.getByRole("button", { name: "Yes" }).waitFor();
+    (await doorbell!.cancel(later)).is(200);
+    await again.getByText("(cancelled)").waitFor();
+    expect(await again.getByRole("button").count()).toBe(0);
     expect(complaints).toEqual([]);
   });
 

@@ -77,6 +77,9 @@ export class Api {
   }
 }
 
+/** Whether a text can be the value of a header of the relay. A browser does not send any other, and does not say why. */
+export const isSendable = (text) => /^[\t -~]*$/.test(text);
+
 export const devicePath = (device) => `v1/devices/${encodeURIComponent(device)}`;
 export const tagPath = (tag) => `v1/tags/${encodeURIComponent(tag)}`;
 

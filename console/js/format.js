@@ -37,6 +37,9 @@ export function bytes(size) {
   return `${(size / 1024 / 1024).toFixed(1)} MiB`;
 }
 
+/** To whom a message goes: a tag, an expression, or a device after an @. */
+export const addressee = ({ tag, device, match }) => match ?? tag ?? `@${device}`;
+
 const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** The beginning of a text: at most `length` characters as people read them, none of them cut. */

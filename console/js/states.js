@@ -1,4 +1,4 @@
-// The states of a delivery: how each looks, and what it means.
+// The states of a delivery, and the steps of a message: how each looks, and what it means.
 
 /** `tone` picks the colour; the icon and the word carry the meaning without it. */
 const STATES = {
@@ -12,7 +12,11 @@ const STATES = {
   replaced: { tone: "quiet", meaning: "a newer message of its topic took its place" },
   refused: { tone: "bad", meaning: "the mailbox did not take it" },
   undeliverable: { tone: "bad", meaning: "never acknowledged, and not sent again" },
-  cancelled: { tone: "quiet", meaning: "cancelled by the sender" },
+  cancelled: { tone: "quiet", meaning: "cancelled by the sender, or no longer needed" },
+  scheduled: { tone: "open", meaning: "waiting for its time" },
+  escalated: { tone: "quiet", meaning: "sent to further devices, as too few had acknowledged it" },
+  escalation_failed: { tone: "bad", meaning: "it could not be sent to further devices" },
+  enough: { tone: "good", meaning: "enough devices have acknowledged it" },
 };
 
 const UNKNOWN = { tone: "quiet", meaning: "" };

@@ -40,6 +40,7 @@ pub(super) async fn publish(
         let body = exchange.body(longest).await?;
         let header = |name: &str| exchange.header(name);
         let draft = Draft::from_http(header, &body, &exchange.config.limits)?;
+        draft.check_targets(|to| claims.may_publish(to))?;
         let draft = draft.at(crate::clock(), DELIVER_AT)?;
         (draft.wait, draft.when, stub::enclose(&draft)?)
     };

@@ -40,6 +40,7 @@ describeInBrowser("accessibility", () => {
     const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
     await shows(to.getByText("online", { exact: true }));
     await from.getByText("Options").click();
+    await from.getByLabel("Acknowledgements needed").fill("2");
     for (const text of ["one", "two", "three"]) {
       await from.getByLabel("Message, JSON or text").fill(text);
       await from.getByRole("button", { name: "Send" }).click();
@@ -50,6 +51,10 @@ describeInBrowser("accessibility", () => {
     await sender!.send({ device: receiver!.name }, QUESTION);
     await shows(to.getByRole("button", { name: "Let them in" }));
     await shows(from.getByText("receipt received"), 2);
+    await shows(from.getByText("2 acknowledgements needed"), 3);
+    await from.getByLabel("Delay in seconds").fill("3600");
+    await from.getByRole("button", { name: "Send" }).click();
+    await shows(from.locator(".plan").getByText("scheduled"));
     await page.getByRole("option", { name: receiver!.name }).click();
     await page.getByRole("region", { name: `Device ${receiver!.name}` }).getByText(tag, { exact: true }).waitFor();
     await to.getByRole("button", { name: "Take offline" }).click();
@@ -125,6 +130,8 @@ describeInBrowser("accessibility", () => {
     const wide = { title: "W".repeat(128), body: "W".repeat(1024), actions: [{ id: "a", label: "W".repeat(32) }] };
     await (await relay.device()).send({ device: device.name }, wide);
     await shows(paneOf(page, device.name).getByRole("button", { name: "W".repeat(32) }));
+    await paneOf(page, device.name).getByText("Options").tap();
+    await paneOf(page, device.name).getByLabel("Escalate to").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   });
 

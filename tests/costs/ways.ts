@@ -68,6 +68,22 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
     return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30, headers })).is(200) };
   },
 
+  "held, then acknowledged by a device of the next step, receipts seen": async (relay) => {
+    const [sender, away, next] = (await relay.devices(3)) as [Device, Device, Device];
+    const [tag, further] = [await relay.tag(away), await relay.tag(next)];
+    const headers = { "Acks-Needed": "1", Escalate: `${further};after=1` };
+    const socket = await sender.connect();
+    (await next.connect()).answer();
+    return {
+      sender,
+      once: async () => {
+        (await sender.publish({ tag }, {}, { headers })).is(202);
+        await receiptSeen(socket);
+        await receiptSeen(socket);
+      },
+    };
+  },
+
   "held, then delivered to a device that comes and stays, receipt seen": async (relay) => {
     const [sender, ...receivers] = (await relay.devices(1 + 3 * REPEATS)) as [Device, ...Device[]];
     const away = await Promise.all(receivers.map(async (device) => ({ device, tag: await relay.tag(device) })));

@@ -106,11 +106,12 @@ export class Device extends EventTarget {
    * @throws {TagpostError} the service refused it, or the device is closed
    * @throws {TypeError | RangeError} the payload cannot be sent
    */
-  async publish(to, payload, { ttl, topic, urgency, wait, key, echo, acksNeeded, delay, deliverAt, type, signal } = {}) {
+  async publish(to, payload, options = {}) {
+    const { ttl, topic, urgency, wait, key, echo, acksNeeded, escalate, delay, deliverAt, type, signal } = options;
     const { json, encoding } = encode(payload, type);
     const fields = {
       type: "publish",
-      to: typeof to === "string" ? target(to) : to,
+      to: target(to),
       encoding,
       content_type: type,
       ttl,
@@ -119,6 +120,7 @@ export class Device extends EventTarget {
       wait,
       echo,
       acks_needed: acksNeeded,
+      escalate: escalate?.map(({ to, after }) => ({ to: target(to), after })),
       delay,
       deliver_at: deliverAt === undefined ? undefined : Number(deliverAt),
       idempotency_key: key ?? randomKey(),
@@ -306,10 +308,11 @@ export class Device extends EventTarget {
  * What a string addresses: an expression, if it has an operator; a device after `@`, as in a token's `publish`
  * patterns; otherwise a tag.
  *
- * @param {string} name
+ * @param {Target | string} name
  * @returns {Target}
  */
 function target(name) {
+  if (typeof name !== "string") return name;
   if (/[&|!()]/.test(name)) return { match: name };
   return name.startsWith("@") ? { device: name.slice(1) } : { tag: name };
 }

@@ -68,12 +68,31 @@ export { Device };
  * @property {number} expires_at
  * @property {number} [acks_needed] how many acknowledgements are enough
  * @property {number} [enough_at] when there were enough
+ * @property {{ to: Target, after: number }[]} [escalate] the steps of its escalation that may still be taken, in order
  * @property {number} [deliver_at] when it was or will be handed over, if the sender named a time
  * @property {"scheduled" | "cancelled" | "refused"} [state] its own state, if it has no deliveries
  * @property {string} [reason] why it was refused, if it has no deliveries
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
- * @property {{ device: string, event: string, at: number, attempt: number, note?: string }[]} timeline
+ * @property {(DeliveryStep | EscalationStep)[]} timeline every step so far, oldest first
+ */
+
+/**
+ * @typedef {object} DeliveryStep One step of a delivery.
+ * @property {string} device
+ * @property {State} event the state that was reached
+ * @property {number} at
+ * @property {number} attempt
+ * @property {string} [note] what the device said about its work
+ */
+
+/**
+ * @typedef {object} EscalationStep One step of a message's escalation. It has no `device`.
+ * @property {"escalated" | "escalation_failed"} event
+ * @property {number} at
+ * @property {Target} to
+ * @property {number} [devices] how many further devices the message went to
+ * @property {string} [code] why it failed
  */
 
 /**
@@ -85,6 +104,8 @@ export { Device };
  * @property {string} [key] the idempotency key; a random one unless given
  * @property {boolean} [echo] whether a message to a tag comes back to this device, if it has the tag itself
  * @property {number} [acksNeeded] how many acknowledgements are enough: after that, all other deliveries are cancelled
+ * @property {{ to: Target | string, after: number }[]} [escalate] to whom the message goes as well, if it has fewer
+ * than `acksNeeded` acknowledgements (1 unless given) `after` this many seconds; up to 8 steps, in order
  * @property {number} [delay] seconds until the message is handed over, up to 30 days
  * @property {Date | number} [deliverAt] when it is handed over instead, as a date or in milliseconds; a time in the past means now
  * @property {string} [type] the payload's media type; follows from the payload unless given. With `application/json`

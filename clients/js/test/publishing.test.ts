@@ -167,6 +167,24 @@ describe.concurrent("publishing", () => {
     expect((await next(other)).id).toBe(end.id);
   });
 
+  test("a message that nobody takes goes to the next", async () => {
+    const [a, b, c] = (await relay.devices(3)) as [Credentials, Credentials, Credentials];
+    const tag = await relay.tag(b);
+    const [sender, first, manager] = [client(relay.url, a), client(relay.url, b), client(relay.url, c)];
+    const to = `@${c.name}`;
+    const escalate = [{ to, after: 1 }, { to: { tag: fresh("nobody") }, after: 3600 }];
+    const { id } = await sender.publish(tag, "pump", { wait: 0, acksNeeded: 1, escalate });
+    const [, message] = await Promise.all([next(first), next(manager)]);
+    expect(message!.id).toBe(id);
+    await message!.ack("I go");
+    const { timeline, summary } = await sender.trace(id, { wait: 20 });
+    expect(summary).toEqual({ delivered: 1, cancelled: 1 });
+    const steps = timeline.filter((step) => !("device" in step));
+    expect(steps).toEqual([{ event: "escalated", at: expect.any(Number), to: { device: c.name }, devices: 1 }]);
+    const fault = await failure(sender.publish(tag, "pump", { escalate: [{ to, after: 0 }] }));
+    expect(fault).toMatchObject({ code: "bad_frame", message: expect.stringContaining("escalate[0].after") });
+  });
+
   test("a scheduled message is handed over at its time", async () => {
     const [a, b] = (await relay.devices(2)) as [Credentials, Credentials];
     const [sender, receiver] = [client(relay.url, a), client(relay.url, b)];

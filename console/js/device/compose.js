@@ -3,11 +3,10 @@
 // It publishes over HTTP, with a key, so that a publish that was not answered can be repeated without a second
 // message. The relay checks the input.
 
-import { Unanswered, devicePath, tagPath } from "../api.js";
+import { Unanswered, devicePath, isSendable, tagPath } from "../api.js";
 import { element, field, uniqueId } from "../dom.js";
 import { typed } from "../format.js";
-
-const URGENCIES = ["very-low", "low", "normal", "high"];
+import { Options } from "./options.js";
 
 /** `sent(answer, text)` is called for each publish that was answered. */
 export function compose(api, { tag = "", sent }) {
@@ -16,10 +15,7 @@ export function compose(api, { tag = "", sent }) {
   kind.setAttribute("aria-label", "Kind of address");
   const to = element("input", { value: tag, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
   const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
-  const ttl = element("input", { inputmode: "numeric", placeholder: "86400", autocomplete: "off" });
-  const topic = element("input", { autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
-  const urgency = element("select", {}, ...URGENCIES.map((value) => element("option", { selected: value === "normal" }, value)));
-  const echo = element("select", {}, element("option", { value: "false" }, "no"), element("option", { value: "true" }, "yes"));
+  const options = new Options();
   const error = element("p", { class: "error", id: errorId, role: "alert" });
   const submit = element("button", { class: "primary" }, "Send");
   let key = freshKey();
@@ -29,19 +25,19 @@ export function compose(api, { tag = "", sent }) {
     error.textContent = "";
     const address = to.value.trim();
     if (!address) return fail(`Enter the ${kind.value} to send to`, to);
+    if (!isSendable(address)) return fail(`The ${kind.value} may contain only ASCII characters`, to);
     if (!message.value) return fail("Enter the message to send", message);
+    const { headers: asked, fault, control } = options.read();
+    if (fault) return fail(fault, control);
     const { isJson } = typed(message.value);
     const headers = {
+      ...asked,
       "content-type": isJson ? "application/json" : "text/plain; charset=utf-8",
       "idempotency-key": key,
       // Not to wait for the acknowledgement is what lets every state be seen.
       prefer: "wait=0",
-      urgency: urgency.value,
-      echo: echo.value,
     };
     if (kind.value === "expression") headers.to = address;
-    if (ttl.value.trim()) headers.ttl = ttl.value.trim();
-    if (topic.value.trim()) headers.topic = topic.value.trim();
     submit.disabled = true;
     try {
       const answer = await api.request("POST", messagesPath(kind.value, address), { headers, body: message.value });
@@ -66,17 +62,7 @@ export function compose(api, { tag = "", sent }) {
     { class: "compose", novalidate: true, onsubmit },
     element("div", { class: "line" }, kind, field("Send to", to)),
     field("Message, JSON or text", message),
-    element(
-      "div",
-      { class: "line" },
-      element(
-        "details",
-        {},
-        element("summary", {}, "Options"),
-        element("div", { class: "options" }, field("Time to live in seconds", ttl), field("Topic", topic), field("Urgency", urgency), field("Send it back to me, too", echo)),
-      ),
-      submit,
-    ),
+    element("div", { class: "line" }, options.element, submit),
     error,
   );
   // What is changed is another message, which needs another key.

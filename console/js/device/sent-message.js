@@ -3,9 +3,10 @@
 import { announce } from "../announce.js";
 import { Ended } from "../api.js";
 import { button, element } from "../dom.js";
-import { number, time, typed } from "../format.js";
+import { addressee, number, time, typed } from "../format.js";
 import { notificationOf } from "../notification.js";
 import { isOpen, word } from "../states.js";
+import { Plan } from "./plan.js";
 import { Timeline } from "./timeline.js";
 
 /** How many deliveries are drawn; the others of a large tag are only counted. */
@@ -23,7 +24,10 @@ export class SentMessage {
   #notification;
   #since = performance.now();
   #isFollowed = true;
+  #plan;
   #timelines = new Map();
+  /** The devices whose receipt has come. One may come before the trace that has its delivery. */
+  #receipts = new Set();
   #list = element("ul", { class: "deliveries" });
   #summary = element("p", { class: "muted small summary" });
   #error = element("p", { class: "error", role: "alert" });
@@ -35,18 +39,19 @@ export class SentMessage {
     this.#api = api;
     this.#id = answer.id;
     this.#notification = text === undefined ? undefined : notificationOf(typed(text).value);
-    const { tag, device, match } = answer.to;
+    this.#plan = new Plan(answer.accepted_at);
     this.element = element(
       "li",
       { class: "message" },
       element(
         "p",
         { class: "message-head" },
-        element("span", { class: "name" }, match ?? tag ?? `@${device}`),
+        element("span", { class: "name" }, addressee(answer.to)),
         element("time", { class: "muted small", datetime: new Date(answer.accepted_at).toISOString() }, time(answer.accepted_at)),
         this.#cancelButton,
       ),
       text !== undefined && element("pre", { class: "payload" }, text),
+      this.#plan.element,
       this.#list,
       this.#summary,
       this.#error,
@@ -57,6 +62,7 @@ export class SentMessage {
 
   /** Marks a delivery whose terminal state came as a receipt. */
   receipt(device) {
+    this.#receipts.add(device);
     this.#timelines.get(device)?.receipt();
     this.#lookIn(SOON);
   }
@@ -90,13 +96,16 @@ export class SentMessage {
   }
 
   /** Draws an answer or a trace. Only a trace has the steps, so only a settled trace ends the requests. */
-  #show({ accepted_at, deliveries, summary, timeline }) {
+  #show(message) {
+    const { accepted_at, deliveries, escalate = [], summary, state, timeline } = message;
+    this.#plan.update(message);
     for (const delivery of deliveries.slice(0, DRAWN)) {
       let drawn = this.#timelines.get(delivery.device);
       if (!drawn) {
         drawn = new Timeline(delivery.device, accepted_at, this.#notification);
         this.#timelines.set(delivery.device, drawn);
         this.#list.append(drawn.element);
+        if (this.#receipts.has(delivery.device)) drawn.receipt();
       }
       const steps = timeline?.filter(({ device }) => device === delivery.device) ?? [];
       if (drawn.update(delivery, steps) && isOpen(delivery.state)) announce(`${delivery.device}: ${word(delivery.state)}`);
@@ -105,8 +114,9 @@ export class SentMessage {
       const counts = Object.entries(summary).map(([state, count]) => `${number(count)} ${word(state)}`);
       this.#summary.textContent = `${DRAWN} of ${number(deliveries.length)} devices; in total ${counts.join(", ")}`;
     }
-    // A large tag is delivered in parts; at first there are no deliveries.
-    const isSettled = deliveries.length > 0 && !deliveries.some(({ state }) => isOpen(state));
+    // A large tag is delivered in parts: at first there are no deliveries, and no state either.
+    const states = state ? [state] : deliveries.map((delivery) => delivery.state);
+    const isSettled = states.length > 0 && !states.some(isOpen) && escalate.length === 0;
     this.#cancelButton.hidden = isSettled;
     if (isSettled && timeline) this.stop();
   }

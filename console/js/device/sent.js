@@ -35,7 +35,7 @@ export class Sent {
 
   /** Takes in a receipt; done once it is shown. */
   async receipt({ id, device, state }) {
-    announce(`${device}: ${state}`);
+    announce(`${device ?? "nobody"}: ${state}`);
     try {
       const message = this.#messages.get(id) ?? this.#card(await this.#api.get(`v1/messages/${id}`));
       message.receipt(device);

@@ -12,6 +12,7 @@ use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
+use crate::step::{Escalation, Step};
 
 /// A message as its sender sees it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -31,6 +32,9 @@ pub struct Trace {
     /// When there were enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enough_at: Option<Millis>,
+    /// The steps of its escalation that may still be taken, the next first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalate: Vec<Escalation>,
     /// When it was or will be handed over, if the sender named a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<Millis>,
@@ -44,7 +48,7 @@ pub struct Trace {
     pub deliveries: Vec<Delivery>,
     /// How many deliveries are in which state.
     pub summary: BTreeMap<State, u64>,
-    /// Every step of every delivery, oldest first. Only traces have it: not the answer to a publish.
+    /// Every step so far, oldest first. Only traces have it: not the answer to a publish.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Step>,
 }
@@ -69,23 +73,6 @@ pub struct Delivery {
     pub reason: Option<String>,
 }
 
-/// One step on the way of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[non_exhaustive]
-pub struct Step {
-    /// The device.
-    pub device: DeviceId,
-    /// The state that was reached.
-    pub event: State,
-    /// When.
-    pub at: Millis,
-    /// Which attempt this belongs to; 0 before the first.
-    pub attempt: u32,
-    /// What the device said about its work.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
 /// A page of the messages that a device sent.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -97,11 +84,12 @@ pub struct MessagePage {
 }
 
 impl Trace {
-    /// Whether every delivery is in a terminal state, so that nothing more will come.
+    /// Whether every delivery is in a terminal state and no step is left, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
         let is_scheduled = self.state == Some(MessageState::Scheduled);
+        let may_grow = is_scheduled || !self.escalate.is_empty();
         let mut deliveries = self.deliveries.iter();
-        !is_scheduled && deliveries.all(|delivery| delivery.state.is_terminal())
+        !may_grow && deliveries.all(|delivery| delivery.state.is_terminal())
     }
 }
 
@@ -116,6 +104,17 @@ pub enum MessageState {
     Cancelled,
     /// At its time its target led nowhere.
     Refused,
+}
+
+impl MessageState {
+    /// Its name, as written in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl Client {
@@ -201,6 +200,7 @@ mod tests {
             "publish-scheduled",
             "listed-without-delivery",
             "trace",
+            "trace-with-escalation",
         ] {
             let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
             let trace: Trace = serde_json::from_str(&text).unwrap();
@@ -220,9 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn a_message_with_a_step_left_is_not_settled() {
+        let text = r#"{"id":"01HF7YAT00FYHWCCN200000007","to":{"tag":"on-call"},"accepted_at":0,"expires_at":9,"acks_needed":1,"escalate":[{"to":{"device":"boss"},"after":5}],"deliveries":[{"device":"anna","state":"rejected","at":1,"attempts":1}],"summary":{"rejected":1}}"#;
+        let mut trace: Trace = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&trace).unwrap(), text);
+        assert!(!trace.is_settled());
+        trace.escalate.clear();
+        assert!(trace.is_settled());
+    }
+
+    #[test]
     fn a_state_has_the_name_that_stands_in_answers() {
         for state in State::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state_name(state));
+        }
+        for state in [
+            MessageState::Scheduled,
+            MessageState::Cancelled,
+            MessageState::Refused,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
         }
     }
 }

@@ -3,8 +3,11 @@
 //! The plan is stored with the message in the sender's mailbox; recipients do not see it. An empty plan is not stored,
 //! so a message without one costs nothing more. Not here: who is asked to cancel, and when; see the outbox.
 
+pub mod escalation;
+
 use serde::{Deserialize, Serialize};
 
+use self::escalation::{Escalation, Outcome, Step};
 use crate::delivery::{Delivery, State};
 use crate::publish::Draft;
 use crate::time::Millis;
@@ -21,6 +24,9 @@ pub struct Plan {
     /// When it was or will be handed over, if not when it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// To whom else it goes if too few devices acknowledge it in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Box<Escalation>>,
     /// How it ended, if it was never delivered to anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
@@ -60,6 +66,7 @@ impl Plan {
     pub fn of(draft: &Draft) -> Self {
         Self {
             acks_needed: draft.acks_needed,
+            escalation: Escalation::of(&draft.escalate, draft.echo),
             ..Self::default()
         }
     }
@@ -82,9 +89,70 @@ impl Plan {
         *self == Self::default()
     }
 
+    /// The steps that may still be taken, the next first.
+    pub fn steps(&self) -> &[Step] {
+        let escalation = self.escalation.as_ref();
+        escalation.map_or(&[], |escalation| &escalation.steps)
+    }
+
+    /// Whether steps may still be taken.
+    pub fn has_steps(&self) -> bool {
+        !self.steps().is_empty()
+    }
+
+    /// Whether a step was taken.
+    pub fn has_escalated(&self) -> bool {
+        let escalation = self.escalation.as_ref();
+        escalation.is_some_and(|it| !it.taken.is_empty())
+    }
+
+    /// Whether mailboxes are being called for a step.
+    pub fn is_calling(&self) -> bool {
+        self.escalation.as_ref().is_some_and(|it| it.is_calling)
+    }
+
+    /// The next step, and when it is due, if the message was handed over at `sent_at`.
+    pub fn next_step(&self, sent_at: Millis) -> Option<(&Step, Millis)> {
+        self.escalation.as_ref()?.next(sent_at)
+    }
+
+    /// The next step is taken.
+    pub fn take_step(&mut self, outcome: Outcome, now: Millis) {
+        if let Some(escalation) = &mut self.escalation {
+            escalation.take(outcome, now);
+        }
+    }
+
+    /// No further step is taken.
+    pub fn drop_steps(&mut self) {
+        if let Some(escalation) = &mut self.escalation {
+            escalation.steps.clear();
+            escalation.is_early = false;
+        }
+    }
+
+    /// Notes whether mailboxes are being called for a step.
+    pub fn note_calling(&mut self, is_calling: bool) {
+        if let Some(escalation) = &mut self.escalation {
+            escalation.is_calling = is_calling;
+        }
+    }
+
+    /// `delivered` deliveries are acknowledged, and `open` are not settled. Notes what follows from it.
+    pub fn judge(&mut self, delivered: u64, open: u64, now: Millis) -> Verdict {
+        let is_enough = self.note_enough(delivered, now);
+        let needed = self.acks_needed.unwrap_or(1).into();
+        let escalation = self.escalation.as_mut();
+        let has_new_step = escalation.is_some_and(|it| it.judge(delivered, open, needed));
+        Verdict {
+            is_enough,
+            is_changed: is_enough || has_new_step,
+        }
+    }
+
     /// Notes that enough devices have acknowledged the message, if they have and it was not noted before. Returns
     /// whether it did.
-    pub fn note_enough(&mut self, delivered: u64, now: Millis) -> bool {
+    fn note_enough(&mut self, delivered: u64, now: Millis) -> bool {
         let is_enough = self
             .acks_needed
             .is_some_and(|needed| delivered >= needed.into());
@@ -96,10 +164,25 @@ impl Plan {
     }
 }
 
+/// What follows from the states of the deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// There are enough acknowledgements since now: the other deliveries are to be cancelled.
+    pub is_enough: bool,
+    /// The plan has changed.
+    pub is_changed: bool,
+}
+
 /// How many of these deliveries are acknowledged.
 pub fn delivered(deliveries: &[Delivery]) -> u64 {
     let delivered = deliveries.iter().filter(|it| it.state == State::Delivered);
     delivered.count() as u64
+}
+
+/// How many of these deliveries are not settled.
+pub fn open(deliveries: &[Delivery]) -> u64 {
+    let open = deliveries.iter().filter(|it| !it.is_settled());
+    open.count() as u64
 }
 
 #[cfg(test)]
@@ -128,6 +211,33 @@ mod tests {
         let mut plan = needs(None);
         assert!(!plan.note_enough(1_000, 5));
         assert!(plan.is_empty());
+    }
+
+    #[test]
+    fn one_acknowledgement_is_enough_to_drop_the_steps_of_a_message_that_needs_no_number() {
+        let step = Step {
+            to: crate::message::Target::named("boss").unwrap(),
+            after: 1,
+        };
+        let with_steps = |acks_needed| Plan {
+            escalation: Escalation::of(std::slice::from_ref(&step), false),
+            ..needs(acks_needed)
+        };
+        let (mut any, mut two) = (with_steps(None), with_steps(Some(2)));
+        let (is_enough, is_changed) = (false, true);
+        // The others go on: nothing is cancelled.
+        let dropped = Verdict {
+            is_enough,
+            is_changed,
+        };
+        assert_eq!(any.judge(1, 1, 5), dropped);
+        assert!(!any.has_steps() && any.enough_at.is_none());
+        let nothing = Verdict {
+            is_enough,
+            is_changed: false,
+        };
+        assert_eq!(two.judge(1, 1, 5), nothing);
+        assert!(two.has_steps());
     }
 
     #[test]

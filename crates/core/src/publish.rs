@@ -3,6 +3,7 @@
 //! Fields, ranges and defaults are the same in HTTP headers (RFC 8030, section 5) and in frames.
 //! Not here: whether the sender may publish, and which devices the message goes to.
 
+mod escalate;
 mod when;
 
 use std::fmt::Display;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::escalate::{check_steps, times};
 pub use self::when::{When, time};
 
 use crate::expression::Expression;
@@ -21,7 +23,8 @@ use crate::json;
 use crate::limits::Limits;
 use crate::message::{Encoding, Message, Target, Urgency};
 use crate::payload::{self, Names, Payload};
-use crate::problem::Problem;
+use crate::plan::escalation::Step;
+use crate::problem::{Code, Problem};
 use crate::time::Millis;
 
 /// Allowed TTLs, in seconds: up to 30 days.
@@ -56,6 +59,9 @@ pub struct Draft {
     /// How many acknowledgements are enough: then all other deliveries are cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acks_needed: Option<u32>,
+    /// To whom else it goes if too few devices acknowledge it in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalate: Vec<Step>,
     /// When it is to be handed over, if not now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
@@ -85,10 +91,11 @@ impl Draft {
             content_type: "Content-Type",
         };
         let content_type = header("Content-Type").unwrap_or_else(|| payload::BYTES.to_owned());
+        let ttl = header("TTL")
+            .map(|text| whole_number("TTL", &text, TTL))
+            .transpose()?;
         let options = Options {
-            ttl: header("TTL")
-                .map(|text| whole_number("TTL", &text, TTL))
-                .transpose()?,
+            ttl,
             topic: header("Topic").map(|text| parsed(&text)).transpose()?,
             urgency: header("Urgency")
                 .map(|text| urgency("Urgency", &text.to_ascii_lowercase()))
@@ -104,6 +111,10 @@ impl Draft {
             acks_needed: header("Acks-Needed")
                 .map(|text| whole_number("Acks-Needed", &text, 1..=limits.max_fanout))
                 .transpose()?,
+            escalate: header("Escalate")
+                .map(|text| escalate::header(&text, ttl))
+                .transpose()?
+                .unwrap_or_default(),
             when: When::of(
                 header("Delay")
                     .map(|text| whole_number("Delay", &text, 0..=MAX_AHEAD))
@@ -130,6 +141,7 @@ impl Draft {
             key: options.key,
             echo: options.echo.unwrap_or_default(),
             acks_needed: options.acks_needed,
+            escalate: options.escalate,
             when: options.when,
             size: payload.size,
             content_type: payload.content_type,
@@ -149,6 +161,24 @@ impl Draft {
             self.when = None;
         }
         Ok(self)
+    }
+
+    /// Checks that its sender may publish to the target of every step.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] names the step.
+    pub fn check_targets(&self, may_publish: impl Fn(&Target) -> bool) -> Result<(), Problem> {
+        let refused = self.escalate.iter().position(|step| !may_publish(&step.to));
+        match refused {
+            None => Ok(()),
+            Some(place) => {
+                let number = place + 1;
+                let detail = format!(
+                    "the token may not publish to the target of step {number} of the escalation"
+                );
+                Err(Problem::new(Code::Forbidden, detail))
+            }
+        }
     }
 
     /// The length of the payload's JSON rendering.
@@ -215,6 +245,7 @@ pub(crate) struct Options {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) echo: Option<bool>,
     pub(crate) acks_needed: Option<u32>,
+    pub(crate) escalate: Vec<Step>,
     pub(crate) when: Option<When>,
 }
 

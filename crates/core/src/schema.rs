@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The version of the tables that this program reads and writes.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
@@ -95,6 +95,7 @@ const TABLES: &[&str] = &[
     ) WITHOUT ROWID",
     JOBS,
     ENDINGS,
+    ESCALATIONS,
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
@@ -113,6 +114,14 @@ const JOBS: &str = "CREATE TABLE jobs (
 
 /// Messages with enough acknowledged deliveries, while others are still open.
 const ENDINGS: &str = "CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID";
+
+/// Messages with steps of an escalation that are not taken, or whose deliveries are being made. `bytes` is the length of
+/// `message`, which is the last column because it may be long and is rarely read.
+const ESCALATIONS: &str = "CREATE TABLE escalations (
+        id BLOB PRIMARY KEY,
+        bytes INTEGER NOT NULL,
+        message TEXT NOT NULL
+    ) WITHOUT ROWID";
 
 /// Messages that were settled before their publish was answered. Each group commit is one row, which is written
 /// once and deleted as a whole. `first` and `last` are its smallest and greatest id, of the same second; `states` and
@@ -185,13 +194,14 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
         1 => {
             from_1(store)?;
             from_2(store)?;
-            run_all(store, OUTBOX_4)?;
+            from_3(store)?;
         }
         2 => {
             from_2(store)?;
-            run_all(store, OUTBOX_4)?;
+            from_3(store)?;
         }
-        3 => run_all(store, OUTBOX_4)?,
+        3 => from_3(store)?,
+        4 => run_all(store, &[ESCALATIONS])?,
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
@@ -235,6 +245,12 @@ fn from_1(store: &impl Store) -> Result<(), StoreError> {
 fn from_2(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, INBOX_3)?;
     run_all(store, OUTBOX_3)
+}
+
+/// From version 3, which had neither plans nor scheduled messages, nor what came after them.
+fn from_3(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, OUTBOX_4)?;
+    run_all(store, &[ESCALATIONS])
 }
 
 /// The changes of version 3 to the inbox's tables.

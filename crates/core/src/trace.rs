@@ -11,6 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::json;
 use crate::message::{Message, Target};
 use crate::plan::Plan;
+use crate::plan::escalation::{self, Outcome, Taken};
 use crate::time::Millis;
 
 /// The most deliveries on one page of a trace.
@@ -110,7 +111,7 @@ impl Trace {
 
     /// Whether every delivery is in a terminal state, and no further one will come.
     pub fn is_settled(&self) -> bool {
-        if self.is_scheduled() {
+        if self.is_scheduled() || self.plan.has_steps() {
             return false;
         }
         match &self.page {
@@ -145,6 +146,7 @@ impl Trace {
             expires_at: self.expires_at,
             acks_needed: self.plan.acks_needed,
             enough_at: self.plan.enough_at,
+            escalate: self.plan.steps(),
             deliver_at: self.deliver_at(),
             state: self.state(),
             reason: self.plan.end.as_ref().and_then(|it| it.reason.as_deref()),
@@ -173,10 +175,13 @@ impl Trace {
         })
     }
 
-    /// All steps by time. Those of the same millisecond stay in the order of the deliveries and their steps.
+    /// All steps by time. Those of the same millisecond stay in this order: those of the escalation, then those of the
+    /// deliveries. A page has the whole escalation.
     fn timeline(&self) -> Vec<TimelineEntry<'_>> {
+        let escalation = self.plan.escalation.iter();
+        let taken = escalation.flat_map(|it| it.taken.iter().map(TimelineEntry::of));
         let events = self.deliveries.iter().flat_map(|delivery| {
-            delivery.steps.iter().map(|step| TimelineEntry {
+            delivery.steps.iter().map(|step| TimelineEntry::Delivery {
                 device: &delivery.device,
                 event: step.event,
                 at: step.at,
@@ -184,8 +189,8 @@ impl Trace {
                 note: step.note.as_deref(),
             })
         });
-        let mut timeline: Vec<_> = events.collect();
-        timeline.sort_by_key(|event| event.at);
+        let mut timeline: Vec<_> = taken.chain(events).collect();
+        timeline.sort_by_key(TimelineEntry::at);
         timeline
     }
 }
@@ -203,6 +208,9 @@ pub struct Answer<'a> {
     /// When there were enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     enough_at: Option<Millis>,
+    /// The steps of its escalation that may still be taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    escalate: &'a [escalation::Step],
     /// When it was or will be handed over, if the sender named a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     deliver_at: Option<Millis>,
@@ -297,13 +305,44 @@ impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
 
 /// One entry of the timeline.
 #[derive(Debug, Serialize)]
-struct TimelineEntry<'a> {
-    device: &'a DeviceId,
-    event: State,
-    at: Millis,
-    attempt: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
+#[serde(untagged)]
+enum TimelineEntry<'a> {
+    Delivery {
+        device: &'a DeviceId,
+        event: State,
+        at: Millis,
+        attempt: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
+    },
+    Escalation {
+        event: &'static str,
+        at: Millis,
+        to: &'a Target,
+        #[serde(flatten)]
+        outcome: &'a Outcome,
+    },
+}
+
+impl<'a> TimelineEntry<'a> {
+    fn of(taken: &'a Taken) -> Self {
+        let event = match taken.outcome {
+            Outcome::Devices(_) => "escalated",
+            Outcome::Code(_) => "escalation_failed",
+        };
+        Self::Escalation {
+            event,
+            at: taken.at,
+            to: &taken.to,
+            outcome: &taken.outcome,
+        }
+    }
+
+    fn at(&self) -> Millis {
+        match self {
+            Self::Delivery { at, .. } | Self::Escalation { at, .. } => *at,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -312,6 +351,8 @@ mod tests {
 
     use super::*;
     use crate::delivery::Event;
+    use crate::plan::escalation::{Escalation, Step};
+    use crate::problem::Code;
 
     fn trace(deliveries: Vec<Delivery>) -> Trace {
         let from: DeviceId = "doorbell".parse().unwrap();
@@ -341,6 +382,43 @@ mod tests {
             );
         }
         assert!(trace(Vec::new()).is_settled());
+    }
+
+    #[test]
+    fn a_message_with_steps_left_is_not_settled() {
+        let mut trace = trace(vec![delivery("a", State::Rejected, 1)]);
+        let to = Target::named("managers").unwrap();
+        trace.plan.escalation = Escalation::of(&[Step { to, after: 1 }], false);
+        assert!(!trace.is_settled());
+        assert!(!trace.clone().into_page(None, 1).is_settled());
+        let answer = |trace: &Trace| serde_json::from_str::<Value>(&trace.answer_json()).unwrap();
+        let managers = serde_json::json!([{"to": {"tag": "managers"}, "after": 1}]);
+        assert_eq!(answer(&trace)["escalate"], managers);
+        trace.plan.take_step(Outcome::Devices(0), 2);
+        assert!(trace.is_settled());
+        assert_eq!(answer(&trace)["escalate"], Value::Null);
+    }
+
+    #[test]
+    fn a_timeline_shows_the_steps_of_the_escalation() {
+        let mut trace = trace(vec![after("a", &[(Event::Expire, 4)])]);
+        let step = |name| Step {
+            to: Target::named(name).unwrap(),
+            after: 1,
+        };
+        trace.plan.escalation = Escalation::of(&[step("managers"), step("@boss")], false);
+        trace.plan.take_step(Outcome::failed(Code::UnknownTag), 3);
+        trace.plan.take_step(Outcome::Devices(1), 5);
+        let json: Value = serde_json::from_str(&trace.trace_json()).unwrap();
+        assert_eq!(
+            json["timeline"],
+            serde_json::json!([
+                {"event": "escalation_failed", "at": 3, "to": {"tag": "managers"}, "code": "unknown_tag"},
+                {"device": "a", "event": "held", "at": 3, "attempt": 0},
+                {"device": "a", "event": "expired", "at": 4, "attempt": 0},
+                {"event": "escalated", "at": 5, "to": {"device": "boss"}, "devices": 1},
+            ])
+        );
     }
 
     /// A delivery that is held since 3, after these events.

@@ -21,6 +21,7 @@ use tagpost_core::delivery::{Delivery, State, Step, Withdrawal, summary};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::message::{Encoding, Message, Target, Urgency};
+use tagpost_core::plan::escalation::{self, Escalation, Outcome};
 use tagpost_core::plan::{End, Plan, Schedule};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, inbox_json};
@@ -193,6 +194,21 @@ fn every_answer_to_a_client_is_written_as_documented() {
         },
         ..trace(Vec::new())
     };
+    let step = |name| escalation::Step {
+        to: Target::named(name).unwrap(),
+        after: 60,
+    };
+    let steps = [step("nobody"), step("managers"), step("@boss")];
+    let mut plan = Plan {
+        escalation: Escalation::of(&steps, false),
+        ..Plan::default()
+    };
+    plan.take_step(Outcome::failed(Code::UnknownTag), AT + 16);
+    plan.take_step(Outcome::Devices(2), AT + 18);
+    let escalated = Trace {
+        plan,
+        ..trace(deliveries())
+    };
     let inbox = [
         (&json_message(), 1),
         (&text_message(), 2),
@@ -207,6 +223,7 @@ fn every_answer_to_a_client_is_written_as_documented() {
             ("publish-scheduled", scheduled.answer_json()),
             ("listed-without-delivery", ended.answer_json()),
             ("trace", trace(deliveries()).trace_json()),
+            ("trace-with-escalation", escalated.trace_json()),
             ("inbox", inbox_json(inbox)),
             ("inbox-empty", inbox_json([])),
         ],

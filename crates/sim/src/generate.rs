@@ -4,11 +4,10 @@
 //! more than one history in which everything fails all the time.
 
 use fastrand::Rng;
-use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
 use crate::chance::{chance, happens};
-use crate::plan::{Action, Aftermath, Answers, Later, Manner, Moment, Op, Plan, Publication, To};
+use crate::plan::{Action, Aftermath, Answers, Manner, Moment, Op, Plan, To};
 
 /// Histories, of a thousand, with a tag of more devices than fit one row.
 const CROWDED: u32 = 4;
@@ -23,6 +22,7 @@ const QUIET: u32 = 250;
 /// Histories, of a thousand, in which devices still fail at messages after the last fault.
 const POISONED: u32 = 30;
 
+mod publication;
 mod setting;
 
 impl Plan {
@@ -226,6 +226,7 @@ impl<'a> Operations<'a> {
             let mut publication = self.publication(1);
             publication.to = To::Device(0);
             publication.ttl = 600;
+            publication.steps.retain(|(_, after)| *after < 600);
             ops.push(self.op(gap, Action::Publish(publication)));
         }
         ops.push(self.op(120_000, Action::Status { device: 0 }));
@@ -352,48 +353,6 @@ impl<'a> Operations<'a> {
         match self.published.len() {
             0 => 0,
             count => self.published[self.rng.usize(0..count)],
-        }
-    }
-
-    fn publication(&mut self, sender: usize) -> Publication {
-        let padding: &[usize] = if self.heavy {
-            &[0, 100_000, 200_000, 250_000]
-        } else {
-            &[0, 0, 10, 60]
-        };
-        let rng = &mut *self.rng;
-        let to = match rng.u32(0..if self.crowded { 2 } else { 4 }) {
-            0 if rng.bool() => To::Without(rng.usize(0..self.tags), rng.usize(0..self.devices)),
-            0 => To::Tag(rng.usize(0..self.tags)),
-            _ => To::Device(rng.usize(0..self.devices)),
-        };
-        let some = |rng: &mut Rng, most| (rng.u32(0..3) == 0).then(|| rng.u32(0..most));
-        let urgency = [
-            Urgency::VeryLow,
-            Urgency::Low,
-            Urgency::Normal,
-            Urgency::Normal,
-            Urgency::Normal,
-            Urgency::High,
-        ];
-        Publication {
-            sender,
-            to,
-            frame: rng.bool(),
-            ttl: *pick(rng, &[0, 1, 5, 60, 600, 3_600, 3_600]),
-            topic: some(rng, 2),
-            urgency: *pick(rng, &urgency),
-            wait: *pick(rng, &[0, 1, 1, 3, 10]),
-            key: some(rng, 3),
-            echo: rng.u32(0..4) == 0,
-            later: match rng.u32(0..10) {
-                0 => Some(Later::Delay(*pick(rng, &[0, 1, 3, 20, 60]))),
-                1 => Some(Later::At(*pick(rng, &[-5_000, 1, 40, 2_500, 60_000]))),
-                _ => None,
-            },
-            acks: (rng.u32(0..3) == 0).then(|| rng.u32(1..=2)),
-            padding: *pick(rng, padding),
-            repeats: rng.u32(0..=2),
         }
     }
 }

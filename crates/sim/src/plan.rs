@@ -193,6 +193,8 @@ pub(crate) struct Publication {
     pub(crate) sender: usize,
     /// To whom.
     pub(crate) to: To,
+    /// To whom else, and after how many seconds.
+    pub(crate) steps: Vec<(To, u32)>,
     /// Over the socket, if there is one; otherwise over HTTP.
     pub(crate) frame: bool,
     /// Seconds.
@@ -235,6 +237,14 @@ pub(crate) enum To {
     Tag(usize),
     /// The devices of a tag but this one.
     Without(usize, usize),
+}
+
+impl Publication {
+    /// To whom the message may go, at first and by its steps.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = To> {
+        let steps = self.steps.iter().map(|(to, _)| *to);
+        std::iter::once(self.to).chain(steps)
+    }
 }
 
 /// How a device behaves.

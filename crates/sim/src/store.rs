@@ -19,8 +19,16 @@ const MAX_BYTES: usize = 2_000_000;
 /// The platform carries numbers as doubles.
 const MAX_INT: u64 = (1 << 53) - 1;
 /// The tables of a mailbox.
-const TABLES: [&str; 8] = [
-    "account", "inbox", "outbox", "parts", "groups", "keys", "jobs", "endings",
+const TABLES: [&str; 9] = [
+    "account",
+    "inbox",
+    "outbox",
+    "parts",
+    "groups",
+    "keys",
+    "jobs",
+    "endings",
+    "escalations",
 ];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
@@ -54,6 +62,8 @@ pub struct Written {
     pub jobs: bool,
     /// The table `endings`.
     pub endings: bool,
+    /// The table `escalations`.
+    pub escalations: bool,
     /// The table `account`.
     pub account: bool,
 }
@@ -198,6 +208,7 @@ impl Written {
         self.groups |= sql.contains(" groups");
         self.jobs |= sql.contains(" jobs");
         self.endings |= sql.contains(" endings");
+        self.escalations |= sql.contains(" escalations");
         self.account |= sql.contains(" account");
     }
 }

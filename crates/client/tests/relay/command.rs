@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{ADMIN_KEY, Relay, Shell, TOKEN_KEY, next, send, within};
+use crate::support::{ADMIN_KEY, Relay, Shell, TOKEN_KEY, fresh, next, send, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -152,6 +152,55 @@ async fn send_ends_well_once_enough_devices_have_acknowledged() {
         .run(&["send", tag.as_str(), "pump", "--acks-needed", "0"])
         .await
         .code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_escalates_and_trace_shows_to_whom() {
+    let relay = Relay::shared();
+    let (doorbell, camera, manager) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let mut inbox = manager.at(&relay.url()).connect();
+    let steps = format!("{};after=1s, @{};after=2s", fresh("nobody"), manager.id);
+    let (to, steps) = (tag.as_str(), steps.as_str());
+    let send = [
+        "send",
+        to,
+        "pump",
+        "--acks-needed=1",
+        "--escalate",
+        steps,
+        "--wait=0",
+        "--json",
+    ];
+    let sent = shell.run(&send).await.json(3);
+    let id = sent[0]["id"].as_str().unwrap();
+    // It is told while it happens.
+    let follow = ["trace", id, "--follow"];
+    let (traced, ()) = tokio::join!(shell.run(&follow), async {
+        next(&mut inbox).await.reply("I go").unwrap();
+    });
+    let traced = traced.code(0);
+    for once in [": unknown_tag", "escalated ", "I go"] {
+        assert_eq!(traced.matches(once).count(), 1, "{once}: {traced}");
+    }
+    let at = |text: &str| {
+        let line = traced.lines().position(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("{text} is missing: {traced}"))
+    };
+    let failed = at(": unknown_tag");
+    let escalated = at(&format!("escalated     to @{}: 1 device", manager.id));
+    assert!(failed < escalated && escalated < at("I go"), "{traced}");
+    for wrong in ["managers", "managers;after=soon", "a & ;after=1"] {
+        let refused = shell.run(&["send", to, "pump", "--escalate", wrong]).await;
+        assert!(refused.err.contains("--escalate"), "{refused:?}");
+        refused.code(2);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use serde_json::json;
-use tagpost_client::{State, Withdrawal};
+use tagpost_client::{State, Step, Withdrawal};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::{
@@ -28,7 +28,9 @@ async fn a_job_that_takes_longer_than_the_time_to_acknowledge_is_started_once() 
         outcome(trace).0 == State::InProgress
     });
     let steps = trace.await.timeline;
-    let step = steps.last().unwrap();
+    let Some(Step::Delivery(step)) = steps.last() else {
+        panic!("expected a step of the delivery, but {steps:?}");
+    };
     assert_eq!(step.note.as_deref(), Some("digging"), "{steps:?}");
     let attempts = step.attempt;
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use tagpost_client::{Client, Error, Expression, Grant, MessageState, State, Tag, Target};
+use tagpost_client::{
+    Client, Error, EscalationStep, Expression, Grant, MessageState, State, Step, Tag, Target,
+};
 
 use crate::support::{Network, Relay, fresh, next, send, settled, status, waiting, within};
 
@@ -243,6 +245,43 @@ async fn the_first_answer_wins() {
     }
     let end = send(&sender, &other, 1).await;
     assert_eq!(next(&mut ringing).await.id, end);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_that_nobody_takes_goes_to_the_next() {
+    let relay = Relay::shared();
+    let sender = relay.device().await.at(&relay.url());
+    let (first, manager) = (relay.device().await, relay.device().await);
+    let tag = relay.tag(&[&first]).await;
+    let (mut ringing, mut taken) = (
+        first.at(&relay.url()).connect(),
+        manager.at(&relay.url()).connect(),
+    );
+    let to = Target::Device(manager.id.clone());
+    let nobody = Target::Tag(fresh("nobody").parse().unwrap());
+    let publish = sender.publish(Target::Tag(tag.clone())).text("pump");
+    let publish = publish.wait(0).acks_needed(1).escalate(to.clone(), 1);
+    let published = publish.escalate(nobody, 3_600).send().await.unwrap();
+    next(&mut ringing).await;
+    let message = next(&mut taken).await;
+    assert_eq!(message.id, published.id);
+    message.reply("I go").unwrap();
+    let trace = sender.trace_within(published.id, 20).await.unwrap();
+    assert!(trace.is_settled() && trace.enough_at.is_some(), "{trace:?}");
+    let steps = trace.timeline.iter().filter_map(|step| match step {
+        Step::Escalation(EscalationStep::Escalated { to, devices, .. }) => {
+            Some((to.clone(), *devices))
+        }
+        Step::Delivery(_) => None,
+        other => panic!("expected one step, and no other than {other:?}"),
+    });
+    assert_eq!(steps.collect::<Vec<_>>(), [(to.clone(), 1)]);
+    let now = sender.publish(Target::Tag(tag)).escalate(to, 0).send();
+    match now.await.unwrap_err() {
+        Error::Refused(problem) => assert!(problem.detail.contains("Escalate"), "{problem:?}"),
+        other => panic!("expected a refusal, but {other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub(super) enum Timer {
     Job,
     /// A scheduled message is handed over.
     Schedule,
+    /// A step of an escalation is taken.
+    Escalation,
     /// Mailboxes are asked again to cancel what is no longer needed, because enough devices have acknowledged it.
     Ending,
     /// Rows are past their retention.
@@ -141,6 +143,7 @@ impl Timers {
             | Timer::Report
             | Timer::Job
             | Timer::Schedule
+            | Timer::Escalation
             | Timer::Ending
             | Timer::Retention => None,
         }

@@ -125,6 +125,7 @@ impl Options {
             key: None,
             echo: false,
             acks_needed: None,
+            escalate: Vec::new(),
             when: None,
             size: u32::try_from(body.len()).unwrap_or(u32::MAX),
             content_type: payload::JSON.to_owned(),

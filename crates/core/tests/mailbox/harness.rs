@@ -295,7 +295,15 @@ impl Harness {
     /// How many rows each table has that has any.
     pub(crate) fn rows(&self) -> String {
         let tables = [
-            "account", "inbox", "outbox", "parts", "groups", "keys", "jobs", "endings",
+            "account",
+            "inbox",
+            "outbox",
+            "parts",
+            "groups",
+            "keys",
+            "jobs",
+            "endings",
+            "escalations",
         ];
         let count = |table: &str| {
             let mut rows = self

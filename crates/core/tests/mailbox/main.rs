@@ -17,6 +17,7 @@ mod depth;
 mod drain;
 mod ends;
 mod enough;
+mod escalation;
 mod fast_path;
 mod flapping;
 mod gather;

@@ -138,6 +138,7 @@ pub(super) fn draft(body: &str) -> Draft {
         key: None,
         echo: false,
         acks_needed: None,
+        escalate: Vec::new(),
         when: None,
         size: 3,
         content_type: "application/json".to_owned(),

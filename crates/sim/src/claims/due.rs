@@ -4,6 +4,7 @@ use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
+use super::rows::OutboxRow;
 use super::{Checked, Ledger, Wire, claim};
 
 /// The longest pause between two tries to reach another mailbox.
@@ -140,6 +141,8 @@ impl Ledger {
         );
         let ending = tables.endings.iter();
         due.extend(ending.map(|_| ("the end of what is not needed", then + LONGEST_PAUSE)));
+        let steps = tables.outbox.values().filter_map(OutboxRow::next_step);
+        due.extend(steps.map(|at| ("a step", at.max(then + LONGEST_PAUSE))));
         let scheduled = tables.schedule.values();
         due.extend(scheduled.map(|at| ("a hand-over", (*at).max(then + LONGEST_PAUSE))));
         let kept = tables.outbox.values().filter_map(|row| row.done_at);

@@ -2,6 +2,7 @@
 
 use tagpost_core::time::Millis;
 
+use super::rows::OutboxRow;
 use super::{Checked, Ledger, claim};
 use crate::plan::Aftermath;
 
@@ -31,6 +32,8 @@ impl Ledger {
             }));
             let scheduled = tables.schedule.values();
             let due = due.chain(scheduled.map(|at| ("a hand-over", *at)));
+            let steps = tables.outbox.values().filter_map(OutboxRow::next_step);
+            let due = due.chain(steps.map(|at| ("a step", at)));
             for (what, at) in due {
                 claim("nothing is stuck", !late(at), || {
                     format!("device {device}: {what} was due at {at}, it is {now}")
@@ -108,6 +111,7 @@ impl Ledger {
                 && tables.jobs.is_empty()
                 && tables.schedule.is_empty()
                 && tables.endings.is_empty()
+                && tables.escalations.is_empty()
                 && tables.receipts.is_empty();
             claim("nothing is kept forever", empty, || {
                 format!("device {device}: {tables:?}")
@@ -122,7 +126,7 @@ impl Ledger {
     }
 
     /// Messages of one sender and urgency first went to a device, and first reached it, in the order in
-    /// which they were handed over. A message that was accepted earlier than it was handed over may also take the place
+    /// which they were handed over. One that a step brings comes when the step is taken. A message that was accepted earlier than it was handed over may also take the place
     /// of its id, before others that wait.
     fn in_order(&self) -> Checked {
         let sent = self.first_sent.iter().map(|of| ("go out", of));
@@ -130,6 +134,10 @@ impl Ledger {
         for (how, ((device, sender, urgency), ids)) in sent.chain(heard) {
             // By ids it cannot be told: one whose last id was forgotten follows a clock that was set back.
             let accepted = |id: &_| {
+                let track = self.deliveries.get(&(*id, *device));
+                if track.is_some_and(|track| track.by_step) {
+                    return None;
+                }
                 let message = self.messages.get(id)?;
                 (message.accepted && !message.void).then_some((message, *id))
             };

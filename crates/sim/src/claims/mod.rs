@@ -7,6 +7,7 @@ mod attempts;
 mod due;
 mod ends;
 mod enough;
+mod escalation;
 mod finish;
 mod links;
 mod progress;
@@ -15,6 +16,7 @@ mod rows;
 mod schedule;
 mod sent_rows;
 mod status;
+mod track;
 mod wire;
 mod withdrawn;
 
@@ -28,15 +30,13 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
-use tagpost_core::plan::End;
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
 
-use self::attempts::Attempt;
 pub(crate) use self::due::Alarm;
 use self::links::Link;
-use self::progress::Work;
 use self::rows::Tables;
+use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
 use crate::world::Verdict;
@@ -84,6 +84,8 @@ pub(crate) struct Ledger {
     /// The most that two clocks may differ.
     skew: Millis,
     places: BTreeMap<DeviceId, usize>,
+    /// The devices of each tag.
+    tags: Vec<Vec<usize>>,
     publications: BTreeMap<u32, Publication>,
     messages: BTreeMap<MessageId, Published>,
     deliveries: BTreeMap<(MessageId, usize), Track>,
@@ -108,91 +110,6 @@ pub(crate) struct Ledger {
     poisoned: BTreeMap<usize, (u32, Millis)>,
 }
 
-/// A message.
-#[derive(Debug, Default)]
-struct Published {
-    sender: usize,
-    op: u32,
-    /// How many messages were handed over before it, by anyone.
-    order: usize,
-    /// The same when it was last handed over.
-    last_order: usize,
-    size: u32,
-    expires_at: Millis,
-    /// Its publish was answered.
-    answered: bool,
-    /// It was in a row of its sender.
-    accepted: bool,
-    /// Its sender was removed since.
-    void: bool,
-    devices: Vec<usize>,
-    /// When it is to be handed over, if it is scheduled.
-    deliver_at: Option<Millis>,
-    /// It is scheduled, and was handed over.
-    is_handed_over: bool,
-    /// In which life of its sender's mailbox.
-    life: u32,
-    /// How it ended without a delivery.
-    end: Option<End>,
-}
-
-/// In place of the device of a message without deliveries.
-const NOBODY: usize = usize::MAX;
-
-impl Published {
-    /// It expires at this time. A scheduled message that is handed over again may expire later than at first.
-    fn expire(&mut self, at: Millis) {
-        self.expires_at = match self.is_handed_over && self.expires_at > 0 {
-            true => self.expires_at.min(at),
-            false => at,
-        };
-    }
-}
-
-/// A delivery.
-#[derive(Debug, Default)]
-struct Track {
-    wire: Option<Wire>,
-    work: Work,
-    /// The device was told that it has ended, in this life of its mailbox.
-    withdrawn: Option<(u32, u32)>,
-    attempts: Vec<Attempt>,
-    /// Its mailbox has heard its device answer for it.
-    answered: bool,
-    /// When connections ended while it was alone in flight.
-    deaths: Vec<Millis>,
-    /// It was first sent over a socket.
-    socket_first: bool,
-    /// How often it may have timed out while the device was connected, before the current attempt.
-    time_outs: u32,
-    /// It has reached the device over a socket.
-    heard: bool,
-    /// When it was first seen in a row of the recipient.
-    stored_at: Option<Millis>,
-    /// The terminal state that the recipient's mailbox stored.
-    settled: Option<String>,
-    /// The terminal state that the sender was told or its mailbox stored.
-    end: Option<Delivery>,
-    /// The publish's own answer carried it.
-    in_answer: bool,
-    /// Its receipt reached the sender.
-    reported: bool,
-    /// Its receipt passed its retention, and nobody fetched it.
-    lapsed: bool,
-    verdicts: Vec<Verdict>,
-}
-
-/// When a message was last sent.
-#[derive(Debug, Clone, Copy)]
-struct Wire {
-    attempt: u32,
-    at: Millis,
-    /// `None` for a poll.
-    connection: Option<ConnectionId>,
-    losses: u32,
-    lives: u32,
-}
-
 impl Ledger {
     pub(crate) fn new(plan: &Plan, names: &[DeviceId]) -> Self {
         let publications = plan.ops.iter().filter_map(|op| match &op.action {
@@ -203,6 +120,7 @@ impl Ledger {
             limits: plan.limits.clone(),
             skew: 2 * plan.weather.clocks,
             places: names.iter().cloned().zip(0..).collect(),
+            tags: plan.tags.clone(),
             publications: publications.collect(),
             messages: BTreeMap::new(),
             deliveries: BTreeMap::new(),
@@ -247,12 +165,17 @@ impl Ledger {
         let publication = self.publications.get(&op);
         claim(
             "a message to a tag comes back to its sender only if the sender asks for it",
-            from != to || publication.is_none_or(|it| it.echo || matches!(it.to, To::Device(_))),
+            from != to
+                || publication
+                    .is_none_or(|it| it.echo || it.targets().any(|to| matches!(to, To::Device(_)))),
             || message.id.to_string(),
         )?;
         claim(
             "a message goes to no device that its expression takes away",
-            publication.is_none_or(|it| !matches!(it.to, To::Without(_, device) if device == to)),
+            publication.is_none_or(|it| {
+                it.targets()
+                    .any(|target| !matches!(target, To::Without(_, device) if device == to))
+            }),
             || message.id.to_string(),
         )?;
         let known = self.messages.entry(message.id).or_default();
@@ -261,7 +184,7 @@ impl Ledger {
         known.size = message.size;
         known.expire(message.expires_at);
         self.deliveries.entry((message.id, to)).or_default();
-        Ok(())
+        self.is_stored_before_it_is_called(message.id, to)
     }
 
     /// A publish is answered.
@@ -271,6 +194,11 @@ impl Ledger {
         id: MessageId,
         deliveries: &[Delivery],
     ) -> Checked {
+        // Its sender may have been removed in the event that accepted it.
+        if !self.is_bound(sender) {
+            self.messages.entry(id).or_default().void = true;
+            return Ok(());
+        }
         let tables = &self.tables[sender];
         let is_stored = tables.outbox.contains_key(&id) || tables.schedule.contains_key(&id);
         claim("an answered publish is stored", is_stored, || {

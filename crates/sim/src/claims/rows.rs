@@ -29,6 +29,8 @@ pub(super) struct Tables {
     pub(super) schedule: BTreeMap<MessageId, Millis>,
     /// Of which messages there are enough acknowledgements, and others are not cancelled yet.
     pub(super) endings: BTreeSet<MessageId>,
+    /// Which messages have steps left, or calls for one.
+    pub(super) escalations: BTreeSet<MessageId>,
     /// Whose receipt each number is.
     pub(super) receipts: BTreeMap<i64, (MessageId, usize)>,
 }
@@ -66,6 +68,7 @@ impl InboxRow {
 pub(super) struct OutboxRow {
     /// As JSON, in parts where there are many.
     pub(super) texts: Vec<String>,
+    pub(super) accepted_at: Millis,
     pub(super) done_at: Option<Millis>,
     pub(super) key: Option<String>,
     pub(super) plan: Plan,
@@ -110,7 +113,13 @@ impl Ledger {
             let ids = all(store, "SELECT id FROM endings", read)?;
             self.tables[place].endings = ids.into_iter().collect();
         }
+        if written.escalations {
+            let read = |mut row: Row| row.id();
+            let ids = all(store, "SELECT id FROM escalations", read)?;
+            self.tables[place].escalations = ids.into_iter().collect();
+        }
         self.rest_is_ending(place, written.outbox || written.endings)?;
+        self.steps_are_remembered(place, written.outbox || written.escalations)?;
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }

@@ -14,11 +14,11 @@ use crate::store::Sqlite;
 
 impl Ledger {
     pub(super) fn read_outbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
-        let sql = "SELECT id, expires_at, open, states, done_at, idempotency_key, deliveries, plan \
-                   FROM outbox WHERE length(id) = 16";
+        let sql = "SELECT id, accepted_at, expires_at, open, states, done_at, idempotency_key, deliveries, \
+                   plan FROM outbox WHERE length(id) = 16";
         let read = |mut row: Row| {
             let id = row.id()?;
-            let expires_at: Millis = row.int()?;
+            let (accepted_at, expires_at) = (row.int()?, row.int()?);
             let (open, states): (u32, i64) = (row.count()?, row.int()?);
             let (done_at, key, text) = (row.opt_int()?, row.opt_text()?, row.opt_text()?);
             let plan = row.opt_text()?.map(|text| serde_json::from_str(&text));
@@ -32,6 +32,7 @@ impl Ledger {
                 states,
                 OutboxRow {
                     texts: text.into_iter().collect(),
+                    accepted_at,
                     done_at,
                     key,
                     plan: plan.unwrap_or_default(),
@@ -54,10 +55,15 @@ impl Ledger {
                     .map_err(broken)?;
             }
             let known = self.tables[place].outbox.get(&id);
-            if known.is_none_or(|known| known.texts != row.texts || known.done_at != row.done_at) {
+            let same = |known: &OutboxRow| {
+                known.texts == row.texts && known.done_at == row.done_at && known.plan == row.plan
+            };
+            if !known.is_some_and(same) {
                 self.accepted(place, id)?;
                 self.is_sent(place, id, expires_at);
                 self.has_enough(id, &row)?;
+                let latest = self.tables[place].latest;
+                self.escalates(id, &row, expires_at, latest)?;
                 self.ends_without_delivery(id, &row, last)?;
                 self.read_deliveries(id, &row, open, states, last)?;
                 self.keep_key(place, id, &row)?;
@@ -130,6 +136,7 @@ impl Ledger {
             for trace in traces {
                 let row = OutboxRow {
                     texts: vec![serde_json::to_string(&trace.deliveries).map_err(broken)?],
+                    accepted_at: trace.accepted_at,
                     done_at: Some(done_at),
                     key: None,
                     plan: trace.plan.clone(),
@@ -143,6 +150,8 @@ impl Ledger {
                 if known.is_none() {
                     self.is_sent(place, trace.id, trace.expires_at);
                     self.has_enough(trace.id, &row)?;
+                    let latest = self.tables[place].latest;
+                    self.escalates(trace.id, &row, trace.expires_at, latest)?;
                     let states = trace.deliveries.iter();
                     let states = states.fold(0, |bits, delivery| bits | delivery.state.bit());
                     self.read_deliveries(trace.id, &row, 0, states, 0)?;
@@ -186,8 +195,9 @@ impl Ledger {
                 }
             }
         }
+        let is_done = open == 0 && !row.plan.has_steps();
         let holds =
-            still_open == open && states & exact == exact && row.done_at.is_some() == (open == 0);
+            still_open == open && states & exact == exact && row.done_at.is_some() == is_done;
         claim("a message's row sums up its deliveries", holds, || {
             format!(
                 "{id}: open {open} of {still_open}, states {states:b} of {exact:b}, done at {:?}",
@@ -197,7 +207,10 @@ impl Ledger {
         let message = self.messages.entry(id).or_default();
         claim(
             "a message keeps its deliveries",
-            message.devices.is_empty() || message.devices == devices,
+            message
+                .devices
+                .iter()
+                .all(|device| devices.contains(device)),
             || format!("{id}: {:?}, then {devices:?}", message.devices),
         )?;
         message.devices = devices;

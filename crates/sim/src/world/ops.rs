@@ -244,20 +244,30 @@ impl World<'_> {
         self.healed && sender.is_some_and(|sender| !self.ledger.is_bound(sender))
     }
 
-    fn publish(&mut self, number: u32, publication: &Publication, repeats: u32) -> Checked {
-        let sender = publication.sender;
-        let payload = format!(
-            r#"{{"n":{number},"x":"{}"}}"#,
-            "x".repeat(publication.padding)
-        );
-        let to = match publication.to {
+    /// A target by its name.
+    fn target(&self, to: To) -> Checked<Target> {
+        Ok(match to {
             To::Device(device) => Target::Device(self.names[device].clone()),
             To::Tag(tag) => Target::Tag(format!("tag{tag}").parse().map_err(broken)?),
             To::Without(tag, device) => {
                 let text = format!("tag{tag} & !@{}", self.names[device]);
                 Target::Match(text.parse().map_err(broken)?)
             }
-        };
+        })
+    }
+
+    fn publish(&mut self, number: u32, publication: &Publication, repeats: u32) -> Checked {
+        let sender = publication.sender;
+        let payload = format!(
+            r#"{{"n":{number},"x":"{}"}}"#,
+            "x".repeat(publication.padding)
+        );
+        let to = self.target(publication.to)?;
+        let steps: Vec<(Target, u32)> = publication
+            .steps
+            .iter()
+            .map(|(to, after)| Ok((self.target(*to)?, *after)))
+            .collect::<Checked<_>>()?;
         let urgency = serde_json::to_value(publication.urgency).map_err(broken)?;
         let topic = publication.topic.map(|topic| format!("topic{topic}"));
         let key = publication.key.map(|key| format!("key {key}"));
@@ -276,6 +286,11 @@ impl World<'_> {
                 "echo": publication.echo, "acks_needed": publication.acks, "delay": delay,
                 "deliver_at": deliver_at,
             });
+            if !steps.is_empty() {
+                let steps = steps.iter();
+                let steps = steps.map(|(to, after)| serde_json::json!({"to": to, "after": after}));
+                frame["escalate"] = steps.collect();
+            }
             frame["to"] = serde_json::to_value(&to).map_err(broken)?;
             frame["payload"] = serde_json::from_str(&payload).map_err(broken)?;
             self.client_says(connection, frame.to_string());
@@ -299,6 +314,7 @@ impl World<'_> {
             "Echo" => Some(publication.echo.to_string()),
             "Delay" => delay.map(|seconds| seconds.to_string()),
             "Deliver-At" => deliver_at.map(|at| at.to_string()),
+            "Escalate" => escalate(&steps),
             "Acks-Needed" => publication.acks.map(|acks| acks.to_string()),
             _ => None,
         };
@@ -327,4 +343,18 @@ impl World<'_> {
         )?;
         Ok(())
     }
+}
+
+/// The header with these steps, if there are any.
+fn escalate(steps: &[(Target, u32)]) -> Option<String> {
+    let step = |(to, after): &(Target, u32)| {
+        let name = match to {
+            Target::Tag(tag) => tag.to_string(),
+            Target::Device(device) => format!("@{device}"),
+            Target::Match(expression) => expression.as_str().to_owned(),
+        };
+        format!("{name};after={after}")
+    };
+    let steps: Vec<String> = steps.iter().map(step).collect();
+    (!steps.is_empty()).then(|| steps.join(", "))
 }

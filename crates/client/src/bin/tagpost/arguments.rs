@@ -4,6 +4,7 @@
 
 mod credential;
 mod device;
+mod escalation;
 mod grant;
 mod listen;
 mod push;
@@ -20,6 +21,7 @@ use clap_complete::Shell;
 
 pub(crate) use credential::{Login, Token};
 pub(crate) use device::Device;
+pub(crate) use escalation::Escalation;
 pub(crate) use grant::Grant;
 pub(crate) use listen::Listen;
 pub(crate) use push::Push;

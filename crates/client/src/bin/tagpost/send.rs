@@ -8,10 +8,10 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, InvalidName, MessageState, State, Target, Trace};
+use tagpost_client::{Delivery, DeviceId, InvalidName, State, Target, Trace};
 
 use crate::advice::Failure;
-use crate::arguments::{Arguments, Global, Send};
+use crate::arguments::{Arguments, Escalation, Global, Send};
 use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
@@ -48,6 +48,9 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     }
     if let Some(count) = options.acks_needed {
         publish = publish.acks_needed(count);
+    }
+    for Escalation { to, after } in options.escalate {
+        publish = publish.escalate(to, after);
     }
     if let Some(seconds) = options.delay {
         publish = publish.delay(seconds);
@@ -199,8 +202,8 @@ impl<'a> Report<'a> {
         if self.global.json || message.is_settled() {
             return Ok(());
         }
-        if message.state == Some(MessageState::Scheduled) {
-            output::line("scheduled")?;
+        if let Some(state) = message.state {
+            output::line(state.name())?;
         }
         let width = width(message);
         let deliveries = message.deliveries.iter();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tagpost_client::{DeviceId, State, Step, Trace};
+use tagpost_client::{DeliveryStep, DeviceId, EscalationStep, State, Step, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Ls, Trace as Options};
@@ -42,31 +42,46 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
 struct Timeline {
     /// Each by its device, what happened, in which attempt, and its note: a delivery does nothing else twice.
     told: HashSet<(DeviceId, State, u32, Option<String>)>,
+    /// How many steps of the escalation were told. Each comes after those before it.
+    escalations: usize,
 }
 
 impl Timeline {
     /// Tells the steps that are new; before the first, which message it is.
     fn show(&mut self, trace: &Trace) -> Result<(), Failure> {
-        if self.told.is_empty() {
+        if self.told.is_empty() && self.escalations == 0 {
             let summary = summary(trace);
             let (to, age) = (output::target(&trace.to), output::age(trace.accepted_at));
             output::line(format!("{} to {to}, {age}: {summary}", trace.id))?;
         }
         let deliveries = trace.deliveries.iter();
         let width = output::width(deliveries.map(|delivery| delivery.device.as_str()));
+        let mut escalations = 0;
         for step in &trace.timeline {
-            let (device, note) = (step.device.clone(), step.note.clone());
-            if (self.told).insert((device, step.event, step.attempt, note)) {
-                output::line(line(trace, step, width))?;
+            let text = match step {
+                Step::Delivery(step) => {
+                    let (device, note) = (step.device.clone(), step.note.clone());
+                    let is_new = (self.told).insert((device, step.event, step.attempt, note));
+                    is_new.then(|| delivered(trace, step, width))
+                }
+                Step::Escalation(step) => {
+                    escalations += 1;
+                    (escalations > self.escalations).then(|| escalated(step))
+                }
+                _ => None,
+            };
+            if let Some(text) = text {
+                let after = output::span(step.at() - trace.accepted_at);
+                output::line(format!("{FAINT}{after:>12}{FAINT:#}  {text}").trim_end())?;
             }
         }
+        self.escalations = escalations;
         Ok(())
     }
 }
 
-/// A step, with what came back with it.
-fn line(trace: &Trace, step: &Step, width: usize) -> String {
-    let after = output::span(step.at - trace.accepted_at);
+/// A step of a delivery, with what came back with it.
+fn delivered(trace: &Trace, step: &DeliveryStep, width: usize) -> String {
     let state = output::state(step.event);
     let device = step.device.as_str();
     let attempt = match step.attempt {
@@ -81,13 +96,29 @@ fn line(trace: &Trace, step: &Step, width: usize) -> String {
         Some(delivery) => output::answer(delivery.reply.as_deref(), delivery.reason.as_deref()),
         None => output::visible(step.note.as_deref().unwrap_or_default()),
     };
-    format!("{FAINT}{after:>12}{FAINT:#}  {state} {device:<width$}  {attempt}{answer}")
-        .trim_end()
-        .to_owned()
+    format!("{state} {device:<width$}  {attempt}{answer}")
 }
 
-/// `2 delivered, 1 held`.
+/// A step of the escalation: to whom, and to how many devices or why not.
+fn escalated(step: &EscalationStep) -> String {
+    match step {
+        EscalationStep::Escalated { to, devices, .. } => {
+            let to = output::target(to);
+            let noun = if *devices == 1 { "device" } else { "devices" };
+            format!("{:<13} to {to}: {devices} {noun}", "escalated")
+        }
+        EscalationStep::EscalationFailed { to, code, .. } => {
+            let to = output::target(to);
+            format!("escalation_failed to {to}: {code}")
+        }
+    }
+}
+
+/// `2 delivered, 1 held`; of a message without deliveries, its own state.
 fn summary(trace: &Trace) -> String {
+    if let Some(state) = trace.state {
+        return state.name().to_owned();
+    }
     let counts = trace.summary.iter();
     let words =
         counts.map(|(state, count)| format!("{count} {}", tagpost_client::state_name(*state)));

@@ -108,7 +108,10 @@ impl Connection {
                 reference,
                 to,
                 draft,
-            }) => match draft.at(now.at, "deliver_at") {
+            }) => match draft
+                .check_targets(|to| self.may_publish(to))
+                .and_then(|()| draft.at(now.at, "deliver_at"))
+            {
                 Ok(draft) => Heard::Publish(PublishFrame {
                     connection: self.id,
                     reference,

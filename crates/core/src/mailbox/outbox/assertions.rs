@@ -1,7 +1,7 @@
 //! The outbox's invariants, checked after every event. Not part of a release build.
 
 use super::sent::weight;
-use super::{Outbox, ending_rows, job_rows, schedule_rows};
+use super::{Outbox, ending_rows, escalation_rows, job_rows, schedule_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 
@@ -63,6 +63,9 @@ impl<S: Store> Outbox<'_, S> {
         let rows = ending_rows::after(&self.cx.store, None, u32::MAX)?;
         let mut known = self.memory.endings.ids();
         debug_assert!(known.all(|id| rows.contains(&id)), "endings: {rows:?}");
+        let rows = escalation_rows::all(&self.cx.store)?;
+        let known = self.memory.escalations.stored();
+        debug_assert!(rows.iter().map(|row| row.id).eq(known), "steps: {rows:?}");
         for (device, first) in self.memory.found.0.iter() {
             let passed = |id: MessageId| first.job.is_none_or(|first| id < first);
             for id in self

@@ -139,10 +139,11 @@ impl<S: Store> Outbox<'_, S> {
         // A publish that is stored before its calls is under way, not queued.
         let jobs = self.memory.jobs.values();
         let queued = jobs.filter(|job| !self.memory.publishing.contains_key(&job.id));
-        let scheduled = self.memory.schedules.size();
-        let (count, used) = queued.fold(scheduled, |(count, used), job| {
-            (count + 1, used + job.bytes)
-        });
+        let (scheduled, escalating) =
+            (self.memory.schedules.size(), self.memory.escalations.size());
+        let waiting = (scheduled.0 + escalating.0, scheduled.1 + escalating.1);
+        let (count, used) =
+            queued.fold(waiting, |(count, used), job| (count + 1, used + job.bytes));
         let (messages, most) = (
             self.cx.limits.max_queued_messages.saturating_mul(times),
             self.cx.limits.max_queued_bytes.saturating_mul(times.into()),

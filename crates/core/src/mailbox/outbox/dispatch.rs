@@ -139,7 +139,7 @@ impl<S: Store> Outbox<'_, S> {
         let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
-        let alone = matches!(publishing.message.to, Target::Device(_));
+        let alone = publishing.message.to == Target::Device(device.clone());
         publishing.unknown |= alone && matches!(answer, Some(DeliveryStatus::UnknownDevice));
         if let Some(delivery) = taken(device, answer, now.at)? {
             let known = publishing
@@ -164,7 +164,8 @@ impl<S: Store> Outbox<'_, S> {
         };
         publishing.open -= 1;
         self.enough_of_unanswered(id, now)?;
-        self.answer_if_done(id, now)
+        self.answer_if_done(id, now)?;
+        self.escalate(id, now)
     }
 
     /// Stores the deliveries of a stored publish that is not answered; and its plan, if that has changed.
@@ -204,24 +205,27 @@ impl<S: Store> Outbox<'_, S> {
         };
         self.memory.under_way -= publishing.bytes;
         let done = publishing.is_settled();
-        // A scheduled message was accepted before: it can no longer be refused.
-        if publishing.unknown && publishing.plan.schedule.is_none() {
+        // One that was accepted before can no longer be refused, nor one that has further recipients by now.
+        let is_accepted = publishing.is_answered || publishing.plan.has_escalated();
+        if publishing.unknown && !is_accepted {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
             self.refuse(publishing, problem)?;
         } else if let Some(problem) = self.lost(&publishing) {
             self.refuse(publishing, problem)?;
-        } else if done && !publishing.stored && publishing.plan.schedule.is_none() {
+        } else if done && !publishing.stored && !publishing.is_answered {
             self.gather(publishing);
         } else {
             self.write(publishing, done, now)?;
         }
-        self.write_or_wait(now)
+        self.write_or_wait(now)?;
+        self.memory.escalations.answered(id);
+        self.escalate(id, now)
     }
 
     /// Why an unreached publish cannot be queued, if it cannot. A stored one is kept: a mailbox may have taken it
     /// although its answer was lost, and a repeat with its key finds it.
     fn lost(&self, publishing: &Publishing) -> Option<Problem> {
-        if publishing.stored || publishing.plan.schedule.is_some() {
+        if publishing.stored || publishing.is_answered {
             return None;
         }
         let mut deliveries = publishing.deliveries.iter();
@@ -248,6 +252,7 @@ impl<S: Store> Outbox<'_, S> {
             rows::delete(&self.cx.store, message.id, key)?;
             self.forget_job(message.id);
         }
+        self.forget_steps(message.id)?;
         for (connection, reference) in &frames {
             self.send_problem(*connection, reference.as_deref(), &problem);
         }
@@ -262,7 +267,7 @@ impl<S: Store> Outbox<'_, S> {
         done: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let unheard = publishing.plan.schedule.is_some() || self.publisher_gone(&publishing.frames);
+        let unheard = publishing.is_answered || self.publisher_gone(&publishing.frames);
         let mut receipts_after = None;
         if unheard {
             receipts_after = Some(self.last_receipt()?);
@@ -271,22 +276,26 @@ impl<S: Store> Outbox<'_, S> {
         let Publishing {
             message,
             deliveries,
-            plan,
+            mut plan,
             stored,
             key,
             frames,
             ..
         } = publishing;
+        plan.note_calling(false);
         let (id, done_at) = (message.id, done.then_some(now.at));
         let is_enough = plan.enough_at.is_some();
         if stored {
-            let plan = is_enough.then_some(&plan);
+            let plan = Some(&plan).filter(|it| is_enough || it.escalation.is_some());
             rows::save(&self.cx.store, id, &deliveries, done_at, plan)?;
         } else {
             let over = self.row_for(id, now)?;
             let (key, head) = (key.as_ref(), Head::of(&message, &plan));
             rows::insert(&self.cx.store, over, &head, key, &deliveries, done_at)?;
+            self.memory.escalations.keep(self.cx, &message)?;
         }
+        let next = plan.next_step(message.sent_at).map(|(_, at)| at);
+        self.steps_changed(id, next, false, now)?;
         if done {
             self.ended(id)?;
         }

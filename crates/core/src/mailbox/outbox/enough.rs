@@ -15,7 +15,6 @@ use super::{ending_rows, part_rows, rows};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Withdrawal};
 use crate::id::{DeviceId, MessageId};
-use crate::plan::delivered;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace;
@@ -79,12 +78,21 @@ impl<S: Store> Outbox<'_, S> {
         let Some(publishing) = self.memory.publishing.get_mut(&id) else {
             return Ok(());
         };
-        let count = delivered(&publishing.deliveries);
+        let verdict = publishing.judge(now);
+        let (is_settled, stored) = (publishing.is_settled(), publishing.stored);
+        if verdict.is_changed {
+            let (next, is_calling) = (publishing.next_step(), publishing.plan.is_calling());
+            // Otherwise a crash would bring the steps back.
+            if stored && !verdict.is_enough {
+                self.save_unanswered(id, true, now)?;
+            }
+            self.steps_changed(id, next, is_calling, now)?;
+        }
         // If all are settled, the answer stores it.
-        if !publishing.plan.note_enough(count, now.at) || publishing.is_settled() {
+        if !verdict.is_enough || is_settled {
             return Ok(());
         }
-        match publishing.stored {
+        match stored {
             true => self.save_unanswered(id, true, now)?,
             false => self.store_publishing(id, now)?,
         }

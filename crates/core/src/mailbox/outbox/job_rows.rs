@@ -45,11 +45,13 @@ pub(super) struct Job {
     pub(super) tries: u32,
     /// The length of the message's JSON.
     pub(super) bytes: u64,
-    /// The message's audience; `None` if version 2 of the tables wrote the row.
+    /// The message's audience; `None` if it may get further recipients, or if version 2 of the tables wrote the row.
     pub(super) audience: Option<Audience>,
     /// The devices that are unreached, in the order of their names. `None` if they are many, or not known yet: then
     /// only the deliveries tell.
     pub(super) left: Option<Vec<DeviceId>>,
+    /// None of them was called before the mailbox was opened.
+    pub(super) is_fresh: bool,
 }
 
 /// The message of a job, as it is stored.
@@ -57,7 +59,7 @@ pub(super) struct Job {
 pub(super) struct Queued {
     pub(super) id: MessageId,
     pub(super) now_or_never: bool,
-    audience: Audience,
+    audience: Option<Audience>,
     json: String,
 }
 
@@ -66,8 +68,16 @@ impl Queued {
         Ok(Self {
             id: message.id,
             now_or_never: message.is_now_or_never(),
-            audience: audience(deliveries),
+            audience: Some(audience(deliveries)),
             json: to_json(message)?,
+        })
+    }
+
+    /// The same for a message that may get further recipients.
+    pub(super) fn growing(message: &Message) -> Result<Self, StoreError> {
+        Ok(Self {
+            audience: None,
+            ..Self::of(message, &[])?
         })
     }
 }
@@ -92,7 +102,7 @@ pub(super) fn insert_job(
         retry_at.into(),
         tries.into(),
         i64::try_from(bytes).unwrap_or(i64::MAX).into(),
-        Value::Blob(audience.to_vec()),
+        audience.map_or(Value::Null, |it| Value::Blob(it.to_vec())),
         names(left.as_deref())?,
         json.into(),
     ];
@@ -101,8 +111,9 @@ pub(super) fn insert_job(
         retry_at,
         tries,
         bytes,
-        audience: Some(audience),
+        audience,
         left,
+        is_fresh: false,
     })
 }
 
@@ -137,6 +148,7 @@ pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
             bytes: row.count()?,
             audience: row.opt_bytes()?,
             left: row.opt_text()?.map(|text| from_json(&text)).transpose()?,
+            is_fresh: false,
         })
     };
     rows.into_iter().map(read).collect()

@@ -25,7 +25,7 @@ use crate::time::{Millis, Now};
 pub(super) const FIRST_RETRY: Millis = 1_000;
 
 /// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
-const WAIT: u32 = 1_000;
+pub(super) const WAIT: u32 = 1_000;
 
 /// The longest pause between two passes.
 pub(super) const LONGEST_PAUSE: Millis = 300_000;
@@ -54,6 +54,13 @@ pub(super) struct Pass {
     pub(super) left: Vec<DeviceId>,
     /// Whether any device was called.
     tried: bool,
+}
+
+impl Pass {
+    /// The last device of the pass so far.
+    pub(super) fn after(&self) -> Option<&DeviceId> {
+        self.after.as_ref()
+    }
 }
 
 impl<S: Store> Outbox<'_, S> {
@@ -125,7 +132,12 @@ impl<S: Store> Outbox<'_, S> {
     pub(super) fn retry_not_before(&self, id: MessageId) -> Millis {
         // No call for a newer job can be from before the mailbox was opened.
         let old = self.memory.opened_with.is_some_and(|newest| id <= newest);
-        if old { self.memory.retry_not_before } else { 0 }
+        let is_fresh = self.memory.jobs.get(&id).is_some_and(|job| job.is_fresh);
+        if old && !is_fresh {
+            self.memory.retry_not_before
+        } else {
+            0
+        }
     }
 
     /// Continues the pass through a job, up to the next devices that can be called.

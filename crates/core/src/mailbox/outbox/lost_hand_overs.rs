@@ -44,12 +44,16 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(());
         };
         let (id, key) = (scheduled.id, scheduled.draft.key.clone());
-        let (plan, sent_at) = self.hand_over_plan(&scheduled, now);
+        let (mut plan, sent_at) = self.hand_over_plan(&scheduled, now);
+        plan.judge(0, devices.len() as u64, now.at);
         let Scheduled { to, draft, .. } = scheduled;
         let message = draft.into_message(id, sender, to, sent_at);
         let deliveries = unreached(&devices, sent_at);
         let (over, head) = (self.row_for(id, now)?, rows::Head::of(&message, &plan));
         rows::insert(&self.cx.store, over, &head, key.as_ref(), &deliveries, None)?;
+        let next = plan.next_step(sent_at).map(|(_, at)| at);
+        self.expect_steps(id, next, now.at);
+        self.memory.escalations.keep(self.cx, &message)?;
         let queued = Queued::of(&message, &deliveries)?;
         let retry_at = self.memory.retry_not_before.max(now.at);
         self.enqueue(id, &devices);

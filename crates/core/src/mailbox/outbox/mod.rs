@@ -9,6 +9,9 @@ mod device_queues;
 mod dispatch;
 mod ending_rows;
 mod enough;
+mod escalate;
+mod escalation_rows;
+mod further;
 mod group_commit;
 mod group_rows;
 mod job_rows;
@@ -21,6 +24,7 @@ mod rate;
 mod receipt_rows;
 mod receipts;
 mod recipients;
+mod record;
 mod resolve;
 mod retention;
 mod rows;
@@ -37,6 +41,7 @@ use litemap::LiteMap;
 
 use self::device_queues::DeviceQueues;
 use self::enough::Endings;
+use self::escalate::Escalations;
 use self::group_commit::Gathered;
 use self::job_rows::Job;
 use self::jobs::{Pass, Work};
@@ -113,6 +118,8 @@ pub(super) struct Memory {
     last_turn: Option<Turn>,
     /// Messages whose other deliveries are being cancelled, because enough are acknowledged.
     endings: Endings,
+    /// Messages with steps of an escalation.
+    escalations: Escalations,
     cleaned_at: Millis,
     /// When the stored bytes were last checked.
     size: Size,
@@ -139,6 +146,7 @@ impl<S: Store> Outbox<'_, S> {
         self.memory.opened_with = self.memory.last_id;
         self.open_endings(now)?;
         self.open_jobs(now)?;
+        self.open_escalations(now)?;
         if has_scheduled {
             self.open_schedule(alarm)?;
         }
@@ -168,6 +176,7 @@ impl<S: Store> Outbox<'_, S> {
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.calls_left = jobs::CALLS;
         self.end_due(now)?;
+        self.escalate_due(now)?;
         self.hand_over_due(now)?;
         self.work(now)?;
         self.clean_up(now)
@@ -190,6 +199,7 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.push(News::Cancelled(id));
         }
         self.memory.endings.clear();
+        self.memory.escalations.clear();
         self.memory.schedules.clear();
         self.memory.size = Size::default();
         self.memory.resolving.clear();

@@ -18,12 +18,12 @@ use super::{ConnectionId, Failure, Outbox, Timer};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
-use crate::plan::Plan;
+use crate::plan::{Plan, Verdict, delivered, open};
 use crate::problem::{Code, Problem};
 use crate::protocol::ToDevice;
 use crate::publish::Draft;
 use crate::store::{Store, StoreError};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 use crate::trace::{self, Trace};
 
 /// How a message is delivered.
@@ -47,8 +47,12 @@ pub(super) struct Publishing {
     pub(super) bytes: u64,
     /// Calls under way.
     pub(super) open: usize,
+    /// Until when it waits for acknowledgements.
+    pub(super) until: Millis,
     /// Whether it is stored.
     pub(super) stored: bool,
+    /// Whether it was answered before: it was scheduled, or goes to further devices.
+    pub(super) is_answered: bool,
     pub(super) key: Option<IdempotencyKey>,
     /// Its only recipient does not exist.
     pub(super) unknown: bool,
@@ -64,9 +68,21 @@ impl Route {
 }
 
 impl Publishing {
-    /// Whether all its deliveries are settled.
+    /// Whether all its deliveries are settled, and no further ones will come.
     pub(super) fn is_settled(&self) -> bool {
-        self.deliveries.iter().all(Delivery::is_settled)
+        self.deliveries.iter().all(Delivery::is_settled) && !self.plan.has_steps()
+    }
+
+    /// Notes in its plan what follows from its deliveries.
+    pub(super) fn judge(&mut self, now: Now) -> Verdict {
+        let (delivered, open) = (delivered(&self.deliveries), open(&self.deliveries));
+        self.plan.judge(delivered, open, now.at)
+    }
+
+    /// When the next step of its escalation is due.
+    pub(super) fn next_step(&self) -> Option<Millis> {
+        let next = self.plan.next_step(self.message.sent_at);
+        next.map(|(_, at)| at)
     }
 }
 
@@ -112,7 +128,8 @@ impl<S: Store> Outbox<'_, S> {
         let Some(route) = self.route(&devices, &draft)? else {
             return Err(under_way::no_room().into());
         };
-        let queued = route.is_queued();
+        // One with steps is kept until the last of them.
+        let queued = route.is_queued() || !draft.escalate.is_empty();
         // A publish with a key is queued, too, if its mailbox does not answer: it can no longer be refused then.
         let times = if queued {
             Some(1)
@@ -185,7 +202,7 @@ impl<S: Store> Outbox<'_, S> {
         &mut self,
         message: Message,
         devices: Vec<DeviceId>,
-        plan: Plan,
+        mut plan: Plan,
         key: Option<IdempotencyKey>,
         frames: Vec<(ConnectionId, Option<String>)>,
         route: Route,
@@ -202,6 +219,11 @@ impl<S: Store> Outbox<'_, S> {
             .into_iter()
             .map(|device| Delivery::unreached(device, now.at))
             .collect();
+        // Fewer devices than are needed cannot be enough.
+        plan.judge(0, deliveries.len() as u64, now.at);
+        let until = now.at + i64::from(wait);
+        let next = plan.next_step(message.sent_at).map(|(_, at)| at);
+        self.expect_steps(id, next, until);
         let called = !many && behind.len() < deliveries.len();
         let is_scheduled = plan.schedule.is_some();
         let stored = many || !behind.is_empty() || (key.is_some() && !is_scheduled);
@@ -210,6 +232,7 @@ impl<S: Store> Outbox<'_, S> {
             let key = key.as_ref();
             let head = Head::of(&message, &plan);
             rows::insert(&self.cx.store, over, &head, key, &deliveries, None)?;
+            self.memory.escalations.keep(self.cx, &message)?;
             let left = (!many).then(|| untaken(&deliveries));
             let queued = Queued::of(&message, &deliveries)?;
             self.keep_job(queued, left, now.at, called)?;
@@ -228,7 +251,9 @@ impl<S: Store> Outbox<'_, S> {
             plan,
             bytes,
             open: 0,
+            until,
             stored,
+            is_answered: is_scheduled,
             key,
             unknown: false,
             frames,
@@ -266,6 +291,7 @@ impl<S: Store> Outbox<'_, S> {
             deliveries,
             None,
         )?;
+        self.memory.escalations.keep(self.cx, message)?;
         // What is not cancelled is not tried again.
         if plan.enough_at.is_some() {
             return Ok(());

@@ -67,9 +67,10 @@ pub(super) fn unseen(
         limit,
         places: BinaryHeap::new(),
     };
-    // A message to a device has one delivery, so its receipt is the row's; so is that of one without a delivery.
-    let sql = "SELECT id, receipt, target LIKE '{\"device\"%' OR coalesce(deliveries = '[]', 0), \
-               deliveries IS NULL FROM outbox \
+    // A message to a device has one delivery, unless it goes to others later, so its receipt is the row's; so is that of
+    // one without a delivery.
+    let sql = "SELECT id, receipt, (target LIKE '{\"device\"%' AND plan ->> '$.escalation' IS NULL) \
+               OR coalesce(deliveries = '[]', 0), deliveries IS NULL FROM outbox \
                WHERE id >= ? AND receipt > ? ORDER BY id LIMIT ?";
     let mut start = from.map_or(Value::Blob(Vec::new()), Value::from);
     loop {
@@ -210,7 +211,7 @@ pub(super) fn first_unseen(
     from: Option<MessageId>,
     seen: i64,
 ) -> Result<Option<MessageId>, StoreError> {
-    let sql = "SELECT id FROM outbox WHERE id >= ? AND id < ? AND (open > 0 OR receipt > ?) \
+    let sql = "SELECT id FROM outbox WHERE id >= ? AND id < ? AND (done_at IS NULL OR receipt > ?) \
                ORDER BY id LIMIT 1";
     let from = from.map_or(Value::Blob(Vec::new()), Value::from);
     let end = schedule_rows::first_key();

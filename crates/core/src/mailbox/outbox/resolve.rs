@@ -17,6 +17,9 @@ use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
+/// How many targets of scheduled messages and of steps one query looks up.
+pub(super) const LOOKUPS: usize = 20;
+
 /// Frames that wait, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Resolving {
@@ -27,7 +30,7 @@ pub(super) struct Resolving {
     asked: usize,
     /// A query is running, perhaps for frames that are dropped by now.
     asking: bool,
-    /// Scheduled messages that are due, and their targets.
+    /// Scheduled messages and messages with a step that are due, and the targets.
     due: Vec<(MessageId, Target)>,
     /// How many of them, from the first, the running query serves.
     due_asked: usize,
@@ -80,8 +83,8 @@ impl Resolving {
         targets
     }
 
-    /// Has the next query look up the target of a scheduled message, unless `most` wait already. Returns whether it
-    /// will.
+    /// Has the next query look up the target of a scheduled message or of a step, unless `most` wait already. Returns
+    /// whether it will.
     pub(super) fn look_up(&mut self, id: MessageId, to: Target, most: usize) -> bool {
         let has_room = self.due.len() < most;
         if has_room {
@@ -158,7 +161,10 @@ impl<S: Store> Outbox<'_, S> {
         let due: Vec<_> = self.memory.resolving.due.drain(..due_asked).collect();
         let had_due = !due.is_empty();
         for (id, to) in due {
-            self.looked_up(id, addresses(&to, found), now)?;
+            match self.memory.escalations.is_looked_up(id) {
+                true => self.step_looked_up(id, addresses(&to, found), now)?,
+                false => self.looked_up(id, addresses(&to, found), now)?,
+            }
         }
         for _ in 0..asked {
             let Some(frame) = self.memory.resolving.pop() else {
@@ -171,18 +177,19 @@ impl<S: Store> Outbox<'_, S> {
             self.accept_frame(frame, devices, now)?;
         }
         match had_due {
-            true => self.hand_over_due(now),
+            true => {
+                self.escalate_due(now)?;
+                self.hand_over_due(now)
+            }
             false => self.accept_frames(now),
         }
     }
 
-    /// Accepts frames up to the first that needs a query, and starts that query, or that of scheduled messages.
+    /// Accepts frames up to the first that needs a query, and starts that query, or that of what is due.
     pub(super) fn accept_frames(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.memory.resolving.asking {
-            return Ok(());
-        }
         while let Some(first) = self.memory.resolving.frames.front() {
-            if needs_query(first) {
+            // Accepting a message may start a query, too.
+            if self.memory.resolving.asking || needs_query(first) {
                 break;
             }
             let devices = Ok(known(first));
@@ -190,12 +197,18 @@ impl<S: Store> Outbox<'_, S> {
                 self.accept_frame(frame, devices, now)?;
             }
         }
+        self.ask_directory();
+        Ok(())
+    }
+
+    /// Starts a query if something waits for one and none is running.
+    pub(super) fn ask_directory(&mut self) {
         let resolving = &mut self.memory.resolving;
-        if !(resolving.frames.is_empty() && resolving.due.is_empty()) {
+        let is_idle = resolving.frames.is_empty() && resolving.due.is_empty();
+        if !resolving.asking && !is_idle {
             let targets = resolving.ask();
             self.cx.push(Output::Resolve(targets));
         }
-        Ok(())
     }
 
     /// Accepts the message of a frame, and answers over its connection.

@@ -189,7 +189,9 @@ impl<S: Store> Outbox<'_, S> {
         let pause = if is_busy { FIRST_RETRY } else { 0 };
         let scheduled = self.schedule_due(now);
         let scheduled = scheduled.map(|(_, at)| (at.max(now.at + pause), Timer::Schedule));
-        let jobs = jobs.chain(endings).chain(scheduled);
+        let steps = self.escalations_due(now);
+        let steps = steps.map(|(_, at)| (at.max(now.at + pause), Timer::Escalation));
+        let jobs = jobs.chain(endings).chain(scheduled).chain(steps);
         let clean_up = clean_up.map(|at| (at, Timer::Retention));
         Ok(jobs.chain(clean_up).min())
     }

@@ -73,6 +73,12 @@ impl Sent {
     pub(super) fn sent_at(&self) -> Millis {
         self.plan.sent_at(self.accepted_at)
     }
+
+    /// When the next step of its escalation is due.
+    pub(super) fn next_step(&self) -> Option<Millis> {
+        let next = self.plan.next_step(self.sent_at());
+        next.map(|(_, at)| at)
+    }
 }
 
 /// The states of `deliveries` as a set of bits.
@@ -413,7 +419,15 @@ pub(super) fn delete(
 
 /// Deletes everything this device sent.
 pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
-    for table in ["outbox", "parts", "groups", "keys", "jobs", "endings"] {
+    for table in [
+        "outbox",
+        "parts",
+        "groups",
+        "keys",
+        "jobs",
+        "endings",
+        "escalations",
+    ] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::recipients::recipients;
+use super::resolve::LOOKUPS;
 use super::schedule_rows::{self, Scheduled};
 use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
 use super::{job_rows, jobs, publish, rows};
@@ -21,9 +22,6 @@ use crate::publish::{DELIVER_AT, Draft};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace::Trace;
-
-/// How many targets one query looks up.
-const LOOKUPS: usize = 20;
 
 /// What is known of the scheduled messages, without their payloads.
 #[derive(Debug, Default)]
@@ -309,6 +307,7 @@ impl<S: Store> Outbox<'_, S> {
     ) -> Result<(), StoreError> {
         let id = scheduled.id;
         let mut trace = scheduled.trace();
+        trace.plan.drop_steps();
         trace.plan.end = Some(End {
             state,
             at: now.at,

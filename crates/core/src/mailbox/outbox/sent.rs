@@ -127,6 +127,12 @@ impl<S: Store> Outbox<'_, S> {
         }
         let mailboxes = open(&trace.deliveries).len().min(AT_A_TIME);
         self.may_ask(u32::try_from(mailboxes).unwrap_or(u32::MAX), now)?;
+        if trace.plan.has_steps() {
+            self.drop_steps(id, now)?;
+        }
+        if trace.summary().open() == 0 {
+            return Ok(Some(self.kept(id, None, trace::MAX_PAGE_DELIVERIES)?));
+        }
         self.begin_cancelling(&trace, Withdrawal::Cancelled, now)?;
         Ok(None)
     }

@@ -6,6 +6,7 @@
 mod field;
 mod publish;
 mod read;
+mod steps;
 mod write;
 
 pub use read::{

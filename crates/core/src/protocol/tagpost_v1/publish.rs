@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::field::{name, required, text};
 use super::read::Fields;
+use super::steps;
 use crate::json;
 use crate::limits::Limits;
 use crate::message::Target;
@@ -31,19 +32,31 @@ struct To<'a> {
     expression: Option<&'a RawValue>,
 }
 
+/// The target in the field with this name.
+pub(super) fn target(field: &str, raw: Option<&RawValue>) -> Result<Target, Problem> {
+    let wrong = || {
+        let detail =
+            format!(r#"{field} must be {{"tag":"…"}}, {{"device":"…"}} or {{"match":"…"}}"#);
+        Problem::bad_request(detail)
+    };
+    let to: To = json::object(required(field, raw)?.get()).map_err(|_| wrong())?;
+    let inner = |key| format!("{field}.{key}");
+    let (tag, device) = (
+        name(&inner("tag"), to.tag)?,
+        name(&inner("device"), to.device)?,
+    );
+    match (tag, device, text(&inner("match"), to.expression)?) {
+        (Some(tag), None, None) => Ok(Target::Tag(tag)),
+        (None, Some(device), None) => Ok(Target::Device(device)),
+        (None, None, Some(expression)) => publish::matching(&inner("match"), expression),
+        _ => Err(wrong()),
+    }
+}
+
 impl Fields<'_> {
-    /// The tag or device that it is published to.
+    /// What it is published to.
     pub(super) fn target(&self) -> Result<Target, Problem> {
-        let wrong =
-            || Problem::bad_request(r#"to must be {"tag":"…"}, {"device":"…"} or {"match":"…"}"#);
-        let to: To = json::object(required("to", self.to)?.get()).map_err(|_| wrong())?;
-        let (tag, device) = (name("to.tag", to.tag)?, name("to.device", to.device)?);
-        match (tag, device, text("to.match", to.expression)?) {
-            (Some(tag), None, None) => Ok(Target::Tag(tag)),
-            (None, Some(device), None) => Ok(Target::Device(device)),
-            (None, None, Some(expression)) => publish::matching("to.match", expression),
-            _ => Err(wrong()),
-        }
+        target("to", self.to)
     }
 
     /// The message.
@@ -56,8 +69,9 @@ impl Fields<'_> {
             raw.map(|raw| json_whole_number(field, raw, range))
                 .transpose()
         };
+        let ttl = number("ttl", self.ttl, publish::TTL)?;
         Ok(Options {
-            ttl: number("ttl", self.ttl, publish::TTL)?,
+            ttl,
             topic: name("topic", self.topic)?,
             urgency: text("urgency", self.urgency)?
                 .map(|name| publish::urgency("urgency", &name))
@@ -69,6 +83,11 @@ impl Fields<'_> {
                 .map(|raw| publish::flag("echo", raw.get()))
                 .transpose()?,
             acks_needed: number("acks_needed", self.acks_needed, 1..=limits.max_fanout)?,
+            escalate: self
+                .escalate
+                .map(|raw| steps::read(raw, ttl))
+                .transpose()?
+                .unwrap_or_default(),
             when: When::of(
                 number("delay", self.delay, 0..=publish::MAX_AHEAD)?,
                 self.deliver_at

@@ -77,6 +77,8 @@ pub(super) struct Fields<'a> {
     #[serde(borrow)]
     pub(super) acks_needed: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) escalate: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) delay: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) deliver_at: Option<&'a RawValue>,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use tagpost_client::{DeviceId, Expression, IdempotencyKey, Topic, Urgency};
 use tagpost_core::publish;
 
+use super::escalation::Escalation;
 use super::time::{seconds, within};
 
 #[derive(Debug, Args)]
@@ -19,6 +20,7 @@ Examples:
   tagpost send door ring --ttl 30s --topic bell --urgency high
   tagpost send kitchen \"Dinner!\" --follow      wait until every delivery is settled
   tagpost send on-call \"Pump 2\" --acks-needed 1 --follow   until the first device has it
+  tagpost send on-call \"Pump 2\" --acks-needed 1 --escalate 'managers;after=5m'
   tagpost send kitchen \"Tea is ready\" --delay 4m             handed over in four minutes
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
@@ -74,6 +76,9 @@ pub(crate) struct Send {
     /// How many acknowledgements are enough: after that, all other deliveries are cancelled
     #[arg(long, env = "TAGPOST_ACKS_NEEDED", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) acks_needed: Option<u32>,
+    /// Who gets it as well if that long after its hand-over too few have acknowledged it; repeatable
+    #[arg(long, env = "TAGPOST_ESCALATE", value_name = "TARGET;after=TIME", value_delimiter = ',', value_parser = Escalation::read)]
+    pub(crate) escalate: Vec<Escalation>,
     /// Hand the message over after this time, up to 30d
     #[arg(long, env = "TAGPOST_DELAY", value_name = "TIME", value_parser = within(0..=publish::MAX_AHEAD, "30d"))]
     pub(crate) delay: Option<u32>,

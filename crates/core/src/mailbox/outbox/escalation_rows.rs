@@ -1,0 +1,168 @@
+//! The rows of `escalations`, and the deliveries that a step adds to a message.
+//!
+//! A row is here from the time when a message with steps is stored until the last of them is taken or dropped, and its
+//! deliveries are stored or part of a job. The steps themselves are in the plan, in the message's own row.
+
+use std::collections::BTreeMap;
+
+use super::part_rows;
+use super::rows::{self, PART, Sent};
+use crate::delivery::{Delivery, State, summary};
+use crate::id::{DeviceId, MessageId};
+use crate::message::Message;
+use crate::plan::{Plan, delivered, open};
+use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::time::Millis;
+
+/// What is known of a message with steps, without reading it.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) id: MessageId,
+    /// The length of the message's JSON.
+    pub(super) bytes: u64,
+    /// When it was handed over.
+    pub(super) sent_at: Millis,
+    pub(super) plan: Plan,
+}
+
+/// Stores a message with steps. Returns the length of its JSON.
+pub(super) fn insert(store: &impl Store, message: &Message) -> Result<u64, StoreError> {
+    let json = to_json(message)?;
+    let bytes = json.len() as u64;
+    let length = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO escalations (id, bytes, message) VALUES (?, ?, ?)";
+    let values = [message.id.into(), length.into(), json.into()];
+    store.run(sql, &values).map(|_| bytes)
+}
+
+/// Nothing is left to do for the steps of a message.
+pub(super) fn delete(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM escalations WHERE id = ?";
+    store.run(sql, &[id.into()]).map(drop)
+}
+
+/// A message with steps.
+pub(super) fn message(store: &impl Store, id: MessageId) -> Result<Option<Message>, StoreError> {
+    let sql = "SELECT message FROM escalations WHERE id = ?";
+    let row = store.run(sql, &[id.into()])?.pop();
+    row.map(|mut row| from_json(&row.text()?)).transpose()
+}
+
+/// All messages with steps, oldest first.
+pub(super) fn all(store: &impl Store) -> Result<Vec<Pending>, StoreError> {
+    let sql = "SELECT escalations.id, bytes, accepted_at, plan FROM escalations \
+               JOIN outbox ON outbox.id = escalations.id ORDER BY escalations.id";
+    let read = |mut row: Row| {
+        let (id, bytes, accepted_at) = (row.id()?, row.count()?, row.int()?);
+        let plan = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+        let plan: Plan = plan.unwrap_or_default();
+        Ok(Pending {
+            id,
+            bytes,
+            sent_at: plan.sent_at(accepted_at),
+            plan,
+        })
+    };
+    store.run(sql, &[])?.into_iter().map(read).collect()
+}
+
+/// Stores the plan of a message, and when it was settled, if it is.
+pub(super) fn save_plan(
+    store: &impl Store,
+    id: MessageId,
+    plan: &Plan,
+    done_at: Option<Millis>,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET plan = ?, done_at = coalesce(done_at, ?) WHERE id = ?";
+    let values = [to_json(plan)?.into(), done_at.into(), id.into()];
+    store.run(sql, &values).map(drop)
+}
+
+/// How many deliveries of a message are acknowledged, and how many are not settled.
+pub(super) fn counts(store: &impl Store, sent: &Sent) -> Result<(u64, u64), StoreError> {
+    Ok(match &sent.deliveries {
+        Some(deliveries) => (delivered(deliveries), open(deliveries)),
+        None => {
+            let summary = sent.summary_of_parts(store)?;
+            (summary.count(State::Delivered), summary.open())
+        }
+    })
+}
+
+/// The devices that a message has deliveries to, in the order of their names.
+pub(super) fn devices(store: &impl Store, sent: &Sent) -> Result<Vec<DeviceId>, StoreError> {
+    let names = |deliveries: &[Delivery]| {
+        let names = deliveries.iter().map(|delivery| delivery.device.clone());
+        names.collect::<Vec<_>>()
+    };
+    if let Some(deliveries) = &sent.deliveries {
+        return Ok(names(deliveries));
+    }
+    let mut devices = Vec::new();
+    while let Some(part) = part_rows::next(store, sent.id, devices.last())? {
+        let before = devices.len();
+        devices.extend(names(&part));
+        debug_assert!(devices.len() > before, "an empty part");
+    }
+    Ok(devices)
+}
+
+/// Stores the new deliveries of a message, and its plan. The parts of a large tag keep their order: a new delivery joins
+/// the part that its device belongs to.
+pub(super) fn add(
+    store: &impl Store,
+    sent: &Sent,
+    new: Vec<Delivery>,
+    plan: &Plan,
+) -> Result<(), StoreError> {
+    let Some(known) = &sent.deliveries else {
+        let mut summary = sent.summary_of_parts(store)?;
+        new.iter().for_each(|it| summary.add(it.state));
+        add_to_parts(store, sent.id, new)?;
+        return rows::save_parts_state(store, sent.id, &summary, None, None, Some(plan));
+    };
+    let all = merged(known.clone(), new);
+    if all.len() <= PART {
+        return rows::save(store, sent.id, &all, None, Some(plan));
+    }
+    for part in all.chunks(PART) {
+        part_rows::save(store, sent.id, part)?;
+    }
+    let sql = "UPDATE outbox SET deliveries = NULL WHERE id = ?";
+    store.run(sql, &[sent.id.into()])?;
+    rows::save_parts_state(store, sent.id, &summary(&all), None, None, Some(plan))
+}
+
+fn add_to_parts(store: &impl Store, id: MessageId, new: Vec<Delivery>) -> Result<(), StoreError> {
+    let mut parts: BTreeMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = BTreeMap::new();
+    for delivery in new {
+        // A device before all others joins the first part.
+        let part = match part_rows::with(store, id, &delivery.device)? {
+            Some(part) => part,
+            None => part_rows::next(store, id, None)?.unwrap_or_default(),
+        };
+        let first = part.first().unwrap_or(&delivery).device.clone();
+        let (_, more) = parts.entry(first).or_insert((part, Vec::new()));
+        more.push(delivery);
+    }
+    for (first, (part, more)) in parts {
+        // It may begin with another device now, or become two.
+        let sql = "DELETE FROM parts WHERE id = ? AND first = ?";
+        let all = merged(part, more);
+        if all.first().is_some_and(|it| it.device != first) {
+            let key: [Value; 2] = [id.into(), first.as_str().into()];
+            store.run(sql, &key)?;
+        }
+        for part in all.chunks(PART) {
+            part_rows::save(store, id, part)?;
+        }
+    }
+    Ok(())
+}
+
+/// All these deliveries, in the order of their devices.
+fn merged(mut known: Vec<Delivery>, new: Vec<Delivery>) -> Vec<Delivery> {
+    known.extend(new);
+    known.sort_unstable_by(|one, other| one.device.cmp(&other.device));
+    known
+}

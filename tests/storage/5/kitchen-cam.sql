@@ -1,0 +1,86 @@
+-- at 1795951601078
+CREATE TABLE account (
+        one INTEGER PRIMARY KEY,
+        schema INTEGER NOT NULL,
+        device TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        revocations INTEGER NOT NULL,
+        revoked_at INTEGER NOT NULL,
+        last_seen_at INTEGER,
+        last_receipt INTEGER NOT NULL,
+        receipts_seen INTEGER NOT NULL DEFAULT 0,
+        unseen_from BLOB,
+        held TEXT,
+        lost TEXT,
+        truncated_before INTEGER
+    );
+CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE escalations (
+        id BLOB PRIMARY KEY,
+        bytes INTEGER NOT NULL,
+        message TEXT NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE groups (
+        first BLOB PRIMARY KEY,
+        last BLOB NOT NULL,
+        states INTEGER NOT NULL,
+        done_at INTEGER NOT NULL,
+        messages TEXT NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE inbox (
+        rank INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        sender TEXT NOT NULL,
+        topic TEXT,
+        expires_at INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        held_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        retry_at INTEGER NOT NULL,
+        sent TEXT NOT NULL,
+        settled TEXT,
+        body TEXT NOT NULL,
+        PRIMARY KEY (rank, id)
+    ) WITHOUT ROWID;
+CREATE TABLE jobs (
+        id BLOB PRIMARY KEY,
+        retry_at INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        audience BLOB,
+        left_over TEXT,
+        message TEXT NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE keys (
+        idempotency_key TEXT PRIMARY KEY,
+        id BLOB NOT NULL,
+        fingerprint BLOB NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE outbox (
+        id BLOB PRIMARY KEY,
+        target TEXT NOT NULL,
+        accepted_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        open INTEGER NOT NULL,
+        states INTEGER NOT NULL,
+        done_at INTEGER,
+        idempotency_key TEXT,
+        deliveries TEXT,
+        receipt INTEGER,
+        summary TEXT,
+        plan TEXT,
+        draft TEXT
+    ) WITHOUT ROWID;
+CREATE TABLE parts (
+        id BLOB NOT NULL,
+        first TEXT NOT NULL,
+        deliveries TEXT NOT NULL,
+        receipt INTEGER,
+        PRIMARY KEY (id, first)
+    ) WITHOUT ROWID;
+CREATE INDEX inbox_again ON inbox (id) WHERE attempts > 0 AND settled IS NULL;
+CREATE INDEX inbox_topic ON inbox (sender, topic) WHERE topic IS NOT NULL AND settled IS NULL;
+INSERT INTO account VALUES (1, 5, 'kitchen-cam', 1795951592734, 0, 0, 1795951600121, 0, 0, NULL, NULL, '', NULL);
+INSERT INTO inbox VALUES (0, x'01a2270ea2097fa3c632a2177b2f79bc', 'doorbell', 'motion', 1797951600137, 15, 1795951600137, 0, 0, '{}', NULL, '{"id":"01M8KGX8G9FYHWCCN22XXJYYDW","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795951600137,"expires_at":1797951600137,"urgency":"high","topic":"motion","size":15,"content_type":"application/json","payload":{"motion":true}}');
+INSERT INTO inbox VALUES (1, x'01a2270ea1ee7fa3c632a2224d12982c', 'doorbell', NULL, 1797951600110, 8, 1795951600111, 1, 1795951630121, '{"n":1,"t":[[1,1795951600121,0]]}', NULL, '{"id":"01M8KGX8FEFYHWCCN2496H561C","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795951600110,"expires_at":1797951600110,"urgency":"normal","topic":null,"size":8,"content_type":"application/json","payload":"polled"}');
+INSERT INTO inbox VALUES (1, x'01a2270ea2007fa3c632a21bcbe77aca', 'doorbell', NULL, 1797951600128, 7, 1795951600132, 0, 0, '{}', NULL, '{"id":"01M8KGX8G0FYHWCCN23F5YEYPA","from":"doorbell","to":{"device":"kitchen-cam"},"sent_at":1795951600128,"expires_at":1797951600128,"urgency":"normal","topic":null,"size":7,"content_type":"application/json","payload":"keyed"}');
