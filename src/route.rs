@@ -52,6 +52,8 @@ pub(crate) enum Sealed {
     PushState(String),
     /// The receipts of a channel.
     PushReceipts(String),
+    /// Keep no receipts for what was sent to a channel.
+    DropPushReceipts(String),
 }
 
 /// The requests that need a credential.
@@ -296,7 +298,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             sealed(DELETE, Sealed::CancelPush),
         ],
     ),
-    ("/r/{sealed}", &[sealed(GET, Sealed::PushReceipts)]),
+    (
+        "/r/{sealed}",
+        &[
+            sealed(GET, Sealed::PushReceipts),
+            sealed(DELETE, Sealed::DropPushReceipts),
+        ],
+    ),
     ("/", &[open(Open::Console)]),
 ];
 

@@ -48,6 +48,7 @@ const ROUTES = [
   "GET /m/{sealed}",
   "DELETE /m/{sealed}",
   "GET /r/{sealed}",
+  "DELETE /r/{sealed}",
 ];
 
 const METHODS = ["get", "put", "post", "delete", "patch", "head", "options"];
@@ -141,6 +142,7 @@ describe("OpenAPI document", () => {
     const message = path(taken.headers.get("location")!);
     describes("GET /m/{sealed}", await relay.request("GET", message));
     describes("DELETE /m/{sealed}", await relay.request("DELETE", message));
+    describes("DELETE /r/{sealed}", await relay.request("DELETE", path(receipts!)));
     describes("DELETE /v1/devices/{device}/channels/{channel}", await device.request("DELETE", `${of}/channels/${channelID}`));
     describes("POST /wpush/{sealed}", await relay.request("POST", path(endpoint), { headers }));
     describes("GET /r/{sealed}", await relay.request("GET", path(receipts!)));

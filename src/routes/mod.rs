@@ -29,6 +29,7 @@ use worker::{D1Database, Env};
 pub(crate) use self::console::console;
 pub(crate) use self::input::finish;
 pub(crate) use self::push::preflight as push_preflight;
+pub(crate) use self::push_receipts::next_part;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
@@ -129,6 +130,7 @@ impl Exchange {
             Sealed::CancelPush(sealed) => push::cancel(&self, keys, &sealed).await,
             Sealed::PushState(sealed) => push_receipts::state(&self, keys, &sealed).await,
             Sealed::PushReceipts(sealed) => push_receipts::list(&self, keys, &sealed).await,
+            Sealed::DropPushReceipts(sealed) => push_receipts::drop(&self, keys, &sealed).await,
         };
         answer.unwrap_or_else(|refusal| push::refused(&refusal, &self.origin()))
     }

@@ -182,8 +182,17 @@ pub enum Call {
         since: Millis,
         /// The application server has seen all receipts up to this one.
         seen: Option<i64>,
+        /// Only those after this one: the others are on their way to the application server.
+        after: Option<i64>,
         /// Seconds to wait for the first.
         wait: u32,
+    },
+    /// From an application server: delete the receipts of a channel, and keep none for the messages that it has sent.
+    DropPushReceipts {
+        /// The channel.
+        channel: Channel,
+        /// When it was registered.
+        since: Millis,
     },
     /// From an application server: stop delivering this message of a channel.
     CancelPush {
@@ -265,6 +274,7 @@ impl Call {
             Call::Push { .. } => "push",
             Call::PushState { .. } => "push_state",
             Call::PushReceipts { .. } => "push_receipts",
+            Call::DropPushReceipts { .. } => "drop_push_receipts",
             Call::CancelPush { .. } => "cancel_push",
             Call::Channels => "channels",
             Call::RemoveChannels { .. } => "remove_channels",

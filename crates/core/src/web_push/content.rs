@@ -45,6 +45,16 @@ impl Content {
         content.is_some_and(|content| content.get(RECEIPT) == Some(&Value::Bool(true)))
     }
 
+    /// The same payload, of a sender who asks for no receipt.
+    pub fn without_receipt(payload: &RawValue) -> Box<RawValue> {
+        let content: Option<Value> = serde_json::from_str(payload.get()).ok();
+        let without = content.and_then(|mut content| {
+            content.as_object_mut()?.remove(RECEIPT)?;
+            RawValue::from_string(content.to_string()).ok()
+        });
+        without.unwrap_or_else(|| payload.to_owned())
+    }
+
     /// The payload.
     pub fn to_payload(&self) -> Box<RawValue> {
         // Strings are always valid JSON.
