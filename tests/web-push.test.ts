@@ -253,6 +253,9 @@ describe.concurrent("web push", () => {
     (await off.request("GET", "/push/x")).problem(404, "not_found");
     (await off.request("DELETE", "/m/x")).problem(404, "not_found");
     (await off.request("DELETE", "/r/x")).problem(404, "not_found");
+    for (const method of ["POST", "GET", "OPTIONS", "PUT"]) {
+      (await off.request(method, "/_matrix/push/v1/notify")).problem(404, "not_found");
+    }
     const device = await off.device();
     for (const [method, path] of [["POST", "push"], ["GET", "channels"], ["DELETE", "channels"]] as const) {
       (await device.request(method, `/v1/devices/${device.name}/${path}`)).problem(404, "not_found");

@@ -136,6 +136,8 @@ fn every_request_of_the_contract_is_served() {
             "/r/a-B_9",
             Sealed::DropPushReceipts("a-B_9".to_owned()),
         ),
+        ("POST", "/_matrix/push/v1/notify", Sealed::Matrix),
+        ("GET", "/_matrix/push/v1/notify", Sealed::DiscoverMatrix),
     ];
     for (method, path, wanted) in sealed {
         assert_eq!(

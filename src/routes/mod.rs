@@ -7,6 +7,7 @@ mod console;
 mod devices;
 mod inbox;
 mod input;
+mod matrix;
 mod messages;
 mod push;
 mod push_receipts;
@@ -131,6 +132,8 @@ impl Exchange {
             Sealed::PushState(sealed) => push_receipts::state(&self, keys, &sealed).await,
             Sealed::PushReceipts(sealed) => push_receipts::list(&self, keys, &sealed).await,
             Sealed::DropPushReceipts(sealed) => push_receipts::drop(&self, keys, &sealed).await,
+            Sealed::Matrix => Ok(matrix::notify(&self, keys).await),
+            Sealed::DiscoverMatrix => Ok(matrix::discover()),
         };
         answer.unwrap_or_else(|refusal| push::refused(&refusal, &self.origin()))
     }
