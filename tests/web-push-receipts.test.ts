@@ -76,6 +76,22 @@ describe.concurrent("receipts of Web Push", () => {
     (await relay.request("GET", first.receipts)).is(410);
   });
 
+  test("a reader that goes away leaves no error, and the next one gets everything", async () => {
+    const { agent, path } = await subscribed(relay);
+    const acknowledged = async () => agent.ack(await agent.next("notification"));
+    const [first] = await Promise.all([pushed(path), acknowledged()]);
+    const leaves = new AbortController();
+    const answer = await fetch(new URL(first.receipts, relay.url), { headers: { Prefer: "wait=60" }, signal: leaves.signal });
+    expect((await within(20_000, answer.body!.getReader().read())).done).toBe(false);
+    leaves.abort();
+    const [second] = await Promise.all([pushed(path), acknowledged()]);
+    const next = events(first.receipts, 2);
+    expect(await next()).toMatchObject({ message: first.location });
+    expect(await next()).toMatchObject({ message: second.location });
+    expect(await next(), "the end").toBeNull();
+    expect(relay.logs.filter(({ level, message }) => level === "error" || message.includes('"error"'))).toEqual([]);
+  });
+
   test("receipts that nobody wants any more are gone, and later ones are kept", async () => {
     const { agent, path } = await subscribed(relay);
     const acknowledged = async () => agent.ack(await agent.next("notification"));
