@@ -28,6 +28,7 @@ use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
 use tagpost_core::token::{self, Claims};
 use tagpost_core::web_push::channel::Channel;
+use tagpost_core::web_push::matrix::Notification;
 use tagpost_core::web_push::request::{Options, receipts_link};
 use tagpost_core::web_push::seal::{ConnectUrl, Keys, PushUrl};
 use tagpost_core::web_push::vapid;
@@ -304,6 +305,10 @@ pub(crate) fn web_push(data: &[u8]) {
     let sender = vapid::read(&authorization, crypto_key.as_deref(), "https://a", NOW);
     let sender = sender.ok().map(|token| token.key);
     receipts_link(&header("Link").unwrap_or_default());
+    match Notification::read(body.as_bytes()) {
+        Ok(read) => assert!(read.pushkeys.len() <= 10 && read.draft.size <= 4_096),
+        Err(error) => assert!(!error.error.is_empty()),
+    }
     if let Ok(options) = Options::read(header, &Limits::default()) {
         assert!(options.ttl <= 2_592_000 && options.wait <= 60_000);
         if let Ok(draft) = options.draft(header, body.as_bytes(), sender.as_ref()) {

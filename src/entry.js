@@ -116,6 +116,20 @@ const EVERY_ANSWER = {
   "access-control-expose-headers": "location, retry-after, www-authenticate, allow, ttl, link",
 };
 
+/** A body that goes on after its first part: `next` resolves to the next part and the state for the one after it. */
+function stream(first, state, next) {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(encoder.encode(first)),
+    async pull(controller) {
+      const more = await next(state);
+      if (!more) return controller.close();
+      state = more[1];
+      controller.enqueue(encoder.encode(more[0]));
+    },
+  });
+}
+
 /** The runtime's `Response` for an answer of `respond.rs`; the headers are lines of one text. */
 function response([status, lines, body]) {
   const headers = { ...EVERY_ANSWER };
@@ -143,12 +157,21 @@ export default class extends WorkerEntrypoint {
     try {
       const made = await answer;
       if (!Array.isArray(made)) return made;
+      if (made[3]) made[2] = stream(made[2], made[3], (state) => this.#nextPart(state));
       if (request.method === "HEAD") made[2] = null;
       return response(made);
     } catch (error) {
       log("worker_failed", { cause: String(error) });
       return response([500, "content-type: application/problem+json", INTERNAL]);
     }
+  }
+
+  /** The next part of a body that goes on. One that fails ends, as one whose connection is lost. */
+  #nextPart(state) {
+    check();
+    const part = contained(this.ctx, () => usable().nextPart(state, this.env));
+    this.ctx.waitUntil(part.catch((error) => log("worker_failed", { cause: String(error) })));
+    return part;
   }
 }
 

@@ -25,8 +25,8 @@ mod stub;
 
 use std::pin::Pin;
 
-use js_sys::Promise;
 use js_sys::futures::future_to_promise;
+use js_sys::{Array, Promise};
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
@@ -47,6 +47,17 @@ pub fn fetch(request: web_sys::Request, env: Env) -> Promise {
         let answer = answer(Clone::clone(&request), env).await;
         routes::finish(&request).await;
         Ok(answer.unwrap_or_else(Error::into_response).into())
+    })
+}
+
+/// The next part of a body that goes on, and the state for the one after it, in an array; null if the body ends.
+#[wasm_bindgen(js_name = nextPart)]
+pub fn next_part(state: String, env: Env) -> Promise {
+    promise(async move {
+        Ok(match routes::next_part(&state, &env).await {
+            Some((part, state)) => Array::of2(&part.into(), &state.into()).into(),
+            None => JsValue::NULL,
+        })
     })
 }
 

@@ -17,9 +17,12 @@ use crate::route::Miss;
 /// The `Retry-After` of an unavailable mailbox, in seconds.
 const UNAVAILABLE_RETRY_AFTER: u32 = 2;
 
+/// The media type of server-sent events.
+const EVENTS: &str = "text/event-stream";
+
 /// An answer.
 ///
-/// JavaScript gets it as an array of status, headers and body, from which `entry.js` makes the runtime's
+/// JavaScript gets it as an array of status, headers, body, and the state of a body that goes on, from which `entry.js` makes the runtime's
 /// `Response`. A mailbox answers the Worker with that array, too: a mailbox's answer to a client is never copied
 /// into the Worker's wasm.
 #[derive(Debug)]
@@ -33,6 +36,15 @@ pub(crate) enum Response {
         /// The body.
         body: Option<String>,
     },
+    /// Made here, and the body goes on: `entry.js` asks for its next part with `state`.
+    Stream {
+        /// The media type of the body.
+        content_type: &'static str,
+        /// The first part of the body.
+        first: String,
+        /// What the next part needs.
+        state: String,
+    },
     /// Made by a mailbox: the array.
     Passed(Array),
     /// A finished response of the runtime: that of a WebSocket handshake, or a static asset.
@@ -44,6 +56,7 @@ impl Response {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Made { status, .. } => *status,
+            Self::Stream { .. } => 200,
             Self::Passed(parts) => parts.get(0).as_f64().unwrap_or_default() as u16,
             Self::Finished(response) => {
                 let status = js_sys::Reflect::get(response, &JsValue::from_str("status"));
@@ -57,7 +70,7 @@ impl Response {
         match self {
             Self::Made { body, .. } => body,
             Self::Passed(parts) => parts.get(2).as_string(),
-            Self::Finished(_) => None,
+            Self::Stream { .. } | Self::Finished(_) => None,
         }
     }
 }
@@ -77,6 +90,15 @@ impl From<Response> for JsValue {
                 let body = body.map_or(JsValue::NULL, |body| JsValue::from_str(&body));
                 let headers = JsValue::from_str(&headers.join("\n"));
                 Array::of3(&JsValue::from(status), &headers, &body).into()
+            }
+            Response::Stream {
+                content_type,
+                first,
+                state,
+            } => {
+                let headers = JsValue::from_str(&format!("content-type: {content_type}"));
+                let (first, state) = (JsValue::from_str(&first), JsValue::from_str(&state));
+                Array::of4(&JsValue::from(200), &headers, &first, &state).into()
             }
             Response::Passed(parts) => parts.into(),
             Response::Finished(response) => response,
@@ -221,7 +243,16 @@ pub(crate) fn json_text(status: u16, body: String) -> Response {
 
 /// An answer that is a stream of server-sent events, all of which are here.
 pub(crate) fn events(body: String) -> Response {
-    body_of("text/event-stream", 200, body)
+    body_of(EVENTS, 200, body)
+}
+
+/// The same, of which more will follow.
+pub(crate) fn stream(first: String, state: String) -> Response {
+    Response::Stream {
+        content_type: EVENTS,
+        first,
+        state,
+    }
 }
 
 /// An answer without a body.

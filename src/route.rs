@@ -37,7 +37,7 @@ pub(crate) enum Open {
     Console,
 }
 
-/// The requests of Web Push whose URLs are sealed capabilities.
+/// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sealed {
     /// Open the WebSocket of a user agent.
@@ -52,6 +52,12 @@ pub(crate) enum Sealed {
     PushState(String),
     /// The receipts of a channel.
     PushReceipts(String),
+    /// Keep no receipts for what was sent to a channel.
+    DropPushReceipts(String),
+    /// Publish the notification of a Matrix homeserver to channels.
+    Matrix,
+    /// Ask what the path for Matrix homeservers is.
+    DiscoverMatrix,
 }
 
 /// The requests that need a credential.
@@ -296,13 +302,26 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             sealed(DELETE, Sealed::CancelPush),
         ],
     ),
-    ("/r/{sealed}", &[sealed(GET, Sealed::PushReceipts)]),
+    (
+        "/r/{sealed}",
+        &[
+            sealed(GET, Sealed::PushReceipts),
+            sealed(DELETE, Sealed::DropPushReceipts),
+        ],
+    ),
+    (
+        "/_matrix/push/v1/notify",
+        &[
+            sealed(POST, |_| Sealed::Matrix),
+            sealed(READ, |_| Sealed::DiscoverMatrix),
+        ],
+    ),
     ("/", &[open(Open::Console)]),
 ];
 
 /// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.
 pub(crate) fn is_sealed(path: &str) -> bool {
-    let sealed = ["/push/", "/wpush/", "/m/", "/r/"];
+    let sealed = ["/push/", "/wpush/", "/m/", "/r/", "/_matrix/"];
     sealed.iter().any(|start| path.starts_with(start))
 }
 

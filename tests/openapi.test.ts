@@ -48,6 +48,9 @@ const ROUTES = [
   "GET /m/{sealed}",
   "DELETE /m/{sealed}",
   "GET /r/{sealed}",
+  "DELETE /r/{sealed}",
+  "POST /_matrix/push/v1/notify",
+  "GET /_matrix/push/v1/notify",
 ];
 
 const METHODS = ["get", "put", "post", "delete", "patch", "head", "options"];
@@ -141,6 +144,15 @@ describe("OpenAPI document", () => {
     const message = path(taken.headers.get("location")!);
     describes("GET /m/{sealed}", await relay.request("GET", message));
     describes("DELETE /m/{sealed}", await relay.request("DELETE", message));
+    describes("DELETE /r/{sealed}", await relay.request("DELETE", path(receipts!)));
+    const notify = "/_matrix/push/v1/notify";
+    describes(`GET ${notify}`, await relay.request("GET", notify));
+    const devices = [endpoint, "https://elsewhere.example/x"].map((pushkey) => ({ app_id: "org.example", pushkey }));
+    for (const body of [{ notification: { devices } }, {}, "{", { notification: { devices, x: "x".repeat(5_000) } }]) {
+      describes(`POST ${notify}`, await relay.request("POST", notify, { body }));
+    }
+    const coded = { headers: { "Content-Encoding": "gzip" }, body: {} };
+    describes(`POST ${notify}`, await relay.request("POST", notify, coded));
     describes("DELETE /v1/devices/{device}/channels/{channel}", await device.request("DELETE", `${of}/channels/${channelID}`));
     describes("POST /wpush/{sealed}", await relay.request("POST", path(endpoint), { headers }));
     describes("GET /r/{sealed}", await relay.request("GET", path(receipts!)));

@@ -50,6 +50,10 @@ test("a URL that the service has not sealed wakes nothing", async () => {
   expect((await relay.request("POST", `/wpush/${"A".repeat(160)}`, { headers })).status).toBe(404);
   expect((await relay.request("GET", `/push/${"A".repeat(128)}`)).status).toBe(404);
   expect((await relay.request("DELETE", `/m/${"A".repeat(131)}`)).status).toBe(404);
+  expect((await relay.request("DELETE", `/r/${"A".repeat(139)}`)).status).toBe(404);
+  const forged = `https://push.example/wpush/${"A".repeat(160)}`;
+  const body = { notification: { devices: [{ pushkey: forged }] } };
+  expect((await relay.request("POST", "/_matrix/push/v1/notify", { body })).is(200).rejected).toEqual([forged]);
   expect(woken()).toBe(before);
 });
 

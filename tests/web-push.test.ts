@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import webPush, { type Details } from "web-push";
 
-import { UserAgent, type Subscription } from "./harness/agent.ts";
+import { UserAgent, pushUrl, subscribed as subscribedTo, type Subscription } from "./harness/agent.ts";
 import { call } from "./harness/http.ts";
-import { seconds, useRelay, type Answer, type Device } from "./harness/index.ts";
+import { seconds, useRelay, type Answer } from "./harness/index.ts";
 
 const PUSH_KEY = "a key for tests that is long enough";
 const relay = useRelay({ vars: { PUSH_KEY } });
@@ -18,11 +18,6 @@ const off = useRelay();
 
 const subject = "mailto:tests@example.org";
 const vapidDetails = { subject, ...webPush.generateVAPIDKeys() };
-
-/** The URL with which a user agent connects as this device. */
-async function pushUrl(device: Device): Promise<string> {
-  return (await device.request("POST", `/v1/devices/${device.name}/push`)).is(200).push_url;
-}
 
 /** Makes the request that the library has prepared. */
 function send({ method, endpoint, headers, body }: Details, more: Record<string, string> = {}): Promise<Answer> {
@@ -34,13 +29,7 @@ function send({ method, endpoint, headers, body }: Details, more: Record<string,
 const push = (to: Subscription, text: string | null, options?: Parameters<typeof webPush.generateRequestDetails>[2]) =>
   send(webPush.generateRequestDetails(to, text, { TTL: 60, ...options }));
 
-/** A device, its URL, and a user agent with one channel. */
-async function subscribed(key?: string) {
-  const device = await relay.device();
-  const url = await pushUrl(device);
-  const agent = await UserAgent.connect(url);
-  return { device, url, agent, channel: await agent.subscribe(key) };
-}
+const subscribed = (key?: string) => subscribedTo(relay, key);
 
 describe.concurrent("web push", () => {
   test("a push of an independent library arrives, and its sender gets a URL and the TTL", async () => {
@@ -158,7 +147,7 @@ describe.concurrent("web push", () => {
     const open = await relay.request("GET", message);
     expect([open.status, open.headers.get("retry-after")]).toEqual([202, "60"]);
     const waits = relay.request("GET", message, { headers: { Prefer: "wait=20" } });
-    const streams = relay.request("GET", path(stream!));
+    const streams = relay.request("GET", path(stream!), { headers: { Prefer: "wait=2" } });
     expect(await agent.message()).toBe("arrives");
     expect((await waits).status).toBe(204);
 
@@ -171,7 +160,7 @@ describe.concurrent("web push", () => {
     expect(first).toMatchObject({ message: taken.headers.get("location"), status: 204, at: expect.any(Number) });
     agent.close();
     (await push(channel, "too late", { TTL: 0, ...asks })).is(202);
-    const seen = { headers: { "Last-Event-ID": first.id } };
+    const seen = { headers: { "Last-Event-ID": first.id, Prefer: "wait=0" } };
     const [second, ...none] = read(await relay.request("GET", path(stream!), seen));
     expect([second.status, none]).toEqual([410, []]);
     const last = { headers: { "Last-Event-ID": second.id, Prefer: "wait=0" } };
@@ -263,6 +252,10 @@ describe.concurrent("web push", () => {
     for (const method of ["POST", "GET", "OPTIONS", "PUT"]) (await off.request(method, pathname)).problem(404, "not_found");
     (await off.request("GET", "/push/x")).problem(404, "not_found");
     (await off.request("DELETE", "/m/x")).problem(404, "not_found");
+    (await off.request("DELETE", "/r/x")).problem(404, "not_found");
+    for (const method of ["POST", "GET", "OPTIONS", "PUT"]) {
+      (await off.request(method, "/_matrix/push/v1/notify")).problem(404, "not_found");
+    }
     const device = await off.device();
     for (const [method, path] of [["POST", "push"], ["GET", "channels"], ["DELETE", "channels"]] as const) {
       (await device.request(method, `/v1/devices/${device.name}/${path}`)).problem(404, "not_found");

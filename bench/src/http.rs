@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -47,12 +48,19 @@ impl Connection {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {bearer}"))
             .header("content-type", "application/json")
             // An acknowledgement that takes long shall count as slow, not as absent.
-            .header("prefer", "wait=30")
+            .header("prefer", "wait=30");
+        self.request(request, body).await
+    }
+
+    /// Makes a request with these headers.
+    pub(crate) async fn request(&mut self, request: Builder, body: Bytes) -> Result<Answer> {
+        let request = request
+            .header("host", self.address.to_string())
             .body(Full::new(body))?;
+        let path = request.uri().clone();
         let answered = async {
             self.requests.ready().await?;
             let response = self.requests.send_request(request).await?;
@@ -63,7 +71,7 @@ impl Connection {
         timeout(ANSWER_TIMEOUT, answered)
             .await
             .with_context(|| format!("{path}: no answer within {ANSWER_TIMEOUT:?}"))?
-            .with_context(|| path.to_owned())
+            .with_context(|| path.to_string())
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! A figure is the median of its turns. Absolute values depend on the machine; the ratios describe tagpost.
 
+mod agent;
 mod arena;
 mod costs;
 mod device;
@@ -21,6 +22,7 @@ mod relay;
 mod results;
 mod scenario;
 mod table;
+mod vapid;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -32,7 +34,7 @@ use crate::arena::Arena;
 use crate::plan::Plan;
 use crate::relay::Workers;
 use crate::results::Results;
-use crate::scenario::{cold, connect, crowd, load as under_load, queue};
+use crate::scenario::{cold, connect, crowd, load as under_load, push, queue};
 
 /// Measure tagpost.
 #[derive(Parser)]
@@ -68,6 +70,8 @@ enum Part {
     Offline,
     /// A long queue: enqueue, drain
     Queue,
+    /// Web Push to browsers that are online
+    Push,
     /// The first request after a start
     Cold,
     /// Idle devices, and tags of many devices
@@ -136,6 +140,10 @@ async fn run(
             arena.take();
             return cold::cold(workers, plan, results).await;
         }
+        Part::Push => {
+            arena.take();
+            return push::push(workers, plan, results).await;
+        }
         Part::Crowd => {
             arena.take();
             return crowd::crowd(workers, plan, results).await;
@@ -156,7 +164,7 @@ async fn run(
         Part::Connect => connect::connect(arena, plan, results).await,
         Part::Offline => under_load::offline(arena, plan, results).await,
         Part::Queue => queue::queue(arena, plan, results).await,
-        Part::Cold | Part::Crowd | Part::Costs => Ok(()),
+        Part::Push | Part::Cold | Part::Crowd | Part::Costs => Ok(()),
     }
 }
 

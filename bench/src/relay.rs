@@ -23,6 +23,8 @@ const POLL: Duration = Duration::from_millis(20);
 
 const ADMIN_KEY: &str = "the operator of the measurements";
 const TOKEN_KEY: &str = "known to nobody but the measurements";
+/// What seals the URLs of Web Push.
+pub(crate) const PUSH_KEY: &str = "known to nobody but the measurements, too";
 
 /// Limits that would be measured in place of the service.
 const LIMITS: [(&str, &str); 4] = [
@@ -44,6 +46,8 @@ pub(crate) enum Worker {
     MeteredTagpost,
     /// `bench/floor.js`.
     Floor,
+    /// `bench/push-floor.js`.
+    PushFloor,
     /// `bench/empty.js`.
     Empty,
 }
@@ -54,6 +58,7 @@ impl Worker {
             Self::Tagpost | Self::Before => None,
             Self::MeteredTagpost => Some("bench/meter.js"),
             Self::Floor => Some("bench/floor.js"),
+            Self::PushFloor => Some("bench/push-floor.js"),
             Self::Empty => Some("bench/empty.js"),
         }
     }
@@ -104,7 +109,11 @@ impl Workers {
             .spawn()
             .with_context(|| format!("cannot run {}", self.node.display()))?;
         let mut bindings = serde_json::Map::new();
-        let keys = [("ADMIN_KEY", ADMIN_KEY), ("TOKEN_KEY", TOKEN_KEY)];
+        let keys = [
+            ("ADMIN_KEY", ADMIN_KEY),
+            ("TOKEN_KEY", TOKEN_KEY),
+            ("PUSH_KEY", PUSH_KEY),
+        ];
         for (name, value) in LIMITS.iter().chain(&keys) {
             bindings.insert((*name).to_owned(), (*value).into());
         }

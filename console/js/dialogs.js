@@ -1,6 +1,6 @@
-// The two modal dialogs: confirming an action, and showing a new token.
+// The modal dialogs: confirming an action, and showing what the service will not show again.
 
-import { button, element, field, uniqueId } from "./dom.js";
+import { button, element, field, labelId, uniqueId } from "./dom.js";
 
 /** Asks before something that cannot be undone. */
 export function confirm(title, text, action) {
@@ -25,33 +25,39 @@ export function confirm(title, text, action) {
 
 /** Shows a token, which the relay does not store and will not show again. */
 export function showToken(device, token) {
-  const value = element("input", { readonly: true, value: token, class: "code", onfocus: () => value.select() });
-  const dialog = frame(`Token of ${device}`, [
+  showDialog(`Token of ${device}`, [
     element("p", {}, "The service does not store it. Copy it now; if you lose it, create a new one."),
-    field("Token", value),
+    copyable("Token", token),
   ]);
+}
+
+/** A text to copy, with its name. */
+export function copyable(name, text) {
+  const value = element("input", { readonly: true, value: text, class: "code", onfocus: () => value.select() });
   const copy = button("Copy", async () => {
     value.select();
-    await navigator.clipboard.writeText(token).then(
+    await navigator.clipboard.writeText(text).then(
       () => (copy.textContent = "Copied"),
       () => value.focus(),
     );
   });
-  dialog.append(
-    element(
-      "div",
-      { class: "buttons" },
-      // Browsers give the clipboard to pages of https and of this machine only.
-      navigator.clipboard && copy,
-      button("Done", () => dialog.close(), { class: "primary", autofocus: true }),
-    ),
-  );
+  const labelled = field(name, value);
+  copy.setAttribute("aria-describedby", labelId(value));
+  // Browsers give the clipboard to pages of https and of this machine only.
+  return element("div", { class: "line" }, labelled, navigator.clipboard && copy);
+}
+
+/** Shows something until it is closed. */
+export function showDialog(title, content) {
+  const dialog = frame(title, content);
+  const done = button("Done", () => dialog.close(), { class: "primary", autofocus: true });
+  dialog.append(element("div", { class: "buttons" }, done));
   dialog.showModal();
 }
 
 function frame(title, content) {
   const id = uniqueId("title");
-  const dialog = element("dialog", { "aria-labelledby": id }, element("h2", { id }, title), ...content);
+  const dialog = element("dialog", { "aria-labelledby": id }, element("h2", { id }, title), ...content.filter(Boolean));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   return dialog;

@@ -1,6 +1,6 @@
 // Building elements. Text only ever becomes text nodes and attribute values, never HTML.
 
-const SVG = "http://www.w3.org/2000/svg";
+export const SVG = "http://www.w3.org/2000/svg";
 
 /** An element; `onclick` and the like listen, other attributes are set unless they are false or absent. */
 export function element(name, attributes = {}, ...children) {
@@ -32,8 +32,12 @@ export function icon(name) {
 /** A labelled form field; its label comes first. */
 export function field(label, control, attributes = {}) {
   control.id ||= uniqueId("field");
-  return element("div", { class: "field", ...attributes }, element("label", { for: control.id }, label), control);
+  const name = element("label", { for: control.id, id: labelId(control) }, label);
+  return element("div", { class: "field", ...attributes }, name, control);
 }
+
+/** The id of the label of a form field. */
+export const labelId = (control) => `${control.id}-label`;
 
 let ids = 0;
 

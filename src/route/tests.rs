@@ -131,6 +131,13 @@ fn every_request_of_the_contract_is_served() {
         ("GET", "/m/a-B_9", Sealed::PushState("a-B_9".to_owned())),
         ("GET", "/r/a-B_9", Sealed::PushReceipts("a-B_9".to_owned())),
         ("DELETE", "/m/a-B_9", Sealed::CancelPush("a-B_9".to_owned())),
+        (
+            "DELETE",
+            "/r/a-B_9",
+            Sealed::DropPushReceipts("a-B_9".to_owned()),
+        ),
+        ("POST", "/_matrix/push/v1/notify", Sealed::Matrix),
+        ("GET", "/_matrix/push/v1/notify", Sealed::DiscoverMatrix),
     ];
     for (method, path, wanted) in sealed {
         assert_eq!(

@@ -8,6 +8,7 @@ mod devices;
 mod headers;
 mod inbox;
 mod input;
+mod matrix;
 mod messages;
 mod push;
 mod push_receipts;
@@ -30,6 +31,7 @@ use worker::{D1Database, Env};
 pub(crate) use self::console::console;
 pub(crate) use self::input::finish;
 pub(crate) use self::push::preflight as push_preflight;
+pub(crate) use self::push_receipts::next_part;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
@@ -131,6 +133,9 @@ impl Exchange {
             Sealed::CancelPush(sealed) => push::cancel(&self, keys, &sealed).await,
             Sealed::PushState(sealed) => push_receipts::state(&self, keys, &sealed).await,
             Sealed::PushReceipts(sealed) => push_receipts::list(&self, keys, &sealed).await,
+            Sealed::DropPushReceipts(sealed) => push_receipts::drop(&self, keys, &sealed).await,
+            Sealed::Matrix => Ok(matrix::notify(&self, keys).await),
+            Sealed::DiscoverMatrix => Ok(matrix::discover()),
         };
         answer.unwrap_or_else(|refusal| push::refused(&refusal, &self.origin()))
     }

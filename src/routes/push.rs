@@ -3,6 +3,7 @@
 //! The URL is the permission: there is no token, and no directory is asked. A request is checked completely before a
 //! mailbox is called.
 
+use js_sys::JsString;
 use tagpost_core::call::{Call, Pushed};
 use tagpost_core::problem::Code;
 use tagpost_core::web_push::channel::SenderKey;
@@ -65,15 +66,8 @@ pub(super) async fn publish(
     })?;
     let draft = options.draft(header, &body, sender.as_ref())?;
     drop(body);
-    let call = Call::Push {
-        channel: url.channel,
-        since: url.since,
-        wait,
-    };
     let enclosed = stub::enclose(&draft).map_err(refusal)?;
-    let request = exchange.request_of(url.device.clone(), call);
-    let pushed = stub::ask_with(&Calls::new(&exchange.env), request, enclosed).await;
-    match pushed.map_err(refusal)? {
+    match deliver(exchange, &url, wait, enclosed).await? {
         Pushed::Taken(id) => {
             let (device, origin) = (url.device.clone(), exchange.origin());
             let location = keys.seal(&MessageUrl { device, id });
@@ -100,6 +94,23 @@ pub(super) async fn publish(
             Err(Refusal::later(429, None, detail, FULL_RETRY_AFTER))
         }
     }
+}
+
+/// Delivers a message to the channel of an endpoint. `draft` is the text of its [`tagpost_core::publish::Draft`].
+pub(super) async fn deliver(
+    exchange: &Exchange,
+    url: &PushUrl,
+    wait: u32,
+    draft: JsString,
+) -> Result<Pushed, Refusal> {
+    let call = Call::Push {
+        channel: url.channel,
+        since: url.since,
+        wait,
+    };
+    let request = exchange.request_of(url.device.clone(), call);
+    let pushed = stub::ask_with(&Calls::new(&exchange.env), request, draft).await;
+    pushed.map_err(refusal)
 }
 
 /// The key that the sender has identified itself with, if it has. A wrong token is refused on every channel, a missing

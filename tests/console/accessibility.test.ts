@@ -7,13 +7,17 @@ import { createRequire } from "node:module";
 import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
+import { subscribed } from "../harness/agent.ts";
 import { useRelay } from "../harness/index.ts";
 import { describeInBrowser, link, paneOf, shows, useChromium } from "./browser.ts";
 
-const relay = useRelay();
+const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" } });
 const browser = useChromium();
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The key of an application server, uncompressed (RFC 8292). */
+const KEY = Buffer.from([4, ...Array(64).fill(7)]).toString("base64url");
 
 const QUESTION = { title: "Someone is here", body: "At the door", actions: [{ id: "open", label: "Let them in" }] };
 
@@ -30,6 +34,7 @@ describeInBrowser("accessibility", () => {
   test.each(["light", "dark"] as const)("axe finds nothing in any view, %s", async (colorScheme) => {
     const [sender, receiver, away] = await relay.devices(3);
     const tag = await relay.tag(receiver!, away!);
+    const { device } = await subscribed(relay, KEY);
     const { page, complaints } = await browser.tab({ colorScheme, reducedMotion: "reduce" });
     await page.goto(relay.url.origin);
     await page.getByRole("button", { name: "Open" }).click();
@@ -60,6 +65,16 @@ describeInBrowser("accessibility", () => {
     await to.getByRole("button", { name: "Take offline" }).click();
     await shows(to.getByText("offline", { exact: true }));
     expect(await violations(page), "devices and panes").toEqual([]);
+
+    await page.getByRole("option", { name: device.name }).click();
+    const card = page.getByRole("region", { name: `Device ${device.name}` });
+    await card.getByText("Web Push").click();
+    await shows(card.getByText("bound to one sender’s key"));
+    expect(await violations(page), "channels").toEqual([]);
+    await card.getByRole("button", { name: "New push URL" }).click();
+    await shows(page.getByRole("img", { name: "QR code of the server" }));
+    expect(await violations(page), "a push URL").toEqual([]);
+    await page.keyboard.press("Escape");
 
     await page.getByRole("button", { name: "Delete" }).click();
     expect(await violations(page), "a question").toEqual([]);

@@ -7,7 +7,7 @@ import { useRelay } from "../harness/index.ts";
 const relay = useRelay();
 
 describe.concurrent("the page", () => {
-  test.each(["/", "/js/main.js", "/css/base.css", "/icon.svg", "/tagpost/index.js"])(
+  test.each(["/", "/js/main.js", "/css/base.css", "/icon.svg", "/tagpost/index.js", "/lean-qr/nano.js"])(
     "%s is served with a strict policy",
     async (path) => {
       const { status, headers } = await relay.request("GET", path);

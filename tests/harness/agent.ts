@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import ece from "http_ece";
 import WebSocket from "ws";
 
+import type { Device } from "./device.ts";
+import type { Service } from "./service.ts";
 import { FRAME_TIMEOUT } from "./socket.ts";
 
 /** A frame: one JSON object. */
@@ -15,6 +17,20 @@ export type AgentFrame = Record<string, any>;
 export interface Subscription {
   endpoint: string;
   keys: { p256dh: string; auth: string };
+}
+
+/** The URL with which a user agent connects as this device. */
+export async function pushUrl(device: Device): Promise<string> {
+  return (await device.request("POST", `/v1/devices/${device.name}/push`)).is(200).push_url;
+}
+
+/** A device, its URL, and a user agent with one channel, which is bound to a sender's key if one is given. */
+export async function subscribed(service: Service, key?: string) {
+  const device = await service.device();
+  const url = await pushUrl(device);
+  const agent = await UserAgent.connect(url);
+  const channel = await agent.subscribe(key);
+  return { device, url, agent, channel, path: new URL(channel.endpoint).pathname };
 }
 
 export class UserAgent {

@@ -1,4 +1,4 @@
-//! The console as it is served: the page of `console/`, and the client library that it uses.
+//! The console as it is served: the page of `console/`, and the libraries that it uses.
 //!
 //! A plain copy, into the directory that wrangler.toml names. Files that are current are left alone, since a relay may
 //! be serving them.
@@ -12,6 +12,12 @@ use anyhow::{Context, Result};
 /// Where each part comes from, and where it goes.
 const PARTS: [(&str, &str); 2] = [("console", ""), ("clients/js/src", "tagpost")];
 
+/// Single files of npm packages, in the same way. A licence goes with its file.
+const FILES: [(&str, &str); 2] = [
+    ("node_modules/lean-qr/nano.mjs", "lean-qr/nano.js"),
+    ("node_modules/lean-qr/LICENSE", "lean-qr/LICENSE.txt"),
+];
+
 /// The directory of the page within that of the built Worker.
 const DIRECTORY: &str = "console";
 
@@ -24,6 +30,9 @@ pub(crate) fn copy(out: &Path) -> Result<()> {
             let name = Path::new(to).join(file.strip_prefix(from)?);
             wanted.insert(out.join(name), file);
         }
+    }
+    for (from, to) in FILES {
+        wanted.insert(out.join(to), PathBuf::from(from));
     }
     for (copy, source) in &wanted {
         replace(copy, source).with_context(|| format!("cannot copy {}", source.display()))?;

@@ -1,4 +1,4 @@
-// One device as its operator sees it: presence, queue, tags, tokens.
+// One device as its operator sees it: presence, queue, tags, tokens, Web Push.
 
 import { devicePath, tagPath } from "../api.js";
 import { announce } from "../announce.js";
@@ -6,6 +6,7 @@ import { confirm } from "../dialogs.js";
 import { button, element, icon } from "../dom.js";
 import { ago, bytes, number, time } from "../format.js";
 import { addForm } from "../add-form.js";
+import { webPush } from "./web-push.js";
 
 /** `actions`: `be`, `token` and `removed` of the device. */
 export function deviceDetail(api, presence, device, actions) {
@@ -90,6 +91,7 @@ export function deviceDetail(api, presence, device, actions) {
       element("h3", {}, "Tags"),
       tags,
       addForm({ label: `Bind ${device} to a tag`, action: "Bind", add: bind }),
+      webPush(api, device),
       error,
       element(
         "div",

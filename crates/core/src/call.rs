@@ -7,8 +7,12 @@
 //! Whatever may be long (a draft, a message) is a separate text beside the call, so that all calls
 //! that deliver one message share one text.
 
+mod push;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
 
 use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
@@ -182,8 +186,17 @@ pub enum Call {
         since: Millis,
         /// The application server has seen all receipts up to this one.
         seen: Option<i64>,
+        /// Only those after this one: the others are on their way to the application server.
+        after: Option<i64>,
         /// Seconds to wait for the first.
         wait: u32,
+    },
+    /// From an application server: delete the receipts of a channel, and keep none for the messages that it has sent.
+    DropPushReceipts {
+        /// The channel.
+        channel: Channel,
+        /// When it was registered.
+        since: Millis,
     },
     /// From an application server: stop delivering this message of a channel.
     CancelPush {
@@ -265,6 +278,7 @@ impl Call {
             Call::Push { .. } => "push",
             Call::PushState { .. } => "push_state",
             Call::PushReceipts { .. } => "push_receipts",
+            Call::DropPushReceipts { .. } => "drop_push_receipts",
             Call::CancelPush { .. } => "cancel_push",
             Call::Channels => "channels",
             Call::RemoveChannels { .. } => "remove_channels",
@@ -311,58 +325,6 @@ pub enum DeliveryStatus {
     /// The call came after its `until`, or before the message that it has to follow. It changed nothing.
     #[serde(rename = "not_now")]
     OutOfOrder,
-}
-
-/// What a mailbox answers to [`Call::Push`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pushed {
-    /// The message has this id; it is delivered, or dropped because its TTL is 0 or the channel has just ended.
-    Taken(MessageId),
-    /// There is no such channel, or it was registered again since.
-    NoChannel,
-    /// The mailbox has no device.
-    NoDevice,
-    /// Too many publishes; the seconds to wait.
-    TooMany(u32),
-    /// Too many messages wait for the device.
-    Full,
-}
-
-/// What a mailbox answers to [`Call::PushState`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PushState {
-    /// It is in a terminal state, and its receipt has this HTTP status.
-    Settled(u16),
-    /// It may still be delivered.
-    Open,
-    /// There is no such message, or no receipt was asked for it, or its sender has replaced or cancelled it.
-    Unknown,
-}
-
-/// A receipt for an application server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PushReceipt {
-    /// Its number in the device's mailbox; numbers only grow.
-    pub seq: i64,
-    /// The message.
-    pub message: MessageId,
-    /// The HTTP status that says what became of it.
-    pub status: u16,
-    /// When.
-    pub at: Millis,
-}
-
-/// A channel, as the operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelStatus {
-    /// The channel.
-    pub channel: Channel,
-    /// When it was registered.
-    pub since: Millis,
-    /// Whether it is bound to a sender's key.
-    pub restricted: bool,
 }
 
 /// What a mailbox answers about its device's registration.

@@ -149,7 +149,7 @@ const CHANNELS: &[&str] = &[
         id TEXT,
         last_since INTEGER NOT NULL
     )",
-    // What became of the messages whose senders asked for a receipt; `seq` grows.
+    // What became of the messages whose senders asked for a receipt; `seq` grows. `channel` is empty if it has ended.
     "CREATE TABLE push_receipts (
         message BLOB PRIMARY KEY,
         channel BLOB NOT NULL,

@@ -187,10 +187,18 @@ impl<S: Store> Mailbox<S> {
                 channel,
                 since,
                 seen,
+                after,
                 wait,
             } => {
+                if let Some(seen) = seen {
+                    self.channels().see_receipts(channel, since, seen)?;
+                }
                 let until = now.at + i64::from(wait) * 1000;
-                return self.push_receipts(id, channel, since, seen, until, now);
+                return self.push_receipts(id, channel, since, after, until, now);
+            }
+            Call::DropPushReceipts { channel, since } => {
+                self.drop_push_receipts(channel, since)?;
+                Reply::Done
             }
             Call::CancelPush { id } => {
                 self.receive(|inbox| inbox.cancel_of_channel(id, now))?;

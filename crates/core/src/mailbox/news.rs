@@ -27,8 +27,12 @@ pub(super) enum News {
     Pollable,
     /// A message of a channel, for which a receipt was requested, is in a terminal state.
     PushSettled(MessageId, Sender, State),
+    /// Messages, for which receipts were requested, have ended with their channel; oldest first.
+    PushEnded(Vec<MessageId>),
     /// There is a receipt for this message of this channel.
     ReceiptKept(MessageId, Channel),
+    /// A channel has ended.
+    ChannelEnded(Channel),
     /// Tokens were revoked.
     Revoked,
 }

@@ -83,8 +83,12 @@ pub(super) enum Next {
     Poll { limit: u32 },
     /// What became of the message is read.
     PushState,
-    /// The receipts of a channel are read.
-    PushReceipts { channel: Channel, since: Millis },
+    /// The receipts of a channel are read, after this one.
+    PushReceipts {
+        channel: Channel,
+        since: Millis,
+        after: Option<i64>,
+    },
 }
 
 /// A connection that is to be opened.

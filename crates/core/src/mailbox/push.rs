@@ -2,6 +2,7 @@
 
 use super::connection::CLOSE_SILENT;
 use super::inbox::{Delivering, Terms};
+use super::news::News;
 use super::output::Reply;
 use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
@@ -52,6 +53,8 @@ impl<S: Store> Mailbox<S> {
         if ended.is_empty() {
             return Ok(());
         }
+        let news = ended.iter().copied().map(News::ChannelEnded);
+        news.for_each(|news| self.cx.push(news));
         let ended = ended.into_iter().map(Sender::from).collect();
         self.receive(|inbox| inbox.end_channels(&ended, now))
     }
@@ -155,26 +158,42 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// An application server reads the receipts of a channel. The call waits while there are none.
+    /// An application server reads the receipts of a channel after this one. The call waits while there are none.
     pub(super) fn push_receipts(
         &mut self,
         id: CallId,
         channel: Channel,
         since: Millis,
-        seen: Option<i64>,
+        after: Option<i64>,
         until: Millis,
         now: Now,
     ) -> Result<(), StoreError> {
-        let receipts = self.channels().receipts(channel, since, seen)?;
+        let receipts = self.channels().receipts(channel, since, after)?;
         let awaited = Awaited::Receipts(channel);
         let is_empty = receipts.as_ref().is_some_and(Vec::is_empty);
         if is_empty && now.at < until && self.has_room(awaited) {
-            let next = Next::PushReceipts { channel, since };
+            let next = Next::PushReceipts {
+                channel,
+                since,
+                after,
+            };
             self.wait(awaited, id, None, Some(until), next, now);
             return Ok(());
         }
         self.answer(id, Reply::PushReceipts(receipts));
         Ok(())
+    }
+
+    /// An application server wants no receipts for what it has sent.
+    pub(super) fn drop_push_receipts(
+        &mut self,
+        channel: Channel,
+        since: Millis,
+    ) -> Result<(), StoreError> {
+        match self.channels().drop_receipts(channel, since)? {
+            true => self.inbox().forget_receipts(&channel.into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether one more reader may wait for this. Readers need no token, only a URL.

@@ -47,10 +47,16 @@ impl<S: Store> Mailbox<S> {
             News::PushSettled(id, sender, state) => {
                 self.channels().keep_receipt(id, &sender, state, now)
             }
+            News::PushEnded(ids) => {
+                self.channels().keep_ended(&ids, now)?;
+                let mut ids = ids.into_iter();
+                ids.try_for_each(|id| self.resume(Awaited::Receipt(id), now))
+            }
             News::ReceiptKept(id, channel) => {
                 self.resume(Awaited::Receipt(id), now)?;
                 self.resume(Awaited::Receipts(channel), now)
             }
+            News::ChannelEnded(channel) => self.resume(Awaited::Receipts(channel), now),
             News::Revoked => {
                 self.dismiss(now);
                 Ok(())
@@ -129,9 +135,16 @@ impl<S: Store> Mailbox<S> {
             (Awaited::Receipt(message), Next::PushState) => {
                 self.push_state(id, message, again_until(timed_out, until, now), now)
             }
-            (Awaited::Receipts(_), Next::PushReceipts { channel, since }) => {
+            (
+                Awaited::Receipts(_),
+                Next::PushReceipts {
+                    channel,
+                    since,
+                    after,
+                },
+            ) => {
                 let until = again_until(timed_out, until, now);
-                self.push_receipts(id, channel, since, None, until, now)
+                self.push_receipts(id, channel, since, after, until, now)
             }
             (_, Next::Poll { limit }) => {
                 let until = again_until(timed_out, until, now);

@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod channel;
 pub mod content;
+pub mod matrix;
 pub mod refusal;
 pub mod request;
 pub mod seal;

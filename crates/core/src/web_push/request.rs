@@ -2,9 +2,6 @@
 //!
 //! The body is not looked into. Its encryption headers are checked only for what every user agent needs.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
-
 use super::channel::SenderKey;
 use super::content::{Content, Headers};
 use super::refusal::Refusal;
@@ -12,7 +9,6 @@ use super::vapid::parameter;
 use crate::id::Topic;
 use crate::limits::Limits;
 use crate::message::Urgency;
-use crate::payload;
 use crate::publish::{Draft, TTL, WAIT, preferred_wait, urgency, whole_number};
 
 /// Where a body of aes128gcm has the sender's key for this message (RFC 8188, section 2.1): after the salt, the record
@@ -105,33 +101,12 @@ impl Options {
         body: &[u8],
         sender: Option<&SenderKey>,
     ) -> Result<Draft, Refusal> {
-        let receipt = self.receipt;
-        let content = match body.is_empty() {
-            true => Content {
-                receipt,
-                ..Content::default()
-            },
-            false => Content {
-                receipt,
-                data: Some(BASE64_URL.encode(body)),
-                headers: Some(headers(header, body, sender)?),
-            },
-        };
-        Ok(Draft {
-            ttl: self.ttl,
-            topic: self.topic,
-            urgency: self.urgency,
-            wait: 0,
-            key: None,
-            echo: false,
-            acks_needed: None,
-            escalate: Vec::new(),
-            when: None,
-            size: u32::try_from(body.len()).unwrap_or(u32::MAX),
-            content_type: payload::JSON.to_owned(),
-            encoding: None,
-            payload: content.to_payload(),
-        })
+        let mut content = Content::of(body);
+        content.receipt = self.receipt;
+        if !body.is_empty() {
+            content.headers = Some(headers(header, body, sender)?);
+        }
+        Ok(content.into_draft(body.len(), self.ttl, self.topic, self.urgency))
     }
 }
 

@@ -76,10 +76,10 @@ pub(super) fn save(store: &impl Store, row: &ChannelRow) -> Result<(), StoreErro
         .map(drop)
 }
 
-/// Deletes a channel, with its receipts.
+/// Deletes a channel. Its receipts are without a channel from then on: whoever registers it again must not get them.
 pub(super) fn delete(store: &impl Store, channel: Channel) -> Result<(), StoreError> {
     store.run("DELETE FROM channels WHERE channel = ?", &[id(channel)])?;
-    let sql = "DELETE FROM push_receipts WHERE channel = ?";
+    let sql = "UPDATE push_receipts SET channel = x'' WHERE channel = ?";
     store.run(sql, &[id(channel)]).map(drop)
 }
 
@@ -96,16 +96,16 @@ pub(super) fn list(store: &impl Store) -> Result<Vec<ChannelStatus>, StoreError>
     .collect()
 }
 
-/// Adds a receipt.
+/// Adds a receipt, of a channel that has not ended if there is one.
 pub(super) fn save_receipt(
     store: &impl Store,
-    channel: Channel,
+    channel: Option<Channel>,
     receipt: &PushReceipt,
 ) -> Result<(), StoreError> {
     let sql = "INSERT OR IGNORE INTO push_receipts (message, channel, seq, status, at) VALUES (?, ?, ?, ?, ?)";
     let values = [
         receipt.message.into(),
-        id(channel),
+        channel.map_or(Value::Blob(Vec::new()), id),
         receipt.seq.into(),
         u32::from(receipt.status).into(),
         receipt.at.into(),
@@ -130,13 +130,14 @@ pub(super) fn receipt(
     row.map(read_receipt).transpose()
 }
 
-/// The receipts of a channel, oldest first.
+/// The receipts of a channel after this one, oldest first.
 pub(super) fn receipts(
     store: &impl Store,
     channel: Channel,
+    after: Option<i64>,
 ) -> Result<Vec<PushReceipt>, StoreError> {
-    let sql = "SELECT seq, message, status, at FROM push_receipts WHERE channel = ? ORDER BY seq";
-    let rows = store.run(sql, &[id(channel)])?;
+    let sql = "SELECT seq, message, status, at FROM push_receipts WHERE channel = ? AND seq > ? ORDER BY seq";
+    let rows = store.run(sql, &[id(channel), after.unwrap_or(0).into()])?;
     rows.into_iter().map(read_receipt).collect()
 }
 
@@ -157,6 +158,12 @@ pub(super) fn see_receipts(
 ) -> Result<(), StoreError> {
     let sql = "DELETE FROM push_receipts WHERE channel = ? AND seq <= ?";
     store.run(sql, &[id(channel), seen.into()]).map(drop)
+}
+
+/// Deletes the receipts of a channel.
+pub(super) fn forget_receipts(store: &impl Store, channel: Channel) -> Result<(), StoreError> {
+    let sql = "DELETE FROM push_receipts WHERE channel = ?";
+    store.run(sql, &[id(channel)]).map(drop)
 }
 
 /// Deletes the receipts up to this time, and all but the `most` newest.

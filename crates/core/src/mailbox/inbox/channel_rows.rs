@@ -34,6 +34,15 @@ pub(super) fn last_of_channels(store: &impl Store) -> Result<Option<MessageId>, 
     Ok(greatest)
 }
 
+/// The messages to deliver of a channel: their sender wants no receipts for them.
+pub(super) fn forget_receipts(store: &impl Store, channel: &Sender) -> Result<(), StoreError> {
+    let sql = "UPDATE inbox SET body = json_remove(body, '$.payload.receipt') \
+               WHERE rank BETWEEN ? AND ? AND sender = ? AND json_extract(body, '$.payload.receipt')";
+    let [first, last] = ranks(Lane::Channels);
+    let values = [first.into(), last.into(), channel.as_str().into()];
+    store.run(sql, &values).map(drop)
+}
+
 /// Deletes a row.
 pub(super) fn delete(store: &impl Store, key: Key) -> Result<(), StoreError> {
     let sql = "DELETE FROM inbox WHERE rank = ? AND id = ?";

@@ -70,7 +70,44 @@ impl<S: Store> Inbox<'_, S> {
         let unstored = unstored.filter(|message| channels.contains(&message.from));
         let mut ids: Vec<MessageId> = unstored.map(|message| message.id).collect();
         ids.extend(channel_rows::of_channels(&self.cx.store, channels)?);
-        ids.into_iter().try_for_each(|id| self.cancel(id, now))
+        ids.sort_unstable();
+        let mut with_receipt = Vec::new();
+        for id in ids {
+            if self.will_have_receipt(id)? {
+                with_receipt.push(id);
+            }
+            self.cancel(id, now)?;
+        }
+        if !with_receipt.is_empty() {
+            self.cx.push(News::PushEnded(with_receipt));
+        }
+        Ok(())
+    }
+
+    /// The sender wants no receipts for the messages of a channel that are not settled.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(in crate::mailbox) fn forget_receipts(
+        &mut self,
+        channel: &Sender,
+    ) -> Result<(), StoreError> {
+        let in_flight = self.connection.iter_mut();
+        let in_flight = in_flight.flat_map(|connection| connection.in_flight.iter_mut());
+        let unstored = in_flight.filter_map(|(_, entry)| match &mut entry.store {
+            Stored::Not(message) => Some(&mut **message),
+            Stored::Row { .. } => None,
+        });
+        let queued = self.memory.queue.iter_mut();
+        let queued = queued.map(|(_, queued)| &mut *queued.message);
+        for message in unstored.chain(queued) {
+            if message.from == *channel {
+                self.memory.unstored.remove(message);
+                message.payload = Content::without_receipt(&message.payload);
+                self.memory.unstored.add(message);
+            }
+        }
+        channel_rows::forget_receipts(&self.cx.store, channel)
     }
 
     /// The sender cancels a message of a channel. Unknown and settled ids change nothing.

@@ -114,6 +114,29 @@ fn a_message_is_given_up_after_as_many_connections_as_allowed() {
 }
 
 #[test]
+fn a_message_that_is_not_acknowledged_in_time_delays_no_other_work_of_its_alarm() {
+    let mut harness = Harness::with(|limits| {
+        (
+            limits.ack_timeout,
+            limits.push_ack_timeout,
+            limits.max_attempts,
+        ) = (30, 30, 1);
+    });
+    let (_, url) = harness.subscribed();
+    harness.push(&url, "x", |_| {});
+    harness.at(150).tick();
+    harness.deliver(&message(1, &[]), 0);
+    assert_eq!(harness.poll(1).len(), 1);
+    let words = harness.at(31_000).ring();
+    let has = |text: &str| words.iter().any(|word| word.contains(text));
+    assert!(has("1001"), "the connection is closed: {words:?}");
+    assert!(
+        has("door: receipts undeliverable"),
+        "the lease of the polled message ends: {words:?}"
+    );
+}
+
+#[test]
 fn messages_of_channels_go_to_user_agents_only_and_others_never_do() {
     let mut harness = Harness::new();
     let (agent, url) = harness.subscribed();

@@ -363,7 +363,7 @@ proptest! {
         // Nothing is left but the receipts.
         prop_assert_eq!(run.harness.rows(), "account 1");
         for url in run.endpoints.clone().into_values() {
-            let call = Call::PushReceipts { channel: url.channel, since: url.since, seen: None, wait: 0 };
+            let call = Call::PushReceipts { channel: url.channel, since: url.since, seen: None, after: None, wait: 0 };
             let receipts = match run.harness.ask(call).0 {
                 Ok(Reply::PushReceipts(Some(receipts))) => receipts,
                 other => return Err(TestCaseError::fail(format!("{other:?}"))),

@@ -31,6 +31,7 @@ impl Harness {
             channel: url.channel,
             since: url.since,
             seen,
+            after: None,
             wait: 0,
         };
         match self.ask(call).0 {
@@ -45,6 +46,7 @@ impl Harness {
             channel: url.channel,
             since: url.since,
             seen: None,
+            after: None,
             wait,
         };
         let reply = self.ask_as(None, call, None, None).1.0;
@@ -58,6 +60,14 @@ impl Harness {
     fn statuses(&mut self, url: &PushUrl) -> Vec<u16> {
         let receipts = self.push_receipts(url, None).unwrap();
         receipts.iter().map(|receipt| receipt.status).collect()
+    }
+}
+
+/// The sender of a channel wants no receipts for what it has sent.
+fn drop_receipts(url: &PushUrl) -> Call {
+    Call::DropPushReceipts {
+        channel: url.channel,
+        since: url.since,
     }
 }
 
@@ -196,6 +206,7 @@ fn a_waiting_reader_is_answered_when_the_receipt_is_there() {
         channel: url.channel,
         since: url.since,
         seen: None,
+        after: None,
         wait: 10,
     };
     assert!(harness.ask_as(None, call, None, None).1.0.is_none());
@@ -223,14 +234,9 @@ fn receipts_end_with_their_channel_and_are_its_own() {
     let channel = Some(one.channel);
     harness.ask(Call::RemoveChannels { channel }).0.unwrap();
     assert_eq!(harness.push_receipts(&one, None), None);
-    assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
-    assert_eq!(
-        harness
-            .query("SELECT count(*) FROM push_receipts")
-            .int()
-            .unwrap(),
-        0
-    );
+    assert_eq!(state(&mut harness, id), Some(PushState::Settled(204)));
+    let (again, _) = harness.subscribe(1, ONE, None);
+    assert_eq!(harness.statuses(&again), [0_u16; 0]);
 }
 
 #[test]
@@ -241,7 +247,7 @@ fn another_key_ends_the_receipts_of_the_former_endpoint() {
     harness.acks(1, &[(id, 100)]);
     let (bound, _) = harness.subscribe(1, ONE, Some(KEY));
     assert_eq!(harness.statuses(&bound), [0_u16; 0]);
-    assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
+    assert_eq!(state(&mut harness, id), Some(PushState::Settled(204)));
 }
 
 #[test]
@@ -307,4 +313,148 @@ fn ten_readers_wait_and_more_are_answered_at_once() {
     assert_eq!(harness.read_receipts(&two, 60), None, "it waits");
     let words = harness.acks(1, &[(id, 100)]);
     assert_eq!(words.len(), 21, "all that wait, and the sender: {words:?}");
+}
+
+#[test]
+fn a_message_that_ends_with_its_channel_will_not_be_delivered_and_its_readers_learn_it() {
+    let mut harness = Harness::new();
+    let (agent, url) = harness.subscribed();
+    let ids: Vec<MessageId> = ["stored", "unstored"]
+        .iter()
+        .map(|body| {
+            let id = versions(&harness.push(&url, body, asks).2)[0];
+            if *body == "stored" {
+                harness.at(150).tick();
+            }
+            id
+        })
+        .collect();
+    assert_eq!(harness.push_state(ids[0], 60).1, None, "it waits");
+    assert_eq!(harness.read_receipts(&url, 60), None, "it waits");
+    let channel = Some(url.channel);
+    let words = harness.ask(Call::RemoveChannels { channel }).1;
+    let told = |answer: &str| words.iter().any(|word| word == answer);
+    assert!(told("push_state: PushState(Settled(410))"), "{words:?}");
+    assert!(told("push_receipts: PushReceipts(None)"), "{words:?}");
+    harness.sleep();
+    for id in ids {
+        assert_eq!(state(&mut harness, id), Some(PushState::Settled(410)));
+    }
+    let (same, _) = harness.hello(2, Some(&agent));
+    assert_eq!(same, agent);
+    let (again, _) = harness.subscribe(2, ONE, None);
+    assert_eq!(harness.statuses(&again), [0_u16; 0]);
+}
+
+/// Ends a channel with so many messages whose sender asks for receipts. Returns them, and the work that it was.
+fn ended(count: i64) -> (Harness, Vec<MessageId>, u64) {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 5_000);
+    let (_, url) = harness.subscribed();
+    harness.closed(1);
+    let ids = (0..count).map(|n| match harness.at(n).push(&url, "x", asks).1 {
+        Some(Pushed::Taken(id)) => id,
+        other => panic!("{other:?}"),
+    });
+    let ids = ids.collect();
+    let before = harness.steps();
+    let channel = Some(url.channel);
+    harness.ask(Call::RemoveChannels { channel }).0.unwrap();
+    let work = harness.steps() - before;
+    (harness, ids, work)
+}
+
+#[test]
+fn of_many_messages_that_end_with_their_channel_the_newest_thousand_have_receipts() {
+    let (mut harness, ids, _) = ended(1_002);
+    let kept = |id: &MessageId| state(&mut harness, *id) == Some(PushState::Settled(410));
+    let kept: Vec<bool> = ids.iter().map(kept).collect();
+    assert_eq!(kept, [[false; 2].as_slice(), &[true; 1_000]].concat());
+}
+
+#[test]
+fn the_work_of_receipts_at_the_end_of_a_channel_does_not_grow_with_their_square() {
+    let (few, many) = (ended(90).2, ended(900).2);
+    assert!(many < 12 * few, "90 messages are {few} steps, 900 {many}");
+}
+
+#[test]
+fn a_message_without_a_receipt_leaves_nothing_when_its_channel_ends() {
+    let mut harness = Harness::new();
+    let (_, url) = harness.subscribed();
+    let id = versions(&harness.push(&url, "x", |_| {}).2)[0];
+    let channel = Some(url.channel);
+    harness.ask(Call::RemoveChannels { channel }).0.unwrap();
+    assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
+}
+
+#[test]
+fn who_drops_the_receipts_of_a_channel_gets_none_for_what_was_sent_before() {
+    let mut harness = Harness::with(|limits| limits.max_in_flight = 2);
+    let (_, url) = harness.subscribed();
+    let done = versions(&harness.push(&url, "done", asks).2)[0];
+    harness.acks(1, &[(done, 100)]);
+    let stored = versions(&harness.push(&url, "stored", asks).2)[0];
+    harness.at(150).tick();
+    let unstored = versions(&harness.push(&url, "unstored", asks).2)[0];
+    let queued = harness.push(&url, "queued", asks).2;
+    assert_eq!(versions(&queued), [], "it waits for room");
+    let before = harness.writes();
+    let dropped = harness.ask(drop_receipts(&url)).0;
+    assert!(matches!(dropped, Ok(Reply::Done)), "{dropped:?}");
+    assert_eq!(
+        harness.writes() - before,
+        2,
+        "a receipt, and a stored message"
+    );
+    for id in [done, stored, unstored] {
+        assert_eq!(state(&mut harness, id), Some(PushState::Unknown));
+    }
+    let words = harness.acks(1, &[(stored, 100), (unstored, 100)]);
+    harness.acks(1, &[(versions(&words)[0], 100)]);
+    assert_eq!(harness.statuses(&url), [0_u16; 0]);
+    let next = versions(&harness.push(&url, "next", asks).2)[0];
+    harness.acks(1, &[(next, 100)]);
+    assert_eq!(harness.statuses(&url), [204]);
+}
+
+#[test]
+fn the_receipts_of_another_registration_are_not_dropped() {
+    let mut harness = Harness::new();
+    let (_, former) = harness.subscribed();
+    let (url, _) = harness.subscribe(1, ONE, Some(KEY));
+    let id = versions(&harness.push(&url, "x", asks).2)[0];
+    harness.acks(1, &[(id, 100)]);
+    harness.ask(drop_receipts(&former)).0.unwrap();
+    assert_eq!(harness.statuses(&url), [204]);
+}
+
+#[test]
+fn a_stream_continues_after_what_it_has_sent_without_deleting_it() {
+    let mut harness = Harness::new();
+    let (_, url) = harness.subscribed();
+    let mut acknowledged = |body: &str| {
+        let id = versions(&harness.push(&url, body, asks).2)[0];
+        harness.acks(1, &[(id, 100)]);
+    };
+    acknowledged("one");
+    acknowledged("two");
+    let all = harness.push_receipts(&url, None).unwrap();
+    let after = |receipt: &PushReceipt| Call::PushReceipts {
+        channel: url.channel,
+        since: url.since,
+        seen: None,
+        after: Some(receipt.seq),
+        wait: 60,
+    };
+    match harness.ask(after(&all[0])).0 {
+        Ok(Reply::PushReceipts(Some(rest))) => assert_eq!(rest, all[1..]),
+        other => panic!("{other:?}"),
+    }
+    let waits = harness.ask_as(None, after(&all[1]), None, None).1.0;
+    assert!(waits.is_none(), "{waits:?}");
+    let id = versions(&harness.push(&url, "three", asks).2)[0];
+    let words = harness.acks(1, &[(id, 100)]);
+    let one = |word: &&String| word.matches("PushReceipt {").count() == 1;
+    assert!(words.iter().any(|word| one(&word)), "{words:?}");
+    assert_eq!(harness.statuses(&url).len(), 3);
 }
