@@ -4,6 +4,7 @@ mod agents;
 mod delivery;
 mod handled;
 mod histories;
+mod lanes;
 mod receipts;
 mod removal;
 mod steps;
