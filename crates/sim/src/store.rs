@@ -22,6 +22,8 @@ const MAX_INT: u64 = (1 << 53) - 1;
 const TABLES: [&str; 8] = [
     "account", "inbox", "outbox", "parts", "groups", "keys", "jobs", "endings",
 ];
+/// Those that it gets with its first channel.
+const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
 
@@ -56,6 +58,8 @@ pub struct Written {
     pub endings: bool,
     /// The table `account`.
     pub account: bool,
+    /// The tables `channels`, `user_agent` and `push_receipts`.
+    pub channels: bool,
 }
 
 impl Sqlite {
@@ -123,13 +127,17 @@ impl Sqlite {
         self.0.failed.get()
     }
 
-    /// Deletes every row. The tables stay: a mailbox without rows finds them made already.
+    /// Deletes every row. All tables but those of channels stay: a mailbox without rows finds them made already.
     ///
     /// # Errors
     /// There are no tables.
     pub fn clear(&self) -> Result<(), StoreError> {
         self.fail_after(None);
         self.begin()?;
+        // Only a device with channels has their tables.
+        for table in OF_CHANNELS {
+            self.run(&format!("DROP TABLE IF EXISTS {table}"), &[])?;
+        }
         for table in TABLES {
             self.run(&format!("DELETE FROM {table}"), &[])?;
         }
@@ -199,6 +207,7 @@ impl Written {
         self.jobs |= sql.contains(" jobs");
         self.endings |= sql.contains(" endings");
         self.account |= sql.contains(" account");
+        self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }
 }
 

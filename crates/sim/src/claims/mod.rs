@@ -10,6 +10,7 @@ mod enough;
 mod finish;
 mod links;
 mod progress;
+mod push;
 mod room;
 mod rows;
 mod schedule;
@@ -36,6 +37,8 @@ use self::attempts::Attempt;
 pub(crate) use self::due::Alarm;
 use self::links::Link;
 use self::progress::Work;
+pub(crate) use self::push::PushSent;
+use self::push::Pushes;
 use self::rows::Tables;
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
@@ -106,6 +109,7 @@ pub(crate) struct Ledger {
     given_up: Vec<(MessageId, usize, Delivery)>,
     /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
+    push: Pushes,
 }
 
 /// A message.
@@ -217,6 +221,7 @@ impl Ledger {
             handed_over: 0,
             given_up: Vec::new(),
             poisoned: BTreeMap::new(),
+            push: Pushes::of(plan),
         }
     }
 
