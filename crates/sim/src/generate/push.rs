@@ -110,7 +110,7 @@ impl Added<'_> {
             0 => 0,
             count => self.published[self.rng.usize(0..count)],
         };
-        let kinds = if self.busy { 64 } else { 100 };
+        let kinds = if self.busy { 64 } else { 103 };
         match self.rng.u32(0..kinds) {
             0..=55 => PushOp::Publish(self.push(device, channel)),
             56..=63 => PushOp::Connect { device, new: false },
@@ -148,7 +148,8 @@ impl Added<'_> {
                     ],
                 ),
             },
-            _ => PushOp::List { device },
+            99 => PushOp::List { device },
+            _ => PushOp::Meddle { device },
         }
     }
 

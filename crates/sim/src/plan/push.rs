@@ -20,6 +20,8 @@ pub(crate) enum PushOp {
     Unregister { device: usize, channel: usize },
     /// A user agent sends a frame that is not needed, or not allowed.
     Say { device: usize, what: Aside },
+    /// A device rejects, over HTTP, the newest message that its user agent has had, which is not for it to answer.
+    Meddle { device: usize },
     /// An application server publishes.
     Publish(Push),
     /// An application server cancels the message of this number.

@@ -243,7 +243,9 @@ impl World<'_> {
                 Reply::Messages(messages)
             }
             mailbox::Reply::Done => {
-                if let About::Answer(id) = about {
+                if let About::Answer(id) = about
+                    && !self.ledger.is_push(id)
+                {
                     self.ledger.has_answered(object, id)?;
                 }
                 Reply::Done

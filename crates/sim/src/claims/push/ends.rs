@@ -77,14 +77,10 @@ impl Ledger {
         let (Some(message), Some(push)) = (self.push.messages.get(&id), self.push.push(id)) else {
             return false;
         };
-        let losses = message.sends.first().map(|sent| sent.losses);
-        let is_certain =
-            message.unsent == 0 && message.sends.iter().all(|it| Some(it.losses) == losses);
-        let answered = message.answers.iter().any(|(code, attempts)| match *code {
+        let answered = message.answers.iter().any(|answer| match answer.code {
             0 | ACKNOWLEDGED => acknowledged,
             // A user agent passes a message on once.
-            UNDELIVERED if is_certain => acknowledged == (*attempts > 1),
-            UNDELIVERED => true,
+            UNDELIVERED => !answer.is_certain || acknowledged == (answer.attempts > 1),
             _ => !acknowledged,
         });
         if acknowledged {

@@ -94,14 +94,24 @@ struct Message {
     sends: Vec<PushSent>,
     /// How often it may have been sent besides, by a mailbox that failed.
     unsent: usize,
-    /// The codes with which user agents have answered, and how often it had been sent by then.
-    answers: Vec<(u32, usize)>,
+    /// What user agents have answered.
+    answers: Vec<Answered>,
     /// It has ended: its row is gone, its answer was handled, or it has a receipt.
     over: bool,
     /// Its sender was told that it is taken.
     taken: bool,
     /// What its receipt said.
     receipt: Option<u16>,
+}
+
+/// What a user agent has answered for a message.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    code: u32,
+    /// How often it had been sent by then.
+    attempts: usize,
+    /// Whether its mailbox knows that, too: it has not failed since.
+    is_certain: bool,
 }
 
 impl Message {
@@ -197,6 +207,11 @@ impl Ledger {
         self.push.links.contains_key(&connection)
     }
 
+    /// Whether a message is one of a channel, which only a user agent answers.
+    pub(crate) fn is_push(&self, id: MessageId) -> bool {
+        self.push.has(id)
+    }
+
     /// An application server publishes to this endpoint.
     pub(crate) fn pushing(&mut self, op: u32, url: &PushUrl) {
         let registration = (url.channel, url.since);
@@ -213,11 +228,15 @@ impl Ledger {
         self.push.cancelled.insert(id);
     }
 
-    /// A user agent's answer reaches a mailbox.
-    pub(crate) fn push_answered(&mut self, id: MessageId, code: u32) {
+    /// A user agent's answer reaches a mailbox, which has lost what it had not stored so often.
+    pub(crate) fn push_answered(&mut self, id: MessageId, code: u32, losses: u32) {
         if let Some(message) = self.push.messages.get_mut(&id) {
-            let attempts = message.attempts();
-            message.answers.push((code, attempts));
+            let remembered = message.sends.iter().all(|sent| sent.losses == losses);
+            message.answers.push(Answered {
+                code,
+                attempts: message.attempts(),
+                is_certain: remembered && message.unsent == 0,
+            });
         }
     }
 }

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::web_push::seal::PushUrl;
 
+use super::super::client::Ask;
 use super::super::{Event, World};
 use super::channel_id;
 use super::frames::{self, Answer, NACK, Notification, ToAgent};
@@ -117,6 +119,14 @@ impl World<'_> {
             }
         };
         self.client_says(connection, frame.to_string());
+    }
+
+    /// A device rejects a message of its user agent.
+    pub(super) fn meddle(&mut self, device: usize) -> Checked {
+        match self.clients[device].agent.had.last().copied() {
+            Some(id) => self.ask(device, Ask::Settle, Call::Nack { id, reason: None }),
+            None => Ok(()),
+        }
     }
 
     /// A frame reaches a user agent.

@@ -72,7 +72,8 @@ impl World<'_> {
             self.ledger.leaving(device, channel);
         }
         for answer in answers {
-            self.ledger.push_answered(answer.id, answer.code);
+            let losses = self.objects[device].losses;
+            self.ledger.push_answered(answer.id, answer.code, losses);
             self.objects[device].heard.push((connection, answer.id));
         }
         let frame = Frame::Text(frame);

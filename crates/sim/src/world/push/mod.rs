@@ -78,6 +78,7 @@ impl World<'_> {
                 self.say_aside(*device, *what);
                 Ok(())
             }
+            PushOp::Meddle { device } => self.meddle(*device),
             PushOp::Publish(push) => self.push(number, push),
             PushOp::Cancel { of } => self.cancel_push(*of),
             PushOp::Ask { of, wait } => self.ask_of_push(*of, *wait),
