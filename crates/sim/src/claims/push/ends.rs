@@ -71,8 +71,8 @@ impl Ledger {
             || self.push.arriving.is_some_and(|op| of(op) == Some(mine))
     }
 
-    /// Whether a message may be acknowledged, or have failed. What cannot be told from outside is judged in the mailbox's
-    /// favour.
+    /// Whether a message may be acknowledged, or have failed. What cannot be told from outside is judged in the
+    /// mailbox's favour.
     pub(super) fn may_be(&self, device: usize, id: MessageId, acknowledged: bool) -> bool {
         let (Some(message), Some(push)) = (self.push.messages.get(&id), self.push.push(id)) else {
             return false;
