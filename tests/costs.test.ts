@@ -8,7 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { METER, anew, check, counted, meter, save, still, type Counts } from "./costs/counts.ts";
+import { PUSHES, PUSH_KEY, pushUrl } from "./costs/push.ts";
 import { REPEATS, TOGETHER, WAYS, type Way } from "./costs/ways.ts";
+import { UserAgent } from "./harness/agent.ts";
 import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
 
 // No acknowledgement is ever overdue, so that no count depends on how long the test takes.
@@ -16,7 +18,8 @@ const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 
 /** A message of this relay is cleaned up soon after it has settled. */
 const RETENTION = 2;
 const shortLived = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000, RETENTION } });
-const idle = useRelay({ wrap: METER });
+const pushing = useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 3600 } });
+const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
 /** Each way that sets alarms has a relay of its own, with the default limits. */
 const APART = {
   "online, with an Idempotency-Key": useRelay({ wrap: METER }),
@@ -44,8 +47,12 @@ beforeAll(() => {
 
 let idleSince = 0;
 let whenIdle: Counts = {};
+let idleAgent: UserAgent;
 beforeAll(async () => {
   for (const device of await idle.devices(3)) await device.connect();
+  const [device] = (await idle.devices(1)) as [Device];
+  idleAgent = await UserAgent.connect(await pushUrl(device));
+  await idleAgent.subscribe();
   whenIdle = await still(idle);
   idleSince = Date.now();
 });
@@ -69,6 +76,19 @@ describe("the counts of each way:", () => {
     // How much is read depends on how the events interleave.
     const { statements, rows_read, ...counts } = await counted(relay, once);
     check(name, { messages, ...counts });
+  });
+});
+
+describe("the counts of each way of a push:", () => {
+  test.each(Object.keys(PUSHES))("%s", async (name) => {
+    await anew(pushing);
+    const once = await PUSHES[name]!(pushing);
+    // The first one sets the alarm of an expiry; the others find it set.
+    await once();
+    const counts = await counted(pushing, async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
+    });
+    check(name, { messages: REPEATS, ...counts });
   });
 });
 
@@ -223,7 +243,8 @@ async function allCleanedUp(sender: Device): Promise<void> {
   await until("no stored message", stored, (messages) => messages.length === 0);
 }
 
-test("connected devices cost nothing for a minute", async () => {
+test("connected devices and user agents cost nothing for a minute, however often they ping", async () => {
+  for (let count = 0; count < 10; count++) await idleAgent.ping();
   await sleep(Math.max(0, idleSince + 60_000 - Date.now()));
   expect(await meter(idle)).toEqual(whenIdle);
 }, 90_000);

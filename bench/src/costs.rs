@@ -45,6 +45,15 @@ const WAYS: [&str; 10] = [
     "held until it expires, receipt seen",
 ];
 
+/// The ways of a push, which follow them. A push leaves nothing that is forgotten later: its row is deleted when it is
+/// acknowledged, and its receipt with the next ones.
+const PUSHES: [&str; 4] = [
+    "push, online",
+    "push, online, receipt read",
+    "push, held, then delivered on the next connection",
+    "push, held, then delivered on the next connection, receipt read",
+];
+
 /// What one way took, all its messages together.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -146,6 +155,9 @@ fn render(counts: &str) -> Result<String> {
         if let Some(apart) = counts.get(&format!("{way}{APART}")) {
             lines.push(apart.line("… more than 30 s after the last", clean_up, String::new()));
         }
+    }
+    for way in PUSHES {
+        lines.push(of(way)?.line(way, 0.0, String::new()));
     }
     for (other, price) in OTHERS {
         let mut cells = vec![other.to_owned()];

@@ -171,7 +171,14 @@ export class UserAgent {
     this.#ws.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
+  /** Breaks the connection without a close frame, as Firefox does. */
   close(): void {
     this.#ws.terminate();
+  }
+
+  /** Closes the connection and waits until the service has done so too. */
+  async leave(): Promise<void> {
+    this.#ws.close(1000);
+    await this.closed();
   }
 }

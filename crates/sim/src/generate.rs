@@ -23,6 +23,7 @@ const QUIET: u32 = 250;
 const POISONED: u32 = 30;
 
 mod publication;
+mod push;
 mod setting;
 
 impl Plan {
@@ -69,6 +70,7 @@ impl Plan {
         if plan.pile.is_none() {
             plan.ops = Operations::new(rng, &plan, heavy).take(count);
         }
+        push::add(&mut plan, heavy);
         plan
     }
 }

@@ -6,6 +6,10 @@ use tagpost_core::limits::Limits;
 use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
+mod push;
+
+pub(crate) use self::push::{Aside, Push, PushOp};
+
 /// The longest that a message of a plan is kept.
 pub(crate) const MAX_TTL: Millis = 3_600_000;
 
@@ -184,6 +188,8 @@ pub(crate) enum Action {
     Register { device: usize, foreign: bool },
     /// The operator revokes a device's tokens.
     Revoke { device: usize },
+    /// Something about the channels of a device.
+    WebPush(PushOp),
 }
 
 /// A publish.

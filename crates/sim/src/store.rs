@@ -30,6 +30,8 @@ const TABLES: [&str; 9] = [
     "endings",
     "escalations",
 ];
+/// Those that it gets with its first channel.
+const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
 
@@ -66,6 +68,8 @@ pub struct Written {
     pub escalations: bool,
     /// The table `account`.
     pub account: bool,
+    /// The tables `channels`, `user_agent` and `push_receipts`.
+    pub channels: bool,
 }
 
 impl Sqlite {
@@ -133,13 +137,17 @@ impl Sqlite {
         self.0.failed.get()
     }
 
-    /// Deletes every row. The tables stay: a mailbox without rows finds them made already.
+    /// Deletes every row. All tables but those of channels stay: a mailbox without rows finds them made already.
     ///
     /// # Errors
     /// There are no tables.
     pub fn clear(&self) -> Result<(), StoreError> {
         self.fail_after(None);
         self.begin()?;
+        // Only a device with channels has their tables.
+        for table in OF_CHANNELS {
+            self.run(&format!("DROP TABLE IF EXISTS {table}"), &[])?;
+        }
         for table in TABLES {
             self.run(&format!("DELETE FROM {table}"), &[])?;
         }
@@ -210,6 +218,7 @@ impl Written {
         self.endings |= sql.contains(" endings");
         self.escalations |= sql.contains(" escalations");
         self.account |= sql.contains(" account");
+        self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }
 }
 

@@ -61,11 +61,10 @@ impl<S: Store> Mailbox<S> {
 
     /// A user agent has handled a message.
     fn handled(&mut self, id: MessageId, handled: Handled, now: Now) -> Result<(), StoreError> {
-        // A user agent does not pass on a message that it has had before: then an earlier attempt was successful.
-        let is_repeat = self.inbox().attempt(id).is_some_and(|attempt| attempt > 1);
         let reason = match handled {
             Handled::Delivered => None,
-            Handled::Undelivered if is_repeat => None,
+            // A user agent does not pass on a message that it has had before: then an earlier attempt was successful.
+            Handled::Undelivered if self.inbox().attempts(id)? > 1 => None,
             Handled::Undelivered => Some("not_delivered"),
             Handled::Undecryptable => Some("decryption_error"),
             Handled::Failed => Some("handler_failed"),

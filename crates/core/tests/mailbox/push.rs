@@ -1,9 +1,11 @@
 //! Web Push: a user agent at one end of a mailbox, application servers at the other.
 
 mod agents;
+mod costs;
 mod delivery;
 mod handled;
 mod histories;
+mod lanes;
 mod receipts;
 mod removal;
 mod steps;

@@ -33,6 +33,9 @@ impl Ledger {
             messages == 0 || self.is_bound(device),
             || format!("device {device} has {messages} messages"),
         )?;
+        if let Some(connection) = connection {
+            self.window_of_pushes(device, waiting, connection)?;
+        }
         let limits = &self.limits;
         claim(
             "no more is held than allowed",
@@ -109,6 +112,7 @@ impl Ledger {
         let then = now.max(tables.latest);
         let mut due: Vec<(&'static str, Millis)> = Vec::new();
         due.extend(expires_at.map(|at| ("a token's end", at)));
+        due.extend(self.pushes_due(device, connection, losses));
         for (id, row) in &tables.inbox {
             if row.settled {
                 due.push(("a report", then + LONGEST_PAUSE));

@@ -42,7 +42,10 @@ impl Ledger {
     }
 
     /// A mailbox has received its device's answer to a message.
-    pub(crate) fn has_answered(&self, device: usize, id: MessageId) -> Checked {
+    pub(crate) fn has_answered(&mut self, device: usize, id: MessageId) -> Checked {
+        if self.push.has(id) {
+            return self.push_has_answered(device, id);
+        }
         let row = self.tables[device].inbox.get(&id);
         claim(
             "a message settles when its device has answered",

@@ -16,6 +16,7 @@ impl Ledger {
     ) -> Checked {
         let late = |due: Millis| due.max(healed_at) + limit < now;
         let slack = self.retention() / 8 + limit;
+        self.no_push_is_left(late)?;
         for (device, tables) in self.tables.iter().enumerate() {
             let held = tables.inbox.values().filter(|row| !row.settled);
             let due = held.map(|row| ("an expiry", row.expires_at));
@@ -102,6 +103,7 @@ impl Ledger {
                 })?;
             }
         }
+        self.pushes_have_ended()?;
         self.given_up_by_the_rule()?;
         self.others_pass()?;
         self.in_order()?;

@@ -104,7 +104,7 @@ impl Ledger {
             return Ok(());
         };
         let holds = match code {
-            4400 => link.bad_frames >= 10,
+            4400 => link.bad_frames >= if self.is_agent(connection) { 1 } else { 10 },
             4401 => expired || self.revocations(device) > link.revocations,
             4408 => true,
             4409 => newer,

@@ -11,6 +11,7 @@ mod escalation;
 mod finish;
 mod links;
 mod progress;
+mod push;
 mod room;
 mod rows;
 mod schedule;
@@ -35,6 +36,8 @@ use tagpost_core::trace::Trace;
 
 pub(crate) use self::due::Alarm;
 use self::links::Link;
+pub(crate) use self::push::PushSent;
+use self::push::Pushes;
 use self::rows::Tables;
 use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::wire::Sent;
@@ -108,6 +111,7 @@ pub(crate) struct Ledger {
     given_up: Vec<(MessageId, usize, Delivery)>,
     /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
+    push: Pushes,
 }
 
 impl Ledger {
@@ -135,6 +139,7 @@ impl Ledger {
             handed_over: 0,
             given_up: Vec::new(),
             poisoned: BTreeMap::new(),
+            push: Pushes::of(plan),
         }
     }
 

@@ -21,11 +21,14 @@ impl Ledger {
         connection: ConnectionId,
         now: Millis,
     ) -> Checked {
+        if self.is_agent(connection) {
+            return self.room_for_pushes_is_used(device, waiting, connection, now);
+        }
         let rows = &self.tables[device].inbox;
         let open = rows.iter().filter(|(_, row)| !row.settled);
         let stored = open.clone().map(|(id, _)| *id);
         let unstored = waiting.iter().copied();
-        let unstored = unstored.filter(|id| self.is_unstored(*id, device));
+        let unstored = unstored.filter(|id| self.is_unstored(*id, device) && !self.push.has(*id));
         let works = |id: &MessageId| {
             let track = self.deliveries.get(&(*id, device));
             track.is_some_and(|track| track.work.may_be_on(now))

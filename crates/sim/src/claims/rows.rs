@@ -123,7 +123,7 @@ impl Ledger {
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }
-        Ok(())
+        self.read_channels(place, store, now, written)
     }
 
     /// What a mailbox has accepted in one event, in the order of the ids: it called for some of it, and has rows of
@@ -201,7 +201,8 @@ impl Ledger {
 
     fn read_inbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
         let sql = "SELECT id, size, expires_at, attempts, retry_at, settled, \
-                   coalesce(sent ->> '$.n', 0), coalesce(sent ->> '$.o', 0) FROM inbox";
+                   coalesce(sent ->> '$.n', 0), coalesce(sent ->> '$.o', 0) FROM inbox \
+                   WHERE sender NOT LIKE '~%'";
         let read = |mut row: Row| {
             let id = row.id()?;
             let size = row.count()?;

@@ -48,11 +48,11 @@ impl Ledger {
     pub(super) fn inbox_of(&self, device: usize, waiting: &[MessageId]) -> (u32, u64) {
         let rows = &self.tables[device].inbox;
         let stored = rows.values().filter(|row| !row.settled).map(|row| row.size);
+        let stored = stored.chain(self.push.sizes(device));
         let unstored = waiting.iter().filter(|id| self.is_unstored(**id, device));
         let unstored = unstored.map(|id| {
-            self.messages
-                .get(id)
-                .map_or(0, |message| u64::from(message.size))
+            let message = self.messages.get(id);
+            message.map_or_else(|| self.push.size(*id), |message| u64::from(message.size))
         });
         stored
             .chain(unstored)
@@ -61,6 +61,9 @@ impl Ledger {
 
     /// Whether a message that a call waits for is alone in flight.
     pub(super) fn is_unstored(&self, id: MessageId, device: usize) -> bool {
+        if self.push.has(id) {
+            return !self.push.is_stored(device, id);
+        }
         let track = self.deliveries.get(&(id, device));
         track.is_none_or(|track| track.stored_at.is_none())
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tagpost_core::call::{Call, Request};
+use tagpost_core::call::{Call, PushReceipt, Pushed, Request};
 use tagpost_core::mailbox::{CallPurpose, Input};
 use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
@@ -50,6 +50,8 @@ pub(super) enum Reply {
     Trace(Trace),
     Traces(Vec<Trace>),
     Messages(Vec<(Message, u32)>),
+    Pushed(Pushed),
+    PushReceipts(Option<Vec<PushReceipt>>),
     Problem(Problem),
     Done,
 }
@@ -141,7 +143,12 @@ impl World<'_> {
             (Call::Deliver { .. }, Some(text)) => Some(serde_json::from_str(text).map_err(broken)?),
             _ => None,
         };
-        let subject = self.ledger.subject(&call, message.as_ref());
+        let subject = match &caller {
+            Caller::Client {
+                ask: Ask::Push(op), ..
+            } => u64::from(*op),
+            _ => self.ledger.subject(&call, message.as_ref()),
+        };
         let mut fate = self.fate(from, to, what, subject);
         if operator {
             fate.lost = false;
@@ -317,7 +324,8 @@ fn wait(call: &Call) -> Millis {
     match call {
         Call::Publish { wait, .. } => i64::from(*wait) * 1000,
         Call::Trace { wait, .. } | Call::Inbox { wait, .. } => i64::from(*wait) * 1000,
-        Call::Deliver { wait, .. } => i64::from(*wait),
+        Call::PushState { wait, .. } | Call::PushReceipts { wait, .. } => i64::from(*wait) * 1000,
+        Call::Deliver { wait, .. } | Call::Push { wait, .. } => i64::from(*wait),
         _ => 0,
     }
 }

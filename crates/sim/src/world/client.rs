@@ -9,6 +9,7 @@ use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
 
 use super::calls::{Caller, Reply};
+use super::push::Agent;
 use super::said::Said;
 use super::verdict::Verdict;
 use super::{Event, START, World};
@@ -27,6 +28,10 @@ pub(super) enum Ask {
     Trace,
     List,
     Settle,
+    /// An application server publishes.
+    Push(u32),
+    /// An application server reads the receipts of the channel with this number.
+    Receipts(usize),
     /// Creates, revokes or removes this device, or reads its status.
     Operator,
 }
@@ -36,6 +41,8 @@ pub(super) enum Ask {
 pub(super) struct Client {
     pub(super) claims: Claims,
     pub(super) manner: Manner,
+    /// What it has as a user agent of Web Push.
+    pub(super) agent: Agent,
     /// Its newest connection.
     pub(super) connection: Option<ConnectionId>,
     /// Its answer to each message, given or still to come.
@@ -64,6 +71,7 @@ impl Client {
         Self {
             claims,
             manner: Manner::GOOD,
+            agent: Agent::default(),
             connection: None,
             verdicts: BTreeMap::new(),
             unsaid: Vec::new(),
@@ -106,7 +114,11 @@ impl World<'_> {
 
     /// The mailbox did not accept the handshake; `refused` if it answered so.
     pub(super) fn not_connected(&mut self, device: usize, refused: bool) -> Checked {
-        if !refused {
+        // A user agent always tries again.
+        if !refused || self.clients[device].agent.is_on {
+            if refused && self.healed && self.ledger.is_bound(device) {
+                self.renew(device, false);
+            }
             self.come_back(device);
         } else if self.healed && self.ledger.is_bound(device) {
             self.renew(device, false);
@@ -130,16 +142,22 @@ impl World<'_> {
     }
 
     pub(super) fn reconnect(&mut self, device: usize) -> Checked {
-        let client = &mut self.clients[device];
-        client.reconnecting = false;
-        if client.manner.returns
-            && client
-                .connection
-                .is_none_or(|connection| !self.is_there(connection))
-        {
+        self.clients[device].reconnecting = false;
+        if self.clients[device].manner.returns && !self.is_connected(device) {
             self.connect(device, None);
         }
         Ok(())
+    }
+
+    /// Whether a device has a connection of the kind that it wants.
+    pub(super) fn is_connected(&self, device: usize) -> bool {
+        let Client {
+            connection, agent, ..
+        } = &self.clients[device];
+        connection.is_some_and(|connection| {
+            let is_agent = self.sockets[connection as usize].is_agent;
+            is_agent == agent.is_on && self.is_there(connection)
+        })
     }
 
     /// A device has a socket.
@@ -150,6 +168,9 @@ impl World<'_> {
         let client = &mut self.clients[device];
         client.connection = Some(connection);
         client.failures = 0;
+        if self.sockets[connection as usize].is_agent {
+            return self.greet(device, connection);
+        }
         for verdict in std::mem::take(&mut client.unsaid) {
             self.after(1, Event::Verdict { device, verdict });
         }
@@ -161,7 +182,7 @@ impl World<'_> {
         if client.connection == Some(connection) {
             client.connection = None;
             // After a takeover the newer connection remains.
-            if code != 4409 || self.healed {
+            if ![4409, 4774].contains(&code) || self.healed {
                 self.come_back(device);
             }
         }
@@ -205,6 +226,7 @@ impl World<'_> {
                     self.learn_id(device, op, published.id)?;
                 }
             }
+            Said::Agent(said) => self.agent_hears(device, connection, said)?,
             // It may answer all the same: the two may cross.
             Said::Withdrawn(_) | Said::Welcome(_) | Said::Other => {}
         }
@@ -218,13 +240,17 @@ impl World<'_> {
         }
     }
 
+    /// The connection over which a device can speak, unless it is a user agent.
+    pub(super) fn speaking(&self, device: usize) -> Option<ConnectionId> {
+        let connection = self.clients[device].connection?;
+        let is_agent = self.sockets[connection as usize].is_agent;
+        (!is_agent && self.is_there(connection)).then_some(connection)
+    }
+
     /// A device reports which receipts it has seen.
     pub(super) fn say_seen(&mut self, device: usize) -> Checked {
-        let client = &self.clients[device];
-        let connection = client
-            .connection
-            .filter(|connection| self.is_there(*connection));
-        if let (Some(connection), Some((_, seq))) = (connection, client.last_receipt) {
+        let last = self.clients[device].last_receipt;
+        if let (Some(connection), Some((_, seq))) = (self.speaking(device), last) {
             self.ledger.seen(device, seq);
             self.client_says(
                 connection,
@@ -259,6 +285,9 @@ impl World<'_> {
         reply: Option<Reply>,
     ) -> Checked {
         self.connect_finally(device);
+        if let Some(reply) = &reply {
+            self.server_returned(device, &ask, reply);
+        }
         match (ask, reply) {
             (Ask::Publish { op, .. }, Some(Reply::Trace(trace))) => {
                 self.learn_id(device, op, trace.id)?;

@@ -4,6 +4,8 @@
 //! object. A mailbox is opened before its first event, so that an alarm set by opening remains if the event fails; only
 //! an alarm opens the mailbox in its own event.
 
+use std::rc::Rc;
+
 use tagpost_core::call::{Call, Progress};
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{CallPurpose, Input, Mailbox, Output, Reply};
@@ -73,6 +75,7 @@ impl World<'_> {
                 if let Output::Reply(_, Reply::Polled(messages)) = output {
                     self.polled(object, messages)?;
                 }
+                self.may_have_been_pushed(output)?;
             }
             self.fails(object, |name| {
                 format!("{name} fails when this is committed")
@@ -110,6 +113,7 @@ impl World<'_> {
             _ => None,
         };
         let store = self.objects[object].store.clone();
+        let keys = Rc::clone(&self.servers.keys);
         store.fail_after(within);
         store.refuse_writes(full);
         let mut work = Work::default();
@@ -122,7 +126,7 @@ impl World<'_> {
                     Mailbox::open(store, limits, CODECS, &attachments, host.alarm, unopened)
                 });
                 work.opening = Some(opening);
-                host.mailbox = Some(opened?);
+                host.mailbox = Some(opened?.with_push_keys(Some(keys.clone())));
             }
             let now = self.clock(object);
             let host = &mut self.objects[object];

@@ -7,12 +7,14 @@ mod alarm;
 pub(crate) mod bounds;
 mod calls;
 mod client;
+mod closes;
 mod directory;
 mod event;
 mod faults;
 mod object;
 mod ops;
 mod outputs;
+pub(crate) mod push;
 mod reach;
 mod said;
 mod serve;
@@ -32,6 +34,9 @@ use tagpost_core::time::Millis;
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
 use self::object::Object;
+use self::push::Servers;
+use self::push::frames::Answer;
+pub(crate) use self::push::frames::{Notification, op_of_payload};
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use self::work::Work;
@@ -117,6 +122,14 @@ enum Event {
     Verdict { device: usize, verdict: Verdict },
     /// A device says that it works on a message.
     Progress { device: usize, work: Work },
+    /// A user agent answers a message of a channel.
+    Answer {
+        device: usize,
+        answer: Answer,
+        channel: String,
+    },
+    /// The user agents connect as devices from now on.
+    Return,
     /// A device reports which receipts it has seen.
     Seen { device: usize },
     /// A flapping device loses its connection, and `times` times more.
@@ -153,6 +166,7 @@ pub(crate) struct World<'a> {
     /// Indexed by the number of the connection.
     sockets: Vec<Socket>,
     calls: BTreeMap<CallId, CallState>,
+    servers: Servers,
     fates: Fates,
     ledger: Ledger,
     history: History,
@@ -185,6 +199,7 @@ impl<'a> World<'a> {
             objects: stores.into_iter().map(Object::new).collect(),
             sockets: Vec::new(),
             calls: BTreeMap::new(),
+            servers: Servers::new(),
             fates: Fates::default(),
             history: History::new(keep_history, START),
             touched: None,
@@ -280,6 +295,22 @@ impl<'a> World<'a> {
             Event::ToMailbox { connection, what } => self.reach_mailbox(connection, what),
             Event::Verdict { device, verdict } => self.say(device, verdict),
             Event::Progress { device, work } => self.say_progress(device, &work),
+            Event::Answer {
+                device,
+                answer,
+                channel,
+            } => {
+                self.agent_answers(device, &answer, &channel);
+                Ok(())
+            }
+            Event::Return => {
+                let bound = (0..self.clients.len()).filter(|device| self.ledger.is_bound(*device));
+                let bound: Vec<usize> = bound.collect();
+                bound
+                    .into_iter()
+                    .for_each(|device| self.become_device(device));
+                Ok(())
+            }
             Event::Seen { device } => self.say_seen(device),
             Event::Flap {
                 device,

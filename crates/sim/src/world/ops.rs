@@ -43,6 +43,18 @@ impl World<'_> {
             Aftermath::Lively => 0,
             Aftermath::Quiet | Aftermath::Poisoned => MAX_TTL,
         };
+        // User agents have their time first, and then their devices.
+        let has_agents = self
+            .plan
+            .ops
+            .iter()
+            .any(|op| matches!(op.action, Action::WebPush(_)));
+        let longest = if has_agents {
+            self.at(at + 100 + recovery, Event::Return);
+            longest.max(recovery)
+        } else {
+            longest
+        };
         for after in (recovery..=longest + recovery).step_by(600_000) {
             self.at(at + 100 + after, Event::Check);
         }
@@ -74,11 +86,7 @@ impl World<'_> {
         }
         for device in 0..self.clients.len() {
             self.behave(device, Manner::GOOD);
-            let client = &self.clients[device];
-            if client
-                .connection
-                .is_some_and(|connection| self.is_there(connection))
-            {
+            if self.is_connected(device) {
                 self.say_seen(device)?;
             } else if self.ledger.is_bound(device) {
                 self.connect(device, None);
@@ -182,6 +190,7 @@ impl World<'_> {
                 self.ask(*device, Ask::Operator, Call::Register)?;
             }
             Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
+            Action::WebPush(what) => self.web_push(op.number, what)?,
         }
         Ok(())
     }
@@ -276,9 +285,7 @@ impl World<'_> {
             Some(Later::At(ahead)) => (None, Some(self.now + ahead)),
             None => (None, None),
         };
-        let connection = self.clients[sender]
-            .connection
-            .filter(|connection| self.is_there(*connection));
+        let connection = self.speaking(sender);
         if let (Some(connection), true) = (connection, publication.frame) {
             let mut frame = serde_json::json!({
                 "type": "publish", "ref": number.to_string(), "ttl": publication.ttl, "topic": topic,

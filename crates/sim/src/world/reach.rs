@@ -45,6 +45,9 @@ impl World<'_> {
         match what {
             ToMailbox::Frame(frame) => {
                 socket.heard_at = self.now;
+                if socket.is_agent {
+                    return self.reach_from_agent(connection, frame);
+                }
                 if let Some(id) = answered(&frame) {
                     (socket.unread, socket.largest) = (0, 0);
                     self.ledger.hears_answer(device, id);

@@ -7,6 +7,7 @@ use tagpost_core::message::Urgency;
 use tagpost_core::protocol::Receipt;
 use tagpost_core::time::Millis;
 
+use super::push::frames::ToAgent;
 use crate::claims::{Checked, broken};
 
 /// A frame from the service.
@@ -17,6 +18,8 @@ pub(super) enum Said {
     Receipt(Receipt),
     Published(PublishedFrame),
     Withdrawn(WithdrawnFrame),
+    /// To a user agent of Web Push.
+    Agent(ToAgent),
     Other,
 }
 

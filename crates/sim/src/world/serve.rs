@@ -3,14 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use tagpost_core::call::{Call, Request, TAKEN};
+use tagpost_core::call::{Call, Pushed, Request, TAKEN};
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::{self, Awaited, Input, Output};
 use tagpost_core::message::Message;
 use tagpost_core::problem::Code;
+use tagpost_core::protocol::Codec;
+use tagpost_core::protocol::tagpost_v1::TagpostV1;
+use tagpost_core::protocol::web_push::WebPush;
+use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
+use tagpost_core::web_push::channel::Channel;
 
 use super::calls::{Parcel, Reply};
+use super::push::ORIGIN;
+use super::push::frames::op_of_draft;
 use super::versions::UNKNOWN;
 use super::{CallId, World};
 use crate::chance::chance;
@@ -39,6 +46,12 @@ enum About {
     Deliver(MessageId),
     Answer(MessageId),
     Poll(u32),
+    /// A publish to a channel, with its number.
+    Push(u32),
+    /// The state of this message of a channel.
+    PushState(MessageId),
+    /// The receipts of a channel with this time.
+    PushReceipts(Channel, Millis),
     Other,
 }
 
@@ -69,6 +82,9 @@ impl World<'_> {
             }
             Call::Ack { id, .. } | Call::Nack { id, .. } => About::Answer(*id),
             Call::Inbox { limit, .. } => About::Poll(*limit),
+            Call::Push { .. } => About::Push(op_of_draft(enclosed.unwrap_or_default())?),
+            Call::PushState { id, .. } => About::PushState(*id),
+            Call::PushReceipts { channel, since, .. } => About::PushReceipts(*channel, *since),
             _ => About::Other,
         };
         let claims = request.caller.clone();
@@ -90,13 +106,18 @@ impl World<'_> {
     ) -> Checked {
         let of = Of::Handshake(connection);
         let id = self.begin_call(object, of, Some(claims.clone()), About::Other);
+        let (codec, origin): (&'static dyn Codec, _) =
+            match self.sockets[connection as usize].is_agent {
+                true => (&WebPush, Some(ORIGIN.to_owned())),
+                false => (&TagpostV1, None),
+            };
         let input = Input::Open {
             id,
             connection,
-            codec: &tagpost_core::protocol::tagpost_v1::TagpostV1,
+            codec,
             claims,
             window: None,
-            origin: None,
+            origin,
         };
         self.serve_call(object, id, input)
     }
@@ -136,9 +157,23 @@ impl World<'_> {
 
     /// Passes a call to the mailbox. Its token is checked on arrival, too.
     fn serve_call(&mut self, object: usize, id: mailbox::CallId, input: Input) -> Checked {
+        let push = match self.objects[object].served.get(&id).map(|it| &it.about) {
+            Some(About::Push(op)) => Some(*op),
+            _ => None,
+        };
+        if let Some(op) = push {
+            // Its id has random bits of its own.
+            self.next += 1;
+            self.ledger.push_arrives(Some(op));
+        }
         let Some(outputs) = self.handle(object, input)? else {
+            self.ledger.push_arrives(None);
             return Ok(());
         };
+        if let Some(op) = push {
+            self.next += 1;
+            self.push_arrived(object, id, op, &outputs)?;
+        }
         let refused = |output: &Output| {
             matches!(output, Output::Reply(of, mailbox::Reply::Problem(problem))
                 if *of == id && problem.code == Code::Unauthorized)
@@ -208,7 +243,9 @@ impl World<'_> {
                 Reply::Messages(messages)
             }
             mailbox::Reply::Done => {
-                if let About::Answer(id) = about {
+                if let About::Answer(id) = about
+                    && !self.ledger.is_push(id)
+                {
                     self.ledger.has_answered(object, id)?;
                 }
                 Reply::Done
@@ -219,12 +256,31 @@ impl World<'_> {
                 self.ledger.status_read(object, &status, &waiting, now)?;
                 Reply::Done
             }
-            mailbox::Reply::Waiting(_)
-            | mailbox::Reply::Registered(_)
-            | mailbox::Reply::Pushed(_)
-            | mailbox::Reply::PushState(_)
-            | mailbox::Reply::PushReceipts(_)
-            | mailbox::Reply::Channels(_) => Reply::Done,
+            mailbox::Reply::Waiting(_) | mailbox::Reply::Registered(_) => Reply::Done,
+            mailbox::Reply::Pushed(pushed) => {
+                if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
+                    self.ledger.push_taken(object, op, *id)?;
+                }
+                Reply::Pushed(pushed)
+            }
+            mailbox::Reply::PushState(state) => {
+                if let About::PushState(id) = about {
+                    self.ledger.push_state_told(object, id, state)?;
+                }
+                Reply::Done
+            }
+            mailbox::Reply::PushReceipts(receipts) => {
+                if let About::PushReceipts(channel, since) = about {
+                    let told = receipts.as_deref();
+                    self.ledger
+                        .push_receipts_told(object, (channel, since), told)?;
+                }
+                Reply::PushReceipts(receipts)
+            }
+            mailbox::Reply::Channels(channels) => {
+                self.ledger.channels_listed(object, &channels)?;
+                Reply::Done
+            }
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
             mailbox::Reply::Delivery(delivered) => {
                 if let (About::Deliver(id), tagpost_core::call::DeliveryStatus::Known(delivery)) =

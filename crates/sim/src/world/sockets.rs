@@ -16,13 +16,15 @@ use crate::claims::{Checked, Sent, broken, claim};
 /// The most bytes that the platform attaches to a socket.
 const MAX_ATTACHMENT: usize = 16_384;
 /// The most bytes of messages sent over a connection without an answer.
-const MAX_UNREAD: usize = 16 << 20;
+pub(super) const MAX_UNREAD: usize = 16 << 20;
 
 /// A socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) device: usize,
-    attachment: String,
+    /// It is a user agent's, and speaks Web Push.
+    pub(super) is_agent: bool,
+    pub(super) attachment: String,
     pub(super) service: End,
     pub(super) client: End,
     /// How long the answer to the handshake takes, if it arrives.
@@ -132,8 +134,10 @@ impl World<'_> {
         claims.expires_at = expires_in.map(|seconds| self.now.div_euclid(1000) + 2 + seconds);
         self.may_sleep(device);
         let connection = u32::try_from(self.sockets.len()).map_err(broken)?;
+        let is_agent = self.clients[device].agent.is_on;
         self.sockets.push(Socket {
             device,
+            is_agent,
             attachment: String::new(),
             service: End::Gone,
             client: End::Gone,
@@ -173,6 +177,9 @@ impl World<'_> {
         }
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, now);
+        if self.sockets[connection as usize].is_agent {
+            self.ledger.agent_connects(connection);
+        }
     }
 
     /// A mailbox has not accepted a socket; `refused` if it answered so.
@@ -199,6 +206,9 @@ impl World<'_> {
             format!("connection {connection}: {frame}")
         })?;
         self.note(|names| format!("{} <- over {connection}: {frame}", names[object]));
+        if self.sockets[connection as usize].is_agent {
+            return self.send_to_agent(object, connection, frame);
+        }
         let said = read(frame)?;
         if let Said::Welcome(welcome) = &said {
             let told = (welcome.held, welcome.in_progress);
@@ -238,7 +248,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn down(&mut self, connection: ConnectionId, what: ToClient) {
+    pub(super) fn down(&mut self, connection: ConnectionId, what: ToClient) {
         let latency = self.latency(connection);
         let socket = &mut self.sockets[connection as usize];
         socket.down_at = socket.down_at.max(self.now + latency);
@@ -260,7 +270,7 @@ impl World<'_> {
     }
 
     /// A message may be sent only over a connection that is alive, as far as can be known, and that the device reads.
-    fn may_carry(&mut self, connection: ConnectionId, bytes: usize) -> Checked {
+    pub(super) fn may_carry(&mut self, connection: ConnectionId, bytes: usize) -> Checked {
         let (keepalive, off) = (self.keepalive(), self.plan.weather.clocks);
         let now = self.now;
         // Messages that become due together are sent together.
@@ -272,7 +282,7 @@ impl World<'_> {
             .max(socket.heard_at);
         claim(
             "nothing is sent over a connection that has long been silent",
-            now - alive_at <= keepalive * 5 / 2 + 2 * off + LATEST_TURN,
+            socket.is_agent || now - alive_at <= keepalive * 5 / 2 + 2 * off + LATEST_TURN,
             || format!("connection {connection} has been silent since {alive_at}, it is {now}"),
         )?;
         socket.unread += bytes;
@@ -290,79 +300,8 @@ impl World<'_> {
         let socket = &self.sockets[connection as usize];
         let beat = socket.beat(self.now, keepalive).unwrap_or(0);
         let silent = self.now - beat.max(socket.heard_at);
-        silent + 2 * off < keepalive * 2 && socket.unread < MAX_UNREAD / 4
-    }
-
-    /// A mailbox closes a connection.
-    pub(super) fn hang_up(
-        &mut self,
-        object: usize,
-        connection: ConnectionId,
-        code: u16,
-        reason: &str,
-    ) -> Checked {
-        let keepalive = self.keepalive();
-        let (skew, off) = (self.objects[object].skew, self.plan.weather.clocks);
-        let socket = &mut self.sockets[connection as usize];
-        claim(
-            "a connection is closed once",
-            socket.service == End::Open,
-            || format!("connection {connection}: {code}"),
-        )?;
-        let alive_at = socket
-            .beat(self.now, keepalive)
-            .unwrap_or(0)
-            .max(socket.heard_at);
-        let unread = socket.unread >= MAX_UNREAD;
-        let (silent, expired) = (
-            self.now - alive_at,
-            socket.expires_at.is_some_and(|at| at <= self.now + skew),
-        );
-        socket.service = End::Closing;
-        socket.attachment.clear();
-        self.note(|names| {
-            format!(
-                "{} closes connection {connection}: {code} {reason}",
-                names[object]
-            )
-        });
-        // A sign of life is recorded at most half a keepalive late, and clocks may be off.
-        claim(
-            "a live connection is not closed as silent",
-            code != 4408 || unread || silent + 2 * off >= keepalive * 2,
-            || format!("connection {connection} was silent for {silent} ms"),
-        )?;
-        self.ledger.hung_up(object, connection, code, expired)?;
-        let now = self.now + skew;
-        self.ledger.link_over(object, connection, Some(code), now);
-        if self.sockets[connection as usize].client == End::Gone {
-            self.drop_service_end(connection);
-        } else {
-            self.down(connection, ToClient::Closed(code));
-        }
-        Ok(())
-    }
-
-    pub(super) fn drop_service_end(&mut self, connection: ConnectionId) {
-        let socket = &mut self.sockets[connection as usize];
-        socket.service = End::Gone;
-        let device = socket.device;
-        let host = &mut self.objects[device];
-        host.sockets.retain(|other| *other != connection);
-        let now = self.now + host.skew;
-        self.ledger.link_over(device, connection, None, now);
-    }
-
-    /// All sockets of an object break, as they do when it crashes.
-    pub(super) fn cut_off(&mut self, object: usize) {
-        for connection in std::mem::take(&mut self.objects[object].sockets) {
-            self.sockets[connection as usize].service = End::Gone;
-            let now = self.now + self.objects[object].skew;
-            self.ledger.link_over(object, connection, None, now);
-            if self.sockets[connection as usize].client != End::Gone {
-                self.down(connection, ToClient::Closed(1006));
-            }
-        }
+        let is_alive = socket.is_agent || silent + 2 * off < keepalive * 2;
+        is_alive && socket.unread < MAX_UNREAD / 4
     }
 
     /// A mailbox attaches a text to its socket.

@@ -69,7 +69,7 @@ impl World<'_> {
     }
 
     /// A device loses its connection, and reconnects if its manner is to do so.
-    fn breaks_off(&mut self, device: usize, connection: ConnectionId) {
+    pub(super) fn breaks_off(&mut self, device: usize, connection: ConnectionId) {
         let close = chance(self.plan.seed, &[17, u64::from(connection)]).bool();
         self.client_leaves(connection, close);
         if self.clients[device].connection == Some(connection) {
@@ -163,10 +163,7 @@ impl World<'_> {
 
     /// A device sends its answer over the socket or over HTTP, or keeps it until it has reconnected.
     pub(super) fn say(&mut self, device: usize, verdict: Verdict) -> Checked {
-        let client = &mut self.clients[device];
-        let connection = client.connection;
-        let there = connection.filter(|connection| self.is_there(*connection));
-        if let (Some(connection), false) = (there, verdict.http) {
+        if let (Some(connection), false) = (self.speaking(device), verdict.http) {
             self.ledger.verdict(device, &verdict);
             self.client_says(connection, frame(&verdict));
         } else if verdict.http {

@@ -38,9 +38,7 @@ impl World<'_> {
     /// A device says that it works on a message, if it can.
     pub(super) fn say_progress(&mut self, device: usize, work: &Work) -> Checked {
         let Work { id, seconds, http } = *work;
-        let connection = self.clients[device].connection;
-        let there = connection.filter(|connection| self.is_there(*connection));
-        match there {
+        match self.speaking(device) {
             Some(connection) if !http => {
                 let frame = format!(r#"{{"type":"progress","id":"{id}","for":{seconds}}}"#);
                 self.client_says(connection, frame);

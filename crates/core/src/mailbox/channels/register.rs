@@ -83,6 +83,8 @@ impl<S: Store> Channels<'_, S> {
         key: Option<[u8; 16]>,
         now: Now,
     ) -> Result<Option<Millis>, StoreError> {
+        // The rows are counted before they change.
+        let is_full = self.known()?.channels >= MAX_CHANNELS;
         let row = rows::find(&self.cx.store, channel)?;
         match &row {
             Some(row) if row.key == key => return Ok(Some(row.since)),
@@ -91,7 +93,7 @@ impl<S: Store> Channels<'_, S> {
                 rows::delete(&self.cx.store, channel)?;
                 self.memory.ended.push(channel);
             }
-            None if self.known()?.channels >= MAX_CHANNELS => return Ok(None),
+            None if is_full => return Ok(None),
             None => self.known()?.channels += 1,
         }
         let known = self.known()?;

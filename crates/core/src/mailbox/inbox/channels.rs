@@ -183,9 +183,16 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The attempt by which a message is in flight.
-    pub(in crate::mailbox) fn attempt(&self, id: MessageId) -> Option<u32> {
-        let entry = self.connection.as_ref()?.in_flight.get(&id)?;
-        Some(entry.attempt)
+    /// How often a message of a channel was sent, in flight or not.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(in crate::mailbox) fn attempts(&self, id: MessageId) -> Result<u32, StoreError> {
+        let connection = self.connection.as_ref();
+        if let Some(entry) = connection.and_then(|it| it.in_flight.get(&id)) {
+            return Ok(entry.attempt);
+        }
+        let held = rows::held(&self.cx.store, Lane::Channels, id)?;
+        Ok(held.map_or(0, |held| self.up_to_date(held).attempts.made))
     }
 }

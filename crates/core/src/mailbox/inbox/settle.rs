@@ -136,6 +136,11 @@ impl<S: Store> Inbox<'_, S> {
         let Some(device) = self.cx.device().cloned() else {
             return Ok(());
         };
+        let queued = self.queued(id).map(|queued| &*queued.message);
+        let unstored = queued.or_else(|| self.unstored(id));
+        if unstored.is_some_and(|message| message.lane() != lane) {
+            return Ok(());
+        }
         if let Some(queued) = self.take_queued(id) {
             let delivery = queued.delivery(device)?.apply(event, now.at)?;
             self.end_unstored(&queued.message, complete(delivery), now)?;
@@ -208,7 +213,7 @@ impl<S: Store> Inbox<'_, S> {
         if self.memory.lost.remove(id) {
             self.rescan();
         }
-        self.withdraw(id, &delivery);
+        self.withdraw(rows::lane_of(held.key.rank), id, &delivery);
         let is_cancelled = delivery.state == State::Cancelled;
         if awaited {
             let delivered = DeliveryStatus::Known(delivery);
@@ -318,7 +323,7 @@ impl<S: Store> Inbox<'_, S> {
         if event == Event::Refuse {
             delivery = delivery.with_reason("queue_full");
         }
-        self.remember(message.id, delivery.clone());
+        self.remember(message, &delivery);
         self.keep_replaced(message, &delivery, now)?;
         if event != Event::Refuse {
             self.tell_of_channel(message, delivery.state);
@@ -326,34 +331,10 @@ impl<S: Store> Inbox<'_, S> {
         Ok(Delivering::Answer(DeliveryStatus::Known(delivery)))
     }
 
-    /// Removes an unstored message from the window; returns when it was sent.
-    fn take_unstored(&mut self, id: MessageId) -> Option<(Box<Message>, Millis)> {
-        self.unstored(id)?;
-        let InFlight { store, sent_at, .. } = self.connection.as_mut()?.in_flight.remove(&id)?;
-        let Stored::Not(message) = store else {
-            return None;
-        };
-        self.memory.unstored.remove(&message);
-        Some((message, sent_at))
-    }
-
-    /// An unstored message is settled.
-    fn end_unstored(
-        &mut self,
-        message: &Message,
-        delivery: Delivery,
-        now: Now,
-    ) -> Result<(), StoreError> {
-        self.keep_replaced(message, &delivery, now)?;
-        self.withdraw(message.id, &delivery);
-        self.forget_unstored(message, delivery);
-        Ok(())
-    }
-
     /// Stores that an unstored message was replaced. If the answer does not reach the sender's mailbox, the call is
     /// repeated, perhaps after this mailbox has lost its memory. Then the message must not be taken after the one that
     /// replaced it. A message with TTL 0 is never repeated, and neither is one of a channel.
-    fn keep_replaced(
+    pub(super) fn keep_replaced(
         &mut self,
         message: &Message,
         delivery: &Delivery,
@@ -368,19 +349,16 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// An unstored message is settled: answers the call that waits for it.
-    pub(super) fn forget_unstored(&mut self, message: &Message, delivery: Delivery) {
-        self.remember(message.id, delivery.clone());
-        self.tell_of_channel(message, delivery.state);
-        self.cx
-            .push(News::Delivered(message.id, DeliveryStatus::Known(delivery)));
-    }
-
-    fn remember(&mut self, id: MessageId, delivery: Delivery) {
+    /// Keeps a terminal state for calls that are repeated, which those of application servers are not. Whoever has the
+    /// endpoint of a channel could displace all others.
+    pub(super) fn remember(&mut self, message: &Message, delivery: &Delivery) {
+        if message.lane() == Lane::Channels {
+            return;
+        }
         if self.memory.recent.len() >= RECENT {
             self.memory.recent.pop_front();
         }
-        self.memory.recent.push_back((id, delivery));
+        self.memory.recent.push_back((message.id, delivery.clone()));
     }
 }
 

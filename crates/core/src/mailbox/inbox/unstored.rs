@@ -8,13 +8,13 @@ use super::connection::{InFlight, Stored};
 use super::expiry::may_be_sent_again;
 use super::rows::{self, Key};
 use super::settle::sent_once;
-use super::{Delivering, Inbox, Timer};
+use super::{Delivering, Inbox, News, Timer};
 use crate::call::DeliveryStatus;
-use crate::delivery::Event;
+use crate::delivery::{Delivery, Event};
 use crate::id::MessageId;
 use crate::message::Message;
 use crate::store::{Store, StoreError};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 
 /// The most bytes of rendered payload of all unstored messages of a mailbox.
 const MAX_UNSTORED_BYTES: usize = 2 << 20;
@@ -222,5 +222,37 @@ impl<S: Store> Inbox<'_, S> {
         rows::insert(&self.cx.store, message, 0, Some(sent))?;
         self.cx.row_added(message.size, message.expires_at)?;
         Ok(true)
+    }
+
+    /// Removes an unstored message from the window; returns when it was sent.
+    pub(super) fn take_unstored(&mut self, id: MessageId) -> Option<(Box<Message>, Millis)> {
+        self.unstored(id)?;
+        let InFlight { store, sent_at, .. } = self.connection.as_mut()?.in_flight.remove(&id)?;
+        let Stored::Not(message) = store else {
+            return None;
+        };
+        self.memory.unstored.remove(&message);
+        Some((message, sent_at))
+    }
+
+    /// An unstored message is settled.
+    pub(super) fn end_unstored(
+        &mut self,
+        message: &Message,
+        delivery: Delivery,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.keep_replaced(message, &delivery, now)?;
+        self.withdraw(message.lane(), message.id, &delivery);
+        self.forget_unstored(message, delivery);
+        Ok(())
+    }
+
+    /// An unstored message is settled: answers the call that waits for it.
+    pub(super) fn forget_unstored(&mut self, message: &Message, delivery: Delivery) {
+        self.remember(message, &delivery);
+        self.tell_of_channel(message, delivery.state);
+        self.cx
+            .push(News::Delivered(message.id, DeliveryStatus::Known(delivery)));
     }
 }

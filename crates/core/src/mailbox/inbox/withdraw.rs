@@ -7,14 +7,16 @@ use super::Inbox;
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Withdrawal};
 use crate::id::MessageId;
+use crate::message::Lane;
 use crate::protocol::ToDevice;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
 
 impl<S: Store> Inbox<'_, S> {
-    /// A delivery was settled: tells the device, if it has had the message and something else ended it.
-    pub(super) fn withdraw(&mut self, id: MessageId, delivery: &Delivery) {
+    /// A delivery of this lane was settled: tells the device, if it has had the message and something else ended it.
+    pub(super) fn withdraw(&mut self, lane: Lane, id: MessageId, delivery: &Delivery) {
         if let Some(connection) = &*self.connection
+            && connection.lane() == lane
             && let Some(reason) = Withdrawal::of(delivery).filter(|_| delivery.was_sent())
             && let Some((output, _)) = connection.say(&ToDevice::Withdrawn { id, reason })
         {
@@ -22,10 +24,11 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The device answers a message that is not here, or settled: tells it again, as long as that is known.
+    /// The device answers a message that is not here, or settled: tells it again, as long as that is known. Of messages
+    /// of channels nothing is known then.
     pub(super) fn tell_late(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         if let DeliveryStatus::Known(delivery) = self.find_delivery(id, true, now)? {
-            self.withdraw(id, &delivery);
+            self.withdraw(Lane::Devices, id, &delivery);
         }
         Ok(())
     }

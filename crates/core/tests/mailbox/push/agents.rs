@@ -35,6 +35,20 @@ fn a_hello_is_answered_with_all_that_the_clients_want_and_writes_nothing() {
 }
 
 #[test]
+fn a_mailbox_that_has_slept_counts_its_channels_before_one_gets_another_key() {
+    let mut harness = Harness::new();
+    let (_, one) = harness.subscribed();
+    harness.subscribe(1, TWO, None);
+    harness.sleep();
+    harness.at(1_000).subscribe(1, TWO, Some(KEY));
+    let unregister = json!({"messageType": "unregister", "channelID": TWO});
+    harness.frame(1, &unregister.to_string());
+    harness.closed(1);
+    let answer = harness.push(&one, "x", |_| {}).1;
+    assert!(matches!(answer, Some(Pushed::Taken(_))), "{answer:?}");
+}
+
+#[test]
 fn anything_but_hello_first_and_a_second_hello_end_the_connection() {
     for frame in [
         r#"{"messageType":"register","channelID":"x"}"#,

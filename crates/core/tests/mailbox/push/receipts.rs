@@ -158,6 +158,25 @@ fn a_repeat_that_the_user_agent_has_had_counts_as_delivered() {
 }
 
 #[test]
+fn it_counts_so_even_if_the_connection_has_ended_before_the_acknowledgement() {
+    for sleeps in [false, true] {
+        let mut harness = Harness::new();
+        let (agent, url) = harness.subscribed();
+        harness.push(&url, "x", asks);
+        harness.at(150).tick();
+        harness.closed(1);
+        let id = versions(&harness.hello(2, Some(&agent)).1)[0];
+        harness.closed(2);
+        if sleeps {
+            harness.sleep();
+        }
+        harness.hello(3, None);
+        harness.acks(3, &[(id, 102)]);
+        assert_eq!(harness.statuses(&url), [204], "{sleeps}");
+    }
+}
+
+#[test]
 fn with_ttl_0_and_a_receipt_the_acknowledgement_is_waited_for() {
     let mut harness = Harness::new();
     let (_, url) = harness.subscribed();
