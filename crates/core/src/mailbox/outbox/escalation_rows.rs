@@ -25,6 +25,14 @@ pub(super) struct Pending {
     pub(super) plan: Plan,
 }
 
+impl Sent {
+    /// When the next step of its escalation is due.
+    pub(super) fn next_step(&self) -> Option<Millis> {
+        let next = self.plan.next_step(self.sent_at());
+        next.map(|(_, at)| at)
+    }
+}
+
 /// Stores a message with steps. Returns the length of its JSON.
 pub(super) fn insert(store: &impl Store, message: &Message) -> Result<u64, StoreError> {
     let json = to_json(message)?;
