@@ -24,7 +24,6 @@ const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
 const APART = {
   "online, with an Idempotency-Key": useRelay({ wrap: METER }),
   "online, one acknowledgement of two is enough": useRelay({ wrap: METER }),
-  "held, then acknowledged by a device of the next step, receipts seen": useRelay({ wrap: METER }),
   "held, then delivered to a device that comes and stays, receipt seen": useRelay({ wrap: METER }),
   "held, then delivered on the next connection, receipt seen": useRelay({ wrap: METER }),
   "held, then polled and acknowledged over HTTP, receipt seen": useRelay({ wrap: METER }),

@@ -68,7 +68,7 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
     return { sender, once: async () => (await sender.publish({ tag }, {}, { wait: 30, headers })).is(200) };
   },
 
-  "held, then acknowledged by a device of the next step, receipts seen": async (relay) => {
+  "to a device that is away, and by a step to one that acknowledges, receipts seen": async (relay) => {
     const [sender, away, next] = (await relay.devices(3)) as [Device, Device, Device];
     const [tag, further] = [await relay.tag(away), await relay.tag(next)];
     const headers = { "Acks-Needed": "1", Escalate: `${further};after=1` };

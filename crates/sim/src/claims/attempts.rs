@@ -138,7 +138,10 @@ impl Ledger {
                 .keys()
                 .filter(to_device)
                 .any(|(other, _)| self.is_poison(*one_in, *other) && line(*other) == line(*id));
-            let longest = (*since).max(id.time()) + HELD_UP;
+            // What a step brings comes when the step is taken.
+            let first = end.steps.first().filter(|_| track.by_step);
+            let given_at = first.map_or(id.time(), |step| step.at);
+            let longest = (*since).max(given_at) + HELD_UP;
             claim(
                 "a message that its device fails on does not delay others for long",
                 poison || end.at <= longest + self.skew,

@@ -25,6 +25,14 @@ pub(super) struct Pending {
     pub(super) plan: Plan,
 }
 
+impl Sent {
+    /// When the next step of its escalation is due.
+    pub(super) fn next_step(&self) -> Option<Millis> {
+        let next = self.plan.next_step(self.sent_at());
+        next.map(|(_, at)| at)
+    }
+}
+
 /// Stores a message with steps. Returns the length of its JSON.
 pub(super) fn insert(store: &impl Store, message: &Message) -> Result<u64, StoreError> {
     let json = to_json(message)?;
@@ -50,8 +58,9 @@ pub(super) fn message(store: &impl Store, id: MessageId) -> Result<Option<Messag
 
 /// All messages with steps, oldest first.
 pub(super) fn all(store: &impl Store) -> Result<Vec<Pending>, StoreError> {
-    let sql = "SELECT escalations.id, bytes, accepted_at, plan FROM escalations \
-               JOIN outbox ON outbox.id = escalations.id ORDER BY escalations.id";
+    let sql = "SELECT id, bytes, (SELECT accepted_at FROM outbox WHERE outbox.id = escalations.id), \
+               (SELECT plan FROM outbox WHERE outbox.id = escalations.id) \
+               FROM escalations WHERE id > ? ORDER BY id";
     let read = |mut row: Row| {
         let (id, bytes, accepted_at) = (row.id()?, row.count()?, row.int()?);
         let plan = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
@@ -63,7 +72,8 @@ pub(super) fn all(store: &impl Store) -> Result<Vec<Pending>, StoreError> {
             plan,
         })
     };
-    store.run(sql, &[])?.into_iter().map(read).collect()
+    let first = Value::Blob(Vec::new());
+    store.run(sql, &[first])?.into_iter().map(read).collect()
 }
 
 /// Stores the plan of a message, and when it was settled, if it is.

@@ -73,12 +73,6 @@ impl Sent {
     pub(super) fn sent_at(&self) -> Millis {
         self.plan.sent_at(self.accepted_at)
     }
-
-    /// When the next step of its escalation is due.
-    pub(super) fn next_step(&self) -> Option<Millis> {
-        let next = self.plan.next_step(self.sent_at());
-        next.map(|(_, at)| at)
-    }
 }
 
 /// The states of `deliveries` as a set of bits.
