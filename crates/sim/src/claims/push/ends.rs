@@ -32,25 +32,28 @@ impl Ledger {
         self.is_receipted(device, id)
     }
 
-    /// A message whose sender wants a receipt has ended: it has one, unless the sender itself or the channel has ended
-    /// it.
+    /// A message whose sender wants a receipt has ended: it has one, unless the sender itself has ended it.
     pub(super) fn is_receipted(&self, device: usize, id: MessageId) -> Checked {
         let wants = self.push.push(id).is_some_and(|push| push.receipt);
         let message = self.push.messages.get(&id);
         let has = message.is_some_and(|message| message.receipt.is_some());
         claim(
             "every end of a push is told by its receipt",
-            !wants || has || self.may_be_forgotten(device, id),
+            !wants || has || !self.is_bound(device) || self.is_ended_by_sender(id),
             || format!("{id} of device {device}: {message:?}"),
         )
     }
 
-    /// Whether a message may have ended without a receipt: its channel or its device is gone, or its sender has replaced
-    /// or cancelled it.
+    /// Whether a message may have ended without an answer: its channel or its device is gone, or its sender has ended it.
     pub(super) fn may_be_forgotten(&self, device: usize, id: MessageId) -> bool {
         let endpoint = self.push.endpoint(id);
         let is_registered = endpoint.is_some_and(|it| self.push.is_registered(device, it));
-        !is_registered || self.push.cancelled.contains(&id) || self.may_be_replaced(id)
+        !is_registered || self.is_ended_by_sender(id)
+    }
+
+    /// Whether its sender may have replaced or cancelled a message.
+    fn is_ended_by_sender(&self, id: MessageId) -> bool {
+        self.push.cancelled.contains(&id) || self.may_be_replaced(id)
     }
 
     /// Whether a later message, or the one that is being accepted, has the same topic and channel.

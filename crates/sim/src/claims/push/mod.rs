@@ -66,7 +66,8 @@ struct Held {
 /// The row of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Receipt {
-    channel: Channel,
+    /// `None` once the channel is gone.
+    channel: Option<Channel>,
     seq: i64,
     status: u16,
     at: Millis,

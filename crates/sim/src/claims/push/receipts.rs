@@ -27,15 +27,14 @@ impl Ledger {
         }
         let what = || format!("{id} of device {device}: {receipt:?}");
         let push = self.push.push(id);
-        let endpoint = self.push.endpoint(id);
         claim(
             "a receipt is kept only where one is wanted",
-            push.is_some_and(|push| push.receipt)
-                && endpoint.is_some_and(|it| it.0 == receipt.channel),
+            push.is_some_and(|push| push.receipt),
             what,
         )?;
         let delivered = receipt.status == DELIVERED;
-        let holds = self.may_be(device, id, delivered);
+        let ended_with_channel = receipt.channel.is_none() && !delivered;
+        let holds = ended_with_channel || self.may_be(device, id, delivered);
         let message = self.push.messages.get_mut(&id);
         claim("a receipt of a push says what became of it", holds, || {
             format!("{}: {message:?}", what())
@@ -48,6 +47,22 @@ impl Ledger {
         Ok(())
     }
 
+    /// A receipt belongs to the channel of its message as long as that is registered.
+    pub(super) fn receipt_has_channel(
+        &self,
+        device: usize,
+        id: MessageId,
+        receipt: Receipt,
+    ) -> Checked {
+        let endpoint = self.push.endpoint(id);
+        let registered = endpoint.filter(|it| self.push.is_registered(device, *it));
+        claim(
+            "a receipt is kept with its channel, and outlives it",
+            registered.map(|it| it.0) == receipt.channel,
+            || format!("{id} of device {device}: {receipt:?} of {endpoint:?}"),
+        )
+    }
+
     /// A mailbox has deleted a receipt.
     pub(super) fn receipt_is_gone(
         &self,
@@ -55,8 +70,6 @@ impl Ledger {
         id: MessageId,
         receipt: Receipt,
     ) -> Checked {
-        let endpoint = self.push.endpoint(id);
-        let is_registered = endpoint.is_some_and(|it| self.push.is_registered(device, it));
         let lapsed = receipt.at + self.retention() <= self.tables[device].latest;
         let kept = self
             .push
@@ -65,7 +78,7 @@ impl Ledger {
             .map_or(0, |it| it.receipts.len());
         claim(
             "a receipt of a push is kept until it is seen",
-            !is_registered || lapsed || kept >= MOST || self.push.told.contains(&id),
+            !self.is_bound(device) || lapsed || kept >= MOST || self.push.told.contains(&id),
             || format!("{id} of device {device}: {receipt:?}"),
         )
     }
@@ -105,7 +118,7 @@ impl Ledger {
         let of_channel = mailbox
             .receipts
             .iter()
-            .filter(|(_, it)| it.channel == channel);
+            .filter(|(_, it)| it.channel == Some(channel));
         let mut kept: Vec<_> = of_channel
             .map(|(id, it)| (it.seq, *id, it.status))
             .collect();

@@ -78,7 +78,11 @@ impl Ledger {
         let mut receipts = BTreeMap::new();
         let rows: Vec<(MessageId, Vec<u8>, i64, u16, Millis)> = all(store, sql, read)?;
         for (id, channel, seq, status, at) in rows {
-            let channel = Channel::from_bytes(&channel).ok_or_else(|| broken("not a channel"))?;
+            let is_gone = channel.is_empty();
+            let channel = Channel::from_bytes(&channel);
+            if channel.is_none() && !is_gone {
+                return Err(broken("not a channel"));
+            }
             let receipt = Receipt {
                 channel,
                 seq,
@@ -90,9 +94,15 @@ impl Ledger {
         let mailbox = self.push.mailboxes.entry(place).or_default();
         let before = std::mem::replace(&mut mailbox.receipts, receipts.clone());
         for (id, receipt) in &receipts {
-            if before.get(id) != Some(receipt) {
+            // It has outlived its channel.
+            let unbound = before.get(id).map(|known| Receipt {
+                channel: None,
+                ..*known
+            });
+            if before.get(id) != Some(receipt) && unbound != Some(*receipt) {
                 self.has_receipt(place, *id, *receipt)?;
             }
+            self.receipt_has_channel(place, *id, *receipt)?;
         }
         for (id, receipt) in before {
             if !receipts.contains_key(&id) {
