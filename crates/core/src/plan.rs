@@ -8,7 +8,7 @@ pub mod escalation;
 use serde::{Deserialize, Serialize};
 
 use self::escalation::{Escalation, Outcome, Step};
-use crate::delivery::{Delivery, State};
+use crate::delivery::{State, Summary};
 use crate::publish::Draft;
 use crate::time::Millis;
 
@@ -138,12 +138,12 @@ impl Plan {
         }
     }
 
-    /// `delivered` deliveries are acknowledged, and `open` are not settled. Notes what follows from it.
-    pub fn judge(&mut self, delivered: u64, open: u64, now: Millis) -> Verdict {
-        let is_enough = self.note_enough(delivered, now);
+    /// Notes what follows from the states of the deliveries.
+    pub fn judge(&mut self, deliveries: &Summary, now: Millis) -> Verdict {
+        let is_enough = self.note_enough(deliveries.count(State::Delivered), now);
         let needed = self.acks_needed.unwrap_or(1).into();
         let escalation = self.escalation.as_mut();
-        let has_new_step = escalation.is_some_and(|it| it.judge(delivered, open, needed));
+        let has_new_step = escalation.is_some_and(|it| it.judge(deliveries, needed));
         Verdict {
             is_enough,
             is_changed: is_enough || has_new_step,
@@ -165,24 +165,12 @@ impl Plan {
 }
 
 /// What follows from the states of the deliveries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// There are enough acknowledgements since now: the other deliveries are to be cancelled.
     pub is_enough: bool,
     /// The plan has changed.
     pub is_changed: bool,
-}
-
-/// How many of these deliveries are acknowledged.
-pub fn delivered(deliveries: &[Delivery]) -> u64 {
-    let delivered = deliveries.iter().filter(|it| it.state == State::Delivered);
-    delivered.count() as u64
-}
-
-/// How many of these deliveries are not settled.
-pub fn open(deliveries: &[Delivery]) -> u64 {
-    let open = deliveries.iter().filter(|it| !it.is_settled());
-    open.count() as u64
 }
 
 #[cfg(test)]
@@ -223,6 +211,9 @@ mod tests {
             escalation: Escalation::of(std::slice::from_ref(&step), false),
             ..needs(acks_needed)
         };
+        let states = [(State::Delivered, 1), (State::Held, 1)]
+            .into_iter()
+            .collect();
         let (mut any, mut two) = (with_steps(None), with_steps(Some(2)));
         let (is_enough, is_changed) = (false, true);
         // The others go on: nothing is cancelled.
@@ -230,20 +221,21 @@ mod tests {
             is_enough,
             is_changed,
         };
-        assert_eq!(any.judge(1, 1, 5), dropped);
+        assert_eq!(any.judge(&states, 5), dropped);
         assert!(!any.has_steps() && any.enough_at.is_none());
         let nothing = Verdict {
             is_enough,
             is_changed: false,
         };
-        assert_eq!(two.judge(1, 1, 5), nothing);
+        assert_eq!(two.judge(&states, 5), nothing);
         assert!(two.has_steps());
     }
 
     #[test]
     fn only_acknowledgements_count() {
-        let states = State::ALL.map(|state| Delivery::first("cam".parse().unwrap(), state, 1));
-        assert_eq!(delivered(&states), 1);
+        let states = State::ALL.into_iter().map(|state| (state, 1)).collect();
+        assert!(needs(Some(1)).judge(&states, 5).is_enough);
+        assert!(!needs(Some(2)).judge(&states, 5).is_enough);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Escalation: to whom else a message goes if too few devices acknowledge it in time.
 //!
 //! The steps of a message are taken in their order, each once. Those that are not needed any more are dropped: enough
-//! devices have acknowledged the message, it was cancelled, or it has expired.
+//! devices have acknowledged the message, it was cancelled, it has expired, or a newer message of its topic has replaced
+//! it.
 //! Not here: finding the devices of a step, and delivering to them; see the outbox.
 
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::{State, Summary};
 use crate::message::Target;
 use crate::problem::Code;
 use crate::time::Millis;
@@ -103,13 +105,16 @@ impl Escalation {
         self.taken.push(Taken { to, at, outcome });
     }
 
-    /// `delivered` deliveries are acknowledged, `open` are not settled, and `needed` acknowledgements are enough.
-    /// Drops the steps if there are enough; if there cannot be, the next does not wait. Returns whether that is new.
-    pub fn judge(&mut self, delivered: u64, open: u64, needed: u64) -> bool {
+    /// The deliveries are in these states, and `needed` acknowledgements are enough. Drops the steps if there are enough,
+    /// or if a newer message of its topic has taken the place of this one; if there cannot be enough, the next step does
+    /// not wait. Returns whether that is new.
+    pub fn judge(&mut self, deliveries: &Summary, needed: u64) -> bool {
         if self.steps.is_empty() {
             return false;
         }
-        if delivered >= needed {
+        let (delivered, open) = (deliveries.count(State::Delivered), deliveries.open());
+        let is_outdated = open == 0 && deliveries.count(State::Replaced) > 0;
+        if delivered >= needed || is_outdated {
             self.steps.clear();
             self.is_early = false;
             return true;
@@ -138,6 +143,24 @@ mod tests {
         Some((serde_json::to_string(&step.to).unwrap(), at))
     }
 
+    /// So many deliveries are acknowledged, and so many are open.
+    fn counts(delivered: u64, open: u64) -> Summary {
+        [(State::Delivered, delivered), (State::Held, open)]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn a_message_that_a_newer_one_has_replaced_does_not_escalate() {
+        let mut it = escalation();
+        let mut deliveries = counts(0, 1);
+        deliveries.add(State::Replaced);
+        assert!(!it.judge(&deliveries, 1), "another device has it yet");
+        deliveries.move_one(State::Held, State::Expired);
+        assert!(it.judge(&deliveries, 1));
+        assert_eq!(next(&it), None);
+    }
+
     #[test]
     fn steps_are_taken_in_their_order_at_their_times() {
         let mut it = escalation();
@@ -156,22 +179,25 @@ mod tests {
     #[test]
     fn enough_acknowledgements_drop_the_steps_and_one_too_few_do_not() {
         let mut it = escalation();
-        assert!(!it.judge(1, 3, 2));
+        assert!(!it.judge(&counts(1, 3), 2));
         assert!(next(&it).is_some());
-        assert!(it.judge(2, 2, 2));
+        assert!(it.judge(&counts(2, 2), 2));
         assert_eq!(next(&it), None);
-        assert!(!it.judge(3, 0, 2), "it is no news");
+        assert!(!it.judge(&counts(3, 0), 2), "it is no news");
     }
 
     #[test]
     fn the_next_step_does_not_wait_if_enough_can_no_longer_acknowledge() {
         let mut it = escalation();
-        assert!(!it.judge(0, 2, 2));
-        assert!(it.judge(0, 1, 2));
+        assert!(!it.judge(&counts(0, 2), 2));
+        assert!(it.judge(&counts(0, 1), 2));
         assert_eq!(next(&it).unwrap().1, 5);
-        assert!(!it.judge(0, 0, 2), "it is no news");
+        assert!(!it.judge(&counts(0, 0), 2), "it is no news");
         it.take(Outcome::Devices(2), 6);
-        assert!(!it.judge(0, 2, 2), "the step has brought two more devices");
+        assert!(
+            !it.judge(&counts(0, 2), 2),
+            "the step has brought two more devices"
+        );
         assert_eq!(next(&it).unwrap().1, 300_005);
     }
 

@@ -167,6 +167,7 @@ impl Ledger {
         let was_there = self.is_bound(place);
         self.tables[place].account = account;
         if was_there && !self.is_bound(place) {
+            self.push.forget(place);
             // All it ever sent is forgotten with it.
             for message in self
                 .messages

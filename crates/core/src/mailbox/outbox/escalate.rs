@@ -232,8 +232,8 @@ impl<S: Store> Outbox<'_, S> {
                     return Ok(None);
                 };
                 // A crash may have come between an acknowledgement and what follows from it.
-                let (delivered, open) = escalation_rows::counts(&self.cx.store, &sent)?;
-                sent.plan.judge(delivered, open, now.at);
+                let states = escalation_rows::states(&self.cx.store, &sent)?;
+                sent.plan.judge(&states, now.at);
                 if !sent.plan.has_steps() {
                     self.save_steps(&sent, now)?;
                     return Ok(None);
@@ -314,15 +314,15 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         sent.plan.take_step(outcome, now.at);
-        let (delivered, open) = escalation_rows::counts(&self.cx.store, &sent)?;
-        sent.plan.judge(delivered, open, now.at);
+        let states = escalation_rows::states(&self.cx.store, &sent)?;
+        sent.plan.judge(&states, now.at);
         self.save_steps(&sent, now)
     }
 
     /// Stores the plan of a stored message, whose steps have changed, and what follows from it.
     fn save_steps(&mut self, sent: &Sent, now: Now) -> Result<(), StoreError> {
         let (id, plan) = (sent.id, &sent.plan);
-        let (_, open) = escalation_rows::counts(&self.cx.store, sent)?;
+        let open = escalation_rows::states(&self.cx.store, sent)?.open();
         let is_done = open == 0 && !plan.has_steps();
         escalation_rows::save_plan(&self.cx.store, id, plan, is_done.then_some(now.at))?;
         let next = plan.next_step(sent.sent_at()).map(|(_, at)| at);

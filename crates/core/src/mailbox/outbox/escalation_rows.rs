@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::part_rows;
 use super::rows::{self, PART, Sent};
-use crate::delivery::{Delivery, State, summary};
+use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
-use crate::plan::{Plan, delivered, open};
+use crate::plan::Plan;
 use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 
@@ -88,15 +88,12 @@ pub(super) fn save_plan(
     store.run(sql, &values).map(drop)
 }
 
-/// How many deliveries of a message are acknowledged, and how many are not settled.
-pub(super) fn counts(store: &impl Store, sent: &Sent) -> Result<(u64, u64), StoreError> {
-    Ok(match &sent.deliveries {
-        Some(deliveries) => (delivered(deliveries), open(deliveries)),
-        None => {
-            let summary = sent.summary_of_parts(store)?;
-            (summary.count(State::Delivered), summary.open())
-        }
-    })
+/// How many deliveries of a message are in which state.
+pub(super) fn states(store: &impl Store, sent: &Sent) -> Result<Summary, StoreError> {
+    match &sent.deliveries {
+        Some(deliveries) => Ok(summary(deliveries)),
+        None => sent.summary_of_parts(store),
+    }
 }
 
 /// The devices that a message has deliveries to, in the order of their names.

@@ -138,11 +138,12 @@ impl<S: Store> Outbox<'_, S> {
         let has_job = self.memory.jobs.contains_key(&id);
         let at_once = !has_job && self.fits(id, known, &new, bytes)?;
         let deliveries = unreached(&new, now.at);
-        let (delivered, open) = escalation_rows::counts(&self.cx.store, &sent)?;
+        let mut states = escalation_rows::states(&self.cx.store, &sent)?;
+        deliveries.iter().for_each(|it| states.add(it.state));
         let plan = &mut sent.plan;
         plan.take_step(outcome(&Ok(new.clone())), now.at);
         plan.note_calling(at_once);
-        plan.judge(delivered, open + new.len() as u64, now.at);
+        plan.judge(&states, now.at);
         escalation_rows::add(&self.cx.store, &sent, deliveries.clone(), &sent.plan)?;
         // They may be in another part now.
         self.memory.unseen.clear();

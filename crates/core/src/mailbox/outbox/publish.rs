@@ -15,10 +15,10 @@ use super::schedule_rows;
 use super::under_way::{self, wave};
 use super::unlisted::MAX_LOOKUPS;
 use super::{ConnectionId, Failure, Outbox, Timer};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, summary};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
-use crate::plan::{Plan, Verdict, delivered, open};
+use crate::plan::{Plan, Verdict};
 use crate::problem::{Code, Problem};
 use crate::protocol::ToDevice;
 use crate::publish::Draft;
@@ -75,8 +75,10 @@ impl Publishing {
 
     /// Notes in its plan what follows from its deliveries.
     pub(super) fn judge(&mut self, now: Now) -> Verdict {
-        let (delivered, open) = (delivered(&self.deliveries), open(&self.deliveries));
-        self.plan.judge(delivered, open, now.at)
+        match self.plan.is_empty() {
+            true => Verdict::default(),
+            false => self.plan.judge(&summary(&self.deliveries), now.at),
+        }
     }
 
     /// When the next step of its escalation is due.
@@ -220,7 +222,9 @@ impl<S: Store> Outbox<'_, S> {
             .map(|device| Delivery::unreached(device, now.at))
             .collect();
         // Fewer devices than are needed cannot be enough.
-        plan.judge(0, deliveries.len() as u64, now.at);
+        if !plan.is_empty() {
+            plan.judge(&summary(&deliveries), now.at);
+        }
         let until = now.at + i64::from(wait);
         let next = plan.next_step(message.sent_at).map(|(_, at)| at);
         self.expect_steps(id, next, until);

@@ -10,9 +10,9 @@ use super::part_rows;
 use super::rows::{self, Sent};
 use super::{Failure, News, Outbox};
 use crate::call::Settled;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Delivery, State, summary};
 use crate::id::{DeviceId, MessageId};
-use crate::plan::{Verdict, delivered, open};
+use crate::plan::Verdict;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -104,9 +104,9 @@ impl<S: Store> Outbox<'_, S> {
         let (changed, done, verdict) = match sent.deliveries.take() {
             Some(mut deliveries) => {
                 let changed = without_before(replace_all(&mut deliveries, updates));
-                let still_open = open(&deliveries);
-                let verdict = sent.plan.judge(delivered(&deliveries), still_open, now.at);
-                let done = still_open == 0 && !sent.plan.has_steps();
+                let states = summary(&deliveries);
+                let verdict = sent.plan.judge(&states, now.at);
+                let done = states.open() == 0 && !sent.plan.has_steps();
                 if !changed.is_empty() {
                     let plan = verdict.is_changed.then_some(&sent.plan);
                     rows::save(
@@ -173,9 +173,7 @@ impl<S: Store> Outbox<'_, S> {
         }
         // Receipts are sent in the order of their numbers.
         changed.sort_unstable_by_key(|delivery| delivery.receipt);
-        let verdict = sent
-            .plan
-            .judge(summary.count(State::Delivered), summary.open(), now.at);
+        let verdict = sent.plan.judge(&summary, now.at);
         let done = summary.open() == 0 && !sent.plan.has_steps();
         if !changed.is_empty() {
             let receipt = rows::last_receipt(&changed);

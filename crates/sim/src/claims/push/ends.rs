@@ -39,7 +39,7 @@ impl Ledger {
         let has = message.is_some_and(|message| message.receipt.is_some());
         claim(
             "every end of a push is told by its receipt",
-            !wants || has || !self.is_bound(device) || self.is_ended_by_sender(id),
+            !wants || has || self.push.is_void(id) || self.is_ended_by_sender(id),
             || format!("{id} of device {device}: {message:?}"),
         )
     }

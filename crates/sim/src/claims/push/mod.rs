@@ -103,6 +103,8 @@ struct Message {
     taken: bool,
     /// What its receipt said.
     receipt: Option<u16>,
+    /// Its device was removed since.
+    void: bool,
 }
 
 /// What a user agent has answered for a message.
@@ -132,6 +134,19 @@ impl Pushes {
             ops: ops.collect(),
             ..Self::default()
         }
+    }
+
+    /// A device was removed, and all that it had is forgotten.
+    pub(super) fn forget(&mut self, device: usize) {
+        let messages = self.messages.values_mut();
+        for message in messages.filter(|message| message.device == device) {
+            message.void = true;
+        }
+    }
+
+    /// Whether the device of a message was removed since.
+    fn is_void(&self, id: MessageId) -> bool {
+        self.messages.get(&id).is_some_and(|message| message.void)
     }
 
     /// The publish behind a message.

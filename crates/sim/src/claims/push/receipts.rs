@@ -78,7 +78,7 @@ impl Ledger {
             .map_or(0, |it| it.receipts.len());
         claim(
             "a receipt of a push is kept until it is seen",
-            !self.is_bound(device) || lapsed || kept >= MOST || self.push.told.contains(&id),
+            self.push.is_void(id) || lapsed || kept >= MOST || self.push.told.contains(&id),
             || format!("{id} of device {device}: {receipt:?}"),
         )
     }
