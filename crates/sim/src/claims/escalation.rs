@@ -72,10 +72,12 @@ impl Ledger {
             )?;
         }
         if steps.is_empty() && taken.len() < planned.len() {
-            let (delivered, _) = counts(&deliveries);
-            let is_over = latest >= expires_at || self.cancelled.contains(&id);
+            let (delivered, open) = counts(&deliveries);
+            let mut ends = deliveries.iter().map(|it| it.state);
+            let is_outdated = open == 0 && ends.any(|state| state == State::Replaced);
+            let is_over = latest >= expires_at || self.cancelled.contains(&id) || is_outdated;
             claim(
-                "steps are dropped by enough acknowledgements, a cancellation or the expiry alone",
+                "steps are dropped by enough acknowledgements, a newer message, a cancellation or the expiry alone",
                 delivered >= needed || is_over || row.plan.end.is_some(),
                 what,
             )?;

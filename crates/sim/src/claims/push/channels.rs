@@ -42,13 +42,15 @@ impl Ledger {
         self.push.leaving.insert((device, channel));
     }
 
-    /// A channel is registered with this endpoint.
+    /// A channel is registered with this endpoint. The same event may have registered it anew, with another key.
     pub(crate) fn registered(&mut self, device: usize, url: &PushUrl) -> Checked {
-        let registration = (url.channel, url.since);
         let leaves = (device, url.channel);
+        let mailbox = self.push.mailboxes.get(&device);
+        let now = mailbox.and_then(|mailbox| mailbox.channels.get(&url.channel));
+        let is_followed = now.is_some_and(|since| *since > url.since);
         claim(
             "an endpoint leads to a registered channel",
-            self.push.is_registered(device, registration) || self.push.leaving.contains(&leaves),
+            now == Some(&url.since) || is_followed || self.push.leaving.contains(&leaves),
             || format!("{url:?} of device {device}"),
         )?;
         self.push.leaving.remove(&leaves);
