@@ -1,6 +1,7 @@
-//! A request's query parameters and body.
+//! A request's headers, query parameters and body.
 //!
-//! A parameter that is out of range or given twice is refused by name; an unknown one is ignored. No more of a body
+//! The headers are read from the runtime all at once: a publish looks for a dozen, and each look would be a call from
+//! wasm to JavaScript and back. A parameter that is out of range or given twice is refused by name; an unknown one is ignored. No more of a body
 //! is read than allowed. A body that cannot be read is the client's error, since no part of the service is involved
 //! in reading it.
 
@@ -20,6 +21,28 @@ use crate::respond::Error;
 pub(super) const PAGE: RangeInclusive<u32> = 1..=1_000;
 /// How many entries a page of a list has by default.
 pub(super) const DEFAULT_PAGE: u32 = 100;
+
+/// The headers of a request.
+pub(super) struct Headers(String);
+
+impl Headers {
+    /// Those of this request.
+    pub(super) fn of(request: &web_sys::Request) -> Self {
+        Self(lines(&request.headers()))
+    }
+
+    /// The value of a header. White space around it is not part of it (RFC 9110, section 5.5); the platform does not
+    /// remove it everywhere. The values of a header that is given twice are joined.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        let mut lines = self.0.split('\n');
+        while let (Some(known), Some(value)) = (lines.next(), lines.next()) {
+            if known.eq_ignore_ascii_case(name) {
+                return Some(value.trim_matches([' ', '\t']).to_owned());
+            }
+        }
+        None
+    }
+}
 
 /// The query parameters of a request.
 pub(super) struct Query(Vec<(String, String)>);
@@ -121,8 +144,10 @@ pub(crate) async fn finish(request: &web_sys::Request) {
     }
 }
 
-#[wasm_bindgen(module = "/src/body.js")]
+#[wasm_bindgen(module = "/src/request.js")]
 extern "C" {
+    fn lines(headers: &web_sys::Headers) -> String;
+
     #[wasm_bindgen(catch)]
     async fn read(request: &web_sys::Request, longest: usize) -> Result<JsValue, JsValue>;
 
@@ -141,6 +166,15 @@ mod tests {
 
     fn query(text: &str) -> Query {
         Query::read(&format!("https://relay/v1/devices?{text}"))
+    }
+
+    #[test]
+    fn a_header_is_found_by_its_name_in_any_case_and_without_white_space_around_it() {
+        let headers = Headers("ttl\n\t60 \nx\nttl\nprefer\n\n".to_owned());
+        assert_eq!(headers.get("TTL").as_deref(), Some("60"));
+        assert_eq!(headers.get("Prefer").as_deref(), Some(""));
+        assert_eq!(headers.get("60"), None, "a value is no name");
+        assert_eq!(headers.get("Topic"), None);
     }
 
     #[test]

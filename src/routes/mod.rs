@@ -5,7 +5,6 @@ mod agents;
 mod connect;
 mod console;
 mod devices;
-mod headers;
 mod inbox;
 mod input;
 mod matrix;
@@ -36,8 +35,7 @@ use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
 use crate::route::{Route, Sealed};
-use crate::routes::headers::Headers;
-use crate::routes::input::Query;
+use crate::routes::input::{Headers, Query};
 use crate::stub::Calls;
 use crate::{clock, directory, stub};
 

@@ -1,4 +1,4 @@
-// The body of a request: passed to wasm at once, or discarded.
+// What wasm reads of a request: its headers, and its body, which is passed at once or discarded.
 //
 // A connection can carry the next request only after the whole body of the last one was read. If the answer comes
 // before that, the runtime closes the connection without notice, even if the answer has `Connection: close`: the
@@ -71,4 +71,11 @@ export async function discard(request) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The headers of a request, each as two lines: its name in lower case, and its value. Neither can contain a line's end. */
+export function lines(headers) {
+  let lines = "";
+  for (const [name, value] of headers) lines += `${name}\n${value}\n`;
+  return lines;
 }
