@@ -30,6 +30,21 @@ afterEach(({ task }) => {
 const chance = (probability: number) => Math.random() < probability;
 const pick = <T>(choices: T[]): T => choices[Math.floor(Math.random() * choices.length)]!;
 
+/** What a publish asks for beyond one delivery to each recipient, as headers. */
+interface Plan {
+  "Acks-Needed"?: "1";
+  Delay?: "1";
+  Escalate?: string;
+}
+
+/** Mostly nothing. To a device, further devices are those with the tag. */
+function plan(to: Target, tag: string): Plan {
+  return {
+    ...(chance(0.1) && { Delay: "1" }),
+    ...("tag" in to ? chance(0.3) && { "Acks-Needed": "1" } : chance(0.2) && { Escalate: `${tag};after=1` }),
+  };
+}
+
 /** What was heard from the service, from outside. */
 class Heard {
   /** Every message that came to a device, in order. */
@@ -41,7 +56,7 @@ class Heard {
   /** What came while its device was working on it. */
   readonly early: Frame[] = [];
   /** By the number in its payload, what each answered publish was answered. */
-  readonly answered = new Map<number, { id: string; to: Target; urgency: string }>();
+  readonly answered = new Map<number, { id: string; to: Target; plan: Plan }>();
 
   arrive(device: Device, frame: Frame, since: number): void {
     const working = this.working.get(`${device.name} ${frame.id}`);
@@ -91,16 +106,19 @@ function attendAll(heard: Heard, sender: Device, [steady, moody, polling]: Devic
 }
 
 /** Publishes until told otherwise; what is not answered is published again with its key until it is. */
-async function publish(heard: Heard, sender: Device, targets: Target[], next: () => number | undefined): Promise<void> {
+async function publish(heard: Heard, sender: Device, tag: string, devices: Device[], next: () => number | undefined): Promise<void> {
+  const targets: Target[] = [{ tag }, ...devices.map(({ name }) => ({ device: name }))];
   for (let n = next(); n !== undefined; n = next()) {
     const to = pick(targets);
     const urgency = pick(["normal", "high"]);
-    const options = { key: `n${n}`, urgency, wait: pick([0, 1]), ttl: chance(0.1) ? 1 : 600 };
+    const headers = plan(to, tag);
+    const ttl = !headers.Escalate && chance(0.1) ? 1 : 600;
+    const options = { key: `n${n}`, urgency, wait: pick([0, 1]), ttl, headers: { ...headers } };
     const payload = chance(0.05) ? { n, filler: "x".repeat(20_000) } : { n };
     for (;;) {
       const answer = await sender.publish(to, payload, options).catch(() => undefined);
       if (answer && answer.status < 300) {
-        heard.answered.set(n, { id: answer.json.id, to, urgency });
+        heard.answered.set(n, { id: answer.json.id, to, plan: headers });
         heard.tell(answer.json.id, answer.json.deliveries);
         break;
       }
@@ -115,13 +133,12 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   for (const habit of ["steady", "moody", "polling"]) receivers.push(await relay.device(fresh(habit)));
   const tag = await relay.tag(...receivers);
   const devicesOf = (to: Target) => ("device" in to ? [to.device] : receivers.map(({ name }) => name));
-  const targets = [{ tag }, ...[...receivers, absent!].map(({ name }) => ({ device: name }))];
   const heard = new Heard();
   const leave = attendAll(heard, sender!, receivers);
 
   let [published, stopping] = [0, false];
   const next = () => (stopping ? undefined : published++);
-  const publishers = Array.from({ length: PUBLISHERS }, () => publish(heard, sender!, targets, next));
+  const publishers = Array.from({ length: PUBLISHERS }, () => publish(heard, sender!, tag, [...receivers, absent!], next));
   const evicting = (async () => {
     for (let kept = 0; !stopping; await sleep(Math.random() * 300)) {
       const device = pick([sender!, absent!, ...receivers]);
@@ -146,16 +163,26 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
     socket.ack(frame.id, frame.payload.n);
   }));
 
-  for (const [n, { id, to }] of heard.answered) {
+  const used = { escalated: 0, enough: 0, scheduled: 0 };
+  for (const [n, { id, to, plan }] of heard.answered) {
     const trace = await sender!.settled(id, 60);
-    for (const { device, state } of trace.deliveries) {
-      expect(["delivered", "rejected", "expired", "undeliverable"], `publish ${n} at ${device}`).toContain(state);
-    }
+    const allowed = ["delivered", "rejected", "expired", "undeliverable", ...(plan["Acks-Needed"] ? ["cancelled"] : [])];
+    const states = trace.deliveries.map(({ state }) => state);
+    for (const { device, state } of trace.deliveries) expect(allowed, `publish ${n} at ${device}`).toContain(state);
+    if (states.includes("cancelled")) expect(states, `publish ${n}, of which deliveries were cancelled`).toContain("delivered");
+    const escalated = trace.timeline.filter(({ event }) => event === "escalated" || event === "escalation_failed");
+    expect(escalated.length, `how often publish ${n} escalated`).toBeLessThanOrEqual(plan.Escalate ? 1 : 0);
+    const further = escalated.length > 0 ? receivers.map(({ name }) => name) : [];
+    const recipients = [...new Set([...devicesOf(to), ...further])].sort();
     const ends = trace.timeline.filter(({ event }) => LAST_STATES.has(event));
-    expect(ends.map(({ device }) => device).sort(), `publish ${n}: whose terminal states are in its trace`).toEqual(devicesOf(to).sort());
+    expect(ends.map(({ device }) => device).sort(), `publish ${n}: whose terminal states are in its trace`).toEqual(recipients);
+    if (escalated.length === 0 && plan.Escalate) expect(states, `publish ${n}, which did not escalate`).toContain("delivered");
+    used.escalated += escalated.length;
+    used.enough += states.includes("cancelled") ? 1 : 0;
+    used.scheduled += plan.Delay ? 1 : 0;
     const late = trace.timeline.filter(({ event, at }) => event === "sent" && at >= trace.expires_at);
     expect(late, `publish ${n}: what was sent after ${trace.expires_at}`).toEqual([]);
-    const untold = () => devicesOf(to).filter((device) => !heard.told.has(`${device} ${id}`));
+    const untold = () => recipients.filter((device) => !heard.told.has(`${device} ${id}`));
     await until(`the sender to be told of publish ${n}`, async () => untold(), (names) => names.length === 0);
     for (const { device, state } of trace.deliveries) {
       expect([...heard.told.get(`${device} ${id}`)!.states], `what was told of publish ${n} at ${device}`).toEqual([state]);
@@ -175,10 +202,14 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   expect(again, "messages that came again after their end was told").toEqual([]);
   expect(heard.early, "messages that came again while their device was working on them").toEqual([]);
   expect(heard.working.size, "how many messages were in progress").toBeGreaterThan(0);
+  expect(Math.min(...Object.values(used)), `how many messages used each feature: ${JSON.stringify(used)}`).toBeGreaterThan(0);
+  // A scheduled message comes after others with later ids, and so does one that comes by a step of its escalation.
+  const plain = (n: number) => !heard.answered.get(n)?.plan.Delay && !heard.answered.get(n)?.plan.Escalate;
   // A poll whose answer was lost keeps its messages for a while, in which later ones may come.
   for (const { name } of [...receivers, absent!].filter((device) => device !== receivers[2])) {
     for (const urgency of ["normal", "high"]) {
-      const came = heard.arrivals.filter(({ device, frame }) => device === name && frame.urgency === urgency);
+      const inOrder = heard.arrivals.filter(({ frame }) => frame.urgency === urgency && plain(frame.payload.n));
+      const came = inOrder.filter(({ device }) => device === name);
       const first = [...new Set(came.map(({ frame }) => frame.id))];
       expect(first, `the order in which ${urgency} ones first came to ${name}`).toEqual(first.toSorted());
     }
@@ -194,6 +225,6 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   }, (rows) => rows.filter(Boolean).length === 0);
   if (process.env.KILLS) {
     const attempts = heard.arrivals.filter(({ frame }) => frame.attempt > 1).length;
-    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} terminal states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts`);
+    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} terminal states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts; ${JSON.stringify(used)}`);
   }
 }, 120_000 + KILLS * 20_000);
