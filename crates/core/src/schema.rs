@@ -94,14 +94,15 @@ const TABLES: &[&str] = &[
         fingerprint BLOB NOT NULL
     ) WITHOUT ROWID",
     JOBS,
-    ENDINGS,
-    ESCALATIONS,
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
 /// `audience` is a hash of the names of its recipients, NULL in rows that version 2 wrote; `left_over` lists the
 /// devices of these deliveries, and is NULL if they are many or not known. The message is the last column because it
 /// may be long and is rarely read.
+/// The table has rows of two other kinds, behind those. With the byte 254 before its id: a message with steps of an
+/// escalation that are not taken, or whose deliveries are being made; only `bytes` and `message` count. With the byte
+/// 255: a message with enough acknowledged deliveries, while others are still open; only the key counts.
 const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,
@@ -109,17 +110,6 @@ const JOBS: &str = "CREATE TABLE jobs (
         bytes INTEGER NOT NULL,
         audience BLOB,
         left_over TEXT,
-        message TEXT NOT NULL
-    ) WITHOUT ROWID";
-
-/// Messages with enough acknowledged deliveries, while others are still open.
-const ENDINGS: &str = "CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID";
-
-/// Messages with steps of an escalation that are not taken, or whose deliveries are being made. `bytes` is the length of
-/// `message`, which is the last column because it may be long and is rarely read.
-const ESCALATIONS: &str = "CREATE TABLE escalations (
-        id BLOB PRIMARY KEY,
-        bytes INTEGER NOT NULL,
         message TEXT NOT NULL
     ) WITHOUT ROWID";
 
@@ -201,7 +191,7 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
             from_3(store)?;
         }
         3 => from_3(store)?,
-        4 => run_all(store, &[ESCALATIONS])?,
+        4 => run_all(store, JOBS_5)?,
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
@@ -249,8 +239,7 @@ fn from_2(store: &impl Store) -> Result<(), StoreError> {
 
 /// From version 3, which had neither plans nor scheduled messages, nor what came after them.
 fn from_3(store: &impl Store) -> Result<(), StoreError> {
-    run_all(store, OUTBOX_4)?;
-    run_all(store, &[ESCALATIONS])
+    run_all(store, OUTBOX_4)
 }
 
 /// The changes of version 3 to the inbox's tables.
@@ -279,7 +268,13 @@ const OUTBOX_3: &[&str] = &[
 const OUTBOX_4: &[&str] = &[
     "ALTER TABLE outbox ADD COLUMN plan TEXT",
     "ALTER TABLE outbox ADD COLUMN draft TEXT",
-    ENDINGS,
+];
+
+/// The changes of version 5: what version 4 kept in `endings` is in `jobs`.
+const JOBS_5: &[&str] = &[
+    "INSERT INTO jobs (id, retry_at, tries, bytes, message) \
+     SELECT CAST(x'ff' || id AS BLOB), 0, 0, 0, '' FROM endings",
+    "DROP TABLE endings",
 ];
 
 /// A receipt of version 1, without the fields that its message has, too.

@@ -19,16 +19,8 @@ const MAX_BYTES: usize = 2_000_000;
 /// The platform carries numbers as doubles.
 const MAX_INT: u64 = (1 << 53) - 1;
 /// The tables of a mailbox.
-const TABLES: [&str; 9] = [
-    "account",
-    "inbox",
-    "outbox",
-    "parts",
-    "groups",
-    "keys",
-    "jobs",
-    "endings",
-    "escalations",
+const TABLES: [&str; 7] = [
+    "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
 ];
 /// Those that it gets with its first channel.
 const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
@@ -62,10 +54,6 @@ pub struct Written {
     pub groups: bool,
     /// The table `jobs`.
     pub jobs: bool,
-    /// The table `endings`.
-    pub endings: bool,
-    /// The table `escalations`.
-    pub escalations: bool,
     /// The table `account`.
     pub account: bool,
     /// The tables `channels`, `user_agent` and `push_receipts`.
@@ -215,8 +203,6 @@ impl Written {
         self.outbox |= sql.contains(" outbox") || sql.contains(" parts");
         self.groups |= sql.contains(" groups");
         self.jobs |= sql.contains(" jobs");
-        self.endings |= sql.contains(" endings");
-        self.escalations |= sql.contains(" escalations");
         self.account |= sql.contains(" account");
         self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }

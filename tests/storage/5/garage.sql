@@ -14,12 +14,6 @@ CREATE TABLE account (
         lost TEXT,
         truncated_before INTEGER
     );
-CREATE TABLE endings (id BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE escalations (
-        id BLOB PRIMARY KEY,
-        bytes INTEGER NOT NULL,
-        message TEXT NOT NULL
-    ) WITHOUT ROWID;
 CREATE TABLE groups (
         first BLOB PRIMARY KEY,
         last BLOB NOT NULL,

@@ -6,6 +6,8 @@ use tagpost_core::id::MessageId;
 use super::harness::{Harness, delivery, known};
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+const BOSS: &[(&str, &str)] = &[("Escalate", "@boss;after=60")];
+const FIRST: &[(&str, &str)] = &[("Acks-Needed", "1"), ("Prefer", "wait=30")];
 const KEYED: &[(&str, &str)] = &[("Idempotency-Key", "key")];
 
 fn names(count: usize) -> Vec<String> {
@@ -189,6 +191,33 @@ fn opening_a_mailbox_reads_no_queued_delivery() {
     });
     assert_eq!(steps[0], steps[1]);
     assert!(steps[0] < 50 * 40, "{} steps for 50 jobs", steps[0]);
+}
+
+#[test]
+fn an_opening_finds_all_jobs_and_steps_even_if_the_limit_was_greater_when_they_were_accepted() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 1_000);
+    for _ in 0..150 {
+        large(&mut harness, 101).unwrap();
+    }
+    for _ in 0..60 {
+        let (id, _) = harness.publish(&["a"], BOSS, "x").unwrap();
+        harness.returned("a", id, known("a", State::Held));
+    }
+    let (ending, _) = harness.publish(&["a", "b"], FIRST, "x").unwrap();
+    harness.returned("a", ending, known("a", State::Delivered));
+    let before = "account 1, outbox 211, parts 300, jobs 150, endings 1, escalations 60";
+    assert_eq!(harness.rows(), before);
+    harness.crash();
+    // An opening reads twice as many rows at a time, and 100.
+    harness.limits.max_queued_messages = 1;
+    let at = 60_000;
+    let called = harness.at(at).ring();
+    let to = |word: &str| called.iter().filter(|it| it.starts_with(word)).count();
+    assert_eq!(to("b: withdraw"), 1, "the ending");
+    assert_eq!(to("boss: deliver"), 60, "the steps");
+    harness.limits.max_queued_messages = 150;
+    assert_eq!(large(&mut harness, 101).unwrap_err(), "too_many_requests");
+    harness.assert_rows();
 }
 
 #[test]

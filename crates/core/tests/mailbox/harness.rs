@@ -292,28 +292,24 @@ impl Harness {
         self.returned_text(to, CallPurpose::Report, taken.then_some("[]"))
     }
 
-    /// How many rows each table has that has any.
+    /// How many rows each table has that has any, and `jobs` of each kind.
     pub(crate) fn rows(&self) -> String {
-        let tables = [
-            "account",
-            "inbox",
-            "outbox",
-            "parts",
-            "groups",
-            "keys",
-            "jobs",
-            "endings",
-            "escalations",
+        let tables = ["account", "inbox", "outbox", "parts", "groups", "keys"];
+        let kinds = [
+            ("jobs", "jobs WHERE length(id) = 16"),
+            ("endings", "jobs WHERE id > x'ff'"),
+            ("escalations", "jobs WHERE id > x'fe' AND id < x'ff'"),
         ];
-        let count = |table: &str| {
+        let tables = tables.map(|table| (table, table)).into_iter();
+        let count = |rows: &str| {
             let mut rows = self
                 .store
-                .run(&format!("SELECT count(*) FROM {table}"), &[])
+                .run(&format!("SELECT count(*) FROM {rows}"), &[])
                 .unwrap();
             rows[0].int().unwrap()
         };
-        let counted = tables.map(|table| (table, count(table)));
-        let some = counted.iter().filter(|(_, count)| *count > 0);
+        let counted = tables.chain(kinds).map(|(name, rows)| (name, count(rows)));
+        let some = counted.filter(|(_, count)| *count > 0);
         some.map(|(table, count)| format!("{table} {count}"))
             .collect::<Vec<_>>()
             .join(", ")

@@ -103,30 +103,35 @@ impl Ledger {
             self.read_outbox(place, store, now)?;
         }
         if written.jobs {
-            let read = |mut row: Row| Ok((row.id()?, row.int()?));
-            self.tables[place].jobs = all(store, "SELECT id, retry_at FROM jobs", read)?
-                .into_iter()
-                .collect();
+            self.read_jobs(place, store)?;
         }
         if written.outbox {
             self.read_schedule(place, store)?;
         }
-        if written.endings {
-            let read = |mut row: Row| row.id();
-            let ids = all(store, "SELECT id FROM endings", read)?;
-            self.tables[place].endings = ids.into_iter().collect();
-        }
-        if written.escalations {
-            let read = |mut row: Row| row.id();
-            let ids = all(store, "SELECT id FROM escalations", read)?;
-            self.tables[place].escalations = ids.into_iter().collect();
-        }
-        self.rest_is_ending(place, written.outbox || written.endings)?;
-        self.steps_are_remembered(place, written.outbox || written.escalations)?;
+        self.rest_is_ending(place, written.outbox || written.jobs)?;
+        self.steps_are_remembered(place, written.outbox || written.jobs)?;
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }
         self.read_channels(place, store, now, written)
+    }
+
+    /// Reads what is left to do for its messages: one row each of a job, of steps and of an ending.
+    fn read_jobs(&mut self, place: usize, store: &Sqlite) -> Checked {
+        let jobs = "SELECT id, retry_at FROM jobs WHERE length(id) = 16";
+        let jobs = all(store, jobs, |mut row| Ok((row.id()?, row.int()?)))?;
+        let others = |prefix: &str| {
+            let rows = format!(
+                "SELECT substr(id, 2) FROM jobs WHERE length(id) = 17 AND substr(id, 1, 1) = {prefix}"
+            );
+            all(store, &rows, |mut row| row.id())
+        };
+        let (steps, endings) = (others("x'fe'")?, others("x'ff'")?);
+        let tables = &mut self.tables[place];
+        tables.jobs = jobs.into_iter().collect();
+        tables.escalations = steps.into_iter().collect();
+        tables.endings = endings.into_iter().collect();
+        Ok(())
     }
 
     /// What a mailbox has accepted in one event, in the order of the ids: it called for some of it, and has rows of

@@ -190,14 +190,13 @@ impl World<'_> {
 
     /// A frame reaches a device.
     pub(super) fn hear(&mut self, device: usize, connection: ConnectionId, said: Said) -> Checked {
-        if self.clients[device].manner.answers == Answers::Deaf {
-            return Ok(());
-        }
+        let is_deaf = self.clients[device].manner.answers == Answers::Deaf;
         match said {
             Said::Message(message) => {
-                if self.fails_at(device, connection, message.id) {
+                if !is_deaf && self.fails_at(device, connection, message.id) {
                     return Ok(());
                 }
+                // What is not read is there all the same, before what comes later.
                 self.ledger.heard(
                     device,
                     connection,
@@ -205,8 +204,11 @@ impl World<'_> {
                     &message.from,
                     message.urgency,
                 );
-                self.decide(device, message.id, message.attempt);
+                if !is_deaf {
+                    self.decide(device, message.id, message.attempt);
+                }
             }
+            _ if is_deaf => {}
             Said::Receipt(receipt) => {
                 let client = &mut self.clients[device];
                 let last = client.last_receipt.replace((connection, receipt.seq));

@@ -1,7 +1,7 @@
 //! The outbox's invariants, checked after every event. Not part of a release build.
 
 use super::sent::weight;
-use super::{Outbox, ending_rows, escalation_rows, job_rows, schedule_rows};
+use super::{Outbox, ending_rows, job_table, schedule_rows};
 use crate::id::MessageId;
 use crate::store::{Store, StoreError};
 
@@ -53,19 +53,20 @@ impl<S: Store> Outbox<'_, S> {
 
     /// Memory agrees with the rows.
     pub(in crate::mailbox) fn assert_rows(&self) -> Result<(), StoreError> {
-        let rows = job_rows::jobs(&self.cx.store)?;
-        let rows: Vec<MessageId> = rows.iter().map(|job| job.id).collect();
+        let found = job_table::Rows::read(&self.cx.store, self.cx.limits.max_queued_messages)?;
+        let rows: Vec<MessageId> = found.jobs.iter().map(|job| job.id).collect();
         let known: Vec<MessageId> = self.memory.jobs.keys().copied().collect();
         debug_assert_eq!(rows, known, "jobs");
+        let rows: Vec<MessageId> = found.steps.iter().map(|pending| pending.id).collect();
+        let known: Vec<MessageId> = self.memory.escalations.stored().collect();
+        debug_assert_eq!(rows, known, "steps");
+        for id in self.memory.endings.ids() {
+            let has_row = ending_rows::has(&self.cx.store, id)?;
+            debug_assert!(has_row, "the ending of {id} is not stored");
+        }
         let rows = schedule_rows::all(&self.cx.store)?;
         let known = self.memory.schedules.ids();
         debug_assert!(rows.iter().map(|row| row.0).eq(known), "schedule: {rows:?}");
-        let rows = ending_rows::after(&self.cx.store, None, u32::MAX)?;
-        let mut known = self.memory.endings.ids();
-        debug_assert!(known.all(|id| rows.contains(&id)), "endings: {rows:?}");
-        let rows = escalation_rows::all(&self.cx.store)?;
-        let known = self.memory.escalations.stored();
-        debug_assert!(rows.iter().map(|row| row.id).eq(known), "steps: {rows:?}");
         for (device, first) in self.memory.found.0.iter() {
             let passed = |id: MessageId| first.job.is_none_or(|first| id < first);
             for id in self

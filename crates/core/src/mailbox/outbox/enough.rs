@@ -1,8 +1,8 @@
 //! First answer wins: once as many devices have acknowledged a message as its sender needs, all its other deliveries
 //! are cancelled.
 //!
-//! The acknowledgements are stored before any mailbox is asked to cancel. From then on the message has a row in
-//! `endings` until every delivery is settled, so that no crash forgets it. A mailbox that does not answer is asked
+//! The acknowledgements are stored before any mailbox is asked to cancel. From then on the message has the row of an
+//! ending until every delivery is settled, so that no crash forgets it. A mailbox that does not answer is asked
 //! again. An unanswered publish is answered once the others are asked.
 //! Not here: the calls, which are those of every cancellation; see [`super::sent`].
 
@@ -18,9 +18,6 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::trace;
-
-/// How many rows are read at a time.
-const BATCH: u32 = 100;
 
 /// How many cancellations one alarm begins. Each makes up to 100 calls.
 const AT_ONCE: usize = 5;
@@ -53,12 +50,11 @@ impl Endings {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Reads which messages are ending: those that were when the memory was lost. Called again, it reads the next.
-    pub(super) fn open_endings(&mut self, now: Now) -> Result<(), StoreError> {
+    /// The mailbox is opened, or reads on: these messages were ending when the memory was lost. `has_more` is whether
+    /// there may be others behind them.
+    pub(super) fn open_endings(&mut self, ids: Vec<MessageId>, has_more: bool, now: Now) {
         let endings = &mut self.memory.endings;
-        let ids = ending_rows::after(&self.cx.store, endings.more_after, BATCH)?;
-        let is_full = ids.len() >= BATCH as usize;
-        endings.more_after = ids.last().copied().filter(|_| is_full);
+        endings.more_after = ids.last().copied().filter(|_| has_more);
         for id in ids {
             // One that began since then is known.
             endings.known.entry(id).or_insert(Ending {
@@ -66,7 +62,6 @@ impl<S: Store> Outbox<'_, S> {
                 tries: 0,
             });
         }
-        Ok(())
     }
 
     /// Deliveries of an unanswered publish have changed: if that was enough, cancels the others.
@@ -176,8 +171,9 @@ impl<S: Store> Outbox<'_, S> {
     pub(super) fn end_due(&mut self, now: Now) -> Result<(), StoreError> {
         let due = self.endings_due(now).filter(|(_, at)| *at <= now.at);
         let is_last = due.take(AT_ONCE + 1).count() <= AT_ONCE;
-        if is_last && self.memory.endings.more_after.is_some() {
-            self.open_endings(now)?;
+        if let Some(last) = self.memory.endings.more_after.filter(|_| is_last) {
+            let (ids, has_more) = ending_rows::after(&self.cx.store, last)?;
+            self.open_endings(ids, has_more, now);
         }
         let due = self.endings_due(now).filter(|(_, at)| *at <= now.at);
         let due: Vec<MessageId> = due.map(|(id, _)| id).take(AT_ONCE).collect();

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::escalation_rows;
+use super::escalation_rows::{self, Pending};
 use super::resolve::LOOKUPS;
 use super::rows::{self, Sent};
 use super::{Context, News, Outbox, SAFETY_DELAY, Timer, jobs};
@@ -86,10 +86,14 @@ impl Escalations {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// Reads which messages have steps. If the memory was lost while mailboxes were called for one, a job calls them
-    /// again.
-    pub(super) fn open_escalations(&mut self, now: Now) -> Result<(), StoreError> {
-        for pending in escalation_rows::all(&self.cx.store)? {
+    /// The mailbox is opened, and these messages have steps. If the memory was lost while mailboxes were called for one,
+    /// a job calls them again.
+    pub(super) fn open_escalations(
+        &mut self,
+        steps: Vec<Pending>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        for pending in steps {
             let due = Due {
                 at: pending.plan.next_step(pending.sent_at).map(|(_, at)| at),
                 bytes: Some(pending.bytes),

@@ -1,17 +1,19 @@
-//! The rows of `escalations`, and the deliveries that a step adds to a message.
+//! The rows of steps, and the deliveries that a step adds to a message. They are rows of `jobs`, behind the jobs; see
+//! [`super::job_table`].
 //!
-//! A row is here from the time when a message with steps is stored until the last of them is taken or dropped, and its
+//! A row is there from the time when a message with steps is stored until the last of them is taken or dropped, and its
 //! deliveries are stored or part of a job. The steps themselves are in the plan, in the message's own row.
 
 use std::collections::BTreeMap;
 
+use super::job_table::Kind;
 use super::part_rows;
 use super::rows::{self, PART, Sent};
 use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::plan::Plan;
-use crate::store::{Row, Store, StoreError, Value, from_json, to_json};
+use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 
 /// What is known of a message with steps, without reading it.
@@ -38,42 +40,22 @@ pub(super) fn insert(store: &impl Store, message: &Message) -> Result<u64, Store
     let json = to_json(message)?;
     let bytes = json.len() as u64;
     let length = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let sql = "INSERT INTO escalations (id, bytes, message) VALUES (?, ?, ?)";
-    let values = [message.id.into(), length.into(), json.into()];
+    let sql = "INSERT INTO jobs (id, retry_at, tries, bytes, message) VALUES (?, 0, 0, ?, ?)";
+    let values = [Kind::Steps.key(message.id), length.into(), json.into()];
     store.run(sql, &values).map(|_| bytes)
 }
 
 /// Nothing is left to do for the steps of a message.
 pub(super) fn delete(store: &impl Store, id: MessageId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM escalations WHERE id = ?";
-    store.run(sql, &[id.into()]).map(drop)
+    let sql = "DELETE FROM jobs WHERE id = ?";
+    store.run(sql, &[Kind::Steps.key(id)]).map(drop)
 }
 
 /// A message with steps.
 pub(super) fn message(store: &impl Store, id: MessageId) -> Result<Option<Message>, StoreError> {
-    let sql = "SELECT message FROM escalations WHERE id = ?";
-    let row = store.run(sql, &[id.into()])?.pop();
+    let sql = "SELECT message FROM jobs WHERE id = ?";
+    let row = store.run(sql, &[Kind::Steps.key(id)])?.pop();
     row.map(|mut row| from_json(&row.text()?)).transpose()
-}
-
-/// All messages with steps, oldest first.
-pub(super) fn all(store: &impl Store) -> Result<Vec<Pending>, StoreError> {
-    let sql = "SELECT id, bytes, (SELECT accepted_at FROM outbox WHERE outbox.id = escalations.id), \
-               (SELECT plan FROM outbox WHERE outbox.id = escalations.id) \
-               FROM escalations WHERE id > ? ORDER BY id";
-    let read = |mut row: Row| {
-        let (id, bytes, accepted_at) = (row.id()?, row.count()?, row.int()?);
-        let plan = row.opt_text()?.map(|text| from_json(&text)).transpose()?;
-        let plan: Plan = plan.unwrap_or_default();
-        Ok(Pending {
-            id,
-            bytes,
-            sent_at: plan.sent_at(accepted_at),
-            plan,
-        })
-    };
-    let first = Value::Blob(Vec::new());
-    store.run(sql, &[first])?.into_iter().map(read).collect()
 }
 
 /// Stores the plan of a message, and when it was settled, if it is.

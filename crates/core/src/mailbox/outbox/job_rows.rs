@@ -1,4 +1,4 @@
-//! The rows of `jobs` and `keys`: what has to be stored of a publish before all its recipients are reached.
+//! The rows of jobs and of `keys`: what has to be stored of a publish before all its recipients are reached.
 
 use super::unlisted::{Audience, audience};
 use crate::delivery::Delivery;
@@ -52,6 +52,21 @@ pub(super) struct Job {
     pub(super) left: Option<Vec<DeviceId>>,
     /// None of them was called before the mailbox was opened.
     pub(super) is_fresh: bool,
+}
+
+impl Job {
+    /// Reads the columns behind the key, up to `left_over`.
+    pub(super) fn read(id: MessageId, row: &mut Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id,
+            retry_at: row.int()?,
+            tries: row.count()?,
+            bytes: row.count()?,
+            audience: row.opt_bytes()?,
+            left: row.opt_text()?.map(|text| from_json(&text)).transpose()?,
+            is_fresh: false,
+        })
+    }
 }
 
 /// The message of a job, as it is stored.
@@ -134,24 +149,6 @@ pub(super) fn delete_job(store: &impl Store, id: MessageId) -> Result<(), StoreE
     store
         .run("DELETE FROM jobs WHERE id = ?", &[id.into()])
         .map(drop)
-}
-
-/// All jobs, oldest first. Their messages are not read.
-pub(super) fn jobs(store: &impl Store) -> Result<Vec<Job>, StoreError> {
-    let sql = "SELECT id, retry_at, tries, bytes, audience, left_over FROM jobs ORDER BY id";
-    let rows = store.run(sql, &[])?;
-    let read = |mut row: Row| {
-        Ok(Job {
-            id: row.id()?,
-            retry_at: row.int()?,
-            tries: row.count()?,
-            bytes: row.count()?,
-            audience: row.opt_bytes()?,
-            left: row.opt_text()?.map(|text| from_json(&text)).transpose()?,
-            is_fresh: false,
-        })
-    };
-    rows.into_iter().map(read).collect()
 }
 
 /// The JSON of the message of a job.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::backlog::untaken;
 use super::dispatch::{CALL_LIFE, taken};
-use super::job_rows::{self, Queued};
+use super::job_rows::{self, Job, Queued};
 use super::part_rows;
 use super::rows::{self, PART, Sent};
 use super::under_way::wave;
@@ -64,13 +64,13 @@ impl Pass {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    pub(super) fn open_jobs(&mut self, now: Now) -> Result<(), StoreError> {
+    /// The mailbox is opened, and has these jobs.
+    pub(super) fn open_jobs(&mut self, jobs: Vec<Job>, now: Now) {
         // Twice, because the clock of the called mailbox may be behind this one.
         self.memory.retry_not_before = now.at + 2 * CALL_LIFE;
-        for job in job_rows::jobs(&self.cx.store)? {
+        for job in jobs {
             self.know_job(job);
         }
-        Ok(())
     }
 
     /// Stores a job for a message with unreached deliveries: to `left`, or to many. `called` is whether mailboxes were

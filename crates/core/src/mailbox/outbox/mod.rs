@@ -15,6 +15,7 @@ mod further;
 mod group_commit;
 mod group_rows;
 mod job_rows;
+mod job_table;
 mod jobs;
 mod lost_hand_overs;
 mod part_rows;
@@ -144,9 +145,10 @@ impl<S: Store> Outbox<'_, S> {
             .and_then(|account| account.unseen_from);
         self.memory.last_id = written.max(looked_from);
         self.memory.opened_with = self.memory.last_id;
-        self.open_endings(now)?;
-        self.open_jobs(now)?;
-        self.open_escalations(now)?;
+        let rows = job_table::Rows::read(&self.cx.store, self.cx.limits.max_queued_messages)?;
+        self.open_endings(rows.endings, rows.has_more, now);
+        self.open_jobs(rows.jobs, now);
+        self.open_escalations(rows.steps, now)?;
         if has_scheduled {
             self.open_schedule(alarm)?;
         }

@@ -413,15 +413,7 @@ pub(super) fn delete(
 
 /// Deletes everything this device sent.
 pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
-    for table in [
-        "outbox",
-        "parts",
-        "groups",
-        "keys",
-        "jobs",
-        "endings",
-        "escalations",
-    ] {
+    for table in ["outbox", "parts", "groups", "keys", "jobs"] {
         store.run(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())
