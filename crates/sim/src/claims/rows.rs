@@ -89,11 +89,8 @@ impl Ledger {
         let written = store.take_written();
         // What was due by a clock that was set back since is due.
         let latest = self.tables[place].latest;
-        // What is due together is handed over in the order of the times.
-        let mut handed_over: Vec<MessageId> = called.iter().copied().collect();
-        handed_over.sort_by_key(|id| self.messages.get(id).and_then(|it| it.deliver_at));
-        for id in handed_over {
-            self.hands_over(id, latest)?;
+        for id in called {
+            self.hands_over(*id, latest)?;
         }
         self.accepts(place, store, written.outbox, called)?;
         if written.account {
