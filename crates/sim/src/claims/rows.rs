@@ -90,7 +90,7 @@ impl Ledger {
         // What was due by a clock that was set back since is due.
         let latest = self.tables[place].latest;
         // What is due together is handed over in the order of the times.
-        let mut handed_over: Vec<MessageId> = called.iter().copied().collect();
+        let mut handed_over: Vec<MessageId> = called.to_vec();
         handed_over.sort_by_key(|id| self.messages.get(id).and_then(|it| it.deliver_at));
         for id in handed_over {
             self.hands_over(id, latest)?;
