@@ -2,7 +2,7 @@
 
 use super::connection::CLOSE_SILENT;
 use super::inbox::{Delivering, Terms};
-use super::news::News;
+use super::news::{Effect, News};
 use super::output::Reply;
 use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
@@ -40,9 +40,12 @@ impl<S: Store> Mailbox<S> {
                 }
                 self.end_channels(now)
             }
-            AgentFrame::Handled(messages) => messages
-                .into_iter()
-                .try_for_each(|(id, handled)| self.handled(id, handled, now)),
+            AgentFrame::Handled(messages) => {
+                for (id, handled) in messages {
+                    self.handled(id, handled, now)?;
+                }
+                self.keep_receipts(now)
+            }
             AgentFrame::Unknown => Ok(()),
         }
     }
@@ -57,6 +60,18 @@ impl<S: Store> Mailbox<S> {
         news.for_each(|news| self.cx.push(news));
         let ended = ended.into_iter().map(Sender::from).collect();
         self.receive(|inbox| inbox.end_channels(&ended, now))
+    }
+
+    /// Keeps the receipts of the messages that have been settled so far: what comes next in this event may end their
+    /// channel, or read them.
+    fn keep_receipts(&mut self, now: Now) -> Result<(), StoreError> {
+        for effect in std::mem::take(&mut self.cx.effects) {
+            match effect {
+                Effect::News(news @ News::PushSettled(..)) => self.hear(news, now)?,
+                other => self.cx.effects.push(other),
+            }
+        }
+        Ok(())
     }
 
     /// A user agent has handled a message.

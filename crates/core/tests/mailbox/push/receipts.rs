@@ -1,8 +1,10 @@
 //! Receipts for application servers.
 
+use serde_json::json;
 use tagpost_core::call::{Call, PushReceipt, PushState, Pushed};
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{CallId, Reply};
+use tagpost_core::mailbox::{CallId, ConnectionId, Reply};
+use tagpost_core::protocol::Frame;
 use tagpost_core::publish::Draft;
 use tagpost_core::web_push::seal::PushUrl;
 
@@ -256,6 +258,43 @@ fn receipts_end_with_their_channel_and_are_its_own() {
     assert_eq!(state(&mut harness, id), Some(PushState::Settled(204)));
     let (again, _) = harness.subscribe(1, ONE, None);
     assert_eq!(harness.statuses(&again), [0_u16; 0]);
+}
+
+/// The frame by which a user agent acknowledges a message.
+fn ack(id: MessageId) -> (ConnectionId, Frame) {
+    let update = json!({"channelID": ONE, "version": id, "code": 100});
+    let ack = json!({"messageType": "ack", "updates": [update]});
+    (1, Frame::Text(ack.to_string()))
+}
+
+#[test]
+fn an_acknowledgement_that_waits_for_others_counts_before_what_comes_next() {
+    let mut harness = Harness::new();
+    let (agent, url) = harness.subscribed();
+    harness.closed(1);
+    for body in ["x", "y", "z"] {
+        harness.push(&url, body, asks);
+    }
+    // Frames are gathered while several stored messages are in flight.
+    let ids = versions(&harness.hello(1, Some(&agent)).1);
+    harness.begin_frames(&[ack(ids[0])]);
+    assert!(harness.gathers_frames());
+    assert_eq!(
+        harness.statuses(&url),
+        [204],
+        "it is read in the same event"
+    );
+
+    let unregister = json!({"messageType": "unregister", "channelID": ONE});
+    let unregister = (1, Frame::Text(unregister.to_string()));
+    harness.begin_frames(&[ack(ids[1]), unregister]);
+    assert_eq!(state(&mut harness, ids[1]), Some(PushState::Settled(204)));
+    let (again, _) = harness.subscribe(1, ONE, None);
+    assert_eq!(
+        harness.statuses(&again),
+        [0_u16; 0],
+        "it is not of the new channel"
+    );
 }
 
 #[test]
