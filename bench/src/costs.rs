@@ -32,7 +32,7 @@ const IN_A_STREAM: &str = ", in a stream";
 const APART: &str = ", apart";
 
 /// The ways in the order of the table.
-const WAYS: [&str; 10] = [
+const WAYS: [&str; 11] = [
     "online",
     "online, published over a WebSocket",
     "online, with an Idempotency-Key",
@@ -43,6 +43,7 @@ const WAYS: [&str; 10] = [
     "held, then in progress, then acknowledged, receipt seen",
     "held, then polled and acknowledged over HTTP, receipt seen",
     "held until it expires, receipt seen",
+    "to a device that is away, and by a step to one that acknowledges, receipts seen",
 ];
 
 /// The ways of a push, which follow them. A push leaves nothing that is forgotten later: its row is deleted when it is
