@@ -86,8 +86,8 @@ impl Escalations {
 }
 
 impl<S: Store> Outbox<'_, S> {
-    /// The mailbox is opened, and these messages have steps. If the memory was lost while mailboxes were called for one,
-    /// a job calls them again.
+    /// The mailbox is opened, and these messages have steps. If the memory was lost while mailboxes were called for
+    /// one, a job calls them again.
     pub(super) fn open_escalations(
         &mut self,
         steps: Vec<Pending>,

@@ -1,8 +1,8 @@
 //! The table `jobs`: what is left to do for stored messages.
 //!
 //! A row is a job, which delivers the message, or its steps, or its ending. The key of a job is the message's id. Steps
-//! have the byte 254 before the id and endings the byte 255, which puts them behind all jobs. A message may have a row of
-//! each kind. They share a table so that opening a mailbox finds all of them in one scan: the scan of an empty table
+//! have the byte 254 before the id and endings the byte 255, which puts them behind all jobs. A message may have a row
+//! of each kind. They share a table so that opening a mailbox finds all of them in one scan: the scan of an empty table
 //! costs as much as a row, and in most mailboxes nothing is left to do.
 //! Not here: the statements on the rows of one kind; see [`super::job_rows`], [`super::escalation_rows`] and
 //! [`super::ending_rows`].
@@ -50,8 +50,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads them. The messages themselves are not read. Jobs and steps are limited by `max_queued_messages`, so one batch
-    /// has room for all of them, and for some endings. Endings have no such limit: only their first batch is read.
+    /// Reads them. The messages themselves are not read. Jobs and steps are limited by `max_queued_messages`, so one
+    /// batch has room for all of them and for some endings. Endings have no such limit: only their first batch is read.
     pub(super) fn read(store: &impl Store, max_queued_messages: u32) -> Result<Self, StoreError> {
         // Publishes with a key may use twice the limit.
         let limit = max_queued_messages.saturating_mul(2).saturating_add(BATCH);
