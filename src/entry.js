@@ -166,8 +166,10 @@ export default class extends WorkerEntrypoint {
     }
   }
 
-  /** The next part of a body that goes on. One that fails ends, as one whose connection is lost. */
-  #nextPart(state) {
+  /** The next part of a body that goes on. If that fails, the body breaks off, as if the connection were lost. */
+  async #nextPart(state) {
+    // The runtime asks for it in a turn of its own choice, in which Rust may have something queued.
+    await microtasksDone();
     check();
     const part = contained(this.ctx, () => usable().nextPart(state, this.env));
     this.ctx.waitUntil(part.catch((error) => log("worker_failed", { cause: String(error) })));

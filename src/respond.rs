@@ -22,9 +22,9 @@ const EVENTS: &str = "text/event-stream";
 
 /// An answer.
 ///
-/// JavaScript gets it as an array of status, headers, body, and the state of a body that goes on, from which `entry.js` makes the runtime's
-/// `Response`. A mailbox answers the Worker with that array, too: a mailbox's answer to a client is never copied
-/// into the Worker's wasm.
+/// JavaScript gets it as an array: the status, the headers, the body and, if more of the body will follow, the state
+/// for its next part. `entry.js` makes the runtime's `Response` from that. A mailbox answers the Worker with such an
+/// array, too: a mailbox's answer to a client is never copied into the Worker's wasm.
 #[derive(Debug)]
 pub(crate) enum Response {
     /// Made here.

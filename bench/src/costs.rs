@@ -46,8 +46,8 @@ const WAYS: [&str; 11] = [
     "to a device that is away, and by a step to one that acknowledges, receipts seen",
 ];
 
-/// The ways of a push, which follow them. A push leaves nothing that is forgotten later: its row is deleted when it is
-/// acknowledged, and its receipt with the next ones.
+/// The ways that a push can go, listed after those of messages. A push leaves nothing behind for later: its row is
+/// deleted when it is acknowledged, and its receipt along with the next ones.
 const PUSHES: [&str; 4] = [
     "push, online",
     "push, online, receipt read",

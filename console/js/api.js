@@ -77,7 +77,7 @@ export class Api {
   }
 }
 
-/** Whether a text can be the value of a header of the relay. A browser does not send any other, and does not say why. */
+/** Whether a text can be the value of a header. A browser does not send any other, and does not say why. */
 export const isSendable = (text) => /^[\t -~]*$/.test(text);
 
 export const devicePath = (device) => `v1/devices/${encodeURIComponent(device)}`;

@@ -3,7 +3,7 @@
 import { generate } from "../lean-qr/nano.js";
 import { SVG } from "./dom.js";
 
-/** The light edge around a code, in modules, without which cameras do not find it. */
+/** The quiet zone: the light margin around a code, in modules, without which cameras do not find it. */
 const EDGE = 4;
 
 /** A picture of this text, with a name for those who do not see it. */

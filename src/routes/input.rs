@@ -1,9 +1,9 @@
 //! A request's headers, query parameters and body.
 //!
 //! The headers are read from the runtime all at once: a publish looks for a dozen, and each look would be a call from
-//! wasm to JavaScript and back. A parameter that is out of range or given twice is refused by name; an unknown one is ignored. No more of a body
-//! is read than allowed. A body that cannot be read is the client's error, since no part of the service is involved
-//! in reading it.
+//! wasm to JavaScript and back. A parameter that is out of range or given twice is refused by name; an unknown one is
+//! ignored. No more of a body is read than allowed. A body that cannot be read is the client's error, since no part of
+//! the service is involved in reading it.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;

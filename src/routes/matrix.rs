@@ -72,15 +72,17 @@ async fn publish(exchange: &Exchange, keys: &Keys) -> Result<Vec<String>, Matrix
         match taken {
             Ok(Pushed::Taken(_)) => {}
             Ok(Pushed::NoChannel | Pushed::NoDevice) => rejected.push(pushkey),
-            Ok(Pushed::TooMany(_) | Pushed::Full) | Err(_) => return Err(later()),
+            Ok(Pushed::TooMany(_) | Pushed::Full) => {
+                return Err(later("a device takes no more messages at the moment"));
+            }
+            Err(_) => return Err(later("a device's mailbox could not be reached")),
         }
     }
     Ok(rejected)
 }
 
-/// A device takes no message at the moment. The homeserver tries again, and must not forget any endpoint.
-fn later() -> MatrixError {
-    let error = "a device takes no more messages at the moment";
+/// A device does not take the message now. The homeserver tries again, and must not forget any endpoint.
+fn later(error: &str) -> MatrixError {
     MatrixError::new(503, "M_LIMIT_EXCEEDED", error)
 }
 

@@ -25,7 +25,7 @@ use crate::stub::{self, Calls};
 /// How long a stream of receipts is open if its reader names no time, in seconds.
 const DEFAULT_WAIT: u32 = 25;
 
-/// The greatest number that JavaScript, and so the platform's database, has exactly.
+/// The greatest number that JavaScript, and so the platform's database, represents exactly.
 const MAX_SEQ: i64 = (1 << 53) - 1;
 
 /// `Retry-After` of a message that may still be delivered, in seconds.
@@ -111,7 +111,8 @@ pub(super) async fn drop(
     answer.map_err(refusal)
 }
 
-/// A stream of receipts that goes on. Between two parts it is only this, so that it survives the wasm instance.
+/// A stream of receipts that is still open. Between two parts this is all there is of it, so it survives the wasm
+/// instance.
 #[derive(Serialize, Deserialize)]
 struct Stream {
     device: DeviceId,

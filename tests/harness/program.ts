@@ -1,4 +1,4 @@
-// A program of the repository that goes on until it is stopped, and what it says meanwhile.
+// A program of the repository that runs until it is stopped, and what it prints meanwhile.
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";

@@ -33,7 +33,7 @@ function stepsOf({ acks_needed, enough_at, deliver_at, state, reason, timeline =
   const schedule = deliver_at === undefined ? [] : [{ event: "scheduled", when: `for ${time(deliver_at)}` }];
   const escalations = timeline.filter(({ device }) => device === undefined).map(escalation);
   const enough = enough_at === undefined ? [] : [{ event: "enough", at: enough_at, detail: `${number(acks_needed)} needed` }];
-  // When a message without deliveries ended is not told.
+  // The relay does not say when a message without deliveries ended.
   const end = state === undefined || state === "scheduled" ? [] : [{ event: state, detail: reason }];
   return [...schedule, ...[...escalations, ...enough].sort((a, b) => a.at - b.at), ...end];
 }

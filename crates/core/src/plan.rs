@@ -167,7 +167,7 @@ impl Plan {
 /// What follows from the states of the deliveries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// There are enough acknowledgements since now: the other deliveries are to be cancelled.
+    /// There are enough acknowledgements now, for the first time: the other deliveries are to be cancelled.
     pub is_enough: bool,
     /// The plan has changed.
     pub is_changed: bool,

@@ -197,8 +197,10 @@ impl<S: Store> Mailbox<S> {
                 return self.push_receipts(id, channel, since, after, until, now);
             }
             Call::DropPushReceipts { channel, since } => {
-                self.drop_push_receipts(channel, since)?;
-                Reply::Done
+                match self.drop_push_receipts(channel, since, now)? {
+                    Ok(()) => Reply::Done,
+                    Err(problem) => Reply::Problem(problem),
+                }
             }
             Call::CancelPush { id } => {
                 self.receive(|inbox| inbox.cancel_of_channel(id, now))?;

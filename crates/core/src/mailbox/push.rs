@@ -198,16 +198,21 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// An application server wants no receipts for what it has sent.
+    /// An application server wants no receipts for what it has sent. It counts as a publish: all that is held for
+    /// channels is read. The inner error is `too_many_requests`.
     pub(super) fn drop_push_receipts(
         &mut self,
         channel: Channel,
         since: Millis,
-    ) -> Result<(), StoreError> {
-        match self.channels().drop_receipts(channel, since)? {
-            true => self.inbox().forget_receipts(&channel.into()),
-            false => Ok(()),
+        now: Now,
+    ) -> Result<Result<(), Problem>, StoreError> {
+        if !self.channels().drop_receipts(channel, since)? {
+            return Ok(Ok(()));
         }
+        if let Err(problem) = self.channels().may_publish(now) {
+            return Ok(Err(problem));
+        }
+        self.inbox().forget_receipts(&channel.into()).map(Ok)
     }
 
     /// Whether one more reader may wait for this. Readers need no token, only a URL.

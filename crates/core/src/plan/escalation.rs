@@ -105,9 +105,9 @@ impl Escalation {
         self.taken.push(Taken { to, at, outcome });
     }
 
-    /// The deliveries are in these states, and `needed` acknowledgements are enough. Drops the steps if there are enough,
-    /// or if a newer message of its topic has taken the place of this one; if there cannot be enough, the next step does
-    /// not wait. Returns whether that is new.
+    /// The deliveries are in these states, and `needed` acknowledgements are enough. Drops the steps if there are
+    /// enough, or if a newer message of the topic has replaced this one. If there can no longer be enough, the next
+    /// step does not wait. Returns whether anything has changed.
     pub fn judge(&mut self, deliveries: &Summary, needed: u64) -> bool {
         if self.steps.is_empty() {
             return false;

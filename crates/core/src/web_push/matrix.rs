@@ -2,7 +2,7 @@
 //! whose homeserver cannot encrypt.
 //!
 //! Each of its devices is named by a `pushkey`, which is the endpoint of a channel. What is passed on is the
-//! notification without its devices, unread but for `prio`. Not here: what the endpoints open.
+//! notification without its devices; only its `prio` is read. Not here: what the endpoints open.
 
 use serde::Serialize;
 use serde_json::Value;

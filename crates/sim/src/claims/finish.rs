@@ -128,8 +128,8 @@ impl Ledger {
     }
 
     /// Messages of one sender and urgency first went to a device, and first reached it, in the order in
-    /// which they were handed over. One that a step brings comes when the step is taken. A message that was accepted earlier than it was handed over may also take the place
-    /// of its id, before others that wait.
+    /// which they were handed over. One that a step brings counts from when the step was taken. A message that was
+    /// accepted earlier than it was handed over may also take the place of its id, before others that wait.
     fn in_order(&self) -> Checked {
         let sent = self.first_sent.iter().map(|of| ("go out", of));
         let heard = self.first_heard.iter().map(|of| ("arrive", of));

@@ -49,7 +49,7 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Fills the in-flight window with waiting messages. A connection that has shown no sign of life is closed if any
-    /// wait: the device may go on with it later, which the mailbox does not hear of.
+    /// wait: the device may resume it later, and the mailbox would not learn of that.
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
         let connection = self.connection.as_ref();

@@ -349,8 +349,8 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Keeps a terminal state for calls that are repeated, which those of application servers are not. Whoever has the
-    /// endpoint of a channel could displace all others.
+    /// Keeps a terminal state for calls that are repeated. Those of application servers are not, so nothing is kept of
+    /// messages of channels: whoever has an endpoint could otherwise displace all other terminal states.
     pub(super) fn remember(&mut self, message: &Message, delivery: &Delivery) {
         if message.lane() == Lane::Channels {
             return;

@@ -24,8 +24,8 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The device answers a message that is not here, or settled: tells it again, as long as that is known. Of messages
-    /// of channels nothing is known then.
+    /// The device answers a message that is not here, or is settled: tells the device again how it ended, as long as
+    /// that is known. For messages of channels it is not.
     pub(super) fn tell_late(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         if let DeliveryStatus::Known(delivery) = self.find_delivery(id, true, now)? {
             self.withdraw(Lane::Devices, id, &delivery);

@@ -1,9 +1,9 @@
 //! Escalation: when a step of a message is due, the message goes to the devices of its target that do not have it yet.
 //!
-//! A step is taken once, and in one event its new deliveries are stored before any of their mailboxes is called: if the
-//! mailbox fails then, the step is not taken again, and the calls are made to the same devices. Enough acknowledgements,
-//! a cancellation and the expiry drop the steps that are left. If enough acknowledgements cannot come any more, the next
-//! step is taken at once.
+//! A step is taken once. One event marks it as taken and stores its new deliveries, before any of their mailboxes is
+//! called: if the mailbox fails then, the step is not taken again, and the calls are made to the same devices. Enough
+//! acknowledgements, a cancellation and the expiry drop the steps that are left. If there can no longer be enough
+//! acknowledgements, the next step is taken at once.
 //! Not here: what the steps are, and which of them is next; see [`crate::plan::escalation`]. To whom a step goes at
 //! once, and to whom as a job; see [`super::further`].
 
@@ -94,6 +94,10 @@ impl<S: Store> Outbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         for pending in steps {
+            if !pending.plan.has_steps() && !pending.plan.is_calling() {
+                escalation_rows::delete(&self.cx.store, pending.id)?;
+                continue;
+            }
             let due = Due {
                 at: pending.plan.next_step(pending.sent_at).map(|(_, at)| at),
                 bytes: Some(pending.bytes),
@@ -173,7 +177,10 @@ impl<S: Store> Outbox<'_, S> {
             if publishing.map(|it| it.open).sum::<usize>() >= jobs::CALLS {
                 break;
             }
-            self.take_steps(id, now)?;
+            if !self.take_steps(id, now)? {
+                // The answer to the query goes on from here.
+                break;
+            }
         }
         // Nothing else would wake a mailbox that crashes while it waits for the answers.
         if self.escalations_due(now).any(|(_, at)| at <= now.at) {
@@ -193,26 +200,27 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    fn take_steps(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
+    /// Takes the steps of a message that are due. Returns whether the next query has room for the target of another.
+    fn take_steps(&mut self, id: MessageId, now: Now) -> Result<bool, StoreError> {
         while self.is_due(id, now) {
             match self.due_target(id, now)? {
                 Some(Target::Device(device)) => self.take_step(id, vec![device], now)?,
                 Some(to) => {
-                    if self.memory.resolving.look_up(id, to, LOOKUPS) {
-                        self.looks_up_step(id, true);
-                        // Nothing else would wake a mailbox that crashes while the query runs.
-                        self.cx.wake_by(Timer::Escalation, now.at + SAFETY_DELAY);
+                    if !self.memory.resolving.look_up(id, to, LOOKUPS) {
+                        return Ok(false);
                     }
-                    // Otherwise the answer to the query goes on from here.
+                    self.looks_up_step(id, true);
+                    // Nothing else would wake a mailbox that crashes while the query runs.
+                    self.cx.wake_by(Timer::Escalation, now.at + SAFETY_DELAY);
                     break;
                 }
                 None => break,
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether a step is due, and nothing keeps it.
+    /// Whether a step is due, and nothing holds it up.
     fn is_due(&self, id: MessageId, now: Now) -> bool {
         let waits = |due: &Due| due.is_looked_up || due.waits_for_answer;
         let due = self.memory.escalations.0.get(&id);
@@ -231,18 +239,12 @@ impl<S: Store> Outbox<'_, S> {
         let (plan, sent_at, expires_at) = match self.memory.publishing.get(&id) {
             Some(it) => (it.plan.clone(), it.message.sent_at, it.message.expires_at),
             None => {
-                let Some(mut sent) = rows::load(&self.cx.store, id)? else {
+                let Some(sent) = rows::load(&self.cx.store, id)? else {
                     self.forget_steps(id)?;
                     return Ok(None);
                 };
-                // A crash may have come between an acknowledgement and what follows from it.
-                let states = escalation_rows::states(&self.cx.store, &sent)?;
-                sent.plan.judge(&states, now.at);
-                if !sent.plan.has_steps() {
-                    self.save_steps(&sent, now)?;
-                    return Ok(None);
-                }
-                (sent.plan.clone(), sent.sent_at(), sent.expires_at)
+                let sent_at = sent.sent_at();
+                (sent.plan, sent_at, sent.expires_at)
             }
         };
         if now.at >= expires_at {
@@ -286,7 +288,8 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// A step goes to many, or behind others, and its publish is not answered: it waits for that.
+    /// A step goes to many devices, or has to wait behind other messages, and its publish is not answered yet: the step
+    /// waits for the answer.
     pub(super) fn wait_for_answer(&mut self, id: MessageId) {
         if let Some(due) = self.memory.escalations.0.get_mut(&id) {
             due.waits_for_answer = true;
@@ -324,7 +327,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// Stores the plan of a stored message, whose steps have changed, and what follows from it.
-    fn save_steps(&mut self, sent: &Sent, now: Now) -> Result<(), StoreError> {
+    pub(super) fn save_steps(&mut self, sent: &Sent, now: Now) -> Result<(), StoreError> {
         let (id, plan) = (sent.id, &sent.plan);
         let open = escalation_rows::states(&self.cx.store, sent)?.open();
         let is_done = open == 0 && !plan.has_steps();

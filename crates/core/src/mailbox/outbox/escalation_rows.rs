@@ -4,8 +4,6 @@
 //! A row is there from the time when a message with steps is stored until the last of them is taken or dropped, and its
 //! deliveries are stored or part of a job. The steps themselves are in the plan, in the message's own row.
 
-use std::collections::BTreeMap;
-
 use super::job_table::Kind;
 use super::part_rows;
 use super::rows::{self, PART, Sent};
@@ -13,7 +11,7 @@ use crate::delivery::{Delivery, Summary, summary};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::plan::Plan;
-use crate::store::{Store, StoreError, Value, from_json, to_json};
+use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::Millis;
 
 /// What is known of a message with steps, without reading it.
@@ -122,29 +120,43 @@ pub(super) fn add(
     rows::save_parts_state(store, sent.id, &summary(&all), None, None, Some(plan))
 }
 
-fn add_to_parts(store: &impl Store, id: MessageId, new: Vec<Delivery>) -> Result<(), StoreError> {
-    let mut parts: BTreeMap<DeviceId, (Vec<Delivery>, Vec<Delivery>)> = BTreeMap::new();
-    for delivery in new {
-        // A device before all others joins the first part.
-        let part = match part_rows::with(store, id, &delivery.device)? {
-            Some(part) => part,
-            None => part_rows::next(store, id, None)?.unwrap_or_default(),
-        };
-        let first = part.first().unwrap_or(&delivery).device.clone();
-        let (_, more) = parts.entry(first).or_insert((part, Vec::new()));
-        more.push(delivery);
+/// Adds deliveries to the parts that their devices belong to, each part once. One before all others joins the first.
+fn add_to_parts(
+    store: &impl Store,
+    id: MessageId,
+    mut new: Vec<Delivery>,
+) -> Result<(), StoreError> {
+    new.sort_unstable_by(|one, other| one.device.cmp(&other.device));
+    let mut new = new.into_iter().peekable();
+    let mut part = part_rows::next(store, id, None)?;
+    while let Some(known) = part {
+        let next = part_rows::next(store, id, known.last().map(|it| &it.device))?;
+        let until = next.iter().flatten().next().map(|it| it.device.clone());
+        let belongs = |it: &Delivery| until.as_ref().is_none_or(|until| it.device < *until);
+        let more: Vec<Delivery> = std::iter::from_fn(|| new.next_if(belongs)).collect();
+        if !more.is_empty() {
+            replace_part(store, id, known, more)?;
+        }
+        part = next;
     }
-    for (first, (part, more)) in parts {
-        // It may begin with another device now, or become two.
+    Ok(())
+}
+
+/// A part grows by these deliveries. It may begin with another device then, or become two.
+fn replace_part(
+    store: &impl Store,
+    id: MessageId,
+    known: Vec<Delivery>,
+    more: Vec<Delivery>,
+) -> Result<(), StoreError> {
+    let first = known.first().map(|it| it.device.clone());
+    let all = merged(known, more);
+    if let Some(first) = first.filter(|first| all.first().is_some_and(|it| it.device != *first)) {
         let sql = "DELETE FROM parts WHERE id = ? AND first = ?";
-        let all = merged(part, more);
-        if all.first().is_some_and(|it| it.device != first) {
-            let key: [Value; 2] = [id.into(), first.as_str().into()];
-            store.run(sql, &key)?;
-        }
-        for part in all.chunks(PART) {
-            part_rows::save(store, id, part)?;
-        }
+        store.run(sql, &[id.into(), first.as_str().into()])?;
+    }
+    for part in all.chunks(PART) {
+        part_rows::save(store, id, part)?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::store::{Store, StoreError, to_json};
 use crate::time::{Millis, Now};
 
 impl<S: Store> Outbox<'_, S> {
-    /// Takes the step of a message that is due. These are the devices of its target.
+    /// Takes the step of a message that is due. `devices` are those of its target.
     pub(super) fn take_step(
         &mut self,
         id: MessageId,
@@ -214,7 +214,7 @@ impl<S: Store> Outbox<'_, S> {
                 Some(left)
             }
         };
-        // A pass that is past them would leave them out.
+        // A pass that has already gone past them would leave them out.
         if let Some(pass) = self.memory.passes.get_mut(&id) {
             let after = pass.after().cloned();
             let passed = new.into_iter().filter(|it| Some(it) <= after.as_ref());
@@ -244,9 +244,7 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.wake_by(Timer::Job, now.at + 2 * CALL_LIFE);
         }
         sent.plan.note_calling(false);
-        escalation_rows::save_plan(&self.cx.store, id, &sent.plan, None)?;
-        let next = sent.next_step();
-        self.steps_changed(id, next, false, now)
+        self.save_steps(&sent, now)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::store::{Row, Store, StoreError, Value, from_json};
 use crate::time::Millis;
 
-/// How many endings are read at a time.
+/// How many endings are read at a time, and how many have room in the first batch.
 pub(super) const BATCH: u32 = 100;
 
 /// What a row that is not a job says of its message.
@@ -104,7 +104,10 @@ fn batch(store: &impl Store, last: Value, limit: u32) -> Result<Vec<Row>, StoreE
 
 fn steps(id: MessageId, mut row: Row) -> Result<Pending, StoreError> {
     let Job { bytes, .. } = Job::read(id, &mut row)?;
-    let (accepted_at, plan): (Millis, Option<Plan>) = from_json(&row.text()?)?;
+    // Without its message nothing is left to do: the plan of such a row is empty.
+    let found: Option<(Millis, Option<Plan>)> =
+        row.opt_text()?.map(|text| from_json(&text)).transpose()?;
+    let (accepted_at, plan) = found.unwrap_or_default();
     let plan = plan.unwrap_or_default();
     Ok(Pending {
         id,

@@ -42,12 +42,16 @@ impl Ledger {
         self.push.leaving.insert((device, channel));
     }
 
-    /// A channel is registered with this endpoint. The same event may have registered it anew, with another key.
+    /// A channel is registered with this endpoint. The same event may have registered it anew, with another key, or the
+    /// operator may have removed it.
     pub(crate) fn registered(&mut self, device: usize, url: &PushUrl) -> Checked {
         let leaves = (device, url.channel);
         let mailbox = self.push.mailboxes.get(&device);
         let now = mailbox.and_then(|mailbox| mailbox.channels.get(&url.channel));
-        let is_followed = now.is_some_and(|since| *since > url.since);
+        let is_followed = match now {
+            Some(since) => *since > url.since,
+            None => url.since >= self.tables[device].now,
+        };
         claim(
             "an endpoint leads to a registered channel",
             now == Some(&url.since) || is_followed || self.push.leaving.contains(&leaves),

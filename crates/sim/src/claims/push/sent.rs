@@ -1,4 +1,4 @@
-//! What is sent to user agents: each message once over a connection, in order, to whom it is meant for.
+//! What is sent to user agents: each message once over a connection, in order, and only to the one it is meant for.
 
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
@@ -203,7 +203,8 @@ impl Ledger {
         due.collect()
     }
 
-    /// A mailbox closes the connection of a user agent as one that does not answer; or `unread`, since it does not read.
+    /// A mailbox closes the connection of a user agent because it does not answer, or, if `unread`, because it does not
+    /// read.
     pub(crate) fn agent_is_silent(
         &self,
         device: usize,

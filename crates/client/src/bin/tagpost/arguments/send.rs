@@ -76,7 +76,7 @@ pub(crate) struct Send {
     /// How many acknowledgements are enough: after that, all other deliveries are cancelled
     #[arg(long, env = "TAGPOST_ACKS_NEEDED", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) acks_needed: Option<u32>,
-    /// Who gets it as well if that long after its hand-over too few have acknowledged it; repeatable
+    /// Who else gets it if too few have acknowledged it this long after its hand-over; repeatable
     #[arg(long, env = "TAGPOST_ESCALATE", value_name = "TARGET;after=TIME", value_delimiter = ',', value_parser = Escalation::read)]
     pub(crate) escalate: Vec<Escalation>,
     /// Hand the message over after this time, up to 30d
