@@ -21,9 +21,9 @@ pub struct PushUrl {
 }
 
 impl Client {
-    /// Makes a URL with which a browser or phone connects as this device, valid for this number of seconds, or until the
-    /// device's tokens are revoked. One that a device makes for itself expires with its token at the latest. Earlier
-    /// URLs stay valid.
+    /// Makes a URL with which a browser or phone connects as this device, valid for this number of seconds, or until
+    /// the device's tokens are revoked. One that a device makes for itself expires with its token at the latest.
+    /// Earlier URLs stay valid.
     ///
     /// # Errors
     /// [`Error::Refused`]: `not_found` if the service has no `PUSH_KEY`. [`Error::Unreachable`].

@@ -97,12 +97,12 @@ const TABLES: &[&str] = &[
 ];
 
 /// Messages with deliveries that have not reached their recipients' mailboxes. `bytes` is the length of `message`;
-/// `audience` is a hash of the names of its recipients, NULL in rows that version 2 wrote; `left_over` lists the
-/// devices of these deliveries, and is NULL if they are many or not known. The message is the last column because it
-/// may be long and is rarely read.
-/// The table has rows of two other kinds, behind those. With the byte 254 before its id: a message with steps of an
-/// escalation that are not taken, or whose deliveries are being made; only `bytes` and `message` count. With the byte
-/// 255: a message with enough acknowledged deliveries, while others are still open; only the key counts.
+/// `audience` is a hash of the names of its recipients, NULL if the message has got further ones, or if version 2 wrote
+/// the row; `left_over` lists the devices of these deliveries, and is NULL if they are many or not known. The message
+/// is the last column because it may be long and is rarely read. The table has rows of two other kinds, behind those.
+/// With the byte 254 before its id: a message with steps of an escalation that are not taken, or whose deliveries are
+/// being made; only `bytes` and `message` count. With the byte 255: a message with enough acknowledged deliveries,
+/// while others are still open; only the key counts.
 const JOBS: &str = "CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
         retry_at INTEGER NOT NULL,

@@ -1,9 +1,8 @@
 //! Escalation: to whom else a message goes if too few devices acknowledge it in time.
 //!
 //! The steps of a message are taken in their order, each once. Those that are not needed any more are dropped: enough
-//! devices have acknowledged the message, it was cancelled, it has expired, or a newer message of its topic has replaced
-//! it.
-//! Not here: finding the devices of a step, and delivering to them; see the outbox.
+//! devices have acknowledged the message, it was cancelled, it has expired, or a newer message of its topic has
+//! replaced it. Not here: finding the devices of a step, and delivering to them; see the outbox.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,8 @@
 //!
 //! A mailbox knows only [`FromDevice`] and [`ToDevice`]. A [`Codec`] translates them to and from the frames of one
 //! WebSocket subprotocol. It is chosen in the handshake, and its name is kept in the socket's attachment, so that it
-//! survives hibernation. To add a protocol, add a module here and a line to [`CODECS`].
+//! survives hibernation. To add a protocol, add a module here and a line to [`CODECS`],
+//! and to [`WITH_TOKEN`] if devices with a token may choose it.
 //!
 //! Codecs are pure and have no state. Not here: when something is sent, which the mailbox decides.
 

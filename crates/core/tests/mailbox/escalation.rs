@@ -231,6 +231,16 @@ fn steps_that_were_missed_are_taken_one_after_the_other_at_once() {
 }
 
 #[test]
+fn a_row_of_steps_without_its_message_does_not_keep_the_mailbox_from_opening() {
+    let mut harness = Harness::new();
+    sent(&mut harness, &["a"], BOSS);
+    harness.query("DELETE FROM outbox RETURNING 1");
+    harness.crash();
+    assert_eq!(harness.wake(), [""; 0]);
+    assert_eq!(harness.rows(), "account 1");
+}
+
+#[test]
 fn a_crash_while_mailboxes_are_called_repeats_the_calls_to_the_same_devices() {
     let mut harness = Harness::new();
     let id = sent(&mut harness, &["a"], BOSS);

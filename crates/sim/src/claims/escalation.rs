@@ -14,7 +14,8 @@ use super::{Checked, Ledger, broken, claim};
 use crate::plan::{Publication, To};
 
 impl Ledger {
-    /// A message's row has changed: what it says of its steps. `latest` is the latest that its mailbox's clock has shown.
+    /// A message's row has changed: what it says of its steps. `latest` is the latest that its mailbox's clock has
+    /// shown.
     pub(super) fn escalates(
         &mut self,
         id: MessageId,

@@ -19,7 +19,9 @@ impl Ledger {
         let (messages, bytes) = self.inbox_of(device, waiting);
         // One that has expired may be settled at the end of the event that tells the status.
         let rows = self.tables[device].inbox.values();
-        let expired = rows.filter(|row| row.settled && row.expires_at <= now).count();
+        let expired = rows
+            .filter(|row| row.settled && row.expires_at <= now)
+            .count();
         let told = status.held + status.in_flight + status.in_progress;
         let more = told.saturating_sub(messages) as usize;
         let holds = status.known == self.is_bound(device)

@@ -1,6 +1,7 @@
 //! The device without a board: Enter is the button, and the lamp is a line of text.
 //!
-//!     TAGPOST_HOST=127.0.0.1:8787 TAGPOST_TOKEN=... cargo run -p device --example host --target x86_64-unknown-linux-gnu
+//!     TAGPOST_HOST=127.0.0.1:8787 TAGPOST_TOKEN=... cargo run -p device --example host --target
+//! x86_64-unknown-linux-gnu
 
 use std::env::var;
 use std::error::Error;

@@ -113,8 +113,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// A message is handed over, and its first step is due at `next`. Until it is stored, its steps are only in memory. If
-    /// it is answered before that, the mailbox is not woken for the step yet: it may not be needed.
+    /// A message is handed over, and its first step is due at `next`. Until it is stored, its steps are only in memory.
+    /// If it is answered before that, the mailbox is not woken for the step yet: it may not be needed.
     pub(super) fn expect_steps(&mut self, id: MessageId, next: Option<Millis>, answer_at: Millis) {
         let Some(at) = next else {
             return;

@@ -94,8 +94,8 @@ pub(super) fn devices(store: &impl Store, sent: &Sent) -> Result<Vec<DeviceId>, 
     Ok(devices)
 }
 
-/// Stores the new deliveries of a message, and its plan. The parts of a large tag keep their order: a new delivery joins
-/// the part that its device belongs to.
+/// Stores the new deliveries of a message, and its plan. The parts of a large tag keep their order: a new delivery
+/// joins the part that its device belongs to.
 pub(super) fn add(
     store: &impl Store,
     sent: &Sent,

@@ -45,7 +45,7 @@ pub(super) struct Job {
     pub(super) tries: u32,
     /// The length of the message's JSON.
     pub(super) bytes: u64,
-    /// The message's audience; `None` if it may get further recipients, or if version 2 of the tables wrote the row.
+    /// The message's audience; `None` if it has got further recipients, or if version 2 of the tables wrote the row.
     pub(super) audience: Option<Audience>,
     /// The devices that are unreached, in the order of their names. `None` if they are many, or not known yet: then
     /// only the deliveries tell.
@@ -88,7 +88,7 @@ impl Queued {
         })
     }
 
-    /// The same for a message that may get further recipients.
+    /// The same for a message that has got further recipients.
     pub(super) fn growing(message: &Message) -> Result<Self, StoreError> {
         Ok(Self {
             audience: None,

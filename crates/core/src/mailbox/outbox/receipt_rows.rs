@@ -67,8 +67,8 @@ pub(super) fn unseen(
         limit,
         places: BinaryHeap::new(),
     };
-    // A message to a device has one delivery, unless it goes to others later, so its receipt is the row's; so is that of
-    // one without a delivery.
+    // A message to a device has one delivery, unless it goes to others later, so its receipt is the row's; so is that
+    // of one without a delivery.
     let sql = "SELECT id, receipt, (target LIKE '{\"device\"%' AND plan ->> '$.escalation' IS NULL) \
                OR coalesce(deliveries = '[]', 0), deliveries IS NULL FROM outbox \
                WHERE id >= ? AND receipt > ? ORDER BY id LIMIT ?";

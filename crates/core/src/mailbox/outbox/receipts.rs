@@ -65,8 +65,8 @@ impl<S: Store> Outbox<'_, S> {
         Ok(())
     }
 
-    /// The deliveries of a message that is being handed over are about to be stored. If its publish was answered before,
-    /// what has settled gets receipts now.
+    /// The deliveries of a message that is being handed over are about to be stored. If its publish was answered
+    /// before, what has settled gets receipts now.
     pub(super) fn number_answered(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
         let publishing = self.memory.publishing.get_mut(&id);
         let answered = publishing.filter(|publishing| publishing.is_answered);

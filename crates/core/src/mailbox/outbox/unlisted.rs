@@ -23,7 +23,7 @@ pub(super) const MAX_LOOKUPS: usize = 150;
 /// The most devices whose results are cached.
 const MAX_CACHED: usize = 1_000;
 
-/// A hash of the recipients of a message. One that may get further recipients has none.
+/// A hash of the recipients of a message. One that has got further recipients has none.
 pub(super) type Audience = [u8; 16];
 
 /// The audience of a message with these deliveries, which are in the order of their devices.

@@ -44,7 +44,8 @@ impl Ledger {
         )
     }
 
-    /// Whether a message may have ended without an answer: its channel or its device is gone, or its sender has ended it.
+    /// Whether a message may have ended without an answer: its channel or its device is gone, or its sender has ended
+    /// it.
     pub(super) fn may_be_forgotten(&self, device: usize, id: MessageId) -> bool {
         let endpoint = self.push.endpoint(id);
         let is_registered = endpoint.is_some_and(|it| self.push.is_registered(device, it));
