@@ -117,6 +117,7 @@ describe("the rows written until the clean-up is over:", () => {
   const { "a connection that comes and goes": _, "a device that joins a tag and leaves it": __, ...together } = TOGETHER;
   const ways = { ...WAYS, ...together };
   test.each(Object.keys(ways))("%s", async (name) => {
+    await anew(shortLived);
     // Each has a sender of its own, so that no message overwrites the row of an earlier one.
     const repeats: Way[] = [];
     while (repeats.length < (name in WAYS ? REPEATS : 1)) repeats.push(await ways[name]!(shortLived));
