@@ -48,9 +48,13 @@ impl Ledger {
         let leaves = (device, url.channel);
         let mailbox = self.push.mailboxes.get(&device);
         let now = mailbox.and_then(|mailbox| mailbox.channels.get(&url.channel));
+        let ended = self
+            .push
+            .ended
+            .contains(&(device, (url.channel, url.since)));
         let is_followed = match now {
             Some(since) => *since > url.since,
-            None => url.since >= self.tables[device].now,
+            None => ended || url.since >= self.tables[device].now,
         };
         claim(
             "an endpoint leads to a registered channel",

@@ -32,6 +32,8 @@ pub(super) struct Pushes {
     links: BTreeMap<ConnectionId, Link>,
     /// The endpoints that lead nowhere any more.
     gone: BTreeSet<(usize, Registration)>,
+    /// Those of them that ended in the last event of their device's mailbox.
+    ended: BTreeSet<(usize, Registration)>,
     /// The channels that user agents remove, or have removed since they were last registered.
     leaving: BTreeSet<(usize, Channel)>,
     /// The messages that their senders have cancelled, or asked to.

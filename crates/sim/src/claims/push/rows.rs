@@ -23,6 +23,7 @@ impl Ledger {
         now: Millis,
         written: Written,
     ) -> Checked {
+        self.push.ended.retain(|(device, _)| *device != place);
         if written.channels {
             self.read_registrations(place, store)?;
             self.read_receipts(place, store)?;
@@ -57,9 +58,9 @@ impl Ledger {
         let gone = before
             .into_iter()
             .filter(|(channel, since)| channels.get(channel) != Some(since));
-        self.push
-            .gone
-            .extend(gone.map(|registration| (place, registration)));
+        let gone: Vec<_> = gone.map(|registration| (place, registration)).collect();
+        self.push.gone.extend(gone.iter().copied());
+        self.push.ended.extend(gone);
         let mut here = channels.into_iter();
         let again = here.find(|registration| self.push.gone.contains(&(place, *registration)));
         claim(
