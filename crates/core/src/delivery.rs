@@ -223,6 +223,14 @@ impl FromIterator<(State, u64)> for Summary {
     }
 }
 
+/// Deliveries to these devices, in their order, that have not reached their mailboxes.
+pub fn unreached(devices: &[DeviceId], since: Millis) -> Vec<Delivery> {
+    let deliveries = devices
+        .iter()
+        .map(|device| Delivery::unreached(device.clone(), since));
+    deliveries.collect()
+}
+
 /// Counts `deliveries` by state.
 pub fn summary<'a>(deliveries: impl IntoIterator<Item = &'a Delivery>) -> Summary {
     let mut summary = Summary::default();

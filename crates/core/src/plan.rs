@@ -116,6 +116,11 @@ impl Plan {
         self.escalation.as_ref()?.next(sent_at)
     }
 
+    /// When the next step is due.
+    pub fn next_step_at(&self, sent_at: Millis) -> Option<Millis> {
+        self.next_step(sent_at).map(|(_, at)| at)
+    }
+
     /// The next step is taken.
     pub fn take_step(&mut self, outcome: Outcome, now: Millis) {
         if let Some(escalation) = &mut self.escalation {

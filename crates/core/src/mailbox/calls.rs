@@ -197,9 +197,9 @@ impl<S: Store> Mailbox<S> {
                 return self.push_receipts(id, channel, since, after, until, now);
             }
             Call::DropPushReceipts { channel, since } => {
-                match self.drop_push_receipts(channel, since, now)? {
+                match self.drop_push_receipts(channel, since, now) {
                     Ok(()) => Reply::Done,
-                    Err(problem) => Reply::Problem(problem),
+                    Err(failure) => problem(failure)?,
                 }
             }
             Call::CancelPush { id } => {

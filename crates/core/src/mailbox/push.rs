@@ -3,7 +3,7 @@
 use super::connection::CLOSE_SILENT;
 use super::inbox::{Delivering, Terms};
 use super::news::{Effect, News};
-use super::output::Reply;
+use super::output::{Failure, Reply};
 use super::pending::{Awaited, Handshake, Next};
 use super::{CallId, Mailbox};
 use crate::call::{DeliveryStatus, PushState, Pushed};
@@ -199,20 +199,22 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// An application server wants no receipts for what it has sent. It counts as a publish: all that is held for
-    /// channels is read. The inner error is `too_many_requests`.
+    /// channels is read.
+    ///
+    /// # Errors
+    /// `too_many_requests`, and then nothing is dropped; or the store failed.
     pub(super) fn drop_push_receipts(
         &mut self,
         channel: Channel,
         since: Millis,
         now: Now,
-    ) -> Result<Result<(), Problem>, StoreError> {
-        if !self.channels().drop_receipts(channel, since)? {
-            return Ok(Ok(()));
+    ) -> Result<(), Failure> {
+        if !self.channels().has(channel, since)? {
+            return Ok(());
         }
-        if let Err(problem) = self.channels().may_publish(now) {
-            return Ok(Err(problem));
-        }
-        self.inbox().forget_receipts(&channel.into()).map(Ok)
+        self.channels().may_publish(now)?;
+        self.channels().drop_receipts(channel)?;
+        Ok(self.inbox().forget_receipts(&channel.into())?)
     }
 
     /// Whether one more reader may wait for this. Readers need no token, only a URL.

@@ -142,7 +142,7 @@ mod tests {
         Some((serde_json::to_string(&step.to).unwrap(), at))
     }
 
-    /// So many deliveries are acknowledged, and so many are open.
+    /// The states of this many acknowledged and this many open deliveries.
     fn counts(delivered: u64, open: u64) -> Summary {
         [(State::Delivered, delivered), (State::Held, open)]
             .into_iter()

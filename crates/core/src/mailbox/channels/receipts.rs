@@ -129,16 +129,8 @@ impl<S: Store> Channels<'_, S> {
         }
     }
 
-    /// Deletes all receipts of a channel. Returns whether there is such a channel.
-    pub(in crate::mailbox) fn drop_receipts(
-        &mut self,
-        channel: Channel,
-        since: Millis,
-    ) -> Result<bool, StoreError> {
-        let has = self.has(channel, since)?;
-        if has {
-            rows::forget_receipts(&self.cx.store, channel)?;
-        }
-        Ok(has)
+    /// Deletes all receipts of a channel.
+    pub(in crate::mailbox) fn drop_receipts(&mut self, channel: Channel) -> Result<(), StoreError> {
+        rows::forget_receipts(&self.cx.store, channel)
     }
 }

@@ -294,7 +294,7 @@ impl<S: Store> Outbox<'_, S> {
             rows::insert(&self.cx.store, over, &head, key, &deliveries, done_at)?;
             self.memory.escalations.keep(self.cx, &message)?;
         }
-        let next = plan.next_step(message.sent_at).map(|(_, at)| at);
+        let next = plan.next_step_at(message.sent_at);
         self.steps_changed(id, next, false, now)?;
         if done {
             self.ended(id)?;

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::dispatch::taken;
-use super::jobs::{FIRST_RETRY, LONGEST_PAUSE};
+use super::jobs::pause;
 use super::{Outbox, SAFETY_DELAY, Timer};
 use super::{ending_rows, part_rows, rows};
 use crate::call::DeliveryStatus;
@@ -76,7 +76,7 @@ impl<S: Store> Outbox<'_, S> {
         let verdict = publishing.judge(now);
         let (is_settled, stored) = (publishing.is_settled(), publishing.stored);
         if verdict.is_changed {
-            let (next, is_calling) = (publishing.next_step(), publishing.plan.is_calling());
+            let (next, is_calling) = (publishing.next_step_at(), publishing.plan.is_calling());
             // Otherwise a crash would bring the steps back.
             if stored && !verdict.is_enough {
                 self.save_unanswered(id, true, now)?;
@@ -127,7 +127,7 @@ impl<S: Store> Outbox<'_, S> {
         self.answer_if_done(id, now)?;
         if let Some(ending) = self.memory.endings.known.get_mut(&id) {
             ending.tries += 1;
-            ending.retry_at = now.at + (FIRST_RETRY << ending.tries.min(9)).min(LONGEST_PAUSE);
+            ending.retry_at = now.at + pause(ending.tries);
             self.cx.wake_by(Timer::Ending, ending.retry_at);
         }
         Ok(())

@@ -13,6 +13,7 @@ use super::escalation_rows::{self, Pending};
 use super::resolve::LOOKUPS;
 use super::rows::{self, Sent};
 use super::{Context, News, Outbox, SAFETY_DELAY, Timer, jobs};
+use crate::delivery::Summary;
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
 use crate::plan::escalation::Outcome;
@@ -99,7 +100,7 @@ impl<S: Store> Outbox<'_, S> {
                 continue;
             }
             let due = Due {
-                at: pending.plan.next_step(pending.sent_at).map(|(_, at)| at),
+                at: pending.plan.next_step_at(pending.sent_at),
                 bytes: Some(pending.bytes),
                 tries: 0,
                 is_looked_up: false,
@@ -278,8 +279,7 @@ impl<S: Store> Outbox<'_, S> {
             Err(_) => {
                 if let Some(due) = self.memory.escalations.0.get_mut(&id) {
                     due.tries += 1;
-                    let pause = jobs::FIRST_RETRY << due.tries.min(9);
-                    let at = now.at + pause.min(jobs::LONGEST_PAUSE);
+                    let at = now.at + jobs::pause(due.tries);
                     due.at = Some(at);
                     self.cx.wake_by(Timer::Escalation, at);
                 }
@@ -310,7 +310,8 @@ impl<S: Store> Outbox<'_, S> {
             return self.forget_steps(id);
         };
         sent.plan.drop_steps();
-        self.save_steps(&sent, now)
+        let states = escalation_rows::states(&self.cx.store, &sent)?;
+        self.save_steps(&sent, &states, now)
     }
 
     /// A step of a stored message brings it to nobody.
@@ -323,16 +324,21 @@ impl<S: Store> Outbox<'_, S> {
         sent.plan.take_step(outcome, now.at);
         let states = escalation_rows::states(&self.cx.store, &sent)?;
         sent.plan.judge(&states, now.at);
-        self.save_steps(&sent, now)
+        self.save_steps(&sent, &states, now)
     }
 
-    /// Stores the plan of a stored message, whose steps have changed, and what follows from it.
-    pub(super) fn save_steps(&mut self, sent: &Sent, now: Now) -> Result<(), StoreError> {
+    /// Stores the plan of a stored message, whose steps have changed, and what follows from it. Its deliveries are in
+    /// these states.
+    pub(super) fn save_steps(
+        &mut self,
+        sent: &Sent,
+        states: &Summary,
+        now: Now,
+    ) -> Result<(), StoreError> {
         let (id, plan) = (sent.id, &sent.plan);
-        let open = escalation_rows::states(&self.cx.store, sent)?.open();
-        let is_done = open == 0 && !plan.has_steps();
+        let is_done = states.open() == 0 && !plan.has_steps();
         escalation_rows::save_plan(&self.cx.store, id, plan, is_done.then_some(now.at))?;
-        let next = plan.next_step(sent.sent_at()).map(|(_, at)| at);
+        let next = sent.next_step_at();
         self.steps_changed(id, next, plan.is_calling(), now)?;
         if is_done {
             self.ended(id)?;

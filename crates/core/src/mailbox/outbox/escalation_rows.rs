@@ -27,9 +27,8 @@ pub(super) struct Pending {
 
 impl Sent {
     /// When the next step of its escalation is due.
-    pub(super) fn next_step(&self) -> Option<Millis> {
-        let next = self.plan.next_step(self.sent_at());
-        next.map(|(_, at)| at)
+    pub(super) fn next_step_at(&self) -> Option<Millis> {
+        self.plan.next_step_at(self.sent_at())
     }
 }
 

@@ -12,7 +12,7 @@ use super::rows::{self, PART, Sent};
 use super::under_way::wave;
 use super::unlisted::MAX_LOOKUPS;
 use super::{Outbox, Timer, escalation_rows};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, unreached};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Message;
 use crate::plan::Plan;
@@ -110,7 +110,7 @@ impl<S: Store> Outbox<'_, S> {
             publishing.deliveries.sort_unstable_by(by_name);
         }
         publishing.judge(now);
-        let next = publishing.next_step();
+        let next = publishing.next_step_at();
         let (is_calling, until) = (publishing.plan.is_calling(), publishing.until);
         match publishing.stored {
             true => self.save_unanswered(id, true, now)?,
@@ -147,7 +147,7 @@ impl<S: Store> Outbox<'_, S> {
         escalation_rows::add(&self.cx.store, &sent, deliveries.clone(), &sent.plan)?;
         // They may be in another part now.
         self.memory.unseen.clear();
-        let next = sent.next_step();
+        let next = sent.next_step_at();
         if !at_once {
             self.queue_further(&message, new, now)?;
             return self.steps_changed(id, next, false, now);
@@ -244,7 +244,8 @@ impl<S: Store> Outbox<'_, S> {
             self.cx.wake_by(Timer::Job, now.at + 2 * CALL_LIFE);
         }
         sent.plan.note_calling(false);
-        self.save_steps(&sent, now)
+        let states = escalation_rows::states(&self.cx.store, &sent)?;
+        self.save_steps(&sent, &states, now)
     }
 }
 
@@ -254,13 +255,6 @@ fn named(delivery: &Delivery) -> DeviceId {
 
 fn payload(message: &Message) -> usize {
     message.payload.get().len()
-}
-
-fn unreached(devices: &[DeviceId], at: Millis) -> Vec<Delivery> {
-    let deliveries = devices
-        .iter()
-        .map(|device| Delivery::unreached(device.clone(), at));
-    deliveries.collect()
 }
 
 /// What came of a step that goes to these further devices.

@@ -27,8 +27,8 @@ pub(super) const FIRST_RETRY: Millis = 1_000;
 /// Milliseconds that a mailbox waits for the acknowledgement of a message from a job.
 pub(super) const WAIT: u32 = 1_000;
 
-/// The longest pause between two passes.
-pub(super) const LONGEST_PAUSE: Millis = 300_000;
+/// The longest pause before something is tried again.
+const LONGEST_PAUSE: Millis = 300_000;
 
 /// How many calls one alarm makes; the next alarm continues. The platform limits the calls of one event.
 pub(super) const CALLS: usize = 500;
@@ -61,6 +61,11 @@ impl Pass {
     pub(super) fn after(&self) -> Option<&DeviceId> {
         self.after.as_ref()
     }
+}
+
+/// The pause after this many tries.
+pub(super) fn pause(tries: u32) -> Millis {
+    (FIRST_RETRY << tries.min(9)).min(LONGEST_PAUSE)
 }
 
 impl<S: Store> Outbox<'_, S> {
@@ -220,7 +225,7 @@ impl<S: Store> Outbox<'_, S> {
         };
         if tried {
             job.tries += 1;
-            job.retry_at = now.at + (FIRST_RETRY << job.tries.min(9)).min(LONGEST_PAUSE);
+            job.retry_at = now.at + pause(job.tries);
         } else {
             // It only waits for older jobs, and is due after they are.
             let jobs = self.memory.jobs.values();

@@ -7,10 +7,9 @@
 //! Not here: messages that were accepted just before the failure. They were never answered.
 
 use super::job_rows::Queued;
-use super::schedule::unreached;
 use super::schedule_rows::{self, Scheduled};
 use super::{Outbox, Timer, rows};
-use crate::delivery::summary;
+use crate::delivery::{summary, unreached};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -52,7 +51,7 @@ impl<S: Store> Outbox<'_, S> {
         plan.judge(&summary(&deliveries), now.at);
         let (over, head) = (self.row_for(id, now)?, rows::Head::of(&message, &plan));
         rows::insert(&self.cx.store, over, &head, key.as_ref(), &deliveries, None)?;
-        let next = plan.next_step(sent_at).map(|(_, at)| at);
+        let next = plan.next_step_at(sent_at);
         self.expect_steps(id, next, now.at);
         self.memory.escalations.keep(self.cx, &message)?;
         let queued = Queued::of(&message, &deliveries)?;

@@ -15,7 +15,7 @@ use super::schedule_rows;
 use super::under_way::{self, wave};
 use super::unlisted::MAX_LOOKUPS;
 use super::{ConnectionId, Failure, Outbox, Timer};
-use crate::delivery::{Delivery, summary};
+use crate::delivery::{Delivery, summary, unreached};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::{Message, Target};
 use crate::plan::{Plan, Verdict};
@@ -82,9 +82,8 @@ impl Publishing {
     }
 
     /// When the next step of its escalation is due.
-    pub(super) fn next_step(&self) -> Option<Millis> {
-        let next = self.plan.next_step(self.message.sent_at);
-        next.map(|(_, at)| at)
+    pub(super) fn next_step_at(&self) -> Option<Millis> {
+        self.plan.next_step_at(self.message.sent_at)
     }
 }
 
@@ -217,16 +216,13 @@ impl<S: Store> Outbox<'_, S> {
             bytes,
         } = route;
         let (id, wait) = (message.id, wait.saturating_mul(1000));
-        let deliveries: Vec<Delivery> = devices
-            .into_iter()
-            .map(|device| Delivery::unreached(device, now.at))
-            .collect();
+        let deliveries = unreached(&devices, now.at);
         // Fewer devices than are needed cannot be enough.
         if !plan.is_empty() {
             plan.judge(&summary(&deliveries), now.at);
         }
         let until = now.at + i64::from(wait);
-        let next = plan.next_step(message.sent_at).map(|(_, at)| at);
+        let next = plan.next_step_at(message.sent_at);
         self.expect_steps(id, next, until);
         let called = !many && behind.len() < deliveries.len();
         let is_scheduled = plan.schedule.is_some();

@@ -128,7 +128,7 @@ impl<S: Store> Outbox<'_, S> {
             self.send_receipt(id, delivery);
         }
         if verdict.is_changed && !changed.is_empty() {
-            let (next, is_calling) = (sent.next_step(), sent.plan.is_calling());
+            let (next, is_calling) = (sent.next_step_at(), sent.plan.is_calling());
             self.steps_changed(id, next, is_calling, now)?;
         }
         if done && !changed.is_empty() {

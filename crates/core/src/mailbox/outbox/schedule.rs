@@ -13,7 +13,7 @@ use super::resolve::LOOKUPS;
 use super::schedule_rows::{self, Scheduled};
 use super::{ConnectionId, Failure, News, Outbox, SAFETY_DELAY, Timer};
 use super::{job_rows, jobs, publish, rows};
-use crate::delivery::{Delivery, State};
+use crate::delivery::{State, unreached};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Target, turn};
 use crate::plan::{End, Plan, Schedule};
@@ -237,8 +237,7 @@ impl<S: Store> Outbox<'_, S> {
     fn postpone(&mut self, id: MessageId, now: Now) {
         if let Some(due) = self.memory.schedules.0.get_mut(&id) {
             due.tries += 1;
-            let pause = jobs::FIRST_RETRY << due.tries.min(9);
-            due.at = now.at + pause.min(jobs::LONGEST_PAUSE);
+            due.at = now.at + jobs::pause(due.tries);
             self.cx.wake_by(Timer::Schedule, due.at);
         }
     }
@@ -359,12 +358,4 @@ impl<S: Store> Outbox<'_, S> {
             }
         })
     }
-}
-
-/// Deliveries of a message that is handed over at this time, in the order of their devices.
-pub(super) fn unreached(devices: &[DeviceId], at: Millis) -> Vec<Delivery> {
-    let deliveries = devices
-        .iter()
-        .map(|device| Delivery::unreached(device.clone(), at));
-    deliveries.collect()
 }

@@ -298,6 +298,18 @@ fn an_acknowledgement_that_waits_for_others_counts_before_what_comes_next() {
 }
 
 #[test]
+fn dropping_receipts_counts_as_a_publish_and_beyond_the_rate_drops_nothing() {
+    let mut harness = Harness::with(|limits| limits.publish_burst = 2);
+    let (_, url) = harness.subscribed();
+    let id = versions(&harness.push(&url, "x", asks).2)[0];
+    harness.acks(1, &[(id, 100)]);
+    harness.push(&url, "y", |_| {});
+    let refused = harness.ask(drop_receipts(&url)).0;
+    assert_eq!(refused.unwrap_err(), "too_many_requests");
+    assert_eq!(harness.statuses(&url), [204]);
+}
+
+#[test]
 fn another_key_ends_the_receipts_of_the_former_endpoint() {
     let mut harness = Harness::new();
     let (_, open) = harness.subscribed();
