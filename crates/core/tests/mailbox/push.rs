@@ -6,6 +6,7 @@ mod delivery;
 mod handled;
 mod histories;
 mod lanes;
+mod receipt_ends;
 mod receipts;
 mod removal;
 mod steps;
