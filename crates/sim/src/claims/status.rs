@@ -1,6 +1,7 @@
 //! What is told of a mailbox: how many messages wait for its device, and how many are in progress.
 
 use tagpost_core::call::Status;
+use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
@@ -18,20 +19,27 @@ impl Ledger {
     ) -> Checked {
         let (messages, bytes) = self.inbox_of(device, waiting);
         // One that has expired may be settled at the end of the event that tells the status.
-        let rows = self.tables[device].inbox.values();
-        let expired = rows
-            .filter(|row| row.settled && row.expires_at <= now)
-            .count();
         let told = status.held + status.in_flight + status.in_progress;
         let more = told.saturating_sub(messages) as usize;
-        let holds = status.known == self.is_bound(device)
-            && told >= messages
-            && (more == 0 || more <= expired)
-            && (more > 0 || status.held_bytes == bytes);
+        let is_told = match more {
+            0 => told == messages && status.held_bytes == bytes,
+            more => more <= self.settled_at(device, now),
+        };
+        let holds = status.known == self.is_bound(device) && is_told;
         claim("a device's status is what its mailbox holds", holds, || {
             format!("{status:?}, but there are {messages} messages of {bytes} bytes")
         })?;
         self.counts_progress(device, status.in_progress, now)
+    }
+
+    /// How many messages of a device were settled at this time of its mailbox's clock.
+    fn settled_at(&self, device: usize, now: Millis) -> usize {
+        let ids = self.tables[device].inbox.keys();
+        let settled = ids.filter_map(|id| {
+            let track = self.deliveries.get(&(*id, device))?;
+            serde_json::from_str::<Delivery>(track.settled.as_ref()?).ok()
+        });
+        settled.filter(|delivery| delivery.at == now).count()
     }
 
     /// A connection greets its device, at this time of its mailbox's clock.
