@@ -74,6 +74,10 @@ limits! {
     publish_rate: u32 = "PUBLISH_RATE", 200, 1..=10_000;
     /// publishes of one device at once.
     publish_burst: u32 = "PUBLISH_BURST", 400, 1..=100_000;
+    /// mailboxes per second that the reads of one device may ask.
+    ask_rate: u32 = "ASK_RATE", 100, 1..=10_000;
+    /// mailboxes that the reads of one device may ask at once. One read may ask 100.
+    ask_burst: u32 = "ASK_BURST", 1_000, 100..=100_000;
     /// queued publishes of one device: to large tags, or to a mailbox that did not answer.
     max_queued_messages: u32 = "MAX_QUEUED_MESSAGES", 1_000, 1..=10_000;
     /// bytes of the messages of these publishes.
@@ -135,6 +139,8 @@ mod tests {
                 retention: 604_800,
                 publish_rate: 200,
                 publish_burst: 400,
+                ask_rate: 100,
+                ask_burst: 1_000,
                 max_queued_messages: 1_000,
                 max_queued_bytes: 67_108_864,
                 max_sent_bytes: 1_073_741_824,
@@ -210,6 +216,8 @@ mod tests {
             ("RETENTION", u64::from(defaults.retention)),
             ("PUBLISH_RATE", u64::from(defaults.publish_rate)),
             ("PUBLISH_BURST", u64::from(defaults.publish_burst)),
+            ("ASK_RATE", u64::from(defaults.ask_rate)),
+            ("ASK_BURST", u64::from(defaults.ask_burst)),
             (
                 "MAX_QUEUED_MESSAGES",
                 u64::from(defaults.max_queued_messages),
