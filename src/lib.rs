@@ -78,6 +78,7 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
     match (found, Config::from_env(&env)) {
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
         (Ok(Found::Open(Open::Console)), _) => routes::console(&request, &env).await,
+        (Ok(Found::Open(Open::Phone)), _) => Ok(routes::phone()),
         (_, Err(misconfigured)) => Err(misconfigured),
         // Without `PUSH_KEY`, not even the methods of the path may be seen.
         (_, Ok(config)) if config.push_keys.is_none() && route::is_sealed(path(&request.url())) => {

@@ -35,6 +35,8 @@ pub(crate) enum Open {
     Description,
     /// The console's page.
     Console,
+    /// The way to the phone's page.
+    Phone,
 }
 
 /// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
@@ -317,6 +319,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         ],
     ),
     ("/", &[open(Open::Console)]),
+    ("/phone", &[open(Open::Phone)]),
 ];
 
 /// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.

@@ -17,6 +17,7 @@ const relay = useRelay({
 const ROUTES = [
   "GET /health",
   "GET /openapi.json",
+  "GET /phone",
   "PUT /v1/devices/{device}",
   "GET /v1/devices",
   "GET /v1/devices/{device}",

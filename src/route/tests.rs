@@ -151,6 +151,7 @@ fn every_request_of_the_contract_is_served() {
         ("/health", Open::Health),
         ("/openapi.json", Open::Description),
         ("/", Open::Console),
+        ("/phone", Open::Phone),
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");

@@ -27,7 +27,7 @@ use tagpost_core::web_push::seal::Keys;
 use worker::worker_sys::web_sys;
 use worker::{D1Database, Env};
 
-pub(crate) use self::console::console;
+pub(crate) use self::console::{console, phone};
 pub(crate) use self::input::finish;
 pub(crate) use self::push::preflight as push_preflight;
 pub(crate) use self::push_receipts::next_part;

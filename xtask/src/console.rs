@@ -1,13 +1,16 @@
-//! The console as it is served: the page of `console/`, and the libraries that it uses.
+//! The console as it is served: the page of `console/`, and the libraries that it uses; and the phone's page.
 //!
-//! A plain copy, into the directory that wrangler.toml names. Files that are current are left alone, since a relay may
-//! be serving them.
+//! A plain copy, but for the phone's page, into the directory that wrangler.toml names. Files that are current are left
+//! alone, since a relay may be serving them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+use crate::phone;
+use crate::repository::Repository;
 
 /// Where each part comes from, and where it goes.
 const PARTS: [(&str, &str); 2] = [("console", ""), ("clients/js/src", "tagpost")];
@@ -21,21 +24,27 @@ const FILES: [(&str, &str); 2] = [
 /// The directory of the page within that of the built Worker.
 const DIRECTORY: &str = "console";
 
-/// Makes the page in `out` what its sources are.
-pub(crate) fn copy(out: &Path) -> Result<()> {
+/// Makes the pages in `out` what their sources are.
+pub(crate) fn build(repository: &Repository, out: &Path) -> Result<()> {
     let out = out.join(DIRECTORY);
     let mut wanted = BTreeMap::new();
     for (from, to) in PARTS {
         for file in files(Path::new(from))? {
+            if file.starts_with(phone::SOURCES) {
+                continue;
+            }
             let name = Path::new(to).join(file.strip_prefix(from)?);
-            wanted.insert(out.join(name), file);
+            wanted.insert(out.join(name), read(&file)?);
         }
     }
     for (from, to) in FILES {
-        wanted.insert(out.join(to), PathBuf::from(from));
+        wanted.insert(out.join(to), read(Path::new(from))?);
     }
-    for (copy, source) in &wanted {
-        replace(copy, source).with_context(|| format!("cannot copy {}", source.display()))?;
+    for (name, content) in phone::build(repository)? {
+        wanted.insert(out.join(phone::DIRECTORY).join(name), content);
+    }
+    for (copy, content) in &wanted {
+        replace(copy, content).with_context(|| format!("cannot write {}", copy.display()))?;
     }
     if out.exists() {
         for file in files(&out)? {
@@ -48,8 +57,11 @@ pub(crate) fn copy(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn replace(copy: &Path, source: &Path) -> Result<()> {
-    let content = fs::read(source)?;
+fn read(source: &Path) -> Result<Vec<u8>> {
+    fs::read(source).with_context(|| format!("cannot read {}", source.display()))
+}
+
+fn replace(copy: &Path, content: &[u8]) -> Result<()> {
     if fs::read(copy).is_ok_and(|current| current == content) {
         return Ok(());
     }
@@ -82,15 +94,12 @@ mod tests {
     #[test]
     fn what_changed_is_replaced_and_what_is_current_left_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let source = directory.path().join("source.js");
         let copy = directory.path().join("deep/copy.js");
-        fs::write(&source, "one").unwrap();
-        replace(&copy, &source).unwrap();
+        replace(&copy, b"one").unwrap();
         let written = fs::metadata(&copy).unwrap().modified().unwrap();
-        replace(&copy, &source).unwrap();
+        replace(&copy, b"one").unwrap();
         assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), written);
-        fs::write(&source, "two").unwrap();
-        replace(&copy, &source).unwrap();
+        replace(&copy, b"two").unwrap();
         assert_eq!(fs::read_to_string(&copy).unwrap(), "two");
     }
 

@@ -14,6 +14,7 @@ mod dev;
 mod fingerprint;
 mod interrupt;
 mod paths;
+mod phone;
 mod planted;
 mod relay;
 mod repository;

@@ -1,5 +1,5 @@
 //! The Worker's build: Rust to wasm, wasm-bindgen's JavaScript for it, and `src/entry.js`
-//! around both; and the console that it serves.
+//! around both; and the pages that it serves.
 //!
 //! Cargo decides what has to be compiled; the rest takes a second and is done each time. wasm-bindgen is linked in, so
 //! Cargo.lock determines its version and nothing has to be installed. wrangler bundles and minifies.
@@ -65,7 +65,7 @@ pub(crate) fn build(repository: &Repository, options: &Options) -> Result<()> {
         .join(&options.profile)
         .join("tagpost.wasm");
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    console::copy(out)?;
+    console::build(repository, out)?;
     bind(&wasm, out)?;
     fs::copy(ENTRY, out.join("entry.js")).with_context(|| format!("cannot copy {ENTRY}"))?;
     let description = serde_json::to_string(&fs::read_to_string(DESCRIPTION)?)?;

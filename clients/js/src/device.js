@@ -2,7 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { TagpostError } from "./errors.js";
-import { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
+import { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent, WithdrawnEvent } from "./events.js";
 import { Http } from "./http.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
@@ -18,7 +18,8 @@ const KEY_BYTES = 16;
 
 /**
  * A device with a connection that is kept up. Events: `online`, `offline` and `closed` ({@link StateEvent}),
- * `receipt` ({@link ReceiptEvent}), `progress` ({@link ProgressEvent}), `refused` ({@link RefusedEvent}).
+ * `receipt` ({@link ReceiptEvent}), `progress` ({@link ProgressEvent}), `refused` ({@link RefusedEvent}), `withdrawn`
+ * ({@link WithdrawnEvent}).
  */
 export class Device extends EventTarget {
   /** @type {"connecting" | "online" | "offline" | "closed"} */
@@ -208,6 +209,13 @@ export class Device extends EventTarget {
    */
   /**
    * @overload
+   * @param {"withdrawn"} type
+   * @param {(event: WithdrawnEvent) => void} listener
+   * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
    * @param {"refused"} type
    * @param {(event: RefusedEvent) => void} listener
    * @param {Parameters<EventTarget["addEventListener"]>[2]} [options]
@@ -272,7 +280,8 @@ export class Device extends EventTarget {
       case "message":
         return this.#inbox.take(frame, text);
       case "withdrawn":
-        return this.#inbox.withdrawn(frame);
+        this.#inbox.withdrawn(frame);
+        return this.dispatchEvent(new WithdrawnEvent(frame.id, frame.reason));
       case "receipt":
         return this.#receipts.take(frame, text);
       case "progress": {

@@ -13,6 +13,24 @@ export class ReceiptEvent extends Event {
   }
 }
 
+/**
+ * A message that this device has ended without its answer. Its `signal` says so, too; this event also tells of messages
+ * that came over an earlier connection or a poll, of which this object knows nothing else.
+ */
+export class WithdrawnEvent extends Event {
+  /**
+   * @param {string} id
+   * @param {string} reason
+   */
+  constructor(id, reason) {
+    super("withdrawn");
+    /** Of the message. @readonly */
+    this.id = id;
+    /** `cancelled`, `replaced`, `expired` or `enough`. @readonly */
+    this.reason = reason;
+  }
+}
+
 /** A device works on a message that this device published. */
 export class ProgressEvent extends Event {
   /** @param {Progress} progress */

@@ -4,7 +4,7 @@ import { serviceAt } from "./address.js";
 import { Device } from "./device.js";
 
 export { TagpostError } from "./errors.js";
-export { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent } from "./events.js";
+export { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent, WithdrawnEvent } from "./events.js";
 export { Message } from "./message.js";
 export { Device };
 

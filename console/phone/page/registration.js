@@ -1,0 +1,41 @@
+// The service worker of this page, and its next versions.
+
+/** The one script that may become a worker. */
+const script = { createScriptURL: () => "sw.js" };
+const policy = globalThis.trustedTypes?.createPolicy("worker", script) ?? script;
+
+/** Milliseconds after which an open page looks for a new version. */
+const OLD = 3_600_000;
+
+/**
+ * @returns {Promise<ServiceWorkerRegistration | undefined>} `undefined`: the browser has none, or refused it
+ */
+export async function registerWorker() {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) return undefined;
+  const wasControlled = serviceWorker.controller !== null;
+  let isReloading = false;
+  serviceWorker.addEventListener("controllerchange", () => {
+    // The first worker serves what the page has. A later one brings other files.
+    if (!wasControlled || isReloading) return;
+    isReloading = true;
+    location.reload();
+  });
+  try {
+    const registration = await serviceWorker.register(policy.createScriptURL(""), { scope: "./", updateViaCache: "none" });
+    lookForUpdates(registration);
+    return registration;
+  } catch (error) {
+    console.error("the service worker was not registered:", error);
+    return undefined;
+  }
+}
+
+function lookForUpdates(registration) {
+  let looked = Date.now();
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible" || Date.now() - looked < OLD) return;
+    looked = Date.now();
+    registration.update().catch(() => {});
+  });
+}

@@ -1,0 +1,20 @@
+// Page and worker tell each other that the records have changed. A message says no more than that.
+
+import { NAME } from "./place.js";
+
+const channel = new BroadcastChannel(NAME);
+
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+channel.addEventListener("message", () => listeners.forEach((listener) => listener()));
+
+/** The records have changed. */
+export function tell() {
+  channel.postMessage("changed");
+  // A channel does not hear itself.
+  listeners.forEach((listener) => listener());
+}
+
+/** @param {() => void} listener */
+export const onChange = (listener) => void listeners.add(listener);

@@ -1,0 +1,10 @@
+// Where the service is, for the page and the worker alike: both lie in `phone/` below it.
+
+/** The service's address. It may have a path. */
+export const BASE = new URL("../", location.href);
+
+/** What this app calls everything that it stores: services below several paths of one host share the storage. */
+export const NAME = `tagpost phone ${BASE.pathname}`;
+
+/** The service as people read it. */
+export const HOST = BASE.host + BASE.pathname.replace(/\/$/, "");
