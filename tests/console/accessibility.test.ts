@@ -1,34 +1,21 @@
 // Everyone can use it: axe finds nothing in either theme, the keyboard reaches everything, a phone is
 // wide enough.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-
 import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { subscribed } from "../harness/agent.ts";
 import { useRelay } from "../harness/index.ts";
+import { violations } from "./axe.ts";
 import { describeInBrowser, link, paneOf, shows, useChromium } from "./browser.ts";
 
 const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" } });
 const browser = useChromium();
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 /** The key of an application server, uncompressed (RFC 8292). */
 const KEY = Buffer.from([4, ...Array(64).fill(7)]).toString("base64url");
 
 const QUESTION = { title: "Someone is here", body: "At the door", actions: [{ id: "open", label: "Let them in" }] };
-
-/** What axe has to say against the page as it is, a line each. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(`if (!globalThis.axe) { ${AXE} }`);
-  // axe fails where the page changes while it looks: the page shows when things happened, and that grows older.
-  const run = "(async () => { for (let tries = 1; ; tries++) try { return await axe.run(); } catch (error) { if (tries === 3) throw error; } })()";
-  const { violations }: { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] } = await page.evaluate(run);
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`));
-}
 
 describeInBrowser("accessibility", () => {
   test.each(["light", "dark"] as const)("axe finds nothing in any view, %s", async (colorScheme) => {

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 export const PAGE_TIMEOUT = 20_000;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const FLAGS = [
+export const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -23,11 +23,12 @@ const FLAGS = [
 ];
 const MISSING = "the console is tested in Chromium, which is not installed: `apt-get install chromium`";
 
-const executablePath = (process.env.PATH ?? "")
+/** Where the browser is, if it is there. */
+export const EXECUTABLE = (process.env.PATH ?? "")
   .split(delimiter)
   .flatMap((directory) => NAMES.map((name) => join(directory, name)))
   .find(isExecutable);
-const isSkipped = !executablePath && !process.env.CI;
+const isSkipped = !EXECUTABLE && !process.env.CI;
 if (isSkipped) console.warn(`skipped: ${MISSING}`);
 
 /** A group of tests that need the browser. */
@@ -47,8 +48,8 @@ export class Chromium {
   #tabs: Tab[] = [];
 
   async start(): Promise<void> {
-    if (!executablePath) throw new Error(MISSING);
-    this.#browser = await chromium.launch({ executablePath, args: FLAGS });
+    if (!EXECUTABLE) throw new Error(MISSING);
+    this.#browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
   }
 
   async stop(): Promise<void> {

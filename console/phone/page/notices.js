@@ -13,7 +13,7 @@ const NOTICES = {
   denied: { symbol: "muted", title: "Notifications are blocked", text: "Allow them for this site in the settings of your browser or phone, then come back. Until then messages come while this page is open." },
   unsupported: { symbol: "muted", title: "This browser cannot be woken", text: "Messages come while this page is open. Chrome, Firefox, Edge and Safari can be woken, outside of private windows and over https." },
   "home-screen": { symbol: "add", title: "Add tagpost to the home screen", text: "Tap Share, then “Add to Home Screen”, and pair it there. Until then messages come while this page is open." },
-  off: { symbol: "muted", title: `${HOST} does not wake phones`, text: "Messages come while this page is open. Its operator can turn wake-ups on." },
+  off: { symbol: "muted", title: "Messages come while this is open", text: `${HOST} does not wake phones. Its operator can turn that on.` },
   failed: { symbol: "warning", title: "Not woken yet", text: "The push service of your browser or the service could not be reached. Until then messages come while this page is open.", action: "Try again" },
 };
 

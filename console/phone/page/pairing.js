@@ -68,10 +68,10 @@ async function exchange(code, options) {
 function showFailure(failure, code, options) {
   const isFinal = failure instanceof Problem && !failure.isPassing;
   const title = isFinal ? "This link does not work any more" : `${HOST} does not answer`;
-  const text = isFinal
-    ? `A pairing link works once, for ten minutes. Ask for a new one: in the console, open the device and press “Add a phone”. (${failure.message})`
-    : "Nothing has happened yet. Try again when there is a network.";
+  const texts = isFinal
+    ? ["A pairing link works once, for ten minutes. Make a new one: in the console, open the device and press “Add a phone”.", `The service says: ${failure.message}`]
+    : ["Nothing has happened yet. Try again when there is a network."];
   const again = !isFinal && button("Try again", () => exchange(code, options), { class: "primary" });
-  show(statement("warning", title, [text], again, button(options.own ? `Stay ${options.own.device}` : "Close", options.cancel)));
+  show(statement("warning", title, texts, again, button(options.own ? `Stay ${options.own.device}` : "Close", options.cancel)));
   focusTitle();
 }

@@ -1,0 +1,126 @@
+// The phone's app in Chromium: its page, its service worker, and the knocks of a push service that the debugging
+// protocol delivers.
+
+import type { BrowserContextOptions, CDPSession, Page, Worker } from "playwright-core";
+
+import type { Chromium, Tab } from "../console/browser.ts";
+import { until, type Device, type Relay } from "../harness/index.ts";
+
+/** A phone of today, upright. */
+export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+/** What the worker shows, as far as tests look at it. */
+export interface Shown {
+  title: string;
+  body: string;
+  tag: string;
+  actions: { action: string; title: string }[];
+}
+
+export class App {
+  readonly tab: Tab;
+  readonly #url: string;
+  #debugger: CDPSession | undefined;
+  #registration = "";
+
+  private constructor(tab: Tab, url: string) {
+    this.tab = tab;
+    this.#url = url;
+  }
+
+  get page(): Page {
+    return this.tab.page;
+  }
+
+  /** The app as it is before it is paired, in a browser profile of its own. */
+  static async open(browser: Chromium, service: string | URL, options: BrowserContextOptions & { fragment?: string } = {}): Promise<App> {
+    const { fragment = "", ...context } = options;
+    const tab = await browser.tab({ ...PHONE, permissions: ["notifications"], ...context });
+    const app = new App(tab, `${service}`.replace(/\/$/, ""));
+    await app.page.goto(`${app.#url}/phone${fragment}`);
+    return app;
+  }
+
+  /** The app of a phone that is this device, and online. */
+  static async paired(browser: Chromium, relay: Relay, device: Device, options: BrowserContextOptions = {}): Promise<App> {
+    const app = await App.open(browser, relay.url.origin, { ...options, fragment: `#${await pairingCode(relay, device)}` });
+    await app.online(device);
+    await app.#attach();
+    return app;
+  }
+
+  async online(device: Device): Promise<void> {
+    await this.page.getByRole("heading", { name: device.name, exact: true }).waitFor();
+    await this.page.getByRole("status").getByText("online", { exact: true }).waitFor();
+  }
+
+  /** Closes the page. The worker stays, and `device` is offline from then on. */
+  async close(device: Device): Promise<void> {
+    await this.page.close();
+    await device.offline();
+  }
+
+  /** Opens another page of the app. */
+  async reopen(query = ""): Promise<Page> {
+    const page = await this.tab.page.context().newPage();
+    await page.goto(`${this.#url}/phone/${query}`);
+    return page;
+  }
+
+  /** The service worker, which runs. */
+  async worker(): Promise<Worker> {
+    const context = this.page.context();
+    return context.serviceWorkers()[0] ?? context.waitForEvent("serviceworker");
+  }
+
+  /** What the push service delivers: an event without any content. */
+  async knock(): Promise<void> {
+    await this.#debugger!.send("ServiceWorker.deliverPushMessage", {
+      origin: new URL(this.#url).origin,
+      registrationId: this.#registration,
+      data: "",
+    });
+  }
+
+  /** The notifications that are shown, once `holds`. */
+  async shown(what: string, holds: (shown: Shown[]) => boolean): Promise<Shown[]> {
+    const worker = await this.worker();
+    const read = `registration.getNotifications().then((all) => all.map(({ title, body, tag, actions }) => ({
+      title, body, tag, actions: actions.map(({ action, title }) => ({ action, title })),
+    })))`;
+    return until(what, () => worker.evaluate(read) as Promise<Shown[]>, holds);
+  }
+
+  /**
+   * What the system does when somebody taps the notification of this message: the whole of it, or an action. A made-up
+   * event keeps no worker alive, and opens no window.
+   */
+  async tap(tag: string, action = ""): Promise<void> {
+    const worker = await this.worker();
+    await worker.evaluate(`(async () => {
+      const [notification] = await registration.getNotifications({ tag: ${JSON.stringify(tag)} });
+      dispatchEvent(new NotificationEvent("notificationclick", { notification, action: ${JSON.stringify(action)} }));
+    })()`);
+  }
+
+  /** A debugger that outlives the page, for the worker of this profile. */
+  async #attach(): Promise<void> {
+    const context = this.page.context();
+    const page = await context.newPage();
+    this.#debugger = await context.newCDPSession(page);
+    const found = Promise.withResolvers<string>();
+    this.#debugger.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+      const own = registrations.find(({ scopeURL }) => scopeURL.endsWith("/phone/"));
+      if (own) found.resolve(own.registrationId);
+    });
+    await this.#debugger.send("ServiceWorker.enable");
+    this.#registration = await found.promise;
+    await this.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    await this.page.bringToFront();
+  }
+}
+
+/** A pairing code, as the operator's console asks for one. */
+export async function pairingCode(relay: Relay, device: Device): Promise<string> {
+  return (await relay.admin("POST", `/v1/devices/${device.name}/pair`)).is(201).code;
+}
