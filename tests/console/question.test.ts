@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { useRelay } from "../harness/index.ts";
 import { describeInBrowser, link, paneOf, shows, useChromium } from "./browser.ts";
 
-const { notificationOf, chosen } = await import(new URL("../../console/js/notification.js", import.meta.url).href);
+const { notificationOf, choice, chosen } = await import(new URL("../../console/js/notification.js", import.meta.url).href);
 
 const relay = useRelay();
 const browser = useChromium();
@@ -41,6 +41,31 @@ test("a payload beyond them is none, and never a part of one", () => {
     ...[null, 1, "", " ", "x".repeat(33)].map((label) => ({ ...QUESTION, actions: [{ ...action, label }] })),
   ];
   for (const payload of others) expect(notificationOf(payload), JSON.stringify(payload)).toBeUndefined();
+});
+
+test("an action may call its label a title, and have a reply of its own", () => {
+  const titled = { title: "Door", actions: [{ id: "open", title: "Open", reply: null }, { id: "wait", title: "Wait", label: "One moment" }] };
+  const notification = notificationOf(titled);
+  expect(notification.actions).toEqual([{ id: "open", label: "Open", reply: null }, { id: "wait", label: "One moment" }]);
+  expect(notification.actions.map(choice)).toEqual([null, { action: "wait" }]);
+  expect([chosen(null, notification), chosen({ action: "wait" }, notification)]).toEqual(["Open", "One moment"]);
+  const longest = "x".repeat(4094);
+  expect(notificationOf({ title: "Door", actions: [{ id: "open", title: "Open", reply: longest }] })).toBeDefined();
+  expect(notificationOf({ title: "Door", actions: [{ id: "open", title: "Open", reply: `${longest}x` }] })).toBeUndefined();
+});
+
+test("a picture and an address are taken in their form only, and change nothing otherwise", () => {
+  const dinner = { title: "Dinner", body: "", actions: [] };
+  const fine = [
+    { url: "https://example.org/menu", image: "https://example.org/soup.png" },
+    { image: "data:image/png;base64,iVBORw0KGgo=" },
+  ];
+  for (const more of fine) expect(notificationOf({ ...dinner, ...more })).toEqual({ ...dinner, ...more });
+  const addresses = [null, 1, "", "/menu", "http://example.org/", "javascript:alert(1)", `https://example.org/${"x".repeat(2048)}`];
+  for (const url of addresses) expect(notificationOf({ ...dinner, url, image: url }), `${url}`).toEqual(dinner);
+  for (const image of ["data:image/svg+xml;base64,PHN2Zz4=", "data:text/html,x", "data:image/png,x"]) {
+    expect(notificationOf({ ...dinner, image }), image).toEqual(dinner);
+  }
 });
 
 test("a reply is read as the label of its action, or its id, or not at all", () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 
 import { until, useRelay } from "../../../tests/harness/index.ts";
-import type { ProgressEvent } from "../src/index.js";
+import type { ProgressEvent, WithdrawnEvent } from "../src/index.js";
 import { failure, next, state, useClients, within } from "./support.ts";
 
 const relay = useRelay({ vars: { ACK_TIMEOUT: 1 } });
@@ -60,5 +60,17 @@ describe.concurrent("progress", () => {
     expect((await next(receiver)).id).toBe(last);
     await answer;
     expect((await a!.settled(ids[0]!)).summary).toEqual({ cancelled: 1 });
+  });
+
+  test("the end of a message that an earlier client had is told, too", async () => {
+    const [a, b] = await relay.devices(2);
+    const id = await a!.send({ device: b!.name }, "ask somebody");
+    const [polled] = await b!.inbox();
+    (await b!.progress(polled!.id, { for: 60 })).is(204);
+    const receiver = client(relay.url, b!);
+    const told = new Promise<WithdrawnEvent>((resolve) => receiver.addEventListener("withdrawn", resolve, { once: true }));
+    await state(receiver, "online");
+    (await a!.cancel(id)).is(200);
+    expect(await within("the event", told)).toMatchObject({ id, reason: "cancelled" });
   });
 });
