@@ -42,7 +42,10 @@ const PREFS = {
   "dom.push.connection.enabled": true,
   "remote.prefs.recommended": false,
   "permissions.default.desktop-notification": 1,
-  // A page that shows nothing would lose its subscription after 16 pushes, and headless nothing can be shown.
+  // Headless there is no desktop that shows notifications; Firefox has windows of its own for them.
+  "alerts.useSystemBackend": false,
+  "dom.webnotifications.actions.enabled": true,
+  // A page that shows nothing would lose its subscription after 16 pushes.
   "dom.push.maxQuotaPerSubscription": 100_000,
   // Half an hour, and five seconds.
   "dom.push.pingInterval": 2_000,
@@ -123,6 +126,36 @@ export class Firefox {
     const { value } = await this.command("WebDriver:ExecuteAsyncScript", { script: body, args, sandbox: null });
     if (value.error !== undefined) throw new Error(`the page failed: ${value.error}`);
     return value.value;
+  }
+
+  /** The titles of the notifications that are shown. */
+  async notifications(): Promise<string[]> {
+    return this.#asBrowser(`return Array.from(Services.wm.getEnumerator("alert:alert"), (alert) => alert.arguments[1]);`);
+  }
+
+  /** What the desktop tells Firefox when somebody taps an action of the notification with this title. */
+  async tap(title: string, action: string): Promise<void> {
+    await this.#asBrowser(
+      `
+        const [title, action] = arguments;
+        const alert = Array.from(Services.wm.getEnumerator("alert:alert")).find((alert) => alert.arguments[1] === title);
+        const QueryInterface = ChromeUtils.generateQI(["nsIAlertAction"]);
+        const chosen = { QueryInterface, action, title: action, iconURL: "", windowsSystemActivationType: false, opaqueRelaunchData: "" };
+        alert.arguments[10].observe(chosen, "alertclickcallback", null);
+      `,
+      title,
+      action,
+    );
+  }
+
+  /** As [run], with the rights of the browser itself. */
+  async #asBrowser(script: string, ...args: unknown[]): Promise<any> {
+    await this.command("Marionette:SetContext", { value: "chrome" });
+    try {
+      return await this.run(script, ...args);
+    } finally {
+      await this.command("Marionette:SetContext", { value: "content" });
+    }
   }
 
   async command(name: string, parameters: object): Promise<any> {
