@@ -4,7 +4,8 @@
 import type { BrowserContextOptions, CDPSession, Page, Worker } from "playwright-core";
 
 import type { Chromium, Tab } from "../console/browser.ts";
-import { until, type Device, type Relay } from "../harness/index.ts";
+import { until, type Device } from "../harness/index.ts";
+import type { Service } from "../harness/service.ts";
 
 /** A phone of today, upright. */
 export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
@@ -42,7 +43,7 @@ export class App {
   }
 
   /** The app of a phone that is this device, and online. */
-  static async paired(browser: Chromium, relay: Relay, device: Device, options: BrowserContextOptions = {}): Promise<App> {
+  static async paired(browser: Chromium, relay: Service, device: Device, options: BrowserContextOptions = {}): Promise<App> {
     const app = await App.open(browser, relay.url.origin, { ...options, fragment: `#${await pairingCode(relay, device)}` });
     await app.online(device);
     await app.#attach();
@@ -121,6 +122,6 @@ export class App {
 }
 
 /** A pairing code, as the operator's console asks for one. */
-export async function pairingCode(relay: Relay, device: Device): Promise<string> {
+export async function pairingCode(relay: Service, device: Device): Promise<string> {
   return (await relay.admin("POST", `/v1/devices/${device.name}/pair`)).is(201).code;
 }

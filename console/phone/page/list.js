@@ -26,6 +26,7 @@ export class List {
   #isInFront = false;
   #isFirst = true;
   #isStopped = false;
+  #stopListening;
   /** Draws one at a time. @type {Promise<void>} */
   #drawn = Promise.resolve();
   #isDue = false;
@@ -33,12 +34,13 @@ export class List {
   /** @param {{ choose: (id: string, action: string) => void, dismiss: (id: string) => void }} owner */
   constructor(owner) {
     this.#owner = owner;
-    onChange(() => this.#changed());
+    this.#stopListening = onChange(() => this.#changed());
     this.#changed();
   }
 
   stop() {
     this.#isStopped = true;
+    this.#stopListening();
   }
 
   /** @param {boolean} isInFront whether the person looks at it */

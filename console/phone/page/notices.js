@@ -2,6 +2,7 @@
 
 import { button, element, icon } from "../../js/dom.js";
 import { HOST } from "../shared/place.js";
+import { Problem } from "../shared/service.js";
 import { WakeIsOff, subscribe } from "../shared/subscription.js";
 import { canBeWoken, canInstall, install, needsHomeScreen, onInstallChange } from "./platform.js";
 
@@ -27,6 +28,9 @@ export class Notices {
   #isElsewhere = false;
   #isChecking = false;
   #isStopped = false;
+  #stopListening;
+  /** Why the service did not take the subscription, where it said so. */
+  #why = "";
   /** What is shown. */
   #shown = "";
 
@@ -39,11 +43,12 @@ export class Notices {
     this.#own = own;
     this.#registration = registration;
     this.#use = use;
-    onInstallChange(() => this.#draw());
+    this.#stopListening = onInstallChange(() => this.#draw());
   }
 
   stop() {
     this.#isStopped = true;
+    this.#stopListening();
   }
 
   /** @param {boolean} isElsewhere whether another page or program has taken over */
@@ -74,6 +79,7 @@ export class Notices {
     } catch (failure) {
       if (failure instanceof WakeIsOff) return "off";
       console.warn("not subscribed:", failure);
+      this.#why = failure instanceof Problem ? failure.message : "";
       return failure.name === "NotAllowedError" ? "denied" : "failed";
     }
   }
@@ -101,7 +107,7 @@ export class Notices {
       return [card("add", "Install the app", "It gets an icon of its own, with the number of messages that wait.", button("Install", install, { class: "primary" }))];
     }
     const { symbol, title, text, action } = NOTICES[name];
-    return [card(symbol, title, text, action && button(action, () => this.#act(), { class: "primary" }))];
+    return [card(symbol, title, name === "failed" && this.#why ? `The service refused it: ${this.#why}` : text, action && button(action, () => this.#act(), { class: "primary" }))];
   }
 }
 

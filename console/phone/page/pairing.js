@@ -3,7 +3,7 @@
 import { copyable } from "../../js/dialogs.js";
 import { button } from "../../js/dom.js";
 import { clear } from "../shared/database.js";
-import { BASE, HOST } from "../shared/place.js";
+import { BASE, HOST, PAIRING } from "../shared/place.js";
 import * as self from "../shared/self.js";
 import { Problem, askJson } from "../shared/service.js";
 import { unsubscribe } from "../shared/subscription.js";
@@ -49,20 +49,23 @@ function showHomeScreen(code, options) {
 async function exchange(code, options) {
   show(statement("phone", "Pairing", [`Asking ${HOST} …`]));
   focusTitle();
-  let answer;
   try {
-    answer = await askJson("POST", "v1/pair", { body: { code } });
+    const next = await navigator.locks.request(PAIRING, () => become(code, options));
+    // The messages of this phone stay when the system needs room, if it agrees.
+    navigator.storage?.persist?.().catch(() => false);
+    options.done(next);
   } catch (failure) {
-    return showFailure(failure, code, options);
+    showFailure(failure, code, options);
   }
-  const { own, registration, done } = options;
+}
+
+/** @returns {Promise<self.Self>} */
+async function become(code, { own, registration }) {
+  const { device, token } = await askJson("POST", "v1/pair", { body: { code } });
   if (own) await unsubscribe(await registration, own);
   await clear();
-  const next = { device: answer.device, token: answer.token };
-  await self.keep(next);
-  // The messages of this phone stay when the system needs room, if it agrees.
-  navigator.storage?.persist?.().catch(() => false);
-  done(next);
+  await self.keep({ device, token });
+  return { device, token };
 }
 
 function showFailure(failure, code, options) {

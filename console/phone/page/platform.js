@@ -29,8 +29,11 @@ addEventListener("appinstalled", () => {
 
 export const canInstall = () => offer !== undefined && !isInstalled;
 
-/** @param {() => void} listener */
-export const onInstallChange = (listener) => void listeners.add(listener);
+/** @param {() => void} listener @returns {() => void} what ends it */
+export function onInstallChange(listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
 
 /** Asks the person, in the browser's own words. It can be asked once for each offer. */
 export async function install() {

@@ -1,5 +1,7 @@
 // The service worker of this page, and its next versions.
 
+import { PAIRING } from "../shared/place.js";
+
 /** The one script that may become a worker. */
 const script = { createScriptURL: () => "sw.js" };
 const policy = globalThis.trustedTypes?.createPolicy("worker", script) ?? script;
@@ -19,7 +21,8 @@ export async function registerWorker() {
     // The first worker serves what the page has. A later one brings other files.
     if (!wasControlled || isReloading) return;
     isReloading = true;
-    location.reload();
+    // Not while a code is being exchanged: its token would be lost.
+    navigator.locks.request(PAIRING, () => location.reload());
   });
   try {
     const registration = await serviceWorker.register(policy.createScriptURL(""), { scope: "./", updateViaCache: "none" });

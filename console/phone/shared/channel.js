@@ -16,5 +16,8 @@ export function tell() {
   listeners.forEach((listener) => listener());
 }
 
-/** @param {() => void} listener */
-export const onChange = (listener) => void listeners.add(listener);
+/** @param {() => void} listener @returns {() => void} what ends it */
+export function onChange(listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}

@@ -6,5 +6,8 @@ export const BASE = new URL("../", location.href);
 /** What this app calls everything that it stores: services below several paths of one host share the storage. */
 export const NAME = `tagpost phone ${BASE.pathname}`;
 
+/** The lock that is held while the page must not be reloaded. */
+export const PAIRING = `${NAME} pairing`;
+
 /** The service as people read it. */
 export const HOST = BASE.host + BASE.pathname.replace(/\/$/, "");

@@ -10,7 +10,8 @@ import { NAME } from "../shared/place.js";
 import * as records from "../shared/records.js";
 import * as self from "../shared/self.js";
 import { Problem } from "../shared/service.js";
-import { later, nothingNew, show, showMore, takeDown, unpaired, unreachable } from "./show.js";
+import { nothingNew, show, showMore, takeDown, unpaired, unreachable } from "./show.js";
+import { whenOnline } from "./sync.js";
 
 /** How often the inbox is asked for more after one knock. */
 const ROUNDS = 40;
@@ -38,7 +39,7 @@ export function knocked({ isKnock = true } = {}) {
     if (shows.more > 0) await showMore(shows.more);
     await updateBadge();
     if (failure instanceof Problem && failure.status === 401) await self.change(own, { isRefused: true });
-    else if (failure) await later();
+    else if (failure) await whenOnline();
     // The browser takes a worker that shows nothing for one that works in secret.
     const isSilent = shows.plain + shows.questions + shows.more === 0;
     if (!isKnock || isInFront || !isSilent) return;

@@ -5,10 +5,8 @@
 import { knocked } from "./knock.js";
 import { renewed } from "./renewal.js";
 import { answer, install, takeOver } from "./shell.js";
+import { isOurs } from "./sync.js";
 import { closed, tapped } from "./tap.js";
-
-/** The tag of the work that waits for a network. */
-const SYNC = "tagpost";
 
 addEventListener("install", (event) => event.waitUntil(install().then(() => skipWaiting())));
 addEventListener("activate", (event) => event.waitUntil(takeOver().then(() => clients.claim())));
@@ -18,8 +16,7 @@ on("push", () => knocked());
 on("notificationclick", tapped);
 on("notificationclose", closed);
 on("pushsubscriptionchange", () => renewed());
-// Browsers that have it say when there is a network again.
-on("sync", ({ tag }) => (tag === SYNC ? knocked({ isKnock: false }) : undefined));
+on("sync", (event) => (isOurs(event) ? knocked({ isKnock: false }) : undefined));
 
 function on(type, handle) {
   addEventListener(type, (event) => {

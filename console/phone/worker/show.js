@@ -58,11 +58,6 @@ export async function nothingNew() {
   setTimeout(() => takeDown(NOTE), BRIEF);
 }
 
-/** Asks the browser to wake this worker when there is a network, if it can. */
-export async function later() {
-  await registration.sync?.register("tagpost").catch(() => {});
-}
-
 function note(title, body) {
   return registration.showNotification(title, { ...ICONS, body, tag: NOTE, silent: true, data: {} });
 }

@@ -5,7 +5,8 @@ import { updateBadge } from "../shared/badge.js";
 import * as records from "../shared/records.js";
 import * as self from "../shared/self.js";
 import { Problem } from "../shared/service.js";
-import { kept, later, notTaken } from "./show.js";
+import { kept, notTaken } from "./show.js";
+import { whenOnline } from "./sync.js";
 
 /** @param {NotificationEvent} event */
 export async function tapped({ notification, action }) {
@@ -38,7 +39,7 @@ async function choose(id, action) {
   } catch (failure) {
     if (failure instanceof Problem && failure.status === 401) await self.change(own, { isRefused: true });
     await kept(answered.answer.label);
-    await later();
+    await whenOnline();
   }
   await updateBadge();
 }
