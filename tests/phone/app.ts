@@ -123,5 +123,5 @@ export class App {
 
 /** A pairing code, as the operator's console asks for one. */
 export async function pairingCode(relay: Service, device: Device): Promise<string> {
-  return (await relay.admin("POST", `/v1/devices/${device.name}/pair`)).is(201).code;
+  return (await relay.admin("POST", `/v1/devices/${device.name}/pair`)).is(200).code;
 }

@@ -119,7 +119,13 @@ fn bundle<'a>(
     let mut command = repository.node(BUNDLER)?;
     command
         .arg(&entry)
-        .args(["--bundle", "--minify", "--legal-comments=none", "--log-level=warning", BROWSERS])
+        .args([
+            "--bundle",
+            "--minify",
+            "--legal-comments=none",
+            "--log-level=warning",
+            BROWSERS,
+        ])
         .args(options);
     let output = command
         .output()
@@ -155,6 +161,9 @@ mod tests {
     #[test]
     fn a_page_without_a_place_for_its_version_is_refused() {
         let error = stamp("<p>", &files("one")).unwrap_err().to_string();
-        assert_eq!(error, "console/phone/index.html has to have VERSION in it, once");
+        assert_eq!(
+            error,
+            "console/phone/index.html has to have VERSION in it, once"
+        );
     }
 }
