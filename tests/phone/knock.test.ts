@@ -103,9 +103,10 @@ describeInBrowser("a knock", () => {
     const ids = [];
     for (let n = 1; n <= 40; n++) ids.push(await send({ title: `Message ${n}` }));
     await app.knock();
-    const shown = await app.shown("six and a note", (all) => all.length === 7);
-    expect(shown.map(({ title }) => title)).toContain("34 more messages");
-    expect((await doorbell.settled(ids[39]!)).deliveries).toMatchObject([{ state: "delivered", attempts: 1 }]);
+    // Chromium forgets a notification that it is asked for just before it is there: they are looked at in the end.
+    for (const id of ids) expect((await doorbell.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 1 }]);
+    const shown = await app.shown("six and a note", (all) => all.some(({ tag }) => tag === "tagpost"));
+    expect(shown.map(({ title }) => title).sort()).toEqual(["34 more messages", ...[1, 2, 3, 4, 5, 6].map((n) => `Message ${n}`)]);
   });
 
   test("shows nothing while the page is in front, which shows the message", async () => {

@@ -135,7 +135,7 @@ async function next(files: Record<string, string>): Promise<{ version: string; s
   const hashed = await Promise.all(Object.entries(files).map(async ([name, text]) => [name, `sha256-${await hash(text)}`]));
   const built = (await relay.request("GET", "/phone/sw.js")).text;
   // The build writes both into the worker; here the written ones are replaced.
-  const shell = built.replace(/(version:)"[^"]*"(,files:)\[(?:\[[^\]]*\],?)*\]/, `$1"${version}"$2${JSON.stringify(hashed)}`);
+  const shell = built.replace(/files:\[(?:\[[^\]]*\],?)*\],version:"[^"]*"/, `files:${JSON.stringify(hashed)},version:"${version}"`);
   if (shell === built) throw new Error("the worker has no version and files to replace");
   return { version, shell };
 }
