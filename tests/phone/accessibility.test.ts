@@ -43,7 +43,7 @@ describeInBrowser("accessibility of the phone's page", () => {
     await app.page.getByRole("button", { name: "Pair again" }).tap();
     await app.page.getByRole("heading", { name: "This link does not work any more" }).waitFor();
     expect(await violations(app.page), "a link that does not work").toEqual([]);
-  });
+  }, 120_000);
 
   test("the keyboard alone answers a question, and news is read out", async () => {
     const [phone, doorbell] = await relay.devices(2);

@@ -144,5 +144,7 @@ describeInBrowser("the phone's page", () => {
       };
     })`);
     expect(left).toEqual([0, 0, 0]);
+    await app.page.locator("#announcer").getByText("This phone is not paired").waitFor({ state: "attached" });
+    expect(await app.page.getByText("Dinner is ready").count()).toBe(0);
   });
 });

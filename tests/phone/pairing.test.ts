@@ -70,6 +70,8 @@ describeInBrowser("pairing", () => {
     await app.page.evaluate(`location.hash = ${JSON.stringify(fragment)}`);
     await app.page.getByRole("button", { name: "Pair again" }).tap();
     await app.online(second!);
+    await app.page.getByRole("heading", { name: "Nothing yet" }).waitFor();
+    await app.page.locator("#announcer").getByText(`This phone is ${second!.name}`).waitFor({ state: "attached" });
     expect(await app.page.getByText("For the first").count()).toBe(0);
   });
 
@@ -93,7 +95,6 @@ describeInBrowser("what keeps a phone from being woken", () => {
     const app = await App.open(browser, relay.url.origin);
     await app.page.addInitScript(`Object.defineProperty(Notification, "permission", { get: () => "${permission}" })`);
     await app.page.goto(`${relay.url.origin}/phone#${await pairingCode(relay, phone)}`);
-    await app.page.reload();
     await app.online(phone);
     await app.page.getByRole("region", { name: title }).waitFor();
   });

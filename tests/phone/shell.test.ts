@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 
 import { EXECUTABLE, FLAGS, describeInBrowser, useChromium } from "../console/browser.ts";
 import { useBelow } from "../harness/below.ts";
-import { useRelay } from "../harness/index.ts";
+import { until, useRelay } from "../harness/index.ts";
 import { App, PHONE, pairingCode } from "./app.ts";
 
 const relay = useRelay();
@@ -95,7 +95,8 @@ describeInBrowser("the shell", () => {
       await route.fulfill({ body, headers: Object.fromEntries(served.headers) });
     });
     await app.page.evaluate("navigator.serviceWorker.getRegistration().then((registration) => registration.update())");
-    await app.page.waitForFunction("document.title === 'the next version'");
+    // While it loads, the page cannot be asked.
+    await until("the next version", () => app.page.title().catch(() => ""), (title) => title === "the next version");
     const kept = (await app.page.evaluate(caches)) as string[];
     expect(kept).toEqual([`tagpost phone / ${version}`]);
     expect(kept).not.toContain(old);

@@ -1,5 +1,6 @@
 // The page's entry point: it is either about to become a device, or one already.
 
+import { announceAlone } from "../../js/announce.js";
 import * as self from "../shared/self.js";
 import { onCode, takeCode } from "./code.js";
 import { Paired } from "./paired.js";
@@ -23,11 +24,24 @@ async function open(code) {
   paired?.stop();
   paired = undefined;
   if (code === undefined) return showWelcome({ wasRefused: own?.isRefused, pair: open });
-  showPairing(code, { own: isDevice ? own : undefined, registration, done: enter, cancel: () => open() });
+  showPairing(code, { own: isDevice ? own : undefined, registration, done: become, cancel: () => open() });
+}
+
+/** The phone has been paired. @param {self.Self} own */
+function become(own) {
+  // Nothing of what it was before stays on the page, not even for a screen reader.
+  announceAlone(`This phone is ${own.device}`);
+  enter(own);
 }
 
 /** @param {self.Self} own */
 function enter(own) {
   paired?.stop();
-  paired = new Paired(own, registration, () => open());
+  paired = new Paired(own, registration, () => leave());
+}
+
+/** The phone is no device any more. */
+function leave() {
+  announceAlone("This phone is not paired");
+  open();
 }
