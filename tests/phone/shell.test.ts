@@ -11,9 +11,11 @@ import { EXECUTABLE, FLAGS, describeInBrowser, useChromium } from "../console/br
 import { useBelow } from "../harness/below.ts";
 import { until, useRelay } from "../harness/index.ts";
 import { App, PHONE, pairingCode } from "./app.ts";
+import { useVersions } from "./versions.ts";
 
 const relay = useRelay();
 const below = useBelow(() => relay.url);
+const versions = useVersions(() => relay.url);
 const browser = useChromium();
 
 const FILES = ["", "page.js", "page.css", "sw.js", "manifest.webmanifest", "icons/icon-192.png", "icons/icon-512.png", "icons/maskable-512.png", "icons/apple-touch-icon.png", "icons/badge-96.png"];
@@ -81,38 +83,32 @@ describeInBrowser("the shell", () => {
   });
 
   test("of a new version takes over whole, and leaves no file of the old one", async () => {
-    const app = await App.open(browser, relay.url.origin);
+    versions.reset();
+    const app = await App.open(browser, versions.url);
     await app.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
-    const caches = "caches.keys()";
-    const [old] = (await app.page.evaluate(caches)) as string[];
-    const files = { "page.js": "document.title = 'the next version';", "page.css": "" };
-    const { version, shell } = await next(files);
-    await app.page.context().route("**/phone/**", async (route) => {
-      const name = new URL(route.request().url()).pathname.slice("/phone/".length);
-      const served = await relay.request("GET", `/phone/${name}`);
-      const body = name === "sw.js" ? shell : name === "" ? served.text.replace(/name="version" content="[^"]*"/, `name="version" content="${version}"`) : files[name as keyof typeof files];
-      if (body === undefined) return route.continue();
-      await route.fulfill({ body, headers: Object.fromEntries(served.headers) });
-    });
+    const version = await versions.deploy({ "page.js": "document.title = 'the next version';", "page.css": "" });
     await app.page.evaluate("navigator.serviceWorker.getRegistration().then((registration) => registration.update())");
     // While it loads, the page cannot be asked.
     await until("the next version", () => app.page.title().catch(() => ""), (title) => title === "the next version");
-    const kept = (await app.page.evaluate(caches)) as string[];
-    expect(kept).toEqual([`tagpost phone / ${version}`]);
-    expect(kept).not.toContain(old);
+    expect(await app.page.evaluate("caches.keys()")).toEqual([`tagpost phone / ${version}`]);
   });
 
   test("of a version whose files do not fit together is not taken", async () => {
-    const app = await App.open(browser, relay.url.origin);
+    versions.reset();
+    const app = await App.open(browser, versions.url);
     await app.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
-    const before = await app.page.evaluate("caches.keys()");
-    const { shell } = await next({ "page.js": "document.title = 'half of the next version';", "page.css": "" });
-    await app.page.context().route("**/phone/sw.js", (route) => route.fulfill({ body: shell, contentType: "text/javascript" }));
-    const failed = app.page.evaluate("navigator.serviceWorker.getRegistration().then((registration) => registration.update()).then(() => new Promise((resolve) => navigator.serviceWorker.getRegistration().then(({ installing }) => installing ? installing.addEventListener('statechange', () => resolve(installing.state)) : resolve('redundant'))), (error) => error.name)");
-    expect(await failed).toBe("redundant");
+    const title = await app.page.title();
+    await versions.deploy({ "page.js": "document.title = 'half of a version';", "page.css": "", "sw.js": "" }, { isWhole: false });
+    const state = await app.page.evaluate(`navigator.serviceWorker.getRegistration().then(async (registration) => {
+      const found = new Promise((resolve) => registration.addEventListener("updatefound", () => resolve(registration.installing)));
+      registration.update().catch(() => {});
+      const worker = await found;
+      while (!["activated", "redundant"].includes(worker.state)) await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+      return worker.state;
+    })`);
+    expect(state).toBe("redundant");
     await app.page.reload();
-    expect(await app.page.title()).toBe("tagpost");
-    expect(((await app.page.evaluate("caches.keys()")) as string[]).filter((name) => (before as string[]).includes(name))).toEqual(before);
+    expect(await app.page.title()).toBe(title);
   });
 
   test("of a service below a path asks for nothing beside it", async () => {
@@ -128,15 +124,3 @@ describeInBrowser("the shell", () => {
     expect(await app.page.evaluate("caches.keys()")).toMatchObject([expect.stringMatching(/^tagpost phone \/push\/ /)]);
   });
 });
-
-/** A worker as the build would make it for these files, and its version. */
-async function next(files: Record<string, string>): Promise<{ version: string; shell: string }> {
-  const version = "nextversion1";
-  const hash = async (text: string) => Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from(text))).toString("base64");
-  const hashed = await Promise.all(Object.entries(files).map(async ([name, text]) => [name, `sha256-${await hash(text)}`]));
-  const built = (await relay.request("GET", "/phone/sw.js")).text;
-  // The build writes both into the worker; here the written ones are replaced.
-  const shell = built.replace(/files:\[(?:\[[^\]]*\],?)*\],version:"[^"]*"/, `files:${JSON.stringify(hashed)},version:"${version}"`);
-  if (shell === built) throw new Error("the worker has no version and files to replace");
-  return { version, shell };
-}
