@@ -16,12 +16,19 @@ export class Versions {
 
   constructor(relay: () => URL) {
     this.#relay = relay;
-    this.#server = http.createServer(async (request, response) => {
-      const path = request.url ?? "/";
-      const served = await call(this.#relay(), "GET", path);
-      const { "transfer-encoding": _, "content-length": __, ...headers } = Object.fromEntries(served.headers);
-      response.writeHead(served.status, headers);
-      response.end(this.#replaced.get(path) ?? served.text);
+    this.#server = http.createServer((request, response) => {
+      // Another file is never the same as before.
+      const { url: path = "/", method, headers: { "if-none-match": ____, ...headers } } = request;
+      const onward = http.request(new URL(path, this.#relay()), { method, headers }, (answer) => {
+        const replaced = this.#replaced.get(path);
+        const { "content-length": _, "content-encoding": __, etag: ___, ...others } = answer.headers;
+        response.writeHead(answer.statusCode ?? 502, replaced === undefined ? answer.headers : others);
+        if (replaced === undefined) return answer.pipe(response);
+        answer.resume();
+        response.end(replaced);
+      });
+      onward.on("error", () => response.destroy());
+      request.pipe(onward);
     });
   }
 

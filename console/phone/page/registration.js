@@ -15,11 +15,13 @@ const OLD = 3_600_000;
 export async function registerWorker() {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return undefined;
-  const wasControlled = serviceWorker.controller !== null;
+  let isControlled = serviceWorker.controller !== null;
   let isReloading = false;
   serviceWorker.addEventListener("controllerchange", () => {
     // The first worker serves what the page has. A later one brings other files.
-    if (!wasControlled || isReloading) return;
+    const isFirst = !isControlled;
+    isControlled = true;
+    if (isFirst || isReloading) return;
     isReloading = true;
     // Not while a code is being exchanged: its token would be lost.
     navigator.locks.request(PAIRING, () => location.reload());
