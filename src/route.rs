@@ -29,14 +29,14 @@ pub(crate) enum Found {
 /// The requests that need no credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
+    /// The way to the phone's page.
+    Phone,
     /// Whether the service runs.
     Health,
     /// The description of this interface.
     Description,
     /// The console's page.
     Console,
-    /// The way to the phone's page.
-    Phone,
 }
 
 /// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
@@ -193,6 +193,7 @@ const DELETE: &[&str] = &["DELETE"];
 
 /// Everything that is served: the path, with `{name}` for one segment, and what its methods do.
 const TABLE: &[(&str, &[Endpoint])] = &[
+    ("/phone", &[open(Open::Phone)]),
     ("/health", &[open(Open::Health)]),
     ("/openapi.json", &[open(Open::Description)]),
     ("/v1/devices", &[on(READ, |_| Ok(Route::ListDevices))]),
@@ -319,7 +320,6 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         ],
     ),
     ("/", &[open(Open::Console)]),
-    ("/phone", &[open(Open::Phone)]),
 ];
 
 /// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.

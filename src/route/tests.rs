@@ -148,10 +148,10 @@ fn every_request_of_the_contract_is_served() {
         assert!(is_sealed(path), "{path}");
     }
     let open = [
+        ("/phone", Open::Phone),
         ("/health", Open::Health),
         ("/openapi.json", Open::Description),
         ("/", Open::Console),
-        ("/phone", Open::Phone),
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
