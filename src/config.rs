@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// What seals the URLs of Web Push; without it the service has no Web Push.
     pub(crate) push_keys: Option<Rc<Keys>>,
+    /// What seals pairing codes.
+    pub(crate) pairing_keys: Keys,
     /// `PUBLIC_URL`: the origin under which clients reach the service. Without it, the origin of each request.
     pub(crate) public_url: Option<String>,
     admin_key: String,
@@ -57,12 +59,14 @@ impl Config {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let token_key = secret(&variable, "TOKEN_KEY")?;
         Ok(Self {
             limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
             push_keys: push_keys(&variable)?.map(Rc::new),
+            pairing_keys: Keys::new(token_key.clone(), None),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
             admin_key: secret(&variable, "ADMIN_KEY")?,
-            token_key: secret(&variable, "TOKEN_KEY")?,
+            token_key,
         })
     }
 

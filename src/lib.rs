@@ -89,6 +89,9 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
             Ok(routes::push_preflight(&allow))
         }
         (Ok(Found::Open(Open::Description)), _) => Ok(openapi::description()),
+        (Ok(Found::Open(Open::Pair)), Ok(config)) => {
+            Exchange::new(request, env, config).pair().await
+        }
         (Ok(Found::Preflight { allow }), _) => Ok(preflight(&allow)),
         (Ok(Found::Sealed(route)), Ok(config)) => {
             let keys = config.push_keys.clone();

@@ -37,6 +37,8 @@ pub(crate) enum Open {
     Description,
     /// The console's page.
     Console,
+    /// Exchange a pairing code for a token.
+    Pair,
 }
 
 /// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
@@ -75,6 +77,8 @@ pub(crate) enum Route {
     DeleteDevice(DeviceId),
     /// Revoke a device's tokens.
     RevokeTokens(DeviceId),
+    /// Issue a pairing code for a device.
+    IssueCode(DeviceId),
     /// The messages that wait for a device.
     ListWaiting(DeviceId),
     /// A list of tags.
@@ -160,9 +164,9 @@ enum Place {
     Sealed(fn(String) -> Sealed),
 }
 
-const fn open(open: Open) -> Endpoint {
+const fn open(methods: &'static [&'static str], open: Open) -> Endpoint {
     Endpoint {
-        methods: READ,
+        methods,
         leads_to: Place::Open(open),
     }
 }
@@ -193,9 +197,9 @@ const DELETE: &[&str] = &["DELETE"];
 
 /// Everything that is served: the path, with `{name}` for one segment, and what its methods do.
 const TABLE: &[(&str, &[Endpoint])] = &[
-    ("/phone", &[open(Open::Phone)]),
-    ("/health", &[open(Open::Health)]),
-    ("/openapi.json", &[open(Open::Description)]),
+    ("/phone", &[open(READ, Open::Phone)]),
+    ("/health", &[open(READ, Open::Health)]),
+    ("/openapi.json", &[open(READ, Open::Description)]),
     ("/v1/devices", &[on(READ, |_| Ok(Route::ListDevices))]),
     (
         "/v1/devices/{device}",
@@ -211,6 +215,11 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             Ok(Route::RevokeTokens(path.name("device")?))
         })],
     ),
+    (
+        "/v1/devices/{device}/pair",
+        &[on(POST, |path| Ok(Route::IssueCode(path.name("device")?)))],
+    ),
+    ("/v1/pair", &[open(POST, Open::Pair)]),
     (
         "/v1/devices/{device}/messages",
         &[on(POST, |path| {
@@ -319,7 +328,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             sealed(READ, |_| Sealed::DiscoverMatrix),
         ],
     ),
-    ("/", &[open(Open::Console)]),
+    ("/", &[open(READ, Open::Console)]),
 ];
 
 /// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.

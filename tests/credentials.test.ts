@@ -14,6 +14,7 @@ const ROUTES: [method: string, path: string][] = [
   ["GET", `/v1/devices/${NAME}`],
   ["DELETE", `/v1/devices/${NAME}`],
   ["DELETE", `/v1/devices/${NAME}/tokens`],
+  ["POST", `/v1/devices/${NAME}/pair`],
   ["PUT", `/v1/tags/kitchen/devices/${NAME}`],
   ["DELETE", `/v1/tags/kitchen/devices/${NAME}`],
   ["GET", "/v1/tags"],

@@ -23,6 +23,8 @@ const ROUTES = [
   "GET /v1/devices/{device}",
   "DELETE /v1/devices/{device}",
   "DELETE /v1/devices/{device}/tokens",
+  "POST /v1/devices/{device}/pair",
+  "POST /v1/pair",
   "GET /v1/devices/{device}/inbox",
   "POST /v1/devices/{device}/push",
   "GET /v1/devices/{device}/channels",
@@ -166,6 +168,11 @@ describe("OpenAPI document", () => {
     describes("PUT /v1/devices/{device}", put);
     describes("PUT /v1/devices/{device}", await relay.admin("PUT", "/v1/devices/doorbell"));
     const doorbell = relay.bearer("doorbell", put.is(201).token);
+    const issued = await relay.admin("POST", "/v1/devices/doorbell/pair", { publish: [] });
+    describes("POST /v1/devices/{device}/pair", issued);
+    for (let n = 0; n < 11; n++) {
+      describes("POST /v1/pair", await relay.request("POST", "/v1/pair", { body: { code: issued.is(200).code } }));
+    }
     const [camera, offline] = await relay.devices(2);
     const socket = await camera!.connect();
     const to = { tag: "hallway" };

@@ -47,12 +47,13 @@ export function copyable(name, text) {
   return element("div", { class: "line" }, labelled, navigator.clipboard && copy);
 }
 
-/** Shows something until it is closed. */
-export function showDialog(title, content) {
+/** Shows something until it is closed; `actions` are further buttons. Returns the dialog. */
+export function showDialog(title, content, actions = []) {
   const dialog = frame(title, content);
   const done = button("Done", () => dialog.close(), { class: "primary", autofocus: true });
-  dialog.append(element("div", { class: "buttons" }, done));
+  dialog.append(element("div", { class: "buttons" }, ...actions, done));
   dialog.showModal();
+  return dialog;
 }
 
 function frame(title, content) {

@@ -113,6 +113,8 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Taken => Ok(respond::json_text(200, TAKEN.to_owned())),
         Reply::Status(status) => json(&status),
         Reply::Registered(registered) => json(&registered),
+        Reply::IssuedCode(issued) => json(&issued),
+        Reply::Paired(claims) => json(&claims),
         Reply::Delivery(delivered) => json(&delivered),
         Reply::Pushed(pushed) => json(&pushed),
         Reply::PushState(state) => json(&state),

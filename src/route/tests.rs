@@ -95,6 +95,11 @@ fn every_request_of_the_contract_is_served() {
         ),
         (
             "POST",
+            "/v1/devices/cam-1/pair".to_owned(),
+            Route::IssueCode(device("cam-1")),
+        ),
+        (
+            "POST",
             "/v1/devices/cam-1/push".to_owned(),
             Route::PushUrl(device("cam-1")),
         ),

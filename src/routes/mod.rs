@@ -5,10 +5,12 @@ mod agents;
 mod connect;
 mod console;
 mod devices;
+mod grant;
 mod inbox;
 mod input;
 mod matrix;
 mod messages;
+mod pairing;
 mod push;
 mod push_receipts;
 mod tags;
@@ -99,6 +101,7 @@ impl Exchange {
             Route::GetDevice(device) => devices::get(self, caller, device).await,
             Route::DeleteDevice(device) => devices::delete(self, caller, device).await,
             Route::RevokeTokens(device) => devices::revoke(self, caller, device).await,
+            Route::IssueCode(device) => pairing::issue(self, caller, device).await,
             Route::ListWaiting(device) => inbox::list(self, caller, device).await,
             Route::ListTags => tags::list(self, caller).await,
             Route::GetTag(tag) => tags::get(self, caller, tag).await,
@@ -120,6 +123,11 @@ impl Exchange {
             Route::Nack(id) => inbox::nack(self, caller, id).await,
             Route::Progress(id) => inbox::progress(self, caller, id).await,
         }
+    }
+
+    /// Answers a request whose permission is the pairing code in its body.
+    pub(crate) async fn pair(self) -> Result<Response, Error> {
+        pairing::exchange(self).await
     }
 
     /// Answers a request whose URL is its permission.

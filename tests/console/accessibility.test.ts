@@ -63,6 +63,11 @@ describeInBrowser("accessibility", () => {
     expect(await violations(page), "a push URL").toEqual([]);
     await page.keyboard.press("Escape");
 
+    await page.getByRole("button", { name: "Add a phone" }).click();
+    await shows(page.getByRole("img", { name: "QR code of the link" }));
+    expect(await violations(page), "a link for a phone").toEqual([]);
+    await page.keyboard.press("Escape");
+
     await page.getByRole("button", { name: "Delete" }).click();
     expect(await violations(page), "a question").toEqual([]);
     await page.keyboard.press("Escape");

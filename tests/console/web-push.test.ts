@@ -1,12 +1,12 @@
 // Web Push on the card of a device: a URL to connect with, and the channels that its user agent holds.
 
-import jsQR from "jsqr";
 import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { UserAgent, subscribed } from "../harness/agent.ts";
 import { useRelay, type Device } from "../harness/index.ts";
 import { describeInBrowser, link, shows, useChromium } from "./browser.ts";
+import { scanned } from "./scan.ts";
 
 const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" } });
 const off = useRelay();
@@ -19,20 +19,6 @@ async function opened(page: Page, device: Device, service = relay): Promise<Loca
   const card = page.getByRole("region", { name: `Device ${device.name}` });
   await card.getByText("Web Push").click();
   return card;
-}
-
-/** What a camera reads from an element. */
-async function scanned(page: Page, element: Locator): Promise<string | undefined> {
-  const png = (await element.screenshot()).toString("base64");
-  const pixels: { data: number[]; width: number; height: number } = await page.evaluate(`(async () => {
-    const bytes = Uint8Array.from(atob("${png}"), (c) => c.charCodeAt(0));
-    const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-    const { width, height } = image;
-    const canvas = new OffscreenCanvas(width, height).getContext("2d");
-    canvas.drawImage(image, 0, 0);
-    return { data: [...canvas.getImageData(0, 0, width, height).data], width, height };
-  })()`);
-  return jsQR.default(Uint8ClampedArray.from(pixels.data), pixels.width, pixels.height)?.data;
 }
 
 describeInBrowser("Web Push in the console", () => {

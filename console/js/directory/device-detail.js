@@ -1,4 +1,4 @@
-// One device as its operator sees it: presence, queue, tags, tokens, Web Push.
+// One device as its operator sees it: presence, queue, tags, tokens, phones, Web Push.
 
 import { devicePath, tagPath } from "../api.js";
 import { announce } from "../announce.js";
@@ -6,6 +6,7 @@ import { confirm } from "../dialogs.js";
 import { button, element, icon } from "../dom.js";
 import { ago, bytes, number, time } from "../format.js";
 import { addForm } from "../add-form.js";
+import { addPhone } from "./pairing.js";
 import { webPush } from "./web-push.js";
 
 /** `actions`: `be`, `token` and `removed` of the device. */
@@ -42,7 +43,7 @@ export function deviceDetail(api, presence, device, actions) {
     await attempt(actions.be);
   };
   const revoke = async () => {
-    const text = "Every token issued to it so far stops working immediately, and its connection is closed.";
+    const text = "Every token issued to it so far stops working immediately, and so does a link for a phone. Its connection is closed.";
     if (!(await confirm(`Revoke the tokens of ${device}?`, text, "Revoke"))) return;
     await attempt(async () => {
       await api.request("DELETE", `${devicePath(device)}/tokens`);
@@ -98,6 +99,7 @@ export function deviceDetail(api, presence, device, actions) {
         { class: "buttons" },
         button("Connect as this device", be, { class: "primary" }),
         button("New token", () => attempt(actions.token)),
+        button("Add a phone", () => attempt(() => addPhone(api, device))),
         button("Revoke tokens", revoke),
         button("Delete", remove, { class: "danger" }),
       ),

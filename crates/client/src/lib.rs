@@ -52,7 +52,9 @@ pub use error::{Error, Problem};
 pub use frame::Welcome;
 pub use inbox::{Inbox, Status};
 pub use message::{AnswerError, Message};
-pub use operator::{Device, DeviceStatus, DeviceToken, Grant, Health, Member, Page, TagSize};
+pub use operator::{
+    Device, DeviceStatus, DeviceToken, Grant, Health, Member, Page, PairingCode, TagSize,
+};
 pub use payload::PayloadError;
 pub use progress::Working;
 pub use publish::Publish;

@@ -47,6 +47,18 @@ pub struct DeviceToken {
     pub created_at: Millis,
 }
 
+/// A pairing code: whoever exchanges it first gets a token of its device.
+#[derive(Clone, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct PairingCode {
+    /// A secret until it was used or has expired.
+    pub code: String,
+    /// The page for a phone, with the code in its fragment, which browsers do not send.
+    pub url: String,
+    /// When it expires.
+    pub expires_at: Millis,
+}
+
 /// A device in a list.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -130,6 +142,24 @@ impl Client {
         let request = Request {
             body,
             ..Request::new(Method::PUT, format!("/v1/devices/{device}"))
+        };
+        self.send(&request).await?.json()
+    }
+
+    /// Issues a pairing code for a device: a phone that opens its link within ten minutes, before anybody else, becomes
+    /// the device. The time of the token that it gets begins then. A new code ends the one before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn pairing_code(
+        &self,
+        device: &DeviceId,
+        grant: &Grant,
+    ) -> Result<PairingCode, Error> {
+        let body = serde_json::to_vec(grant)?;
+        let request = Request {
+            body,
+            ..Request::new(Method::POST, format!("/v1/devices/{device}/pair"))
         };
         self.send(&request).await?.json()
     }

@@ -19,7 +19,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::mailbox::Place;
 use crate::message::Target;
 use crate::time::Millis;
-use crate::token::Claims;
+use crate::token::{Claims, Grant};
 use crate::trace;
 use crate::web_push::channel::Channel;
 
@@ -129,6 +129,16 @@ pub enum Call {
     Revoke,
     /// Forget the device; answered by a [`Registered`].
     Remove,
+    /// Issue a pairing code for this device, which ends an earlier one; answered by an [`IssuedCode`].
+    IssueCode {
+        /// What the token will permit.
+        grant: Grant,
+    },
+    /// Exchange a pairing code; answered by the [`Claims`] of the token.
+    ExchangeCode {
+        /// The number in the code.
+        number: i64,
+    },
     /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. The text
     /// beside the call is the JSON of a [`crate::message::Message`].
     Deliver {
@@ -270,6 +280,8 @@ impl Call {
             Call::Register => "register",
             Call::Revoke => "revoke",
             Call::Remove => "remove",
+            Call::IssueCode { .. } => "issue_code",
+            Call::ExchangeCode { .. } => "exchange_code",
             Call::Deliver { .. } => "deliver",
             Call::Report { .. } => "receipts",
             Call::ReportProgress(_) => "report_progress",
@@ -336,6 +348,15 @@ pub struct Registered {
     pub created_at: Millis,
     /// How often its tokens were revoked; a new token carries it in [`Claims::revocations`].
     pub revocations: u32,
+}
+
+/// A pairing code that a mailbox has issued. The Worker seals it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCode {
+    /// Tells the codes of the device apart.
+    pub number: i64,
+    /// When it expires.
+    pub expires_at: Millis,
 }
 
 /// Presence and queue of a device.

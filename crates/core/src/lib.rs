@@ -20,6 +20,7 @@ pub mod json;
 pub mod limits;
 pub mod mailbox;
 pub mod message;
+pub mod pairing;
 pub mod pattern;
 mod payload;
 pub mod plan;

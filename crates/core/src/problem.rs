@@ -53,6 +53,8 @@ codes! {
     UnknownDevice = "unknown_device", 404, "There is no such device";
     /// The caller sent no message with this id, or its trace is no longer kept.
     UnknownMessage = "unknown_message", 404, "There is no such message";
+    /// The pairing code is not one of this service, has expired, was used, or has ended.
+    UnknownCode = "unknown_code", 404, "The pairing code is not valid";
     /// The path does not have this method; `Allow` lists those it has.
     MethodNotAllowed = "method_not_allowed", 405, "The path does not have this method";
     /// The payload is over `MAX_PAYLOAD_BYTES`.

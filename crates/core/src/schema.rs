@@ -149,11 +149,18 @@ const CHANNELS: &[&str] = &[
     ) WITHOUT ROWID",
 ];
 
+/// The last pairing code of a device that has had one: one row, number 1. The table is created with the first.
+/// `number` is the number in the code; `granted` is what its token will permit, and NULL once the code was used.
+const PAIRING: &[&str] = &["CREATE TABLE pairing (
+        one INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        granted TEXT
+    )"];
+
 /// Whether the device has, or had, channels.
 pub fn has_channels(store: &impl Store) -> Result<bool, StoreError> {
-    let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'channels'";
-    let [mut row] = rows(store.run(table, &[])?)?;
-    Ok(row.int()? > 0)
+    has_table(store, "channels")
 }
 
 /// Creates the tables of channels.
@@ -161,11 +168,26 @@ pub fn create_channels(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, CHANNELS)
 }
 
+/// Whether the device has, or had, a pairing code.
+pub fn has_pairing(store: &impl Store) -> Result<bool, StoreError> {
+    has_table(store, "pairing")
+}
+
+/// Creates the table of the pairing code.
+pub fn create_pairing(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, PAIRING)
+}
+
+/// Whether there is this table.
+fn has_table(store: &impl Store, name: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?";
+    let [mut row] = rows(store.run(sql, &[name.into()])?)?;
+    Ok(row.int()? > 0)
+}
+
 /// The version of the tables in `store`; 0 if there are none.
 pub fn version(store: &impl Store) -> Result<i64, StoreError> {
-    let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'account'";
-    let [mut row] = rows(store.run(table, &[])?)?;
-    if row.int()? == 0 {
+    if !has_table(store, "account")? {
         return Ok(0);
     }
     let mut found = store.run("SELECT schema FROM account WHERE one = 1", &[])?;

@@ -7,6 +7,8 @@
 //! This is all of JWS that is needed, over RustCrypto's HMAC. The JWT crates that build for wasm
 //! either bring every other algorithm and a clock, or read the claims before the signature.
 
+mod grant;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,6 +18,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use self::grant::Grant;
 use crate::id::{DeviceId, Tag};
 use crate::json;
 use crate::message::Target;

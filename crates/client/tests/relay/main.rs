@@ -16,6 +16,7 @@ mod command;
 mod connection;
 mod delivery;
 mod listen;
+mod pair;
 mod progress;
 mod publishing;
 mod push;

@@ -84,3 +84,23 @@ async fn a_push_url_has_its_settings_and_a_qr_code_on_a_terminal_only() {
     assert!(json.starts_with("{\"push_url\":\"ws://"), "{json}");
     assert!(!json.contains(PAPER) && !json.contains("token"), "{json}");
 }
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_link_for_a_phone_has_a_qr_code_on_a_terminal_only() {
+    let relay = Relay::shared();
+    let phone = relay.device().await;
+    let pair = ["device", "pair", phone.id.as_str()];
+    let shell = || Shell::operator(&relay);
+
+    let drawn = shown(shell(), &pair, None).await;
+    let link = drawn.lines().next().unwrap();
+    assert!(link.contains("/phone#"), "{drawn}");
+    assert!(drawn.contains("keep it as you keep a token"), "{drawn}");
+    let rows = drawn.lines().filter(|line| line.contains(PAPER)).count();
+    assert!(rows > 20, "{drawn}");
+
+    let json = shown(shell(), &[&pair[..], &["--json"]].concat(), None).await;
+    assert!(json.starts_with("{\"code\":\""), "{json}");
+    assert!(!json.contains(PAPER) && !json.contains("token"), "{json}");
+}

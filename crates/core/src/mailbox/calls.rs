@@ -145,6 +145,14 @@ impl<S: Store> Mailbox<S> {
                 Err(failure) => problem(failure)?,
             },
             Call::Remove => Reply::Registered(self.remove(now)?),
+            Call::IssueCode { grant } => match self.issue_code(&grant, now) {
+                Ok(issued) => Reply::IssuedCode(issued),
+                Err(failure) => problem(failure)?,
+            },
+            Call::ExchangeCode { number } => match self.exchange_code(number, now) {
+                Ok(claims) => Reply::Paired(claims),
+                Err(failure) => problem(failure)?,
+            },
             Call::Deliver { wait, after, until } => match read(enclosed) {
                 Ok(message) => {
                     let terms = Terms {

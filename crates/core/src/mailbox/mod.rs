@@ -29,6 +29,7 @@ mod inbox;
 mod news;
 mod outbox;
 mod output;
+mod pairing;
 mod pending;
 mod presence;
 mod push;
@@ -70,6 +71,7 @@ pub struct Mailbox<S> {
     inbox: inbox::Memory,
     outbox: outbox::Memory,
     channels: channels::Memory,
+    pairing: pairing::Memory,
     pending: Pending,
 }
 
@@ -109,6 +111,7 @@ impl<S: Store> Mailbox<S> {
             inbox: inbox::Memory::default(),
             outbox: outbox::Memory::default(),
             channels: channels::Memory::default(),
+            pairing: pairing::Memory::default(),
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {

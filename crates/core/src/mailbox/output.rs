@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::connection::ConnectionId;
 use super::inbox::Page;
 use crate::call::{
-    Call, ChannelStatus, DeliveryStatus, PushReceipt, PushState, Pushed, Registered, Request,
-    Status,
+    Call, ChannelStatus, DeliveryStatus, IssuedCode, PushReceipt, PushState, Pushed, Registered,
+    Request, Status,
 };
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
@@ -173,6 +173,10 @@ pub enum Reply {
     Status(Status),
     /// To [`Call::Register`], [`Call::Revoke`] and [`Call::Remove`].
     Registered(Registered),
+    /// To [`Call::IssueCode`].
+    IssuedCode(IssuedCode),
+    /// To [`Call::ExchangeCode`].
+    Paired(Claims),
     /// To [`Call::Deliver`], [`Call::CancelDelivery`] and [`Call::GetDelivery`].
     Delivery(DeliveryStatus),
     /// To [`Call::Push`].

@@ -126,7 +126,7 @@ impl<S: Store> Mailbox<S> {
         Ok(registered)
     }
 
-    /// Revokes all tokens issued so far, and closes an open socket.
+    /// Revokes all tokens issued so far and the pairing code, and closes an open socket.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
@@ -142,6 +142,7 @@ impl<S: Store> Mailbox<S> {
         account.revoke(now.at);
         account.save(&self.cx.store)?;
         let registered = account.registered(false);
+        self.end_code()?;
         self.cx.push(News::Revoked);
         self.outbox().refuse_frames();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
@@ -166,6 +167,7 @@ impl<S: Store> Mailbox<S> {
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
         self.inbox().refuse_all(&device, now)?;
         self.channels().forget_all()?;
+        self.end_code()?;
         self.outbox().forget_all()?;
         self.inbox().report_all(now)?;
         let Some(account) = self.cx.account.as_mut() else {

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A name is its length in one byte, and 64 bytes filled up with zeros. Numbers are big-endian. Not here: whether
-//! what a capability permits still exists, which the device's mailbox knows.
+//! what a capability permits still exists, which the device's mailbox knows. A [pairing code](crate::pairing) is sealed
+//! in the same way, with `TOKEN_KEY` instead of `PUSH_KEY`.
 
 use std::fmt;
 
@@ -35,7 +36,7 @@ const TAG: usize = 16;
 /// The bytes of an HMAC-SHA256.
 const MAC: usize = 32;
 /// The bytes of a name, without its length.
-const NAME: usize = 64;
+pub(crate) const NAME: usize = 64;
 
 /// What a URL permits.
 pub trait Capability: Sized {
@@ -175,7 +176,7 @@ impl Capability for ReceiptsUrl {
     }
 }
 
-/// `PUSH_KEY`, which seals and opens, and `PUSH_KEY_OLD`, which only opens.
+/// A key that seals and opens, and perhaps an old one that only opens: `PUSH_KEY` and `PUSH_KEY_OLD`.
 pub struct Keys {
     key: String,
     old: Option<String>,
@@ -265,7 +266,7 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; MAC] {
     mac.finalize().into_bytes().into()
 }
 
-fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
+pub(crate) fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
     let name = device.as_str().as_bytes();
     plaintext.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
     plaintext.extend(name);
@@ -273,7 +274,7 @@ fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
 }
 
 /// The last `bytes` bytes of a number, which are all of it: no time of this millennium is longer.
-fn number(plaintext: &mut Vec<u8>, number: i64, bytes: usize) {
+pub(crate) fn number(plaintext: &mut Vec<u8>, number: i64, bytes: usize) {
     let whole = number.to_be_bytes();
     plaintext.extend(whole.iter().skip(whole.len().saturating_sub(bytes)));
 }
@@ -288,13 +289,13 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    fn name(&mut self) -> Option<DeviceId> {
+    pub(crate) fn name(&mut self) -> Option<DeviceId> {
         let length = usize::from(*self.take(1)?.first()?);
         let name = self.take(NAME)?.get(..length)?;
         std::str::from_utf8(name).ok()?.parse().ok()
     }
 
-    fn number(&mut self, bytes: usize) -> Option<i64> {
+    pub(crate) fn number(&mut self, bytes: usize) -> Option<i64> {
         let digits = self.take(bytes)?.iter();
         Some(digits.fold(0, |number, byte| (number << 8) | i64::from(*byte)))
     }

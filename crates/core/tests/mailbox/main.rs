@@ -26,6 +26,7 @@ mod jobs;
 mod listing;
 mod overwriting;
 mod pages;
+mod pairing;
 mod poll;
 mod progress;
 mod properties;

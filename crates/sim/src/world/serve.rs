@@ -256,7 +256,10 @@ impl World<'_> {
                 self.ledger.status_read(object, &status, &waiting, now)?;
                 Reply::Done
             }
-            mailbox::Reply::Waiting(_) | mailbox::Reply::Registered(_) => Reply::Done,
+            mailbox::Reply::Waiting(_)
+            | mailbox::Reply::Registered(_)
+            | mailbox::Reply::IssuedCode(_)
+            | mailbox::Reply::Paired(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
                     self.ledger.push_taken(object, op, *id)?;

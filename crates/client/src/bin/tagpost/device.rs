@@ -1,16 +1,18 @@
 //! `tagpost device`: the operator's devices and their tokens.
 
 use serde_json::json;
-use tagpost_client::{DeviceId, DeviceStatus, Grant as Request};
+use tagpost_client::{DeviceId, DeviceStatus};
 
 use crate::advice::Failure;
 use crate::arguments::{Device, Global, Grant};
 use crate::output::{self, FAINT, Outcome};
+use crate::pair;
 use crate::session::Session;
 
 pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Failure> {
     match command {
         Device::Add { device, grant } => add(global, &device, &grant).await?,
+        Device::Pair { device, grant } => pair::run(global, &device, &grant).await?,
         Device::Ls => list(global).await?,
         Device::Show { device } => {
             let session = Session::open(global)?;
@@ -42,14 +44,9 @@ pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Fai
 
 /// The token alone goes to standard output, so that it can be put where it belongs.
 async fn add(global: &Global, device: &DeviceId, grant: &Grant) -> Result<(), Failure> {
-    let request = Request {
-        publish: grant.patterns(),
-        tags: grant.tags.clone(),
-        expires_in: grant.expires_in,
-    };
     let created = Session::open(global)?
         .operator()?
-        .put_device(device, &request)
+        .put_device(device, &grant.request())
         .await?;
     output::object(global, &created, |created| created.token.clone())?;
     if !global.json {

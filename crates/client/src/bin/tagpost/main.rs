@@ -14,6 +14,7 @@ mod listen;
 mod login;
 mod look;
 mod output;
+mod pair;
 mod profile;
 mod push;
 mod qr;

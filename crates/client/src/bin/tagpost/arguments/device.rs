@@ -21,6 +21,21 @@ Examples:
         #[command(flatten)]
         grant: Grant,
     },
+    /// Print a link with which a phone becomes a device
+    #[command(after_help = "\
+Examples:
+  tagpost device pair phone                    on a terminal with a QR code
+  tagpost device pair phone --publish 'hall*' --expires-in 90d
+  tagpost device pair phone --json | jq -r .url
+
+The link is valid once, for ten minutes. The phone that opens it first gets a token, which it keeps by itself.
+A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
+    Pair {
+        /// The name
+        device: DeviceId,
+        #[command(flatten)]
+        grant: Grant,
+    },
     /// List all devices
     #[command(after_help = "\
 Examples:

@@ -1,7 +1,7 @@
 //! What a new token allows, for every command that makes one.
 
 use clap::Args;
-use tagpost_client::Pattern;
+use tagpost_client::{Grant as Request, Pattern};
 
 use super::time::seconds;
 
@@ -23,6 +23,15 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
+    /// What the service is asked for.
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            publish: self.patterns(),
+            tags: self.tags.clone(),
+            expires_in: self.expires_in,
+        }
+    }
+
     /// Where the token may publish to; `None` for everywhere.
     pub(crate) fn patterns(&self) -> Option<Vec<Pattern>> {
         (self.no_publish || !self.publish.is_empty()).then(|| self.publish.clone())
