@@ -37,6 +37,8 @@ mod registration;
 mod timer;
 mod totals;
 mod waiting;
+mod wake;
+mod waking;
 
 use std::rc::Rc;
 
@@ -53,12 +55,14 @@ pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
 pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
+use self::wake::Wake;
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
 use crate::limits::Limits;
 use crate::protocol::{Codecs, Frame};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
+use crate::wake::Knocks;
 use crate::web_push::seal::Keys;
 
 /// The mailbox of one device.
@@ -72,6 +76,7 @@ pub struct Mailbox<S> {
     outbox: outbox::Memory,
     channels: channels::Memory,
     pairing: pairing::Memory,
+    wake: wake::Memory,
     pending: Pending,
 }
 
@@ -105,6 +110,8 @@ impl<S: Store> Mailbox<S> {
                 timers: Timers::with_alarm(alarm),
                 effects: Vec::new(),
                 push_keys: None,
+                knocks: Knocks::Off,
+                woken: Vec::new(),
             },
             connection: connections.max_by_key(|connection| connection.connected_at),
             frames: Vec::new(),
@@ -112,6 +119,7 @@ impl<S: Store> Mailbox<S> {
             outbox: outbox::Memory::default(),
             channels: channels::Memory::default(),
             pairing: pairing::Memory::default(),
+            wake: wake::Memory::default(),
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {
@@ -120,6 +128,7 @@ impl<S: Store> Mailbox<S> {
             let inbox_due = alarm.is_none();
             mailbox.inbox().open(now)?;
             mailbox.outbox().open(alarm, now)?;
+            mailbox.wake().open()?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
@@ -128,6 +137,12 @@ impl<S: Store> Mailbox<S> {
     /// The same mailbox with the keys that seal the endpoints of its channels. Without them it registers none.
     pub fn with_push_keys(mut self, keys: Option<Rc<Keys>>) -> Self {
         self.cx.push_keys = keys;
+        self
+    }
+
+    /// The same mailbox, which knocks for these messages. Without this it knocks for none.
+    pub fn with_knocks(mut self, knocks: Knocks) -> Self {
+        self.cx.knocks = knocks;
         self
     }
 
@@ -161,7 +176,11 @@ impl<S: Store> Mailbox<S> {
                 break;
             }
         }
+        // One knock is for all messages that wait.
+        self.wake().knock(now)?;
+        self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
+        self.wake().keep()?;
         self.finish(&mut outputs);
         Ok(outputs)
     }
@@ -226,6 +245,11 @@ impl<S: Store> Mailbox<S> {
             } => self.returned(&from, purpose, answer.as_deref(), now),
             Input::Resolved(found) => self.outbox().resolved(&found, now),
             Input::Registered { entered } => self.entered(entered, now),
+            Input::Knocked {
+                subscription,
+                number,
+                answer,
+            } => self.wake().answered(subscription, number, answer, now),
             Input::Alarm => self.alarm(now),
             Input::Timeout(at) => self.timeout(at, now),
         }
@@ -294,6 +318,7 @@ impl<S: Store> Mailbox<S> {
             token.map(|at| (at, Timer::ConnectionToken)),
             reports.map(|at| (at, Timer::Report)),
             self.outbox().next_due(now)?,
+            self.wake().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);
@@ -376,6 +401,13 @@ impl<S: Store> Mailbox<S> {
             cx: &mut self.cx,
             connection: &mut self.connection,
             memory: &mut self.channels,
+        }
+    }
+
+    fn wake(&mut self) -> Wake<'_, S> {
+        Wake {
+            cx: &mut self.cx,
+            memory: &mut self.wake,
         }
     }
 

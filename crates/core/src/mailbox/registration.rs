@@ -168,6 +168,8 @@ impl<S: Store> Mailbox<S> {
         self.inbox().refuse_all(&device, now)?;
         self.channels().forget_all()?;
         self.end_code()?;
+        self.wake().unsubscribe(None)?;
+        self.wake().note()?;
         self.outbox().forget_all()?;
         self.inbox().report_all(now)?;
         let Some(account) = self.cx.account.as_mut() else {
