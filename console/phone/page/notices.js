@@ -5,6 +5,7 @@ import { HOST } from "../shared/place.js";
 import { Problem } from "../shared/service.js";
 import { WakeIsOff, subscribe } from "../shared/subscription.js";
 import { canBeWoken, canInstall, install, needsHomeScreen, onInstallChange } from "./platform.js";
+import { working } from "./registration.js";
 
 /** @typedef {"unknown" | "on" | "ask" | "denied" | "unsupported" | "home-screen" | "off" | "failed"} Wake */
 
@@ -74,7 +75,7 @@ export class Notices {
     if (Notification.permission === "denied") return "denied";
     if (Notification.permission === "default") return "ask";
     try {
-      await subscribe(await navigator.serviceWorker.ready, this.#own);
+      await subscribe(await working(), this.#own);
       return "on";
     } catch (failure) {
       if (failure instanceof WakeIsOff) return "off";

@@ -6,6 +6,9 @@ import { PAIRING } from "../shared/place.js";
 const script = { createScriptURL: () => "sw.js" };
 const policy = globalThis.trustedTypes?.createPolicy("worker", script) ?? script;
 
+/** Milliseconds that the worker may take until it works. */
+const LONGEST_START = 20_000;
+
 /** Milliseconds after which an open page looks for a new version. */
 const OLD = 3_600_000;
 
@@ -34,6 +37,16 @@ export async function registerWorker() {
     console.error("the service worker was not registered:", error);
     return undefined;
   }
+}
+
+/**
+ * The registration once its worker works.
+ *
+ * @throws {Error} it does not come to that in time: a file of it could not be had, for example
+ */
+export function working() {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("the service worker does not start")), LONGEST_START));
+  return Promise.race([navigator.serviceWorker.ready, late]);
 }
 
 function lookForUpdates(registration) {
