@@ -5,6 +5,9 @@ import { copyable, showDialog } from "../dialogs.js";
 import { button, element } from "../dom.js";
 import { qrCode } from "../qr.js";
 
+/** How long a code is valid, in milliseconds from the answer that has it: the browser's clock may be wrong. */
+const VALIDITY = 600_000;
+
 /** A phone receives and answers, so it gets no more rights than that. */
 const GRANT = JSON.stringify({ publish: [] });
 
@@ -18,7 +21,7 @@ export async function addPhone(api, device) {
   let end;
 
   const tick = () => {
-    const seconds = Math.ceil((end - Date.now()) / 1000);
+    const seconds = Math.ceil((end - performance.now()) / 1000);
     if (seconds > 0) {
       left.textContent = `Valid once, for another ${Math.floor(seconds / 60)} min ${seconds % 60} s.`;
       return;
@@ -28,8 +31,8 @@ export async function addPhone(api, device) {
     left.textContent = "";
     news.textContent = "The link has expired.";
   };
-  const show = ({ url, expires_at }) => {
-    end = expires_at;
+  const show = ({ url }) => {
+    end = performance.now() + VALIDITY;
     link.replaceChildren(qrCode(url, "QR code of the link"), copyable("Link", url));
     tick();
   };
@@ -40,6 +43,10 @@ export async function addPhone(api, device) {
       show(await issue());
       news.textContent = "This link is new. The one before has ended.";
     } catch (failure) {
+      // The service may have issued the new one all the same.
+      link.replaceChildren();
+      left.textContent = "";
+      news.textContent = "The link before may have ended.";
       error.textContent = failure.message;
     } finally {
       again.disabled = false;

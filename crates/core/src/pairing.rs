@@ -46,7 +46,7 @@ impl PairingCode {
     /// Reads a code that is valid at the time `now`, as far as the code itself tells.
     ///
     /// # Errors
-    /// `unknown_code`. Only who has a code that the service has sealed is told more.
+    /// `unknown_code`. Only the holder of a sealed code is told more.
     pub fn read(text: &str, keys: &Keys, now: Millis) -> Result<Self, Problem> {
         let code: Self = keys.open(text).ok_or_else(|| {
             refused("this is not a pairing code of this service, or not the whole of it")
@@ -63,7 +63,7 @@ pub(crate) fn expired() -> Problem {
     refused("the pairing code has expired; the operator can make a new one")
 }
 
-/// The problem of a code that was used. Whoever has it in hand, and has not used it, has to learn of it.
+/// The problem of a code that was used. A holder who has not used it must learn of it.
 pub(crate) fn used() -> Problem {
     refused(
         "the pairing code was used already; if that was not you, the operator should revoke the device's tokens",

@@ -34,7 +34,7 @@ async fn a_link_in_a_pipe_is_alone_on_standard_output_and_called_a_credential() 
     let relay = Relay::shared();
     let phone = relay.device().await;
     let (id, shell) = (phone.id.as_str(), Shell::operator(&relay));
-    let pair = ["device", "pair", id, "--no-publish", "--expires-in", "1h"];
+    let pair = ["device", "pair", id, "--expires-in", "1h"];
     let made = shell.run(&pair).await;
     assert_eq!(made.out.lines().count(), 1, "{made:?}");
     let told = format!("the first to do so becomes {id}");

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal};
 
-use tagpost_client::DeviceId;
+use tagpost_client::{DeviceId, Grant as Request};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Grant};
@@ -15,7 +15,12 @@ use crate::session::Session;
 /// In a pipe, the link alone goes to standard output, so that it can be put where it belongs.
 pub(crate) async fn run(global: &Global, device: &DeviceId, grant: &Grant) -> Result<(), Failure> {
     let client = Session::open(global)?.operator()?;
-    let issued = client.pairing_code(device, &grant.request()).await?;
+    // A phone receives and answers. To publish, it has to be told where.
+    let request = Request {
+        publish: Some(grant.publish.clone()),
+        ..grant.request()
+    };
+    let issued = client.pairing_code(device, &request).await?;
     output::object(global, &issued, |issued| issued.url.clone())?;
     if global.json {
         return Ok(());

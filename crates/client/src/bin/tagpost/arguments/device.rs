@@ -29,6 +29,7 @@ Examples:
   tagpost device pair phone --json | jq -r .url
 
 The link is valid once, for ten minutes. The phone that opens it first gets a token, which it keeps by itself.
+It may receive and answer, and publish only where --publish says.
 A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
     Pair {
         /// The name
