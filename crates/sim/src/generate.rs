@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 21] = [
+const KINDS: [(Kind, u32); 23] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -87,6 +87,7 @@ const KINDS: [(Kind, u32); 21] = [
     (Kind::Ask, 15),
     (Kind::BadFrames, 3),
     (Kind::Flap, 1),
+    (Kind::Nap, 10),
     (Kind::TakeOver, 4),
     (Kind::Crash, 25),
     (Kind::Isolate, 5),
@@ -98,6 +99,7 @@ const KINDS: [(Kind, u32); 21] = [
     (Kind::Skew, 10),
     (Kind::Remove, 6),
     (Kind::Tokens, 6),
+    (Kind::Bind, 10),
 ];
 
 #[derive(Clone, Copy)]
@@ -112,6 +114,7 @@ enum Kind {
     Ask,
     BadFrames,
     Flap,
+    Nap,
     TakeOver,
     Crash,
     Isolate,
@@ -123,6 +126,7 @@ enum Kind {
     Skew,
     Remove,
     Tokens,
+    Bind,
 }
 
 /// Draws operations, one after the other.
@@ -305,6 +309,11 @@ impl<'a> Operations<'a> {
                 times: *pick(self.rng, &[3, 12, 12, 30, 100, 300]),
                 pace: *pick(self.rng, &[100, 1_000, 5_000, 60_000]),
             },
+            Kind::Nap => Action::Nap {
+                device,
+                lasts: *pick(self.rng, &[500, 5_000, 20_000, 60_000, 160_000, 500_000]),
+                catches_up: self.rng.bool(),
+            },
             Kind::TakeOver => Action::TakeOver { device },
             Kind::Isolate => Action::Isolate {
                 device,
@@ -330,6 +339,11 @@ impl<'a> Operations<'a> {
             Kind::Remove => Action::Register {
                 device,
                 foreign: self.rng.bool(),
+            },
+            Kind::Bind => Action::Bind {
+                device,
+                tag: self.rng.usize(0..self.tags),
+                bind: self.rng.bool(),
             },
             Kind::Tokens if self.rng.bool() => Action::Revoke { device },
             Kind::Tokens => Action::Register {

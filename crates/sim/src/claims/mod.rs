@@ -12,6 +12,7 @@ mod finish;
 mod links;
 mod progress;
 mod push;
+mod resolution;
 mod room;
 mod rows;
 mod schedule;
@@ -38,6 +39,7 @@ pub(crate) use self::due::Alarm;
 use self::links::Link;
 pub(crate) use self::push::PushSent;
 use self::push::Pushes;
+use self::resolution::Found;
 use self::rows::Tables;
 use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::wire::Sent;
@@ -87,7 +89,7 @@ pub(crate) struct Ledger {
     /// The most that two clocks may differ.
     skew: Millis,
     places: BTreeMap<DeviceId, usize>,
-    /// The devices of each tag.
+    /// The devices that each tag has, or has had.
     tags: Vec<Vec<usize>>,
     publications: BTreeMap<u32, Publication>,
     messages: BTreeMap<MessageId, Published>,
@@ -112,6 +114,7 @@ pub(crate) struct Ledger {
     /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
     push: Pushes,
+    found: Found,
 }
 
 impl Ledger {
@@ -140,6 +143,7 @@ impl Ledger {
             given_up: Vec::new(),
             poisoned: BTreeMap::new(),
             push: Pushes::of(plan),
+            found: Found::default(),
         }
     }
 

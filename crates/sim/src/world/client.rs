@@ -9,6 +9,7 @@ use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
 
 use super::calls::{Caller, Reply};
+use super::nap::Nap;
 use super::push::Agent;
 use super::said::Said;
 use super::verdict::Verdict;
@@ -28,6 +29,11 @@ pub(super) enum Ask {
     Trace,
     List,
     Settle,
+    /// It binds itself to the tag with this number, or unbinds itself.
+    Bind {
+        tag: usize,
+        bind: bool,
+    },
     /// An application server publishes.
     Push(u32),
     /// An application server reads the receipts of the channel with this number.
@@ -43,6 +49,8 @@ pub(super) struct Client {
     pub(super) manner: Manner,
     /// What it has as a user agent of Web Push.
     pub(super) agent: Agent,
+    /// It sleeps.
+    pub(super) nap: Option<Nap>,
     /// Its newest connection.
     pub(super) connection: Option<ConnectionId>,
     /// Its answer to each message, given or still to come.
@@ -72,6 +80,7 @@ impl Client {
             claims,
             manner: Manner::GOOD,
             agent: Agent::default(),
+            nap: None,
             connection: None,
             verdicts: BTreeMap::new(),
             unsaid: Vec::new(),
@@ -315,6 +324,10 @@ impl World<'_> {
                     usual.contains(&problem.code),
                     || problem.to_string(),
                 )
+            }
+            (Ask::Bind { tag, bind }, Some(Reply::Text(_))) => {
+                self.bind(device, tag, bind);
+                Ok(())
             }
             (_, Some(Reply::Trace(trace))) => self.ledger.traced(device, &trace),
             (_, Some(Reply::Traces(traces))) => {

@@ -11,6 +11,7 @@ mod closes;
 mod directory;
 mod event;
 mod faults;
+mod nap;
 mod object;
 mod ops;
 mod outputs;
@@ -24,7 +25,7 @@ mod verdict;
 mod versions;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::ConnectionId;
@@ -88,7 +89,7 @@ enum Event {
     Resolved {
         object: usize,
         life: u32,
-        targets: Vec<Target>,
+        found: Vec<(Target, Vec<DeviceId>)>,
     },
     /// A device was added to the directory.
     Entered { object: usize, life: u32 },
@@ -140,6 +141,8 @@ enum Event {
     },
     /// A device that lost its socket reconnects.
     Reconnect { device: usize },
+    /// A device has slept as long as it wanted to, in the nap of this number.
+    Wakes { device: usize, number: u64 },
     /// A publish has not been answered: it is repeated up to `repeats` times.
     Unanswered { op: u32, repeats: u32 },
 }
@@ -161,6 +164,8 @@ pub(crate) struct World<'a> {
     events: u64,
     names: Vec<DeviceId>,
     places: BTreeMap<DeviceId, usize>,
+    /// The devices of each tag, as the directory has them.
+    tags: Vec<BTreeSet<usize>>,
     objects: Vec<Object>,
     clients: Vec<Client>,
     /// Indexed by the number of the connection.
@@ -196,6 +201,11 @@ impl<'a> World<'a> {
             ledger: Ledger::new(plan, &names),
             names,
             places,
+            tags: plan
+                .tags
+                .iter()
+                .map(|devices| devices.iter().copied().collect())
+                .collect(),
             objects: stores.into_iter().map(Object::new).collect(),
             sockets: Vec::new(),
             calls: BTreeMap::new(),
@@ -221,10 +231,7 @@ impl<'a> World<'a> {
             claim("the system comes to rest", self.events < MAX_EVENTS, || {
                 format!("{} events, and still: {event:?}", self.events)
             })?;
-            self.happen(event)?;
-            if let Some(object) = self.touched.take() {
-                self.inspect(object)?;
-            }
+            self.step(event)?;
         }
         bounds::holds_little(self.most_held)?;
         self.ledger.finish(
@@ -234,6 +241,18 @@ impl<'a> World<'a> {
                 .map(|object| object.alarm)
                 .collect::<Vec<_>>(),
         )
+    }
+
+    /// An event happens, unless its device sleeps, and the mailbox that handled it is checked.
+    fn step(&mut self, event: Event) -> Checked {
+        let Some(event) = self.unless_asleep(event) else {
+            return Ok(());
+        };
+        self.happen(event)?;
+        match self.touched.take() {
+            Some(object) => self.inspect(object),
+            None => Ok(()),
+        }
     }
 
     fn happen(&mut self, event: Event) -> Checked {
@@ -280,8 +299,8 @@ impl<'a> World<'a> {
             Event::Resolved {
                 object,
                 life,
-                targets,
-            } => self.resolved(object, life, targets),
+                found,
+            } => self.resolved(object, life, found),
             Event::Entered { object, life } => self.entered(object, life),
             Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),
@@ -321,6 +340,7 @@ impl<'a> World<'a> {
                 Ok(())
             }
             Event::Reconnect { device } => self.reconnect(device),
+            Event::Wakes { device, number } => self.wakes(device, number),
             Event::Unanswered { op, repeats } => self.repeat_unanswered(op, repeats),
         }
     }
