@@ -22,6 +22,7 @@ mod respond;
 mod route;
 mod routes;
 mod stub;
+mod vapid;
 
 use std::pin::Pin;
 
@@ -73,7 +74,7 @@ fn clock() -> Millis {
     js_sys::Date::now() as Millis
 }
 
-async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> {
+pub(crate) async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> {
     let found = route::route(&request.method(), path(&request.url()));
     match (found, Config::from_env(&env)) {
         (Ok(Found::Open(Open::Health)), _) => Ok(routes::health()),
@@ -88,6 +89,7 @@ async fn answer(request: web_sys::Request, env: Env) -> Result<Response, Error> 
             Ok(routes::push_preflight(&allow))
         }
         (Ok(Found::Open(Open::Description)), _) => Ok(openapi::description()),
+        (Ok(Found::Open(Open::WakeKey)), Ok(config)) => routes::wake_key(&config).await,
         (Ok(Found::Preflight { allow }), _) => Ok(preflight(&allow)),
         (Ok(Found::Sealed(route)), Ok(config)) => {
             let keys = config.push_keys.clone();

@@ -11,6 +11,7 @@
 
 mod calls;
 mod connect;
+mod knock;
 mod perform;
 mod sockets;
 mod store;
@@ -245,7 +246,8 @@ impl Object {
         let core = Core::open(store, limits, CODECS, &attachments, self.alarm.get(), now);
         Ok(core
             .map_err(fatal)?
-            .with_push_keys(config.push_keys.clone()))
+            .with_push_keys(config.push_keys.clone())
+            .with_knocks(config.knocks()))
     }
 
     /// The time and the random bits for an event, and the last keepalive of this connection.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag};
 use tagpost_core::message::Target;
+use tagpost_core::wake::SubscriptionId;
 use tagpost_core::web_push::channel::Channel;
 
 /// The result of routing.
@@ -35,6 +36,8 @@ pub(crate) enum Open {
     Description,
     /// The console's page.
     Console,
+    /// The public half of the key that knocks are signed with.
+    WakeKey,
 }
 
 /// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
@@ -99,6 +102,12 @@ pub(crate) enum Route {
     ListChannels(DeviceId),
     /// Remove a channel, or all.
     RemoveChannels(DeviceId, Option<Channel>),
+    /// Store where a device can be knocked.
+    Subscribe(DeviceId),
+    /// Where a device can be knocked.
+    ListSubscriptions(DeviceId),
+    /// Remove a subscription, or all.
+    Unsubscribe(DeviceId, Option<SubscriptionId>),
     /// Open the WebSocket.
     Connect,
     /// Poll for messages.
@@ -238,6 +247,26 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         &[on(DELETE, |path| {
             let channel = path.name("channel")?;
             Ok(Route::RemoveChannels(path.name("device")?, Some(channel)))
+        })],
+    ),
+    ("/v1/wake-key", &[open(Open::WakeKey)]),
+    (
+        "/v1/devices/{device}/wake",
+        &[
+            on(READ, |path| {
+                Ok(Route::ListSubscriptions(path.name("device")?))
+            }),
+            on(PUT, |path| Ok(Route::Subscribe(path.name("device")?))),
+            on(DELETE, |path| {
+                Ok(Route::Unsubscribe(path.name("device")?, None))
+            }),
+        ],
+    ),
+    (
+        "/v1/devices/{device}/wake/{subscription}",
+        &[on(DELETE, |path| {
+            let subscription = path.name("subscription")?;
+            Ok(Route::Unsubscribe(path.name("device")?, Some(subscription)))
         })],
     ),
     ("/v1/tags", &[on(READ, |_| Ok(Route::ListTags))]),

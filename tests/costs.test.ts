@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { METER, anew, check, counted, meter, save, still, type Counts } from "./costs/counts.ts";
 import { PUSHES, PUSH_KEY, pushUrl } from "./costs/push.ts";
+import { KNOCKS, VAPID_KEY, outbound } from "./costs/knocks.ts";
 import { REPEATS, TOGETHER, WAYS, type Way } from "./costs/ways.ts";
 import { UserAgent } from "./harness/agent.ts";
 import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
@@ -20,6 +21,7 @@ const RETENTION = 2;
 const shortLived = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000, RETENTION } });
 const pushing = useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 3600 } });
 const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
+const knocking = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, VAPID_KEY }, outbound });
 /** Each way that sets alarms has a relay of its own, with the default limits. */
 const APART = {
   "online, with an Idempotency-Key": useRelay({ wrap: METER }),
@@ -85,6 +87,17 @@ describe("the counts of each way of a push:", () => {
     // The first one sets the alarm of an expiry; the others find it set.
     await once();
     const counts = await counted(pushing, async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
+    });
+    check(name, { messages: REPEATS, ...counts });
+  });
+});
+
+describe("the counts of each way with a knock:", () => {
+  test.each(Object.keys(KNOCKS))("%s", async (name) => {
+    await anew(knocking);
+    const once = await KNOCKS[name]!(knocking);
+    const counts = await counted(knocking, async () => {
       for (let n = 0; n < REPEATS; n++) await once();
     });
     check(name, { messages: REPEATS, ...counts });

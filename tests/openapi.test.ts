@@ -4,13 +4,15 @@ import { randomUUID } from "node:crypto";
 
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { Response } from "miniflare";
 import { beforeAll, describe, expect, test } from "vitest";
 
 import { UserAgent } from "./harness/agent.ts";
-import { fresh, useRelay, type Answer } from "./harness/index.ts";
+import { fresh, until, useRelay, type Answer, type Device } from "./harness/index.ts";
 
 const relay = useRelay({
-  vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 20, MAX_PAYLOAD_BYTES: 1000, PUSH_KEY: "a key for tests that is long enough" },
+  vars: { PUBLISH_RATE: 1, PUBLISH_BURST: 20, MAX_PAYLOAD_BYTES: 1000, PUSH_KEY: "a key for tests that is long enough", VAPID_KEY: "7".repeat(64) },
+  outbound: async () => new Response(null, { status: 201 }),
 });
 
 /** Every route of the contract but the console's page. */
@@ -27,6 +29,11 @@ const ROUTES = [
   "GET /v1/devices/{device}/channels",
   "DELETE /v1/devices/{device}/channels",
   "DELETE /v1/devices/{device}/channels/{channel}",
+  "GET /v1/wake-key",
+  "PUT /v1/devices/{device}/wake",
+  "GET /v1/devices/{device}/wake",
+  "DELETE /v1/devices/{device}/wake",
+  "DELETE /v1/devices/{device}/wake/{subscription}",
   "PUT /v1/tags/{tag}/devices/{device}",
   "DELETE /v1/tags/{tag}/devices/{device}",
   "GET /v1/tags",
@@ -114,7 +121,7 @@ describe("OpenAPI document", () => {
   test("every path and method in it is served", async () => {
     for (const route of ROUTES) {
       const [method = "", template = ""] = route.split(" ");
-      const names = { device: fresh("device"), tag: fresh("tag"), id: ID, channel: randomUUID(), sealed: "x" };
+      const names = { device: fresh("device"), tag: fresh("tag"), id: ID, channel: randomUUID(), sealed: "x", subscription: "0123456789ab" };
       const path = Object.entries(names).reduce((path, [name, value]) => path.replace(`{${name}}`, value), template);
       const answer = await relay.admin(method, path);
       expect(answer.status, `${answer}`).not.toBe(405);
@@ -158,6 +165,33 @@ describe("OpenAPI document", () => {
     describes("GET /r/{sealed}", await relay.request("GET", path(receipts!)));
     describes("DELETE /v1/devices/{device}/channels", await device.request("DELETE", `${of}/channels`));
     agent.close();
+  });
+
+  test("every answer about wake-ups fits its schema", async () => {
+    const [device, sender] = (await relay.devices(2)) as [Device, Device];
+    const path = `/v1/devices/${device.name}/wake`;
+    const [one, all] = ["/v1/devices/{device}/wake/{subscription}", "/v1/devices/{device}/wake"];
+    const body = { endpoint: "https://push.example/1", expirationTime: null, keys: { p256dh: "BA", auth: "AA" } };
+    describes("GET /v1/wake-key", await relay.request("GET", "/v1/wake-key"));
+    describes(`PUT ${all}`, await device.request("PUT", path, { body }));
+    describes(`PUT ${all}`, await device.request("PUT", path, { body: { ...body, label: "phone" } }));
+    describes(`PUT ${all}`, await device.request("PUT", path, { body: {} }));
+    describes(`PUT ${all}`, await device.request("PUT", path, { headers: { "Content-Encoding": "gzip" }, body }));
+    describes(`PUT ${all}`, await device.request("PUT", path, { body: { ...body, keys: { p256dh: "x".repeat(9_000) } } }));
+    for (let n = 2; n < 10; n++) {
+      const answer = await device.request("PUT", path, { body: { endpoint: `https://push.example/${n}` } });
+      expect(answer.status).toBe(n < 9 ? 201 : 422);
+      describes(`PUT ${all}`, answer);
+    }
+    const id = await sender.send({ device: device.name }, {});
+    const trace = () => sender.trace(id);
+    const woken = await until("a woken step", trace, (answer) => answer.text.includes("woken"));
+    describes("GET /v1/messages/{id}", woken);
+    const listed = await device.request("GET", path);
+    describes(`GET ${all}`, listed);
+    describes(`DELETE ${one}`, await device.request("DELETE", `${path}/${listed.json.wake[0].id}`));
+    describes(`DELETE ${one}`, await device.request("DELETE", `${path}/x`));
+    describes(`DELETE ${all}`, await device.request("DELETE", path));
   });
 
   test("every answer of a typical session fits its schema", async () => {

@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use js_sys::JsString;
 use litemap::LiteMap;
 use serde::Serialize;
-use tagpost_core::call::{ChannelStatus, Request, TAKEN};
+use tagpost_core::call::{ChannelStatus, Request, SubscriptionStatus, TAKEN};
 use tagpost_core::mailbox::{CallId, Input, Reply};
 use tagpost_core::message::Target;
 use tagpost_core::protocol::tagpost_v1::inbox_json;
@@ -118,6 +118,11 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::PushState(state) => json(&state),
         Reply::PushReceipts(receipts) => json(&receipts),
         Reply::Channels(channels) => channel_list(&channels),
+        Reply::Subscribed(subscribed) => {
+            let status = if subscribed.created { 201 } else { 200 };
+            Ok(respond::json(status, &subscribed.subscription))
+        }
+        Reply::Subscriptions(subscriptions) => subscription_list(&subscriptions),
         Reply::Opened => Err("a call opened a connection".into()),
     }
 }
@@ -143,6 +148,16 @@ fn channel_list(channels: &[ChannelStatus]) -> worker::Result<Response> {
         channels: &'a [ChannelStatus],
     }
     json(&List { channels })
+}
+
+fn subscription_list(subscriptions: &[SubscriptionStatus]) -> worker::Result<Response> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        wake: &'a [SubscriptionStatus],
+    }
+    json(&List {
+        wake: subscriptions,
+    })
 }
 
 fn json<T: Serialize>(value: &T) -> worker::Result<Response> {

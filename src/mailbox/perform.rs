@@ -15,6 +15,7 @@ use tagpost_core::problem::{Code, Problem};
 use wasm_bindgen::JsValue;
 use worker::ScheduledTime;
 
+use super::knock::Knock;
 use super::{Object, clock, rejection};
 use crate::config::Config;
 use crate::respond::Error;
@@ -67,6 +68,22 @@ impl Object {
                 }
                 Output::Resolve(targets) => self.resolve(targets),
                 Output::Register(device) => self.register(device),
+                Output::Knock {
+                    subscription,
+                    number,
+                    endpoint,
+                    origin,
+                    ttl,
+                    urgency,
+                } => {
+                    let knock = Knock {
+                        endpoint,
+                        origin,
+                        ttl,
+                        urgency,
+                    };
+                    self.knock(subscription, number, knock);
+                }
                 Output::Reply(call, reply) => self.answers.give(call, reply),
                 Output::Alarm(at) => self.set_alarm(at),
             }

@@ -113,6 +113,26 @@ fn every_request_of_the_contract_is_served() {
             format!("/v1/devices/cam-1/channels/{CHANNEL}"),
             Route::RemoveChannels(device("cam-1"), CHANNEL.parse().ok()),
         ),
+        (
+            "PUT",
+            "/v1/devices/cam-1/wake".to_owned(),
+            Route::Subscribe(device("cam-1")),
+        ),
+        (
+            "GET",
+            "/v1/devices/cam-1/wake".to_owned(),
+            Route::ListSubscriptions(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/wake".to_owned(),
+            Route::Unsubscribe(device("cam-1"), None),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/wake/0123456789ab".to_owned(),
+            Route::Unsubscribe(device("cam-1"), "0123456789ab".parse().ok()),
+        ),
         ("POST", format!("/v1/inbox/{ID}/ack"), Route::Ack(id())),
         ("POST", format!("/v1/inbox/{ID}/nack"), Route::Nack(id())),
         (
@@ -151,6 +171,7 @@ fn every_request_of_the_contract_is_served() {
         ("/health", Open::Health),
         ("/openapi.json", Open::Description),
         ("/", Open::Console),
+        ("/v1/wake-key", Open::WakeKey),
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
@@ -198,6 +219,7 @@ fn a_method_that_is_not_served_is_told_which_are() {
         ("/v1/tags/kitchen/devices/cam-1", "PUT, DELETE, OPTIONS"),
         ("/v1/tags/kitchen/messages", "POST, OPTIONS"),
         ("/v1/connect", "GET, OPTIONS"),
+        ("/v1/devices/cam-1/wake", "GET, HEAD, PUT, DELETE, OPTIONS"),
     ] {
         assert_eq!(allowed(path), allow, "{path}");
         assert_eq!(

@@ -12,6 +12,7 @@ mod messages;
 mod push;
 mod push_receipts;
 mod tags;
+mod wake;
 
 use std::rc::Rc;
 
@@ -31,6 +32,7 @@ pub(crate) use self::console::console;
 pub(crate) use self::input::finish;
 pub(crate) use self::push::preflight as push_preflight;
 pub(crate) use self::push_receipts::next_part;
+pub(crate) use self::wake::key as wake_key;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
@@ -114,6 +116,9 @@ impl Exchange {
             Route::RemoveChannels(device, channel) => {
                 agents::remove(self, caller, device, channel).await
             }
+            Route::ListSubscriptions(device) => wake::list(self, caller, device).await,
+            Route::Subscribe(device) => wake::subscribe(self, caller, device).await,
+            Route::Unsubscribe(device, id) => wake::unsubscribe(self, caller, device, id).await,
             Route::Connect => connect::connect(self, caller).await,
             Route::Inbox => inbox::take(self, caller).await,
             Route::Ack(id) => inbox::ack(self, caller, id).await,

@@ -21,6 +21,7 @@ export interface RelayOptions {
   /** Another build than `build/`. */
   build?: string;
   wrap?: WorkerdOptions["wrap"];
+  outbound?: WorkerdOptions["outbound"];
   /** Whether it can say what it holds in memory. */
   inspected?: boolean;
 }
@@ -44,7 +45,7 @@ export class Relay extends Service {
   }
 
   async start(): Promise<void> {
-    const { vars = {}, build, wrap, inspected } = this.#options;
+    const { vars = {}, build, wrap, outbound, inspected } = this.#options;
     this.#workerd = await startWorkerd({
       adminKey: this.adminKey,
       tokenKey: this.tokenKey,
@@ -52,6 +53,7 @@ export class Relay extends Service {
       vars: Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, `${value}`])),
       ...(build && { build }),
       ...(wrap && { wrap }),
+      ...(outbound && { outbound }),
       ...(inspected && { inspected }),
       onLog: (log) => void this.logs.push(log),
     });

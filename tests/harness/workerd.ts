@@ -3,7 +3,7 @@
 
 import { basename, join, resolve } from "node:path";
 
-import { Miniflare } from "miniflare";
+import { Miniflare, type Request, type Response } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
 import { applyMigrations } from "../../xtask/migrations.ts";
@@ -30,6 +30,8 @@ export interface WorkerdOptions {
   inspected?: boolean;
   /** A fixed port; any free one without it. */
   port?: number;
+  /** Answers what the Worker asks of the internet. */
+  outbound?: (request: Request) => Promise<Response>;
   /** Called with every line that the Worker logs. */
   onLog?: (log: Log) => void;
 }
@@ -40,7 +42,7 @@ export const MAILBOX = { worker: "tagpost", className: "Mailbox" };
 export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> {
   const { workerOptions, main } = unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.toml"));
   if (!main) throw new Error("wrangler.toml names no `main`");
-  const { state, vars, build = "build", wrap, inspected, port = 0, onLog } = options;
+  const { state, vars, build = "build", wrap, inspected, port = 0, outbound, onLog } = options;
   const databases = Object.keys(workerOptions.d1Databases ?? {});
   const modulesRoot = join(ROOT, build);
   const miniflare = new Miniflare({
@@ -59,6 +61,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Miniflare> 
     host: "127.0.0.1",
     port,
     ...(inspected && { inspectorPort: 0 }),
+    ...(outbound && { outboundService: outbound }),
     cf: false,
     structuredWorkerdLogs: true,
     handleStructuredLogs: (log: Log): void => onLog?.(log),

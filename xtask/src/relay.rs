@@ -89,6 +89,7 @@ impl Relay {
         bindings.insert("ADMIN_KEY".to_owned(), settings.secrets.admin_key.clone());
         bindings.insert("TOKEN_KEY".to_owned(), settings.secrets.token_key.clone());
         bindings.insert("PUSH_KEY".to_owned(), settings.secrets.push_key.clone());
+        bindings.insert("VAPID_KEY".to_owned(), settings.secrets.vapid_key.clone());
         let line = serde_json::json!({
             "port": port,
             "state": state,

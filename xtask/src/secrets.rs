@@ -21,11 +21,16 @@ const PUSH_KEY: &str = "PUSH_KEY";
 /// The shortest one that the Worker accepts, in bytes.
 const SHORTEST_PUSH_KEY: usize = 32;
 
+/// The private key that the service identifies itself with to push services: 64 hexadecimal digits. Files that an
+/// earlier version made do not have it either.
+const VAPID_KEY: &str = "VAPID_KEY";
+
 /// The secrets of a relay. They have no way into a log: the type cannot be printed.
 pub(crate) struct Secrets {
     pub(crate) admin_key: String,
     pub(crate) token_key: String,
     pub(crate) push_key: String,
+    pub(crate) vapid_key: String,
 }
 
 impl Secrets {
@@ -54,6 +59,7 @@ impl Secrets {
             admin_key: secret("ADMIN_KEY", SHORTEST)?,
             token_key: secret("TOKEN_KEY", SHORTEST)?,
             push_key: secret(PUSH_KEY, SHORTEST_PUSH_KEY)?,
+            vapid_key: secret(VAPID_KEY, SHORTEST_PUSH_KEY)?,
         })
     }
 }
@@ -65,9 +71,12 @@ fn read_or_create(path: &Path) -> Result<String> {
         }
         read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    if find(&content, PUSH_KEY).is_none() {
+    let missing = [PUSH_KEY, VAPID_KEY].map(|name| (name, find(&content, name).is_none()));
+    for (name, _) in missing.iter().filter(|(_, is_missing)| *is_missing) {
         let line_end = if content.ends_with('\n') { "" } else { "\n" };
-        content = format!("{content}{line_end}{PUSH_KEY}={}\n", random()?);
+        content = format!("{content}{line_end}{name}={}\n", random()?);
+    }
+    if missing.iter().any(|(_, is_missing)| *is_missing) {
         write_private(path, &content)?;
     }
     Ok(content)
@@ -139,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_has_three_random_secrets_for_its_owner_alone() {
+    fn a_new_file_has_four_random_secrets_for_its_owner_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".dev.vars");
         let content = read_or_create(&path).unwrap();
@@ -148,6 +157,8 @@ mod tests {
         assert_ne!(secrets.admin_key, secrets.token_key);
         assert_eq!(secrets.push_key.len(), 64);
         assert_ne!(secrets.push_key, secrets.token_key);
+        assert_eq!(secrets.vapid_key.len(), 64);
+        assert_ne!(secrets.vapid_key, secrets.push_key);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
@@ -160,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_push_key_gets_one_and_keeps_the_rest() {
+    fn a_file_of_an_earlier_version_gets_the_other_keys_and_keeps_the_rest() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".dev.vars");
         write_private(&path, &format!("ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}")).unwrap();
@@ -170,13 +181,15 @@ mod tests {
             (secrets.admin_key.as_str(), secrets.token_key.as_str()),
             (KEY, KEY)
         );
-        assert_eq!(secrets.push_key.len(), 64);
-        assert_eq!(read_or_create(&path).unwrap(), content, "it got another");
+        assert_eq!((secrets.push_key.len(), secrets.vapid_key.len()), (64, 64));
+        assert_eq!(read_or_create(&path).unwrap(), content, "it got others");
     }
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        let file = format!("ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}\nPUSH_KEY={KEY}{KEY}\n");
+        let file = format!(
+            "ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}\nPUSH_KEY={KEY}{KEY}\nVAPID_KEY={KEY}{KEY}\n"
+        );
         let environment =
             |name: &str| (name == "TOKEN_KEY").then(|| "from the environment".to_owned());
         let secrets = Secrets::choose(environment, &file).unwrap();

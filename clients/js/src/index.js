@@ -74,7 +74,7 @@ export { Device };
  * @property {string} [reason] why it was refused, if it has no deliveries
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
- * @property {(DeliveryStep | EscalationStep)[]} timeline every step so far, oldest first
+ * @property {(DeliveryStep | EscalationStep | WokenStep)[]} timeline every step so far, oldest first
  */
 
 /**
@@ -93,6 +93,14 @@ export { Device };
  * @property {Target} to
  * @property {number} [devices] how many further devices the message went to
  * @property {string} [code] why it failed
+ */
+
+/**
+ * @typedef {object} WokenStep A push service has taken a knock for a device for which the message waited.
+ * @property {"woken"} event
+ * @property {string} device
+ * @property {number} at
+ * @property {string} host the push service's host
  */
 
 /**

@@ -58,7 +58,7 @@ pub use progress::Working;
 pub use publish::Publish;
 pub use receipts::Receipts;
 pub use serde_json::value::RawValue;
-pub use step::{DeliveryStep, Escalation, EscalationStep, Step};
+pub use step::{DeliveryStep, Escalation, EscalationStep, Step, WokenStep};
 pub use tagpost_core::call::{ChannelStatus, Progress};
 pub use tagpost_core::delivery::{State, Withdrawal};
 pub use tagpost_core::expression::{Expression, InvalidExpression};

@@ -18,6 +18,8 @@ pub enum Step {
     Delivery(DeliveryStep),
     /// The message went to further devices, or should have.
     Escalation(EscalationStep),
+    /// A device for which the message waited was woken.
+    Woken(WokenStep),
 }
 
 /// One step on the way of a delivery.
@@ -35,6 +37,19 @@ pub struct DeliveryStep {
     /// What the device said about its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// A push service has taken a knock for a device for which the message waited.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "event", rename = "woken")]
+#[non_exhaustive]
+pub struct WokenStep {
+    /// The device.
+    pub device: DeviceId,
+    /// When.
+    pub at: Millis,
+    /// The push service's host.
+    pub host: String,
 }
 
 /// A step of an escalation that may still be taken.
@@ -76,6 +91,7 @@ impl Step {
     pub fn at(&self) -> Millis {
         match self {
             Self::Delivery(step) => step.at,
+            Self::Woken(step) => step.at,
             Self::Escalation(
                 EscalationStep::Escalated { at, .. } | EscalationStep::EscalationFailed { at, .. },
             ) => *at,
@@ -93,6 +109,7 @@ mod tests {
             r#"{"device":"anna","event":"in_progress","at":3,"attempt":1,"note":"on my way"}"#,
             r#"{"event":"escalated","at":5,"to":{"tag":"managers"},"devices":1}"#,
             r#"{"event":"escalation_failed","at":7,"to":{"device":"boss"},"code":"unknown_device"}"#,
+            r#"{"event":"woken","device":"phone","at":9,"host":"push.example"}"#,
         ] {
             let step: Step = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&step).unwrap(), text);

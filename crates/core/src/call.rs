@@ -8,11 +8,13 @@
 //! that deliver one message share one text.
 
 mod push;
+mod wake;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
+pub use self::wake::{Subscribed, SubscriptionStatus};
 
 use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, MessageId};
@@ -21,6 +23,7 @@ use crate::message::Target;
 use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace;
+use crate::wake::{Subscription, SubscriptionId};
 use crate::web_push::channel::Channel;
 
 /// One request to the mailbox of `device`.
@@ -210,6 +213,15 @@ pub enum Call {
         /// The channel; `None` is all.
         channel: Option<Channel>,
     },
+    /// Store where this device can be knocked; answered by a [`Subscribed`].
+    Subscribe(Subscription),
+    /// Where this device can be knocked.
+    Subscriptions,
+    /// Remove a subscription of this device, or all.
+    Unsubscribe {
+        /// The subscription; `None` is all.
+        id: Option<SubscriptionId>,
+    },
     /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]
     GetDelivery {
@@ -282,6 +294,9 @@ impl Call {
             Call::CancelPush { .. } => "cancel_push",
             Call::Channels => "channels",
             Call::RemoveChannels { .. } => "remove_channels",
+            Call::Subscribe(_) => "subscribe",
+            Call::Subscriptions => "subscriptions",
+            Call::Unsubscribe { .. } => "unsubscribe",
         }
     }
 }

@@ -17,6 +17,7 @@ pub use self::state::State;
 pub use self::withdrawal::Withdrawal;
 use crate::id::DeviceId;
 use crate::time::Millis;
+use crate::wake::Woken;
 
 /// One step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,9 @@ pub struct Delivery {
     /// The number of the receipt that reports its terminal state, in the sender's mailbox alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<i64>,
+    /// The knocks for the device that push services have taken while the message waited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub woken: Vec<Woken>,
 }
 
 impl Delivery {
@@ -84,6 +88,7 @@ impl Delivery {
             reason: None,
             steps,
             receipt: None,
+            woken: Vec::new(),
         }
     }
 

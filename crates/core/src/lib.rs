@@ -31,4 +31,5 @@ pub mod store;
 pub mod time;
 pub mod token;
 pub mod trace;
+pub mod wake;
 pub mod web_push;

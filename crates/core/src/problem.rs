@@ -65,6 +65,8 @@ codes! {
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
     /// The device binds itself, and has as many tags as one device may have.
     TooManyTags = "too_many_tags", 422, "The device has too many tags";
+    /// The device has as many subscriptions for wake-ups as one device may have.
+    TooManySubscriptions = "too_many_subscriptions", 422, "The device has too many subscriptions";
     /// The path takes only a WebSocket handshake.
     UpgradeRequired = "upgrade_required", 426, "A WebSocket handshake is required";
     /// More publishes than `PUBLISH_RATE`, too much under way or queued, or too many reads that ask other

@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The version of the tables that this program reads and writes.
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
@@ -19,7 +19,8 @@ const TABLES: &[&str] = &[
     // the revocation. `receipts_seen` is the last receipt that the device is known to have seen; all later ones,
     // including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds if that
     // is much. `lost` lists the messages in flight on connections that ended, and those in progress.
-    // `truncated_before` is when the newest message that was dropped early, for lack of room, was accepted.
+    // `truncated_before` is when the newest message that was dropped early, for lack of room, was accepted. `wake` is
+    // the state of its wake-ups, NULL while it has no subscriptions.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -33,7 +34,8 @@ const TABLES: &[&str] = &[
         unseen_from BLOB,
         held TEXT,
         lost TEXT,
-        truncated_before INTEGER
+        truncated_before INTEGER,
+        wake TEXT
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the order of
     // delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and `body` is
@@ -149,6 +151,19 @@ const CHANNELS: &[&str] = &[
     ) WITHOUT ROWID",
 ];
 
+/// Where a device can be knocked. The table is created with the first subscription, so that no other device has it.
+const SUBSCRIPTIONS: &str = "CREATE TABLE IF NOT EXISTS subscriptions (
+        id INTEGER PRIMARY KEY,
+        label TEXT,
+        endpoint TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    )";
+
+/// Creates the table of subscriptions, if there is none.
+pub fn create_subscriptions(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[SUBSCRIPTIONS])
+}
+
 /// Whether the device has, or had, channels.
 pub fn has_channels(store: &impl Store) -> Result<bool, StoreError> {
     let table = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'channels'";
@@ -192,12 +207,14 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
         }
         3 => from_3(store)?,
         4 => run_all(store, JOBS_5)?,
+        5 => {}
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
             )));
         }
     }
+    run_all(store, ACCOUNT_6)?;
     let sql = "UPDATE account SET schema = ? WHERE one = 1";
     store.run(sql, &[VERSION.into()]).map(drop)
 }
@@ -276,6 +293,9 @@ const JOBS_5: &[&str] = &[
      SELECT CAST(x'ff' || id AS BLOB), 0, 0, 0, '' FROM endings",
     "DROP TABLE endings",
 ];
+
+/// The changes of version 6, which every earlier version lacks.
+const ACCOUNT_6: &[&str] = &["ALTER TABLE account ADD COLUMN wake TEXT"];
 
 /// A receipt of version 1, without the fields that its message has, too.
 #[derive(Deserialize)]

@@ -175,8 +175,8 @@ impl Trace {
         })
     }
 
-    /// All steps by time. Those of the same millisecond stay in this order: those of the escalation, then those of the
-    /// deliveries. A page has the whole escalation.
+    /// All steps by time. Those of the same millisecond stay in this order: those of the escalation, those of the
+    /// deliveries, the knocks. A page has the whole escalation.
     fn timeline(&self) -> Vec<TimelineEntry<'_>> {
         let escalation = self.plan.escalation.iter();
         let taken = escalation.flat_map(|it| it.taken.iter().map(TimelineEntry::of));
@@ -189,7 +189,15 @@ impl Trace {
                 note: step.note.as_deref(),
             })
         });
-        let mut timeline: Vec<_> = taken.chain(events).collect();
+        let woken = self.deliveries.iter().flat_map(|delivery| {
+            delivery.woken.iter().map(|woken| TimelineEntry::Woken {
+                event: "woken",
+                device: &delivery.device,
+                at: woken.at,
+                host: &woken.host,
+            })
+        });
+        let mut timeline: Vec<_> = taken.chain(events).chain(woken).collect();
         timeline.sort_by_key(TimelineEntry::at);
         timeline
     }
@@ -274,7 +282,9 @@ fn rendered(delivery: &Delivery) -> usize {
     let reason = delivery.reason.as_ref().map_or(0, |it| 6 * it.len());
     let note = |step: &Step| step.note.as_ref().map_or(0, |note| 20 + 6 * note.len());
     let steps = delivery.steps.iter().map(|step| 80 + device + note(step));
-    120 + device + reply + reason + steps.sum::<usize>()
+    let woken = delivery.woken.iter();
+    let woken = woken.map(|woken| 80 + device + woken.host.len());
+    120 + device + reply + reason + steps.sum::<usize>() + woken.sum::<usize>()
 }
 
 /// A delivery as senders see it: without its steps.
@@ -315,6 +325,12 @@ enum TimelineEntry<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     },
+    Woken {
+        event: &'static str,
+        device: &'a DeviceId,
+        at: Millis,
+        host: &'a str,
+    },
     Escalation {
         event: &'static str,
         at: Millis,
@@ -340,7 +356,7 @@ impl<'a> TimelineEntry<'a> {
 
     fn at(&self) -> Millis {
         match self {
-            Self::Delivery { at, .. } | Self::Escalation { at, .. } => *at,
+            Self::Delivery { at, .. } | Self::Woken { at, .. } | Self::Escalation { at, .. } => *at,
         }
     }
 }

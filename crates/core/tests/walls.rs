@@ -91,6 +91,28 @@ fn the_channels_name_neither_the_inbox_nor_the_outbox_nor_the_router() {
     }
 }
 
+#[test]
+fn the_wake_ups_name_no_other_component_and_no_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "channels",
+        "Channels",
+        "onnection",
+        "Mailbox<",
+        "Awaited",
+        "CallId",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("wake", &words), [""; 0]);
+    for component in ["inbox", "outbox", "connection", "channels"] {
+        let named = naming(component, &["super::wake", "Wake<", "Knock"]);
+        assert_eq!(named, [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -103,12 +125,18 @@ fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
 /// So that the list of timers is complete.
 #[test]
 fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
-    for file in ["mod.rs", "calls.rs", "waiting.rs", "presence.rs"] {
+    for file in [
+        "mod.rs",
+        "calls.rs",
+        "waiting.rs",
+        "waking.rs",
+        "presence.rs",
+    ] {
         let named = lines(&mailbox().join(file), &["Output::Alarm(", "timers.set("]);
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
         assert_eq!(named.count(), 0, "{file}");
     }
-    for component in ["inbox", "outbox", "connection", "channels"] {
+    for component in ["inbox", "outbox", "connection", "channels", "wake"] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),
             [""; 0]

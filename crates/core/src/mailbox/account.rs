@@ -32,6 +32,8 @@ pub(super) struct Account {
     pub(super) lost: String,
     /// When the newest message was accepted whose retention ended early.
     pub(super) truncated_before: Option<Millis>,
+    /// The state of the wake-ups; see [`super::wake`].
+    pub(super) wake: Option<String>,
 }
 
 impl Account {
@@ -43,7 +45,7 @@ impl Account {
         }
         schema::upgrade(store, version)?;
         let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-                   receipts_seen, unseen_from, held, lost, truncated_before FROM account WHERE one = 1";
+                   receipts_seen, unseen_from, held, lost, truncated_before, wake FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -62,6 +64,7 @@ impl Account {
             held: row.opt_text()?.as_deref().map(from_json).transpose()?,
             lost: row.opt_text()?.unwrap_or_default(),
             truncated_before: row.opt_int()?,
+            wake: row.opt_text()?,
         }))
     }
 
@@ -80,6 +83,7 @@ impl Account {
             held: None,
             lost: String::new(),
             truncated_before: None,
+            wake: None,
         })
     }
 
@@ -87,7 +91,8 @@ impl Account {
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
             (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-            receipts_seen, unseen_from, held, lost, truncated_before) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            receipts_seen, unseen_from, held, lost, truncated_before, wake) \
+            VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -101,6 +106,7 @@ impl Account {
             self.held.as_ref().map(to_json).transpose()?.into(),
             self.lost.as_str().into(),
             self.truncated_before.into(),
+            self.wake.as_deref().into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }
@@ -109,6 +115,12 @@ impl Account {
     pub(super) fn save_lost(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "UPDATE account SET lost = ? WHERE one = 1";
         store.run(sql, &[self.lost.as_str().into()]).map(drop)
+    }
+
+    /// Writes the state of the wake-ups, into a row that exists.
+    pub(super) fn save_wake(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "UPDATE account SET wake = ? WHERE one = 1";
+        store.run(sql, &[self.wake.as_deref().into()]).map(drop)
     }
 
     /// Revokes all tokens issued up to `now`.

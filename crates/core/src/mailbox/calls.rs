@@ -211,6 +211,18 @@ impl<S: Store> Mailbox<S> {
                 self.remove_channels(channel, now)?;
                 Reply::Done
             }
+            Call::Subscribe(subscription) => match self.subscribe(subscription, now) {
+                Ok(subscribed) => Reply::Subscribed(subscribed),
+                Err(failure) => problem(failure)?,
+            },
+            Call::Subscriptions => match self.wake().list() {
+                Ok(subscriptions) => Reply::Subscriptions(subscriptions),
+                Err(failure) => problem(failure)?,
+            },
+            Call::Unsubscribe { id } => {
+                self.wake().unsubscribe(id)?;
+                Reply::Done
+            }
         };
         self.answer_caller(id, caller.as_ref(), reply, now);
         Ok(())
@@ -260,7 +272,10 @@ impl<S: Store> Mailbox<S> {
             self.answer(id, Reply::Problem(problem));
             return Ok(());
         }
-        if self.inbox().seen_polling(now) {
+        // A knock that this poll answers is recorded in the same row.
+        self.wake().fetched();
+        let is_seen = self.inbox().seen_polling(now);
+        if self.wake().note()? || is_seen {
             self.outbox().note_receipts(None)?;
         }
         let taken = self.inbox().poll(limit, now)?;

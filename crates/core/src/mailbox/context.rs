@@ -9,10 +9,12 @@ use super::connection::Ended;
 use super::news::Effect;
 use super::timer::{Timer, Timers};
 use super::totals::Totals;
+use crate::delivery::Delivery;
 use crate::id::DeviceId;
 use crate::limits::Limits;
 use crate::store::Store;
 use crate::time::Millis;
+use crate::wake::{Knocks, Woken};
 use crate::web_push::seal::Keys;
 
 /// When a mailbox checks on work in progress, in case it has crashed meanwhile.
@@ -34,6 +36,10 @@ pub(super) struct Context<S> {
     pub(super) effects: Vec<Effect>,
     /// What seals the endpoints of channels.
     pub(super) push_keys: Option<Rc<Keys>>,
+    /// Which messages knock.
+    pub(super) knocks: Knocks,
+    /// The last knock that each push service has taken.
+    pub(super) woken: Vec<Woken>,
 }
 
 impl<S: Store> Context<S> {
@@ -41,6 +47,17 @@ impl<S: Store> Context<S> {
     pub(super) fn device(&self) -> Option<&DeviceId> {
         let account = self.account.as_ref()?;
         (account.created_at > 0).then_some(&account.device)
+    }
+
+    /// The same delivery with the knocks that were taken since this mailbox has it.
+    pub(super) fn with_woken(&self, delivery: Delivery) -> Delivery {
+        let since = delivery.steps.first().map(|step| step.at);
+        let woken = self.woken.iter();
+        let woken = woken.filter(|woken| since.is_some_and(|since| since <= woken.at));
+        Delivery {
+            woken: woken.cloned().collect(),
+            ..delivery
+        }
     }
 
     /// Makes sure that the mailbox is woken for this no later than `at`.

@@ -36,6 +36,8 @@ mod registration;
 mod timer;
 mod totals;
 mod waiting;
+mod wake;
+mod waking;
 
 use std::rc::Rc;
 
@@ -52,12 +54,14 @@ pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
 pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
+use self::wake::Wake;
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
 use crate::limits::Limits;
 use crate::protocol::{Codecs, Frame};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
+use crate::wake::Knocks;
 use crate::web_push::seal::Keys;
 
 /// The mailbox of one device.
@@ -70,6 +74,7 @@ pub struct Mailbox<S> {
     inbox: inbox::Memory,
     outbox: outbox::Memory,
     channels: channels::Memory,
+    wake: wake::Memory,
     pending: Pending,
 }
 
@@ -103,12 +108,15 @@ impl<S: Store> Mailbox<S> {
                 timers: Timers::with_alarm(alarm),
                 effects: Vec::new(),
                 push_keys: None,
+                knocks: Knocks::Off,
+                woken: Vec::new(),
             },
             connection: connections.max_by_key(|connection| connection.connected_at),
             frames: Vec::new(),
             inbox: inbox::Memory::default(),
             outbox: outbox::Memory::default(),
             channels: channels::Memory::default(),
+            wake: wake::Memory::default(),
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {
@@ -117,6 +125,7 @@ impl<S: Store> Mailbox<S> {
             let inbox_due = alarm.is_none();
             mailbox.inbox().open(now)?;
             mailbox.outbox().open(alarm, now)?;
+            mailbox.wake().open()?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
@@ -125,6 +134,12 @@ impl<S: Store> Mailbox<S> {
     /// The same mailbox with the keys that seal the endpoints of its channels. Without them it registers none.
     pub fn with_push_keys(mut self, keys: Option<Rc<Keys>>) -> Self {
         self.cx.push_keys = keys;
+        self
+    }
+
+    /// The same mailbox, which knocks for these messages. Without this it knocks for none.
+    pub fn with_knocks(mut self, knocks: Knocks) -> Self {
+        self.cx.knocks = knocks;
         self
     }
 
@@ -158,7 +173,11 @@ impl<S: Store> Mailbox<S> {
                 break;
             }
         }
+        // One knock is for all messages that wait.
+        self.wake().knock(now)?;
+        self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
+        self.wake().keep()?;
         self.finish(&mut outputs);
         Ok(outputs)
     }
@@ -223,6 +242,11 @@ impl<S: Store> Mailbox<S> {
             } => self.returned(&from, purpose, answer.as_deref(), now),
             Input::Resolved(found) => self.outbox().resolved(&found, now),
             Input::Registered { entered } => self.entered(entered, now),
+            Input::Knocked {
+                subscription,
+                number,
+                answer,
+            } => self.wake().answered(subscription, number, answer, now),
             Input::Alarm => self.alarm(now),
             Input::Timeout(at) => self.timeout(at, now),
         }
@@ -291,6 +315,7 @@ impl<S: Store> Mailbox<S> {
             token.map(|at| (at, Timer::ConnectionToken)),
             reports.map(|at| (at, Timer::Report)),
             self.outbox().next_due(now)?,
+            self.wake().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);
@@ -373,6 +398,13 @@ impl<S: Store> Mailbox<S> {
             cx: &mut self.cx,
             connection: &mut self.connection,
             memory: &mut self.channels,
+        }
+    }
+
+    fn wake(&mut self) -> Wake<'_, S> {
+        Wake {
+            cx: &mut self.cx,
+            memory: &mut self.wake,
         }
     }
 

@@ -6,7 +6,9 @@ use super::output::Output;
 use crate::call::DeliveryStatus;
 use crate::delivery::State;
 use crate::id::{MessageId, Sender};
+use crate::message::Urgency;
 use crate::problem::Problem;
+use crate::time::Millis;
 use crate::trace::Trace;
 use crate::web_push::channel::Channel;
 
@@ -25,6 +27,8 @@ pub(super) enum News {
     Cancelled(MessageId),
     /// There is a message to poll.
     Pollable,
+    /// A message waits for a connection or a poll: its urgency, and when it expires.
+    Waits(Urgency, Millis),
     /// A message of a channel, for which a receipt was requested, is in a terminal state.
     PushSettled(MessageId, Sender, State),
     /// Messages, for which receipts were requested, have ended with their channel; oldest first.

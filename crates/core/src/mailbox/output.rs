@@ -9,16 +9,17 @@ use super::connection::ConnectionId;
 use super::inbox::Page;
 use crate::call::{
     Call, ChannelStatus, DeliveryStatus, PushReceipt, PushState, Pushed, Registered, Request,
-    Status,
+    Status, Subscribed, SubscriptionStatus,
 };
 use crate::id::{DeviceId, MessageId};
-use crate::message::{Message, Target};
+use crate::message::{Message, Target, Urgency};
 use crate::problem::Problem;
 use crate::protocol::{Codec, Frame};
 use crate::store::StoreError;
 use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace::Trace;
+use crate::wake::{Endpoint, KnockAnswer, SubscriptionId};
 
 /// Identifies a call to the mailbox. The shell numbers the calls in the order of their arrival. A number is used once
 /// in the lifetime of a mailbox in memory.
@@ -82,6 +83,15 @@ pub enum Input {
         /// Whether the device is in the directory.
         entered: bool,
     },
+    /// A push service has answered an [`Output::Knock`], or could not be reached.
+    Knocked {
+        /// Which subscription.
+        subscription: SubscriptionId,
+        /// The number of the knock.
+        number: i64,
+        /// The answer.
+        answer: KnockAnswer,
+    },
     /// The alarm went off, now or earlier.
     Alarm,
     /// This time, which [`super::Mailbox::poll_timeout`] named, has passed. It counts as passed even if the clock shows
@@ -133,6 +143,21 @@ pub enum Output {
     Resolve(Vec<Target>),
     /// Add this device to the directory. The answer is an [`Input::Registered`]. Only one such query runs at a time.
     Register(DeviceId),
+    /// Knock at this device: publish a push without a body. The answer is an [`Input::Knocked`]; it may be missing.
+    Knock {
+        /// Which subscription.
+        subscription: SubscriptionId,
+        /// The number of the knock, for its answer.
+        number: i64,
+        /// Where to.
+        endpoint: Endpoint,
+        /// Where the device reaches this service, which is how the service introduces itself.
+        origin: String,
+        /// For how many seconds the push service may keep it.
+        ttl: u32,
+        /// The greatest urgency of the messages that it is for.
+        urgency: Urgency,
+    },
     /// Answer a call.
     Reply(CallId, Reply),
     /// Set the alarm, for [`Input::Alarm`] at this time or earlier.
@@ -183,6 +208,10 @@ pub enum Reply {
     PushReceipts(Option<Vec<PushReceipt>>),
     /// To [`Call::Channels`].
     Channels(Vec<ChannelStatus>),
+    /// To [`Call::Subscribe`].
+    Subscribed(Subscribed),
+    /// To [`Call::Subscriptions`].
+    Subscriptions(Vec<SubscriptionStatus>),
 }
 
 /// What a call to another mailbox is for.

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::pending::Handshake;
 use super::timer::Timer;
 use crate::call::Status;
+use crate::message::Lane;
 use crate::protocol::{Frame, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -46,6 +47,9 @@ impl<S: Store> Mailbox<S> {
             origin,
         );
         let max_in_flight = opened.width(&self.cx.limits);
+        if opened.lane() == Lane::Devices {
+            self.wake().fetched();
+        }
         self.connection = Some(opened);
         let held = self.inbox().connected()?;
         let (_, in_progress) = self.inbox().at_work(now)?;

@@ -166,6 +166,8 @@ impl<S: Store> Mailbox<S> {
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
         self.inbox().refuse_all(&device, now)?;
         self.channels().forget_all()?;
+        self.wake().unsubscribe(None)?;
+        self.wake().note()?;
         self.outbox().forget_all()?;
         self.inbox().report_all(now)?;
         let Some(account) = self.cx.account.as_mut() else {

@@ -34,6 +34,9 @@ pub(super) enum Timer {
     Ending,
     /// Rows are past their retention.
     Retention,
+    /// A device is knocked: again, because a push service has not taken the knock, or for a message that came right
+    /// after a knock.
+    Knock,
 
     // The timer.
     /// One turn of the event loop is over: frames that waited for the frames right after them are handled.
@@ -145,7 +148,8 @@ impl Timers {
             | Timer::Schedule
             | Timer::Escalation
             | Timer::Ending
-            | Timer::Retention => None,
+            | Timer::Retention
+            | Timer::Knock => None,
         }
     }
 }

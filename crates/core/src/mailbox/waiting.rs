@@ -28,6 +28,10 @@ impl<S: Store> Mailbox<S> {
             News::Settled(id) => self.resume(Awaited::Settled(id), now),
             News::Cancelled(id) => self.resume(Awaited::Cancelled(id), now),
             News::Pollable => self.resume(Awaited::Pollable, now),
+            News::Waits(urgency, expires_at) => {
+                self.knock_for(urgency, expires_at, now);
+                Ok(())
+            }
             News::Delivered(id, delivered) => {
                 for (call, waiter) in self.pending.take(Awaited::Delivered(id)) {
                     let reply = delivery_reply(id, &waiter.next, delivered.clone());

@@ -15,6 +15,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store};
 use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
+use tagpost_core::wake::Knocks;
 use tagpost_core::web_push::seal::Keys;
 use tagpost_sim::store::Sqlite;
 
@@ -27,6 +28,8 @@ pub(crate) const START: Millis = 1_800_000_000_000;
 /// The mailbox of the device `cam`, which is registered.
 pub(crate) struct Harness {
     pub(crate) limits: Limits,
+    /// Which messages knock.
+    pub(crate) knocks: Knocks,
     /// The protocols that it knows.
     pub(crate) codecs: &'static Codecs,
     store: Sqlite,
@@ -58,6 +61,7 @@ impl Harness {
         change(&mut limits);
         let mut harness = Self {
             limits,
+            knocks: Knocks::Normal,
             codecs: CODECS,
             store: Sqlite::new().unwrap(),
             mailbox: None,
@@ -96,7 +100,9 @@ impl Harness {
             let (store, limits) = (self.store.clone(), self.limits.clone());
             let attachments = &self.attachments;
             let mailbox = Mailbox::open(store, limits, self.codecs, attachments, alarm, now);
-            mailbox.unwrap().with_push_keys(Some(Rc::new(push_keys())))
+            let mailbox = mailbox.unwrap();
+            let mailbox = mailbox.with_push_keys(Some(Rc::new(push_keys())));
+            mailbox.with_knocks(self.knocks)
         });
         let outputs = mailbox.handle(input, now).unwrap();
         self.store.commit().unwrap();

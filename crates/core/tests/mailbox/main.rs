@@ -44,5 +44,6 @@ mod topic;
 mod under_way;
 mod unlisted;
 mod waiting;
+mod wake;
 mod window;
 mod withdrawn;

@@ -7,6 +7,7 @@ use tagpost_core::mailbox::Output;
 use tagpost_core::message::Target;
 use tagpost_core::protocol::Frame;
 use tagpost_core::trace::Trace;
+use tagpost_core::wake::Destination;
 
 use super::harness::START;
 
@@ -59,6 +60,19 @@ pub(crate) fn summary(output: &Output) -> String {
             format!("resolve{}", targets.iter().map(text).collect::<String>())
         }
         Output::Register(device) => format!("register {device}"),
+        Output::Knock {
+            number,
+            endpoint,
+            ttl,
+            urgency,
+            ..
+        } => {
+            let whose = match endpoint.destination() {
+                Destination::Own(_) => "own",
+                Destination::Elsewhere { url, .. } => url.rsplit('/').next().unwrap(),
+            };
+            format!("knock {number} at {whose}, ttl {ttl}, {urgency:?}")
+        }
         other => format!("{other:?}"),
     }
 }

@@ -46,6 +46,8 @@ impl World<'_> {
                 Output::Resolve(targets) => self.look_up(object, targets),
                 Output::Register(_) => self.enter(object),
                 Output::Reply(call, reply) => self.replied(object, call, reply)?,
+                // Without [`Mailbox::with_knocks`] no message knocks.
+                Output::Knock { .. } => return Err(broken("a mailbox knocks")),
                 // It was set when the event was committed.
                 Output::Alarm(_) => {}
             }

@@ -281,6 +281,7 @@ impl World<'_> {
                 self.ledger.channels_listed(object, &channels)?;
                 Reply::Done
             }
+            mailbox::Reply::Subscribed(_) | mailbox::Reply::Subscriptions(_) => Reply::Done,
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
             mailbox::Reply::Delivery(delivered) => {
                 if let (About::Deliver(id), tagpost_core::call::DeliveryStatus::Known(delivery)) =

@@ -44,6 +44,8 @@ struct Timeline {
     told: HashSet<(DeviceId, State, u32, Option<String>)>,
     /// How many steps of the escalation were told. Each comes after those before it.
     escalations: usize,
+    /// Which device was woken, and when.
+    woken: HashSet<(DeviceId, i64)>,
 }
 
 impl Timeline {
@@ -67,6 +69,11 @@ impl Timeline {
                 Step::Escalation(step) => {
                     escalations += 1;
                     (escalations > self.escalations).then(|| escalated(step))
+                }
+                Step::Woken(step) => {
+                    let is_new = self.woken.insert((step.device.clone(), step.at));
+                    let (device, host) = (step.device.as_str(), &step.host);
+                    is_new.then(|| format!("{:<13} {device:<width$}  by {host}", "woken"))
                 }
                 _ => None,
             };

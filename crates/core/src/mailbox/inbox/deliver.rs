@@ -235,6 +235,7 @@ impl<S: Store> Inbox<'_, S> {
             self.memory.cursor = None;
         }
         self.cx.push(News::Pollable);
+        self.tell_waiting(key, message.expires_at);
         Ok(())
     }
 

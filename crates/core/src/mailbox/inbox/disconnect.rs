@@ -157,6 +157,7 @@ impl<S: Store> Inbox<'_, S> {
             return self.settle(held, delivery.with_reason("device_fails"), now);
         }
         self.memory.lost.insert(&held);
+        self.tell_waiting(held.key, held.expires_at);
         Ok(())
     }
 

@@ -25,6 +25,17 @@ impl Key {
         }
     }
 
+    /// The urgency of its message.
+    pub(super) fn urgency(&self) -> Urgency {
+        let [first, _] = ranks(lane_of(self.rank));
+        match self.rank - first {
+            0 => Urgency::High,
+            1 => Urgency::Normal,
+            2 => Urgency::Low,
+            _ => Urgency::VeryLow,
+        }
+    }
+
     /// Whether its message is of this lane.
     pub(super) fn is_of(&self, lane: Lane) -> bool {
         lane_of(self.rank) == lane

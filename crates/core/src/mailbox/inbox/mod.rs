@@ -44,6 +44,7 @@ use super::timer::Timer;
 use super::totals::Totals;
 use crate::delivery::Delivery;
 use crate::id::MessageId;
+use crate::message::Lane;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -111,6 +112,13 @@ impl<S: Store> Inbox<'_, S> {
         self.memory.again = held > 0;
         self.memory.backlog = self.memory.again;
         Ok(held)
+    }
+
+    /// A stored message of a device is to be sent, for the first time or again.
+    fn tell_waiting(&mut self, key: Key, expires_at: Millis) {
+        if key.is_of(Lane::Devices) {
+            self.cx.push(News::Waits(key.urgency(), expires_at));
+        }
     }
 
     /// The totals of the rows. Without rows, nothing waits to be sent.

@@ -180,6 +180,7 @@ impl<S: Store> Inbox<'_, S> {
             self.memory.again = true;
             self.memory.backlog = true;
             self.cx.push(News::Pollable);
+            self.tell_waiting(held.key, held.expires_at);
         }
         Ok(())
     }

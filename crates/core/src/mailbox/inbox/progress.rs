@@ -133,6 +133,7 @@ impl<S: Store> Inbox<'_, S> {
             self.memory.lost.update(id, &held.attempts);
             self.rescan();
             self.cx.push(News::Pollable);
+            self.tell_waiting(held.key, held.expires_at);
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ impl Held {
             reason: None,
             steps,
             receipt: None,
+            woken: Vec::new(),
         }
     }
 

@@ -200,6 +200,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
+        let delivery = self.cx.with_woken(delivery);
         let sender = held.sender.device();
         match sender {
             Some(_) => settled_rows::save(&self.cx.store, held.key, &delivery)?,
@@ -306,7 +307,8 @@ impl<S: Store> Inbox<'_, S> {
             Some(Found::Settled(delivery)) => DeliveryStatus::Known(delivery),
             Some(Found::Held(held)) => {
                 let held = self.up_to_date(held);
-                DeliveryStatus::Known(held.delivery(&device, self.phase_of(&held, now)))
+                let delivery = held.delivery(&device, self.phase_of(&held, now));
+                DeliveryStatus::Known(self.cx.with_woken(delivery))
             }
         })
     }

@@ -1,0 +1,185 @@
+//! What a push service answers, and what follows.
+
+use tagpost_core::wake::KnockAnswer;
+
+use super::super::harness::{Harness, message};
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn a_subscription_that_has_ended_is_removed_and_the_others_stay() {
+    let (mut harness, ids) = Harness::knockable(&["a", "b"]);
+    harness.comes(0, 1, &[]);
+    harness.knocked(ids[0], 1, KnockAnswer::Gone);
+    let left: Vec<_> = harness
+        .subscriptions()
+        .into_iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(left, [ids[1]]);
+    assert_eq!(
+        harness.at(30_000).ring(),
+        ["knock 1 at b, ttl 86370, Normal"]
+    );
+    harness.knocked(ids[1], 1, KnockAnswer::Gone);
+    assert_eq!(harness.subscriptions(), []);
+    assert_eq!(harness.comes(90_000, 2, &[]), NONE);
+}
+
+#[test]
+fn a_knock_that_is_not_taken_is_repeated_five_times_with_growing_pauses() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    assert_eq!(harness.comes(0, 1, &[]).len(), 1);
+    let mut at = 0;
+    for pause in [10_000, 30_000, 90_000, 270_000, 810_000] {
+        harness.knocked(ids[0], 1, KnockAnswer::Later(None));
+        harness.crash();
+        at += pause;
+        assert_eq!(harness.at(at - 1).ring(), NONE, "before {pause}");
+        assert_eq!(harness.at(at).ring().len(), 1, "after {pause}");
+    }
+    harness.knocked(ids[0], 1, KnockAnswer::Later(None));
+    assert_eq!(
+        harness.alarm,
+        Some(at + 30_000),
+        "set when the last was sent"
+    );
+    harness.at(at + 30_000).ring();
+    assert_eq!(harness.alarm, Some(86_400_000), "only the message expires");
+    assert_eq!(
+        harness.comes(at + 40_000, 2, &[]).len(),
+        1,
+        "another message knocks"
+    );
+}
+
+#[test]
+fn retry_after_is_kept_to_even_by_the_next_knock_and_for_an_hour_at_most() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.knocked(ids[0], 1, KnockAnswer::Later(Some(120)));
+    assert_eq!(harness.at(30_000).ring(), NONE);
+    harness.poll(10);
+    harness.ack(message(1, &[]).id);
+    harness.crash();
+    assert_eq!(
+        harness.comes(40_000, 2, &[]),
+        NONE,
+        "it has asked for a pause"
+    );
+    assert_eq!(harness.at(119_999).ring(), NONE);
+    assert_eq!(
+        harness.at(120_000).ring(),
+        ["knock 2 at a, ttl 86280, Normal"]
+    );
+    harness.knocked(ids[0], 2, KnockAnswer::Later(Some(100_000)));
+    assert_eq!(harness.at(120_000 + 3_599_999).ring(), NONE);
+    assert_eq!(harness.at(120_000 + 3_600_000).ring().len(), 1);
+}
+
+#[test]
+fn a_knock_without_an_answer_is_repeated_after_a_crash() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    for n in 1..=5 {
+        harness.crash();
+        assert_eq!(harness.at(n * 30_000).ring().len(), 1, "{n}");
+    }
+    harness.crash();
+    assert_eq!(
+        harness.at(180_000).ring(),
+        NONE,
+        "a mailbox that keeps failing gives up"
+    );
+    harness.knocked(ids[0], 1, KnockAnswer::Accepted);
+    assert_eq!(
+        harness.subscriptions()[0].knocked_at,
+        Some(super::super::harness::START + 180_000)
+    );
+}
+
+#[test]
+fn a_knock_that_was_taken_is_not_repeated() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.at(200).knocked(ids[0], 1, KnockAnswer::Accepted);
+    harness.crash();
+    assert_eq!(harness.at(30_000).ring(), NONE);
+}
+
+#[test]
+fn a_knock_that_is_refused_is_not_repeated_and_the_subscription_stays() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.knocked(ids[0], 1, KnockAnswer::Refused);
+    assert_eq!(harness.at(30_000).ring(), NONE);
+    assert_eq!(harness.subscriptions().len(), 1);
+}
+
+#[test]
+fn a_device_that_came_meanwhile_is_not_knocked_again() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.knocked(ids[0], 1, KnockAnswer::Later(None));
+    harness.at(1_000).connect(1);
+    harness.ack(message(1, &[]).id);
+    harness.reported("door", true);
+    harness.at(2_000).closed(1);
+    harness.comes(3_000, 2, &[("Urgency", "low")]);
+    harness.crash();
+    assert_eq!(harness.at(10_000).ring(), NONE);
+}
+
+#[test]
+fn a_late_answer_to_an_earlier_knock_says_nothing_of_the_last() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.at(1_000).poll(10);
+    assert_eq!(harness.comes(2_000, 2, &[]).len(), 1);
+    harness.at(3_000).knocked(ids[0], 1, KnockAnswer::Accepted);
+    assert_eq!(
+        harness.at(32_000).ring().len(),
+        1,
+        "the second has no answer"
+    );
+}
+
+#[test]
+fn nothing_is_repeated_once_no_message_waits() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    let first = message(1, &[]);
+    harness.deliver(&first, 0);
+    harness.knocked(ids[0], 1, KnockAnswer::Later(None));
+    harness.at(1_000).cancel_delivery(first.id);
+    assert_eq!(knocks(harness.at(10_000).ring()), NONE, "cancelled");
+    assert_eq!(harness.comes(60_000, 2, &[("TTL", "65")]).len(), 1);
+    harness.knocked(ids[0], 2, KnockAnswer::Later(None));
+    assert_eq!(knocks(harness.at(70_000).ring()), NONE, "expired");
+}
+
+/// The knocks among these outputs.
+fn knocks(words: Vec<String>) -> Vec<String> {
+    let mut words = words;
+    words.retain(|word| word.starts_with("knock"));
+    words
+}
+
+#[test]
+fn an_answer_about_a_subscription_that_is_gone_changes_nothing() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness
+        .ask(tagpost_core::call::Call::Unsubscribe { id: Some(ids[0]) })
+        .0
+        .unwrap();
+    let writes = harness.writes();
+    for answer in [
+        KnockAnswer::Accepted,
+        KnockAnswer::Later(Some(5)),
+        KnockAnswer::Gone,
+        KnockAnswer::Refused,
+    ] {
+        assert_eq!(harness.knocked(ids[0], 1, answer), NONE);
+    }
+    assert_eq!(harness.writes(), writes);
+}

@@ -1,0 +1,25 @@
+// A push without a body to another push service.
+
+/** How much of a redirect is followed: nothing, because it may lead anywhere. */
+const REDIRECT = "manual";
+
+/** The request. All knocks of this service have one topic: of those that a device has not got, the last one is kept. */
+export function request(url, ttl, urgency, authorization) {
+  const headers = { authorization, ttl: `${ttl}`, urgency, topic: "tagpost", "content-length": "0" };
+  return new Request(url, { method: "POST", headers, redirect: REDIRECT });
+}
+
+/** The status of the answer and, if it has a `Retry-After`, its seconds. Rejects if there is none within `limit` milliseconds. */
+export async function send(request, limit) {
+  const response = await fetch(request, { signal: AbortSignal.timeout(limit) });
+  // The connection is not kept waiting for a body that nobody reads.
+  await response.body?.cancel();
+  return [response.status, seconds(response.headers.get("retry-after"))];
+}
+
+/** The seconds of a `Retry-After`, which may also be a date (RFC 9110, section 10.2.3). */
+function seconds(header) {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
