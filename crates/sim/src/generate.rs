@@ -19,6 +19,8 @@ const HEAVY: u32 = 2;
 const PILED: u32 = 1;
 /// Histories, of a thousand, in which everybody is silent after the last fault.
 const QUIET: u32 = 250;
+/// How many phones a device may have.
+const PHONES: u32 = 3;
 /// Histories, of a thousand, in which devices still fail at messages after the last fault.
 const POISONED: u32 = 30;
 
@@ -76,7 +78,7 @@ impl Plan {
 }
 
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 23] = [
+const KINDS: [(Kind, u32); 25] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -100,6 +102,8 @@ const KINDS: [(Kind, u32); 23] = [
     (Kind::Remove, 6),
     (Kind::Tokens, 6),
     (Kind::Bind, 10),
+    (Kind::Subscribe, 10),
+    (Kind::Unsubscribe, 1),
 ];
 
 #[derive(Clone, Copy)]
@@ -127,6 +131,8 @@ enum Kind {
     Remove,
     Tokens,
     Bind,
+    Subscribe,
+    Unsubscribe,
 }
 
 /// Draws operations, one after the other.
@@ -339,6 +345,14 @@ impl<'a> Operations<'a> {
             Kind::Remove => Action::Register {
                 device,
                 foreign: self.rng.bool(),
+            },
+            Kind::Subscribe => Action::Subscribe {
+                device,
+                phone: self.rng.u32(0..PHONES),
+            },
+            Kind::Unsubscribe => Action::Unsubscribe {
+                device,
+                phone: self.rng.bool().then(|| self.rng.u32(0..PHONES)),
             },
             Kind::Bind => Action::Bind {
                 device,

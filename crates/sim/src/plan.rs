@@ -69,6 +69,8 @@ pub(crate) struct Weather {
     pub(crate) stale: u32,
     /// Devices that do not notice that their connection was closed, and go on with it.
     pub(crate) lingering: u32,
+    /// Knocks that a push service does not take, or not as it should.
+    pub(crate) knocks: u32,
 }
 
 /// How it is after the last fault.
@@ -110,6 +112,7 @@ impl Weather {
         clocks: 0,
         stale: 0,
         lingering: 0,
+        knocks: 0,
     };
 }
 
@@ -199,6 +202,10 @@ pub(crate) enum Action {
         tag: usize,
         bind: bool,
     },
+    /// A device stores that it can be knocked at this phone.
+    Subscribe { device: usize, phone: u32 },
+    /// A device removes one of its subscriptions, or all.
+    Unsubscribe { device: usize, phone: Option<u32> },
     /// The operator revokes a device's tokens.
     Revoke { device: usize },
     /// Something about the channels of a device.

@@ -9,6 +9,7 @@ mod ends;
 mod enough;
 mod escalation;
 mod finish;
+mod knocks;
 mod links;
 mod progress;
 mod push;
@@ -34,8 +35,11 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
+use tagpost_core::wake::Knocks;
 
 pub(crate) use self::due::Alarm;
+use self::knocks::Phones;
+pub(crate) use self::knocks::{KnockSent, knocks_of};
 use self::links::Link;
 pub(crate) use self::push::PushSent;
 use self::push::Pushes;
@@ -115,6 +119,9 @@ pub(crate) struct Ledger {
     poisoned: BTreeMap<usize, (u32, Millis)>,
     push: Pushes,
     found: Found,
+    /// Which messages knock.
+    knocks: Knocks,
+    phones: Vec<Phones>,
 }
 
 impl Ledger {
@@ -144,6 +151,8 @@ impl Ledger {
             poisoned: BTreeMap::new(),
             push: Pushes::of(plan),
             found: Found::default(),
+            knocks: knocks_of(plan.seed),
+            phones: names.iter().map(|_| Phones::default()).collect(),
         }
     }
 

@@ -43,6 +43,7 @@ fn what_is_hard_is_rare_and_present() {
     );
     let usual = [
         has(|it| matches!(it, Action::Nap { .. })),
+        has(|it| matches!(it, Action::Subscribe { .. })),
         has(|it| matches!(it, Action::Isolate { .. })),
         has(|it| matches!(it, Action::Full { .. })),
         has(|it| matches!(it, Action::Mix { .. })),

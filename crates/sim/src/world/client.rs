@@ -7,6 +7,7 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
+use tagpost_core::wake::SubscriptionId;
 
 use super::calls::{Caller, Reply};
 use super::nap::Nap;
@@ -29,6 +30,10 @@ pub(super) enum Ask {
     Trace,
     List,
     Settle,
+    /// It can be knocked at this phone from now on.
+    Subscribe {
+        phone: u32,
+    },
     /// It binds itself to the tag with this number, or unbinds itself.
     Bind {
         tag: usize,
@@ -47,6 +52,8 @@ pub(super) enum Ask {
 pub(super) struct Client {
     pub(super) claims: Claims,
     pub(super) manner: Manner,
+    /// The subscriptions of its phones.
+    pub(super) subscriptions: BTreeMap<u32, SubscriptionId>,
     /// What it has as a user agent of Web Push.
     pub(super) agent: Agent,
     /// It sleeps.
@@ -79,6 +86,7 @@ impl Client {
         Self {
             claims,
             manner: Manner::GOOD,
+            subscriptions: BTreeMap::new(),
             agent: Agent::default(),
             nap: None,
             connection: None,
@@ -324,6 +332,10 @@ impl World<'_> {
                     usual.contains(&problem.code),
                     || problem.to_string(),
                 )
+            }
+            (Ask::Subscribe { phone }, Some(Reply::Subscribed(id))) => {
+                self.clients[device].subscriptions.insert(phone, id);
+                Ok(())
             }
             (Ask::Bind { tag, bind }, Some(Reply::Text(_))) => {
                 self.bind(device, tag, bind);

@@ -11,6 +11,7 @@ mod closes;
 mod directory;
 mod event;
 mod faults;
+mod knocks;
 mod nap;
 mod object;
 mod ops;
@@ -31,6 +32,7 @@ use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Target;
 use tagpost_core::time::Millis;
+use tagpost_core::wake::{KnockAnswer, Knocks, SubscriptionId};
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
@@ -41,7 +43,7 @@ pub(crate) use self::push::frames::{Notification, op_of_payload};
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use self::work::Work;
-use crate::claims::{Checked, Ledger, claim};
+use crate::claims::{Checked, Ledger, claim, knocks_of};
 use crate::history::History;
 use crate::plan::{Plan, Weather};
 use crate::store::Sqlite;
@@ -93,6 +95,16 @@ enum Event {
     },
     /// A device was added to the directory.
     Entered { object: usize, life: u32 },
+    /// A push service has answered a knock, or could not be reached.
+    Knocked {
+        object: usize,
+        life: u32,
+        subscription: SubscriptionId,
+        number: i64,
+        answer: KnockAnswer,
+    },
+    /// A push service passes a knock on to a device.
+    KnockedAt { device: usize },
     /// The timer of a mailbox goes off. It was set to `at`, by the mailbox's clock.
     Timeout {
         object: usize,
@@ -172,6 +184,10 @@ pub(crate) struct World<'a> {
     sockets: Vec<Socket>,
     calls: BTreeMap<CallId, CallState>,
     servers: Servers,
+    /// Which messages knock.
+    knocks: Knocks,
+    /// The endpoints that their push service has forgotten.
+    gone: BTreeSet<String>,
     fates: Fates,
     ledger: Ledger,
     history: History,
@@ -210,6 +226,8 @@ impl<'a> World<'a> {
             sockets: Vec::new(),
             calls: BTreeMap::new(),
             servers: Servers::new(),
+            knocks: knocks_of(plan.seed),
+            gone: BTreeSet::new(),
             fates: Fates::default(),
             history: History::new(keep_history, START),
             touched: None,
@@ -302,6 +320,14 @@ impl<'a> World<'a> {
                 found,
             } => self.resolved(object, life, found),
             Event::Entered { object, life } => self.entered(object, life),
+            Event::Knocked {
+                object,
+                life,
+                subscription,
+                number,
+                answer,
+            } => self.knocked(object, life, subscription, number, answer),
+            Event::KnockedAt { device } => self.knocked_at(device),
             Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),
             Event::AlarmAgain { object } => self.alarm_again(object),

@@ -128,7 +128,12 @@ impl World<'_> {
                 Caller::Client {
                     device,
                     ask:
-                        Ask::Publish { .. } | Ask::Poll | Ask::Trace | Ask::List | Ask::Settle,
+                        Ask::Publish { .. }
+                        | Ask::Poll
+                        | Ask::Trace
+                        | Ask::List
+                        | Ask::Settle
+                        | Ask::Subscribe { .. },
                 } => Some(device),
                 Caller::Client { .. } | Caller::Mailbox { .. } => None,
             },
@@ -153,6 +158,8 @@ impl World<'_> {
             | Action::List { device }
             | Action::BadFrames { device, .. }
             | Action::Bind { device, .. }
+            | Action::Subscribe { device, .. }
+            | Action::Unsubscribe { device, .. }
             | Action::Flap { device, .. }
             | Action::Nap { device, .. } => Some(*device),
             Action::Publish(publication) => Some(publication.sender),

@@ -195,6 +195,8 @@ impl World<'_> {
                 self.renew(*device, *foreign);
                 self.ask(*device, Ask::Operator, Call::Register)?;
             }
+            Action::Subscribe { device, phone } => self.subscribe(*device, *phone)?,
+            Action::Unsubscribe { device, phone } => self.unsubscribe(*device, *phone)?,
             Action::Bind { device, tag, bind } => {
                 let (tag, bind) = (*tag, *bind);
                 // The Worker asks the device's mailbox whether it may.

@@ -187,6 +187,8 @@ impl World<'_> {
         }
         if self.sockets[connection as usize].is_agent {
             self.ledger.agent_connects(connection);
+        } else {
+            self.ledger.fetches(device);
         }
     }
 
