@@ -47,10 +47,12 @@ pub(super) struct Phones {
     fetched: i64,
     /// The messages that wait for the device to come, with the subscriptions that it had when they began to.
     waiting: BTreeMap<MessageId, BTreeSet<SubscriptionId>>,
+    /// The subscriptions after the last event.
+    listed: BTreeSet<SubscriptionId>,
 }
 
 /// The account's column.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct State {
     subscriptions: Vec<Known>,
     last: i64,
@@ -223,15 +225,17 @@ impl Ledger {
             let is_open = !row.settled && row.retry_at == 0 && !works;
             is_open && knocks && row.expires_at > now.max(self.tables[device].latest)
         };
-        let Some(state) = phones.state.as_ref().filter(|_| !is_here) else {
-            self.phones[device].waiting.clear();
-            return Ok(());
-        };
+        let none = State::default();
+        let state = phones.state.as_ref().unwrap_or(&none);
+        let listed = state.subscriptions.iter().map(|known| known.id);
+        let listed: BTreeSet<_> = listed.collect();
+        // A device that subscribes is awake: what waits by then knocks no more.
+        let before: BTreeSet<_> = listed.intersection(&phones.listed).copied().collect();
         let rows = self.tables[device].inbox.iter().filter(waits);
-        let present: BTreeSet<_> = state.subscriptions.iter().map(|known| known.id).collect();
+        let rows = rows.filter(|_| !is_here);
         let mut waiting = BTreeMap::new();
         for (id, row) in rows {
-            let since = phones.waiting.get(id).unwrap_or(&present).clone();
+            let since = phones.waiting.get(id).unwrap_or(&before).clone();
             let urgency = self.publications.get(&self.op_of(*id)).map(|op| op.urgency);
             let covers = |wanted: &Wanted| {
                 let lasts = wanted.expires_at + QUIET + self.skew >= row.expires_at;
@@ -252,7 +256,8 @@ impl Ledger {
             }
             waiting.insert(*id, since);
         }
-        self.phones[device].waiting = waiting;
+        let phones = &mut self.phones[device];
+        (phones.waiting, phones.listed) = (waiting, listed);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use tagpost_core::wake::{Destination, Endpoint, KnockAnswer, Subscription, Subsc
 
 use super::client::Ask;
 use super::push::ORIGIN;
+use super::sockets::End;
 use super::{Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
@@ -58,7 +59,11 @@ impl World<'_> {
             ref endpoint,
         } = *knock;
         let here = self.live_connection(object);
-        let here = here.filter(|connection| !self.sockets[*connection as usize].is_agent);
+        let here = here.filter(|connection| {
+            let socket = &self.sockets[*connection as usize];
+            // The mailbox is just being told of one that the device has left.
+            !socket.is_agent && socket.client != End::Gone
+        });
         self.ledger.knocks_at_nobody_who_is_here(object, here)?;
         let url = match endpoint.destination() {
             Destination::Elsewhere { url, .. } => url.to_owned(),
