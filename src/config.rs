@@ -232,8 +232,8 @@ fn origin(text: String) -> Result<String, String> {
     }
 }
 
-/// A variable as text. `[vars]` may hold a number or a truth value as a string or as itself, and [`Env::var`] reads only
-/// strings.
+/// A variable as text. `[vars]` may hold a number or a truth value as a string or as itself, and [`Env::var`] reads
+/// only strings.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
     value

@@ -1,15 +1,14 @@
 // A push without a body to another push service.
 
-/** How much of a redirect is followed: nothing, because it may lead anywhere. */
-const REDIRECT = "manual";
-
-/** The request. All knocks of this service have one topic: of those that a device has not got, the last one is kept. */
+/** The request. All knocks of this service have one topic: of those that a device has not got, the last one is kept. A
+ * redirect is not followed, because it may lead anywhere. */
 export function request(url, ttl, urgency, authorization) {
-  const headers = { authorization, ttl: `${ttl}`, urgency, topic: "tagpost", "content-length": "0" };
-  return new Request(url, { method: "POST", headers, redirect: REDIRECT });
+  const headers = { authorization, ttl: `${ttl}`, urgency, topic: "tagpost" };
+  return new Request(url, { method: "POST", headers, redirect: "manual" });
 }
 
-/** The status of the answer and, if it has a `Retry-After`, its seconds. Rejects if there is none within `limit` milliseconds. */
+/** The status of the answer and, if it has a `Retry-After`, its seconds. Rejects if none comes within `limit`
+ * milliseconds. */
 export async function send(request, limit) {
   const response = await fetch(request, { signal: AbortSignal.timeout(limit) });
   // The connection is not kept waiting for a body that nobody reads.

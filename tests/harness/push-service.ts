@@ -27,7 +27,7 @@ export class PushService {
   readonly knocks: Knock[] = [];
   readonly #reactions = new Map<string, Reaction[]>();
 
-  /** A subscription that nobody else has, as a browser gives it. Its knocks are answered like this, the first one first. */
+  /** A subscription that nobody else has, as a browser gives it. Its knocks are answered like this, in order. */
   subscription(name: string, ...reactions: Reaction[]) {
     const endpoint = `https://push.example/${name}-${Math.random().toString(36).slice(2)}`;
     this.#reactions.set(endpoint, reactions);

@@ -19,7 +19,7 @@ impl<S: Store> Mailbox<S> {
         self.wake().wait(urgency, expires_at, now);
     }
 
-    /// Stores where the device can be knocked. It counts as a publish: it writes rows.
+    /// Stores where the device can be knocked. It counts as a read that asks one mailbox.
     ///
     /// # Errors
     /// `too_many_requests`, `unknown_device`, `too_many_subscriptions`; or the store failed.
