@@ -47,6 +47,8 @@ pub(super) struct Phones {
     fetched: i64,
     /// The messages that wait for the device to come, with the subscriptions that it had when they began to.
     waiting: BTreeMap<MessageId, BTreeSet<SubscriptionId>>,
+    /// The messages that the device has come for, and has not been sent since.
+    come_for: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
     listed: BTreeSet<SubscriptionId>,
 }
@@ -207,11 +209,18 @@ impl Ledger {
         )
     }
 
-    /// A device connects or polls: it may have fetched what waits.
+    /// A device connects or polls: it has come for what waits, even if it does not get all of it.
     pub(crate) fn fetches(&mut self, device: usize) {
         let phones = &mut self.phones[device];
         phones.fetched = phones.state.as_ref().map_or(phones.fetched, |state| state.last);
         phones.waiting.clear();
+        let rows = self.tables[device].inbox.iter();
+        phones.come_for = rows.filter(|(_, row)| !row.settled).map(|(id, _)| *id).collect();
+    }
+
+    /// A message is sent: if its device does not answer, that has not come for it any more.
+    pub(super) fn is_fetched(&mut self, device: usize, id: MessageId) {
+        self.phones[device].come_for.remove(&id);
     }
 
     /// A mailbox has handled an event, at this time of its clock. `is_here`: its device is connected, or polls.
@@ -232,7 +241,7 @@ impl Ledger {
         // A device that subscribes is awake: what waits by then knocks no more.
         let before: BTreeSet<_> = listed.intersection(&phones.listed).copied().collect();
         let rows = self.tables[device].inbox.iter().filter(waits);
-        let rows = rows.filter(|_| !is_here);
+        let rows = rows.filter(|(id, _)| !is_here && !phones.come_for.contains(id));
         let mut waiting = BTreeMap::new();
         for (id, row) in rows {
             let since = phones.waiting.get(id).unwrap_or(&before).clone();
