@@ -43,12 +43,16 @@ pub(super) struct Phones {
     sent: BTreeMap<(SubscriptionId, i64), Vec<Millis>>,
     /// Those that a push service has taken, or will not take.
     over: BTreeSet<(SubscriptionId, i64)>,
+    /// Of these, those whose answer the mailbox has certainly had.
+    known: BTreeSet<(SubscriptionId, i64)>,
     /// The last knock before which the device may have fetched messages.
     fetched: i64,
     /// The messages that wait for the device to come, with the subscriptions that it had when they began to.
     waiting: BTreeMap<MessageId, BTreeSet<SubscriptionId>>,
     /// The messages that the device has come for, and has not been sent since.
     come_for: BTreeSet<MessageId>,
+    /// The messages that may have been in flight when the mailbox failed, until its alarm goes off.
+    forgotten: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
     listed: BTreeSet<SubscriptionId>,
 }
@@ -149,7 +153,7 @@ impl Ledger {
         })?;
         claim(
             "a knock that was answered is not repeated",
-            !phones.over.contains(&(subscription, number)),
+            !phones.known.contains(&(subscription, number)),
             || what(phones),
         )?;
         let of = |id: SubscriptionId| move |(key, _): &(&(SubscriptionId, i64), _)| key.0 == id;
@@ -180,6 +184,19 @@ impl Ledger {
         )
     }
 
+    /// A mailbox fails. Which messages were in flight it learns from its alarm.
+    pub(crate) fn forgets_what_is_in_flight(&mut self, device: usize) {
+        let rows = self.tables[device].inbox.keys();
+        let phones = &mut self.phones[device];
+        let in_flight = rows.filter(|id| !phones.waiting.contains_key(id));
+        phones.forgotten = in_flight.copied().collect();
+    }
+
+    /// The alarm of a mailbox has gone off.
+    pub(crate) fn has_rung(&mut self, device: usize) {
+        self.phones[device].forgotten.clear();
+    }
+
     /// A push service has answered a knock.
     pub(crate) fn knock_answered(
         &mut self,
@@ -195,11 +212,15 @@ impl Ledger {
 
     /// A mailbox has taken the answer to a knock.
     pub(crate) fn knock_is_settled(
-        &self,
+        &mut self,
         device: usize,
         subscription: SubscriptionId,
+        number: i64,
         answer: KnockAnswer,
     ) -> Checked {
+        let key = (subscription, number);
+        let phones = &mut self.phones[device];
+        phones.known.extend(phones.over.get(&key).copied());
         let listed = self.phones[device].state.iter();
         let mut listed = listed.flat_map(|state| &state.subscriptions);
         claim(
@@ -241,7 +262,8 @@ impl Ledger {
         // A device that subscribes is awake: what waits by then knocks no more.
         let before: BTreeSet<_> = listed.intersection(&phones.listed).copied().collect();
         let rows = self.tables[device].inbox.iter().filter(waits);
-        let rows = rows.filter(|(id, _)| !is_here && !phones.come_for.contains(id));
+        let is_excused = |id| phones.come_for.contains(id) || phones.forgotten.contains(id);
+        let rows = rows.filter(|(id, _)| !is_here && !is_excused(id));
         let mut waiting = BTreeMap::new();
         for (id, row) in rows {
             let since = phones.waiting.get(id).unwrap_or(&before).clone();
@@ -265,7 +287,14 @@ impl Ledger {
             }
             waiting.insert(*id, since);
         }
+        // What waits behind others while the device is here, it has come for.
+        let unsent = |id: &&MessageId| {
+            let track = self.deliveries.get(&(**id, device));
+            is_here && track.is_none_or(|track| track.wire.is_none())
+        };
+        let unsent: Vec<_> = self.tables[device].inbox.keys().filter(unsent).copied().collect();
         let phones = &mut self.phones[device];
+        phones.come_for.extend(unsent);
         (phones.waiting, phones.listed) = (waiting, listed);
         Ok(())
     }

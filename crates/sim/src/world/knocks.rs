@@ -150,7 +150,7 @@ impl World<'_> {
             answer,
         };
         match self.event(object, input)? {
-            Some(()) => self.ledger.knock_is_settled(object, subscription, answer),
+            Some(()) => self.ledger.knock_is_settled(object, subscription, number, answer),
             None => Ok(()),
         }
     }
