@@ -1,7 +1,8 @@
 //! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
 //!
 //! An attempt counts if it timed out while its connection was open and its device not long asleep, or if the lease of a
-//! poll ran out; so does progress. A message is also given up if connections often ended, over a long time, while it was alone in flight.
+//! poll ran out; so does progress. A message is also given up if connections often ended, over a long time, while it was
+//! alone in flight.
 //! What cannot be told from outside is judged in the mailbox's favour.
 
 use tagpost_core::delivery::Delivery;
@@ -96,9 +97,8 @@ impl Ledger {
                 let link = attempt.connection.and_then(|it| self.links.get(&it));
                 let over_at = link.and_then(|link| link.over_at).unwrap_or(Millis::MAX);
                 let over = attempt.at + shortest;
-                let alive = |link: &Link| {
-                    link.may_count_as_alive(over, *noticed, silent, 2 * self.skew)
-                };
+                let alive =
+                    |link: &Link| link.may_count_as_alive(over, *noticed, silent, 2 * self.skew);
                 over <= over_at.min(delivery.at).saturating_add(self.skew) && link.is_none_or(alive)
             };
             // Progress may have timed out sooner.

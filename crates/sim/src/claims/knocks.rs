@@ -105,13 +105,17 @@ impl Ledger {
         now: Millis,
     ) -> Checked {
         if written.account || written.subscriptions {
-            let text = all(store, "SELECT wake FROM account", |mut row: Row| row.opt_text())?;
+            let text = all(store, "SELECT wake FROM account", |mut row: Row| {
+                row.opt_text()
+            })?;
             let text = text.into_iter().flatten().next();
             let state = text.map(|text| serde_json::from_str(&text));
             self.phones[place].state = state.transpose().map_err(broken)?;
         }
         if written.subscriptions {
-            let rows = all(store, "SELECT id FROM subscriptions", |mut row: Row| row.int())?;
+            let rows = all(store, "SELECT id FROM subscriptions", |mut row: Row| {
+                row.int()
+            })?;
             self.phones[place].rows = rows.into_iter().collect();
         }
         let phones = &self.phones[place];
@@ -122,7 +126,9 @@ impl Ledger {
             listed == phones.rows.len() && phones.state.is_some() == (listed > 0),
             || format!("device {place}: {phones:?}"),
         )?;
-        knocks.iter().try_for_each(|knock| self.knocks(place, *knock, now))
+        knocks
+            .iter()
+            .try_for_each(|knock| self.knocks(place, *knock, now))
     }
 
     /// A mailbox has committed that it knocks.
@@ -148,9 +154,11 @@ impl Ledger {
         )?;
         let sent = phones.sent.get(&(subscription, number));
         let tries = sent.map_or(0, Vec::len);
-        claim("a knock is tried six times at most", tries < MOST_TRIES, || {
-            what(phones)
-        })?;
+        claim(
+            "a knock is tried six times at most",
+            tries < MOST_TRIES,
+            || what(phones),
+        )?;
         claim(
             "a knock that was answered is not repeated",
             !phones.known.contains(&(subscription, number)),
@@ -158,7 +166,8 @@ impl Ledger {
         )?;
         let of = |id: SubscriptionId| move |(key, _): &(&(SubscriptionId, i64), _)| key.0 == id;
         let before = phones.sent.iter().filter(of(subscription));
-        let before = before.filter(|((_, earlier), _)| *earlier < number && *earlier > phones.fetched);
+        let before =
+            before.filter(|((_, earlier), _)| *earlier < number && *earlier > phones.fetched);
         let before = before.filter_map(|(_, times)| times.first().copied()).max();
         let is_soon = before.is_some_and(|at| at <= now && now + skew < at + QUIET);
         claim(
@@ -233,10 +242,16 @@ impl Ledger {
     /// A device connects or polls: it has come for what waits, even if it does not get all of it.
     pub(crate) fn fetches(&mut self, device: usize) {
         let phones = &mut self.phones[device];
-        phones.fetched = phones.state.as_ref().map_or(phones.fetched, |state| state.last);
+        phones.fetched = phones
+            .state
+            .as_ref()
+            .map_or(phones.fetched, |state| state.last);
         phones.waiting.clear();
         let rows = self.tables[device].inbox.iter();
-        phones.come_for = rows.filter(|(_, row)| !row.settled).map(|(id, _)| *id).collect();
+        phones.come_for = rows
+            .filter(|(_, row)| !row.settled)
+            .map(|(id, _)| *id)
+            .collect();
     }
 
     /// A message is sent: if its device does not answer, that has not come for it any more.
@@ -292,7 +307,12 @@ impl Ledger {
             let track = self.deliveries.get(&(**id, device));
             is_here && track.is_none_or(|track| track.wire.is_none())
         };
-        let unsent: Vec<_> = self.tables[device].inbox.keys().filter(unsent).copied().collect();
+        let unsent: Vec<_> = self.tables[device]
+            .inbox
+            .keys()
+            .filter(unsent)
+            .copied()
+            .collect();
         let phones = &mut self.phones[device];
         phones.come_for.extend(unsent);
         (phones.waiting, phones.listed) = (waiting, listed);

@@ -30,13 +30,7 @@ impl Ledger {
     }
 
     /// The directory finds the devices of a target for this sender, at this true time.
-    pub(crate) fn finds(
-        &mut self,
-        sender: usize,
-        to: &Target,
-        devices: &[DeviceId],
-        now: Millis,
-    ) {
+    pub(crate) fn finds(&mut self, sender: usize, to: &Target, devices: &[DeviceId], now: Millis) {
         let devices = devices.iter().map(|device| self.places[device]).collect();
         if let Some(to) = self.planned(to) {
             let sets = self.found.sets.entry((sender, to)).or_default();
@@ -75,7 +69,9 @@ impl Ledger {
         let sets = self.found.sets.get(&(sender, to)).into_iter().flatten();
         let mut sets = sets.filter(|(_, at)| **at >= made.max(due));
         let same = |(set, _): (&BTreeSet<usize>, &Millis)| {
-            let expected = set.iter().filter(|device| publication.echo || **device != sender);
+            let expected = set
+                .iter()
+                .filter(|device| publication.echo || **device != sender);
             expected.eq(&devices)
         };
         let holds = match to {
@@ -87,7 +83,9 @@ impl Ledger {
             holds,
             || {
                 let found = self.found.sets.get(&(sender, to));
-                format!("{id} of publish {op}, made at {made} and due at {due}, goes to {devices:?}, found were {found:?}")
+                format!(
+                    "{id} of publish {op}, made at {made} and due at {due}, goes to {devices:?}, found were {found:?}"
+                )
             },
         )
     }

@@ -125,8 +125,12 @@ impl World<'_> {
         };
         let mut rng = chance(self.plan.seed, &[10, self.next]);
         let stale = happens(&mut rng, self.weather().stale);
-        let has = |device: &usize| self.tags[place].contains(device) && self.ledger.is_bound(*device);
-        let bound = self.ledger.ever_in(place).filter(|device| stale || has(device));
+        let has =
+            |device: &usize| self.tags[place].contains(device) && self.ledger.is_bound(*device);
+        let bound = self
+            .ledger
+            .ever_in(place)
+            .filter(|device| stale || has(device));
         bound.map(|device| self.names[device].clone()).collect()
     }
 }

@@ -72,10 +72,13 @@ impl World<'_> {
         let host = &mut self.objects[object];
         host.under_way += 1;
         let life = host.life;
-        let subject = url.bytes().fold(0, |sum: u64, byte| {
-            sum.wrapping_mul(31) + u64::from(byte)
-        });
-        let rng = &mut chance(self.plan.seed, &[35, subject, number.unsigned_abs(), self.next]);
+        let subject = url
+            .bytes()
+            .fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let rng = &mut chance(
+            self.plan.seed,
+            &[35, subject, number.unsigned_abs(), self.next],
+        );
         let fails = happens(rng, self.weather().knocks);
         let latency = self.weather().latency;
         let (soon, later) = (rng.i64(1..=latency + 1), rng.i64(1..=LATEST_ANSWER));
@@ -143,14 +146,17 @@ impl World<'_> {
         if !self.is_answered(object, life) {
             return Ok(());
         }
-        self.ledger.knock_answered(object, subscription, number, answer);
+        self.ledger
+            .knock_answered(object, subscription, number, answer);
         let input = Input::Knocked {
             subscription,
             number,
             answer,
         };
         match self.event(object, input)? {
-            Some(()) => self.ledger.knock_is_settled(object, subscription, number, answer),
+            Some(()) => self
+                .ledger
+                .knock_is_settled(object, subscription, number, answer),
             None => Ok(()),
         }
     }

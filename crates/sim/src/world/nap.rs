@@ -99,7 +99,8 @@ impl World<'_> {
     /// The connections of a device that are not over at its end.
     fn ends_of(&self, device: usize) -> Vec<ConnectionId> {
         let sockets = self.sockets.iter().zip(0..);
-        let of = sockets.filter(|(socket, _)| socket.device == device && socket.client != End::Gone);
+        let of =
+            sockets.filter(|(socket, _)| socket.device == device && socket.client != End::Gone);
         of.map(|(_, connection)| connection).collect()
     }
 

@@ -126,7 +126,13 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn tell_first_waiting(&mut self, now: Now) -> Result<(), StoreError> {
         let most = self.cx.limits.max_in_flight;
         let mut first = self.sent_before(Lane::Devices, None, Some(now.at), most)?;
-        first.extend(rows::waiting(&self.cx.store, Lane::Devices, None, &[], most)?);
+        first.extend(rows::waiting(
+            &self.cx.store,
+            Lane::Devices,
+            None,
+            &[],
+            most,
+        )?);
         for held in first {
             let held = self.up_to_date(held);
             if !held.attempts.is_in_progress(now.at) {
