@@ -26,7 +26,7 @@ pub const MAX_BODY: usize = 8_192;
 const MAX_LABEL: usize = 64;
 
 /// The id of a subscription: 12 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SubscriptionId(u64);
 

@@ -19,6 +19,8 @@ const HEAVY: u32 = 2;
 const PILED: u32 = 1;
 /// Histories, of a thousand, in which everybody is silent after the last fault.
 const QUIET: u32 = 250;
+/// How many phones a device may have.
+const PHONES: u32 = 3;
 /// Histories, of a thousand, in which devices still fail at messages after the last fault.
 const POISONED: u32 = 30;
 
@@ -76,7 +78,7 @@ impl Plan {
 }
 
 /// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 21] = [
+const KINDS: [(Kind, u32); 25] = [
     (Kind::Publish, 100),
     (Kind::Connect, 40),
     (Kind::Leave, 25),
@@ -87,6 +89,7 @@ const KINDS: [(Kind, u32); 21] = [
     (Kind::Ask, 15),
     (Kind::BadFrames, 3),
     (Kind::Flap, 1),
+    (Kind::Nap, 10),
     (Kind::TakeOver, 4),
     (Kind::Crash, 25),
     (Kind::Isolate, 5),
@@ -98,6 +101,9 @@ const KINDS: [(Kind, u32); 21] = [
     (Kind::Skew, 10),
     (Kind::Remove, 6),
     (Kind::Tokens, 6),
+    (Kind::Bind, 10),
+    (Kind::Subscribe, 10),
+    (Kind::Unsubscribe, 1),
 ];
 
 #[derive(Clone, Copy)]
@@ -112,6 +118,7 @@ enum Kind {
     Ask,
     BadFrames,
     Flap,
+    Nap,
     TakeOver,
     Crash,
     Isolate,
@@ -123,6 +130,9 @@ enum Kind {
     Skew,
     Remove,
     Tokens,
+    Bind,
+    Subscribe,
+    Unsubscribe,
 }
 
 /// Draws operations, one after the other.
@@ -305,6 +315,11 @@ impl<'a> Operations<'a> {
                 times: *pick(self.rng, &[3, 12, 12, 30, 100, 300]),
                 pace: *pick(self.rng, &[100, 1_000, 5_000, 60_000]),
             },
+            Kind::Nap => Action::Nap {
+                device,
+                lasts: *pick(self.rng, &[500, 5_000, 20_000, 60_000, 160_000, 500_000]),
+                catches_up: self.rng.bool(),
+            },
             Kind::TakeOver => Action::TakeOver { device },
             Kind::Isolate => Action::Isolate {
                 device,
@@ -330,6 +345,19 @@ impl<'a> Operations<'a> {
             Kind::Remove => Action::Register {
                 device,
                 foreign: self.rng.bool(),
+            },
+            Kind::Subscribe => Action::Subscribe {
+                device,
+                phone: self.rng.u32(0..PHONES),
+            },
+            Kind::Unsubscribe => Action::Unsubscribe {
+                device,
+                phone: self.rng.bool().then(|| self.rng.u32(0..PHONES)),
+            },
+            Kind::Bind => Action::Bind {
+                device,
+                tag: self.rng.usize(0..self.tags),
+                bind: self.rng.bool(),
             },
             Kind::Tokens if self.rng.bool() => Action::Revoke { device },
             Kind::Tokens => Action::Register {

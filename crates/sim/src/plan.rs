@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) devices: usize,
     /// How many further devices have the last tag.
     pub(crate) crowd: usize,
-    /// The devices of each tag.
+    /// The devices that each tag has at first.
     pub(crate) tags: Vec<Vec<usize>>,
     /// How the network and the platform behave.
     pub(crate) weather: Weather,
@@ -69,6 +69,8 @@ pub(crate) struct Weather {
     pub(crate) stale: u32,
     /// Devices that do not notice that their connection was closed, and go on with it.
     pub(crate) lingering: u32,
+    /// Knocks that a push service does not take, or not as it should.
+    pub(crate) knocks: u32,
 }
 
 /// How it is after the last fault.
@@ -110,6 +112,7 @@ impl Weather {
         clocks: 0,
         stale: 0,
         lingering: 0,
+        knocks: 0,
     };
 }
 
@@ -162,6 +165,13 @@ pub(crate) enum Action {
         times: u32,
         pace: Millis,
     },
+    /// A device sleeps for a while, and its connection stays. With `catches_up` it sends a ping that fell due meanwhile
+    /// when it wakes; else its timers have stood still.
+    Nap {
+        device: usize,
+        lasts: Millis,
+        catches_up: bool,
+    },
     /// A connection that a device has already lost takes over from its current one. The device does not notice, and
     /// keeps pinging over the current one.
     TakeOver { device: usize },
@@ -186,6 +196,16 @@ pub(crate) enum Action {
     Remove { device: usize },
     /// The operator creates a device, or gives it a new token.
     Register { device: usize, foreign: bool },
+    /// A device binds itself to a tag, or unbinds itself.
+    Bind {
+        device: usize,
+        tag: usize,
+        bind: bool,
+    },
+    /// A device stores that it can be knocked at this phone.
+    Subscribe { device: usize, phone: u32 },
+    /// A device removes one of its subscriptions, or all.
+    Unsubscribe { device: usize, phone: Option<u32> },
     /// The operator revokes a device's tokens.
     Revoke { device: usize },
     /// Something about the channels of a device.
@@ -235,7 +255,7 @@ pub(crate) enum Later {
 }
 
 /// To whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum To {
     /// One device.
     Device(usize),

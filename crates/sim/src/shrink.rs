@@ -102,6 +102,10 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.weather
         },
         Weather {
+            knocks: 0,
+            ..plan.weather
+        },
+        Weather {
             latency: fair.latency,
             ..plan.weather
         },

@@ -24,6 +24,8 @@ const TABLES: [&str; 7] = [
 ];
 /// Those that it gets with its first channel.
 const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
+/// That which it gets with its first subscription.
+const OF_SUBSCRIPTIONS: &str = "subscriptions";
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
 
@@ -58,6 +60,8 @@ pub struct Written {
     pub account: bool,
     /// The tables `channels`, `user_agent` and `push_receipts`.
     pub channels: bool,
+    /// The table `subscriptions`.
+    pub subscriptions: bool,
 }
 
 impl Sqlite {
@@ -125,15 +129,15 @@ impl Sqlite {
         self.0.failed.get()
     }
 
-    /// Deletes every row. All tables but those of channels stay: a mailbox without rows finds them made already.
+    /// Deletes every row. All tables but those of channels and subscriptions stay: a mailbox without rows finds them made already.
     ///
     /// # Errors
     /// There are no tables.
     pub fn clear(&self) -> Result<(), StoreError> {
         self.fail_after(None);
         self.begin()?;
-        // Only a device with channels has their tables.
-        for table in OF_CHANNELS {
+        // Only a device with channels, or with subscriptions, has their tables.
+        for table in OF_CHANNELS.into_iter().chain([OF_SUBSCRIPTIONS]) {
             self.run(&format!("DROP TABLE IF EXISTS {table}"), &[])?;
         }
         for table in TABLES {
@@ -204,6 +208,7 @@ impl Written {
         self.groups |= sql.contains(" groups");
         self.jobs |= sql.contains(" jobs");
         self.account |= sql.contains(" account");
+        self.subscriptions |= sql.contains(" subscriptions");
         self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }
 }

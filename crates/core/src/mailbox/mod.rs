@@ -151,6 +151,8 @@ impl<S: Store> Mailbox<S> {
     /// # Errors
     /// The store failed.
     pub fn handle(&mut self, input: Input, now: Now) -> Result<Vec<Output>, StoreError> {
+        // What the mailbox was opened for comes next, and may be the first sign of life of a device that was asleep.
+        let is_opening = matches!(input, Input::Wake);
         let input = match input {
             Input::Frame { connection, frame } => {
                 let may_wait = self.may_wait(&frame);
@@ -171,7 +173,9 @@ impl<S: Store> Mailbox<S> {
         // Filling the window may also settle what calls wait for.
         loop {
             // The window is filled at the end: the event may concern a message that would be sent.
-            self.receive(|inbox| inbox.pump(now))?;
+            if !is_opening {
+                self.receive(|inbox| inbox.pump(now))?;
+            }
             if !self.tell(&mut outputs, now)? {
                 break;
             }
@@ -287,6 +291,10 @@ impl<S: Store> Mailbox<S> {
         }
         self.receive(|inbox| inbox.alarm(now))?;
         self.outbox().alarm(now)?;
+        // A failure may have ended the connection without a word.
+        if self.connection.is_none() && self.wake().may_have_missed() {
+            self.inbox().tell_first_waiting(now)?;
+        }
         self.wake_for(true, now)
     }
 

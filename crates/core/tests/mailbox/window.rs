@@ -206,6 +206,23 @@ fn a_connection_without_a_sign_of_life_is_closed_when_it_is_needed() {
     );
 }
 
+#[test]
+fn a_frame_that_opens_a_mailbox_is_a_sign_of_life_of_its_connection() {
+    let mut harness = Harness::with(|limits| limits.keepalive = 10);
+    harness.connect(1);
+    harness.deliver(&message(1, TEXT), 0);
+    // The device sleeps longer than the mailbox, and goes on with its connection.
+    harness.sleep();
+    assert_eq!(harness.at(100_000).wake(), [""; 0]);
+    let id = message(1, TEXT).id;
+    let ack = format!(r#"{{"type":"ack","id":"{id}"}}"#);
+    assert_eq!(harness.frame(1, &ack), ["bell reports 1 delivered"]);
+    assert_eq!(
+        harness.deliver(&message(2, TEXT), 0),
+        ["sent 2", "1 <- body 2, attempt 1"]
+    );
+}
+
 /// This many [`large`] messages are sixteen megabytes.
 const LARGE: u64 = 12;
 

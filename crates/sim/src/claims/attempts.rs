@@ -1,7 +1,8 @@
 //! Why a message is given up: by the rule of `docs/protocol.md`, and for nothing else.
 //!
-//! An attempt counts if it timed out while its connection was open, or if the lease of a poll ran out; so does
-//! progress. A message is also given up if connections often ended, over a long time, while it was alone in flight.
+//! An attempt counts if it timed out while its connection was open and its device not long asleep, or if the lease of a
+//! poll ran out; so does progress. A message is also given up if connections often ended, over a long time, while it was
+//! alone in flight.
 //! What cannot be told from outside is judged in the mailbox's favour.
 
 use tagpost_core::delivery::Delivery;
@@ -9,6 +10,7 @@ use tagpost_core::id::MessageId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
 
+use super::links::Link;
 use super::{Checked, Ledger, claim};
 
 /// A message is given up for failing its device after this many connections that ended while it was alone in flight.
@@ -87,13 +89,21 @@ impl Ledger {
                 continue;
             };
             let shortest = i64::from(self.limits.ack_timeout) * 1000;
-            let ran_out = |attempt: &&Attempt| {
+            let silent = i64::from(self.limits.keepalive) * 2_500;
+            // A time-out is noticed before the next attempt.
+            let noticed = track.attempts.iter().skip(1).map(|next| next.at);
+            let noticed = noticed.chain([delivery.at]);
+            let ran_out = |(attempt, noticed): &(&Attempt, Millis)| {
                 let link = attempt.connection.and_then(|it| self.links.get(&it));
                 let over_at = link.and_then(|link| link.over_at).unwrap_or(Millis::MAX);
-                attempt.at + shortest <= over_at.min(delivery.at).saturating_add(self.skew)
+                let over = attempt.at + shortest;
+                let alive =
+                    |link: &Link| link.may_count_as_alive(over, *noticed, silent, 2 * self.skew);
+                over <= over_at.min(delivery.at).saturating_add(self.skew) && link.is_none_or(alive)
             };
             // Progress may have timed out sooner.
-            let counted = track.attempts.iter().filter(ran_out).count() + track.work.times as usize;
+            let counted = track.attempts.iter().zip(noticed).filter(ran_out).count();
+            let counted = counted + track.work.times as usize;
             let lasted = match (track.deaths.first(), track.deaths.last()) {
                 (Some(first), Some(last)) => last - first + self.skew,
                 _ => 0,

@@ -149,6 +149,8 @@ impl Ledger {
         due.extend(steps.map(|at| ("a step", at.max(then + LONGEST_PAUSE))));
         let scheduled = tables.schedule.values();
         due.extend(scheduled.map(|at| ("a hand-over", (*at).max(then + LONGEST_PAUSE))));
+        let knocks = self.knocks_due(device).into_iter();
+        due.extend(knocks.map(|at| ("a knock", at.max(then))));
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {

@@ -154,7 +154,7 @@ impl Ledger {
     }
 
     /// A target of the plan.
-    fn planned(&self, to: &Target) -> Option<To> {
+    pub(super) fn planned(&self, to: &Target) -> Option<To> {
         let tag = |name: &str| name.strip_prefix("tag")?.parse().ok();
         match to {
             Target::Device(device) => self.places.get(device).copied().map(To::Device),

@@ -16,6 +16,26 @@ pub(super) struct Link {
     pub(super) opened_at: Millis,
     /// When it ended, by the same clock.
     pub(super) over_at: Option<Millis>,
+    /// Since when its device sleeps, if it does, and when it slept, by the same clock.
+    asleep_from: Option<Millis>,
+    slept: Vec<(Millis, Millis)>,
+}
+
+impl Link {
+    /// Whether its mailbox may have taken it for alive at some time between these, with clocks that are off by so much:
+    /// the device was awake, or not asleep for long.
+    pub(super) fn may_count_as_alive(
+        &self,
+        from: Millis,
+        until: Millis,
+        longest: Millis,
+        off: Millis,
+    ) -> bool {
+        let dead = |(began, ended): &(Millis, Millis)| {
+            began + longest + off < from && until + off < *ended
+        };
+        !self.slept.iter().any(dead)
+    }
 }
 
 impl Ledger {
@@ -78,12 +98,27 @@ impl Ledger {
             connection,
             Link {
                 device,
-                bad_frames: 0,
                 revocations,
                 opened_at: now,
-                over_at: None,
+                ..Link::default()
             },
         );
+    }
+
+    /// The device of a connection falls asleep, at this time of the mailbox's clock.
+    pub(crate) fn falls_silent(&mut self, connection: ConnectionId, now: Millis) {
+        if let Some(link) = self.links.get_mut(&connection) {
+            link.asleep_from = Some(now);
+        }
+    }
+
+    /// The device of a connection has woken.
+    pub(crate) fn shows_life(&mut self, connection: ConnectionId, now: Millis) {
+        if let Some(link) = self.links.get_mut(&connection)
+            && let Some(from) = link.asleep_from.take()
+        {
+            link.slept.push((from, now));
+        }
     }
 
     /// A device sends a frame that is none.

@@ -9,9 +9,11 @@ mod ends;
 mod enough;
 mod escalation;
 mod finish;
+mod knocks;
 mod links;
 mod progress;
 mod push;
+mod resolution;
 mod room;
 mod rows;
 mod schedule;
@@ -33,11 +35,15 @@ use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::{Message, Urgency};
 use tagpost_core::time::Millis;
 use tagpost_core::trace::Trace;
+use tagpost_core::wake::Knocks;
 
 pub(crate) use self::due::Alarm;
+use self::knocks::Phones;
+pub(crate) use self::knocks::{KnockSent, knocks_of};
 use self::links::Link;
 pub(crate) use self::push::PushSent;
 use self::push::Pushes;
+use self::resolution::Found;
 use self::rows::Tables;
 use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::wire::Sent;
@@ -87,7 +93,7 @@ pub(crate) struct Ledger {
     /// The most that two clocks may differ.
     skew: Millis,
     places: BTreeMap<DeviceId, usize>,
-    /// The devices of each tag.
+    /// The devices that each tag has, or has had.
     tags: Vec<Vec<usize>>,
     publications: BTreeMap<u32, Publication>,
     messages: BTreeMap<MessageId, Published>,
@@ -112,6 +118,10 @@ pub(crate) struct Ledger {
     /// Devices that fail at one message in this many, and since when they are otherwise well.
     poisoned: BTreeMap<usize, (u32, Millis)>,
     push: Pushes,
+    found: Found,
+    /// Which messages knock.
+    knocks: Knocks,
+    phones: Vec<Phones>,
 }
 
 impl Ledger {
@@ -140,6 +150,9 @@ impl Ledger {
             given_up: Vec::new(),
             poisoned: BTreeMap::new(),
             push: Pushes::of(plan),
+            found: Found::default(),
+            knocks: knocks_of(plan.seed),
+            phones: names.iter().map(|_| Phones::default()).collect(),
         }
     }
 

@@ -8,7 +8,7 @@ use tagpost_core::plan::Plan;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
 
-use super::{Checked, Ledger, broken, claim};
+use super::{Checked, KnockSent, Ledger, broken, claim};
 use crate::store::Sqlite;
 
 /// The tables of one mailbox.
@@ -75,7 +75,8 @@ pub(super) struct OutboxRow {
 }
 
 impl Ledger {
-    /// A mailbox committed an event, at this time of its clock. It called for these messages, in this order.
+    /// A mailbox committed an event, at this time of its clock. It called for these messages, in this order,
+    /// and knocks like this.
     pub(crate) fn committed(
         &mut self,
         place: usize,
@@ -83,6 +84,7 @@ impl Ledger {
         now: Millis,
         life: u32,
         called: &[MessageId],
+        knocks: &[KnockSent],
     ) -> Checked {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
@@ -110,7 +112,8 @@ impl Ledger {
         if written.inbox {
             self.read_inbox(place, store, now)?;
         }
-        self.read_channels(place, store, now, written)
+        self.read_channels(place, store, now, written)?;
+        self.read_knocks(place, store, written, knocks, now)
     }
 
     /// Reads what is left to do for its messages: one row each of a job, of steps and of an ending.

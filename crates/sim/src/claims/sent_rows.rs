@@ -62,6 +62,7 @@ impl Ledger {
                 self.accepted(place, id)?;
                 self.is_sent(place, id, expires_at);
                 self.has_enough(id, &row)?;
+                self.goes_where_it_leads(id, &row)?;
                 let latest = self.tables[place].latest;
                 self.escalates(id, &row, expires_at, latest)?;
                 self.ends_without_delivery(id, &row, last)?;
@@ -150,6 +151,7 @@ impl Ledger {
                 if known.is_none() {
                     self.is_sent(place, trace.id, trace.expires_at);
                     self.has_enough(trace.id, &row)?;
+                    self.goes_where_it_leads(trace.id, &row)?;
                     let latest = self.tables[place].latest;
                     self.escalates(trace.id, &row, trace.expires_at, latest)?;
                     let states = trace.deliveries.iter();

@@ -78,6 +78,7 @@ impl Ledger {
             what,
         )?;
         let worked = self.sent_again(device, sent.id, sent.now)?;
+        self.is_fetched(device, sent.id);
         let track = self.deliveries.entry(key).or_default();
         claim(
             "a withdrawn message is not sent again",

@@ -69,6 +69,9 @@ pub(super) fn weather(rng: &mut Rng) -> Weather {
     if rng.u32(0..4) == 0 {
         weather.stale = rng.u32(1..=500);
     }
+    if rng.u32(0..3) > 0 {
+        weather.knocks = rng.u32(1..=900);
+    }
     if rng.bool() {
         weather.clocks = CLOCKS;
     } else if rng.u32(0..10) == 0 {

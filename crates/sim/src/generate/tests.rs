@@ -42,6 +42,8 @@ fn what_is_hard_is_rare_and_present() {
         "{rare:?}"
     );
     let usual = [
+        has(|it| matches!(it, Action::Nap { .. })),
+        has(|it| matches!(it, Action::Subscribe { .. })),
         has(|it| matches!(it, Action::Isolate { .. })),
         has(|it| matches!(it, Action::Full { .. })),
         has(|it| matches!(it, Action::Mix { .. })),

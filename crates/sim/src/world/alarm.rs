@@ -115,6 +115,9 @@ impl World<'_> {
         self.objects[object].ringing = true;
         let done = self.event(object, Input::Alarm);
         self.objects[object].ringing = false;
+        if matches!(done, Ok(Some(()))) {
+            self.ledger.has_rung(object);
+        }
         done
     }
 }

@@ -13,6 +13,7 @@ use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
 use tagpost_core::trace::Trace;
+use tagpost_core::wake::SubscriptionId;
 
 use super::client::Ask;
 use super::versions::UNKNOWN;
@@ -52,6 +53,7 @@ pub(super) enum Reply {
     Messages(Vec<(Message, u32)>),
     Pushed(Pushed),
     PushReceipts(Option<Vec<PushReceipt>>),
+    Subscribed(SubscriptionId),
     Problem(Problem),
     Done,
 }

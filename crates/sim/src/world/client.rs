@@ -7,8 +7,10 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
+use tagpost_core::wake::SubscriptionId;
 
 use super::calls::{Caller, Reply};
+use super::nap::Nap;
 use super::push::Agent;
 use super::said::Said;
 use super::verdict::Verdict;
@@ -28,6 +30,15 @@ pub(super) enum Ask {
     Trace,
     List,
     Settle,
+    /// It can be knocked at this phone from now on.
+    Subscribe {
+        phone: u32,
+    },
+    /// It binds itself to the tag with this number, or unbinds itself.
+    Bind {
+        tag: usize,
+        bind: bool,
+    },
     /// An application server publishes.
     Push(u32),
     /// An application server reads the receipts of the channel with this number.
@@ -41,8 +52,12 @@ pub(super) enum Ask {
 pub(super) struct Client {
     pub(super) claims: Claims,
     pub(super) manner: Manner,
+    /// The subscriptions of its phones.
+    pub(super) subscriptions: BTreeMap<u32, SubscriptionId>,
     /// What it has as a user agent of Web Push.
     pub(super) agent: Agent,
+    /// It sleeps.
+    pub(super) nap: Option<Nap>,
     /// Its newest connection.
     pub(super) connection: Option<ConnectionId>,
     /// Its answer to each message, given or still to come.
@@ -71,7 +86,9 @@ impl Client {
         Self {
             claims,
             manner: Manner::GOOD,
+            subscriptions: BTreeMap::new(),
             agent: Agent::default(),
+            nap: None,
             connection: None,
             verdicts: BTreeMap::new(),
             unsaid: Vec::new(),
@@ -315,6 +332,14 @@ impl World<'_> {
                     usual.contains(&problem.code),
                     || problem.to_string(),
                 )
+            }
+            (Ask::Subscribe { phone }, Some(Reply::Subscribed(id))) => {
+                self.clients[device].subscriptions.insert(phone, id);
+                Ok(())
+            }
+            (Ask::Bind { tag, bind }, Some(Reply::Text(_))) => {
+                self.bind(device, tag, bind);
+                Ok(())
             }
             (_, Some(Reply::Trace(trace))) => self.ledger.traced(device, &trace),
             (_, Some(Reply::Traces(traces))) => {

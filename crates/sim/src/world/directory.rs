@@ -20,24 +20,46 @@ impl World<'_> {
         let host = &mut self.objects[object];
         host.under_way += 1;
         let life = host.life;
-        let resolved = Event::Resolved {
-            object,
-            life,
-            targets,
-        };
-        self.after(ANSWERS_IN, resolved);
-    }
-
-    /// The directory has found the devices of targets.
-    pub(super) fn resolved(&mut self, object: usize, life: u32, targets: Vec<Target>) -> Checked {
-        if !self.is_answered(object, life) {
-            return Ok(());
-        }
         let found = targets.into_iter().map(|target| {
-            let devices = self.addresses(&target);
+            let devices = self.find(object, &target);
             (target, devices)
         });
         let found = found.collect();
+        let latency = self.weather().latency;
+        let delay = ANSWERS_IN + chance(self.plan.seed, &[34, self.next]).i64(0..=latency);
+        let resolved = Event::Resolved {
+            object,
+            life,
+            found,
+        };
+        self.after(delay, resolved);
+    }
+
+    /// A device is bound to a tag, or unbound.
+    pub(super) fn bind(&mut self, device: usize, tag: usize, bind: bool) {
+        let to = if bind { "to" } else { "from" };
+        self.note(|names| format!("{} binds or unbinds itself: {to} tag{tag}", names[device]));
+        match bind {
+            true => {
+                self.tags[tag].insert(device);
+                self.ledger.joins(device, tag);
+            }
+            false => {
+                self.tags[tag].remove(&device);
+            }
+        }
+    }
+
+    /// The directory has found the devices of targets.
+    pub(super) fn resolved(
+        &mut self,
+        object: usize,
+        life: u32,
+        found: Vec<(Target, Vec<DeviceId>)>,
+    ) -> Checked {
+        if !self.is_answered(object, life) {
+            return Ok(());
+        }
         self.event(object, Input::Resolved(Ok(found))).map(drop)
     }
 
@@ -69,8 +91,14 @@ impl World<'_> {
         true
     }
 
-    /// The devices of a target, as the Worker finds them.
-    pub(super) fn addresses(&self, to: &Target) -> Vec<DeviceId> {
+    /// The devices of a target, as the Worker finds them for a sender.
+    pub(super) fn find(&mut self, sender: usize, to: &Target) -> Vec<DeviceId> {
+        let devices = self.addresses(to);
+        self.ledger.finds(sender, to, &devices, self.now);
+        devices
+    }
+
+    fn addresses(&self, to: &Target) -> Vec<DeviceId> {
         match to {
             Target::Device(device) => vec![device.clone()],
             Target::Tag(tag) => self.devices_of(tag),
@@ -92,13 +120,17 @@ impl World<'_> {
     /// The devices of a tag, from the directory or from a stale copy of it.
     fn devices_of(&self, tag: &Tag) -> Vec<DeviceId> {
         let place = tag.as_str().trim_start_matches("tag").parse().ok();
-        let devices = place.and_then(|place: usize| self.plan.tags.get(place));
+        let Some(place) = place.filter(|place: &usize| *place < self.tags.len()) else {
+            return Vec::new();
+        };
         let mut rng = chance(self.plan.seed, &[10, self.next]);
         let stale = happens(&mut rng, self.weather().stale);
-        let bound = devices
-            .into_iter()
-            .flatten()
-            .filter(|device| stale || self.ledger.is_bound(**device));
-        bound.map(|device| self.names[*device].clone()).collect()
+        let has =
+            |device: &usize| self.tags[place].contains(device) && self.ledger.is_bound(*device);
+        let bound = self
+            .ledger
+            .ever_in(place)
+            .filter(|device| stale || has(device));
+        bound.map(|device| self.names[device].clone()).collect()
     }
 }

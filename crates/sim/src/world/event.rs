@@ -18,7 +18,7 @@ use tagpost_core::time::Now;
 use super::bounds::{Work, measured};
 use super::object::Object;
 use super::{World, said};
-use crate::claims::{Checked, broken, claim};
+use crate::claims::{Checked, KnockSent, broken, claim};
 use crate::plan::Moment;
 
 /// After one event in this many, memory is compared with the rows. That takes as long as an event, and a difference
@@ -126,7 +126,8 @@ impl World<'_> {
                     Mailbox::open(store, limits, CODECS, &attachments, host.alarm, unopened)
                 });
                 work.opening = Some(opening);
-                host.mailbox = Some(opened?.with_push_keys(Some(keys.clone())));
+                let opened = opened?.with_push_keys(Some(keys.clone()));
+                host.mailbox = Some(opened.with_knocks(self.knocks));
             }
             let now = self.clock(object);
             let host = &mut self.objects[object];
@@ -177,7 +178,9 @@ impl World<'_> {
                     }
                 }
                 let called: Vec<_> = outputs.iter().filter_map(called_for).collect();
-                self.ledger.committed(object, &store, now, life, &called)?;
+                let knocks: Vec<_> = outputs.iter().filter_map(knock_in).collect();
+                self.ledger
+                    .committed(object, &store, now, life, &called, &knocks)?;
                 for progress in outputs.iter().filter_map(progress_in) {
                     self.ledger.promised(object, progress, now)?;
                 }
@@ -220,6 +223,25 @@ fn progress_in(output: &Output) -> Option<&Progress> {
             call: Call::ReportProgress(progress),
             ..
         } => Some(progress),
+        _ => None,
+    }
+}
+
+/// The knock that this is.
+fn knock_in(output: &Output) -> Option<KnockSent> {
+    match output {
+        Output::Knock {
+            subscription,
+            number,
+            ttl,
+            urgency,
+            ..
+        } => Some(KnockSent {
+            subscription: *subscription,
+            number: *number,
+            ttl: *ttl,
+            urgency: *urgency,
+        }),
         _ => None,
     }
 }

@@ -61,6 +61,7 @@ impl World<'_> {
     /// Memory is lost, and with it everything that waits; the store keeps what was committed.
     pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
         self.most_held = self.most_held.max(self.objects[object].lose_memory());
+        self.ledger.forgets_what_is_in_flight(object);
         let host = &mut self.objects[object];
         host.life += 1;
         host.losses += 1;

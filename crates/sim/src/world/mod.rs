@@ -11,6 +11,8 @@ mod closes;
 mod directory;
 mod event;
 mod faults;
+mod knocks;
+mod nap;
 mod object;
 mod ops;
 mod outputs;
@@ -24,12 +26,13 @@ mod verdict;
 mod versions;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tagpost_core::id::DeviceId;
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Target;
 use tagpost_core::time::Millis;
+use tagpost_core::wake::{KnockAnswer, Knocks, SubscriptionId};
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
@@ -40,7 +43,7 @@ pub(crate) use self::push::frames::{Notification, op_of_payload};
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use self::work::Work;
-use crate::claims::{Checked, Ledger, claim};
+use crate::claims::{Checked, Ledger, claim, knocks_of};
 use crate::history::History;
 use crate::plan::{Plan, Weather};
 use crate::store::Sqlite;
@@ -88,10 +91,20 @@ enum Event {
     Resolved {
         object: usize,
         life: u32,
-        targets: Vec<Target>,
+        found: Vec<(Target, Vec<DeviceId>)>,
     },
     /// A device was added to the directory.
     Entered { object: usize, life: u32 },
+    /// A push service has answered a knock, or could not be reached.
+    Knocked {
+        object: usize,
+        life: u32,
+        subscription: SubscriptionId,
+        number: i64,
+        answer: KnockAnswer,
+    },
+    /// A push service passes a knock on to a device.
+    KnockedAt { device: usize },
     /// The timer of a mailbox goes off. It was set to `at`, by the mailbox's clock.
     Timeout {
         object: usize,
@@ -140,6 +153,8 @@ enum Event {
     },
     /// A device that lost its socket reconnects.
     Reconnect { device: usize },
+    /// A device has slept as long as it wanted to, in the nap of this number.
+    Wakes { device: usize, number: u64 },
     /// A publish has not been answered: it is repeated up to `repeats` times.
     Unanswered { op: u32, repeats: u32 },
 }
@@ -161,12 +176,18 @@ pub(crate) struct World<'a> {
     events: u64,
     names: Vec<DeviceId>,
     places: BTreeMap<DeviceId, usize>,
+    /// The devices of each tag, as the directory has them.
+    tags: Vec<BTreeSet<usize>>,
     objects: Vec<Object>,
     clients: Vec<Client>,
     /// Indexed by the number of the connection.
     sockets: Vec<Socket>,
     calls: BTreeMap<CallId, CallState>,
     servers: Servers,
+    /// Which messages knock.
+    knocks: Knocks,
+    /// The endpoints that their push service has forgotten.
+    gone: BTreeSet<String>,
     fates: Fates,
     ledger: Ledger,
     history: History,
@@ -196,10 +217,17 @@ impl<'a> World<'a> {
             ledger: Ledger::new(plan, &names),
             names,
             places,
+            tags: plan
+                .tags
+                .iter()
+                .map(|devices| devices.iter().copied().collect())
+                .collect(),
             objects: stores.into_iter().map(Object::new).collect(),
             sockets: Vec::new(),
             calls: BTreeMap::new(),
             servers: Servers::new(),
+            knocks: knocks_of(plan.seed),
+            gone: BTreeSet::new(),
             fates: Fates::default(),
             history: History::new(keep_history, START),
             touched: None,
@@ -221,10 +249,7 @@ impl<'a> World<'a> {
             claim("the system comes to rest", self.events < MAX_EVENTS, || {
                 format!("{} events, and still: {event:?}", self.events)
             })?;
-            self.happen(event)?;
-            if let Some(object) = self.touched.take() {
-                self.inspect(object)?;
-            }
+            self.step(event)?;
         }
         bounds::holds_little(self.most_held)?;
         self.ledger.finish(
@@ -234,6 +259,18 @@ impl<'a> World<'a> {
                 .map(|object| object.alarm)
                 .collect::<Vec<_>>(),
         )
+    }
+
+    /// An event happens, unless its device sleeps, and the mailbox that handled it is checked.
+    fn step(&mut self, event: Event) -> Checked {
+        let Some(event) = self.unless_asleep(event) else {
+            return Ok(());
+        };
+        self.happen(event)?;
+        match self.touched.take() {
+            Some(object) => self.inspect(object),
+            None => Ok(()),
+        }
     }
 
     fn happen(&mut self, event: Event) -> Checked {
@@ -280,9 +317,17 @@ impl<'a> World<'a> {
             Event::Resolved {
                 object,
                 life,
-                targets,
-            } => self.resolved(object, life, targets),
+                found,
+            } => self.resolved(object, life, found),
             Event::Entered { object, life } => self.entered(object, life),
+            Event::Knocked {
+                object,
+                life,
+                subscription,
+                number,
+                answer,
+            } => self.knocked(object, life, subscription, number, answer),
+            Event::KnockedAt { device } => self.knocked_at(device),
             Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),
             Event::AlarmAgain { object } => self.alarm_again(object),
@@ -321,6 +366,7 @@ impl<'a> World<'a> {
                 Ok(())
             }
             Event::Reconnect { device } => self.reconnect(device),
+            Event::Wakes { device, number } => self.wakes(device, number),
             Event::Unanswered { op, repeats } => self.repeat_unanswered(op, repeats),
         }
     }

@@ -142,6 +142,12 @@ impl World<'_> {
             self.ledger
                 .room_is_used(object, &waiting, connection, now)?;
         }
+        if host.mailbox.is_some() {
+            let here = connection.filter(|it| !self.sockets[*it as usize].is_agent);
+            let is_here = here.is_some() || self.polls(object);
+            self.ledger.is_knocked(object, is_here, now)?;
+        }
+        let host = &self.objects[object];
         let expires_at =
             connection.and_then(|connection| self.sockets[connection as usize].expires_at);
         let alarm = Alarm {

@@ -69,8 +69,9 @@ impl World<'_> {
             .nothing_is_stuck(self.healed_at, self.now, patience)
     }
 
-    /// From now on there are no faults, and every device connects and answers.
+    /// From now on there are no faults, and every device is awake, connects and answers.
     pub(super) fn heal(&mut self) -> Checked {
+        (0..self.clients.len()).try_for_each(|device| self.wake(device))?;
         (self.healed, self.healed_at) = (true, self.now);
         self.note(|_| "no more faults from now on".to_owned());
         self.repair();
@@ -170,6 +171,11 @@ impl World<'_> {
                 times,
                 pace,
             } => self.flap(*device, *times, *pace),
+            Action::Nap {
+                device,
+                lasts,
+                catches_up,
+            } => self.nap(*device, *lasts, *catches_up),
             Action::TakeOver { device } => self.take_over(*device),
             Action::Crash { device, moment } => self.order_crash(*device, *moment),
             Action::Isolate {
@@ -188,6 +194,14 @@ impl World<'_> {
             Action::Register { device, foreign } => {
                 self.renew(*device, *foreign);
                 self.ask(*device, Ask::Operator, Call::Register)?;
+            }
+            Action::Subscribe { device, phone } => self.subscribe(*device, *phone)?,
+            Action::Unsubscribe { device, phone } => self.unsubscribe(*device, *phone)?,
+            Action::Bind { device, tag, bind } => {
+                let (tag, bind) = (*tag, *bind);
+                // The Worker asks the device's mailbox whether it may.
+                let ask = Ask::Bind { tag, bind };
+                self.ask(*device, ask, Call::MayAsk { mailboxes: 1 })?;
             }
             Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
             Action::WebPush(what) => self.web_push(op.number, what)?,
@@ -247,9 +261,14 @@ impl World<'_> {
         self.publish_again(op, repeats - 1)
     }
 
+    /// The sender of a publish.
+    pub(super) fn sender_of(&self, op: u32) -> Option<usize> {
+        self.publication(op).map(|publication| publication.sender)
+    }
+
     /// Whether the sender of a publish is removed for good.
     fn has_left(&self, op: u32) -> bool {
-        let sender = self.publication(op).map(|publication| publication.sender);
+        let sender = self.sender_of(op);
         self.healed && sender.is_some_and(|sender| !self.ledger.is_bound(sender))
     }
 
@@ -267,6 +286,7 @@ impl World<'_> {
 
     fn publish(&mut self, number: u32, publication: &Publication, repeats: u32) -> Checked {
         let sender = publication.sender;
+        self.ledger.publishes(number, self.now);
         let payload = format!(
             r#"{{"n":{number},"x":"{}"}}"#,
             "x".repeat(publication.padding)
@@ -330,7 +350,7 @@ impl World<'_> {
         let draft = draft.at(self.now, DELIVER_AT).map_err(broken)?;
         let devices = match draft.when {
             Some(_) => Vec::new(),
-            None => self.addresses(&to),
+            None => self.find(sender, &to),
         };
         let ask = Ask::Publish {
             op: number,

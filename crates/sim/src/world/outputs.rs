@@ -4,6 +4,7 @@ use tagpost_core::mailbox::Output;
 
 use super::World;
 use super::calls::Caller;
+use super::knocks::Knock;
 use crate::claims::{Checked, broken};
 
 impl World<'_> {
@@ -46,8 +47,19 @@ impl World<'_> {
                 Output::Resolve(targets) => self.look_up(object, targets),
                 Output::Register(_) => self.enter(object),
                 Output::Reply(call, reply) => self.replied(object, call, reply)?,
-                // Without [`Mailbox::with_knocks`] no message knocks.
-                Output::Knock { .. } => return Err(broken("a mailbox knocks")),
+                Output::Knock {
+                    subscription,
+                    number,
+                    endpoint,
+                    ..
+                } => {
+                    let knock = Knock {
+                        subscription,
+                        number,
+                        endpoint,
+                    };
+                    self.knock(object, &knock)?;
+                }
                 // It was set when the event was committed.
                 Output::Alarm(_) => {}
             }

@@ -166,7 +166,15 @@ impl World<'_> {
             self.next += 1;
             self.ledger.push_arrives(Some(op));
         }
-        let Some(outputs) = self.handle(object, input)? else {
+        let polls = matches!(
+            self.objects[object].served.get(&id).map(|it| &it.about),
+            Some(About::Poll(_))
+        );
+        let handled = self.handle(object, input)?;
+        if polls {
+            self.ledger.fetches(object);
+        }
+        let Some(outputs) = handled else {
             self.ledger.push_arrives(None);
             return Ok(());
         };
@@ -284,7 +292,8 @@ impl World<'_> {
                 self.ledger.channels_listed(object, &channels)?;
                 Reply::Done
             }
-            mailbox::Reply::Subscribed(_) | mailbox::Reply::Subscriptions(_) => Reply::Done,
+            mailbox::Reply::Subscribed(subscribed) => Reply::Subscribed(subscribed.subscription.id),
+            mailbox::Reply::Subscriptions(_) => Reply::Done,
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
             mailbox::Reply::Delivery(delivered) => {
                 if let (About::Deliver(id), tagpost_core::call::DeliveryStatus::Known(delivery)) =
@@ -296,6 +305,12 @@ impl World<'_> {
             }
         };
         self.reply(call, reply)
+    }
+
+    /// Whether a poll waits.
+    pub(super) fn polls(&self, object: usize) -> bool {
+        let mut served = self.objects[object].served.values();
+        served.any(|served| matches!(served.about, About::Poll(_)))
     }
 
     /// The messages whose calls to deliver wait for their result.

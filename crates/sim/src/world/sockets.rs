@@ -31,6 +31,8 @@ pub(super) struct Socket {
     answer: Option<Millis>,
     /// When the device's end was gone.
     pub(super) gone_at: Option<Millis>,
+    /// Since when the device sleeps, if it does.
+    pub(super) asleep_from: Option<Millis>,
     /// When the runtime last answered a keepalive.
     pub(super) pong_at: Option<Millis>,
     /// When the device last sent a frame itself: keepalives count from here.
@@ -77,7 +79,8 @@ pub(super) enum ToMailbox {
 
 impl Socket {
     pub(super) fn beat(&self, now: Millis, keepalive: Millis) -> Option<Millis> {
-        let until = self.gone_at.unwrap_or(now).min(now);
+        let ends = [self.gone_at, self.asleep_from];
+        let until = ends.into_iter().flatten().fold(now, Millis::min);
         let beats = (until - self.spoke_at).div_euclid(keepalive).max(0);
         if beats > 0 {
             Some(self.spoke_at + beats * keepalive)
@@ -143,6 +146,7 @@ impl World<'_> {
             client: End::Gone,
             answer,
             gone_at: None,
+            asleep_from: None,
             pong_at: None,
             spoke_at: self.now,
             heard_at: self.now,
@@ -177,8 +181,14 @@ impl World<'_> {
         }
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, now);
+        if self.clients[device].nap.is_some() {
+            self.sockets[connection as usize].asleep_from = Some(self.now);
+            self.ledger.falls_silent(connection, now);
+        }
         if self.sockets[connection as usize].is_agent {
             self.ledger.agent_connects(connection);
+        } else {
+            self.ledger.fetches(device);
         }
     }
 

@@ -121,6 +121,27 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
+    /// Tells of the messages that may have been in flight over a connection that was lost with the memory: they come
+    /// first, and are no more than a window has.
+    pub(super) fn tell_first_waiting(&mut self, now: Now) -> Result<(), StoreError> {
+        let most = self.cx.limits.max_in_flight;
+        let mut first = self.sent_before(Lane::Devices, None, Some(now.at), most)?;
+        first.extend(rows::waiting(
+            &self.cx.store,
+            Lane::Devices,
+            None,
+            &[],
+            most,
+        )?);
+        for held in first {
+            let held = self.up_to_date(held);
+            if !held.attempts.is_in_progress(now.at) {
+                self.tell_waiting(held.key, held.expires_at);
+            }
+        }
+        Ok(())
+    }
+
     /// The totals of the rows. Without rows, nothing waits to be sent.
     fn rows(&mut self) -> Result<&mut Totals, StoreError> {
         let waits = self.cx.rows()?.messages > 0;

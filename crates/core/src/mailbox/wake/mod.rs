@@ -88,6 +88,12 @@ impl<S: Store> Wake<'_, S> {
         Ok(())
     }
 
+    /// Whether messages may wait that the device was not knocked for.
+    pub(super) fn may_have_missed(&self) -> bool {
+        let state = &self.memory.state;
+        state.knock.is_none() && !state.subscriptions.is_empty()
+    }
+
     /// When something is due next, after now: what is due by now is sent at the end of the event.
     pub(super) fn next_due(&self, now: Now) -> Option<(Millis, Timer)> {
         let at = self.memory.state.next_due(now.at)?;

@@ -85,6 +85,20 @@ fn what_was_in_flight_when_the_connection_ended_knocks() {
 }
 
 #[test]
+fn what_was_in_flight_over_a_connection_that_failed_with_the_mailbox_knocks_by_the_alarm() {
+    let (mut harness, _) = Harness::knockable(&["a"]);
+    harness.connect(1);
+    assert_eq!(harness.comes(1, 1, &[]), NONE);
+    harness.crash();
+    assert_eq!(harness.at(60_000).wake(), NONE);
+    assert_eq!(harness.ring(), ["knock 1 at a, ttl 86341, Normal"]);
+    assert_eq!(
+        harness.at(100_000).ring(),
+        ["knock 1 at a, ttl 86301, Normal"]
+    );
+}
+
+#[test]
 fn a_connection_that_is_taken_over_knocks_for_nothing() {
     let (mut harness, _) = Harness::knockable(&["a"]);
     harness.connect(1);
