@@ -51,6 +51,8 @@ pub(super) struct Phones {
     waiting: BTreeMap<MessageId, BTreeSet<SubscriptionId>>,
     /// The messages that the device has come for, and has not been sent since.
     come_for: BTreeSet<MessageId>,
+    /// The subscriptions at the last knock.
+    at_last: BTreeSet<SubscriptionId>,
     /// The messages that may have been in flight when the mailbox failed, until its alarm goes off.
     forgotten: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
@@ -109,8 +111,15 @@ impl Ledger {
                 row.opt_text()
             })?;
             let text = text.into_iter().flatten().next();
-            let state = text.map(|text| serde_json::from_str(&text));
-            self.phones[place].state = state.transpose().map_err(broken)?;
+            let state = text.map(|text| serde_json::from_str::<State>(&text));
+            let state = state.transpose().map_err(broken)?;
+            let phones = &mut self.phones[place];
+            let last = |state: &Option<State>| state.as_ref().map(|state| state.last);
+            if last(&phones.state) != last(&state) {
+                let listed = state.iter().flat_map(|state| &state.subscriptions);
+                phones.at_last = listed.map(|known| known.id).collect();
+            }
+            phones.state = state;
         }
         if written.subscriptions {
             let rows = all(store, "SELECT id FROM subscriptions", |mut row: Row| {
@@ -293,7 +302,9 @@ impl Ledger {
                 let key = (known.id, state.last);
                 let sent = phones.sent.get(&key).map_or(0, Vec::len);
                 let is_over = phones.over.contains(&key) || sent >= MOST_TRIES;
-                let is_due = knock.is_some() && (known.due_at.is_some() || is_over);
+                // A newer subscription has to wait like the others.
+                let is_quiet = known.due_at.is_some() || !phones.at_last.contains(&known.id);
+                let is_due = knock.is_some() && (is_quiet || is_over);
                 claim(
                     "a device that is not here is knocked for what waits",
                     !since.contains(&known.id) || is_due || is_later,

@@ -108,12 +108,14 @@ impl<S: Store> Wake<'_, S> {
         }
         self.memory.stale = true;
         self.memory.state.knock_later(now.at);
-        let is_off = !self.cx.knocks.include(Urgency::High);
+        let is_on = self.cx.knocks.include(Urgency::High);
         let knock = self.memory.state.knock;
-        let knock = knock.filter(|knock| knock.wanted.expires_at > now.at && !is_off);
+        let knock = knock.filter(|knock| knock.wanted.expires_at > now.at);
         match knock {
-            Some(knock) if self.cx.rows()?.messages > 0 => self.send(knock.wanted, now)?,
-            _ => self.memory.state.drop_due(),
+            _ if !is_on || self.cx.rows()?.messages == 0 => self.memory.state.drop_due(),
+            Some(knock) => self.send(knock.wanted, now)?,
+            // Others may have come since, for which a knock has to wait.
+            None => self.memory.state.drop_tries(),
         }
         self.wake_for_due(now);
         Ok(())

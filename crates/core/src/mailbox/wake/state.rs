@@ -190,6 +190,11 @@ impl State {
     /// Drops what is due: there is no message any more that it would be for.
     pub(super) fn drop_due(&mut self) {
         self.later = None;
+        self.drop_tries();
+    }
+
+    /// Drops what is due of the last knock: the messages that it was for have expired.
+    pub(super) fn drop_tries(&mut self) {
         for known in &mut self.subscriptions {
             known.due_at = None;
         }

@@ -145,6 +145,22 @@ fn a_late_answer_to_an_earlier_knock_says_nothing_of_the_last() {
 }
 
 #[test]
+fn a_knock_that_has_expired_takes_none_with_it_that_has_to_wait() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[("TTL", "5")]);
+    harness
+        .at(5_001)
+        .knocked(ids[0], 1, KnockAnswer::Later(None));
+    let urgent = [("TTL", "600"), ("Urgency", "high")];
+    assert_eq!(harness.comes(10_000, 2, &urgent), [""; 0]);
+    assert_eq!(knocks(harness.at(15_001).ring()), [""; 0]);
+    assert_eq!(
+        knocks(harness.at(30_000).ring()),
+        ["knock 2 at a, ttl 580, High"]
+    );
+}
+
+#[test]
 fn nothing_is_repeated_once_no_message_waits() {
     let (mut harness, ids) = Harness::knockable(&["a"]);
     let first = message(1, &[]);
