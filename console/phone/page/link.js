@@ -22,8 +22,10 @@ export class Link {
 
   /**
    * @param {Self} own
-   * @param {{ state: (state: "online" | "connecting" | "offline") => void, elsewhere: (is: boolean) => void, refused: () => void }} owner
-   * `elsewhere`: another page or program is connected as this device
+   * @param {object} owner
+   * @param {(state: "online" | "connecting" | "offline") => void} owner.state
+   * @param {(isElsewhere: boolean) => void} owner.elsewhere whether another page or program is connected as this device
+   * @param {() => void} owner.refused the token is not valid any more
    */
   constructor(own, owner) {
     this.#own = own;

@@ -54,7 +54,8 @@ export const unpaired = () => note("This phone is not paired", `Pair it again wi
 /** What the knock was for has been taken, answered or withdrawn. It goes by itself. */
 export async function nothingNew() {
   await note("Nothing new", "What came has been dealt with.");
-  // Not waited for: the browser looks for it at the end of the event. If the worker ends first, the next note takes its place.
+  // Not waited for: the browser looks for it at the end of the event. If the worker ends first, the next note takes its
+  // place.
   setTimeout(() => takeDown(NOTE), BRIEF);
 }
 
