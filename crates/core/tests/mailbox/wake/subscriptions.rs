@@ -82,6 +82,22 @@ fn removing_all_or_the_device_leaves_nothing() {
 }
 
 #[test]
+fn revoking_the_tokens_removes_all_and_knocks_for_nothing() {
+    let (mut harness, _) = Harness::knockable(&["a", "b"]);
+    harness.connect(1);
+    harness.comes(1, 1, &[]);
+    let words = harness.at(2).revoke().unwrap();
+    let is_knock = |word: &String| word.starts_with("knock");
+    assert!(!words.iter().any(is_knock), "{words:?}");
+    harness.crash();
+    assert_eq!(harness.subscriptions(), []);
+    let mut left = harness.query("SELECT count(*) FROM subscriptions");
+    assert_eq!(left.int().unwrap(), 0);
+    assert_eq!(harness.comes(60_000, 2, &[]), [""; 0]);
+    assert!(harness.subscribe_at("a").unwrap().created);
+}
+
+#[test]
 fn without_a_device_there_are_no_subscriptions() {
     let mut harness = Harness::new();
     harness.remove();
