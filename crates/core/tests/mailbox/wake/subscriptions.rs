@@ -119,7 +119,7 @@ fn a_device_that_subscribes_too_fast_is_refused() {
 fn a_channel_of_the_service_itself_is_knocked_by_its_path() {
     let mut harness = Harness::new();
     let body = format!(r#"{{"endpoint":"{OWN}/wpush/abc"}}"#);
-    let own = Subscription::read(body.as_bytes(), OWN).unwrap();
+    let own = Subscription::read(body.as_bytes(), OWN, OWN).unwrap();
     let stored = harness.subscribe_as(own).unwrap();
     assert_eq!(stored.subscription.host, "tagpost.example");
     harness.crash();
