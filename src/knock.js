@@ -11,13 +11,13 @@ export function request(url, ttl, urgency, authorization) {
  * milliseconds. */
 export async function send(request, limit) {
   const response = await fetch(request, { signal: AbortSignal.timeout(limit) });
-  // The connection is not kept waiting for a body that nobody reads.
-  await response.body?.cancel();
-  return [response.status, seconds(response.headers.get("retry-after"))];
+  // The connection is not kept waiting for a body that nobody reads. If that fails, the status counts all the same.
+  response.body?.cancel().catch(() => {});
+  return [response.status, secondsOf(response.headers.get("retry-after"))];
 }
 
 /** The seconds of a `Retry-After`, which may also be a date (RFC 9110, section 10.2.3). */
-function seconds(header) {
+function secondsOf(header) {
   if (header === null) return undefined;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;

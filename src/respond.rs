@@ -65,6 +65,16 @@ impl Response {
         }
     }
 
+    /// The seconds of its `Retry-After`, if it was made here and has one.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        let Self::Made { headers, .. } = self else {
+            return None;
+        };
+        let mut headers = headers.iter();
+        let (_, seconds) = headers.find(|(name, _)| *name == "retry-after")?;
+        seconds.parse().ok()
+    }
+
     /// The body's text.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
@@ -302,6 +312,7 @@ mod tests {
     fn a_call_of_another_version_is_answered_503_with_the_time_to_come_again() {
         let answer = Error::OtherVersion("missing field `wait`".to_owned()).answer();
         assert_eq!(answer.status(), 503);
+        assert_eq!(answer.retry_after(), Some(UNAVAILABLE_RETRY_AFTER));
         let Response::Made { headers, body, .. } = answer else {
             unreachable!("it is made here");
         };

@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 
 import { claimsOf, HandshakeRefused, mint, seconds, useRelay } from "./harness/index.ts";
 
-const relay = useRelay();
+// With a key, so that the routes of wake-ups exist.
+const relay = useRelay({ vars: { VAPID_KEY: "5".repeat(64) } });
 const NAME = "camera-1";
 
 /** Every route that needs a credential. */
@@ -15,6 +16,10 @@ const ROUTES: [method: string, path: string][] = [
   ["DELETE", `/v1/devices/${NAME}`],
   ["DELETE", `/v1/devices/${NAME}/tokens`],
   ["POST", `/v1/devices/${NAME}/pair`],
+  ["GET", `/v1/devices/${NAME}/wake`],
+  ["PUT", `/v1/devices/${NAME}/wake`],
+  ["DELETE", `/v1/devices/${NAME}/wake`],
+  ["DELETE", `/v1/devices/${NAME}/wake/0123456789ab`],
   ["PUT", `/v1/tags/kitchen/devices/${NAME}`],
   ["DELETE", `/v1/tags/kitchen/devices/${NAME}`],
   ["GET", "/v1/tags"],

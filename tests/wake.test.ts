@@ -147,7 +147,7 @@ describe("the push service answers", () => {
     const sender = await relay.device();
     for (const { device } of [hanging, broken]) await sender.send({ device: device.name }, {});
     for (const { device, subscription } of [hanging, broken]) {
-      await awaitLog("knock_postponed", device);
+      expect(await awaitLog("knock_postponed", device)).not.toContain(subscription.endpoint);
       await service.knocked(subscription, 2, 40_000);
     }
   }, 60_000);
@@ -197,14 +197,22 @@ describe("subscriptions:", () => {
     const other = await relay.device();
     const path = `/v1/devices/${device.name}/wake`;
     const body = service.subscription(other.name);
-    for (const method of ["GET", "PUT", "DELETE"]) {
-      (await other.request(method, path, { body: method === "PUT" ? body : undefined })).problem(403, "forbidden");
-      (await relay.request(method, path)).problem(401, "unauthorized");
+    const [{ id }] = await list(device);
+    for (const [method, of] of [["GET", path], ["PUT", path], ["DELETE", path], ["DELETE", `${path}/${id}`]] as const) {
+      (await other.request(method, of, { body: method === "PUT" ? body : undefined })).problem(403, "forbidden");
+      (await relay.request(method, of)).problem(401, "unauthorized");
     }
     expect((await relay.admin("GET", path)).is(200).wake).toHaveLength(1);
     const nobody = "/v1/devices/nobody/wake";
     (await relay.admin("GET", nobody)).problem(404, "unknown_device");
     (await relay.admin("PUT", nobody, body)).problem(404, "unknown_device");
+  });
+
+  test("they go with the tokens that are revoked", async () => {
+    const { device } = await knockable();
+    const path = `/v1/devices/${device.name}`;
+    (await relay.admin("DELETE", `${path}/tokens`)).is(204);
+    expect((await relay.admin("GET", `${path}/wake`)).is(200).wake).toEqual([]);
   });
 
   test("they go with the device", async () => {
@@ -224,7 +232,13 @@ describe("subscriptions:", () => {
     ["a user name", { endpoint: "https://a@push.example/x" }, "user name"],
     ["a fragment", { endpoint: "https://push.example/#x" }, "fragment"],
     ["too long an endpoint", { endpoint: `https://push.example/${"x".repeat(2048)}` }, "2048"],
+    ["a host of more than 253 bytes", { endpoint: `https://${"a.".repeat(127)}a/x` }, "253"],
+    ["an address that is none", { endpoint: "https://999.999.999.999/x" }, "host"],
+    ["an IPv6 address that is none", { endpoint: "https://[::zz]/x" }, "host"],
+    ["an address in an unusual form", { endpoint: "https://127.1/x" }, "host"],
+    ["a port with a sign", { endpoint: `${PUBLIC_URL}:+443/v1/devices` }, "port"],
     ["another path of the service itself", { endpoint: `${PUBLIC_URL}/v1/devices` }, "this service"],
+    ["an array", ["https://push.example/x"], "not a JSON object"],
     ["too long a label", { endpoint: "https://push.example/x", label: "x".repeat(65) }, "label"],
   ])("%s is refused by name, and changes nothing", async (_, body, named) => {
     const device = await relay.device();

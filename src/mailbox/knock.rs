@@ -1,6 +1,6 @@
 //! Knocking at a device: a push without a body (RFC 8030), signed by this service (RFC 8292).
 //!
-//! It carries nothing of a message. Nobody's redirect is followed, and a push service that does not answer is left
+//! It carries nothing of a message. Redirects are not followed, and a push service that does not answer is left
 //! alone after [`TIMEOUT`]. A channel of the service itself is not reached over the network: the request is answered
 //! here, as if it had come in at the front door.
 
@@ -80,13 +80,15 @@ impl Object {
             Destination::Elsewhere { url, origin } => (url.to_owned(), origin),
         };
         let authorization = vapid::authorization(vapid, audience, own).await?;
-        let request = request(&url, knock.ttl, urgency(knock.urgency), &authorization)?;
+        let request = request(&url, knock.ttl, knock.urgency.as_str(), &authorization);
+        let request = request.map_err(|thrown| name_of(&thrown))?;
         if let Destination::Own(_) = knock.endpoint.destination() {
             let answer = crate::answer(request, self.env.clone()).await;
             let answer = answer.unwrap_or_else(crate::respond::Error::into_response);
-            return Ok((answer.status(), None));
+            return Ok((answer.status(), answer.retry_after()));
         }
-        let answer = send(request, TIMEOUT.as_millis() as f64).await?;
+        let answer = send(request, TIMEOUT.as_millis() as f64).await;
+        let answer = answer.map_err(|thrown| name_of(&thrown))?;
         let answer: js_sys::Array = answer.unchecked_into();
         let number = |place| answer.get(place).as_f64();
         let status = number(0).unwrap_or_default() as u16;
@@ -113,11 +115,9 @@ impl Object {
     }
 }
 
-fn urgency(urgency: Urgency) -> &'static str {
-    match urgency {
-        Urgency::VeryLow => "very-low",
-        Urgency::Low => "low",
-        Urgency::Normal => "normal",
-        Urgency::High => "high",
-    }
+/// The name of an error, for the log. Its text may repeat the endpoint.
+fn name_of(thrown: &JsValue) -> String {
+    let name = js_sys::Reflect::get(thrown, &JsValue::from_str("name"));
+    let name = name.ok().and_then(|name| name.as_string());
+    name.unwrap_or_else(|| "the request failed".to_owned())
 }

@@ -153,9 +153,13 @@ impl Exchange {
 
     /// Where clients reach the service: `PUBLIC_URL`, or the origin of this request.
     fn origin(&self) -> String {
-        let url = self.request.url();
         let configured = self.config.public_url.clone();
-        configured.unwrap_or_else(|| origin_of(&url).to_owned())
+        configured.unwrap_or_else(|| self.asked_origin())
+    }
+
+    /// The origin that this request was sent to.
+    fn asked_origin(&self) -> String {
+        origin_of(&self.request.url()).to_owned()
     }
 
     /// A call of the service itself.

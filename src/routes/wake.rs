@@ -3,7 +3,10 @@
 use serde::Serialize;
 use tagpost_core::call::Call;
 use tagpost_core::id::DeviceId;
-use tagpost_core::wake::{MAX_BODY, Subscription, SubscriptionId};
+use tagpost_core::problem::Problem;
+use tagpost_core::wake::{Destination, Endpoint, MAX_BODY, Subscription, SubscriptionId};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::Exchange;
 use crate::auth::Caller;
@@ -11,6 +14,19 @@ use crate::config::{Config, Vapid};
 use crate::respond::{self, Error, Response};
 use crate::route::Miss;
 use crate::vapid;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A URL as the platform reads it (URL Standard, WHATWG).
+    #[wasm_bindgen(js_name = URL)]
+    type Url;
+
+    #[wasm_bindgen(catch, constructor, js_class = "URL")]
+    fn new(text: &str) -> Result<Url, JsValue>;
+
+    #[wasm_bindgen(method, getter, js_class = "URL")]
+    fn origin(this: &Url) -> String;
+}
 
 #[derive(Serialize)]
 struct WakeKey {
@@ -32,7 +48,8 @@ pub(super) async fn subscribe(
     vapid_of(&exchange.config)?;
     let caller = caller.admin_or(&device)?;
     let body = exchange.body(MAX_BODY).await?;
-    let subscription = Subscription::read(&body, &exchange.origin())?;
+    let subscription = Subscription::read(&body, &exchange.origin(), &exchange.asked_origin())?;
+    check_form(&subscription.endpoint)?;
     exchange
         .ask_of(device, caller, Call::Subscribe(subscription))
         .await
@@ -61,6 +78,20 @@ pub(super) async fn unsubscribe(
     exchange
         .ask_of(device, caller, Call::Unsubscribe { id })
         .await
+}
+
+/// Refuses an endpoint that the platform cannot send to, or whose host it writes in another way: two texts could then
+/// mean this service.
+fn check_form(endpoint: &Endpoint) -> Result<(), Problem> {
+    match endpoint.destination() {
+        Destination::Elsewhere { url, origin }
+            if !Url::new(url).is_ok_and(|read| read.origin() == origin) =>
+        {
+            let detail = "endpoint must be a URL with its host as browsers write it";
+            Err(Problem::bad_request(detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How the service identifies itself; without that there are none of these paths.

@@ -314,15 +314,10 @@ pub fn flag(field: &str, text: &str) -> Result<bool, Problem> {
 
 /// The urgency of this name.
 pub(crate) fn urgency(field: &str, name: &str) -> Result<Urgency, Problem> {
-    match name {
-        "very-low" => Ok(Urgency::VeryLow),
-        "low" => Ok(Urgency::Low),
-        "normal" => Ok(Urgency::Normal),
-        "high" => Ok(Urgency::High),
-        _ => Err(Problem::bad_request(format!(
-            "{field} must be very-low, low, normal or high"
-        ))),
-    }
+    let mut all = Urgency::ALL.into_iter();
+    all.find(|urgency| urgency.as_str() == name).ok_or_else(|| {
+        Problem::bad_request(format!("{field} must be very-low, low, normal or high"))
+    })
 }
 
 /// A checked name; the error says which kind of name it is.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::endpoint::{Destination, Endpoint};
 use crate::id::InvalidName;
+use crate::json;
 use crate::message::Urgency;
 use crate::problem::Problem;
 use crate::time::Millis;
@@ -102,22 +103,24 @@ pub struct Subscription {
 impl Subscription {
     /// Reads a body: a `PushSubscription` as its `toJSON()` gives it, and perhaps a `label`. Its keys are of no use,
     /// because a knock has no content to encrypt; neither is the time of its expiry, because the push service tells.
-    /// `origin` is that of this service.
+    /// `origin` is that of this service, and `asked` the one of the request, which may be another.
     ///
     /// # Errors
     /// `bad_request` names the field.
-    pub fn read(body: &[u8], origin: &str) -> Result<Self, Problem> {
+    pub fn read(body: &[u8], origin: &str, asked: &str) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         struct Body {
             endpoint: String,
             #[serde(default)]
             label: Option<String>,
         }
-        let body: Body = serde_json::from_slice(body)
-            .map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))?;
-        let Body { endpoint, label } = body;
+        let invalid = |error: &dyn fmt::Display| {
+            Problem::bad_request(format!("the body is not valid: {error}"))
+        };
+        let body = str::from_utf8(body).map_err(|error| invalid(&error))?;
+        let Body { endpoint, label } = json::object(body).map_err(|error| invalid(&error))?;
         let wrong = |why| Problem::bad_request(format!("endpoint {why}"));
-        let (endpoint, host) = Endpoint::read(endpoint, origin).map_err(wrong)?;
+        let (endpoint, host) = Endpoint::read(endpoint, [origin, asked]).map_err(wrong)?;
         let is_fit = |label: &String| {
             label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control)
         };
@@ -199,7 +202,7 @@ mod tests {
     const ORIGIN: &str = "https://tagpost.example";
 
     fn read(body: &str) -> Result<Subscription, String> {
-        Subscription::read(body.as_bytes(), ORIGIN).map_err(|problem| problem.detail)
+        Subscription::read(body.as_bytes(), ORIGIN, ORIGIN).map_err(|problem| problem.detail)
     }
 
     #[test]
@@ -218,7 +221,15 @@ mod tests {
         let long = "x".repeat(65);
         for (body, field) in [
             (r#"{}"#.to_owned(), "missing field `endpoint`"),
-            ("x".to_owned(), "the body is not valid"),
+            ("x".to_owned(), "the body is not valid: not JSON"),
+            (
+                r#""https://push.example/secret""#.to_owned(),
+                "not a JSON object",
+            ),
+            (
+                r#"["https://push.example/secret"]"#.to_owned(),
+                "not a JSON object",
+            ),
             (r#"{"endpoint":7}"#.to_owned(), "invalid type"),
             (
                 r#"{"endpoint":"http://push.example/secret"}"#.to_owned(),

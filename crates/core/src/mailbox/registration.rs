@@ -126,7 +126,7 @@ impl<S: Store> Mailbox<S> {
         Ok(registered)
     }
 
-    /// Revokes all tokens issued so far and the pairing code, and closes an open socket.
+    /// Revokes all tokens issued so far and the pairing code, removes the subscriptions, and closes an open socket.
     ///
     /// # Errors
     /// `unknown_device`, or the store failed.
@@ -140,8 +140,13 @@ impl<S: Store> Mailbox<S> {
             return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
         };
         account.revoke(now.at);
-        account.save(&self.cx.store)?;
         let registered = account.registered(false);
+        // Whoever had a token may have added some. What is in flight knocks at none of them.
+        self.wake().unsubscribe(None)?;
+        self.wake().note()?;
+        if let Some(account) = &self.cx.account {
+            account.save(&self.cx.store)?;
+        }
         self.end_code()?;
         self.cx.push(News::Revoked);
         self.outbox().refuse_frames();

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// The longest endpoint, in bytes.
 const MAX_LENGTH: usize = 2_048;
 
+/// The longest name of a host, in bytes (RFC 1035, section 2.3.4).
+const MAX_NAME: usize = 253;
+
 /// Where channels of this service are published to.
 const OWN_PATH: &str = "/wpush/";
 
@@ -34,11 +37,11 @@ pub enum Destination<'a> {
 }
 
 impl Endpoint {
-    /// Checks an endpoint. Returns its host, too. `own` is the origin of this service.
+    /// Checks an endpoint. Returns its host, too. `own` are origins of this service.
     ///
     /// # Errors
     /// What is wrong, without any part of it.
-    pub(super) fn read(url: String, own: &str) -> Result<(Self, String), &'static str> {
+    pub(super) fn read(url: String, own: [&str; 2]) -> Result<(Self, String), &'static str> {
         if url.len() > MAX_LENGTH {
             return Err("must have at most 2048 bytes");
         }
@@ -49,14 +52,15 @@ impl Endpoint {
         if url.contains('#') {
             return Err("must not have a fragment");
         }
-        let own_host = own.split_once("://").map_or(own, |(_, host)| host);
-        if let Some(path) = path_below(&url, own) {
+        let mut own = own.into_iter();
+        if let Some((own, path)) = own.find_map(|own| Some((own, path_below(&url, own)?))) {
             let sealed = path.strip_prefix(OWN_PATH).unwrap_or_default();
             let is_sealed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
             if sealed.is_empty() || !sealed.bytes().all(is_sealed) {
                 return Err("is a URL of this service, but not of one of its channels");
             }
-            return Ok((Self(path.to_owned()), own_host.to_owned()));
+            let host = own.split_once("://").map_or(own, |(_, host)| host);
+            return Ok((Self(path.to_owned()), host.to_owned()));
         }
         let Some(rest) = url.strip_prefix("https://") else {
             return Err("must be an https URL");
@@ -125,7 +129,14 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.ends_with('.') || !name.bytes().all(is_of_name) {
         return Err("must have a host in lower case, without a dot at its end");
     }
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|number| number > 0);
+    if name.len() > MAX_NAME {
+        return Err("has a host of more than 253 bytes");
+    }
+    // The usual port has one text, so that it is recognised: not `0443` or `+443`.
+    let is_port = |port: &str| {
+        let number = port.parse::<u16>();
+        number.is_ok_and(|number| number > 0 && number.to_string() == port)
+    };
     match port.strip_prefix(':') {
         Some(port) if is_port(port) => Ok(()),
         None if port.is_empty() => Ok(()),
@@ -148,8 +159,11 @@ mod tests {
 
     const OWN: &str = "https://tagpost.example";
 
+    /// The service's other name, under which it was asked.
+    const ALSO: &str = "https://tagpost.workers.example";
+
     fn read(url: &str) -> Result<(Endpoint, String), &'static str> {
-        Endpoint::read(url.to_owned(), OWN)
+        Endpoint::read(url.to_owned(), [OWN, ALSO])
     }
 
     #[test]
@@ -224,11 +238,16 @@ mod tests {
         ] {
             let refused = read(&format!("{OWN}{path}")).unwrap_err();
             assert!(refused.contains("of this service"), "{path}: {refused}");
+            let refused = read(&format!("{ALSO}{path}")).unwrap_err();
+            assert!(refused.contains("of this service"), "{path}: {refused}");
         }
+        let (endpoint, host) = read(&format!("{ALSO}/wpush/abc")).unwrap();
+        assert_eq!(endpoint.destination(), Destination::Own("abc"));
+        assert_eq!(host, "tagpost.workers.example");
         let local = "http://127.0.0.1:8787";
-        let found = Endpoint::read(format!("{local}/wpush/abc"), local).unwrap();
+        let found = Endpoint::read(format!("{local}/wpush/abc"), [OWN, local]).unwrap();
         assert_eq!(found.0.destination(), Destination::Own("abc"));
-        assert!(Endpoint::read(format!("{local}8/wpush/abc"), local).is_err());
+        assert!(Endpoint::read(format!("{local}8/wpush/abc"), [OWN, local]).is_err());
     }
 
     #[test]
@@ -253,6 +272,9 @@ mod tests {
             "https://push.example:65536/",
             "https://push.example:/",
             "https://push.example:x/",
+            "https://tagpost.example:0443/v1/devices",
+            "https://tagpost.example:+443/v1/devices",
+            "https://[::1]:0443/",
             "https://[::1/",
             "https://[::1]x/",
             "https://push.example\\@evil.example/",
@@ -264,6 +286,10 @@ mod tests {
         let longest = format!("https://push.example/{}", "x".repeat(2_048 - 21));
         assert!(read(&longest).is_ok());
         assert!(read(&format!("{longest}x")).is_err());
+        let name = "a.".repeat(126) + "a";
+        assert!(read(&format!("https://{name}:8443/x")).is_ok());
+        let refused = read(&format!("https://a{name}/x")).unwrap_err();
+        assert_eq!(refused, "has a host of more than 253 bytes");
     }
 
     #[test]

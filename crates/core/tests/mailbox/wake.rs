@@ -21,7 +21,7 @@ fn subscription(name: &str, label: Option<&str>) -> Subscription {
         "endpoint": format!("https://push.example/{name}"), "expirationTime": null,
         "keys": {"p256dh": "BA", "auth": "AA"}, "label": label,
     });
-    Subscription::read(body.to_string().as_bytes(), OWN).unwrap()
+    Subscription::read(body.to_string().as_bytes(), OWN, OWN).unwrap()
 }
 
 impl Harness {

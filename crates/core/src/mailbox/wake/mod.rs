@@ -183,7 +183,7 @@ impl<S: Store> Wake<'_, S> {
             Some(row) => (SubscriptionRow { label, ..row }, false),
             None => {
                 let id = SubscriptionId::random(now.random);
-                self.memory.state.subscriptions.push(Known::new(id, host));
+                self.memory.state.add(id, host, now.at);
                 self.memory.stale = true;
                 schema::create_subscriptions(&self.cx.store)?;
                 let row = SubscriptionRow {

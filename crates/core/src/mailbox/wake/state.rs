@@ -19,8 +19,11 @@ pub(super) const RETRIES: u32 = 5;
 /// The pause before the first repetition, in milliseconds. Each further one is three times as long.
 const FIRST_PAUSE: Millis = 10_000;
 
-/// How long a push service may ask to be left alone, in seconds.
-const LONGEST_RETRY_AFTER: u32 = 3_600;
+/// The pause before the last repetition, and after it, in milliseconds.
+const LONGEST_PAUSE: Millis = 810_000;
+
+/// How long a push service may ask to be left alone, in milliseconds.
+const LONGEST_RETRY_AFTER: Millis = 3_600_000;
 
 /// How long a push service has to answer, in milliseconds. After that it is asked again: the mailbox has crashed.
 pub(super) const ANSWER_TIME: Millis = 30_000;
@@ -64,11 +67,11 @@ pub(super) struct Known {
     /// When its push service last took a knock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) knocked_at: Option<Millis>,
-    /// Until when its push service wants to be left alone.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Until when its push service is left alone, because it asked for that, or did not take a knock.
+    #[serde(default, skip_serializing_if = "is_default")]
     not_before: Millis,
-    /// How often the last knock was sent.
-    #[serde(default, skip_serializing_if = "is_none_yet")]
+    /// How often in a row knocks were sent and not taken. A later knock does not begin anew, so that the pauses grow.
+    #[serde(default, skip_serializing_if = "is_default")]
     tries: u32,
     /// When it is sent next, unless it is answered or the device fetches messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +79,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(id: SubscriptionId, host: String) -> Self {
+    fn new(id: SubscriptionId, host: String) -> Self {
         Self {
             id,
             host,
@@ -90,19 +93,42 @@ impl Known {
     /// The push service has answered: the last knock if it `is_last`, or an earlier one.
     fn answered(&mut self, answer: KnockAnswer, is_last: bool, now: Millis) {
         let is_due = is_last && self.due_at.is_some();
-        match answer {
-            KnockAnswer::Accepted => self.knocked_at = Some(now),
-            KnockAnswer::Later(Some(seconds)) => {
-                let seconds = seconds.clamp(1, LONGEST_RETRY_AFTER);
-                self.not_before = now + i64::from(seconds) * 1000;
+        if let KnockAnswer::Later(retry_after) = answer {
+            let retry_after = i64::from(retry_after.unwrap_or(0)) * 1000;
+            let pause = self.pause().max(retry_after.min(LONGEST_RETRY_AFTER));
+            self.not_before = self.may_be_knocked_at(now).max(now + pause);
+            if is_due {
+                self.due_at = (self.tries <= RETRIES).then_some(self.not_before);
             }
-            KnockAnswer::Later(None) | KnockAnswer::Refused | KnockAnswer::Gone => {}
+            return;
         }
+        if answer == KnockAnswer::Accepted {
+            self.knocked_at = Some(now);
+        }
+        self.tries = 0;
         if is_due {
-            let is_again = matches!(answer, KnockAnswer::Later(_)) && self.tries <= RETRIES;
-            let pause = FIRST_PAUSE * 3_i64.pow(self.tries.saturating_sub(1).min(RETRIES));
-            self.due_at = is_again.then(|| self.not_before.max(now + pause));
+            self.due_at = None;
         }
+    }
+
+    /// How long a push service that has not taken the last knock is left alone.
+    fn pause(&self) -> Millis {
+        let longer = 3_i64.saturating_pow(self.tries.saturating_sub(1));
+        FIRST_PAUSE.saturating_mul(longer).min(LONGEST_PAUSE)
+    }
+
+    /// When its push service may be asked next. A clock that was set back does not keep it waiting for longer.
+    fn may_be_knocked_at(&self, now: Millis) -> Millis {
+        self.not_before.min(now + LONGEST_RETRY_AFTER).max(now)
+    }
+
+    /// A knock is due as soon as the push service may be asked.
+    fn knock(&mut self, now: Millis) {
+        // Given up: after a pause it is tried as often again.
+        if self.tries > RETRIES {
+            self.tries = 0;
+        }
+        self.due_at = Some(self.may_be_knocked_at(now));
     }
 }
 
@@ -140,7 +166,7 @@ impl State {
         }
     }
 
-    /// A knock is due at each push service that does not want to be left alone.
+    /// A knock is due at each push service.
     fn knock(&mut self, wanted: Wanted, now: Millis) {
         let before = self.knock.map(|knock| knock.wanted).into_iter();
         let before = before.filter(|wanted| wanted.expires_at > now);
@@ -151,9 +177,17 @@ impl State {
             wanted: all.fold(wanted, Wanted::with),
         });
         for known in &mut self.subscriptions {
-            known.tries = 0;
-            known.due_at = Some(known.not_before.max(now));
+            known.knock(now);
         }
+    }
+
+    /// Adds a subscription. If a knock has not brought the device yet, it is for this one, too.
+    pub(super) fn add(&mut self, id: SubscriptionId, host: String, now: Millis) {
+        let mut known = Known::new(id, host);
+        if self.knock.is_some() {
+            known.knock(now);
+        }
+        self.subscriptions.push(known);
     }
 
     /// The device is here, and fetches what waits. Returns whether anything changed.
@@ -170,8 +204,8 @@ impl State {
         }
     }
 
-    /// Takes the subscriptions that are to be knocked now. Each is counted as tried, and is due again in case that no
-    /// answer comes. Those that were tried often enough are given up.
+    /// Takes the subscriptions that are to be knocked now. Each is counted as tried, and is due again in case no answer
+    /// comes. Those that were tried often enough are given up.
     pub(super) fn take_due(&mut self, now: Millis) -> Vec<SubscriptionId> {
         let due = |known: &&mut Known| known.due_at.is_some_and(|at| at <= now);
         let due = self.subscriptions.iter_mut().filter(due);
@@ -250,18 +284,6 @@ fn is_recent(knock: &Knock, now: Millis) -> bool {
     (knock.at..knock.at + QUIET).contains(&now)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(at: &Millis) -> bool {
-    *at == 0
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_none_yet(tries: &u32) -> bool {
-    *tries == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

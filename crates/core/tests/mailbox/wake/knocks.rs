@@ -1,8 +1,10 @@
 //! When a device is knocked, and when it is not.
 
+use tagpost_core::call::Call;
 use tagpost_core::wake::{KnockAnswer, Knocks};
 
 use super::super::harness::{Harness, message};
+use super::subscription;
 
 /// No knock.
 const NONE: [&str; 0] = [];
@@ -30,7 +32,7 @@ fn a_device_that_is_connected_or_polls_is_not_knocked() {
     );
 
     let (mut harness, _) = Harness::knockable(&["a"]);
-    let poll = tagpost_core::call::Call::Inbox { limit: 5, wait: 60 };
+    let poll = Call::Inbox { limit: 5, wait: 60 };
     harness.ask_as(None, poll, None, None);
     assert_eq!(harness.comes(1, 1, &[]), NONE);
 }
@@ -54,6 +56,27 @@ fn only_one_knock_comes_in_thirty_seconds_while_nothing_is_fetched() {
     harness.crash();
     assert_eq!(harness.comes(29_999, 3, &[]), NONE);
     assert_eq!(harness.comes(30_000, 4, &[]).len(), 1);
+}
+
+#[test]
+fn a_subscription_that_is_added_while_a_knock_has_brought_nobody_is_knocked_too() {
+    let (mut harness, _) = Harness::knockable(&["a"]);
+    let add = |harness: &mut Harness, at, name| {
+        let (stored, words) = harness
+            .at(at)
+            .ask(Call::Subscribe(subscription(name, None)));
+        stored.unwrap();
+        words
+    };
+    harness.comes(0, 1, &[]);
+    assert_eq!(
+        add(&mut harness, 1_000, "b"),
+        ["knock 1 at b, ttl 86399, Normal"]
+    );
+    assert_eq!(add(&mut harness, 1_000, "b"), NONE, "it is not new");
+    assert_eq!(harness.comes(2_000, 2, &[]), NONE);
+    harness.at(3_000).poll(10);
+    assert_eq!(add(&mut harness, 4_000, "c"), NONE, "the device is here");
 }
 
 #[test]

@@ -47,10 +47,51 @@ fn a_knock_that_is_not_taken_is_repeated_five_times_with_growing_pauses() {
     harness.at(at + 30_000).ring();
     assert_eq!(harness.alarm, Some(86_400_000), "only the message expires");
     assert_eq!(
-        harness.comes(at + 40_000, 2, &[]).len(),
-        1,
-        "another message knocks"
+        harness.comes(at + 40_000, 2, &[]),
+        NONE,
+        "it is left alone for as long again"
     );
+    harness.crash();
+    at += 810_000;
+    assert_eq!(harness.at(at - 1).ring(), NONE);
+    assert_eq!(harness.at(at).ring().len(), 1, "another message knocks");
+    harness.knocked(ids[0], 2, KnockAnswer::Later(None));
+    assert_eq!(harness.at(at + 10_000).ring().len(), 1, "as often again");
+}
+
+#[test]
+fn pauses_grow_from_knock_to_knock_until_one_is_taken() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    let mut at = 0;
+    assert_eq!(harness.comes(0, 1, &[]).len(), 1);
+    for (n, pause) in [(1, 10_000), (2, 30_000), (3, 90_000)] {
+        harness.knocked(ids[0], n, KnockAnswer::Later(None));
+        harness.at(at + 1_000).poll(10);
+        harness.ack(message(n as u64, &[]).id);
+        harness.crash();
+        assert_eq!(harness.comes(at + 2_000, n as u64 + 1, &[]), NONE, "{n}");
+        at += pause;
+        assert_eq!(knocks(harness.at(at - 1).ring()), NONE, "before {pause}");
+        assert_eq!(knocks(harness.at(at).ring()).len(), 1, "after {pause}");
+    }
+    harness.knocked(ids[0], 4, KnockAnswer::Accepted);
+    harness.at(at + 1_000).poll(10);
+    harness.ack(message(4, &[]).id);
+    at += 2_000;
+    assert_eq!(harness.comes(at, 5, &[]).len(), 1);
+    harness.knocked(ids[0], 5, KnockAnswer::Later(None));
+    assert_eq!(knocks(harness.at(at + 10_000).ring()).len(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_leave_a_push_service_alone_for_more_than_an_hour() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    let day = 86_400_000;
+    assert_eq!(harness.comes(day, 1, &[("TTL", "172800")]).len(), 1);
+    harness.knocked(ids[0], 1, KnockAnswer::Later(Some(60)));
+    assert_eq!(harness.comes(1_000, 2, &[]), NONE);
+    assert_eq!(knocks(harness.at(3_600_999).ring()), NONE);
+    assert_eq!(knocks(harness.at(3_601_000).ring()).len(), 1);
 }
 
 #[test]
@@ -170,7 +211,7 @@ fn nothing_is_repeated_once_no_message_waits() {
     assert_eq!(knocks(harness.at(10_000).ring()), NONE, "cancelled");
     assert_eq!(harness.comes(60_000, 2, &[("TTL", "65")]).len(), 1);
     harness.knocked(ids[0], 2, KnockAnswer::Later(None));
-    assert_eq!(knocks(harness.at(70_000).ring()), NONE, "expired");
+    assert_eq!(knocks(harness.at(90_000).ring()), NONE, "expired");
 }
 
 /// The knocks among these outputs.

@@ -82,6 +82,22 @@ fn removing_all_or_the_device_leaves_nothing() {
 }
 
 #[test]
+fn revoking_the_tokens_removes_all_and_knocks_for_nothing() {
+    let (mut harness, _) = Harness::knockable(&["a", "b"]);
+    harness.connect(1);
+    harness.comes(1, 1, &[]);
+    let words = harness.at(2).revoke().unwrap();
+    let is_knock = |word: &String| word.starts_with("knock");
+    assert!(!words.iter().any(is_knock), "{words:?}");
+    harness.crash();
+    assert_eq!(harness.subscriptions(), []);
+    let mut left = harness.query("SELECT count(*) FROM subscriptions");
+    assert_eq!(left.int().unwrap(), 0);
+    assert_eq!(harness.comes(60_000, 2, &[]), [""; 0]);
+    assert!(harness.subscribe_at("a").unwrap().created);
+}
+
+#[test]
 fn without_a_device_there_are_no_subscriptions() {
     let mut harness = Harness::new();
     harness.remove();
@@ -103,7 +119,7 @@ fn a_device_that_subscribes_too_fast_is_refused() {
 fn a_channel_of_the_service_itself_is_knocked_by_its_path() {
     let mut harness = Harness::new();
     let body = format!(r#"{{"endpoint":"{OWN}/wpush/abc"}}"#);
-    let own = Subscription::read(body.as_bytes(), OWN).unwrap();
+    let own = Subscription::read(body.as_bytes(), OWN, OWN).unwrap();
     let stored = harness.subscribe_as(own).unwrap();
     assert_eq!(stored.subscription.host, "tagpost.example");
     harness.crash();
