@@ -78,6 +78,27 @@ describe.concurrent("web push", () => {
     expect((await send(webPush.generateRequestDetails(channel, "x"), { Authorization: `Bearer ${relay.adminKey}` })).is(401).errno).toBe(109);
   });
 
+  test("a token that was valid makes none valid that differs from it", async () => {
+    const { channel } = await subscribed();
+    const details = webPush.generateRequestDetails({ ...channel }, "x", { vapidDetails });
+    const { Authorization: authorization } = details.headers as { Authorization: string };
+    for (let time = 0; time < 2; time++) (await send(details)).is(201);
+    const [, token, key] = /^vapid t=([^,]+), k=(.+)$/.exec(authorization) ?? [];
+    const [header, claims, signature] = String(token).split(".");
+    const later = JSON.parse(Buffer.from(String(claims), "base64url").toString());
+    later.exp += 60;
+    const changed = Buffer.from(JSON.stringify(later)).toString("base64url");
+    const turned = signature?.startsWith("A") ? `B${signature.slice(1)}` : `A${signature?.slice(1)}`;
+    const other = webPush.generateVAPIDKeys().publicKey;
+    for (const wrong of [
+      `vapid t=${header}.${changed}.${signature}, k=${key}`,
+      `vapid t=${header}.${claims}.${turned}, k=${key}`,
+      `vapid t=${token}, k=${other}`,
+    ]) {
+      expect((await send(details, { Authorization: wrong })).is(401).errno).toBe(109);
+    }
+  });
+
   test("what is wrong with a push is said in the words and numbers of autopush", async () => {
     const { agent, channel } = await subscribed();
     const { headers, ...rest } = webPush.generateRequestDetails(channel, "x", { TTL: 60 });
