@@ -35,7 +35,7 @@ impl World<'_> {
     pub(super) fn subscribe(&mut self, device: usize, phone: u32) -> Checked {
         let url = format!("https://push{phone}.example/{device}/{phone}");
         let body = serde_json::json!({"endpoint": url, "label": format!("phone {phone}")});
-        let subscription = Subscription::read(body.to_string().as_bytes(), ORIGIN);
+        let subscription = Subscription::read(body.to_string().as_bytes(), ORIGIN, ORIGIN);
         let subscription = subscription.map_err(broken)?;
         let ask = Ask::Subscribe { phone };
         self.ask(device, ask, Call::Subscribe(subscription))
