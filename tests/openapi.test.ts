@@ -240,10 +240,10 @@ describe("OpenAPI document", () => {
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, {}, coded));
     describes("PUT /v1/devices/{device}", await relay.request("PUT", "/v1/devices/x", { token: relay.adminKey, ...coded, body: "{}" }));
     describes("POST /v1/tags/{tag}/messages", await doorbell.publish(to, "x".repeat(2000)));
-    for (let n = 0; n < 20; n++) await doorbell.publish({ device: offline!.name }, n, { wait: 0 });
-    const limited = await doorbell.publish({ device: offline!.name }, {}, { wait: 0 });
-    expect(limited.status).toBe(429);
-    describes("POST /v1/devices/{device}/messages", limited);
+    const burst = Array.from({ length: 60 }, (_, n) => doorbell.publish({ device: offline!.name }, n, { wait: 0 }));
+    const limited = (await Promise.all(burst)).find(({ status }) => status === 429);
+    expect(limited).toBeDefined();
+    describes("POST /v1/devices/{device}/messages", limited!);
 
     const joining = await relay.device(undefined, { tags: ["joined"] });
     for (const method of ["PUT", "DELETE"]) {
