@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::web_sys;
 
-use super::{Object, rejection};
+use super::Object;
 use crate::config::Config;
 use crate::{log, vapid};
 
