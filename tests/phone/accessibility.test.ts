@@ -30,9 +30,9 @@ describeInBrowser("accessibility of the phone's page", () => {
     for (const title of ["One", "Two", "Three"]) await doorbell!.send(to, { ...QUESTION, title });
     await app.page.getByRole("group", { name: "Three" }).waitFor();
     await app.page.getByRole("group", { name: "One" }).getByRole("button", { name: "Open" }).tap();
-    await app.page.getByRole("group", { name: "Two" }).getByRole("button", { name: "Dismiss" }).tap();
+    await app.page.getByRole("group", { name: "Two" }).getByRole("button", { name: "Decline" }).tap();
     await app.page.getByText("You chose Open", { exact: true }).waitFor();
-    await app.page.getByText("Dismissed", { exact: true }).waitFor();
+    await app.page.getByText("Declined", { exact: true }).waitFor();
     expect(await violations(app.page), "messages and answers").toEqual([]);
     await app.page.getByRole("button", { name: "Forget this phone" }).tap();
     expect(await violations(app.page), "a dialog").toEqual([]);

@@ -93,15 +93,46 @@ export class App {
   }
 
   /**
-   * What the system does when somebody taps the notification of this message: the whole of it, or an action. A made-up
-   * event keeps no worker alive, and opens no window.
+   * An event that this expression makes, in the worker, and all that it waits for. A made-up event opens no window.
+   * Fails as its work does.
    */
-  async tap(tag: string, action = ""): Promise<void> {
+  async dispatch(event: string): Promise<void> {
     const worker = await this.worker();
     await worker.evaluate(`(async () => {
-      const [notification] = await registration.getNotifications({ tag: ${JSON.stringify(tag)} });
-      dispatchEvent(new NotificationEvent("notificationclick", { notification, action: ${JSON.stringify(action)} }));
+      const event = await ${event};
+      const work = [];
+      Object.defineProperty(event, "waitUntil", { value: (promise) => work.push(promise) });
+      dispatchEvent(event);
+      await Promise.all(work);
     })()`);
+  }
+
+  /** What the system does when somebody taps the notification of this tag: the whole of it, or an action. */
+  async tap(tag: string, action = ""): Promise<void> {
+    await this.dispatch(this.#notificationEvent("notificationclick", tag, action));
+  }
+
+  /** What the system does when somebody swipes the notification of this tag away. */
+  async swipe(tag: string): Promise<void> {
+    await this.dispatch(this.#notificationEvent("notificationclose", tag));
+  }
+
+  #notificationEvent(type: string, tag: string, action = ""): string {
+    const found = `registration.getNotifications({ tag: ${JSON.stringify(tag)} })`;
+    return `${found}.then(([notification]) => new NotificationEvent("${type}", { notification, action: ${JSON.stringify(action)} }))`;
+  }
+
+  /** What a browser does for a worker that waits for a network. */
+  async sync(): Promise<void> {
+    await this.dispatch('new SyncEvent("sync", { tag: "tagpost" })');
+  }
+
+  /** Ends the worker, as browsers do whenever they like. The next event starts it again. */
+  async endWorker(): Promise<void> {
+    const worker = await this.worker();
+    const ended = new Promise((resolve) => worker.once("close", resolve));
+    await this.#debugger!.send("ServiceWorker.stopAllWorkers");
+    await ended;
   }
 
   /** A debugger that outlives the page, for the worker of this profile. */
