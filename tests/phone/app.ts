@@ -23,6 +23,8 @@ export class App {
   readonly #url: string;
   #debugger: CDPSession | undefined;
   #registration = "";
+  #version = "";
+  #running = "";
 
   private constructor(tab: Tab, url: string) {
     this.tab = tab;
@@ -71,7 +73,7 @@ export class App {
   /** The service worker, which runs. */
   async worker(): Promise<Worker> {
     const context = this.page.context();
-    return context.serviceWorkers()[0] ?? context.waitForEvent("serviceworker");
+    return context.serviceWorkers().at(-1) ?? context.waitForEvent("serviceworker");
   }
 
   /** What the push service delivers: an event without any content. */
@@ -129,10 +131,8 @@ export class App {
 
   /** Ends the worker, as browsers do whenever they like. The next event starts it again. */
   async endWorker(): Promise<void> {
-    const worker = await this.worker();
-    const ended = new Promise((resolve) => worker.once("close", resolve));
-    await this.#debugger!.send("ServiceWorker.stopAllWorkers");
-    await ended;
+    await this.#debugger!.send("ServiceWorker.stopWorker", { versionId: this.#version });
+    await until("the worker to end", async () => this.#running, (status) => status === "stopped");
   }
 
   /** A debugger that outlives the page, for the worker of this profile. */
@@ -144,6 +144,10 @@ export class App {
     this.#debugger.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
       const own = registrations.find(({ scopeURL }) => scopeURL.endsWith("/phone/"));
       if (own) found.resolve(own.registrationId);
+    });
+    this.#debugger.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
+      const own = versions.findLast(({ scriptURL }) => scriptURL.endsWith("/phone/sw.js"));
+      if (own) [this.#version, this.#running] = [own.versionId, own.runningStatus];
     });
     await this.#debugger.send("ServiceWorker.enable");
     this.#registration = await found.promise;
