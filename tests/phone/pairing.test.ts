@@ -76,7 +76,7 @@ describeInBrowser("pairing", () => {
     expect(await ended()).toBe(3);
   });
 
-  test.each(["#abc", "#half of a code", "#"])("a link that ends in %s is incomplete", async (fragment) => {
+  test.each(["#abc", "#half of a code"])("a link that ends in %s is incomplete", async (fragment) => {
     const app = await App.open(browser, relay.url.origin, { fragment });
     await app.page.getByRole("heading", { name: "This link is incomplete" }).waitFor();
     await app.page.getByRole("button", { name: "Close" }).tap();

@@ -7,10 +7,9 @@ export const INCOMPLETE = "";
 
 /** @returns {string | undefined} the code of the link that opened the page, or `INCOMPLETE`; `undefined`: it has none */
 export function takeCode() {
-  const isLink = location.href.includes("#");
   const fragment = location.hash.slice(1);
-  if (isLink) history.replaceState(null, "", location.pathname);
-  if (!isLink) return undefined;
+  if (fragment === "") return undefined;
+  history.replaceState(null, "", location.pathname);
   return CODE.test(fragment) ? fragment : INCOMPLETE;
 }
 
