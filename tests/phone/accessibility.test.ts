@@ -27,6 +27,7 @@ describeInBrowser("accessibility of the phone's page", () => {
     const picture = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
     await doorbell!.send(to, { title: "Dinner", body: "is ready", url: "https://example.org/", image: picture });
     await doorbell!.send(to, "just text", { type: "text/plain" });
+    await doorbell!.send(to, { reading: { sensor: "attic", celsius: 21.5 } });
     for (const title of ["One", "Two", "Three"]) await doorbell!.send(to, { ...QUESTION, title });
     await app.page.getByRole("group", { name: "Three" }).waitFor();
     await app.page.getByRole("group", { name: "One" }).getByRole("button", { name: "Open" }).tap();
