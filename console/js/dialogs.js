@@ -31,8 +31,8 @@ export function showToken(device, token) {
   ]);
 }
 
-/** A text to copy, with its name. */
-export function copyable(name, text) {
+/** A text to copy, with its name; `attributes` are of its button. */
+export function copyable(name, text, attributes = {}) {
   const value = element("input", { readonly: true, value: text, class: "code", onfocus: () => value.select() });
   const copy = button("Copy", async () => {
     value.select();
@@ -40,7 +40,7 @@ export function copyable(name, text) {
       () => (copy.textContent = "Copied"),
       () => value.focus(),
     );
-  });
+  }, attributes);
   const labelled = field(name, value);
   copy.setAttribute("aria-describedby", labelId(value));
   // Browsers give the clipboard to pages of https and of this machine only.

@@ -44,6 +44,7 @@ const PREFS = {
   "permissions.default.desktop-notification": 1,
   // Headless there is no desktop that shows notifications; Firefox has windows of its own for them.
   "alerts.useSystemBackend": false,
+  // Off by default, also in releases: without it a notification has no actions.
   "dom.webnotifications.actions.enabled": true,
   // A page that shows nothing would lose its subscription after 16 pushes.
   "dom.push.maxQuotaPerSubscription": 100_000,

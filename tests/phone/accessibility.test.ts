@@ -27,12 +27,13 @@ describeInBrowser("accessibility of the phone's page", () => {
     const picture = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
     await doorbell!.send(to, { title: "Dinner", body: "is ready", url: "https://example.org/", image: picture });
     await doorbell!.send(to, "just text", { type: "text/plain" });
+    await doorbell!.send(to, { reading: { sensor: "attic", celsius: 21.5 } });
     for (const title of ["One", "Two", "Three"]) await doorbell!.send(to, { ...QUESTION, title });
     await app.page.getByRole("group", { name: "Three" }).waitFor();
     await app.page.getByRole("group", { name: "One" }).getByRole("button", { name: "Open" }).tap();
-    await app.page.getByRole("group", { name: "Two" }).getByRole("button", { name: "Dismiss" }).tap();
+    await app.page.getByRole("group", { name: "Two" }).getByRole("button", { name: "Decline" }).tap();
     await app.page.getByText("You chose Open", { exact: true }).waitFor();
-    await app.page.getByText("Dismissed", { exact: true }).waitFor();
+    await app.page.getByText("Declined", { exact: true }).waitFor();
     expect(await violations(app.page), "messages and answers").toEqual([]);
     await app.page.getByRole("button", { name: "Forget this phone" }).tap();
     expect(await violations(app.page), "a dialog").toEqual([]);

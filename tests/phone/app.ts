@@ -23,6 +23,8 @@ export class App {
   readonly #url: string;
   #debugger: CDPSession | undefined;
   #registration = "";
+  #version = "";
+  #running = "";
 
   private constructor(tab: Tab, url: string) {
     this.tab = tab;
@@ -71,7 +73,7 @@ export class App {
   /** The service worker, which runs. */
   async worker(): Promise<Worker> {
     const context = this.page.context();
-    return context.serviceWorkers()[0] ?? context.waitForEvent("serviceworker");
+    return context.serviceWorkers().at(-1) ?? context.waitForEvent("serviceworker");
   }
 
   /** What the push service delivers: an event without any content. */
@@ -93,15 +95,44 @@ export class App {
   }
 
   /**
-   * What the system does when somebody taps the notification of this message: the whole of it, or an action. A made-up
-   * event keeps no worker alive, and opens no window.
+   * An event that this expression makes, in the worker, and all that it waits for. A made-up event opens no window.
+   * Fails as its work does.
    */
-  async tap(tag: string, action = ""): Promise<void> {
+  async dispatch(event: string): Promise<void> {
     const worker = await this.worker();
     await worker.evaluate(`(async () => {
-      const [notification] = await registration.getNotifications({ tag: ${JSON.stringify(tag)} });
-      dispatchEvent(new NotificationEvent("notificationclick", { notification, action: ${JSON.stringify(action)} }));
+      const event = await ${event};
+      const work = [];
+      Object.defineProperty(event, "waitUntil", { value: (promise) => work.push(promise) });
+      dispatchEvent(event);
+      await Promise.all(work);
     })()`);
+  }
+
+  /** What the system does when somebody taps the notification of this tag: the whole of it, or an action. */
+  async tap(tag: string, action = ""): Promise<void> {
+    await this.dispatch(this.#notificationEvent("notificationclick", tag, action));
+  }
+
+  /** What the system does when somebody swipes the notification of this tag away. */
+  async swipe(tag: string): Promise<void> {
+    await this.dispatch(this.#notificationEvent("notificationclose", tag));
+  }
+
+  #notificationEvent(type: string, tag: string, action = ""): string {
+    const found = `registration.getNotifications({ tag: ${JSON.stringify(tag)} })`;
+    return `${found}.then(([notification]) => new NotificationEvent("${type}", { notification, action: ${JSON.stringify(action)} }))`;
+  }
+
+  /** What a browser does for a worker that waits for a network. */
+  async sync(): Promise<void> {
+    await this.dispatch('new SyncEvent("sync", { tag: "tagpost" })');
+  }
+
+  /** Ends the worker, as browsers do whenever they like. The next event starts it again. */
+  async endWorker(): Promise<void> {
+    await this.#debugger!.send("ServiceWorker.stopWorker", { versionId: this.#version });
+    await until("the worker to end", async () => this.#running, (status) => status === "stopped");
   }
 
   /** A debugger that outlives the page, for the worker of this profile. */
@@ -113,6 +144,10 @@ export class App {
     this.#debugger.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
       const own = registrations.find(({ scopeURL }) => scopeURL.endsWith("/phone/"));
       if (own) found.resolve(own.registrationId);
+    });
+    this.#debugger.on("ServiceWorker.workerVersionUpdated", ({ versions }) => {
+      const own = versions.findLast(({ scriptURL }) => scriptURL.endsWith("/phone/sw.js"));
+      if (own) [this.#version, this.#running] = [own.versionId, own.runningStatus];
     });
     await this.#debugger.send("ServiceWorker.enable");
     this.#registration = await found.promise;

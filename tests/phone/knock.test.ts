@@ -105,7 +105,7 @@ describeInBrowser("a knock", () => {
     await app.knock();
     // Chromium forgets a notification that it is asked for just before it is there: they are looked at in the end.
     for (const id of ids) expect((await doorbell.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 1 }]);
-    const shown = await app.shown("six and a note", (all) => all.some(({ tag }) => tag === "tagpost"));
+    const shown = await app.shown("six and a note", (all) => all.some(({ tag }) => tag === "tagpost more"));
     expect(shown.map(({ title }) => title).sort()).toEqual(["34 more messages", ...[1, 2, 3, 4, 5, 6].map((n) => `Message ${n}`)]);
   });
 

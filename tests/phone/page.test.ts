@@ -42,12 +42,12 @@ describeInBrowser("the phone's page", () => {
     expect((await doorbell.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: { action: "wait" }, attempts: 1 }]);
   });
 
-  test("a question that is dismissed is rejected", async () => {
+  test("a question that is declined is rejected", async () => {
     const { app, doorbell, send } = await open();
     const id = await send(QUESTION);
-    await app.page.getByRole("button", { name: "Dismiss" }).tap();
+    await app.page.getByRole("button", { name: "Decline" }).tap();
     expect((await doorbell.settled(id)).deliveries).toMatchObject([{ state: "rejected", reason: "dismissed" }]);
-    await app.page.getByText("Dismissed").waitFor();
+    await app.page.getByText("Declined").waitFor();
   });
 
   test("what is withdrawn is taken down at once, with its notification", async () => {
@@ -98,7 +98,6 @@ describeInBrowser("the phone's page", () => {
     await app.page.getByText("You chose Open · sent when there is a network").waitFor();
     expect(await stateOf(doorbell, id)).toBe("in_progress");
     await app.page.context().setOffline(false);
-    await app.page.reload();
     expect((await doorbell.settled(id)).deliveries).toMatchObject([{ state: "delivered", reply: { action: "open" } }]);
     await app.page.getByText("You chose Open", { exact: true }).waitFor();
   });
@@ -130,7 +129,7 @@ describeInBrowser("the phone's page", () => {
     await app.page.getByRole("heading", { name: "Dinner is ready" }).waitFor();
     await app.page.getByRole("button", { name: "Forget this phone" }).tap();
     await app.page.getByRole("dialog").getByRole("button", { name: "Forget", exact: true }).tap();
-    await app.page.getByRole("heading", { name: "Make this phone a device" }).waitFor();
+    await app.page.getByRole("heading", { name: "Pair this phone" }).waitFor();
     const left = await app.page.evaluate(`new Promise((resolve) => {
       const opening = indexedDB.open("tagpost phone /");
       opening.onsuccess = async () => {

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { describeInBrowser, useChromium } from "../console/browser.ts";
-import { useRelay } from "../harness/index.ts";
+import { until, useRelay } from "../harness/index.ts";
 import { App, pairingCode } from "./app.ts";
 
 const relay = useRelay();
@@ -33,7 +33,7 @@ describeInBrowser("pairing", () => {
     await app.page.getByRole("heading", { name: "This link does not work any more" }).waitFor();
     await app.page.getByText("Make a new one").waitFor();
     await app.page.getByRole("button", { name: "Close" }).tap();
-    await app.page.getByRole("heading", { name: "Make this phone a device" }).waitFor();
+    await app.page.getByRole("heading", { name: "Pair this phone" }).waitFor();
   });
 
   test("a link is not used up while the service cannot be reached", async () => {
@@ -49,9 +49,43 @@ describeInBrowser("pairing", () => {
     await app.online(phone);
   });
 
+  test("its token is kept before anything that may not end", async () => {
+    const phone = await relay.device();
+    const app = await App.open(browser, relay.url.origin);
+    await app.page.addInitScript("PushManager.prototype.getSubscription = () => new Promise(() => { globalThis.isWaiting = true; })");
+    await app.page.goto(`${relay.url.origin}/phone/?#${await pairingCode(relay, phone)}`);
+    await app.page.waitForFunction("globalThis.isWaiting");
+    await app.page.reload();
+    await app.online(phone);
+  });
+
+  test("it ends in the browser what woke it before, also after its token was refused", async () => {
+    const [first, second] = await relay.devices(2);
+    const app = await App.open(browser, relay.url.origin);
+    const subscription = "{ unsubscribe: async () => void sessionStorage.setItem('ended', 1 + Number(sessionStorage.getItem('ended'))) }";
+    await app.page.addInitScript(`PushManager.prototype.getSubscription = async () => (${subscription})`);
+    await app.page.goto(`${relay.url.origin}/phone/?#${await pairingCode(relay, first!)}`);
+    await app.online(first!);
+    const ended = () => app.page.evaluate("Number(sessionStorage.getItem('ended'))") as Promise<number>;
+    expect(await ended()).toBe(1);
+    (await relay.admin("DELETE", `/v1/devices/${first!.name}/tokens`)).is(204);
+    await app.page.getByRole("heading", { name: "This phone is not paired any more" }).waitFor();
+    await until("the subscription to end", ended, (count) => count === 2);
+    await app.page.evaluate(`location.hash = ${JSON.stringify(await pairingCode(relay, second!))}`);
+    await app.online(second!);
+    expect(await ended()).toBe(3);
+  });
+
+  test.each(["#abc", "#half of a code"])("a link that ends in %s is incomplete", async (fragment) => {
+    const app = await App.open(browser, relay.url.origin, { fragment });
+    await app.page.getByRole("heading", { name: "This link is incomplete" }).waitFor();
+    await app.page.getByRole("button", { name: "Close" }).tap();
+    await app.page.getByRole("heading", { name: "Pair this phone" }).waitFor();
+  });
+
   test("what is pasted and is no link is refused by name", async () => {
     const app = await App.open(browser, relay.url.origin);
-    for (const [text, error] of [["", "Paste the link first."], ["https://example.org/", "This is no pairing link. It ends in # and a code."]]) {
+    for (const [text, error] of [["", "Paste the link first."], ["https://example.org/", "This is not a pairing link. It ends in # and a code."]]) {
       await app.page.getByLabel("Or paste the pairing link").fill(text!);
       await app.page.getByRole("button", { name: "Pair" }).tap();
       await app.page.getByRole("alert").getByText(error!).waitFor();
@@ -89,7 +123,7 @@ describeInBrowser("what keeps a phone from being woken", () => {
   test.each([
     ["default", "Get messages while this is closed"],
     ["denied", "Notifications are blocked"],
-    ["granted", "Messages come while this is open"],
+    ["granted", "You only get messages while this is open"],
   ])("with the permission %s it says: %s", async (permission, title) => {
     const phone = await relay.device();
     const app = await App.open(browser, relay.url.origin);

@@ -2,8 +2,7 @@
 
 import { button, element } from "../../js/dom.js";
 import { confirm } from "../../js/dialogs.js";
-import { clear } from "../shared/database.js";
-import { HOST } from "../shared/place.js";
+import { HOST, INBOX } from "../shared/place.js";
 import * as self from "../shared/self.js";
 import { unsubscribe } from "../shared/subscription.js";
 import { takeDownRead } from "./shown.js";
@@ -12,17 +11,17 @@ export class About {
   element;
   #own;
   #registration;
-  #forgotten;
+  #stop;
 
   /**
    * @param {self.Self} own
    * @param {Promise<ServiceWorkerRegistration | undefined>} registration
-   * @param {() => void} forgotten
+   * @param {() => void} stop ends what the page does as this device
    */
-  constructor(own, registration, forgotten) {
+  constructor(own, registration, stop) {
     this.#own = own;
     this.#registration = registration;
-    this.#forgotten = forgotten;
+    this.#stop = stop;
     this.element = element(
       "footer",
       { class: "about" },
@@ -34,11 +33,12 @@ export class About {
   async #forget() {
     const text = "Its token, its messages and the answers that are not sent yet are deleted here, and nothing wakes it any more. What still waits stays with the service.";
     if (!(await confirm("Forget this phone?", text, "Forget"))) return;
+    this.#stop();
     // The subscription may have been made since the page was opened.
     await unsubscribe(await this.#registration, (await self.read()) ?? this.#own);
-    await clear();
+    // A worker that is fetching would write messages into an empty list.
+    await navigator.locks.request(INBOX, self.forget);
     await takeDownRead(new Set());
     await navigator.clearAppBadge?.().catch(() => {});
-    this.#forgotten();
   }
 }

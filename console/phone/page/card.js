@@ -14,7 +14,7 @@ export class Card {
   /** What is drawn, so that nothing is drawn again. */
   #drawn = "";
 
-  /** @param {string} id @param {{ choose: (id: string, action: string) => void, dismiss: (id: string) => void }} owner */
+  /** @param {string} id @param {{ choose: (id: string, action: string) => void, decline: (id: string) => void }} owner */
   constructor(id, owner) {
     this.#id = id;
     this.#owner = owner;
@@ -23,7 +23,7 @@ export class Card {
 
   /** @param {Entry} record @param {{ isUnsent: boolean, isNew: boolean }} more `isUnsent`: its answer waits for a network */
   update(record, { isUnsent, isNew }) {
-    const { isRead, isShown, isHeld, ...seen } = record;
+    const { isRead, isShown, isMore, isHeld, ...seen } = record;
     const drawn = JSON.stringify([seen, isUnsent, isNew]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
@@ -37,7 +37,7 @@ export class Card {
     if (state === "open") return this.#form(notification, problem);
     if (state === "over") return outcome("over", `No longer needed${why ? `: ${WITHDRAWN[why] ?? why}` : ""}`);
     if (state !== "answered") return undefined;
-    const what = answer.label === undefined ? "Dismissed" : element("span", {}, "You chose ", element("b", { dir: "auto" }, answer.label));
+    const what = answer.label === undefined ? "Declined" : element("span", {}, "You chose ", element("b", { dir: "auto" }, answer.label));
     return isUnsent ? outcome("waiting", what, " · sent when there is a network") : outcome("answered", what);
   }
 
@@ -47,8 +47,8 @@ export class Card {
       "div",
       { class: "answer", role: "group", "aria-label": title, "aria-describedby": problem && id },
       ...actions.map((action, at) => button(action.label, () => this.#owner.choose(this.#id, action.id), { dir: "auto", class: at === 0 && "primary" })),
-      button("Dismiss", () => this.#owner.dismiss(this.#id), { class: "quiet" }),
-      problem && element("p", { class: "error", id }, `The answer was not taken: ${problem}`),
+      button("Decline", () => this.#owner.decline(this.#id), { class: "quiet" }),
+      problem && element("p", { class: "error", id }, `The service did not accept your answer: ${problem}`),
     );
   }
 }
@@ -70,8 +70,8 @@ function head({ from, to, arrivedAt }, isNew) {
   );
 }
 
-function content({ notification, text }) {
-  if (!notification) return element("p", { class: "text", dir: "auto" }, text);
+function content({ notification, text, isCode }) {
+  if (!notification) return element("p", { class: isCode ? "text code" : "text", dir: isCode ? "ltr" : "auto" }, text);
   const { title, body, image, url } = notification;
   return element(
     "div",

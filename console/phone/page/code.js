@@ -2,11 +2,15 @@
 
 const CODE = /^[A-Za-z0-9_-]{8,512}$/;
 
-/** @returns {string | undefined} the code of the link that opened the page */
+/** What a link has that was damaged on its way. */
+export const INCOMPLETE = "";
+
+/** @returns {string | undefined} the code of the link that opened the page, or `INCOMPLETE`; `undefined`: it has none */
 export function takeCode() {
   const fragment = location.hash.slice(1);
-  if (location.hash) history.replaceState(null, "", location.pathname);
-  return CODE.test(fragment) ? fragment : undefined;
+  if (fragment === "") return undefined;
+  history.replaceState(null, "", location.pathname);
+  return CODE.test(fragment) ? fragment : INCOMPLETE;
 }
 
 /** Told of the code of each link that is opened in the page as it is. @param {(code: string) => void} listener */

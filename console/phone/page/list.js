@@ -31,7 +31,7 @@ export class List {
   #drawn = Promise.resolve();
   #isDue = false;
 
-  /** @param {{ choose: (id: string, action: string) => void, dismiss: (id: string) => void }} owner */
+  /** @param {{ choose: (id: string, action: string) => void, decline: (id: string) => void }} owner */
   constructor(owner) {
     this.#owner = owner;
     this.#stopListening = onChange(() => this.#changed());
@@ -60,10 +60,12 @@ export class List {
   #changed() {
     if (this.#isDue || this.#isStopped) return;
     this.#isDue = true;
-    this.#drawn = this.#drawn.then(() => {
+    const draw = () => {
       this.#isDue = false;
       return this.#isStopped ? undefined : this.#draw();
-    });
+    };
+    // The next change draws it all again.
+    this.#drawn = this.#drawn.then(draw).catch((error) => console.error("the list was not drawn:", error));
   }
 
   async #draw() {
@@ -124,7 +126,7 @@ function empty() {
     element(
       "section",
       { class: "statement" },
-      element("span", { class: "emblem" }, icon("bell")),
+      element("span", { class: "emblem" }, icon("tray")),
       element("h2", {}, "Nothing yet"),
       element("p", { class: "muted" }, "What is sent to this phone appears here."),
     );

@@ -12,11 +12,11 @@ import { working } from "./registration.js";
 /** @type {Partial<Record<Wake, { symbol: string, title: string, text: string, action?: string }>>} */
 const NOTICES = {
   ask: { symbol: "bell", title: "Get messages while this is closed", text: "A notification shows each message, and you answer it with a tap.", action: "Turn on notifications" },
-  denied: { symbol: "muted", title: "Notifications are blocked", text: "Allow them for this site in the settings of your browser or phone, then come back. Until then messages come while this page is open." },
-  unsupported: { symbol: "muted", title: "This browser cannot be woken", text: "Messages come while this page is open. Chrome, Firefox, Edge and Safari can be woken, outside of private windows and over https." },
-  "home-screen": { symbol: "add", title: "Add tagpost to the home screen", text: "Tap Share, then “Add to Home Screen”, and pair it there. Until then messages come while this page is open." },
-  off: { symbol: "muted", title: "Messages come while this is open", text: `${HOST} does not wake phones. Its operator can turn that on.` },
-  failed: { symbol: "warning", title: "Not woken yet", text: "The push service of your browser or the service could not be reached. Until then messages come while this page is open.", action: "Try again" },
+  denied: { symbol: "muted", title: "Notifications are blocked", text: "Allow them for this site in the settings of your browser or phone, then come back. Until then you only get messages while this page is open." },
+  unsupported: { symbol: "muted", title: "This browser cannot be woken", text: "You only get messages while this page is open. Chrome, Firefox, Edge and Safari can be woken, outside of private windows and over https." },
+  "home-screen": { symbol: "add", title: "Add tagpost to the home screen", text: "Tap Share, then “Add to Home Screen”, and pair it there. Until then you only get messages while this page is open." },
+  off: { symbol: "muted", title: "You only get messages while this is open", text: `${HOST} does not wake phones. Its operator can turn that on.` },
+  failed: { symbol: "warning", title: "Not woken yet", text: "The push service of your browser or the service could not be reached. Until then you only get messages while this page is open.", action: "Try again" },
 };
 
 export class Notices {
@@ -62,8 +62,11 @@ export class Notices {
   async check() {
     if (this.#isChecking) return;
     this.#isChecking = true;
-    this.#wake = await this.#look();
-    this.#isChecking = false;
+    try {
+      this.#wake = await this.#look();
+    } finally {
+      this.#isChecking = false;
+    }
     this.#draw();
   }
 
@@ -75,7 +78,7 @@ export class Notices {
     if (Notification.permission === "denied") return "denied";
     if (Notification.permission === "default") return "ask";
     try {
-      await subscribe(await working(), this.#own);
+      await subscribe(await working(registration), this.#own);
       return "on";
     } catch (failure) {
       if (failure instanceof WakeIsOff) return "off";

@@ -2,10 +2,11 @@
 //
 // The phone is connected as long as the page is in front, and only then: otherwise it is woken.
 
+import { showDialog } from "../../js/dialogs.js";
 import { element } from "../../js/dom.js";
 import * as answers from "../shared/answers.js";
 import { updateBadge } from "../shared/badge.js";
-import * as self from "../shared/self.js";
+import { refused } from "../shared/subscription.js";
 import { About } from "./about.js";
 import { Link } from "./link.js";
 import { List } from "./list.js";
@@ -14,34 +15,34 @@ import { setName, setStatus, show } from "./view.js";
 
 export class Paired {
   #own;
+  #registration;
   #link;
   #list;
   #notices;
   #end = new AbortController();
-  #leave;
 
   /**
    * @param {self.Self} own
    * @param {Promise<ServiceWorkerRegistration | undefined>} registration
-   * @param {() => void} leave called once this phone is no device any more
    */
-  constructor(own, registration, leave) {
+  constructor(own, registration) {
     this.#own = own;
-    this.#leave = leave;
+    this.#registration = registration;
     this.#notices = new Notices(own, registration, () => this.#link.use());
     this.#list = new List({
       choose: (id, action) => this.#answer(answers.choose(id, action)),
-      dismiss: (id) => this.#answer(answers.dismiss(id)),
+      decline: (id) => this.#answer(answers.decline(id)),
     });
-    this.#link = new Link(own, {
+    this.#link = new Link(own, registration, {
       state: (state) => setStatus(state),
       elsewhere: (isElsewhere) => this.#notices.setElsewhere(isElsewhere),
       refused: () => this.#refused(),
     });
-    const about = new About(own, registration, () => this.#forgotten());
+    const about = new About(own, registration, () => this.stop());
     setName(own.device);
     show(element("div", { class: "page" }, this.#notices.element, this.#list.element, about.element));
     const { signal } = this.#end;
+    addEventListener("online", () => this.#link.send(), { signal });
     document.addEventListener("visibilitychange", () => this.#turn(), { signal });
     navigator.serviceWorker?.addEventListener("message", ({ data }) => this.#list.reveal(data?.open), { signal });
     navigator.serviceWorker?.startMessages?.();
@@ -72,18 +73,20 @@ export class Paired {
 
   /** An answer is written down first; then it is sent, if that can be. */
   async #answer(given) {
-    await given;
-    await updateBadge();
-    await this.#link.flush();
+    try {
+      await given;
+      await updateBadge();
+    } catch (error) {
+      console.error("the answer was not written down:", error);
+      showDialog("Your answer was not sent", [element("p", {}, "This phone could not store it. Try again.")]);
+      return;
+    }
+    await this.#link.send();
   }
 
+  /** The page learns by the database that it is no device any more. */
   async #refused() {
-    await self.change(this.#own, { isRefused: true });
-    this.#forgotten();
-  }
-
-  #forgotten() {
     this.stop();
-    this.#leave();
+    await refused(await this.#registration, this.#own);
   }
 }

@@ -2,17 +2,16 @@
 
 import { copyable } from "../../js/dialogs.js";
 import { button } from "../../js/dom.js";
-import { clear } from "../shared/database.js";
-import { BASE, HOST, PAIRING } from "../shared/place.js";
+import { BASE, HOST, INBOX, PAIRING } from "../shared/place.js";
 import * as self from "../shared/self.js";
-import { Problem, askJson } from "../shared/service.js";
+import { Problem, Unanswered, askJson } from "../shared/service.js";
 import { unsubscribe } from "../shared/subscription.js";
 import { needsHomeScreen } from "./platform.js";
-import { focusTitle, setName, setStatus, show, statement } from "./view.js";
+import { focusTitle, numbered, setName, setStatus, show, statement } from "./view.js";
 
-/** @typedef {{ own?: self.Self, registration: Promise<ServiceWorkerRegistration | undefined>, done: (own: self.Self) => void, cancel: () => void }} Options */
+/** @typedef {{ own?: self.Self, before?: self.Self, registration: Promise<ServiceWorkerRegistration | undefined>, done: (own: self.Self) => void, cancel: () => void }} Options */
 
-/** @param {string} code @param {Options} options `own`: the device that this phone is already */
+/** @param {string} code @param {Options} options `own`: the device that this phone is already; `before`: the same, or one whose token is refused */
 export function showPairing(code, options) {
   const { own, cancel } = options;
   setName(own?.device);
@@ -38,9 +37,10 @@ function showHomeScreen(code, options) {
     statement(
       "add",
       "First add tagpost to the home screen",
-      ["Copy this link. Tap Share, then “Add to Home Screen”. Open tagpost from there, and paste the link. Only an app on the home screen can be woken on this system."],
-      copyable("Pairing link", link),
-      button("Use it in this browser, without notifications", () => exchange(code, options)),
+      ["On this system only an app on the home screen can be woken."],
+      numbered(["Copy the link below.", "Tap Share, then “Add to Home Screen”.", "Open tagpost from the home screen, and paste the link there."]),
+      copyable("Pairing link", link, { class: "primary" }),
+      button("Use it in this browser, without notifications", () => exchange(code, options), { class: "quiet" }),
     ),
   );
   focusTitle();
@@ -50,7 +50,8 @@ async function exchange(code, options) {
   show(statement("phone", "Pairing", [`Asking ${HOST} …`]));
   focusTitle();
   try {
-    const next = await navigator.locks.request(PAIRING, () => become(code, options));
+    // Not while a worker writes messages of another device, nor while the page may be reloaded.
+    const next = await navigator.locks.request(PAIRING, () => navigator.locks.request(INBOX, () => become(code, options)));
     // The messages of this phone stay when the system needs room, if it agrees.
     navigator.storage?.persist?.().catch(() => false);
     options.done(next);
@@ -60,21 +61,41 @@ async function exchange(code, options) {
 }
 
 /** @returns {Promise<self.Self>} */
-async function become(code, { own, registration }) {
+async function become(code, { before, registration }) {
+  // It may have subscribed since the page was opened.
+  const last = (await self.read()) ?? before;
   const { device, token } = await askJson("POST", "v1/pair", { body: { code } });
-  if (own) await unsubscribe(await registration, own);
-  await clear();
-  await self.keep({ device, token });
+  // The code is used up: nothing comes before the token is kept.
+  await self.become({ device, token });
+  // What woke it for another device, or for a token that is refused, is not to wake it for this one.
+  await unsubscribe(await registration, last).catch((error) => console.warn("not unsubscribed:", error));
   return { device, token };
 }
 
-function showFailure(failure, code, options) {
-  const isFinal = failure instanceof Problem && !failure.isPassing;
-  const title = isFinal ? "This link does not work any more" : `${HOST} does not answer`;
-  const texts = isFinal
-    ? ["A pairing link works once, for ten minutes. Make a new one: in the console, open the device and press “Add a phone”.", `The service says: ${failure.message}`]
-    : ["Nothing has happened yet. Try again when there is a network."];
-  const again = !isFinal && button("Try again", () => exchange(code, options), { class: "primary" });
-  show(statement("warning", title, texts, again, button(options.own ? `Stay ${options.own.device}` : "Close", options.cancel)));
+/** A link that was damaged on its way. @param {{ own?: self.Self, cancel: () => void }} options */
+export function showIncomplete({ own, cancel }) {
+  setName(own?.device);
+  setStatus();
+  show(statement("warning", "This link is incomplete", ["It ends in # and a code, of which a part is missing. Scan it again, or copy all of it."], button(closing(own), cancel, { class: "primary" })));
   focusTitle();
 }
+
+function showFailure(failure, code, options) {
+  const { isFinal, title, texts } = reason(failure);
+  const again = !isFinal && button("Try again", () => exchange(code, options), { class: "primary" });
+  show(statement("warning", title, texts, again, button(closing(options.own), options.cancel, { class: isFinal && "primary" })));
+  focusTitle();
+}
+
+function reason(failure) {
+  if (failure instanceof Problem && !failure.isPassing) {
+    const what = "A pairing link works once, for ten minutes. Make a new one: in the console, open the device and press “Add a phone”.";
+    return { isFinal: true, title: "This link does not work any more", texts: [what, `The service says: ${failure.message}`] };
+  }
+  const texts = ["The link may have been used. Try again; if it no longer works, make a new one."];
+  const isUnanswered = failure instanceof Unanswered || failure instanceof Problem;
+  if (!isUnanswered) console.error("not paired:", failure);
+  return { isFinal: false, title: isUnanswered ? `${HOST} does not answer` : "This phone could not store its token", texts };
+}
+
+const closing = (own) => (own ? `Stay ${own.device}` : "Close");

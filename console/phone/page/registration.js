@@ -40,13 +40,18 @@ export async function registerWorker() {
 }
 
 /**
- * The registration once its worker works.
+ * This registration once its worker works.
  *
- * @throws {Error} it does not come to that in time: a file of it could not be had, for example
+ * @param {ServiceWorkerRegistration} registration
+ * @throws {Error} it does not come to that, or not in time: a file of it could not be had, for example
  */
-export function working() {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("the service worker does not start")), LONGEST_START));
-  return Promise.race([navigator.serviceWorker.ready, late]);
+export function working({ installing }) {
+  const failed = new Promise((_, reject) => {
+    const fail = () => reject(new Error("the service worker does not start"));
+    installing?.addEventListener("statechange", () => installing.state === "redundant" && fail());
+    setTimeout(fail, LONGEST_START);
+  });
+  return Promise.race([navigator.serviceWorker.ready, failed]);
 }
 
 function lookForUpdates(registration) {

@@ -37,6 +37,9 @@ export function statement(symbol, title, texts, ...controls) {
   );
 }
 
+/** What to do, one step after the other. @param {string[]} steps */
+export const numbered = (steps) => element("ol", { class: "numbered" }, ...steps.map((step) => element("li", {}, step)));
+
 /** Moves the focus to what was shown, for those who do not see that it has changed. */
 export function focusTitle() {
   main.querySelector("h2[tabindex]")?.focus();

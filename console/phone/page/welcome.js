@@ -3,21 +3,20 @@
 import { element, field } from "../../js/dom.js";
 import { codeIn } from "./code.js";
 import { needsHomeScreen } from "./platform.js";
-import { setName, setStatus, show, statement } from "./view.js";
+import { numbered, setName, setStatus, show, statement } from "./view.js";
 
-const STEPS = ["In the console of your tagpost, open a device.", "Press “Add a phone”.", "Scan the code with this phone."];
+const STEPS = ["In your tagpost console, open a device.", "Press “Add a phone”.", "Scan the code with this phone."];
 const HOME_SCREEN = ["Tap Share, then “Add to Home Screen”.", "Open tagpost from the home screen.", "Paste the pairing link there."];
 
 /** @param {{ wasRefused?: boolean, pair: (code: string) => void }} options `wasRefused`: it was a device before */
 export function showWelcome({ wasRefused = false, pair }) {
   setName();
   setStatus();
-  const title = wasRefused ? "This phone is not paired any more" : "Make this phone a device";
+  const title = wasRefused ? "This phone is not paired any more" : "Pair this phone";
   const text = wasRefused
     ? "Its token was revoked or has expired. Pair it again to get its messages."
     : "Messages come here as notifications, and you answer them with a tap.";
-  const steps = element("ol", { class: "numbered" }, ...(needsHomeScreen ? HOME_SCREEN : STEPS).map((step) => element("li", {}, step)));
-  show(statement("phone", title, [text], steps, pasteForm(pair)));
+  show(statement("phone", title, [text], numbered(needsHomeScreen ? HOME_SCREEN : STEPS), pasteForm(pair)));
 }
 
 /** An app on the home screen opens no links, and a desktop has no camera. */
@@ -29,11 +28,11 @@ function pasteForm(pair) {
     const code = codeIn(text.value);
     if (code === undefined) {
       text.setAttribute("aria-invalid", "true");
-      error.textContent = text.value.trim() === "" ? "Paste the link first." : "This is no pairing link. It ends in # and a code.";
+      error.textContent = text.value.trim() === "" ? "Paste the link first." : "This is not a pairing link. It ends in # and a code.";
       return text.focus();
     }
     text.value = "";
     pair(code);
   };
-  return element("form", { class: "paste", novalidate: true, onsubmit }, field("Or paste the pairing link", text), error, element("button", {}, "Pair"));
+  return element("form", { class: "paste", novalidate: true, onsubmit }, field("Or paste the pairing link", text), error, element("button", { class: "primary" }, "Pair"));
 }

@@ -6,12 +6,12 @@ import { tell } from "./channel.js";
 import { result, transaction } from "./database.js";
 import { NAME } from "./place.js";
 import * as records from "./records.js";
-import { Problem, ask } from "./service.js";
+import { Problem, ask, isRefusal } from "./service.js";
 
 /** How many are sent at the same time. */
 const AT_ONCE = 8;
 
-/** The reason of a question that the person dismisses. */
+/** The reason of a question that the person declines. */
 const DISMISSED = "dismissed";
 
 /** @import { Entry } from "./records.js" */
@@ -30,20 +30,27 @@ export async function choose(id, action) {
   return chosen ? give(id, { label: chosen.label, reply: choice(chosen) }) : undefined;
 }
 
-/** The person dismisses a question. @param {string} id */
-export const dismiss = (id) => give(id, { reason: DISMISSED });
+/** The person declines a question. @param {string} id */
+export const decline = (id) => give(id, { reason: DISMISSED });
 
 /**
- * Sends what is not sent yet. One context at a time does.
+ * Sends what is not sent yet. One context at a time does. An answer that fails does not keep the others back.
  *
  * @param {Self} self
  * @returns {Promise<void>} everything is with the service
- * @throws what kept it from being sent; it is sent again the next time
+ * @throws what kept the first of them from being sent; it is sent again the next time
  */
 export function flush({ token }) {
   return navigator.locks.request(`${NAME} answers`, async () => {
     const waiting = await transaction(["answers"], (store) => result(store.getAll()));
-    while (waiting.length > 0) await Promise.all(waiting.splice(0, AT_ONCE).map((answer) => send(answer, token)));
+    const failures = [];
+    while (waiting.length > 0) {
+      const sent = await Promise.allSettled(waiting.splice(0, AT_ONCE).map((answer) => send(answer, token)));
+      const failed = sent.flatMap(({ reason }) => (reason === undefined ? [] : [reason]));
+      failures.push(...failed);
+      if (failed.length === sent.length && failed.every(isGeneral)) break;
+    }
+    if (failures.length > 0) throw failures[0];
   });
 }
 
@@ -51,6 +58,9 @@ export function flush({ token }) {
 export async function unsent() {
   return new Set(await transaction(["answers"], (store) => result(store.getAllKeys())));
 }
+
+/** Whether other answers fail in the same way: there is no network, or the token is refused. */
+const isGeneral = (failure) => !(failure instanceof Problem) || isRefusal(failure);
 
 /** @returns {Promise<Entry | undefined>} `undefined`: the question is answered already, or over */
 async function give(id, answer) {
@@ -76,7 +86,7 @@ async function send({ id, path, body }, token) {
   try {
     await ask("POST", `v1/inbox/${encodeURIComponent(id)}/${path}`, { token, body });
   } catch (failure) {
-    const isFinal = failure instanceof Problem && !failure.isPassing && failure.status !== 401;
+    const isFinal = failure instanceof Problem && !failure.isPassing && !isRefusal(failure);
     if (!isFinal) throw failure;
     // The service will never take it: the question is open again, and says why.
     await records.change(id, { state: "open", answer: undefined, problem: failure.message }, ({ state }) => state === "answered");

@@ -1,4 +1,4 @@
-// Page and worker tell each other that the records have changed. A message says no more than that.
+// Pages and worker tell each other that the database has changed. A message says no more than that.
 
 import { NAME } from "./place.js";
 
@@ -9,7 +9,7 @@ const listeners = new Set();
 
 channel.addEventListener("message", () => listeners.forEach((listener) => listener()));
 
-/** The records have changed. */
+/** The database has changed: a record, an answer, or who this phone is. */
 export function tell() {
   channel.postMessage("changed");
   // A channel does not hear itself.

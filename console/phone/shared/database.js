@@ -75,7 +75,18 @@ export async function transaction(names, work) {
   }
 }
 
-/** Forgets everything. */
-export function clear() {
-  return transaction(Object.keys(STORES), async (...stores) => stores.forEach((store) => store.clear()));
+/**
+ * Forgets everything, and writes this instead, all at once.
+ *
+ * @param {Partial<Record<keyof typeof STORES, [key: string, value: unknown]>>} [content] of each store that is not left empty
+ */
+export function replaceAll(content = {}) {
+  const names = Object.keys(STORES);
+  return transaction(names, async (...stores) => {
+    stores.forEach((store, at) => {
+      store.clear();
+      const [key, value] = content[names[at]] ?? [];
+      if (key !== undefined) store.put(value, key);
+    });
+  });
 }

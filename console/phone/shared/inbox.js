@@ -29,19 +29,33 @@ export async function poll({ token }) {
 /** A message as records take it. `json` is its payload as it was written. */
 function received(frame, json) {
   const payload = decode(frame);
-  return { id: frame.id, from: frame.from, to: frame.to, sentAt: frame.sent_at, urgency: frame.urgency, payload, text: content(payload, frame.content_type, json) };
+  return { id: frame.id, from: frame.from, to: frame.to, sentAt: frame.sent_at, urgency: frame.urgency, payload, ...content(payload, frame.content_type, json) };
 }
 
-/** A payload as text: JSON as it was written, with every digit of its numbers. */
+/** A payload as text: JSON as it was written, with every digit of its numbers. @returns {{ text: string, isCode: boolean }} */
 export function content(payload, type, json) {
-  if (payload instanceof Uint8Array) return `${type}, ${bytes(payload.length)}`;
-  return typeof payload === "string" && !isJson(type) ? payload : (json ?? JSON.stringify(payload));
+  if (payload instanceof Uint8Array) return { text: `${type}, ${bytes(payload.length)}`, isCode: false };
+  if (typeof payload === "string" && !isJson(type)) return { text: payload, isCode: false };
+  return { text: json ?? JSON.stringify(payload), isCode: true };
 }
 
 /** Says that a question waits for a person, so that it is not sent again meanwhile. @param {Self} self @param {Entry} record */
 export async function hold({ token }, { id }) {
   await ask("POST", `v1/inbox/${encodeURIComponent(id)}/progress`, { token, body: { for: LONGEST_PROGRESS, note: NOTE } });
   await records.change(id, { isHeld: true }, ({ state }) => state === "open");
+}
+
+/**
+ * Says it of every open question of which the service does not know it yet.
+ *
+ * @param {Self} self
+ * @throws what kept the first of them from it, once all were tried
+ */
+export async function holdOpen(self) {
+  const open = (await records.all()).filter(({ state, isHeld }) => state === "open" && !isHeld);
+  const held = await Promise.allSettled(open.map((record) => hold(self, record)));
+  const failed = held.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 /**

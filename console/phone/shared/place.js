@@ -9,5 +9,8 @@ export const NAME = `tagpost phone ${BASE.pathname}`;
 /** The lock that is held while the page must not be reloaded. */
 export const PAIRING = `${NAME} pairing`;
 
+/** The lock of whoever takes messages in the worker, or forgets them all. */
+export const INBOX = `${NAME} inbox`;
+
 /** The service as people read it. */
 export const HOST = BASE.host + BASE.pathname.replace(/\/$/, "");

@@ -23,7 +23,9 @@ const PICTURES = 30;
  * @property {string} urgency
  * @property {import("../../js/notification.js").Notification} [notification]
  * @property {string} text the payload, if it is no notification; its beginning, if it is long
+ * @property {boolean} isCode whether the text is JSON, for programs rather than for people
  * @property {boolean} isShown whether the person has been shown it, in a notification or on the page
+ * @property {boolean} [isMore] it was shown as one of a number, without a notification of its own
  * @property {boolean} isRead
  * @property {"received" | "open" | "answered" | "over"} state `open`: a question that waits for its answer
  * @property {boolean} [isHeld] the service knows that the question waits for a person
@@ -35,10 +37,10 @@ const PICTURES = 30;
 /**
  * The record of a message that has come: the one there is, or a new one.
  *
- * @param {Pick<Entry, "id" | "from" | "to" | "sentAt" | "urgency"> & { payload: unknown, text: string }} message
+ * @param {Pick<Entry, "id" | "from" | "to" | "sentAt" | "urgency" | "text" | "isCode"> & { payload: unknown }} message
  * @returns {Promise<Entry>}
  */
-export async function take({ id, from, to, sentAt, urgency, payload, text }) {
+export async function take({ id, from, to, sentAt, urgency, payload, text, isCode }) {
   const record = await transaction(["messages"], async (store) => {
     const known = await result(store.get(id));
     // What was withdrawn and comes again all the same is open again.
@@ -53,6 +55,7 @@ export async function take({ id, from, to, sentAt, urgency, payload, text }) {
       urgency,
       notification,
       text: notification ? "" : text.slice(0, MAX_TEXT),
+      isCode,
       isShown: false,
       isRead: false,
       state: isQuestion(notification) ? "open" : "received",

@@ -20,6 +20,9 @@ export class Problem extends Error {
   }
 }
 
+/** Whether the service takes the token no more. @param {unknown} failure */
+export const isRefusal = (failure) => failure instanceof Problem && failure.status === 401;
+
 /** The service did not answer, or something else did, so nobody knows what became of the request. */
 export class Unanswered extends Error {
   constructor() {

@@ -12,7 +12,8 @@ const MAX_LABEL = 64;
 export class WakeIsOff extends Error {}
 
 /**
- * Makes the subscription if there is none, and tells the service about it if it does not have it.
+ * Makes the subscription if there is none, and tells the service about it if it does not have it. Does nothing for a
+ * device that this phone is no longer.
  *
  * @param {ServiceWorkerRegistration} registration
  * @param {Self} own
@@ -20,23 +21,44 @@ export class WakeIsOff extends Error {}
  */
 export async function subscribe({ pushManager }, own) {
   const key = await wakeKey();
+  if (!(await self.isCurrent(own))) return;
   let subscription = await pushManager.getSubscription();
   if (subscription && !isFor(subscription, key)) {
     await subscription.unsubscribe();
     subscription = null;
   }
   subscription ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
-  if (await isKnown(own, subscription)) return;
+  // That may have taken a while: what is known now counts, not what the page was opened with.
+  const current = await self.read();
+  if (current?.token !== own.token || (await isKnown(current, subscription))) return;
   const answer = await askJson("PUT", `${devicePath(own)}/wake`, { token: own.token, body: { ...subscription.toJSON(), label: label() } });
   await self.change(own, { wake: { id: answer?.id, endpoint: subscription.endpoint } });
 }
 
-/** Ends the subscription, here and at the service. @param {ServiceWorkerRegistration | undefined} registration @param {Self} own */
+/**
+ * Ends the subscription: in the browser, and at the service if it has it for this device.
+ *
+ * @param {ServiceWorkerRegistration | undefined} registration
+ * @param {Self} [own]
+ */
 export async function unsubscribe(registration, own) {
-  const subscription = await registration?.pushManager?.getSubscription();
-  const id = own.wake?.id;
-  if (id !== undefined) await askJson("DELETE", `${devicePath(own)}/wake/${encodeURIComponent(id)}`, { token: own.token }).catch(() => {});
+  // The browser first: a knock for it fails from now on, and the service drops it by that at the latest.
+  const subscription = await registration?.pushManager?.getSubscription().catch(() => null);
   await subscription?.unsubscribe().catch(() => false);
+  const id = own?.isRefused ? undefined : own?.wake?.id;
+  if (id !== undefined) await askJson("DELETE", `${devicePath(own)}/wake/${encodeURIComponent(id)}`, { token: own.token }).catch(() => {});
+}
+
+/**
+ * The service does not take the token any more: nothing is to wake this phone for it.
+ *
+ * @param {ServiceWorkerRegistration | undefined} registration
+ * @param {Self} own
+ */
+export async function refused(registration, own) {
+  if (!(await self.isCurrent(own))) return;
+  await self.change(own, { isRefused: true, wake: undefined });
+  await unsubscribe(registration);
 }
 
 /** The key that the service signs its knocks with. */

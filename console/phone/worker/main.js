@@ -2,10 +2,10 @@
 //
 // Each handler names its whole work before it ends, so that the browser keeps the worker alive for it.
 
+import { isOurs } from "../shared/sync.js";
 import { knocked } from "./knock.js";
 import { renewed } from "./renewal.js";
 import { answer, install, takeOver } from "./shell.js";
-import { isOurs } from "./sync.js";
 import { closed, tapped } from "./tap.js";
 
 addEventListener("install", (event) => event.waitUntil(install().then(() => skipWaiting())));

@@ -4,8 +4,10 @@ import { isQuestion } from "../../js/notification.js";
 import { addressee, plural } from "../../js/format.js";
 import { HOST } from "../shared/place.js";
 
-/** The tag of what is shown in place of a message; the newest takes the place of the one before. */
-const NOTE = "tagpost";
+/** What is shown in place of a message. Of each kind there is one, and the newest takes the place of the one before. */
+const NOTES = { more: "tagpost more", kept: "tagpost kept", notTaken: "tagpost not taken", unreachable: "tagpost unreachable", unpaired: "tagpost unpaired", nothingNew: "tagpost nothing new" };
+/** The notes that are untrue once the inbox was fetched. */
+const PASSING = [NOTES.unreachable, NOTES.unpaired, NOTES.nothingNew];
 /** Milliseconds after which a note that nothing waits is taken down. */
 const BRIEF = 4_000;
 /** The longest text of a notification, in characters: no system shows more. */
@@ -31,34 +33,40 @@ export async function show({ id, from, to, sentAt, urgency, notification, text }
   });
 }
 
-/** @param {string} id of a message */
+/** @param {string} id of a message, or the tag of a note */
 export async function takeDown(id) {
   for (const notification of await registration.getNotifications({ tag: id })) notification.close();
 }
 
-/** More came than is shown one by one. @param {number} count */
-export const showMore = (count) => note(`${plural(count, "more message")}`, "Open the list to read them.");
+/** The inbox was fetched: notes that it was not, and that nothing was in it, go. @param {{ isAnswerKept: boolean }} options */
+export async function takeDownPassing({ isAnswerKept }) {
+  const tags = isAnswerKept ? PASSING : [...PASSING, NOTES.kept];
+  for (const notification of await registration.getNotifications()) if (tags.includes(notification.tag)) notification.close();
+}
+
+/** More came than is shown one by one. @param {number} count all of them @param {{ isSilent: boolean }} options */
+export const showMore = (count, { isSilent }) => note(NOTES.more, plural(count, "more message"), "Open the list to read them.", { isSilent });
 
 /** The answer is kept. @param {string} label of the action */
-export const kept = (label) => note("Your answer is kept", `“${label}” is sent as soon as there is a network.`);
+export const kept = (label) => note(NOTES.kept, "Your answer is kept", `“${label}” is sent as soon as there is a network.`);
 
-/** The answer was not taken. @param {string} why */
-export const notTaken = (why) => note("Your answer was not taken", why);
+/** The service did not accept an answer, or the phone could not keep it. @param {string} id of the message @param {string} why */
+export const notTaken = (id, why) => note(NOTES.notTaken, "Your answer was not sent", why, { id });
 
 /** The inbox could not be fetched. */
-export const unreachable = () => note("Something waits for you", `${HOST} cannot be reached right now. Open the app to try again.`);
+export const unreachable = () => note(NOTES.unreachable, "Something waits for you", `${HOST} cannot be reached right now. Open the app to try again.`);
 
 /** The service does not know this phone any more. */
-export const unpaired = () => note("This phone is not paired", `Pair it again with ${HOST} to get its messages.`);
+export const unpaired = () => note(NOTES.unpaired, "This phone is not paired", `Pair it again with ${HOST} to get its messages.`);
 
 /** What the knock was for has been taken, answered or withdrawn. It goes by itself. */
 export async function nothingNew() {
-  await note("Nothing new", "What came has been dealt with.");
-  // Not waited for: the browser looks for it at the end of the event. If the worker ends first, the next note takes its
-  // place.
-  setTimeout(() => takeDown(NOTE), BRIEF);
+  await note(NOTES.nothingNew, "Nothing new", "Everything has been handled.");
+  // Not waited for: the browser looks for it at the end of the event. If the worker ends first, the next knock takes it
+  // down.
+  setTimeout(() => takeDown(NOTES.nothingNew), BRIEF);
 }
 
-function note(title, body) {
-  return registration.showNotification(title, { ...ICONS, body, tag: NOTE, silent: true, data: {} });
+function note(tag, title, body, { id, isSilent = true } = {}) {
+  return registration.showNotification(title, { ...ICONS, body, tag, silent: isSilent, data: { id } });
 }

@@ -4,16 +4,17 @@ import * as answers from "../shared/answers.js";
 import { updateBadge } from "../shared/badge.js";
 import * as records from "../shared/records.js";
 import * as self from "../shared/self.js";
-import { Problem } from "../shared/service.js";
-import { kept, notTaken } from "./show.js";
-import { whenOnline } from "./sync.js";
+import { isRefusal } from "../shared/service.js";
+import { refused } from "../shared/subscription.js";
+import { whenOnline } from "../shared/sync.js";
+import { kept, notTaken, unpaired } from "./show.js";
 
 /** @param {NotificationEvent} event */
 export async function tapped({ notification, action }) {
-  notification.close();
   const { id, url } = notification.data ?? {};
+  if (action && id !== undefined) return choose(notification, id, action);
+  notification.close();
   // Windows open only right after the tap, so nothing is waited for before.
-  if (action && id !== undefined) return choose(id, action);
   const opened = url === undefined ? openPage(id) : clients.openWindow(url);
   if (id !== undefined) await records.markRead([id]);
   await Promise.all([opened, updateBadge()]);
@@ -27,19 +28,32 @@ export async function closed({ notification }) {
   await updateBadge();
 }
 
-async function choose(id, action) {
-  const answered = await answers.choose(id, action);
+/** The notification stays until the answer is written down: a tap that came to nothing can be repeated. */
+async function choose(notification, id, action) {
+  let answered;
+  try {
+    answered = await answers.choose(id, action);
+  } catch (error) {
+    console.error("the answer was not written down:", error);
+    return notTaken(id, "This phone could not store it. Try again.");
+  }
+  notification.close();
   const own = await self.read();
   // It was answered on the page, or is over: there it says so.
   if (!answered || !own) return openPage(id);
   try {
     await answers.flush(own);
     const { problem } = (await records.get(id)) ?? {};
-    if (problem !== undefined) await notTaken(problem);
+    if (problem !== undefined) await notTaken(id, problem);
   } catch (failure) {
-    if (failure instanceof Problem && failure.status === 401) await self.change(own, { isRefused: true });
-    await kept(answered.answer.label);
-    await whenOnline();
+    if (isRefusal(failure)) {
+      await refused(registration, own);
+      await unpaired();
+    } else {
+      // Another answer may have been the one that failed.
+      if ((await answers.unsent()).has(id)) await kept(answered.answer.label);
+      await whenOnline(registration);
+    }
   }
   await updateBadge();
 }
