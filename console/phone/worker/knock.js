@@ -32,15 +32,18 @@ export function knocked({ isKnock = true } = {}) {
     const shows = { plain: 0, questions: 0, more: [] };
     /** @type {unknown[]} */
     const failures = [];
-    const attempt = (work) => work().catch((error) => failures.push(error));
+    const attempt = (work) => work().catch((error) => void failures.push(error));
     await attempt(() => answers.flush(own));
-    await attempt(() => fetchAll(own, shows, attempt));
+    const isFetched = await attempt(() => fetchAll(own, shows, attempt));
     await attempt(() => showUnseen(shows));
-    await attempt(() => inbox.holdOpen(own));
-    await attempt(async () => {
-      for (const id of await inbox.endWithdrawn(own)) await takeDown(id);
-    });
     if (shows.more.length > 0) await attempt(() => moreIsThere(shows.more));
+    // Without a network each request takes its time to fail, and a worker that was woken has about half a minute.
+    if (isFetched) {
+      await attempt(() => inbox.holdOpen(own));
+      await attempt(async () => {
+        for (const id of await inbox.endWithdrawn(own)) await takeDown(id);
+      });
+    }
     await attempt(updateBadge);
     await report(own, failures, isKnock, shows);
   });
@@ -60,13 +63,14 @@ async function report(own, failures, isKnock, { plain, questions, more }) {
   else await nothingNew();
 }
 
+/** @returns {Promise<boolean>} true, once everything that waits was fetched */
 async function fetchAll(own, shows, attempt) {
   const seen = new Set();
   for (let round = 0; round < ROUNDS; round++) {
     const messages = await inbox.poll(own);
     if (round === 0) await attempt(async () => takeDownPassing({ isAnswerKept: (await answers.unsent()).size > 0 }));
     // What could not be answered may come again at once.
-    if (messages.every(({ id }) => seen.has(id))) return;
+    if (messages.every(({ id }) => seen.has(id))) return true;
     const taken = [];
     for (const message of messages) {
       seen.add(message.id);
@@ -79,6 +83,7 @@ async function fetchAll(own, shows, attempt) {
     await Promise.all(taken.map((record) => attempt(() => settle(own, record))));
     await attempt(() => answers.flush(own));
   }
+  return true;
 }
 
 /** What a page took, and went before anybody could see it. */

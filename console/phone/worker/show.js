@@ -50,7 +50,7 @@ export const showMore = (count, { isSilent }) => note(NOTES.more, plural(count, 
 /** The answer is kept. @param {string} label of the action */
 export const kept = (label) => note(NOTES.kept, "Your answer is kept", `“${label}” is sent as soon as there is a network.`);
 
-/** The service did not accept an answer, or the phone could not keep it. @param {string} id of the message @param {string} why */
+/** An answer was not accepted, or could not be stored. @param {string} id of the message @param {string} why */
 export const notTaken = (id, why) => note(NOTES.notTaken, "Your answer was not sent", why, { id });
 
 /** The inbox could not be fetched. */
