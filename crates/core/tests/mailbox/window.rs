@@ -216,7 +216,7 @@ fn a_frame_that_opens_a_mailbox_is_a_sign_of_life_of_its_connection() {
     assert_eq!(harness.at(100_000).wake(), [""; 0]);
     let id = message(1, TEXT).id;
     let ack = format!(r#"{{"type":"ack","id":"{id}"}}"#);
-    assert_eq!(harness.frame(1, &ack), ["bell reports 1 delivered"]);
+    assert_eq!(harness.frame(1, &ack), ["door: receipts delivered 1"]);
     assert_eq!(
         harness.deliver(&message(2, TEXT), 0),
         ["sent 2", "1 <- body 2, attempt 1"]

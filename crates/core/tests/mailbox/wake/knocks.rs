@@ -114,10 +114,10 @@ fn what_was_in_flight_over_a_connection_that_failed_with_the_mailbox_knocks_by_t
     assert_eq!(harness.comes(1, 1, &[]), NONE);
     harness.crash();
     assert_eq!(harness.at(60_000).wake(), NONE);
-    assert_eq!(harness.ring(), ["knock 1 at a, ttl 86341, Normal"]);
+    assert_eq!(harness.ring(), ["knock 1 at a, ttl 86340, Normal"]);
     assert_eq!(
         harness.at(100_000).ring(),
-        ["knock 1 at a, ttl 86301, Normal"]
+        ["knock 1 at a, ttl 86300, Normal"]
     );
 }
 

@@ -197,7 +197,7 @@ fn a_knock_that_has_expired_takes_none_with_it_that_has_to_wait() {
     assert_eq!(knocks(harness.at(15_001).ring()), [""; 0]);
     assert_eq!(
         knocks(harness.at(30_000).ring()),
-        ["knock 2 at a, ttl 580, High"]
+        ["knock 2 at a, ttl 570, High"]
     );
 }
 
