@@ -219,7 +219,7 @@ fn a_frame_that_opens_a_mailbox_is_a_sign_of_life_of_its_connection() {
     assert_eq!(harness.frame(1, &ack), ["door: receipts delivered 1"]);
     assert_eq!(
         harness.deliver(&message(2, TEXT), 0),
-        ["sent 2", "1 <- body 2, attempt 1"]
+        ["sent 1", "1 <- body 2, attempt 1"]
     );
 }
 
