@@ -84,6 +84,17 @@ describeInBrowser("one failure", () => {
     expect((await doorbell.settled(asked)).deliveries).toMatchObject([{ reply: { action: "open" } }]);
   });
 
+  test("of the network ends a knock with a note, before anything else is asked for in vain", async () => {
+    const { app, doorbell, send } = await away();
+    const id = await send(QUESTION);
+    await app.knock();
+    await isInProgress(doorbell, id);
+    await inWorker(app, "globalThis.asked = []; void (globalThis.fetch = async (address) => { asked.push(new URL(address).pathname); throw new TypeError('no network'); })");
+    await app.knock();
+    await app.shown("a note", (all) => all.some(({ title }) => title === "Something waits for you"));
+    expect(await inWorker(app, "asked")).toEqual(["/v1/inbox"]);
+  });
+
   test("of a question's progress is made good by the next knock, and then it is taken down when it is withdrawn", async () => {
     const { app, doorbell, send } = await away();
     const id = await send(QUESTION);
