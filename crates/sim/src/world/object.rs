@@ -110,7 +110,7 @@ impl World<'_> {
 
     pub(super) fn clock(&self, object: usize) -> Now {
         let skew = self.objects[object].skew;
-        let random = chance(self.plan.seed, &[7, object as u64, self.next]).u64(..);
+        let random = chance(self.plan.seed, &[7, object as u64, self.next, self.events]).u64(..);
         let pong_at = self.pong_at(object).map(|at| at + skew);
         Now {
             at: self.now + skew,
