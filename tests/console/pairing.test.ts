@@ -72,7 +72,7 @@ describeInBrowser("adding a phone", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a link that the service does not issue is an error, and the one before stays", async () => {
+  test("a link that the service does not issue leaves the one before; if there is no answer, that may have ended", async () => {
     const device = await relay.device();
     const { page } = await browser.tab();
     const dialog = await opened(page, device);
@@ -81,5 +81,11 @@ describeInBrowser("adding a phone", () => {
     await dialog.getByRole("button", { name: "New link" }).click();
     await shows(dialog.getByRole("alert").getByText("Too many requests"));
     expect(await linkIn(dialog)).toBe(url);
+
+    await page.unroute("**/pair");
+    await page.route("**/pair", (route) => route.abort());
+    await dialog.getByRole("button", { name: "New link" }).click();
+    await shows(dialog.getByText("The link before may have ended."));
+    expect(await dialog.getByLabel("Link", { exact: true }).count()).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 // Adding a phone to a device: a link with a pairing code, which the phone scans. The service does not show it again.
 
-import { devicePath } from "../api.js";
+import { devicePath, Unanswered } from "../api.js";
 import { copyable, showDialog } from "../dialogs.js";
 import { button, element } from "../dom.js";
 import { qrCode } from "../qr.js";
@@ -43,11 +43,12 @@ export async function addPhone(api, device) {
       show(await issue());
       news.textContent = "This link is new. The one before has ended.";
     } catch (failure) {
+      error.textContent = failure.message;
+      if (!(failure instanceof Unanswered)) return;
       // The service may have issued the new one all the same.
       link.replaceChildren();
       left.textContent = "";
       news.textContent = "The link before may have ended.";
-      error.textContent = failure.message;
     } finally {
       again.disabled = false;
       again.focus();
