@@ -73,6 +73,9 @@ pub(super) struct Known {
     /// How often in a row knocks were sent and not taken. A later knock does not begin anew, so that the pauses grow.
     #[serde(default, skip_serializing_if = "is_default")]
     tries: u32,
+    /// When it was last sent, until the device fetches messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_at: Option<Millis>,
     /// When it is sent next, unless it is answered or the device fetches messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<Millis>,
@@ -86,6 +89,7 @@ impl Known {
             knocked_at: None,
             not_before: 0,
             tries: 0,
+            sent_at: None,
             due_at: None,
         }
     }
@@ -122,13 +126,16 @@ impl Known {
         self.not_before.min(now + LONGEST_RETRY_AFTER).max(now)
     }
 
-    /// A knock is due as soon as the push service may be asked.
+    /// A knock is due as soon as the push service may be asked, and [`QUIET`] after the last one: a subscription that is
+    /// new may have been knocked later than the others.
     fn knock(&mut self, now: Millis) {
         // Given up: after a pause it is tried as often again.
         if self.tries > RETRIES {
             self.tries = 0;
         }
-        self.due_at = Some(self.may_be_knocked_at(now));
+        let sent_at = self.sent_at.filter(|at| is_recent(*at, now));
+        let quiet_until = sent_at.map_or(now, |at| at + QUIET);
+        self.due_at = Some(self.may_be_knocked_at(now).max(quiet_until));
     }
 }
 
@@ -152,7 +159,7 @@ pub(super) struct State {
 impl State {
     /// A message waits for the device. Returns whether anything changed.
     pub(super) fn wait(&mut self, wanted: Wanted, now: Millis) -> bool {
-        match self.knock.filter(|knock| is_recent(knock, now)) {
+        match self.knock.filter(|knock| is_recent(knock.at, now)) {
             Some(knock) if knock.wanted.covers(wanted) => false,
             Some(_) if self.later.is_some_and(|later| later.covers(wanted)) => false,
             Some(_) => {
@@ -193,12 +200,15 @@ impl State {
     /// The device is here, and fetches what waits. Returns whether anything changed.
     pub(super) fn fetch(&mut self) -> bool {
         self.drop_due();
+        for known in &mut self.subscriptions {
+            known.sent_at = None;
+        }
         self.knock.take().is_some()
     }
 
     /// Starts the knock that had to wait, if its time has come.
     pub(super) fn knock_later(&mut self, now: Millis) {
-        let is_quiet = self.knock.is_some_and(|knock| is_recent(&knock, now));
+        let is_quiet = self.knock.is_some_and(|knock| is_recent(knock.at, now));
         if let Some(later) = self.later.filter(|_| !is_quiet) {
             self.knock(later, now);
         }
@@ -215,6 +225,7 @@ impl State {
                 return None;
             }
             known.tries += 1;
+            known.sent_at = Some(now);
             known.due_at = Some(now + ANSWER_TIME);
             Some(known.id)
         });
@@ -279,9 +290,9 @@ impl State {
     }
 }
 
-/// Whether the device was knocked within [`QUIET`]. A clock that was set back does not keep it quiet for longer.
-fn is_recent(knock: &Knock, now: Millis) -> bool {
-    (knock.at..knock.at + QUIET).contains(&now)
+/// Whether a knock at this time was within [`QUIET`]. A clock that was set back does not keep it quiet for longer.
+fn is_recent(at: Millis, now: Millis) -> bool {
+    (at..at + QUIET).contains(&now)
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,7 @@
 //! When a device is knocked, and when it is not.
 
 use tagpost_core::call::Call;
+use tagpost_core::mailbox::Reply;
 use tagpost_core::wake::{KnockAnswer, Knocks};
 
 use super::super::harness::{Harness, message};
@@ -77,6 +78,29 @@ fn a_subscription_that_is_added_while_a_knock_has_brought_nobody_is_knocked_too(
     assert_eq!(harness.comes(2_000, 2, &[]), NONE);
     harness.at(3_000).poll(10);
     assert_eq!(add(&mut harness, 4_000, "c"), NONE, "the device is here");
+}
+
+#[test]
+fn a_subscription_that_was_added_late_is_not_knocked_twice_within_thirty_seconds() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[]);
+    harness.knocked(ids[0], 1, KnockAnswer::Accepted);
+    let (added, knocks) = harness
+        .at(60_000)
+        .ask(Call::Subscribe(subscription("b", None)));
+    let Reply::Subscribed(late) = added.unwrap() else {
+        panic!("not subscribed");
+    };
+    assert_eq!(knocks, ["knock 1 at b, ttl 86340, Normal"]);
+    harness.knocked(late.subscription.id, 1, KnockAnswer::Accepted);
+    let knocks = harness.comes(61_000, 2, &[]);
+    assert_eq!(knocks, ["knock 2 at a, ttl 86339, Normal"]);
+    harness.knocked(ids[0], 2, KnockAnswer::Accepted);
+    assert_eq!(harness.at(89_999).ring(), NONE);
+    assert_eq!(
+        harness.at(90_000).ring(),
+        ["knock 2 at b, ttl 86310, Normal"]
+    );
 }
 
 #[test]
