@@ -1,6 +1,6 @@
 // The page's entry point: it is either about to become a device, or one already.
 //
-// Who this phone is stands in the database. Other pages, and the worker, may change it: the page follows.
+// The database says who this phone is. Other pages, and the worker, may change it: the page follows.
 
 import { announceAlone } from "../../js/announce.js";
 import { onChange } from "../shared/channel.js";
