@@ -35,6 +35,9 @@ const isInProgress = (sender: Device, id: string) => until("it to be in progress
 /** Evaluates this in the worker. */
 const inWorker = async (app: App, script: string): Promise<any> => (await app.worker()).evaluate(script);
 
+/** Waits until the worker has done everything that the last knock asks of it. */
+const hasFinished = (app: App) => inWorker(app, "navigator.locks.request('tagpost phone / inbox', () => undefined)");
+
 /** Requests of the worker whose address has one of these in it are answered so from now on. */
 const replaceAnswers = (app: App, parts: string[], answer: string) =>
   inWorker(app, `(() => {
@@ -90,6 +93,7 @@ describeInBrowser("one failure", () => {
     const id = await send(QUESTION);
     await app.knock();
     await isInProgress(doorbell, id);
+    await hasFinished(app);
     await inWorker(app, "globalThis.asked = []; void (globalThis.fetch = async (address) => { asked.push(new URL(address).pathname); throw new TypeError('no network'); })");
     await app.knock();
     await app.shown("a note", (all) => all.some(({ title }) => title === "Something waits for you"));
