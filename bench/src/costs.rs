@@ -55,6 +55,13 @@ const PUSHES: [&str; 4] = [
     "push, held, then delivered on the next connection, receipt read",
 ];
 
+/// The ways of messages that knock, listed last. Their clean-up is that of any held message.
+const KNOCKS: [&str; 3] = [
+    "held, with a knock that is taken",
+    "held, one more within 30 s of a knock",
+    "held, with a knock that is taken, then polled",
+];
+
 /// What one way took, all its messages together.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -80,13 +87,15 @@ impl Counts {
         self.each(self.rows_written + self.d1_rows_written)
     }
 
-    /// The line of the table; `clean_up` are the rows that are written when the message is forgotten.
-    fn line(&self, name: &str, clean_up: f64, in_a_stream: String) -> String {
+    /// The line of the table; `clean_up` are the rows that are written when the message is forgotten, where they were
+    /// counted.
+    fn line(&self, name: &str, clean_up: Option<f64>, in_a_stream: String) -> String {
         let requests =
             self.each(self.object_requests) + self.each(self.frames_in) / FRAMES_IN_A_REQUEST;
         let price = self.each(self.worker_requests) * WORKER_REQUESTS
             + requests * OBJECT_REQUESTS
-            + (self.rows() + clean_up + self.each(self.alarms_set)) * ROWS_WRITTEN
+            + (self.rows() + clean_up.unwrap_or_default() + self.each(self.alarms_set))
+                * ROWS_WRITTEN
             + self.each(self.rows_read.unwrap_or_default()) * ROWS_READ;
         line(&[
             name.to_owned(),
@@ -97,7 +106,9 @@ impl Counts {
                 .map(|rows| number(self.each(rows)))
                 .unwrap_or_default(),
             number(self.rows()),
-            number(self.rows() + clean_up),
+            clean_up
+                .map(|rows| number(self.rows() + rows))
+                .unwrap_or_default(),
             in_a_stream,
             number(self.each(self.alarms_set)),
             format!("**{price:.2}**"),
@@ -149,7 +160,7 @@ fn render(counts: &str) -> Result<String> {
     for way in WAYS {
         let close = of(way)?;
         let rows = close.rows();
-        let clean_up = of(&format!("{way}{FORGOTTEN}"))?.rows() - rows;
+        let clean_up = Some(of(&format!("{way}{FORGOTTEN}"))?.rows() - rows);
         let in_a_stream = counts.get(&format!("{way}{IN_A_STREAM}"));
         let in_a_stream = in_a_stream.map(|counts| number(counts.rows()));
         lines.push(close.line(way, clean_up, in_a_stream.unwrap_or_default()));
@@ -158,7 +169,10 @@ fn render(counts: &str) -> Result<String> {
         }
     }
     for way in PUSHES {
-        lines.push(of(way)?.line(way, 0.0, String::new()));
+        lines.push(of(way)?.line(way, Some(0.0), String::new()));
+    }
+    for way in KNOCKS {
+        lines.push(of(way)?.line(way, None, String::new()));
     }
     for (other, price) in OTHERS {
         let mut cells = vec![other.to_owned()];
