@@ -291,10 +291,7 @@ impl<S: Store> Mailbox<S> {
         }
         self.receive(|inbox| inbox.alarm(now))?;
         self.outbox().alarm(now)?;
-        // A failure may have ended the connection without a word.
-        if self.connection.is_none() && self.wake().may_have_missed() {
-            self.inbox().tell_first_waiting(now)?;
-        }
+        self.knock_after_failure(now)?;
         self.wake_for(true, now)
     }
 

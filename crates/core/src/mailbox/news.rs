@@ -29,6 +29,8 @@ pub(super) enum News {
     Pollable,
     /// A message waits for a connection or a poll: its urgency, and when it expires.
     Waits(Urgency, Millis),
+    /// The connection has ended.
+    Disconnected,
     /// A message of a channel, for which a receipt was requested, is in a terminal state.
     PushSettled(MessageId, Sender, State),
     /// Messages, for which receipts were requested, have ended with their channel; oldest first.

@@ -32,6 +32,7 @@ impl<S: Store> Mailbox<S> {
                 self.knock_for(urgency, expires_at, now);
                 Ok(())
             }
+            News::Disconnected => self.knock_for_missed(now),
             News::Delivered(id, delivered) => {
                 for (call, waiter) in self.pending.take(Awaited::Delivered(id)) {
                     let reply = delivery_reply(id, &waiter.next, delivered.clone());

@@ -5,18 +5,39 @@ use super::output::Failure;
 use super::pending::Awaited;
 use crate::call::Subscribed;
 use crate::message::{Lane, Urgency};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::wake::Subscription;
 
 impl<S: Store> Mailbox<S> {
     /// A message waits. If the device is neither connected nor polling, it is knocked.
     pub(super) fn knock_for(&mut self, urgency: Urgency, expires_at: Millis, now: Now) {
-        let live = self.connection.as_ref().map(|connection| connection.lane());
-        if live == Some(Lane::Devices) || self.pending.has(Awaited::Pollable) {
-            return;
+        if !self.is_connected() && !self.pending.has(Awaited::Pollable) {
+            self.wake().wait(urgency, expires_at, now);
         }
-        self.wake().wait(urgency, expires_at, now);
+    }
+
+    /// The connection has ended: knocks for the messages that wait, those that were in flight and the first of those
+    /// behind them.
+    pub(super) fn knock_for_missed(&mut self, now: Now) -> Result<(), StoreError> {
+        match !self.is_connected() && self.wake().has_subscriptions() {
+            true => self.inbox().tell_first_waiting(now),
+            false => Ok(()),
+        }
+    }
+
+    /// The alarm went off: the mailbox may have failed, and the connection ended without a word.
+    pub(super) fn knock_after_failure(&mut self, now: Now) -> Result<(), StoreError> {
+        match self.wake().may_have_missed() {
+            true => self.knock_for_missed(now),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the device is connected. A user agent is not the device.
+    fn is_connected(&self) -> bool {
+        let mut live = self.connection.iter();
+        live.any(|connection| connection.lane() == Lane::Devices)
     }
 
     /// Stores where the device can be knocked. It counts as a read that asks one mailbox.

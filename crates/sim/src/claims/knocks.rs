@@ -3,6 +3,7 @@
 //! What knocks are due is read from the committed row of the account; what was sent is what an event commits. No claim
 //! about deliveries depends on any of it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -57,6 +58,8 @@ pub(super) struct Phones {
     forgotten: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
     listed: BTreeSet<SubscriptionId>,
+    /// Whether the device was connected after the last event.
+    is_connected: bool,
 }
 
 /// The account's column.
@@ -268,8 +271,33 @@ impl Ledger {
         self.phones[device].come_for.remove(&id);
     }
 
-    /// A mailbox has handled an event, at this time of its clock. `is_here`: its device is connected, or polls.
-    pub(crate) fn is_knocked(&mut self, device: usize, is_here: bool, now: Millis) -> Checked {
+    /// The connection of a device has ended: it has not come for the first messages that it did not get.
+    fn disconnects(&mut self, device: usize) {
+        let ids = self.phones[device].come_for.iter();
+        let urgency = |id: &MessageId| {
+            let op = self.publications.get(&self.op_of(*id))?;
+            Some((Reverse(op.urgency), *id))
+        };
+        let mut missed: Vec<_> = ids.filter_map(urgency).collect();
+        missed.sort_unstable();
+        for (_, id) in missed.iter().take(self.limits.max_in_flight as usize) {
+            self.phones[device].come_for.remove(id);
+        }
+    }
+
+    /// A mailbox has handled an event, at this time of its clock. Its device is connected, or polls.
+    pub(crate) fn is_knocked(
+        &mut self,
+        device: usize,
+        is_connected: bool,
+        polls: bool,
+        now: Millis,
+    ) -> Checked {
+        let is_here = is_connected || polls;
+        let before = std::mem::replace(&mut self.phones[device].is_connected, is_connected);
+        if before && !is_here {
+            self.disconnects(device);
+        }
         let phones = &self.phones[device];
         let waits = |(id, row): &(&MessageId, &InboxRow)| {
             let op = self.publications.get(&self.op_of(**id));

@@ -144,8 +144,8 @@ impl World<'_> {
         }
         if host.mailbox.is_some() {
             let here = connection.filter(|it| !self.sockets[*it as usize].is_agent);
-            let is_here = here.is_some() || self.polls(object);
-            self.ledger.is_knocked(object, is_here, now)?;
+            let polls = self.polls(object);
+            self.ledger.is_knocked(object, here.is_some(), polls, now)?;
         }
         let host = &self.objects[object];
         let expires_at =

@@ -3,11 +3,10 @@
 //! Everything about the messages in flight is stored in the account's row, which is written anyway. Not here:
 //! what the end means for a message, and when one is given up, which [`super::attempts`] decides.
 
-use super::Inbox;
-use super::Output;
 use super::attempts::Blame;
 use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
+use super::{Inbox, News, Output};
 use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Lane;
@@ -119,6 +118,7 @@ impl<S: Store> Inbox<'_, S> {
         self.memory.cursor = None;
         self.memory.again = true;
         self.memory.backlog = true;
+        self.cx.push(News::Disconnected);
         Ok(())
     }
 
@@ -157,7 +157,6 @@ impl<S: Store> Inbox<'_, S> {
             return self.settle(held, delivery.with_reason("device_fails"), now);
         }
         self.memory.lost.insert(&held);
-        self.tell_waiting(held.key, held.expires_at);
         Ok(())
     }
 

@@ -121,18 +121,14 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Tells of the messages that may have been in flight over a connection that was lost with the memory: they come
-    /// first, and are no more than a window has.
+    /// Tells of the messages that were sent, and of as many behind them as a window has: the most urgent come first.
     pub(super) fn tell_first_waiting(&mut self, now: Now) -> Result<(), StoreError> {
-        let most = self.cx.limits.max_in_flight;
+        let lost = u32::try_from(self.memory.lost.len()).unwrap_or(u32::MAX);
+        let most = self.cx.limits.max_in_flight.saturating_add(lost);
         let mut first = self.sent_before(Lane::Devices, None, Some(now.at), most)?;
-        first.extend(rows::waiting(
-            &self.cx.store,
-            Lane::Devices,
-            None,
-            &[],
-            most,
-        )?);
+        // The rows of lost messages are among these.
+        let store = &self.cx.store;
+        first.extend(rows::waiting(store, Lane::Devices, None, &[], most)?);
         for held in first {
             let held = self.up_to_date(held);
             if !held.attempts.is_in_progress(now.at) {

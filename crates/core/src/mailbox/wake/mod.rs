@@ -88,10 +88,14 @@ impl<S: Store> Wake<'_, S> {
         Ok(())
     }
 
+    /// Whether there is a place where the device can be knocked.
+    pub(super) fn has_subscriptions(&self) -> bool {
+        !self.memory.state.subscriptions.is_empty()
+    }
+
     /// Whether messages may wait that the device was not knocked for.
     pub(super) fn may_have_missed(&self) -> bool {
-        let state = &self.memory.state;
-        state.knock.is_none() && !state.subscriptions.is_empty()
+        self.has_subscriptions() && self.memory.state.knock.is_none()
     }
 
     /// When something is due next, after now: what is due by now is sent at the end of the event.

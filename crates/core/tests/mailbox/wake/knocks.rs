@@ -132,6 +132,21 @@ fn what_was_in_flight_when_the_connection_ended_knocks() {
 }
 
 #[test]
+fn what_waited_behind_a_full_window_knocks_when_the_connection_ends() {
+    let (mut harness, _) = Harness::knockable(&["a"]);
+    harness.limits.max_in_flight = 1;
+    harness.sleep();
+    harness.connect(1);
+    assert_eq!(harness.comes(1, 1, &[("Urgency", "low")]), NONE);
+    assert_eq!(harness.comes(2, 2, &[("Urgency", "low")]), NONE);
+    assert_eq!(
+        harness.comes(3, 3, &[("Urgency", "high"), ("TTL", "60")]),
+        NONE
+    );
+    assert_eq!(harness.at(4).closed(1), ["knock 1 at a, ttl 60, High"]);
+}
+
+#[test]
 fn what_was_in_flight_over_a_connection_that_failed_with_the_mailbox_knocks_by_the_alarm() {
     let (mut harness, _) = Harness::knockable(&["a"]);
     harness.connect(1);
