@@ -73,6 +73,8 @@ const LOOKS = [
       await page.getByRole("dialog").getByText("Options").click();
       await take("send");
       await page.keyboard.press("Escape");
+      // Closed on a phone.
+      if (!(await page.getByRole("button", { name: "New token" }).isVisible())) await page.getByText("Access", { exact: true }).click();
       await page.getByRole("button", { name: "New token" }).click();
       await page.getByRole("button", { name: "Create token" }).click();
       await page.getByRole("img", { name: "QR code of the token" }).waitFor();

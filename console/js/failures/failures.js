@@ -58,7 +58,7 @@ export function failures(api, { wanted = {}, first }) {
     return element(
       "li",
       { class: "entry failure" },
-      badge(state),
+      element("span", { class: "ending" }, badge(state)),
       element(
         "span",
         { class: "name" },

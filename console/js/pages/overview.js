@@ -10,10 +10,10 @@ import { number } from "../format.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
 import { serves } from "../served.js";
-import { pageHead, refreshButton } from "./page.js";
+import { isNarrow, pageHead, refreshButton } from "./page.js";
 
 /** How many failures are shown at first. */
-const FIRST = 20;
+const first = () => (isNarrow() ? 8 : 20);
 
 export function overviewPage({ api }) {
   const counts = new Panel("Failures by hour", {
@@ -23,13 +23,13 @@ export function overviewPage({ api }) {
       tiles.replaceChildren(
         tile("Devices", devices, address("devices")),
         tile("Tags", tags, address("tags")),
-        tile("Failures in 24 h", total, undefined, total > 0 ? "bad" : "good"),
+        tile("Failures, 24 h", total, undefined, total > 0 ? "bad" : "good"),
       );
       return [hours(failures.by_hour)];
     },
   });
   const tiles = element("ul", { class: "tiles" });
-  const failed = failures(api, { first: FIRST });
+  const failed = failures(api, { first: first() });
   counts.element.hidden = tiles.hidden = true;
 
   async function open() {
