@@ -49,7 +49,10 @@ export class Api {
     return this.request("GET", path);
   }
 
-  /** `path` is relative to the service's. Returns the answer's JSON, or `undefined` if it has none. Throws [Problem], [Unanswered] or [Ended]. */
+  /**
+   * `path` is relative to the service's. Returns the answer's JSON, or `undefined` if it has none. Throws [Problem],
+   * [Unanswered] or [Ended].
+   */
   async request(method, path, { headers = {}, body } = {}) {
     const { bytes } = await this.#answer(method, path, { headers, body });
     return parse(new TextDecoder().decode(bytes));

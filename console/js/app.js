@@ -32,7 +32,10 @@ export class App {
   #page;
   #memory = new Map();
 
-  /** `place`: where the pages go, `bar`: where the ways to them go. `refused()` is called when the service no longer accepts the admin key. */
+  /**
+   * `place`: where the pages go, `bar`: where the links to them go. `refused()` is called when the service no longer
+   * accepts the admin key.
+   */
   constructor(place, bar, opened, { refused }) {
     this.#place = place;
     this.#bar = bar;

@@ -2,7 +2,10 @@
 
 import { button, element, field, labelId, uniqueId } from "./dom.js";
 
-/** Asks before something that cannot be undone. `tick`: what has to be ticked first. Returns whether it is to be done. */
+/**
+ * Asks before something that cannot be undone, and returns whether it is to be done. `tick`: what has to be ticked
+ * first.
+ */
 export function confirm(title, text, action, { tick, isHarmless = false } = {}) {
   return new Promise((resolve) => {
     const go = button(action, () => close(true), { class: isHarmless ? "primary" : "danger", disabled: tick !== undefined });

@@ -9,7 +9,9 @@ import { ago, number } from "../format.js";
 
 const AT_ONCE = 6;
 
-/** @typedef {{ online: boolean, held: number, in_flight: number, in_progress: number, last_seen_at?: number }} Status */
+/**
+ * @typedef {{ online: boolean, held: number, in_flight: number, in_progress: number, last_seen_at?: number }} Status
+ */
 
 export class Presence {
   #api;
@@ -24,7 +26,11 @@ export class Presence {
     this.#onchange = onchange;
   }
 
-  /** The status of a device: `undefined` before there is one, `null` if it has no mailbox. @returns {Status | null | undefined} */
+  /**
+   * The status of a device: `undefined` before there is one, `null` if it has no mailbox.
+   *
+   * @returns {Status | null | undefined}
+   */
   of(device) {
     return this.#known.get(device);
   }

@@ -12,7 +12,7 @@ const ORDER = [
 ];
 
 /** The states in which a delivery has failed: it can be sent again. */
-export const FAILED = new Set(["undeliverable", "refused", "rejected", "expired"]);
+const FAILED = new Set(["undeliverable", "refused", "rejected", "expired"]);
 
 /** A state; with `count`, how many deliveries are in it. */
 export function badge(state, count) {

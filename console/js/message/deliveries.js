@@ -1,5 +1,5 @@
-// The deliveries of a message: counts by state as one bar; those of a few devices with their timelines, those of many in
-// a list, once somebody asks for a state.
+// The deliveries of a message: counts by state as one bar; those of a few devices with their timelines, those of many
+// in a list, once somebody asks for a state.
 
 import { button, element } from "../dom.js";
 import { number, plural } from "../format.js";
@@ -10,7 +10,10 @@ import { Timeline } from "./timeline.js";
 /** Up to so many deliveries are drawn with their timelines at once. */
 const FEW = 6;
 
-/** `notification`: what the message is, if it is known and one. `leadTo(device)`: the address of the device's page, if any. */
+/**
+ * `notification`: what the message is, if it is known and one. `leadTo(device)`: the address of the device's page, if
+ * any.
+ */
 export function deliveries(trace, notification, leadTo) {
   const { summary, timeline, accepted_at } = trace;
   const byDevice = new Map(trace.deliveries.map((delivery) => [delivery.device, delivery]));

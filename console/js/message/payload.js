@@ -1,4 +1,5 @@
-// A payload as people read it: JSON indented, text, a picture, or else its bytes. None of it becomes a part of the page.
+// A payload as people read it: JSON indented, text, a picture, or else its bytes. None of it becomes a part of the
+// page.
 
 import { button, element } from "../dom.js";
 import { bytes as size } from "../format.js";

@@ -17,8 +17,8 @@ export class Timeline {
   #state = "";
 
   /**
-   * `startedAt`: when the service accepted the message, by its clock; step times are relative to it. `notification`: what
-   * the message is, if it is one. `href`: the address of the device's page, if its name leads there.
+   * `startedAt`: when the service accepted the message, by its clock; step times are relative to it. `notification`:
+   * what the message is, if it is one. `href`: the address of the device's page, if its name leads there.
    */
   constructor(device, startedAt, notification, href) {
     this.#startedAt = startedAt;

@@ -18,7 +18,10 @@ import { serves } from "../served.js";
 import { isOpen } from "../states.js";
 import { empty, missing, pageHead, refreshButton } from "./page.js";
 
-/** A message that was just sent is followed: how old it may be, in milliseconds, and how long each request waits, in seconds. */
+/**
+ * A message that was just sent is followed: how old it may be, in milliseconds, and how long each request waits, in
+ * seconds.
+ */
 const NEW = 60_000;
 const WAIT = 10;
 
@@ -133,7 +136,7 @@ export function messagePage({ api, play, isOperator }, id) {
 
   const copyCurl = () =>
     showDialog("Publish it again with curl", [
-      element("p", {}, "TOKEN_FILE is a file with a token of the sender.", payload ? "" : " The payload is not known: put it into the file “payload”."),
+      element("p", {}, "TOKEN_FILE is a file with a token of the sender. Topic, urgency and escalation are not in the trace, and so not here.", payload ? "" : " The payload is not known: put it into the file “payload”."),
       copyable("Command", curl(trace, payload ?? undefined)),
     ]);
 

@@ -1,7 +1,7 @@
 // Playing devices: the console is connected as each of them, side by side. The demonstration of `cargo xtask dev`, and
 // the way to act as a device.
 
-import { Api, Problem, devicePath } from "../api.js";
+import { Problem, devicePath } from "../api.js";
 import { deviceOf } from "../credential.js";
 import { element } from "../dom.js";
 import { addForm } from "../add-form.js";

@@ -9,8 +9,9 @@ import { typed } from "../format.js";
 import { Options } from "./options.js";
 
 /**
- * `to`: whom it goes to unless that is changed. `before`: what stands above, `actions`: further buttons. `from(target)` returns the [Api] of the
- * device that sends it, or throws a [Fault]. `sent(answer, text)` is called for each publish that was answered.
+ * `to`: whom it goes to unless that is changed. `before`: what stands above, `actions`: further buttons.
+ * `from(target)` returns the [Api] of the device that sends it, or throws a [Fault]. `sent(answer, text)` is called for
+ * each publish that was answered.
  *
  * @typedef {{ kind: "tag" | "device" | "expression", address: string, escalate: string }} Target
  */
