@@ -9,7 +9,7 @@ import { violations } from "./axe.ts";
 import { describeInBrowser, operator, panel, route, shows, useChromium } from "./browser.ts";
 import { serves } from "./served.ts";
 
-const relay = useRelay();
+const relay = useRelay({ vars: { PUBLISH_RATE: 10_000, PUBLISH_BURST: 10_000 } });
 const browser = useChromium();
 
 const isServed = serves("GET /v1/overview", "GET /v1/failures", "POST /v1/messages/{id}/resend");
@@ -20,7 +20,8 @@ async function fail(sender: Device, receiver: Device, count: number): Promise<st
   while (ids.length < count) {
     const batch = Array.from({ length: Math.min(50, count - ids.length) }, async () => {
       const answer = await sender.publish({ device: receiver.name }, "now or never", { ttl: 0, wait: 0 });
-      return answer.is(200).id as string;
+      // It is settled at once, or soon, if the sender's mailbox is busy.
+      return answer.is(answer.status === 202 ? 202 : 200).id as string;
     });
     ids.push(...(await Promise.all(batch)));
   }
@@ -49,7 +50,7 @@ const failures = (page: Page) => panel(page, "Failures of the last day");
     const entry = (device: Device) => failures(page).getByRole("listitem").filter({ hasText: device.name });
     await shows(entry(receiver!).getByText("expired", { exact: true }));
     await shows(entry(rude!).getByText(/not today/));
-    await shows(page.getByText(/^\d+ failures?; most of them/));
+    await shows(page.getByText(/^\d+ failures?; the most, \d+, in the hour from/));
     await failures(page).getByLabel("State of the failures").selectOption("rejected");
     await entry(receiver!).waitFor({ state: "detached" });
     await shows(entry(rude!));
@@ -78,15 +79,17 @@ const failures = (page: Page) => panel(page, "Failures of the last day");
     expect(complaints).toEqual([]);
   });
 
-  test.each(["light", "dark"] as const)("of 1,000 failures shows some at first and more on demand, and axe finds nothing, %s", async (colorScheme) => {
+  test("of 1,000 failures shows some at first and more on demand, and axe finds nothing", { timeout: 180_000 }, async () => {
     const [sender, receiver] = await relay.devices(2);
-    await fail(sender!, receiver!, colorScheme === "light" ? 1000 : 1);
-    const { page, complaints } = await browser.tab({ colorScheme, reducedMotion: "reduce" });
-    await operator(page, relay);
-    await shows(failures(page).getByRole("listitem"), 20);
-    expect(await violations(page)).toEqual([]);
-    await failures(page).getByRole("button", { name: "Show more" }).click();
-    await shows(failures(page).getByRole("listitem"), 120);
-    expect(complaints).toEqual([]);
+    await fail(sender!, receiver!, 1000);
+    for (const colorScheme of ["light", "dark"] as const) {
+      const { page, complaints } = await browser.tab({ colorScheme, reducedMotion: "reduce" });
+      await operator(page, relay);
+      await shows(failures(page).getByRole("listitem"), 20);
+      expect(await violations(page)).toEqual([]);
+      await failures(page).getByRole("button", { name: "Show more" }).click();
+      await shows(failures(page).getByRole("listitem"), 120);
+      expect(complaints).toEqual([]);
+    }
   });
 });

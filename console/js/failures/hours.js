@@ -22,7 +22,7 @@ export function hours(counts) {
   const most = all.reduce((most, hour) => (hour.count > most.count ? hour : most));
   const total = all.reduce((sum, { count }) => sum + count, 0);
   if (total === 0) return element("p", { class: "muted none" }, "None.");
-  const words = `${plural(total, "failure")}; most of them, ${number(most.count)}, in the hour from ${clock.format(most.hour)}`;
+  const words = `${plural(total, "failure")}; the most, ${number(most.count)}, in the hour from ${clock.format(most.hour)}`;
   return element(
     "figure",
     { class: "hours" },
