@@ -9,7 +9,7 @@ const relay = useRelay();
 const browser = useChromium();
 
 describeInBrowser("addresses", () => {
-  test("each page is opened by its address", async () => {
+  test("each page is opened by its address", { timeout: 120_000 }, async () => {
     const [sender, receiver] = await relay.devices(2);
     const tag = await relay.tag(receiver!);
     const id = await sender!.send({ tag }, "hello");

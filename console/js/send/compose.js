@@ -21,7 +21,7 @@ export function compose({ to: { kind: given = "tag", address: known = "" } = {},
   const kind = element("select", {}, ...kinds.map(([value, label]) => element("option", { value }, label)));
   kind.value = given;
   const to = element("input", { value: known, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
-  const message = element("textarea", { rows: "3", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
+  const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
   const options = new Options();
   const error = element("p", { class: "error", id: errorId, role: "alert" });
   const submit = element("button", { class: "primary" }, "Send");
