@@ -52,6 +52,7 @@ describeInBrowser("the demonstration", () => {
       await shows(camera.getByRole("button", { name: "Acknowledge", exact: true }));
       await shows(bell.locator(".event").getByText("sent"), 2);
       await page.mouse.move(0, 0);
+      await page.emulateMedia({ reducedMotion: "reduce" });
       await page.screenshot({ path: process.env.SCREENSHOT });
     }
     expect(requests.filter((url) => url.includes(relay.adminKey) || url.includes("token"))).toEqual([]);
