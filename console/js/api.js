@@ -1,24 +1,32 @@
-// The relay's HTTP interface, with one credential, which is sent in a header and never in a URL.
+// The service's HTTP interface, with one credential, which is sent in a header and never in a URL.
 
-/** The relay's address. It may have a path, which this page then has, too. */
+/** The service's address. It may have a path, which this page then has, too. */
 export const BASE = new URL("../", import.meta.url);
+
+/** The same without a slash at its end, as other programs take it. */
+export const SERVICE = BASE.href.replace(/\/$/, "");
 
 /** Milliseconds until a request without an answer is given up. */
 const REQUEST_TIMEOUT = 15_000;
 
-/** The relay answered with an error (RFC 9457). */
+/** Tells whether the service answers, with `lost` and `back`. */
+export const connection = new EventTarget();
+let isLost = false;
+
+/** The service answered with an error (RFC 9457). */
 export class Problem extends Error {
-  constructor(status, { code = "unknown", title = `The relay answered ${status}`, detail = "" } = {}) {
-    super(detail ? `${title}: ${detail}` : title);
+  constructor(status, { code = "unknown", title = `The service answered ${status}`, detail = "" } = {}) {
+    // The detail says what the title says, and which name or field it is about.
+    super(detail ? detail.charAt(0).toUpperCase() + detail.slice(1) : title);
     this.status = status;
     this.code = code;
   }
 }
 
-/** The relay did not answer, so nobody knows what became of the request. */
+/** The service did not answer, so nobody knows what became of the request. */
 export class Unanswered extends Error {
   constructor() {
-    super("The relay does not answer");
+    super("The service does not answer");
   }
 }
 
@@ -41,8 +49,21 @@ export class Api {
     return this.request("GET", path);
   }
 
-  /** `path` is relative to the relay's. Returns the answer's JSON, or `undefined` if it has none. Throws [Problem], [Unanswered] or [Ended]. */
+  /**
+   * `path` is relative to the service's. Returns the answer's JSON, or `undefined` if it has none. Throws [Problem],
+   * [Unanswered] or [Ended].
+   */
   async request(method, path, { headers = {}, body } = {}) {
+    const { bytes } = await this.#answer(method, path, { headers, body });
+    return parse(new TextDecoder().decode(bytes));
+  }
+
+  /** The answer to a `GET` as it is. */
+  bytes(path) {
+    return this.#answer("GET", path);
+  }
+
+  async #answer(method, path, { headers = {}, body } = {}) {
     if (this.#isEnded) throw new Ended();
     const response = await fetch(new URL(path, BASE), {
       method,
@@ -54,11 +75,12 @@ export class Api {
       redirect: "error",
       signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     }).catch(() => undefined);
-    const text = await response?.text().catch(() => undefined);
-    if (text === undefined) throw new Unanswered();
-    const answer = text === "" ? undefined : parse(text);
-    if (!response.ok) throw new Problem(response.status, answer);
-    return answer;
+    const content = await response?.arrayBuffer().catch(() => undefined);
+    tell(content === undefined);
+    if (content === undefined) throw new Unanswered();
+    const bytes = new Uint8Array(content);
+    if (!response.ok) throw new Problem(response.status, parse(new TextDecoder().decode(bytes)));
+    return { bytes, type: response.headers.get("content-type") ?? "" };
   }
 
   /** Whatever still wants to ask finds out that nobody is there any more. */
@@ -70,11 +92,17 @@ export class Api {
   async *pages(path, limit = 1000) {
     let cursor;
     do {
-      const page = await this.get(`${path}?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      const page = await this.get(query(path, { limit, cursor }));
       yield page;
       cursor = page.next;
     } while (cursor);
   }
+}
+
+/** A path with these parameters; those without a value are left out. */
+export function query(path, parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
 /** Whether a text can be the value of a header. A browser does not send any other, and does not say why. */
@@ -82,12 +110,24 @@ export const isSendable = (text) => /^[\t -~]*$/.test(text);
 
 export const devicePath = (device) => `v1/devices/${encodeURIComponent(device)}`;
 export const tagPath = (tag) => `v1/tags/${encodeURIComponent(tag)}`;
+export const messagePath = (id) => `v1/messages/${encodeURIComponent(id)}`;
+
+/** A name that nobody else uses. Not `randomUUID`, which is missing on pages served over plain http. */
+export function freshKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function tell(lost) {
+  if (lost === isLost) return;
+  isLost = lost;
+  connection.dispatchEvent(new Event(lost ? "lost" : "back"));
+}
 
 function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    // A proxy answered instead of the relay.
+    // There is no body, or a proxy answered instead of the service.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Distinguishing a device token from the admin key. Only the relay checks whether either is valid.
+// Distinguishing a device token from the admin key. Only the service checks whether either is valid.
 
 /** Three parts of base64url, the second of them the claims (RFC 7519). */
 const TOKEN = /^[\w-]+\.([\w-]+)\.[\w-]+$/;

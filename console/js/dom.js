@@ -14,9 +14,18 @@ export function element(name, attributes = {}, ...children) {
   return node;
 }
 
+/** `label`: a text, or several children. */
 export function button(label, onclick, attributes = {}) {
-  return element("button", { type: "button", ...attributes, onclick }, label);
+  return element("button", { type: "button", ...attributes, onclick }, ...[label].flat());
 }
+
+/** A link within the page. */
+export function anchor(label, href, attributes = {}) {
+  return element("a", { ...attributes, href }, label);
+}
+
+/** Words for those who do not see the page. */
+export const unseen = (text) => element("span", { class: "visually-hidden" }, text);
 
 /** One of the page's symbols. It is decoration: a word beside it says the same. */
 export function icon(name) {

@@ -1,14 +1,16 @@
-// The page's entry point: reads the credentials and opens what they give access to.
+// The page's entry point: reads the credentials, and shows the page that the address names.
 
 import { announceAlone } from "./announce.js";
-import { Api, BASE, Problem, devicePath } from "./api.js";
+import { Api, BASE, Problem, connection, devicePath } from "./api.js";
+import { App } from "./app.js";
 import { deviceOf } from "./credential.js";
+import { address, routeOf } from "./routes.js";
 import * as session from "./session.js";
 import { onSignIn, showSignIn } from "./sign-in.js";
-import { Workspace } from "./workspace.js";
 
 const signOut = document.getElementById("sign-out");
-let workspace;
+const lost = document.getElementById("lost");
+let app;
 
 document.getElementById("host").textContent = BASE.host + BASE.pathname.replace(/\/$/, "");
 signOut.addEventListener("click", () => {
@@ -17,8 +19,15 @@ signOut.addEventListener("click", () => {
   announceAlone("Signed out");
 });
 onSignIn(enterWith);
+connection.addEventListener("lost", () => (lost.hidden = false));
+connection.addEventListener("back", () => (lost.hidden = true));
 // A link pasted into the address bar of an open page changes only its fragment.
-addEventListener("hashchange", () => follow(session.takeLink()));
+addEventListener("hashchange", () => {
+  const link = session.takeLink();
+  if (link) return follow(link);
+  show();
+  app?.focus();
+});
 
 const link = session.takeLink();
 const kept = session.restore();
@@ -27,17 +36,14 @@ else if (kept) open(kept);
 else leave();
 
 /** Opens what a link asks for. */
-async function follow(link) {
-  if (!link) return;
-  const { adminKey, panes } = link.session;
+async function follow({ session: asked, devices, tag }) {
   try {
-    if (adminKey) await checkAdmin(adminKey);
-    for (const device of link.devices) {
-      const { token } = await new Api(adminKey).request("PUT", devicePath(device));
-      panes.push({ device, token, tag: link.tag });
-    }
-    open(link.session);
-    workspace.focus();
+    if (asked.adminKey) await checkAdmin(asked.adminKey);
+    open(asked);
+    if (!app.isOperator) return;
+    const opened = app;
+    for (const device of devices) await opened.play.follow(device, tag);
+    if (devices.length > 0 && opened === app) app.play.focus();
   } catch (error) {
     leave(explain(error));
   }
@@ -52,7 +58,9 @@ async function enterWith(credential) {
   } catch (error) {
     throw new Error(explain(error));
   }
+  if (device !== undefined && routeOf(location.hash).page === "overview") history.replaceState(null, "", address("play"));
   open(device === undefined ? { adminKey: credential, panes: [] } : { panes: [{ device, token: credential }] });
+  app.focus();
 }
 
 function checkAdmin(adminKey) {
@@ -61,24 +69,32 @@ function checkAdmin(adminKey) {
 
 function explain(error) {
   if (!(error instanceof Problem)) return error.message;
-  if (error.status === 401) return "The relay does not accept this key or token.";
+  if (error.status === 401) return "The service does not accept this key or token.";
   if (error.status === 403) return "This token does not have the permission for that.";
   return error.message;
 }
 
 function open(opened) {
-  workspace?.stop();
+  app?.stop();
   session.keep(opened);
   document.getElementById("sign-in").hidden = true;
   signOut.hidden = false;
-  workspace = new Workspace(document.getElementById("workspace"), opened, { refused: () => leave(explain(new Problem(401))) });
+  app = new App(document.getElementById("workspace"), document.getElementById("bar"), opened, {
+    refused: () => leave(explain(new Problem(401))),
+  });
+  show();
 }
 
-/** Forgets every credential, ends every connection, and asks for a credential again. */
+function show() {
+  app?.show(routeOf(location.hash));
+}
+
+/** Forgets every credential, ends every connection, and asks for a credential again. The address stays. */
 function leave(why) {
-  workspace?.stop();
-  workspace = undefined;
+  app?.stop();
+  app = undefined;
   session.forget();
   signOut.hidden = true;
+  document.title = "Sign in · tagpost";
   showSignIn(why);
 }

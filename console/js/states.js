@@ -2,7 +2,7 @@
 
 /** `tone` picks the colour; the icon and the word carry the meaning without it. */
 const STATES = {
-  accepted: { tone: "quiet", meaning: "the relay has accepted it" },
+  accepted: { tone: "quiet", meaning: "the service has accepted it" },
   held: { tone: "open", meaning: "waiting to be sent to the device" },
   sent: { tone: "open", meaning: "sent, not yet acknowledged" },
   in_progress: { tone: "open", meaning: "the device is working on it" },

@@ -20,7 +20,6 @@ describeInBrowser("a relay below a path", () => {
     const [from, to] = [paneOf(page, sender!.name), paneOf(page, receiver!.name)];
     await shows(from.getByText("online", { exact: true }));
     await shows(to.getByText("online", { exact: true }));
-    await page.getByRole("option", { name: new RegExp(receiver!.name) }).waitFor();
     await from.getByLabel("Kind of address").selectOption("device");
     await from.getByLabel("Send to").fill(receiver!.name);
     await from.getByLabel("Message, JSON or text").fill('{"serial": 1724442618569203714}');
@@ -28,6 +27,8 @@ describeInBrowser("a relay below a path", () => {
     await shows(to.getByText('{"serial": 1724442618569203714}'));
     await to.getByRole("button", { name: "Acknowledge", exact: true }).click();
     await shows(from.getByText("receipt received"));
+    await page.getByRole("navigation").getByRole("link", { name: "Devices" }).click();
+    await page.getByRole("option", { name: new RegExp(receiver!.name) }).waitFor();
 
     expect(requests.filter((url) => !new URL(url).pathname.startsWith("/push/"))).toEqual([]);
     expect(below.astray).toEqual([]);

@@ -104,13 +104,26 @@ export function useChromium(): Chromium {
 /** The pane of a device. */
 export const paneOf = (page: Page, device: string): Locator => page.getByRole("region", { name: device, exact: true });
 
-/** The link that opens the console as operator and as these devices. */
+/** The link that opens the console as the operator, and as these devices. */
 export function link(url: URL, adminKey: string, { devices = [], tag }: { devices?: string[]; tag?: string } = {}): string {
   const fragment = new URLSearchParams({ admin_key: adminKey });
   for (const device of devices) fragment.append("device", device);
   if (tag) fragment.set("tag", tag);
   return `${url.origin}/#${fragment}`;
 }
+
+/** Opens the console as the operator, on the page with this address. */
+export async function operator(page: Page, { url, adminKey }: { url: URL; adminKey: string }, ...parts: string[]): Promise<void> {
+  await page.goto(link(url, adminKey));
+  await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  if (parts.length > 0) await page.goto(route(url, ...parts));
+}
+
+/** The address of a page of the console. */
+export const route = (url: URL, ...parts: string[]) => `${url.origin}/#/${parts.map(encodeURIComponent).join("/")}`;
+
+/** A panel of a page, by its title. */
+export const panel = (page: Page, title: string): Locator => page.getByRole("region", { name: title, exact: true });
 
 /** Waits until a text is shown, by the element that shows it. */
 export async function shows(locator: Locator, count = 1): Promise<void> {

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { useRelay } from "../harness/index.ts";
-import { describeInBrowser, link, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, operator, shows, useChromium } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -23,7 +23,7 @@ describeInBrowser("10,000 devices", () => {
     );
     const registered = await relay.device("sensor-07777");
     const { page, complaints } = await browser.tab();
-    await page.goto(link(relay.url, relay.adminKey));
+    await operator(page, relay, "devices");
     await shows(page.getByText("10,000 in total"));
     const list = page.getByRole("listbox", { name: "Devices" });
     const rows = list.getByRole("option");
@@ -50,7 +50,7 @@ describeInBrowser("10,000 devices", () => {
     await shows(page.getByText("10 of 10,000"));
     expect(await rows.count()).toBe(10);
     await rows.filter({ hasText: registered.name }).click();
-    await page.getByRole("region", { name: `Device ${registered.name}` }).waitFor();
+    await shows(page.getByRole("heading", { level: 1, name: registered.name }));
     // Chromium logs the answers about devices that are in the directory and have no mailbox.
     expect(complaints.filter((text) => !text.includes("404 (Not Found)"))).toEqual([]);
   });

@@ -4,7 +4,7 @@ import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { claimsOf, useRelay, type Device } from "../harness/index.ts";
-import { describeInBrowser, link, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, operator, shows, useChromium } from "./browser.ts";
 import { scanned } from "./scan.ts";
 
 const relay = useRelay();
@@ -12,9 +12,8 @@ const browser = useChromium();
 
 /** The dialog that adds a phone to a device, opened. */
 async function opened(page: Page, device: Device): Promise<Locator> {
-  await page.goto(link(relay.url, relay.adminKey));
-  await page.getByRole("option", { name: device.name }).click();
-  await page.getByRole("region", { name: `Device ${device.name}` }).getByRole("button", { name: "Add a phone" }).click();
+  await operator(page, relay, "devices", device.name);
+  await page.getByRole("button", { name: "Add a phone" }).click();
   return page.getByRole("dialog", { name: `Add a phone as ${device.name}` });
 }
 

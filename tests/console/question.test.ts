@@ -144,7 +144,7 @@ describeInBrowser("a question", () => {
     await shows(to.getByRole("heading", { name: markup }));
     await shows(to.getByRole("button", { name: markup.slice(0, 32) }));
     expect(await to.locator("img, script").count()).toBe(0);
-    expect(await page.title()).toBe("tagpost console");
+    expect(await page.title()).toBe("Play · tagpost");
 
     const malformed = JSON.stringify({ ...QUESTION, actions: [{ id: "open" }] });
     (await doorbell.publish({ device: phone.name }, malformed, { type: "application/json", wait: 0 })).is(202);

@@ -1,22 +1,21 @@
-// Web Push on the card of a device: a URL to connect with, and the channels that its user agent holds.
+// Web Push on the page of a device: a URL to connect with, and the channels that its user agent holds.
 
 import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { UserAgent, subscribed } from "../harness/agent.ts";
 import { useRelay, type Device } from "../harness/index.ts";
-import { describeInBrowser, link, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, operator, shows, useChromium } from "./browser.ts";
 import { scanned } from "./scan.ts";
 
 const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" } });
 const off = useRelay();
 const browser = useChromium();
 
-/** The part of a device's card, opened. */
+/** The part of a device's page, opened. */
 async function opened(page: Page, device: Device, service = relay): Promise<Locator> {
-  await page.goto(link(service.url, service.adminKey));
-  await page.getByRole("option", { name: device.name }).click();
-  const card = page.getByRole("region", { name: `Device ${device.name}` });
+  await operator(page, service, "devices", device.name);
+  const card = page.locator("details").filter({ has: page.getByRole("heading", { name: "Web Push" }) });
   await card.getByText("Web Push").click();
   return card;
 }

@@ -1,0 +1,91 @@
+// What failed in the last day, newest first, each to be sent again. It comes from the directory, and wakes no mailbox.
+
+import { query } from "../api.js";
+import { announce } from "../announce.js";
+import { anchor, button, element } from "../dom.js";
+import { ago, time } from "../format.js";
+import { badge } from "../message/badge.js";
+import { resend } from "../message/resend.js";
+import { Panel } from "../panel.js";
+import { empty } from "../pages/page.js";
+import { address } from "../routes.js";
+import { serves } from "../served.js";
+import { word } from "../states.js";
+
+const DAY = 86_400_000;
+/** How many more are shown each time. */
+const MORE = 100;
+const STATES = ["expired", "undeliverable", "refused", "rejected"];
+
+/** `wanted`: the parameters of the list, as `{ tag }`. `first`: how many are shown at first. `open()` asks for them. */
+export function failures(api, { wanted = {}, first }) {
+  const list = element("ul", { class: "entries" });
+  const state = element(
+    "select",
+    { "aria-label": "State of the failures", onchange: () => panel.reload() },
+    element("option", { value: "" }, "all states"),
+    ...STATES.map((value) => element("option", { value }, value)),
+  );
+  const more = button("Show more", () => panel.attempt(() => load(MORE, next)), { hidden: true });
+  let next;
+
+  async function load(limit, cursor) {
+    const answer = await api.get(query("v1/failures", { ...wanted, since: Date.now() - DAY, state: state.value, limit, cursor }));
+    list.append(...answer.failures.map(entry));
+    next = answer.cursor;
+    more.hidden = next === undefined;
+    return answer;
+  }
+
+  function entry({ id, at, state, reason, sender, device, tag, resent_as }) {
+    const outcome = element("span", { class: "outcome" });
+    const again = button("Resend", send, { class: "small-button", "aria-label": `Resend to ${device}` });
+    const isSent = (fresh) => outcome.replaceChildren(anchor("Resent", address("messages", fresh), { class: "small" }));
+    function send() {
+      again.disabled = true;
+      panel.attempt(async () => {
+        try {
+          isSent((await resend(api, id, [device])).id);
+          announce(`Sent again to ${device}`);
+        } finally {
+          again.disabled = false;
+        }
+      });
+    }
+    outcome.append(again);
+    if (resent_as !== undefined) isSent(resent_as);
+    const target = tag === undefined ? "" : ` to ${tag}`;
+    return element(
+      "li",
+      { class: "entry failure" },
+      element("span", { class: "ending" }, badge(state)),
+      element(
+        "span",
+        { class: "name" },
+        anchor(device, address("devices", device)),
+        element("span", { class: "muted small" }, "from ", anchor(sender, address("devices", sender)), target, reason ? ` · ${reason}` : ""),
+      ),
+      anchor(ago(at), address("messages", id), { class: "small", title: time(at), "aria-label": `Message to ${device}, ${word(state)} ${ago(at)}` }),
+      outcome,
+    );
+  }
+
+  const panel = new Panel("Failures of the last day", {
+    load: async () => {
+      list.replaceChildren();
+      const { off } = await load(first);
+      const note = off && element("p", { class: "notice" }, "The service records no failures (FAILURES=off).");
+      if (list.hasChildNodes() || next !== undefined) return [note, list, more];
+      return [note, empty(state.value ? `Nothing was ${state.value}.` : "Nothing failed.")];
+    },
+    actions: [state],
+  });
+  panel.element.hidden = true;
+
+  async function open() {
+    if (!(await serves("GET /v1/failures"))) return;
+    panel.element.hidden = false;
+    await panel.reload();
+  }
+  return { element: panel.element, open };
+}

@@ -1,0 +1,80 @@
+// What an operator sees first: how many devices and tags there are, and what failed in the last day.
+//
+// All of it comes from the directory. It wakes no mailbox.
+
+import { element, field } from "../dom.js";
+import { failures } from "../failures/failures.js";
+import { hours } from "../failures/hours.js";
+import { given } from "../fault.js";
+import { number } from "../format.js";
+import { Panel } from "../panel.js";
+import { address } from "../routes.js";
+import { serves } from "../served.js";
+import { isNarrow, pageHead, refreshButton } from "./page.js";
+
+/** How many failures are shown at first. */
+const first = () => (isNarrow() ? 8 : 20);
+
+export function overviewPage({ api }) {
+  const counts = new Panel("Failures by hour", {
+    load: async () => {
+      const { devices, tags, failures } = await api.get("v1/overview");
+      const total = failures.by_hour.reduce((sum, { count }) => sum + count, 0);
+      tiles.replaceChildren(
+        tile("Devices", devices, address("devices")),
+        tile("Tags", tags, address("tags")),
+        tile("Failures, 24 h", total, undefined, total > 0 ? "bad" : "good"),
+      );
+      return [hours(failures.by_hour)];
+    },
+  });
+  const tiles = element("ul", { class: "tiles" });
+  const failed = failures(api, { first: first() });
+  counts.element.hidden = tiles.hidden = true;
+
+  async function open() {
+    const hasCounts = await serves("GET /v1/overview");
+    counts.element.hidden = tiles.hidden = !hasCounts;
+    await Promise.all([hasCounts && counts.reload(), failed.open()]);
+  }
+
+  return {
+    title: "Overview",
+    element: element(
+      "div",
+      { class: "page" },
+      pageHead("Overview", { actions: [refreshButton(open)] }),
+      tiles,
+      counts.element,
+      failed.element,
+      findMessage(),
+    ),
+    start: open,
+  };
+}
+
+function tile(name, value, href, tone) {
+  const content = [element("span", { class: "figure" }, number(value)), element("span", { class: "muted" }, name)];
+  return element("li", {}, href ? element("a", { class: "tile", href }, ...content) : element("div", { class: "tile", "data-tone": tone }, ...content));
+}
+
+/** Leads to a message by its id, as a log line or the command shows it. */
+function findMessage() {
+  const id = element("input", { autocomplete: "off", spellcheck: "false", class: "code", placeholder: "01M84WQ58TFYHWCCN22Z0FBG54" });
+  const error = element("p", { class: "error", role: "alert" });
+  const onsubmit = (event) => {
+    event.preventDefault();
+    try {
+      location.hash = address("messages", given(id, "Enter the id of a message"));
+    } catch (fault) {
+      error.textContent = fault.message;
+      id.focus();
+    }
+  };
+  return element(
+    "form",
+    { class: "card find", novalidate: true, onsubmit },
+    element("div", { class: "line" }, field("Find a message by its id", id), element("button", {}, "Find")),
+    error,
+  );
+}

@@ -1,0 +1,86 @@
+// One tag: its devices with their presence, fifty at a time.
+
+import { query, tagPath } from "../api.js";
+import { announce } from "../announce.js";
+import { anchor, button, element } from "../dom.js";
+import { addForm } from "../add-form.js";
+import { failures } from "../failures/failures.js";
+import { Panel } from "../panel.js";
+import { presenceMark } from "../list/presence.js";
+import { address } from "../routes.js";
+import { sendDialog } from "../send/send.js";
+import { empty, pageHead, refreshButton } from "./page.js";
+
+/** The largest page for which the service gives presence. */
+const PAGE = 50;
+/** How many failures are shown at first. */
+const FIRST = 5;
+
+export function tagPage({ api }, tag) {
+  const page = element("div", { class: "page" });
+  const members = element("ul", { class: "entries" });
+  const more = button("Show more", () => panel.attempt(load), { hidden: true });
+  let next;
+
+  async function load() {
+    const answer = await api.get(query(tagPath(tag), { presence: true, limit: PAGE, cursor: next }));
+    members.append(...answer.devices.map(member));
+    next = answer.next;
+    more.hidden = !next;
+    return answer.devices.length;
+  }
+
+  function member({ device, online }) {
+    const remove = () =>
+      panel.attempt(async () => {
+        await api.request("DELETE", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+        announce(`${device} no longer has the tag ${tag}`);
+        panel.focus();
+        row.remove();
+        if (members.childElementCount === 0) await panel.reload();
+      });
+    const row = element(
+      "li",
+      { class: "entry" },
+      anchor(device, address("devices", device), { class: "name" }),
+      presenceMark(online),
+      button("Unbind", remove, { "aria-label": `Unbind ${device}`, class: "small-button" }),
+    );
+    return row;
+  }
+
+  const panel = new Panel("Devices", {
+    load: async () => {
+      next = undefined;
+      members.replaceChildren();
+      try {
+        await load();
+      } catch (error) {
+        if (error.code !== "unknown_tag") throw error;
+        return [empty(`No device has the tag ${tag}. A tag exists as long as a device has it.`)];
+      }
+      return [members, more];
+    },
+    actions: [refreshButton(() => panel.reload())],
+  });
+  const bind = addForm({
+    label: `Bind a device to ${tag}`,
+    action: "Bind",
+    add: async (device) => {
+      await api.request("PUT", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+      announce(`${device} has the tag ${tag}`);
+      await panel.reload();
+    },
+  });
+  const failed = failures(api, { wanted: { tag }, first: FIRST });
+  page.append(
+    pageHead(tag, {
+      up: ["Tags", address("tags")],
+      actions: [button("Send a message", () => sendDialog(api, "tag", tag), { class: "primary" })],
+    }),
+    panel.element,
+    element("section", { class: "card", "aria-label": "Bind a device" }, bind),
+    failed.element,
+  );
+  return { title: tag, element: page, start: () => Promise.all([panel.reload(), failed.open()]) };
+}
