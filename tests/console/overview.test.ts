@@ -1,18 +1,14 @@
-// The overview: how much there is, what failed in the last day, and sending it again. Skipped while the service does
-// not have what it shows.
+// The overview: how much there is, what failed in the last day, and sending it again.
 
 import type { Page } from "playwright-core";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { useRelay, type Device } from "../harness/index.ts";
 import { violations } from "./axe.ts";
 import { describeInBrowser, operator, panel, route, shows, useChromium } from "./browser.ts";
-import { serves } from "./served.ts";
 
 const relay = useRelay({ vars: { PUBLISH_RATE: 10_000, PUBLISH_BURST: 10_000 } });
 const browser = useChromium();
-
-const isServed = serves("GET /v1/overview", "GET /v1/failures", "POST /v1/messages/{id}/resend");
 
 /** Sends messages that fail, and waits until the directory has them. */
 async function fail(sender: Device, receiver: Device, count: number): Promise<string[]> {
@@ -35,7 +31,7 @@ async function fail(sender: Device, receiver: Device, count: number): Promise<st
 
 const failures = (page: Page) => panel(page, "Failures of the last day");
 
-(isServed ? describeInBrowser : describe.skip)("the overview", () => {
+describeInBrowser("the overview", () => {
   test("shows what failed, with its reason, and leads to the message and its device", async () => {
     const [sender, receiver, rude] = await relay.devices(3);
     const [expired] = await fail(sender!, receiver!, 1);

@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 
 import { useRelay, type Device } from "../harness/index.ts";
 import { describeInBrowser, operator, panel, route, useChromium } from "./browser.ts";
-import { serves } from "./served.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -49,10 +48,8 @@ const LOOKS = [
     const asked = await doorbell.send({ device: "anna-phone" }, ring);
     await rude.inbox();
     await rude.nack(asked, { reason: "dismissed" });
-    if (serves("GET /v1/failures")) {
-      const listed = async () => (await relay.admin("GET", "/v1/failures?limit=1000")).is(200).failures.length;
-      await expect.poll(listed, { timeout: 30_000 }).toBeGreaterThan(10);
-    }
+    const listed = async () => (await relay.admin("GET", "/v1/failures?limit=1000")).is(200).failures.length;
+    await expect.poll(listed, { timeout: 30_000 }).toBeGreaterThan(10);
 
     for (const { name, options } of LOOKS) {
       const { page } = await browser.tab({ ...options, reducedMotion: "reduce" });

@@ -9,7 +9,6 @@ import { resend } from "../message/resend.js";
 import { Panel } from "../panel.js";
 import { empty } from "../pages/page.js";
 import { address } from "../routes.js";
-import { serves } from "../served.js";
 import { word } from "../states.js";
 
 const DAY = 86_400_000;
@@ -80,12 +79,5 @@ export function failures(api, { wanted = {}, first }) {
     },
     actions: [state],
   });
-  panel.element.hidden = true;
-
-  async function open() {
-    if (!(await serves("GET /v1/failures"))) return;
-    panel.element.hidden = false;
-    await panel.reload();
-  }
-  return { element: panel.element, open };
+  return panel;
 }

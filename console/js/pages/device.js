@@ -18,14 +18,12 @@ import { presenceMark } from "../list/presence.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
 import { sendDialog } from "../send/send.js";
-import { serves } from "../served.js";
 import { closable, missing, pageHead, refreshButton } from "./page.js";
 
 export function devicePage({ api, play }, device) {
   const page = element("div", { class: "page" });
   const waiting = queue(api, device);
   const sending = sent(api, device);
-  sending.element.hidden = true;
   let status;
 
   const facts = new Panel("Status", {
@@ -89,9 +87,7 @@ export function devicePage({ api, play }, device) {
   async function open() {
     await facts.reload();
     if (!status) return;
-    const hasSent = await serves("GET /v1/devices/{device}/messages");
-    sending.element.hidden = !hasSent;
-    await Promise.all([waiting.reload(), hasSent && sending.reload()]);
+    await Promise.all([waiting.reload(), sending.reload()]);
   }
 
   const side = [

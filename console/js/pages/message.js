@@ -14,7 +14,6 @@ import { resend } from "../message/resend.js";
 import { notificationOf } from "../notification.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
-import { serves } from "../served.js";
 import { isOpen } from "../states.js";
 import { empty, missing, pageHead, refreshButton } from "./page.js";
 
@@ -36,7 +35,6 @@ export function messagePage({ api, play, isOperator }, id) {
   let payload;
   let isShown = true;
   let isFollowed = false;
-  let canResend = false;
 
   const states = new Panel("Deliveries", {
     load: async () => {
@@ -56,7 +54,7 @@ export function messagePage({ api, play, isOperator }, id) {
     const failed = failures(trace.summary);
     curlButton.disabled = false;
     cancelButton.hidden = isSettled(trace);
-    resendButton.hidden = failed === 0 || !canResend;
+    resendButton.hidden = failed === 0;
     next.hidden = !trace.next;
     const plan = new Plan(trace.accepted_at);
     plan.update(trace);
@@ -84,15 +82,12 @@ export function messagePage({ api, play, isOperator }, id) {
 
   async function open() {
     if (!asked) return gone();
-    canResend = await serves("POST /v1/messages/{id}/resend");
     await states.reload();
     if (!trace) return;
-    if (await serves("GET /v1/messages/{id}/payload")) {
-      content.element.hidden = false;
-      const isKept = Object.entries(trace.summary).some(([state, count]) => count > 0 && isOpen(state)) || failures(trace.summary) > 0;
-      if (isKept || payload) await content.reload();
-      else content.show([empty("No device waits for it any more, so its payload is not kept.")]);
-    }
+    content.element.hidden = false;
+    const isKept = Object.entries(trace.summary).some(([state, count]) => count > 0 && isOpen(state)) || failures(trace.summary) > 0;
+    if (isKept || payload) await content.reload();
+    else content.show([empty("No device waits for it any more, so its payload is not kept.")]);
     if (isFollowed) return;
     isFollowed = true;
     await attend();

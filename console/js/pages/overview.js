@@ -9,7 +9,6 @@ import { given } from "../fault.js";
 import { number } from "../format.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
-import { serves } from "../served.js";
 import { isNarrow, pageHead, refreshButton } from "./page.js";
 
 /** How many failures are shown at first. */
@@ -30,12 +29,9 @@ export function overviewPage({ api }) {
   });
   const tiles = element("ul", { class: "tiles" });
   const failed = failures(api, { first: first() });
-  counts.element.hidden = tiles.hidden = true;
 
   async function open() {
-    const hasCounts = await serves("GET /v1/overview");
-    counts.element.hidden = tiles.hidden = !hasCounts;
-    await Promise.all([hasCounts && counts.reload(), failed.open()]);
+    await Promise.all([counts.reload(), failed.reload()]);
   }
 
   return {

@@ -82,5 +82,5 @@ export function tagPage({ api }, tag) {
     element("section", { class: "card", "aria-label": "Bind a device" }, bind),
     failed.element,
   );
-  return { title: tag, element: page, start: () => Promise.all([panel.reload(), failed.open()]) };
+  return { title: tag, element: page, start: () => Promise.all([panel.reload(), failed.reload()]) };
 }
