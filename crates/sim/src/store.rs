@@ -215,7 +215,8 @@ impl Written {
         self.jobs |= sql.contains(" jobs");
         self.account |= sql.contains(" account");
         self.subscriptions |= sql.contains(" subscriptions");
-        self.failures |= sql.contains(" failures");
+        // The account has a column of this name.
+        self.failures |= sql.contains("INTO failures") || sql.contains("FROM failures");
         self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }
 }
