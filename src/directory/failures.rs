@@ -4,10 +4,8 @@
 //! nothing, unless it says that the delivery was sent again. There is no index for the filters: a list reads at most
 //! [`SCANNED`] rows, and goes on from there on its next page.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use tagpost_core::delivery::State;
 use tagpost_core::failure::FailedDelivery;
 use tagpost_core::id::{DeviceId, MessageId};
@@ -15,7 +13,7 @@ use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
 use worker::{D1Database, Result};
 
-use super::{batch, in_time, number, statement, text};
+use super::{batch, column, in_time, number, statement, text};
 use crate::fault;
 
 /// How many rows past their retention are deleted when others are added.
@@ -27,8 +25,8 @@ const SCANNED: u32 = 10_000;
 /// How many failures an overview counts.
 const COUNTED: u32 = 100_000;
 
-const HOUR: Millis = 3_600_000;
-const DAY: Millis = 24 * HOUR;
+/// In milliseconds.
+const DAY: Millis = 86_400_000;
 
 /// The failures are one parameter, because a statement takes no more than 100. Without a condition, SQLite would take
 /// `ON CONFLICT` for a part of the join.
@@ -42,9 +40,12 @@ const INSERT: &str =
 const DELETE: &str = "DELETE FROM failures WHERE (at, id, device) IN
     (SELECT at, id, device FROM failures WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
+/// Each row is the JSON of a failure, without what is absent (RFC 7396), its place, its number, and whether it matches.
 /// The last row of those that are read is found even if it does not match: the next page begins after it.
 const LIST: &str =
-    "SELECT at, id, device, state, reason, sender, tag, resent_as, n, is_match FROM (
+    "SELECT json_patch('{}', json_object('id', id, 'at', at, 'state', state, 'reason', reason,
+            'sender', sender, 'device', device, 'tag', tag, 'resent_as', resent_as)),
+        at || '-' || id || '-' || device, n || '', is_match || '' FROM (
         SELECT *, row_number() OVER (ORDER BY at DESC, id DESC, device DESC) AS n,
             (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR tag = ?6)
                 AND (?7 IS NULL OR device = ?7) AND (?8 IS NULL OR sender = ?8) AS is_match
@@ -54,9 +55,18 @@ const LIST: &str =
         )
     ) WHERE is_match OR n = ?9 ORDER BY n LIMIT ?10";
 
-const OVERVIEW: &str = "SELECT at - at % 3600000 AS hour, state, COUNT(*) AS count FROM
-        (SELECT at, state FROM failures WHERE at >= ?1 ORDER BY at DESC LIMIT ?2)
-    GROUP BY 1, 2 ORDER BY 1, 2";
+/// The JSON of the whole answer.
+const OVERVIEW: &str = "SELECT json_object(
+        'devices', (SELECT COUNT(*) FROM devices),
+        'tags', (SELECT COUNT(DISTINCT tag) FROM tags),
+        'failures', json_object('by_hour', (
+            SELECT json_group_array(json_object('hour', hour, 'state', state, 'count', count)) FROM (
+                SELECT at - at % 3600000 AS hour, state, COUNT(*) AS count FROM
+                    (SELECT at, state FROM failures WHERE at >= ?1 ORDER BY at DESC LIMIT ?2)
+                GROUP BY 1, 2 ORDER BY 1, 2
+            )
+        ))
+    )";
 
 /// Adds failures, and deletes some of those that are older than `kept_from`.
 pub(crate) async fn add(
@@ -103,22 +113,6 @@ pub(crate) struct Place {
     device: DeviceId,
 }
 
-impl Place {
-    fn of(failure: &FailedDelivery) -> Self {
-        Self {
-            at: failure.at,
-            id: failure.id,
-            device: failure.device.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.at, self.id, self.device)
-    }
-}
-
 impl FromStr for Place {
     type Err = ();
 
@@ -133,35 +127,36 @@ impl FromStr for Place {
     }
 }
 
-/// A row, with its number among those that were read.
-#[derive(Debug, Deserialize)]
-struct Row {
-    n: u32,
-    is_match: u8,
-    #[serde(flatten)]
-    failure: FailedDelivery,
-}
-
 /// A page of failures, newest first.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The failures.
-    pub(crate) failures: Vec<FailedDelivery>,
+    /// The JSON of each failure.
+    pub(crate) failures: Vec<String>,
     /// Where the next page begins, if there may be one.
-    pub(crate) next: Option<Place>,
+    pub(crate) next: Option<String>,
 }
 
 impl Page {
-    /// At most `limit` of these rows; `scanned` rows were read, if there were as many.
-    fn of(rows: Vec<Row>, limit: u32, scanned: u32) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let last = rows.last().filter(|row| row.n >= scanned);
-        let mut next = last.map(|row| Place::of(&row.failure));
-        let matching = rows.into_iter().filter(|row| row.is_match != 0);
-        let mut failures: Vec<FailedDelivery> = matching.map(|row| row.failure).collect();
-        if failures.len() > limit {
-            failures.truncate(limit);
-            next = failures.last().map(Place::of);
+    /// At most `limit` of these rows; `scanned` rows were read, if there were as many. A row is the JSON of a failure,
+    /// its place, its number, and whether it matches.
+    fn of(rows: Vec<[String; 4]>, limit: u32, scanned: u32) -> Self {
+        let (limit, scanned) = (limit as usize, scanned.to_string());
+        let mut next = rows
+            .last()
+            .filter(|[_, _, n, _]| *n == scanned)
+            .map(|[_, place, _, _]| place.clone());
+        let mut failures = Vec::new();
+        let mut last = None;
+        for [failure, place, _, is_match] in rows {
+            if is_match != "1" {
+                continue;
+            }
+            if failures.len() >= limit {
+                next = last;
+                break;
+            }
+            failures.push(failure);
+            last = Some(place);
         }
         Self { failures, next }
     }
@@ -202,99 +197,75 @@ pub(crate) async fn list(db: &D1Database, wanted: &Wanted) -> Result<Page> {
         number(f64::from(*limit) + 1.0),
     ];
     let select = statement(db, LIST, &parameters)?;
-    let rows = select.all().await?.results::<Row>()?;
-    Ok(Page::of(rows, *limit, scanned))
+    let rows = select.raw::<String>().await?.into_iter();
+    let rows = rows.map(|row| {
+        row.try_into()
+            .map_err(|_| "D1 answered other columns".into())
+    });
+    Ok(Page::of(rows.collect::<Result<_>>()?, *limit, scanned))
 }
 
-/// How many failures there were in an hour.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Hour {
-    /// When the hour began.
-    pub(crate) hour: Millis,
-    /// The state of the deliveries.
-    pub(crate) state: State,
-    /// How many.
-    pub(crate) count: u32,
-}
-
-/// What the directory knows of the whole service.
-#[derive(Debug)]
-pub(crate) struct Overview {
-    /// How many devices there are.
-    pub(crate) devices: u32,
-    /// How many tags.
-    pub(crate) tags: u32,
-    /// The failures of the last day, by hour and state.
-    pub(crate) hours: Vec<Hour>,
-}
-
-#[derive(Deserialize)]
-struct Count {
-    count: u32,
-}
-
-/// Counts devices, tags, and the failures of the last day.
-pub(crate) async fn overview(db: &D1Database, now: Millis) -> Result<Overview> {
-    let devices = statement(db, "SELECT COUNT(*) AS count FROM devices", &[])?;
-    let tags = statement(db, "SELECT COUNT(DISTINCT tag) AS count FROM tags", &[])?;
+/// Counts devices, tags, and the failures of the last day: the JSON of the answer.
+pub(crate) async fn overview(db: &D1Database, now: Millis) -> Result<String> {
     let parameters = [number((now - DAY) as f64), number(COUNTED.into())];
-    let failures = statement(db, OVERVIEW, &parameters)?;
-    let [devices, tags, failures] = batch(db, [devices, tags, failures]).await?;
-    let count = |found: worker::D1Result| -> Result<u32> {
-        let found = found.results::<Count>()?.pop();
-        Ok(found.map_or(0, |found| found.count))
-    };
-    Ok(Overview {
-        devices: count(devices)?,
-        tags: count(tags)?,
-        hours: failures.results()?,
-    })
+    let overview = column(statement(db, OVERVIEW, &parameters)?).await?.pop();
+    overview.ok_or_else(|| "D1 answered no row".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(n: u32, is_match: bool) -> Row {
-        let failure = serde_json::json!({
-            "id": "01HF7YAT00FYHWCCN200000007", "at": 1_000 - i64::from(n), "state": "expired",
-            "reason": null, "sender": "bell", "device": "cam-1", "tag": null, "resent_as": null,
-        });
-        Row {
-            n,
-            is_match: is_match.into(),
-            failure: serde_json::from_value(failure).unwrap(),
-        }
+    fn row(n: u32, is_match: bool) -> [String; 4] {
+        let is_match = u8::from(is_match).to_string();
+        [
+            format!("failure {n}"),
+            format!("place {n}"),
+            n.to_string(),
+            is_match,
+        ]
     }
 
-    /// The times of a page, and where the next one begins.
-    fn page(rows: Vec<Row>, limit: u32, scanned: u32) -> (Vec<Millis>, Option<Millis>) {
+    /// The failures of a page, and where the next one begins.
+    fn page(rows: Vec<[String; 4]>, limit: u32, scanned: u32) -> (String, Option<String>) {
         let Page { failures, next } = Page::of(rows, limit, scanned);
-        let times = failures.iter().map(|failure| failure.at).collect();
-        (times, next.map(|place| place.at))
+        (failures.join(", "), next)
     }
 
     #[test]
     fn a_page_that_is_full_ends_with_its_last_failure() {
         let rows = || vec![row(1, true), row(4, true), row(5, true)];
-        assert_eq!(page(rows(), 2, 10), (vec![999, 996], Some(996)));
-        assert_eq!(page(rows(), 3, 10), (vec![999, 996, 995], None));
+        let full = (
+            "failure 1, failure 4".to_owned(),
+            Some("place 4".to_owned()),
+        );
+        assert_eq!(page(rows(), 2, 10), full);
+        assert_eq!(page(rows(), 2, 5), full);
+        let all = ("failure 1, failure 4, failure 5".to_owned(), None);
+        assert_eq!(page(rows(), 3, 10), all);
     }
 
     #[test]
     fn a_page_for_which_enough_was_read_ends_there() {
+        let end = Some("place 10".to_owned());
         let unmatched = vec![row(1, true), row(10, false)];
-        assert_eq!(page(unmatched, 5, 10), (vec![999], Some(990)));
+        assert_eq!(
+            page(unmatched, 5, 10),
+            ("failure 1".to_owned(), end.clone())
+        );
         let matched = vec![row(1, true), row(10, true)];
-        assert_eq!(page(matched, 5, 10), (vec![999, 990], Some(990)));
-        assert_eq!(page(vec![row(10, false)], 5, 10), (vec![], Some(990)));
-        assert_eq!(page(Vec::new(), 5, 10), (vec![], None));
+        assert_eq!(
+            page(matched, 5, 10),
+            ("failure 1, failure 10".to_owned(), end.clone())
+        );
+        assert_eq!(page(vec![row(10, false)], 5, 10), (String::new(), end));
+        assert_eq!(page(Vec::new(), 5, 10), (String::new(), None));
     }
 
     #[test]
-    fn the_text_of_a_place_reads_back() {
-        let place = Place::of(&row(7, true).failure);
-        assert_eq!(place.to_string().parse(), Ok(place));
+    fn the_text_of_a_place_is_read() {
+        let place: Place = "993-01HF7YAT00FYHWCCN200000007-cam-1".parse().unwrap();
+        assert_eq!((place.at, place.device.as_str()), (993, "cam-1"));
         for text in ["", "1", "1-2", "x-2-cam", "1-2-cam"] {
             assert_eq!(text.parse::<Place>(), Err(()), "{text:?}");
         }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{DEFAULT_WAIT, Draft, WAIT, hash, key, preferred_wait, whole_number};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
+use crate::json;
 use crate::message::Message;
 use crate::problem::Problem;
 
@@ -79,8 +80,10 @@ fn devices(body: &[u8], most: u32) -> Result<Option<Vec<DeviceId>>, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let read: Body = serde_json::from_slice(body)
-        .map_err(|_| Problem::bad_request("the body must be empty, or a JSON object"))?;
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let read: Body = json::object(text).map_err(|error| {
+        Problem::bad_request(format!("the body must be empty, or a JSON object: {error}"))
+    })?;
     let Some(named) = read.devices else {
         return Ok(None);
     };
@@ -158,6 +161,7 @@ mod tests {
         for (body, field) in [
             ("[", "the body"),
             ("7", "the body"),
+            ("[]", "the body"),
             (r#"{"devices":[]}"#, "devices"),
             (r#"{"devices":"a"}"#, "devices"),
             (r#"{"devices":["a b"]}"#, "devices"),
