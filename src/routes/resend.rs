@@ -88,7 +88,7 @@ async fn payload(
     id: MessageId,
 ) -> Result<Message, Error> {
     if let Some(message) = sources.message {
-        return Ok(message);
+        return Ok(*message);
     }
     let mut unreached = None;
     for device in &sources.devices {

@@ -63,7 +63,7 @@ impl FailedDelivery {
 pub struct PayloadSources {
     /// The message itself, if the sender's mailbox has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Message>,
+    pub message: Option<Box<Message>>,
     /// Recipients whose mailboxes may have it, at most three.
     pub devices: Vec<DeviceId>,
 }

@@ -106,7 +106,8 @@ impl<S: Store> Outbox<'_, S> {
         let message = match (scheduled, self.cx.device()) {
             (Some(scheduled), Some(sender)) => {
                 let (draft, to) = (scheduled.draft, scheduled.to);
-                Some(draft.into_message(id, sender.clone(), to, now.at))
+                let message = draft.into_message(id, sender.clone(), to, now.at);
+                Some(Box::new(message))
             }
             _ => self.own_message(id)?,
         };
@@ -117,13 +118,13 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// A message, while this mailbox has its payload: it is being delivered, or its steps are not all taken.
-    fn own_message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+    fn own_message(&self, id: MessageId) -> Result<Option<Box<Message>>, StoreError> {
         if let Some(publishing) = self.memory.publishing.get(&id) {
-            return Ok(Some(publishing.message.clone()));
+            return Ok(Some(Box::new(publishing.message.clone())));
         }
         match job_rows::job_message(&self.cx.store, id)? {
             Some(text) => Ok(Some(from_json(&text)?)),
-            None => escalation_rows::message(&self.cx.store, id),
+            None => Ok(escalation_rows::message(&self.cx.store, id)?.map(Box::new)),
         }
     }
 
