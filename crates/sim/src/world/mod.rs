@@ -87,7 +87,10 @@ enum Event {
         parcel: Parcel,
     },
     /// A caller gets its answer, or learns that there is none.
-    Returns { call: CallId, reply: Option<Reply> },
+    Returns {
+        call: CallId,
+        reply: Option<Box<Reply>>,
+    },
     /// The directory has found the devices of targets.
     Resolved {
         object: usize,
@@ -321,7 +324,7 @@ impl<'a> World<'a> {
                 self.next += 1;
                 self.serve(self.next, to, &parcel)
             }
-            Event::Returns { call, reply } => self.returned(call, reply),
+            Event::Returns { call, reply } => self.returned(call, reply.map(|reply| *reply)),
             Event::Resolved {
                 object,
                 life,
