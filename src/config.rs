@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     /// `WAKE_ALL`: whether messages of every urgency wake.
     wakes_all: bool,
+    /// `FAILURES`: whether the directory lists failed deliveries.
+    pub(crate) records_failures: bool,
     admin_key: String,
     token_key: String,
 }
@@ -72,6 +74,7 @@ impl Config {
             limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
             vapid: Vapid::read(&variable)?,
             wakes_all: switch(&variable, "WAKE_ALL")?,
+            records_failures: is_on(&variable, "FAILURES")?,
             push_keys: push_keys(&variable)?.map(Rc::new),
             pairing_keys: Keys::new(token_key.clone(), None),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
@@ -141,6 +144,15 @@ fn switch(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<bool,
         Some("true" | "1") => Ok(true),
         Some("false" | "0") | None => Ok(false),
         Some(text) => Err(format!("{name} is {text:?}, but must be true or false")),
+    }
+}
+
+/// Whether a variable is not `off`; an absent one is on.
+fn is_on(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<bool, String> {
+    match variable(name).as_deref() {
+        Some("on") | None => Ok(true),
+        Some("off") => Ok(false),
+        Some(text) => Err(format!("{name} is {text:?}, but must be on or off")),
     }
 }
 
@@ -258,6 +270,17 @@ mod tests {
             .err()
             .expect("no truth value");
         assert!(error.contains("WAKE_ALL"), "{error}");
+    }
+
+    #[test]
+    fn failures_are_listed_unless_they_are_off() {
+        let listed =
+            |variables: &[(&str, &str)]| with(variables).ok().map(|it| it.records_failures);
+        assert_eq!(listed(&[]), Some(true));
+        assert_eq!(listed(&[("FAILURES", "on")]), Some(true));
+        assert_eq!(listed(&[("FAILURES", "off")]), Some(false));
+        let error = with(&[("FAILURES", "no")]).err().expect("neither");
+        assert!(error.contains("FAILURES"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The directory in D1: which devices there are, and which tags are bound to them. All its SQL is here and in
-//! `resolve`.
+//! The directory in D1: which devices there are, which tags are bound to them, and which deliveries have failed. All its
+//! SQL is here, in `resolve` and in `failures`.
 //!
 //! It is an index, for people and for publishes to a tag. Only a device's mailbox decides whether the device is
 //! known and which of its tokens are valid; the directory follows it. Lookups are cached for a second (see
 //! `recent`), and a change is answered only after the caches have expired.
 
+pub(crate) mod failures;
 mod recent;
 mod resolve;
 

@@ -13,6 +13,7 @@ mod calls;
 mod connect;
 mod knock;
 mod perform;
+mod record;
 mod sockets;
 mod store;
 mod timer;
@@ -247,7 +248,8 @@ impl Object {
         Ok(core
             .map_err(fatal)?
             .with_push_keys(config.push_keys.clone())
-            .with_knocks(config.knocks()))
+            .with_knocks(config.knocks())
+            .with_failures(config.records_failures))
     }
 
     /// The time and the random bits for an event, and the last keepalive of this connection.

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use tagpost_core::problem::{Code, Problem};
 use wasm_bindgen::JsValue;
@@ -45,7 +45,7 @@ pub(crate) enum Response {
         /// What the next part needs.
         state: String,
     },
-    /// Made by a mailbox: the array.
+    /// Made by a mailbox, or with a body of bytes: the array.
     Passed(Array),
     /// A finished response of the runtime: that of a WebSocket handshake, or a static asset.
     Finished(JsValue),
@@ -263,6 +263,16 @@ pub(crate) fn stream(first: String, state: String) -> Response {
         first,
         state,
     }
+}
+
+/// An answer with these bytes of a client, which a browser neither shows nor takes for another type.
+pub(crate) fn bytes(content_type: &str, body: &[u8]) -> Response {
+    let headers = format!(
+        "content-type: {content_type}\nx-content-type-options: nosniff\ncontent-security-policy: sandbox\n\
+         content-disposition: attachment"
+    );
+    let (headers, body) = (JsValue::from_str(&headers), Uint8Array::from(body));
+    Response::Passed(Array::of3(&JsValue::from(200), &headers, &body))
 }
 
 /// An answer without a body.

@@ -102,6 +102,16 @@ pub(crate) enum Route {
     ListMessages,
     /// Cancel a message.
     Cancel(MessageId),
+    /// Send a message again.
+    Resend(MessageId),
+    /// The payload of a message.
+    GetPayload(MessageId),
+    /// The messages that a device sent.
+    ListSent(DeviceId),
+    /// The failed deliveries.
+    ListFailures,
+    /// Counts of the whole service.
+    Overview,
     /// Make a URL for a user agent of Web Push.
     PushUrl(DeviceId),
     /// The channels of a device.
@@ -231,9 +241,12 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     ("/v1/pair", &[open(POST, Open::Pair)]),
     (
         "/v1/devices/{device}/messages",
-        &[on(POST, |path| {
-            Ok(Route::Publish(Target::Device(path.name("device")?)))
-        })],
+        &[
+            on(READ, |path| Ok(Route::ListSent(path.name("device")?))),
+            on(POST, |path| {
+                Ok(Route::Publish(Target::Device(path.name("device")?)))
+            }),
+        ],
     ),
     (
         "/v1/devices/{device}/inbox",
@@ -317,6 +330,16 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             on(DELETE, |path| Ok(Route::Cancel(path.name("id")?))),
         ],
     ),
+    (
+        "/v1/messages/{id}/resend",
+        &[on(POST, |path| Ok(Route::Resend(path.name("id")?)))],
+    ),
+    (
+        "/v1/messages/{id}/payload",
+        &[on(READ, |path| Ok(Route::GetPayload(path.name("id")?)))],
+    ),
+    ("/v1/failures", &[on(READ, |_| Ok(Route::ListFailures))]),
+    ("/v1/overview", &[on(READ, |_| Ok(Route::Overview))]),
     ("/v1/connect", &[on(GET, |_| Ok(Route::Connect))]),
     ("/v1/inbox", &[on(GET, |_| Ok(Route::Inbox))]),
     (

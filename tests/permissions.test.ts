@@ -37,7 +37,6 @@ describe.concurrent("permissions", () => {
       ["POST", `/v1/devices/${device.name}/messages`],
       ["POST", `/v1/tags/${tag}/messages`],
       ["GET", "/v1/messages"],
-      ["DELETE", `/v1/messages/${id}`],
       ["GET", "/v1/inbox"],
       ["POST", `/v1/inbox/${id}/ack`],
       ["POST", `/v1/inbox/${id}/nack`],

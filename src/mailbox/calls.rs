@@ -90,6 +90,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
             let response = respond::json_text(status, trace.answer_json());
             // Relative to the URL of the publish, so that it is right under any path (RFC 9110, section 10.2.2).
             let messages = match trace.to {
+                _ if trace.plan.resend_of.is_some() => "..",
                 Target::Tag(_) | Target::Device(_) => "../../messages",
                 Target::Match(_) => "messages",
             };
@@ -102,6 +103,9 @@ fn render(reply: Reply) -> worker::Result<Response> {
             more,
             truncated_before,
         } => list(&traces, more, truncated_before),
+        Reply::PayloadSources(sources) => json(&sources),
+        Reply::Payload(message) => json(&message),
+        Reply::ResendPlan(plan) => json(&plan),
         Reply::Polled(messages) => {
             let messages = messages
                 .iter()

@@ -1,7 +1,7 @@
 //! Performing the outputs of the mailbox.
 //!
-//! Everything except calls, queries and knocks happens immediately, in order, and in the same turn as the writes of its
-//! event, so that the platform holds it back until these are committed. The three run concurrently with other events;
+//! Everything except calls, queries, knocks and records happens immediately, in order, and in the same turn as the writes
+//! of its event, so that the platform holds it back until these are committed. The four run concurrently with other events;
 //! the answer to each is an event of its own.
 
 use std::rc::Rc;
@@ -84,6 +84,11 @@ impl Object {
                     };
                     self.knock(subscription, number, knock);
                 }
+                Output::Record {
+                    number,
+                    failures,
+                    dropped,
+                } => self.record(number, failures, dropped),
                 Output::Reply(call, reply) => self.answers.give(call, reply),
                 Output::Alarm(at) => self.set_alarm(at),
             }

@@ -86,6 +86,23 @@ fn every_request_of_the_contract_is_served() {
         ("GET", "/v1/messages".to_owned(), Route::ListMessages),
         ("POST", "/v1/messages".to_owned(), Route::PublishToMatch),
         ("DELETE", format!("/v1/messages/{ID}"), Route::Cancel(id())),
+        (
+            "POST",
+            format!("/v1/messages/{ID}/resend"),
+            Route::Resend(id()),
+        ),
+        (
+            "GET",
+            format!("/v1/messages/{ID}/payload"),
+            Route::GetPayload(id()),
+        ),
+        (
+            "GET",
+            "/v1/devices/cam-1/messages".to_owned(),
+            Route::ListSent(device("cam-1")),
+        ),
+        ("GET", "/v1/failures".to_owned(), Route::ListFailures),
+        ("GET", "/v1/overview".to_owned(), Route::Overview),
         ("GET", "/v1/connect".to_owned(), Route::Connect),
         ("GET", "/v1/inbox".to_owned(), Route::Inbox),
         (
@@ -224,6 +241,7 @@ fn a_method_that_is_not_served_is_told_which_are() {
         ("/v1/devices/cam-1/tokens", "DELETE, OPTIONS"),
         ("/v1/tags/kitchen/devices/cam-1", "PUT, DELETE, OPTIONS"),
         ("/v1/tags/kitchen/messages", "POST, OPTIONS"),
+        ("/v1/devices/cam-1/messages", "GET, HEAD, POST, OPTIONS"),
         ("/v1/connect", "GET, OPTIONS"),
         ("/v1/devices/cam-1/wake", "GET, HEAD, PUT, DELETE, OPTIONS"),
     ] {

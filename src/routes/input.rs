@@ -11,6 +11,7 @@ use std::str::FromStr;
 use js_sys::Uint8Array;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::{flag, whole_number};
+use tagpost_core::time::Millis;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::web_sys;
@@ -91,6 +92,15 @@ impl Query {
     ) -> Result<Option<u32>, Problem> {
         let text = self.text(name)?;
         text.map(|text| whole_number(name, text, range)).transpose()
+    }
+
+    /// The parameter `name`, a time in milliseconds, if it is given.
+    pub(super) fn given_time(&self, name: &str, latest: u64) -> Result<Option<Millis>, Problem> {
+        let text = self.text(name)?;
+        let time = text.map(|text| whole_number(name, text, 0..=latest));
+        Ok(time
+            .transpose()?
+            .and_then(|time| Millis::try_from(time).ok()))
     }
 
     /// The length of a page.

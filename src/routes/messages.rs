@@ -1,4 +1,5 @@
-//! Messages as their sender sees them: publish, trace, list, cancel. The sender's mailbox answers all of them.
+//! Messages as their sender and the operator see them: publish, trace, list, cancel. The sender's mailbox answers all of
+//! them.
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -10,6 +11,7 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::publish::{DELIVER_AT, Draft, WAIT, matching};
 use tagpost_core::trace;
 
+use super::sender::Senders;
 use super::{Exchange, input};
 use crate::auth::Caller;
 use crate::directory;
@@ -74,45 +76,44 @@ pub(super) async fn trace(
         query.cursor()?,
         query.number("limit", trace::MAX_PAGE_DELIVERIES, input::PAGE)?,
     );
-    let call = || Call::Trace {
+    let call = Call::Trace {
         id,
         wait,
-        after: Option::clone(&after),
+        after,
         limit,
     };
-    let candidates = match caller {
-        Caller::Device(claims) => return exchange.ask_own(claims, call()).await,
-        Caller::Admin => directory::senders(&exchange.directory()?, id.sender_address()).await?,
-    };
-    for sender in candidates {
-        let answer = exchange.ask_of(sender, None, call()).await?;
-        if answer.status() != Code::UnknownMessage.status() {
-            return Ok(answer);
-        }
-    }
-    Err(Problem::new(
-        Code::UnknownMessage,
-        format!("there is no message {id}, or its trace is no longer kept"),
-    )
-    .into())
+    let senders = Senders::of(&exchange, caller, id).await?;
+    senders.ask(&exchange, &call).await
 }
 
 /// `GET /v1/messages`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
     let claims = caller.device()?;
+    let call = list_call(&exchange)?;
+    exchange.ask_own(claims, call).await
+}
+
+/// `GET /v1/devices/{device}/messages`
+pub(super) async fn list_of(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+) -> Result<Response, Error> {
+    let caller = caller.admin_or(&device)?;
+    let call = list_call(&exchange)?;
+    exchange.ask_of(device, caller, call).await
+}
+
+/// The call for the messages that a request asks for.
+fn list_call(exchange: &Exchange) -> Result<Call, Error> {
     let query = exchange.query()?;
     let state = query.text("state")?.map(state).transpose()?;
     let (limit, before) = (query.limit()?, query.cursor()?);
-    exchange
-        .ask_own(
-            claims,
-            Call::Messages {
-                state,
-                limit,
-                before,
-            },
-        )
-        .await
+    Ok(Call::Messages {
+        state,
+        limit,
+        before,
+    })
 }
 
 /// `DELETE /v1/messages/{id}`
@@ -121,8 +122,8 @@ pub(super) async fn cancel(
     caller: Caller,
     id: MessageId,
 ) -> Result<Response, Error> {
-    let claims = caller.device()?;
-    exchange.ask_own(claims, Call::Cancel { id }).await
+    let senders = Senders::of(&exchange, caller, id).await?;
+    senders.ask(&exchange, &Call::Cancel { id }).await
 }
 
 /// The state with this name.

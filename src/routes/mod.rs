@@ -5,6 +5,7 @@ mod agents;
 mod connect;
 mod console;
 mod devices;
+mod failures;
 mod grant;
 mod inbox;
 mod input;
@@ -13,6 +14,8 @@ mod messages;
 mod pairing;
 mod push;
 mod push_receipts;
+mod resend;
+mod sender;
 mod tags;
 mod wake;
 
@@ -114,6 +117,11 @@ impl Exchange {
             Route::Trace(id) => messages::trace(self, caller, id).await,
             Route::ListMessages => messages::list(self, caller).await,
             Route::Cancel(id) => messages::cancel(self, caller, id).await,
+            Route::Resend(id) => resend::resend(self, caller, id).await,
+            Route::GetPayload(id) => resend::get_payload(self, caller, id).await,
+            Route::ListSent(device) => messages::list_of(self, caller, device).await,
+            Route::ListFailures => failures::list(self, caller).await,
+            Route::Overview => failures::overview(self, caller).await,
             Route::PushUrl(device) => agents::url(self, caller, device).await,
             Route::ListChannels(device) => agents::channels(self, caller, device).await,
             Route::RemoveChannels(device, channel) => {
@@ -225,12 +233,8 @@ impl Exchange {
         call: Call,
         enclosed: Option<JsString>,
     ) -> Result<Response, Error> {
-        let request = Request {
-            device: caller.device.clone(),
-            caller: Some(caller),
-            call,
-        };
-        stub::call(&Calls::new(&self.env), request, enclosed, self.fault()).await
+        let device = caller.device.clone();
+        self.ask_with(device, Some(caller), call, enclosed).await
     }
 
     /// Calls the mailbox of `device`, for the admin or for the `caller` that owns it, and passes its answer on.
@@ -240,12 +244,23 @@ impl Exchange {
         caller: Option<Claims>,
         call: Call,
     ) -> Result<Response, Error> {
+        self.ask_with(device, caller, call, None).await
+    }
+
+    /// The same, with a text beside the call.
+    async fn ask_with(
+        &self,
+        device: DeviceId,
+        caller: Option<Claims>,
+        call: Call,
+        enclosed: Option<JsString>,
+    ) -> Result<Response, Error> {
         let request = Request {
             device,
             caller,
             call,
         };
-        stub::call(&Calls::new(&self.env), request, None, self.fault()).await
+        stub::call(&Calls::new(&self.env), request, enclosed, self.fault()).await
     }
 }
 

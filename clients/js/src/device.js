@@ -154,6 +154,21 @@ export class Device extends EventTarget {
   }
 
   /**
+   * Sends a message that this device published again, to the devices that it has failed for.
+   *
+   * @param {string} id
+   * @param {{ devices?: string[], key?: string, signal?: AbortSignal }} [options] `devices`: only to these of them;
+   *   `key`: an idempotency key: repeated with it, the message is sent again only once
+   * @returns {Promise<Published & { resend_of: string }>} the new message
+   * @throws {TagpostError} `nothing_failed`, or `payload_gone`: the payload is not kept any more
+   */
+  async resend(id, { devices, key, signal } = {}) {
+    const headers = { "content-type": "application/json", "idempotency-key": key ?? randomKey() };
+    const body = JSON.stringify({ devices });
+    return this.#ask("POST", `v1/messages/${encodeURIComponent(id)}/resend`, { headers, body, wait: 1, signal });
+  }
+
+  /**
    * Binds this device to a tag. Its token must have a pattern of the tag in its `tags`.
    *
    * @param {string} tag
@@ -258,7 +273,7 @@ export class Device extends EventTarget {
   /**
    * @param {string} method
    * @param {string} path
-   * @param {{ wait?: number, signal?: AbortSignal | undefined }} options
+   * @param {{ wait?: number, signal?: AbortSignal | undefined, headers?: Record<string, string>, body?: string }} options
    */
   async #ask(method, path, options) {
     const text = await this.#http.request(method, path, options);

@@ -39,18 +39,20 @@ export class Http {
    *
    * @param {string} method
    * @param {string} path below the service's own
-   * @param {{ wait?: number, signal?: AbortSignal | undefined }} [options] `wait`: seconds that the service may wait
+   * @param {{ wait?: number, signal?: AbortSignal | undefined, headers?: Record<string, string>, body?: string }} [options]
+   *   `wait`: seconds that the service may wait
    * @returns {Promise<string>}
    * @throws {TagpostError}
    */
-  async request(method, path, { wait = 0, signal } = {}) {
+  async request(method, path, { wait = 0, signal, headers: more, body: sent } = {}) {
     const aborts = [this.#closed.signal, ...(signal ? [signal] : [])];
     for (const signal of aborts) signal.throwIfAborted();
     let response, body;
     try {
       response = await fetch(new URL(path, this.#base), {
         method,
-        headers: { authorization: `Bearer ${this.#token}` },
+        headers: { ...more, authorization: `Bearer ${this.#token}` },
+        ...(sent !== undefined && { body: sent }),
         // A redirect could lead to another server than the one that the token is for.
         redirect: "manual",
         signal: AbortSignal.any([...aborts, AbortSignal.timeout(ANSWER_LIMIT + 1000 * wait)]),

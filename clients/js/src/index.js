@@ -70,6 +70,8 @@ export { Device };
  * @property {number} [enough_at] when there were enough
  * @property {{ to: Target, after: number }[]} [escalate] the steps of its escalation that may still be taken, in order
  * @property {number} [deliver_at] when it was or will be handed over, if the sender named a time
+ * @property {string} [resend_of] the message that it sends again
+ * @property {string[]} [resent_as] the last messages that sent it again, oldest first
  * @property {"scheduled" | "cancelled" | "refused"} [state] its own state, if it has no deliveries
  * @property {string} [reason] why it was refused, if it has no deliveries
  * @property {Delivery[]} deliveries

@@ -126,6 +126,21 @@ describe.concurrent("publishing", () => {
     await expect(sender.trace("01JZZZZZZZZZZZZZZZZZZZZZZZ")).rejects.toMatchObject({ code: "unknown_message", status: 404 });
   });
 
+  test("a message that has failed can be sent again", async () => {
+    const [a, b] = await relay.devices(2);
+    const sender = client(relay.url, a!);
+    const held = await sender.publish(`@${b!.name}`, { ring: 2 }, { wait: 0 });
+    await expect(sender.resend(held.id)).rejects.toMatchObject({ code: "nothing_failed", status: 409 });
+    await b!.inbox();
+    (await b!.nack(held.id, { reason: "busy" })).is(204);
+    await sender.trace(held.id, { wait: 10 });
+    const again = await sender.resend(held.id, { devices: [b!.name], key: "once" });
+    expect(again).toMatchObject({ resend_of: held.id, summary: { held: 1 } });
+    expect((await sender.resend(held.id, { devices: [b!.name], key: "once" })).id).toBe(again.id);
+    expect(await b!.inbox()).toMatchObject([{ id: again.id, payload: { ring: 2 } }]);
+    expect((await sender.trace(held.id)).resent_as).toEqual([again.id]);
+  });
+
   test("a message to a tag comes back to its sender only if the sender asks for it", async () => {
     const [a] = await relay.devices(1);
     const tag = await relay.tag(a!);

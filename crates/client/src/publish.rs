@@ -9,6 +9,7 @@ use tagpost_core::message::{Target, Urgency};
 use tagpost_core::publish::DEFAULT_WAIT;
 use tagpost_core::time::Millis;
 
+pub(crate) use self::headers::random_key;
 use crate::client::{Client, Request};
 use crate::error::Error;
 use crate::trace::Trace;

@@ -38,6 +38,12 @@ pub struct Trace {
     /// When it was or will be handed over, if the sender named a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver_at: Option<Millis>,
+    /// The message that it sends again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend_of: Option<MessageId>,
+    /// The last messages that sent it again, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent_as: Vec<MessageId>,
     /// Its own state, if it has no deliveries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MessageState>,
@@ -198,6 +204,7 @@ mod tests {
             "publish-to-a-device",
             "publish-with-acks-needed",
             "publish-scheduled",
+            "publish-resent",
             "listed-without-delivery",
             "trace",
             "trace-with-escalation",

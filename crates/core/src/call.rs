@@ -17,9 +17,10 @@ pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
 pub use self::wake::{Subscribed, SubscriptionStatus};
 
 use crate::delivery::{Delivery, State, Withdrawal};
-use crate::id::{DeviceId, MessageId};
+use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::mailbox::Place;
 use crate::message::Target;
+use crate::publish::Resend;
 use crate::time::Millis;
 use crate::token::{Claims, Grant};
 use crate::trace;
@@ -77,6 +78,19 @@ pub enum Call {
     },
     /// Cancel every delivery of a message that is not in a terminal state.
     Cancel {
+        /// The message.
+        id: MessageId,
+    },
+    /// How a message that this device sent is sent again; answered by a [`ResendPlan`](crate::failure::ResendPlan).
+    PlanResend {
+        /// The message, and to whom.
+        resend: Resend,
+        /// The key of the request.
+        key: Option<IdempotencyKey>,
+    },
+    /// Where the payload of a message that this device sent may be; answered by
+    /// [`PayloadSources`](crate::failure::PayloadSources).
+    FindPayload {
         /// The message.
         id: MessageId,
     },
@@ -238,6 +252,14 @@ pub enum Call {
         /// The message.
         id: MessageId,
     },
+    /// For its sender: a message for this device, waiting or kept because its delivery has failed; answered by the
+    /// [`crate::message::Message`], or null.
+    GetPayload {
+        /// The message.
+        id: MessageId,
+        /// Its sender.
+        from: DeviceId,
+    },
 }
 
 /// A state that messages are listed by.
@@ -282,6 +304,9 @@ impl Call {
             Call::Trace { .. } => "trace",
             Call::Messages { .. } => "messages",
             Call::Cancel { .. } => "cancel",
+            Call::PlanResend { .. } => "plan_resend",
+            Call::FindPayload { .. } => "find_payload",
+            Call::GetPayload { .. } => "get_payload",
             Call::Inbox { .. } => "inbox",
             Call::Waiting { .. } => "waiting",
             Call::Ack { .. } => "ack",

@@ -15,6 +15,7 @@
 pub mod call;
 pub mod delivery;
 pub mod expression;
+pub mod failure;
 pub mod id;
 pub mod json;
 pub mod limits;

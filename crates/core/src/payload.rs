@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::json;
 use crate::limits::Limits;
-use crate::message::Encoding;
+use crate::message::{Encoding, Message};
 use crate::problem::{Code, Problem};
 use crate::publish::split_unquoted;
 
@@ -126,6 +126,21 @@ impl Payload {
             encoding: None,
             json: json.to_owned(),
         })
+    }
+}
+
+impl Message {
+    /// The bytes of the payload, as its sender published them; `None` if another program has written the message, and
+    /// they cannot be restored.
+    pub fn payload_bytes(&self) -> Option<Vec<u8>> {
+        let json = self.payload.get();
+        let text = || serde_json::from_str::<String>(json).ok();
+        match (self.encoding, Form::of(&self.content_type)) {
+            (Some(Encoding::Base64), _) => BASE64.decode(text()?).ok(),
+            // A device may publish any JSON as text in a frame.
+            (None, Form::Text) => Some(text().unwrap_or_else(|| json.to_owned()).into_bytes()),
+            (None, _) => Some(json.as_bytes().to_vec()),
+        }
     }
 }
 

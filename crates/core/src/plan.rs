@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use self::escalation::{Escalation, Outcome, Step};
 use crate::delivery::{State, Summary};
+use crate::id::MessageId;
 use crate::publish::Draft;
 use crate::time::Millis;
+
+/// The most messages that a plan lists as sent again.
+pub const MAX_RESENT: usize = 20;
 
 /// The plan of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,12 @@ pub struct Plan {
     /// To whom else it goes if too few devices acknowledge it in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Box<Escalation>>,
+    /// The message that it sends again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend_of: Option<MessageId>,
+    /// The last messages that sent it again, oldest first, at most [`MAX_RESENT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent_as: Vec<MessageId>,
     /// How it ended, if it was never delivered to anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<End>,
@@ -67,6 +77,7 @@ impl Plan {
         Self {
             acks_needed: draft.acks_needed,
             escalation: Escalation::of(&draft.escalate, draft.echo),
+            resend_of: draft.resend.as_ref().map(|resend| resend.of),
             ..Self::default()
         }
     }
@@ -87,6 +98,14 @@ impl Plan {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The message was sent again as this one.
+    pub fn note_resent(&mut self, id: MessageId) {
+        if self.resent_as.len() >= MAX_RESENT {
+            self.resent_as.remove(0);
+        }
+        self.resent_as.push(id);
     }
 
     /// The steps that may still be taken, the next first.
@@ -234,6 +253,16 @@ mod tests {
         };
         assert_eq!(two.judge(&states, 5), nothing);
         assert!(two.has_steps());
+    }
+
+    #[test]
+    fn only_the_last_messages_that_sent_it_again_are_noted() {
+        let mut plan = needs(None);
+        for at in 0..25 {
+            plan.note_resent(MessageId::least(at));
+        }
+        let noted: Vec<i64> = plan.resent_as.iter().map(|id| id.time()).collect();
+        assert_eq!(noted, (5..25).collect::<Vec<i64>>());
     }
 
     #[test]

@@ -57,6 +57,10 @@ codes! {
     UnknownCode = "unknown_code", 404, "The pairing code is not valid";
     /// The path does not have this method; `Allow` lists those it has.
     MethodNotAllowed = "method_not_allowed", 405, "The path does not have this method";
+    /// No delivery of the message has failed, or not those to the devices that the caller names.
+    NothingFailed = "nothing_failed", 409, "No such delivery has failed";
+    /// The payload of the message is not kept any more.
+    PayloadGone = "payload_gone", 410, "The payload is not kept any more";
     /// The payload is over `MAX_PAYLOAD_BYTES`.
     PayloadTooLarge = "payload_too_large", 413, "The payload is too large";
     /// The body has a `Content-Encoding`, and bodies are not decoded.

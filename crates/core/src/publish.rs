@@ -4,6 +4,7 @@
 //! Not here: whether the sender may publish, and which devices the message goes to.
 
 mod escalate;
+mod resend;
 mod when;
 
 use std::fmt::Display;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::escalate::{check_steps, times};
+pub use self::resend::{Resend, ResendRequest};
 pub use self::when::{When, time};
 
 use crate::expression::Expression;
@@ -65,6 +67,9 @@ pub struct Draft {
     /// When it is to be handed over, if not now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
+    /// What it sends again, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<Resend>,
     /// The length of the payload's own bytes.
     pub size: u32,
     /// The media type that the sender named.
@@ -105,7 +110,7 @@ impl Draft {
                 .map(|text| whole_number("Prefer: wait", &text, WAIT))
                 .transpose()?,
             key: header("Idempotency-Key")
-                .map(|text| single(&text).and_then(parsed))
+                .map(|text| key(&text))
                 .transpose()?,
             echo: header("Echo").map(|text| flag("Echo", &text)).transpose()?,
             acks_needed: header("Acks-Needed")
@@ -143,6 +148,7 @@ impl Draft {
             acks_needed: options.acks_needed,
             escalate: options.escalate,
             when: options.when,
+            resend: None,
             size: payload.size,
             content_type: payload.content_type,
             encoding: payload.encoding,
@@ -212,6 +218,9 @@ impl Draft {
     /// A hash of what must be the same when a publish is repeated with its idempotency key: the target, the
     /// media type and the payload.
     pub fn fingerprint(&self, to: &Target) -> [u8; 16] {
+        if let Some(resend) = &self.resend {
+            return resend.fingerprint();
+        }
         let (kind, name) = match to {
             Target::Tag(tag) => ("tag", tag.as_str()),
             Target::Device(device) => ("device", device.as_str()),
@@ -222,17 +231,22 @@ impl Draft {
         } else {
             ""
         };
-        let mut hash = Sha256::new();
-        for part in [kind, name, &self.content_type, encoding, self.payload.get()] {
-            // With the lengths, no two different lists of parts have the same bytes.
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(digest.split_at(16).0);
-        fingerprint
+        hash([kind, name, &self.content_type, encoding, self.payload.get()])
     }
+}
+
+/// A hash of these texts, in their order.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // With the lengths, no two different lists of parts have the same bytes.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(digest.split_at(16).0);
+    fingerprint
 }
 
 /// What a sender may say about its message, besides the payload.
@@ -324,6 +338,14 @@ pub(crate) fn urgency(field: &str, name: &str) -> Result<Urgency, Problem> {
 fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
     text.parse()
         .map_err(|error: T::Err| Problem::bad_request(error.to_string()))
+}
+
+/// The idempotency key in this header.
+///
+/// # Errors
+/// [`crate::problem::Code::BadRequest`]: it is no key, or is given twice.
+pub fn key(header: &str) -> Result<IdempotencyKey, Problem> {
+    single(header).and_then(parsed)
 }
 
 /// Checks that the key is given once. Two headers of one name read as one value with a comma and a space in

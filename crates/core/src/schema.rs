@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The version of the tables that this program reads and writes.
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
@@ -20,7 +20,9 @@ const TABLES: &[&str] = &[
     // including those to come, belong to messages from `unseen_from` on. `held` counts what the inbox holds if that
     // is much. `lost` lists the messages in flight on connections that ended, and those in progress.
     // `truncated_before` is when the newest message that was dropped early, for lack of room, was accepted. `wake` is
-    // the state of its wake-ups, NULL while it has no subscriptions.
+    // the state of its wake-ups, NULL while it has no subscriptions. `failures` is how far the failures have come that
+    // the directory does not list yet, NULL if there are none. `kept_until` is when the first payload of a failed
+    // delivery is past its retention, NULL if none is kept.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -35,11 +37,14 @@ const TABLES: &[&str] = &[
         held TEXT,
         lost TEXT,
         truncated_before INTEGER,
-        wake TEXT
+        wake TEXT,
+        failures TEXT,
+        kept_until INTEGER
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the order of
     // delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and `body` is
-    // empty; the row stays until the sender's mailbox has recorded it. `sent` holds the outcome of each attempt.
+    // empty; the row stays until the sender's mailbox has recorded it. A row of rank -2 is the payload of a failed
+    // delivery: `settled` is empty, and the row stays until `expires_at`. `sent` holds the outcome of each attempt.
     // `attempts` is 0 while the account's `lost` covers the message's attempts; it is set once a poll has taken the
     // message, or if `lost` does not cover them. `retry_at` is the end of a poll's lease, or of the progress of a
     // message that a poll has taken, or 0.
@@ -168,6 +173,18 @@ const SUBSCRIPTIONS: &str = "CREATE TABLE IF NOT EXISTS subscriptions (
         created_at INTEGER NOT NULL
     )";
 
+/// Failed deliveries that the directory does not list yet. The table is created with the first failure, so that no other
+/// device has it. `seq` grows while there are rows.
+const FAILURES: &str = "CREATE TABLE IF NOT EXISTS failures (
+        seq INTEGER PRIMARY KEY,
+        failure TEXT NOT NULL
+    )";
+
+/// Creates the table of failures, if there is none.
+pub fn create_failures(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[FAILURES])
+}
+
 /// Creates the table of subscriptions, if there is none.
 pub fn create_subscriptions(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, &[SUBSCRIPTIONS])
@@ -229,14 +246,17 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
         }
         3 => from_3(store)?,
         4 => run_all(store, JOBS_5)?,
-        5 => {}
+        5 | 6 => {}
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
             )));
         }
     }
-    run_all(store, ACCOUNT_6)?;
+    if version < 6 {
+        run_all(store, ACCOUNT_6)?;
+    }
+    run_all(store, ACCOUNT_7)?;
     let sql = "UPDATE account SET schema = ? WHERE one = 1";
     store.run(sql, &[VERSION.into()]).map(drop)
 }
@@ -318,6 +338,12 @@ const JOBS_5: &[&str] = &[
 
 /// The changes of version 6, which every earlier version lacks.
 const ACCOUNT_6: &[&str] = &["ALTER TABLE account ADD COLUMN wake TEXT"];
+
+/// The changes of version 7, which every earlier version lacks.
+const ACCOUNT_7: &[&str] = &[
+    "ALTER TABLE account ADD COLUMN failures TEXT",
+    "ALTER TABLE account ADD COLUMN kept_until INTEGER",
+];
 
 /// A receipt of version 1, without the fields that its message has, too.
 #[derive(Deserialize)]

@@ -148,6 +148,8 @@ impl Trace {
             enough_at: self.plan.enough_at,
             escalate: self.plan.steps(),
             deliver_at: self.deliver_at(),
+            resend_of: self.plan.resend_of,
+            resent_as: &self.plan.resent_as,
             state: self.state(),
             reason: self.plan.end.as_ref().and_then(|it| it.reason.as_deref()),
             deliveries: self.deliveries.iter().map(DeliveryForm::from).collect(),
@@ -222,6 +224,12 @@ pub struct Answer<'a> {
     /// When it was or will be handed over, if the sender named a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     deliver_at: Option<Millis>,
+    /// The message that it sends again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resend_of: Option<MessageId>,
+    /// The messages that sent it again, oldest first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    resent_as: &'a [MessageId],
     /// Set if there are no deliveries: `scheduled`, `cancelled` or `refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,

@@ -209,6 +209,14 @@ fn every_answer_to_a_client_is_written_as_documented() {
         plan,
         ..trace(deliveries())
     };
+    let resent = Trace {
+        plan: Plan {
+            resend_of: Some(id()),
+            resent_as: vec![id(), id()],
+            ..Plan::default()
+        },
+        ..trace(deliveries())
+    };
     let inbox = [
         (&json_message(), 1),
         (&text_message(), 2),
@@ -221,6 +229,7 @@ fn every_answer_to_a_client_is_written_as_documented() {
             ("publish-to-a-device", to_a_device.answer_json()),
             ("publish-with-acks-needed", enough.answer_json()),
             ("publish-scheduled", scheduled.answer_json()),
+            ("publish-resent", resent.answer_json()),
             ("listed-without-delivery", ended.answer_json()),
             ("trace", trace(deliveries()).trace_json()),
             ("trace-with-escalation", escalated.trace_json()),

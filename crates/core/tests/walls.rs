@@ -113,6 +113,32 @@ fn the_wake_ups_name_no_other_component_and_no_router() {
     }
 }
 
+#[test]
+fn the_failures_name_no_other_component_and_no_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "channels",
+        "Channels",
+        "onnection",
+        "super::wake",
+        "Mailbox<",
+        "Awaited",
+        "CallId",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("failures", &words), [""; 0]);
+    for component in ["inbox", "outbox", "connection", "channels", "wake"] {
+        let named = naming(
+            component,
+            &["super::failures", "Failures<", "Output::Record"],
+        );
+        assert_eq!(named, [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -130,13 +156,21 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "calls.rs",
         "waiting.rs",
         "waking.rs",
+        "resending.rs",
         "presence.rs",
     ] {
         let named = lines(&mailbox().join(file), &["Output::Alarm(", "timers.set("]);
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
         assert_eq!(named.count(), 0, "{file}");
     }
-    for component in ["inbox", "outbox", "connection", "channels", "wake"] {
+    for component in [
+        "inbox",
+        "outbox",
+        "connection",
+        "channels",
+        "wake",
+        "failures",
+    ] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),
             [""; 0]

@@ -26,6 +26,8 @@ const TABLES: [&str; 7] = [
 const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
 /// That which it gets with its first subscription.
 const OF_SUBSCRIPTIONS: &str = "subscriptions";
+/// That which it gets with its first failure.
+const OF_FAILURES: &str = "failures";
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
 
@@ -62,6 +64,8 @@ pub struct Written {
     pub channels: bool,
     /// The table `subscriptions`.
     pub subscriptions: bool,
+    /// The table `failures`.
+    pub failures: bool,
 }
 
 impl Sqlite {
@@ -129,15 +133,17 @@ impl Sqlite {
         self.0.failed.get()
     }
 
-    /// Deletes every row. All tables but those of channels and subscriptions stay: a mailbox without rows finds them made already.
+    /// Deletes every row. All tables stay that every mailbox has: one without rows finds them made already.
     ///
     /// # Errors
     /// There are no tables.
     pub fn clear(&self) -> Result<(), StoreError> {
         self.fail_after(None);
         self.begin()?;
-        // Only a device with channels, or with subscriptions, has their tables.
-        for table in OF_CHANNELS.into_iter().chain([OF_SUBSCRIPTIONS]) {
+        let of_some = OF_CHANNELS
+            .into_iter()
+            .chain([OF_SUBSCRIPTIONS, OF_FAILURES]);
+        for table in of_some {
             self.run(&format!("DROP TABLE IF EXISTS {table}"), &[])?;
         }
         for table in TABLES {
@@ -209,6 +215,8 @@ impl Written {
         self.jobs |= sql.contains(" jobs");
         self.account |= sql.contains(" account");
         self.subscriptions |= sql.contains(" subscriptions");
+        // The account has a column of this name.
+        self.failures |= sql.contains("INTO failures") || sql.contains("FROM failures");
         self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
     }
 }

@@ -88,7 +88,7 @@ fn written(target: &Target) -> String {
 }
 
 /// 128 random bits.
-fn random_key() -> Result<String, Error> {
+pub(crate) fn random_key() -> Result<String, Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| Error::Random(error.to_string()))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))

@@ -15,6 +15,7 @@ mod closing;
 mod command;
 mod connection;
 mod delivery;
+mod failures;
 mod listen;
 mod pair;
 mod progress;

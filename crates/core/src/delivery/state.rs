@@ -71,6 +71,15 @@ impl State {
         matches!(self, State::Delivered | State::Rejected)
     }
 
+    /// Whether the delivery has failed: the device has not got the message, or would not take it, and nobody wanted
+    /// that.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            State::Expired | State::Undeliverable | State::Refused | State::Rejected
+        )
+    }
+
     /// The state's own bit, for sets of states in one number. The sets are stored, so a state keeps its bit.
     pub fn bit(self) -> i64 {
         let place = match self {

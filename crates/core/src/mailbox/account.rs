@@ -34,6 +34,10 @@ pub(super) struct Account {
     pub(super) truncated_before: Option<Millis>,
     /// The state of the wake-ups; see [`super::wake`].
     pub(super) wake: Option<String>,
+    /// How far the failures have come that the directory does not list yet; see [`super::failures`].
+    pub(super) failures: Option<String>,
+    /// When the first payload of a failed delivery is past its retention, if any is kept.
+    pub(super) kept_until: Option<Millis>,
 }
 
 impl Account {
@@ -45,7 +49,8 @@ impl Account {
         }
         schema::upgrade(store, version)?;
         let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-                   receipts_seen, unseen_from, held, lost, truncated_before, wake FROM account WHERE one = 1";
+                   receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until \
+                   FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -65,6 +70,8 @@ impl Account {
             lost: row.opt_text()?.unwrap_or_default(),
             truncated_before: row.opt_int()?,
             wake: row.opt_text()?,
+            failures: row.opt_text()?,
+            kept_until: row.opt_int()?,
         }))
     }
 
@@ -84,6 +91,8 @@ impl Account {
             lost: String::new(),
             truncated_before: None,
             wake: None,
+            failures: None,
+            kept_until: None,
         })
     }
 
@@ -91,8 +100,8 @@ impl Account {
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
             (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-            receipts_seen, unseen_from, held, lost, truncated_before, wake) \
-            VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until) \
+            VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -107,6 +116,8 @@ impl Account {
             self.lost.as_str().into(),
             self.truncated_before.into(),
             self.wake.as_deref().into(),
+            self.failures.as_deref().into(),
+            self.kept_until.into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }
@@ -121,6 +132,18 @@ impl Account {
     pub(super) fn save_wake(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "UPDATE account SET wake = ? WHERE one = 1";
         store.run(sql, &[self.wake.as_deref().into()]).map(drop)
+    }
+
+    /// Writes how far the failures have come, into a row that exists.
+    pub(super) fn save_failures(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "UPDATE account SET failures = ? WHERE one = 1";
+        store.run(sql, &[self.failures.as_deref().into()]).map(drop)
+    }
+
+    /// Writes when the first payload is past its retention, into a row that exists.
+    pub(super) fn save_kept_until(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "UPDATE account SET kept_until = ? WHERE one = 1";
+        store.run(sql, &[self.kept_until.into()]).map(drop)
     }
 
     /// Revokes all tokens issued up to `now`.

@@ -83,14 +83,14 @@ impl<S: Store> Mailbox<S> {
                 state,
                 limit,
                 before,
-            } => {
-                let (traces, more) = self.outbox().messages(state, before, limit)?;
-                Reply::Messages {
+            } => match self.outbox().messages(state, before, limit) {
+                Ok((traces, more)) => Reply::Messages {
                     traces,
                     more,
                     truncated_before: self.truncated_before(),
-                }
-            }
+                },
+                Err(failure) => problem(failure)?,
+            },
             Call::Cancel { id: message } => match self.outbox().cancel(message, now) {
                 Ok(Some(trace)) => Reply::Trace(trace),
                 Ok(None) => {
@@ -101,6 +101,17 @@ impl<S: Store> Mailbox<S> {
                 }
                 Err(failure) => problem(failure)?,
             },
+            Call::PlanResend { resend, key } => {
+                match self.plan_resend(&resend, key.as_ref(), caller.is_some(), now) {
+                    Ok(plan) => Reply::ResendPlan(plan),
+                    Err(failure) => problem(failure)?,
+                }
+            }
+            Call::FindPayload { id } => match self.find_payload(id, caller.is_some(), now) {
+                Ok(sources) => Reply::PayloadSources(sources),
+                Err(failure) => problem(failure)?,
+            },
+            Call::GetPayload { id, from } => Reply::Payload(self.inbox().payload(id, &from, now)?),
             Call::Inbox { limit, wait } => {
                 let until = now.at + i64::from(wait) * 1000;
                 return self.poll(id, caller, limit, until, now);

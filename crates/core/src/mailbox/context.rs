@@ -38,6 +38,8 @@ pub(super) struct Context<S> {
     pub(super) push_keys: Option<Rc<Keys>>,
     /// Which messages knock.
     pub(super) knocks: Knocks,
+    /// Whether the directory lists failures.
+    pub(super) records_failures: bool,
     /// The last knock that each push service has taken.
     pub(super) woken: Vec<Woken>,
 }

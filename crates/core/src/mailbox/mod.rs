@@ -25,6 +25,7 @@ mod calls;
 mod channels;
 mod connection;
 mod context;
+mod failures;
 mod inbox;
 mod news;
 mod outbox;
@@ -34,6 +35,7 @@ mod pending;
 mod presence;
 mod push;
 mod registration;
+mod resending;
 mod timer;
 mod totals;
 mod waiting;
@@ -47,6 +49,7 @@ use self::channels::Channels;
 use self::connection::Connection;
 pub use self::connection::ConnectionId;
 use self::context::Context;
+use self::failures::Failures;
 use self::inbox::Inbox;
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
@@ -77,6 +80,7 @@ pub struct Mailbox<S> {
     channels: channels::Memory,
     pairing: pairing::Memory,
     wake: wake::Memory,
+    failures: failures::Memory,
     pending: Pending,
 }
 
@@ -111,6 +115,7 @@ impl<S: Store> Mailbox<S> {
                 effects: Vec::new(),
                 push_keys: None,
                 knocks: Knocks::Off,
+                records_failures: false,
                 woken: Vec::new(),
             },
             connection: connections.max_by_key(|connection| connection.connected_at),
@@ -120,6 +125,7 @@ impl<S: Store> Mailbox<S> {
             channels: channels::Memory::default(),
             pairing: pairing::Memory::default(),
             wake: wake::Memory::default(),
+            failures: failures::Memory::default(),
             pending: Pending::default(),
         };
         if mailbox.cx.account.is_some() {
@@ -129,6 +135,7 @@ impl<S: Store> Mailbox<S> {
             mailbox.inbox().open(now)?;
             mailbox.outbox().open(alarm, now)?;
             mailbox.wake().open()?;
+            mailbox.failures().open()?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
@@ -143,6 +150,12 @@ impl<S: Store> Mailbox<S> {
     /// The same mailbox, which knocks for these messages. Without this it knocks for none.
     pub fn with_knocks(mut self, knocks: Knocks) -> Self {
         self.cx.knocks = knocks;
+        self
+    }
+
+    /// The same mailbox, which tells the directory of failures. Without this it tells it of none.
+    pub fn with_failures(mut self, are_recorded: bool) -> Self {
+        self.cx.records_failures = are_recorded;
         self
     }
 
@@ -182,9 +195,11 @@ impl<S: Store> Mailbox<S> {
         }
         // One knock is for all messages that wait.
         self.wake().knock(now)?;
+        self.failures().record(now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;
+        self.failures().note()?;
         self.finish(&mut outputs);
         Ok(outputs)
     }
@@ -254,6 +269,7 @@ impl<S: Store> Mailbox<S> {
                 number,
                 answer,
             } => self.wake().answered(subscription, number, answer, now),
+            Input::Recorded { number, taken } => self.failures().recorded(number, taken, now),
             Input::Alarm => self.alarm(now),
             Input::Timeout(at) => self.timeout(at, now),
         }
@@ -324,6 +340,7 @@ impl<S: Store> Mailbox<S> {
             reports.map(|at| (at, Timer::Report)),
             self.outbox().next_due(now)?,
             self.wake().next_due(now),
+            self.failures().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);
@@ -413,6 +430,13 @@ impl<S: Store> Mailbox<S> {
         Wake {
             cx: &mut self.cx,
             memory: &mut self.wake,
+        }
+    }
+
+    fn failures(&mut self) -> Failures<'_, S> {
+        Failures {
+            cx: &mut self.cx,
+            memory: &mut self.failures,
         }
     }
 

@@ -5,6 +5,7 @@
 use super::output::Output;
 use crate::call::DeliveryStatus;
 use crate::delivery::State;
+use crate::failure::FailedDelivery;
 use crate::id::{MessageId, Sender};
 use crate::message::Urgency;
 use crate::problem::Problem;
@@ -39,6 +40,8 @@ pub(super) enum News {
     ReceiptKept(MessageId, Channel),
     /// A channel has ended.
     ChannelEnded(Channel),
+    /// A delivery of a message of this device has failed, and that is stored.
+    Failed(Box<FailedDelivery>),
     /// Tokens were revoked.
     Revoked,
 }

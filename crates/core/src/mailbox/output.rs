@@ -11,6 +11,7 @@ use crate::call::{
     Call, ChannelStatus, DeliveryStatus, IssuedCode, PushReceipt, PushState, Pushed, Registered,
     Request, Status, Subscribed, SubscriptionStatus,
 };
+use crate::failure::{FailedDelivery, PayloadSources, ResendPlan};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target, Urgency};
 use crate::problem::Problem;
@@ -92,6 +93,13 @@ pub enum Input {
         /// The answer.
         answer: KnockAnswer,
     },
+    /// The directory has answered an [`Output::Record`], or could not be reached. It may be missing.
+    Recorded {
+        /// The number of the record.
+        number: u64,
+        /// Whether the failures are stored.
+        taken: bool,
+    },
     /// The alarm went off, now or earlier.
     Alarm,
     /// This time, which [`super::Mailbox::poll_timeout`] named, has passed. It counts as passed even if the clock shows
@@ -158,6 +166,16 @@ pub enum Output {
         /// The greatest urgency of the messages that it is for.
         urgency: Urgency,
     },
+    /// List these failures in the directory, at most 100; one that is listed already changes nothing, unless it was sent
+    /// again. The answer is an [`Input::Recorded`].
+    Record {
+        /// For the answer.
+        number: u64,
+        /// The failures, oldest first.
+        failures: Vec<FailedDelivery>,
+        /// How many others were dropped since the last record, because too many were waiting.
+        dropped: u32,
+    },
     /// Answer a call.
     Reply(CallId, Reply),
     /// Set the alarm, for [`Input::Alarm`] at this time or earlier.
@@ -204,6 +222,12 @@ pub enum Reply {
     Paired(Claims),
     /// To [`Call::Deliver`], [`Call::CancelDelivery`] and [`Call::GetDelivery`].
     Delivery(DeliveryStatus),
+    /// To [`Call::FindPayload`].
+    PayloadSources(PayloadSources),
+    /// To [`Call::GetPayload`]; `None` if it is not here.
+    Payload(Option<Message>),
+    /// To [`Call::PlanResend`].
+    ResendPlan(ResendPlan),
     /// To [`Call::Push`].
     Pushed(Pushed),
     /// To [`Call::PushState`].

@@ -171,6 +171,7 @@ impl<S: Store> Mailbox<S> {
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
         self.inbox().refuse_all(&device, now)?;
+        self.inbox().forget_payloads()?;
         self.channels().forget_all()?;
         self.end_code()?;
         self.wake().unsubscribe(None)?;

@@ -37,6 +37,8 @@ pub(super) enum Timer {
     /// A device is knocked: again, because a push service has not taken the knock, or for a message that came right
     /// after a knock.
     Knock,
+    /// The directory is told of failures again, because it has not taken them.
+    Failures,
 
     // The timer.
     /// One turn of the event loop is over: frames that waited for the frames right after them are handled.
@@ -149,7 +151,8 @@ impl Timers {
             | Timer::Escalation
             | Timer::Ending
             | Timer::Retention
-            | Timer::Knock => None,
+            | Timer::Knock
+            | Timer::Failures => None,
         }
     }
 }

@@ -103,6 +103,17 @@ impl<S: Store> Context<S> {
         }
     }
 
+    /// The bytes of the payloads of failed deliveries that are kept; see the inbox.
+    pub(super) fn kept_bytes(&self) -> Result<u64, StoreError> {
+        let account = self.account.as_ref();
+        if account.is_none_or(|account| account.kept_until.is_none()) {
+            return Ok(0);
+        }
+        let sql = "SELECT coalesce(sum(size), 0) FROM inbox WHERE rank = -2";
+        let mut rows = self.store.run(sql, &[])?;
+        rows.pop().map_or(Ok(0), |mut row| row.count())
+    }
+
     /// The totals to store in the account's row: none for a small inbox.
     pub(super) fn kept_totals(&self) -> Option<Totals> {
         let kept = self

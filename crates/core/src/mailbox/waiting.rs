@@ -62,6 +62,7 @@ impl<S: Store> Mailbox<S> {
                 self.resume(Awaited::Receipts(channel), now)
             }
             News::ChannelEnded(channel) => self.resume(Awaited::Receipts(channel), now),
+            News::Failed(failure) => self.failures().keep(&failure),
             News::Revoked => {
                 self.dismiss(now);
                 Ok(())

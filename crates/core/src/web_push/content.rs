@@ -70,6 +70,7 @@ impl Content {
             acks_needed: None,
             escalate: Vec::new(),
             when: None,
+            resend: None,
             size: u32::try_from(length).unwrap_or(u32::MAX),
             content_type: payload::JSON.to_owned(),
             encoding: None,

@@ -30,6 +30,8 @@ pub(crate) struct Harness {
     pub(crate) limits: Limits,
     /// Which messages knock.
     pub(crate) knocks: Knocks,
+    /// Whether the directory lists failures.
+    pub(crate) failures: bool,
     /// The protocols that it knows.
     pub(crate) codecs: &'static Codecs,
     store: Sqlite,
@@ -62,6 +64,7 @@ impl Harness {
         let mut harness = Self {
             limits,
             knocks: Knocks::Normal,
+            failures: false,
             codecs: CODECS,
             store: Sqlite::new().unwrap(),
             mailbox: None,
@@ -102,7 +105,8 @@ impl Harness {
             let mailbox = Mailbox::open(store, limits, self.codecs, attachments, alarm, now);
             let mailbox = mailbox.unwrap();
             let mailbox = mailbox.with_push_keys(Some(Rc::new(push_keys())));
-            mailbox.with_knocks(self.knocks)
+            let mailbox = mailbox.with_knocks(self.knocks);
+            mailbox.with_failures(self.failures)
         });
         let outputs = mailbox.handle(input, now).unwrap();
         self.store.commit().unwrap();
@@ -298,15 +302,16 @@ impl Harness {
         self.returned_text(to, CallPurpose::Report, taken.then_some("[]"))
     }
 
-    /// How many rows each table has that has any, and `jobs` of each kind.
+    /// How many rows each table has that has any, and `jobs` of each kind. Kept payloads are not counted.
     pub(crate) fn rows(&self) -> String {
-        let tables = ["account", "inbox", "outbox", "parts", "groups", "keys"];
+        let tables = ["outbox", "parts", "groups", "keys"];
+        let inbox = [("account", "account"), ("inbox", "inbox WHERE rank > -2")];
         let kinds = [
             ("jobs", "jobs WHERE length(id) = 16"),
             ("endings", "jobs WHERE id > x'ff'"),
             ("escalations", "jobs WHERE id > x'fe' AND id < x'ff'"),
         ];
-        let tables = tables.map(|table| (table, table)).into_iter();
+        let tables = inbox.into_iter().chain(tables.map(|table| (table, table)));
         let count = |rows: &str| {
             let mut rows = self
                 .store
@@ -349,6 +354,11 @@ impl Harness {
             WHERE json_extract(value, '$.receipt') IS NOT NULL";
         let rows = self.store.run(numbers, &[]).unwrap();
         rows.into_iter().map(|mut row| row.int().unwrap()).collect()
+    }
+
+    /// Runs a statement of the test itself.
+    pub(crate) fn run(&self, sql: &str) {
+        self.store.run(sql, &[]).unwrap();
     }
 
     /// The only column of the only row of a query.

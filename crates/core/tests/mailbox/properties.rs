@@ -180,6 +180,15 @@ proptest! {
         run.harness.reported("door", true);
         run.step(&Step::Ring);
         prop_assert_eq!(run.harness.rows(), "account 1");
+        // Payloads of failed deliveries are kept for the retention time.
+        for _ in 0..10 {
+            if let Some(at) = run.harness.alarm {
+                run.now = run.now.max(at);
+                run.step(&Step::Ring);
+            }
+        }
         prop_assert_eq!(run.harness.alarm, None);
+        let left = run.harness.query("SELECT count(*) FROM inbox").int();
+        prop_assert_eq!(left.unwrap(), 0);
     }
 }

@@ -143,6 +143,7 @@ pub(super) fn draft(body: &str) -> Draft {
         acks_needed: None,
         escalate: Vec::new(),
         when: None,
+        resend: None,
         size: 3,
         content_type: "application/json".to_owned(),
         encoding: None,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::Delivery;
+use tagpost_core::failure::FailedDelivery;
 use tagpost_core::mailbox::Output;
 use tagpost_core::message::Target;
 use tagpost_core::protocol::Frame;
@@ -73,8 +74,28 @@ pub(crate) fn summary(output: &Output) -> String {
             };
             format!("knock {number} at {whose}, ttl {ttl}, {urgency:?}")
         }
+        Output::Record {
+            number,
+            failures,
+            dropped,
+        } => {
+            let each = failures.iter().map(failure).collect::<Vec<_>>().join(", ");
+            match dropped {
+                0 => format!("record {number}: {each}"),
+                _ => format!("record {number}: {each}; {dropped} dropped"),
+            }
+        }
         other => format!("{other:?}"),
     }
+}
+
+/// `cam expired`, or `cam expired in hall, resent`
+fn failure(failure: &FailedDelivery) -> String {
+    let FailedDelivery { device, state, .. } = failure;
+    let tag = failure.tag.as_ref().map(|tag| format!(" in {tag}"));
+    let resent = failure.resent_as.map(|_| ", resent");
+    let (tag, resent) = (tag.unwrap_or_default(), resent.unwrap_or_default());
+    format!("{device} {}{tag}{resent}", state.name())
 }
 
 fn said(frame: &str) -> String {

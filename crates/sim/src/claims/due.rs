@@ -151,6 +151,9 @@ impl Ledger {
         due.extend(scheduled.map(|at| ("a hand-over", (*at).max(then + LONGEST_PAUSE))));
         let knocks = self.knocks_due(device).into_iter();
         due.extend(knocks.map(|at| ("a knock", at.max(then))));
+        let failing = &self.failing[device];
+        due.extend(failing.due().map(|at| ("a failure", at.max(then))));
+        let payloads = failing.kept_until();
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         let late = self.retention() / 4 + LONGEST_PAUSE;
         due.extend(kept.map(|at| {
@@ -159,6 +162,7 @@ impl Ledger {
                 (at + self.retention()).max(then) + late,
             )
         }));
+        due.extend(payloads.map(|at| ("the end of a payload", at.max(then) + late)));
         for (what, at) in due {
             claim(
                 "an alarm is set for everything due",

@@ -67,6 +67,10 @@ impl Ledger {
             claim("every job finishes", job.is_none(), || {
                 format!("device {device} has the job {job:?}")
             })?;
+            let failing = &self.failing[device];
+            claim("every failure is told", failing.is_over(), || {
+                format!("device {device}: {failing:?}")
+            })?;
             if aftermath == Aftermath::Quiet {
                 continue;
             }
@@ -104,6 +108,7 @@ impl Ledger {
             }
         }
         self.pushes_have_ended()?;
+        self.failures_are_listed()?;
         self.given_up_by_the_rule()?;
         self.others_pass()?;
         self.in_order()?;
@@ -114,9 +119,10 @@ impl Ledger {
                 && tables.schedule.is_empty()
                 && tables.endings.is_empty()
                 && tables.escalations.is_empty()
-                && tables.receipts.is_empty();
+                && tables.receipts.is_empty()
+                && self.failing[device].is_empty();
             claim("nothing is kept forever", empty, || {
-                format!("device {device}: {tables:?}")
+                format!("device {device}: {tables:?}, {:?}", self.failing[device])
             })?;
             claim(
                 "no alarm is left when nothing is due",

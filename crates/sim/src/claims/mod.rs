@@ -8,6 +8,7 @@ mod due;
 mod ends;
 mod enough;
 mod escalation;
+mod failures;
 mod finish;
 mod knocks;
 mod links;
@@ -38,6 +39,7 @@ use tagpost_core::trace::Trace;
 use tagpost_core::wake::Knocks;
 
 pub(crate) use self::due::Alarm;
+use self::failures::{Failing, Listed};
 use self::knocks::Phones;
 pub(crate) use self::knocks::{KnockSent, knocks_of};
 use self::links::Link;
@@ -122,6 +124,9 @@ pub(crate) struct Ledger {
     /// Which messages knock.
     knocks: Knocks,
     phones: Vec<Phones>,
+    /// The failed deliveries that the directory lists.
+    listed: Listed,
+    failing: Vec<Failing>,
 }
 
 impl Ledger {
@@ -153,6 +158,8 @@ impl Ledger {
             found: Found::default(),
             knocks: knocks_of(plan.seed),
             phones: names.iter().map(|_| Phones::default()).collect(),
+            listed: Listed::new(),
+            failing: names.iter().map(|_| Failing::default()).collect(),
         }
     }
 

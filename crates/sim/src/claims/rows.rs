@@ -113,6 +113,7 @@ impl Ledger {
             self.read_inbox(place, store, now)?;
         }
         self.read_channels(place, store, now, written)?;
+        self.read_failures(place, store, written)?;
         self.read_knocks(place, store, written, knocks, now)
     }
 
@@ -211,7 +212,7 @@ impl Ledger {
     fn read_inbox(&mut self, place: usize, store: &Sqlite, now: Millis) -> Checked {
         let sql = "SELECT id, size, expires_at, attempts, retry_at, settled, \
                    coalesce(sent ->> '$.n', 0), coalesce(sent ->> '$.o', 0) FROM inbox \
-                   WHERE sender NOT LIKE '~%'";
+                   WHERE sender NOT LIKE '~%' AND rank > -2";
         let read = |mut row: Row| {
             let id = row.id()?;
             let size = row.count()?;

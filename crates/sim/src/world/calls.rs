@@ -256,7 +256,7 @@ impl World<'_> {
                 fate.way_back,
                 Event::Returns {
                     call,
-                    reply: Some(reply),
+                    reply: Some(Box::new(reply)),
                 },
             );
         } else if fate.abrupt {

@@ -127,7 +127,8 @@ impl World<'_> {
                 });
                 work.opening = Some(opening);
                 let opened = opened?.with_push_keys(Some(keys.clone()));
-                host.mailbox = Some(opened.with_knocks(self.knocks));
+                let opened = opened.with_knocks(self.knocks);
+                host.mailbox = Some(opened.with_failures(true));
             }
             let now = self.clock(object);
             let host = &mut self.objects[object];

@@ -10,6 +10,7 @@ mod client;
 mod closes;
 mod directory;
 mod event;
+mod failures;
 mod faults;
 mod knocks;
 mod nap;
@@ -86,7 +87,10 @@ enum Event {
         parcel: Parcel,
     },
     /// A caller gets its answer, or learns that there is none.
-    Returns { call: CallId, reply: Option<Reply> },
+    Returns {
+        call: CallId,
+        reply: Option<Box<Reply>>,
+    },
     /// The directory has found the devices of targets.
     Resolved {
         object: usize,
@@ -102,6 +106,13 @@ enum Event {
         subscription: SubscriptionId,
         number: i64,
         answer: KnockAnswer,
+    },
+    /// The directory has answered a mailbox that told it of failures, or has failed.
+    Recorded {
+        object: usize,
+        life: u32,
+        number: u64,
+        taken: bool,
     },
     /// A push service passes a knock on to a device.
     KnockedAt { device: usize },
@@ -313,7 +324,7 @@ impl<'a> World<'a> {
                 self.next += 1;
                 self.serve(self.next, to, &parcel)
             }
-            Event::Returns { call, reply } => self.returned(call, reply),
+            Event::Returns { call, reply } => self.returned(call, reply.map(|reply| *reply)),
             Event::Resolved {
                 object,
                 life,
@@ -327,6 +338,12 @@ impl<'a> World<'a> {
                 number,
                 answer,
             } => self.knocked(object, life, subscription, number, answer),
+            Event::Recorded {
+                object,
+                life,
+                number,
+                taken,
+            } => self.recorded(object, life, number, taken),
             Event::KnockedAt { device } => self.knocked_at(device),
             Event::Timeout { object, token, at } => self.timeout(object, token, at),
             Event::Alarm { object, token } => self.alarm(object, token),

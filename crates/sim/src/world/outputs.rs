@@ -60,6 +60,9 @@ impl World<'_> {
                     };
                     self.knock(object, &knock)?;
                 }
+                Output::Record {
+                    number, failures, ..
+                } => self.record(object, number, &failures),
                 // It was set when the event was committed.
                 Output::Alarm(_) => {}
             }

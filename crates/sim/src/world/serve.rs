@@ -267,7 +267,10 @@ impl World<'_> {
             mailbox::Reply::Waiting(_)
             | mailbox::Reply::Registered(_)
             | mailbox::Reply::IssuedCode(_)
-            | mailbox::Reply::Paired(_) => Reply::Done,
+            | mailbox::Reply::Paired(_)
+            | mailbox::Reply::PayloadSources(_)
+            | mailbox::Reply::Payload(_)
+            | mailbox::Reply::ResendPlan(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
                     self.ledger.push_taken(object, op, *id)?;

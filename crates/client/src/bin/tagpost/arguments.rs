@@ -5,6 +5,7 @@
 mod credential;
 mod device;
 mod escalation;
+mod failures;
 mod grant;
 mod listen;
 mod push;
@@ -22,6 +23,7 @@ use clap_complete::Shell;
 pub(crate) use credential::{Login, Token};
 pub(crate) use device::Device;
 pub(crate) use escalation::Escalation;
+pub(crate) use failures::{Failures, Resend};
 pub(crate) use grant::Grant;
 pub(crate) use listen::Listen;
 pub(crate) use push::Push;
@@ -88,6 +90,10 @@ pub(crate) enum Command {
     Trace(Trace),
     /// List the messages that this device sent, newest first
     Ls(Ls),
+    /// List the deliveries that have failed, newest first (admin key)
+    Failures(Failures),
+    /// Send a message again to the devices that it has failed for
+    Resend(Resend),
     /// Add, list, show and remove devices, and revoke their tokens (admin key)
     #[command(after_help = "\
 Examples:

@@ -8,6 +8,7 @@ mod arguments;
 mod clock;
 mod device;
 mod exec;
+mod failures;
 mod follow;
 mod group;
 mod listen;
@@ -55,6 +56,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
         Command::Listen(options) => listen::run(&global, options).await,
         Command::Trace(options) => trace::run(&global, &options).await,
         Command::Ls(options) => trace::list(&global, &options).await,
+        Command::Failures(options) => failures::list(&global, options).await,
+        Command::Resend(options) => failures::resend(&global, &options).await,
         Command::Device { command } => device::run(&global, command).await,
         Command::Tag { command } => tag::run(&global, command).await,
         Command::Push { command } => push::run(&global, command).await,

@@ -163,7 +163,7 @@ fn media_type(path: &Path) -> Option<&'static str> {
 }
 
 /// What was said of a message so far.
-struct Report<'a> {
+pub(crate) struct Report<'a> {
     global: &'a Global,
     settled: HashSet<DeviceId>,
     /// How many are in which state; without what a trace has besides, an answer is not told twice.
@@ -171,7 +171,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn new(global: &'a Global) -> Self {
+    pub(crate) fn new(global: &'a Global) -> Self {
         Self {
             global,
             settled: HashSet::new(),
@@ -180,7 +180,7 @@ impl<'a> Report<'a> {
     }
 
     /// Says what is new: the deliveries that have settled since; in JSON, the whole message.
-    fn show(&mut self, message: &Trace) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, message: &Trace) -> Result<(), Failure> {
         if self.global.json {
             if self.summary != message.summary {
                 self.summary.clone_from(&message.summary);
@@ -198,7 +198,7 @@ impl<'a> Report<'a> {
     }
 
     /// Says which deliveries have not settled.
-    fn rest(&self, message: &Trace) -> Result<(), Failure> {
+    pub(crate) fn rest(&self, message: &Trace) -> Result<(), Failure> {
         if self.global.json || message.is_settled() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use super::Inbox;
 use super::queue::Queued;
 use super::rows::{self, Held};
 use super::settle::BATCH;
-use crate::delivery::{Event, IllegalTransition};
+use crate::delivery::Event;
 use crate::message::Message;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -69,14 +69,10 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Settles a message that waited for room as expired.
-    pub(super) fn expire_queued(
-        &mut self,
-        queued: &Queued,
-        now: Now,
-    ) -> Result<(), IllegalTransition> {
+    pub(super) fn expire_queued(&mut self, queued: &Queued, now: Now) -> Result<(), StoreError> {
         if let Some(device) = self.cx.device().cloned() {
             let expired = queued.delivery(device)?.apply(Event::Expire, now.at)?;
-            self.forget_unstored(&queued.message, expired);
+            self.forget_unstored(&queued.message, expired, now)?;
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ mod channels;
 mod deliver;
 mod disconnect;
 mod expiry;
+mod kept;
+mod kept_rows;
 mod key;
 mod listing;
 mod lost;
@@ -77,6 +79,8 @@ pub(super) struct Memory {
     /// Stored messages whose calls still wait.
     awaited: BTreeSet<MessageId>,
     reports: Reports,
+    /// The payloads of failed deliveries that are kept, oldest first, each with its bytes, once they are read.
+    kept: Option<VecDeque<(MessageId, u64)>>,
     /// Deliveries that were settled without being stored, oldest first, for repeated calls.
     recent: VecDeque<(MessageId, Delivery)>,
 }
@@ -98,6 +102,7 @@ impl<S: Store> Inbox<'_, S> {
     pub(super) fn alarm(&mut self, now: Now) -> Result<(), StoreError> {
         self.check_connection(now)?;
         self.expire(now)?;
+        self.forget_old_payloads(now)?;
         self.send_again(now)?;
         self.pump(now)?;
         if self.connection.is_none() && self.suspect_due(now).is_some() {
@@ -157,13 +162,15 @@ impl<S: Store> Inbox<'_, S> {
         ))
     }
 
-    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent.
+    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent; or
+    /// when payloads are past their retention.
     /// This does not scan the table: see [`Inbox::expire`].
     pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
+        let kept = self.payloads_due();
         let rows = self.rows()?;
         if rows.messages == 0 {
             rows.expires_at = None;
-            return Ok(None);
+            return Ok(kept);
         }
         let expires_at = self.cx.next_expiry()?;
         let retry_at = rows::next_retry(&self.cx.store, now.at)?;
@@ -182,6 +189,7 @@ impl<S: Store> Inbox<'_, S> {
         let progress = progress.map(|at| (at, Timer::Progress));
         let expiry = expires_at.map(|at| (at, Timer::Expiry));
         let suspect = suspect.map(|at| (at, Timer::Suspect));
-        Ok(acks.chain(progress).chain(expiry).chain(suspect).min())
+        let messages = acks.chain(progress).chain(expiry).chain(suspect);
+        Ok(messages.chain(kept).min())
     }
 }

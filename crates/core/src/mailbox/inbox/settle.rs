@@ -9,6 +9,7 @@ use super::settled_rows;
 use super::{Delivering, Inbox, News};
 use crate::call::DeliveryStatus;
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase, State, Withdrawal};
+use crate::failure::DEVICE_REMOVED;
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
@@ -201,6 +202,7 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<(), StoreError> {
         let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
         let delivery = self.cx.with_woken(delivery);
+        self.keep_stored(&held, &delivery, now)?;
         let sender = held.sender.device();
         match sender {
             Some(_) => settled_rows::save(&self.cx.store, held.key, &delivery)?,
@@ -265,7 +267,7 @@ impl<S: Store> Inbox<'_, S> {
                 let held = self.up_to_date(held);
                 let phase = self.phase_of(&held, now);
                 let refused = held.after(device, phase, Event::Refuse, now.at)?;
-                self.settle(held, refused.with_reason("device_removed"), now)?;
+                self.settle(held, refused.with_reason(DEVICE_REMOVED), now)?;
             }
         }
     }
@@ -327,6 +329,7 @@ impl<S: Store> Inbox<'_, S> {
         }
         self.remember(message, &delivery);
         self.keep_replaced(message, &delivery, now)?;
+        self.keep_unstored(message, &delivery, now)?;
         if event != Event::Refuse {
             self.tell_of_channel(message, delivery.state);
         }

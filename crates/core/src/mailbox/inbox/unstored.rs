@@ -214,7 +214,7 @@ impl<S: Store> Inbox<'_, S> {
         if !may_be_sent_again(message, now) {
             if let Some(device) = self.cx.device() {
                 let delivery = sent_once(device, entry.sent_at)?.apply(Event::Expire, now.at)?;
-                self.forget_unstored(message, delivery);
+                self.forget_unstored(message, delivery, now)?;
             }
             return Ok(false);
         }
@@ -244,15 +244,21 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<(), StoreError> {
         self.keep_replaced(message, &delivery, now)?;
         self.withdraw(message.lane(), message.id, &delivery);
-        self.forget_unstored(message, delivery);
-        Ok(())
+        self.forget_unstored(message, delivery, now)
     }
 
-    /// An unstored message is settled: answers the call that waits for it.
-    pub(super) fn forget_unstored(&mut self, message: &Message, delivery: Delivery) {
+    /// An unstored message is settled: answers the call that waits for it, and keeps the payload if it has failed.
+    pub(super) fn forget_unstored(
+        &mut self,
+        message: &Message,
+        delivery: Delivery,
+        now: Now,
+    ) -> Result<(), StoreError> {
         self.remember(message, &delivery);
+        self.keep_unstored(message, &delivery, now)?;
         self.tell_of_channel(message, delivery.state);
         self.cx
             .push(News::Delivered(message.id, DeliveryStatus::Known(delivery)));
+        Ok(())
     }
 }

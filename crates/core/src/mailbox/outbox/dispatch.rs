@@ -10,6 +10,7 @@ use super::rows::{self, Head};
 use super::{CallPurpose, ConnectionId, News, Outbox, Output, Timer};
 use crate::call::{Call, DeliveryStatus};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
+use crate::failure::DEVICE_REMOVED;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Target;
 use crate::problem::{Code, Problem};
@@ -180,7 +181,9 @@ impl<S: Store> Outbox<'_, S> {
             return Ok(());
         };
         let plan = Some(&publishing.plan).filter(|_| has_new_plan);
-        rows::save(&self.cx.store, id, &publishing.deliveries, None, plan)
+        rows::save(&self.cx.store, id, &publishing.deliveries, None, plan)?;
+        self.tell_failed_of(id);
+        Ok(())
     }
 
     /// Answers a publish once every mailbox has answered or failed, also those that are asked to cancel; or once every
@@ -205,8 +208,11 @@ impl<S: Store> Outbox<'_, S> {
         };
         self.memory.under_way -= publishing.bytes;
         let done = publishing.is_settled();
-        // One that was accepted before can no longer be refused, nor one that has further recipients by now.
-        let is_accepted = publishing.is_answered || publishing.plan.has_escalated();
+        // One that was accepted before can no longer be refused, nor one that has further recipients by now, nor one
+        // that another message is linked to.
+        let plan = &publishing.plan;
+        let is_accepted =
+            publishing.is_answered || plan.has_escalated() || plan.resend_of.is_some();
         if publishing.unknown && !is_accepted {
             let problem = Problem::new(Code::UnknownDevice, "there is no such device");
             self.refuse(publishing, problem)?;
@@ -273,6 +279,7 @@ impl<S: Store> Outbox<'_, S> {
             receipts_after = Some(self.last_receipt()?);
             self.number(&mut publishing.deliveries, now)?;
         }
+        publishing.tell_failed(self.cx);
         let Publishing {
             message,
             deliveries,
@@ -360,7 +367,7 @@ pub(super) fn taken(
         Some(DeliveryStatus::Known(delivery)) => Some(delivery),
         Some(DeliveryStatus::UnknownDevice) => {
             let refused = Delivery::unreached(device.clone(), now).apply(Event::Refuse, now)?;
-            Some(refused.with_reason("device_removed"))
+            Some(refused.with_reason(DEVICE_REMOVED))
         }
         Some(DeliveryStatus::UnknownMessage | DeliveryStatus::OutOfOrder) | None => None,
     })

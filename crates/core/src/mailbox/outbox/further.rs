@@ -4,6 +4,7 @@
 //! older message, a job calls them. Either way the deliveries are stored first.
 
 use super::dispatch::CALL_LIFE;
+use super::failed::failed_devices;
 use super::job_rows::Queued;
 use super::jobs::WAIT;
 use super::publish::Publishing;
@@ -156,6 +157,7 @@ impl<S: Store> Outbox<'_, S> {
         all.extend(deliveries);
         all.sort_unstable_by(|one, other| one.device.cmp(&other.device));
         let share = (bytes * new.len()) as u64;
+        let told = failed_devices(&all);
         let publishing = Publishing {
             message,
             deliveries: all,
@@ -166,6 +168,7 @@ impl<S: Store> Outbox<'_, S> {
             stored: true,
             is_answered: true,
             key: None,
+            told,
             unknown: false,
             frames: Vec::new(),
         };

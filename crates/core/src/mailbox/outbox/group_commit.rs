@@ -3,6 +3,7 @@
 //! A lone publish is written and answered immediately. While others of this device are under way, it waits for them
 //! briefly: rows written dominate the cost, and 15 ms of latency do not matter.
 
+use super::failed::tell_failed;
 use super::publish::Publishing;
 use super::rows::{self, Head};
 use super::sent::weight;
@@ -118,6 +119,7 @@ impl<S: Store> Outbox<'_, S> {
         group_rows::insert(&self.cx.store, over, heard, now.at)?;
         self.cx.wake_by(Timer::Retention, self.clean_up_at(now.at));
         for (trace, frames, receipts_after) in answers {
+            tell_failed(self.cx, trace.id, &trace.to, &trace.deliveries);
             self.tell(trace, &frames, receipts_after);
         }
         Ok(())

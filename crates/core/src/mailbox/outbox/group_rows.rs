@@ -104,6 +104,27 @@ pub(super) fn find(store: &impl Store, id: MessageId) -> Result<Option<Trace>, S
     Ok(None)
 }
 
+/// Changes a message, if it is here.
+pub(super) fn change(
+    store: &impl Store,
+    id: MessageId,
+    change: impl FnOnce(&mut Trace),
+) -> Result<(), StoreError> {
+    let sql = "SELECT first, messages FROM groups WHERE first >= ? AND first <= ? AND last >= ?";
+    for mut row in store.run(sql, &[second(id).0.into(), id.into(), id.into()])? {
+        let first = row.id()?;
+        let mut traces = read(row)?;
+        if let Some(trace) = traces.iter_mut().find(|trace| trace.id == id) {
+            change(trace);
+            let sql = "UPDATE groups SET messages = ? WHERE first = ?";
+            return store
+                .run(sql, &[to_json(&traces)?.into(), first.into()])
+                .map(drop);
+        }
+    }
+    Ok(())
+}
+
 /// Messages, newest first.
 #[derive(Debug)]
 pub(super) struct Newest {

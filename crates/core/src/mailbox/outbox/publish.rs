@@ -1,9 +1,9 @@
 //! Accepting a message from this device, and starting its delivery.
 //!
 //! A message to a few devices is stored once, with its result; messages that settle at about the same time share a
-//! row. A message is stored before any call if it has an idempotency key, goes to more than [`PART`] devices, or has to
-//! wait behind an earlier one: it is then also a job, and survives a crash. A message that is not stored was never
-//! answered, and its sender repeats it.
+//! row. A message is stored before any call if it has an idempotency key, sends another again, goes to more than
+//! [`PART`] devices, or has to wait behind an earlier one: it is then also a job, and survives a crash. A message that
+//! is not stored was never answered, and its sender repeats it.
 
 use super::SAFETY_DELAY;
 use super::backlog::untaken;
@@ -54,6 +54,8 @@ pub(super) struct Publishing {
     /// Whether it was answered before: it was scheduled, or goes to further devices.
     pub(super) is_answered: bool,
     pub(super) key: Option<IdempotencyKey>,
+    /// The devices whose deliveries were told to have failed.
+    pub(super) told: Vec<DeviceId>,
     /// Its only recipient does not exist.
     pub(super) unknown: bool,
     /// The frames that it answers.
@@ -131,11 +133,12 @@ impl<S: Store> Outbox<'_, S> {
         };
         // One with steps is kept until the last of them.
         let queued = route.is_queued() || !draft.escalate.is_empty();
-        // A publish with a key is queued, too, if its mailbox does not answer: it can no longer be refused then.
+        // A publish with a key or a resend is queued, too, if its mailbox does not answer: it can no longer be refused
+        // then.
         let times = if queued {
             Some(1)
         } else {
-            draft.key.as_ref().map(|_| 2)
+            (draft.key.is_some() || draft.resend.is_some()).then_some(2)
         };
         if let Some(problem) = times.and_then(|times| self.full(draft.bytes(), times)) {
             return Err(problem.into());
@@ -150,9 +153,16 @@ impl<S: Store> Outbox<'_, S> {
             job_rows::insert_key(&self.cx.store, key, id, fingerprint)?;
         }
         let (wait, key, plan) = (draft.wait, draft.key.clone(), Plan::of(&draft));
+        let resend = draft
+            .resend
+            .clone()
+            .map(|resend| (resend.of, devices.clone()));
         let message = draft.into_message(id, sender, to, now.at);
         let frames = frame.into_iter().collect();
         self.start(message, devices, plan, key, frames, route, wait, now)?;
+        if let Some((of, devices)) = resend {
+            self.link_resent(of, id, &devices)?;
+        }
         Ok(id)
     }
 
@@ -193,8 +203,8 @@ impl<S: Store> Outbox<'_, S> {
         }))
     }
 
-    /// Begins to deliver a message, which is stored first if it has a key, and is not stored as a scheduled one. `wait`
-    /// is in seconds.
+    /// Begins to deliver a message, which is stored first if it has a key and is not stored as a scheduled one, or if it
+    /// sends another again. `wait` is in seconds.
     #[expect(
         clippy::too_many_arguments,
         reason = "they are all there is of a message"
@@ -226,7 +236,9 @@ impl<S: Store> Outbox<'_, S> {
         self.expect_steps(id, next, until);
         let called = !many && behind.len() < deliveries.len();
         let is_scheduled = plan.schedule.is_some();
-        let stored = many || !behind.is_empty() || (key.is_some() && !is_scheduled);
+        // A link to a message that a crash takes back would lead nowhere.
+        let is_safe = (key.is_some() && !is_scheduled) || plan.resend_of.is_some();
+        let stored = many || !behind.is_empty() || is_safe;
         if stored {
             let over = self.row_for(id, now)?;
             let key = key.as_ref();
@@ -255,6 +267,7 @@ impl<S: Store> Outbox<'_, S> {
             stored,
             is_answered: is_scheduled,
             key,
+            told: Vec::new(),
             unknown: false,
             frames,
         };
@@ -291,6 +304,13 @@ impl<S: Store> Outbox<'_, S> {
             deliveries,
             None,
         )?;
+        publishing.tell_failed(self.cx);
+        let Publishing {
+            message,
+            deliveries,
+            plan,
+            ..
+        } = publishing;
         self.memory.escalations.keep(self.cx, message)?;
         // What is not cancelled is not tried again.
         if plan.enough_at.is_some() {
@@ -328,7 +348,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// Whether the message of a key is still kept. Such a message is stored before any call.
-    fn is_kept(&self, id: MessageId) -> Result<bool, StoreError> {
+    pub(super) fn is_kept(&self, id: MessageId) -> Result<bool, StoreError> {
         let memory = &self.memory;
         let is_known = memory.publishing.contains_key(&id) || memory.schedules.contains(id);
         Ok(is_known || rows::load(&self.cx.store, id)?.is_some())

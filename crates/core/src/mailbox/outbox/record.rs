@@ -6,6 +6,7 @@
 
 use litemap::LiteMap;
 
+use super::failed::tell_failed;
 use super::part_rows;
 use super::rows::{self, Sent};
 use super::{Failure, News, Outbox};
@@ -84,6 +85,7 @@ impl<S: Store> Outbox<'_, S> {
             let deliveries = &publishing.deliveries;
             let done = publishing.is_settled();
             rows::save(&self.cx.store, id, deliveries, done.then_some(now.at), None)?;
+            self.tell_failed_of(id);
             for delivery in &changed {
                 self.leave(id, &delivery.device);
             }
@@ -127,6 +129,7 @@ impl<S: Store> Outbox<'_, S> {
         for delivery in &changed {
             self.send_receipt(id, delivery);
         }
+        tell_failed(self.cx, id, &sent.to, &changed);
         if verdict.is_changed && !changed.is_empty() {
             let (next, is_calling) = (sent.next_step_at(), sent.plan.is_calling());
             self.steps_changed(id, next, is_calling, now)?;

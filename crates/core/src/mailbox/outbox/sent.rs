@@ -58,15 +58,15 @@ impl<S: Store> Outbox<'_, S> {
     /// more messages before them.
     ///
     /// # Errors
-    /// The store failed.
+    /// `unknown_device`, or the store failed.
     pub(in crate::mailbox) fn messages(
         &self,
         state: Option<ListedState>,
         before: Option<MessageId>,
         limit: u32,
-    ) -> Result<(Vec<Trace>, bool), StoreError> {
+    ) -> Result<(Vec<Trace>, bool), Failure> {
         if self.cx.device().is_none() {
-            return Ok((Vec::new(), false));
+            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
         }
         let states = match state {
             None => -1,
@@ -228,7 +228,12 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// A message of this device, with a page of its deliveries.
-    fn kept(&self, id: MessageId, after: Option<&DeviceId>, limit: u32) -> Result<Trace, Failure> {
+    pub(super) fn kept(
+        &self,
+        id: MessageId,
+        after: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Trace, Failure> {
         let trace = match self.cx.device() {
             Some(_) => match rows::trace(&self.cx.store, id, after, limit)? {
                 Some(trace) => Some(trace),

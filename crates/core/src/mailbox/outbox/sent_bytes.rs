@@ -51,7 +51,11 @@ impl<S: Store> Outbox<'_, S> {
     /// Whether more than `most` bytes are stored. The inbox is counted only if that makes a difference.
     fn keeps_more_than(&mut self, most: u64) -> Result<bool, StoreError> {
         let size = self.cx.store.size()?;
-        Ok(size > most && size.saturating_sub(self.cx.rows()?.bytes) > most)
+        if size <= most {
+            return Ok(false);
+        }
+        let received = self.cx.rows()?.bytes + self.cx.kept_bytes()?;
+        Ok(size.saturating_sub(received) > most)
     }
 
     /// Makes room for one more publish. Returns the problem if there is no room. A `large` publish always checks.
