@@ -92,6 +92,21 @@ describe("a resend", () => {
     expect((await sender!.trace(again.id)).is(200).resend_of).toBe(id);
   });
 
+  test("to devices that a step of an escalation has added takes a token that may publish to the step's target, too", async () => {
+    const [sender, first, boss] = await relay.devices(3);
+    const headers = { Escalate: `@${boss!.name};after=1` };
+    const id = await sender!.send({ device: first!.name }, "x", { ttl: 3600, headers });
+    for (const device of [first!, boss!]) {
+      expect(await device.inbox({ wait: 20 })).toMatchObject([{ id }]);
+      (await device.nack(id)).is(204);
+    }
+    await sender!.settled(id);
+    const narrow = await relay.device(sender!.name, { publish: [`@${first!.name}`] });
+    (await resend(narrow, id)).problem(403, "forbidden");
+    const wide = await relay.device(sender!.name, { publish: [`@${first!.name}`, `@${boss!.name}`] });
+    expect((await resend(wide, id)).is(202).deliveries).toHaveLength(2);
+  });
+
   test("of a message that the device rejected while its publish waited has its payload", async () => {
     const [sender, receiver] = await relay.devices(2);
     const socket = await receiver!.connect();

@@ -45,13 +45,16 @@ export class Panel {
     }
   }
 
-  /** Does something, and shows here why it failed. */
-  async attempt(work) {
+  /** Does something, and shows here why it failed. `control` cannot be used meanwhile. */
+  async attempt(work, control = {}) {
     this.#fail("");
+    control.disabled = true;
     try {
       await work();
     } catch (error) {
       this.#fail(error.message);
+    } finally {
+      control.disabled = false;
     }
   }
 

@@ -47,7 +47,7 @@ const LIST: &str =
             'sender', sender, 'device', device, 'tag', tag, 'resent_as', resent_as)),
         at || '-' || id || '-' || device, n || '', is_match || '' FROM (
         SELECT *, row_number() OVER (ORDER BY at DESC, id DESC, device DESC) AS n,
-            (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR tag = ?6)
+            (?5 IS NULL OR state = ?5) AND (?6 IS NULL OR tag IS ?6)
                 AND (?7 IS NULL OR device = ?7) AND (?8 IS NULL OR sender = ?8) AS is_match
         FROM (
             SELECT * FROM failures WHERE at >= ?1 AND (at, id, device) < (?2, ?3, ?4)

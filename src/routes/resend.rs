@@ -1,6 +1,8 @@
 //! Sending a message again, and reading its payload. The payload is in the mailboxes of recipients, three of which are
 //! asked at most.
 
+use std::iter;
+
 use tagpost_core::call::Call;
 use tagpost_core::failure::{PayloadSources, ResendPlan};
 use tagpost_core::id::{DeviceId, MessageId};
@@ -34,13 +36,14 @@ pub(super) async fn resend(
     };
     let senders = Senders::of(&exchange, caller, id).await?;
     let (sender, plan) = senders.find(&exchange, &call).await?;
-    let (to, ttl, devices, sources) = match plan {
+    let (to, steps, ttl, devices, sources) = match plan {
         ResendPlan::Send {
             to,
+            steps,
             ttl,
             devices,
             sources,
-        } => (to, ttl, devices, sources),
+        } => (to, steps, ttl, devices, sources),
         ResendPlan::Repeated {
             id,
             is_settled,
@@ -52,9 +55,12 @@ pub(super) async fn resend(
         }
     };
     if let Some(claims) = &sender.claims
-        && !claims.may_publish(&to)
+        && !iter::once(&to)
+            .chain(&steps)
+            .all(|to| claims.may_publish(to))
     {
-        let detail = "the token's `publish` patterns do not match the target of this message";
+        let detail =
+            "the token's `publish` patterns do not match every target that this message went to";
         return Err(Problem::new(Code::Forbidden, detail).into());
     }
     let message = payload(&exchange, sources, &sender.device, id).await?;

@@ -15,14 +15,16 @@ const page = () => (isNarrow() ? 3 : 5);
 
 export function queue(api, device) {
   const path = `${devicePath(device)}/inbox`;
-  const list = element("ul", { class: "entries" });
+  let list;
   const limit = page();
-  const more = button("Show more", () => panel.attempt(() => load(next)), { hidden: true });
+  const more = button("Show more", () => panel.attempt(() => load(next), more), { hidden: true });
   let next;
 
   async function load(cursor) {
+    const into = list;
     const { messages, next: following } = await api.get(query(path, { limit, cursor }));
-    list.append(...messages.map((message) => waiting(message, cursor)));
+    into.append(...messages.map((message) => waiting(message, cursor)));
+    if (into !== list) return;
     next = following ?? undefined;
     more.hidden = next === undefined;
   }
@@ -64,7 +66,7 @@ export function queue(api, device) {
 
   const panel = new Panel("Queue", {
     load: async () => {
-      list.replaceChildren();
+      list = element("ul", { class: "entries" });
       await load();
       return list.hasChildNodes() ? [list, more] : [empty(`Nothing waits for ${device}.`)];
     },

@@ -14,26 +14,28 @@ const page = () => (isNarrow() ? 5 : 10);
 const STATES = ["held", "sent", "in_progress", "scheduled", "delivered", "expired", "undeliverable", "refused", "rejected", "replaced", "cancelled"];
 
 export function sent(api, device) {
-  const list = element("ul", { class: "entries" });
+  let list;
   const state = element(
     "select",
     { "aria-label": "State of a delivery", onchange: () => panel.reload() },
     element("option", { value: "" }, "any state"),
     ...STATES.map((value) => element("option", { value }, word(value))),
   );
-  const more = button("Show more", () => panel.attempt(() => load(next)), { hidden: true });
+  const more = button("Show more", () => panel.attempt(() => load(next), more), { hidden: true });
   let next;
 
   async function load(cursor) {
+    const into = list;
     const answer = await api.get(query(`${devicePath(device)}/messages`, { limit: page(), state: state.value, cursor }));
-    list.append(...answer.messages.map(entry));
+    into.append(...answer.messages.map(entry));
+    if (into !== list) return;
     next = answer.next ?? answer.cursor ?? undefined;
     more.hidden = next === undefined;
   }
 
   const panel = new Panel("Sent", {
     load: async () => {
-      list.replaceChildren();
+      list = element("ul", { class: "entries" });
       await load();
       if (list.hasChildNodes()) return [list, more];
       return [empty(state.value ? `No message of ${device} has a delivery that is ${word(state.value)}.` : `${device} has sent nothing that is still kept.`)];

@@ -5,7 +5,7 @@ import { announce } from "../announce.js";
 import { anchor, button, element } from "../dom.js";
 import { ago, time } from "../format.js";
 import { badge } from "../message/badge.js";
-import { resend } from "../message/resend.js";
+import { resender } from "../message/resend.js";
 import { Panel } from "../panel.js";
 import { empty } from "../pages/page.js";
 import { address } from "../routes.js";
@@ -16,21 +16,23 @@ const DAY = 86_400_000;
 const MORE = 100;
 const STATES = ["expired", "undeliverable", "refused", "rejected"];
 
-/** `wanted`: the parameters of the list, as `{ tag }`. `first`: how many are shown at first. `open()` asks for them. */
+/** `wanted`: the parameters of the list, as `{ tag }`. `first`: how many are shown at first. */
 export function failures(api, { wanted = {}, first }) {
-  const list = element("ul", { class: "entries" });
+  let list;
   const state = element(
     "select",
     { "aria-label": "State of the failures", onchange: () => panel.reload() },
     element("option", { value: "" }, "all states"),
     ...STATES.map((value) => element("option", { value }, value)),
   );
-  const more = button("Show more", () => panel.attempt(() => load(MORE, next)), { hidden: true });
+  const more = button("Show more", () => panel.attempt(() => load(MORE, next), more), { hidden: true });
   let next;
 
   async function load(limit, cursor) {
+    const into = list;
     const answer = await api.get(query("v1/failures", { ...wanted, since: Date.now() - DAY, state: state.value, limit, cursor }));
-    list.append(...answer.failures.map(entry));
+    into.append(...answer.failures.map(entry));
+    if (into !== list) return answer;
     next = answer.cursor;
     more.hidden = next === undefined;
     return answer;
@@ -40,16 +42,12 @@ export function failures(api, { wanted = {}, first }) {
     const outcome = element("span", { class: "outcome" });
     const again = button("Resend", send, { class: "small-button", "aria-label": `Resend to ${device}` });
     const isSent = (fresh) => outcome.replaceChildren(anchor("Resent", address("messages", fresh), { class: "small" }));
+    const resend = resender(api, id, [device]);
     function send() {
-      again.disabled = true;
       panel.attempt(async () => {
-        try {
-          isSent((await resend(api, id, [device])).id);
-          announce(`Sent again to ${device}`);
-        } finally {
-          again.disabled = false;
-        }
-      });
+        isSent((await resend()).id);
+        announce(`Sent again to ${device}`);
+      }, again);
     }
     outcome.append(again);
     if (resent_as !== undefined) isSent(resent_as);
@@ -71,7 +69,7 @@ export function failures(api, { wanted = {}, first }) {
 
   const panel = new Panel("Failures of the last day", {
     load: async () => {
-      list.replaceChildren();
+      list = element("ul", { class: "entries" });
       const { off } = await load(first);
       const note = off && element("p", { class: "notice" }, "The service records no failures (FAILURES=off).");
       if (list.hasChildNodes() || next !== undefined) return [note, list, more];

@@ -1,12 +1,24 @@
 // Sending a message again to devices that it did not reach.
 
-import { freshKey, messagePath } from "../api.js";
+import { Unanswered, freshKey, messagePath } from "../api.js";
 
-/** Sends it to these devices; without any, to all whose delivery failed. Returns the answer for the new message. */
-export function resend(api, id, devices) {
-  return api.request("POST", `${messagePath(id)}/resend`, {
-    // Should the answer be lost, the browser may repeat the request.
-    headers: { "idempotency-key": freshKey() },
-    body: JSON.stringify(devices ? { devices } : {}),
-  });
+/**
+ * Sends it to these devices when it is called; without any, to all whose delivery failed. It returns the answer for the
+ * new message. If none comes, the next call repeats the same request, and makes no second message.
+ */
+export function resender(api, id, devices) {
+  let key = freshKey();
+  return async () => {
+    try {
+      const answer = await api.request("POST", `${messagePath(id)}/resend`, {
+        headers: { "idempotency-key": key },
+        body: JSON.stringify(devices ? { devices } : {}),
+      });
+      key = freshKey();
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Unanswered)) key = freshKey();
+      throw error;
+    }
+  };
 }

@@ -75,7 +75,7 @@ export function devicePage({ api, play }, device) {
       if (!(await confirm(`Delete ${device}?`, text, "Delete"))) return;
       await api.request("DELETE", devicePath(device));
       announce(`${device} is deleted`);
-      location.hash = address("devices");
+      if (page.isConnected) location.hash = address("devices");
     });
   const act = () =>
     attempt(async () => {

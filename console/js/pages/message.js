@@ -10,7 +10,7 @@ import { curl } from "../message/curl.js";
 import { deliveries } from "../message/deliveries.js";
 import { payloadView, textOf } from "../message/payload.js";
 import { Plan } from "../message/plan.js";
-import { resend } from "../message/resend.js";
+import { resender } from "../message/resend.js";
 import { notificationOf } from "../notification.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
@@ -116,11 +116,12 @@ export function messagePage({ api, play, isOperator }, id) {
     });
   }
 
+  const resend = resender(asked, id);
   function again() {
     states.attempt(async () => {
-      const { id: fresh } = await resend(asked, id);
-      location.hash = address("messages", fresh);
-    });
+      const { id: fresh } = await resend();
+      if (isShown) location.hash = address("messages", fresh);
+    }, resendButton);
   }
 
   function gone() {

@@ -18,16 +18,17 @@ const FIRST = 5;
 
 export function tagPage({ api }, tag) {
   const page = element("div", { class: "page" });
-  const members = element("ul", { class: "entries" });
-  const more = button("Show more", () => panel.attempt(load), { hidden: true });
+  let members;
+  const more = button("Show more", () => panel.attempt(load, more), { hidden: true });
   let next;
 
   async function load() {
+    const into = members;
     const answer = await api.get(query(tagPath(tag), { presence: true, limit: PAGE, cursor: next }));
-    members.append(...answer.devices.map(member));
+    into.append(...answer.devices.map(member));
+    if (into !== members) return;
     next = answer.next;
     more.hidden = !next;
-    return answer.devices.length;
   }
 
   function member({ device, online }) {
@@ -52,7 +53,7 @@ export function tagPage({ api }, tag) {
   const panel = new Panel("Devices", {
     load: async () => {
       next = undefined;
-      members.replaceChildren();
+      members = element("ul", { class: "entries" });
       try {
         await load();
       } catch (error) {

@@ -38,6 +38,7 @@ export function sendDialog(api, kind, address) {
       actions: [button("Close", () => dialog.close())],
       from,
       sent: ({ id }) => {
+        if (!dialog.open) return;
         dialog.close();
         location.hash = pageAddress("messages", id);
       },

@@ -76,6 +76,8 @@ pub enum ResendPlan {
     Send {
         /// What it was published to.
         to: Target,
+        /// What it went to by the steps of its escalation.
+        steps: Vec<Target>,
         /// The length of its TTL, in seconds.
         ttl: u32,
         /// The devices that get it.

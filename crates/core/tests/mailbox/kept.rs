@@ -140,6 +140,32 @@ fn at_most_100_payloads_are_kept_and_the_oldest_go_first() {
 }
 
 #[test]
+fn an_older_message_that_fails_later_displaces_one_that_failed_before_it() {
+    let mut cam = Harness::new();
+    let long = message(1, &[("TTL", "3600")]);
+    cam.deliver(&long, 0);
+    let first = cam.expire(1_000, "1", 20_000);
+    (1_001..1_100).for_each(|n| drop(cam.expire(n, "1", 30_000)));
+    assert_eq!(cam.kept(), 100);
+    cam.at(3_600_000).ring();
+    assert_eq!(cam.payload(&long), body(1));
+    assert_eq!(cam.payload(&first), None);
+}
+
+#[test]
+fn a_message_that_a_full_queue_refuses_displaces_no_payload() {
+    let mut cam = Harness::with(|limits| limits.max_held_messages = 1);
+    let kept: Vec<Message> = (1..=100).map(|n| cam.expire(n, "1", 20_000)).collect();
+    cam.deliver(&message(200, &[]), 0);
+    let before = cam.writes();
+    let refused = message(201, &[]);
+    assert_eq!(cam.deliver(&refused, 0)[0], "refused 0 (queue_full)");
+    assert_eq!(cam.writes(), before);
+    assert_eq!(cam.payload(&refused), None);
+    assert!(kept.iter().all(|message| cam.payload(message).is_some()));
+}
+
+#[test]
 fn no_more_bytes_are_kept_than_the_device_may_have_waiting() {
     let mut cam = Harness::with(|limits| limits.max_held_bytes = 100);
     let first = cam.expire(1, &format!("\"{}\"", "a".repeat(58)), 10_000);

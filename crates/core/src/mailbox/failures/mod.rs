@@ -59,6 +59,10 @@ impl<S: Store> Failures<'_, S> {
             return Ok(());
         }
         let Memory { state, stale, .. } = &mut *self.memory;
+        // That a failure was sent again displaces none that the directory does not know.
+        if failure.resent_as.is_some() && state.rows >= MAX_ROWS {
+            return Ok(());
+        }
         *stale = true;
         if state.rows == 0 {
             schema::create_failures(&self.cx.store)?;

@@ -1,7 +1,7 @@
 //! Keeping the payloads of failed deliveries, so that their sender can send them again.
 //!
 //! A payload is kept as long as the sender's mailbox keeps the trace, at most [`MOST`] of them, and no more bytes than
-//! the device may have waiting. The oldest go first. The account's row says when the first is past its retention: a
+//! the device may have waiting. Those that failed first go first. The account's row says when the first is past its retention: a
 //! mailbox that keeps none reads and writes nothing.
 //!
 //! Messages of channels are not kept: nobody could ask for them. Neither are those of a device that is removed.
@@ -28,7 +28,9 @@ impl<S: Store> Inbox<'_, S> {
         if !delivery.state.is_failure() || message.lane() == Lane::Channels {
             return Ok(());
         }
-        if self.make_room_for(message.id, message.size.into())? {
+        // Senders that a full queue refuses do not displace what has waited.
+        let displaces = delivery.state != State::Refused;
+        if self.make_room_for(message.id, message.size.into(), displaces)? {
             let until = now.at + self.retention();
             kept_rows::insert(&self.cx.store, message, until)?;
             self.kept(until)?;
@@ -48,7 +50,7 @@ impl<S: Store> Inbox<'_, S> {
         if !delivery.state.is_failure() || delivery.state == State::Refused || is_channel {
             return Ok(());
         }
-        if self.make_room_for(held.key.id, held.size)? {
+        if self.make_room_for(held.key.id, held.size, true)? {
             let until = now.at + self.retention();
             kept_rows::copy(&self.cx.store, held.key, until)?;
             self.kept(until)?;
@@ -56,18 +58,27 @@ impl<S: Store> Inbox<'_, S> {
         Ok(())
     }
 
-    /// Makes room for a payload of this size. Returns whether there is room then: the oldest go first, and that may be
-    /// the oldest.
-    fn make_room_for(&mut self, id: MessageId, size: u64) -> Result<bool, StoreError> {
+    /// Makes room for a payload of this size, if it displaces others: those that failed first go first. Returns whether
+    /// there is room then.
+    fn make_room_for(
+        &mut self,
+        id: MessageId,
+        size: u64,
+        displaces: bool,
+    ) -> Result<bool, StoreError> {
         let most = self.cx.limits.max_held_bytes;
         let mut kept = match self.memory.kept.take() {
             Some(kept) => kept,
             None => kept_rows::sizes(&self.cx.store)?.into(),
         };
         kept.retain(|(known, _)| *known != id);
-        let place = kept.partition_point(|(known, _)| *known < id);
-        kept.insert(place, (id, size));
+        kept.push_back((id, size));
         let mut bytes: u64 = kept.iter().map(|(_, size)| size).sum();
+        if !displaces && (kept.len() > MOST || bytes > most) {
+            kept.pop_back();
+            self.memory.kept = Some(kept);
+            return Ok(false);
+        }
         let mut gone = Vec::new();
         while kept.len() > MOST || bytes > most {
             let Some((old, size)) = kept.pop_front() else {

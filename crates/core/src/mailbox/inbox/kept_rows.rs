@@ -48,9 +48,9 @@ pub(super) fn load(
     row.map(|mut row| from_json(&row.text()?)).transpose()
 }
 
-/// The ids of all, oldest first, each with the bytes of its payload.
+/// The ids of all, those that failed first first, each with the bytes of its payload.
 pub(super) fn sizes(store: &impl Store) -> Result<Vec<(MessageId, u64)>, StoreError> {
-    let sql = "SELECT id, size FROM inbox WHERE rank = -2 ORDER BY id";
+    let sql = "SELECT id, size FROM inbox WHERE rank = -2 ORDER BY expires_at, id";
     let read = |mut row: Row| Ok((row.id()?, row.count()?));
     store.run(sql, &[])?.into_iter().map(read).collect()
 }

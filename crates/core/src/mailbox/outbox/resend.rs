@@ -4,6 +4,9 @@
 //! both messages are linked. The payload is not here, except while the sender's mailbox still delivers the message: it
 //! comes from a recipient's mailbox with the publish.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use super::failed::{failed_devices, tell_resent};
 use super::{Failure, Outbox};
 use super::{escalation_rows, group_rows, job_rows, rows, schedule_rows};
@@ -56,8 +59,11 @@ impl<S: Store> Outbox<'_, S> {
             message: self.own_message(resend.of)?,
             devices: sources(&failed),
         };
+        let escalation = trace.plan.escalation.into_iter();
+        let taken = escalation.flat_map(|escalation| escalation.taken);
         Ok(ResendPlan::Send {
             to: trace.to,
+            steps: taken.map(|step| step.to).collect(),
             ttl: u32::try_from(ttl).unwrap_or(u32::MAX),
             devices,
             sources,
@@ -153,6 +159,7 @@ impl<S: Store> Outbox<'_, S> {
             Err(Failure::Problem(_)) => return Ok(()),
             Err(Failure::Store(error)) => return Err(error),
         };
+        let devices: BTreeSet<&DeviceId> = devices.iter().collect();
         for delivery in failed.iter().filter(|it| devices.contains(&it.device)) {
             tell_resent(self.cx, of, &trace.to, delivery, id);
         }
@@ -176,15 +183,22 @@ fn take_failed(page: &mut Trace, failed: &mut Vec<Delivery>) -> Option<DeviceId>
     page.page.as_ref().and_then(|page| page.next.clone())
 }
 
-/// The recipients whose mailboxes may have the payload: those that have taken the message, the ones in which it waits
-/// first.
+/// The recipients whose mailboxes may have the payload: those that it failed for, the latest first, and those in which
+/// it waits. The first of these has a place, too: the mailboxes of the others may have dropped it.
 fn sources(deliveries: &[Delivery]) -> Vec<DeviceId> {
-    let waits = |it: &&Delivery| it.is_reached() && !it.state.is_terminal();
-    let is_kept = |it: &&Delivery| {
-        let is_gone = it.state == State::Refused && it.reason.as_deref() == Some(DEVICE_REMOVED);
-        it.state.is_failure() && !is_gone
+    let is_kept = |it: &&Delivery| match it.state {
+        // Its mailbox had no room for it.
+        State::Refused => it.reason.as_deref() != Some(DEVICE_REMOVED),
+        state => state.is_failure() && it.is_reached(),
     };
-    let all = deliveries.iter().filter(waits);
-    let all = all.chain(deliveries.iter().filter(is_kept)).take(ASKED);
+    let mut failed: Vec<&Delivery> = deliveries.iter().filter(is_kept).collect();
+    failed.sort_by_key(|it| Reverse(it.at));
+    let mut waits = deliveries
+        .iter()
+        .filter(|it| it.is_reached() && !it.state.is_terminal());
+    let first = waits.next();
+    let failed_places = ASKED - usize::from(first.is_some());
+    failed.truncate(failed_places);
+    let all = failed.into_iter().chain(first).chain(waits).take(ASKED);
     all.map(|delivery| delivery.device.clone()).collect()
 }
