@@ -8,7 +8,7 @@ export default defineConfig({
     // Files share a worker's modules, since loading wrangler takes a second; state is per relay.
     isolate: false,
     // They mostly wait, so more of them run than there are cores.
-    maxWorkers: 4,
+    maxWorkers: 3,
     // Of wrangler only its errors are of interest.
     env: { WRANGLER_LOG: "error" },
     testTimeout: 60_000,

@@ -14,7 +14,7 @@ const PATHS: [path: string, methods: string[]][] = [
   ["/v1/devices", ["GET"]],
   ["/v1/devices/camera-1", ["GET", "PUT", "DELETE"]],
   ["/v1/devices/camera-1/tokens", ["DELETE"]],
-  ["/v1/devices/camera-1/messages", ["POST"]],
+  ["/v1/devices/camera-1/messages", ["GET", "POST"]],
   ["/v1/tags", ["GET"]],
   ["/v1/tags/kitchen", ["GET"]],
   ["/v1/tags/kitchen/devices/camera-1", ["PUT", "DELETE"]],

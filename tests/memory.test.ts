@@ -48,7 +48,7 @@ async function leavesNothing(requests: number, act: (n: number, one: number) => 
   throw new Error(`expected nothing to be left of a flood of ${requests}, but held were ${JSON.stringify(held)}`);
 }
 
-describe("nothing is left in memory of", { timeout: 180_000 }, () => {
+describe("nothing is left in memory of", { timeout: 400_000 }, () => {
   test("requests without a valid token", async () => {
     const nobody = relay.bearer("nobody", mint("not the key of this service", { sub: "nobody", iat: 1 }));
     await leavesNothing(3000, async (n) => {

@@ -92,9 +92,16 @@ describeInBrowser("a knock", () => {
 
   test("that finds nothing says so, and takes that down by itself", async () => {
     const { app } = await away();
+    // It is there for a few seconds only, so it is written down.
+    const worker = await app.worker();
+    await worker.evaluate(`(() => {
+      globalThis.notes = [];
+      const show = registration.showNotification.bind(registration);
+      ServiceWorkerRegistration.prototype.showNotification = (title, options) => (notes.push(title), show(title, options));
+    })()`);
     await app.knock();
-    const [shown] = await app.shown("a note", (all) => all.length === 1);
-    expect(shown).toMatchObject({ title: "Nothing new" });
+    await until("a note", () => worker.evaluate("notes.length"), (count) => count === 1);
+    expect(await worker.evaluate("notes")).toEqual(["Nothing new"]);
     await app.shown("nothing any more", (all) => all.length === 0);
   });
 

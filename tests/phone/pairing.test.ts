@@ -54,7 +54,7 @@ describeInBrowser("pairing", () => {
     const app = await App.open(browser, relay.url.origin);
     await app.page.addInitScript("PushManager.prototype.getSubscription = () => new Promise(() => { globalThis.isWaiting = true; })");
     await app.page.goto(`${relay.url.origin}/phone/?#${await pairingCode(relay, phone)}`);
-    await app.page.waitForFunction("globalThis.isWaiting");
+    await app.page.waitForFunction(() => (globalThis as { isWaiting?: boolean }).isWaiting);
     await app.page.reload();
     await app.online(phone);
   });

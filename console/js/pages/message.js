@@ -85,8 +85,10 @@ export function messagePage({ api, play, isOperator }, id) {
     await states.reload();
     if (!trace) return;
     content.element.hidden = false;
-    const isKept = Object.entries(trace.summary).some(([state, count]) => count > 0 && isOpen(state)) || failures(trace.summary) > 0;
-    if (isKept || payload) await content.reload();
+    const waits = Object.entries(trace.summary).some(([state, count]) => count > 0 && isOpen(state));
+    if (waits || payload) await content.reload();
+    // Mailboxes of devices that it failed for may keep it, for a while. They are not woken unasked.
+    else if (failures(trace.summary) > 0) content.show([button("Show the payload", () => content.reload())]);
     else content.show([empty("No device waits for it any more, so its payload is not kept.")]);
     if (isFollowed) return;
     isFollowed = true;

@@ -94,6 +94,7 @@ fn it_goes_to_the_devices_that_it_failed_for_with_a_ttl_of_the_same_length() {
     let id = cam.failed_for_two();
     let Ok(ResendPlan::Send {
         to,
+        steps: _,
         ttl,
         devices,
         sources,
