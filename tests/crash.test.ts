@@ -222,7 +222,7 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
     socket.send({ type: "receipts_seen", seq: Math.max(seq, Date.now() * 1000) });
     const { inbox, jobs, receipts } = relay.rows();
     // The payloads of what has failed are kept for the retention time.
-    const waiting = inbox.flat().filter((row) => row?.rank !== -2);
+    const waiting = inbox?.filter((row) => row?.rank !== -2);
     return [waiting, jobs, receipts].flat();
   }, (rows) => rows.filter(Boolean).length === 0, 60_000);
   if (process.env.KILLS) {

@@ -13,8 +13,6 @@ const AT_ONCE = 20;
 const KEPT = 16;
 /** The heap varies by up to this many bytes, with what V8 records about the code that ran. */
 const NOISE = 16 << 10;
-/** A wasm memory grows by pages of 64 KiB; two may be for a flood that had more under way at the same moment. */
-const PAGES = 2 << 16;
 
 const [BURST, HELD] = [1000, 20];
 const relay = useRelay({
@@ -30,18 +28,17 @@ async function settled(): Promise<Memory> {
 }
 
 /** Floods the service several times, with `requests` requests each: one of the floods has to leave nothing in the
- * heap. What the runtime does once, such as to compile what runs often, it does in another; a leak is in each. */
+ * heap, nor a wasm memory that is larger. What the runtime does once, such as to compile what runs often, it does in
+ * another, and so does a flood that has more under way at one moment than those before; a leak is in each. */
 async function leavesNothing(requests: number, act: (n: number, one: number) => Promise<unknown>): Promise<void> {
   await repeat(requests, AT_ONCE, act);
   const held = [await settled()];
-  const wasm = held[0]!.wasm + PAGES;
   while (held.length <= 3) {
-    const heap = held.at(-1)!.heap + NOISE + KEPT * requests;
+    const { heap, wasm } = held.at(-1)!;
     await repeat(requests, AT_ONCE, act);
     const now = await settled();
     held.push(now);
-    if (now.wasm > wasm) break;
-    if (now.heap > heap) continue;
+    if (now.heap > heap + NOISE + KEPT * requests || now.wasm > wasm) continue;
     if (process.env.FIGURES) console.log(`${requests} times: ${JSON.stringify(held)}`);
     return;
   }
