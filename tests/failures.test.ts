@@ -17,7 +17,7 @@ interface Failure {
   resent_as?: string;
 }
 
-const list = async (query: string): Promise<{ failures: Failure[]; cursor?: string; off?: boolean }> =>
+const list = async (query: string): Promise<{ failures: Failure[]; next: string | null; off?: boolean }> =>
   (await relay.admin("GET", `/v1/failures?${query}`)).is(200);
 
 /** The failures of a sender's messages, once there are this many. */
@@ -80,16 +80,16 @@ describe("failures", () => {
     const pages: Failure[][] = [];
     let query = `sender=${sender!.name}&limit=3`;
     for (;;) {
-      const { failures, cursor } = await list(query);
+      const { failures, next } = await list(query);
       pages.push(failures);
-      if (!cursor || pages.length > 4) break;
-      query = `sender=${sender!.name}&limit=3&cursor=${encodeURIComponent(cursor)}`;
+      if (!next || pages.length > 4) break;
+      query = `sender=${sender!.name}&limit=3&cursor=${encodeURIComponent(next)}`;
     }
     expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
     expect(pages.flat()).toEqual(all);
     const newest = await list("limit=1");
     expect(newest.failures).toHaveLength(1);
-    expect(newest.cursor).toEqual(expect.any(String));
+    expect(newest.next).toEqual(expect.any(String));
   });
 
   test("a directory that fails is told again, and nothing is forgotten in between", async () => {

@@ -27,13 +27,14 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
     let wanted = wanted(&exchange.query()?, kept_from)?;
     let page = failures::list(&exchange.directory()?, &wanted).await?;
     // A place holds nothing that JSON would have to escape.
-    let cursor = page.next.map(|place| format!(r#","cursor":"{place}""#));
+    let next = page.next.map(|place| format!(r#""{place}""#));
+    let next = next.unwrap_or_else(|| "null".to_owned());
     let off = match exchange.config.records_failures {
         true => "",
         false => r#","off":true"#,
     };
-    let (failures, cursor) = (page.failures.join(","), cursor.unwrap_or_default());
-    let list = format!(r#"{{"failures":[{failures}]{cursor}{off}}}"#);
+    let failures = page.failures.join(",");
+    let list = format!(r#"{{"failures":[{failures}],"next":{next}{off}}}"#);
     Ok(respond::json_text(200, list))
 }
 
@@ -54,7 +55,7 @@ fn wanted(query: &Query, kept_from: Millis) -> Result<Wanted, Problem> {
     }
     let cursor = query.text("cursor")?.map(str::parse).transpose();
     let cursor = cursor
-        .map_err(|()| Problem::bad_request("cursor must be the `cursor` of the page before"))?;
+        .map_err(|()| Problem::bad_request("cursor must be the `next` of the page before"))?;
     Ok(Wanted {
         since: since.map_or(kept_from, |since| since.max(kept_from)),
         before: cursor,

@@ -65,13 +65,13 @@ impl Client {
         #[derive(Deserialize)]
         struct Failures {
             failures: Vec<FailedDelivery>,
-            cursor: Option<String>,
+            next: Option<String>,
         }
         let path = format!("/v1/failures?{}", filter.query(limit, after));
-        let Failures { failures, cursor } = self.send(&Request::get(path)).await?.json()?;
+        let Failures { failures, next } = self.send(&Request::get(path)).await?.json()?;
         Ok(Page {
             entries: failures,
-            next: cursor,
+            next,
         })
     }
 
