@@ -57,6 +57,31 @@ describeInBrowser("the overview", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("shows what was chosen last, whichever answer comes last", async () => {
+    const [sender, receiver, rude] = await relay.devices(3);
+    await fail(sender!, receiver!, 1);
+    const socket = await rude!.connect();
+    const rejected = await sender!.send({ device: rude!.name }, "x");
+    await socket.next("message");
+    (await rude!.nack(rejected)).is(204);
+    const listed = async () => (await relay.admin("GET", `/v1/failures?sender=${sender!.name}`)).is(200).failures.length;
+    await expect.poll(listed, { timeout: 30_000 }).toBe(2);
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    const entries = (device: Device) => failures(page).getByRole("listitem").filter({ hasText: device.name });
+    await shows(entries(receiver!));
+    const held = Promise.withResolvers<void>();
+    await page.route(/\/v1\/failures\?.*state=expired/, (request) => held.promise.then(() => request.continue()));
+    const late = page.waitForResponse(/state=expired/);
+    await failures(page).getByLabel("State of the failures").selectOption("expired");
+    await failures(page).getByLabel("State of the failures").selectOption("rejected");
+    await entries(receiver!).waitFor({ state: "detached" });
+    held.resolve();
+    await (await late).finished();
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    expect([await entries(rude!).count(), await entries(receiver!).count()]).toEqual([1, 0]);
+  });
+
   test("sends one again from the list", async () => {
     const [sender, rude] = await relay.devices(2);
     const socket = await rude!.connect();

@@ -4,6 +4,7 @@
 import { devicePath, query } from "../api.js";
 import { anchor, button, element } from "../dom.js";
 import { addressee, ago, bytes, span } from "../format.js";
+import { pages } from "../list/pages.js";
 import { badge } from "../message/badge.js";
 import { payloadView } from "../message/payload.js";
 import { Panel } from "../panel.js";
@@ -15,19 +16,14 @@ const page = () => (isNarrow() ? 3 : 5);
 
 export function queue(api, device) {
   const path = `${devicePath(device)}/inbox`;
-  let list;
   const limit = page();
-  const more = button("Show more", () => panel.attempt(() => load(next), more), { hidden: true });
-  let next;
-
-  async function load(cursor) {
-    const into = list;
-    const { messages, next: following } = await api.get(query(path, { limit, cursor }));
-    into.append(...messages.map((message) => waiting(message, cursor)));
-    if (into !== list) return;
-    next = following ?? undefined;
-    more.hidden = next === undefined;
-  }
+  const list = pages({
+    load: async (cursor) => {
+      const { messages, next } = await api.get(query(path, { limit, cursor }));
+      return { rows: messages.map((message) => waiting(message, cursor)), next };
+    },
+    attempt: (work, control) => panel.attempt(work, control),
+  });
 
   function waiting(message, cursor) {
     const { id, from, to, sent_at, expires_at, urgency, topic, content_type, size, state, attempts } = message;
@@ -65,11 +61,7 @@ export function queue(api, device) {
   }
 
   const panel = new Panel("Queue", {
-    load: async () => {
-      list = element("ul", { class: "entries" });
-      await load();
-      return list.hasChildNodes() ? [list, more] : [empty(`Nothing waits for ${device}.`)];
-    },
+    load: () => list.begin(() => empty(`Nothing waits for ${device}.`)),
   });
   return panel;
 }

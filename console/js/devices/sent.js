@@ -1,8 +1,9 @@
 // What a device sent, newest first, with the states of its deliveries.
 
 import { devicePath, query } from "../api.js";
-import { anchor, button, element } from "../dom.js";
+import { anchor, element } from "../dom.js";
 import { addressee, ago } from "../format.js";
+import { pages } from "../list/pages.js";
 import { badge, counted } from "../message/badge.js";
 import { Panel } from "../panel.js";
 import { empty, isNarrow } from "../pages/page.js";
@@ -14,32 +15,24 @@ const page = () => (isNarrow() ? 5 : 10);
 const STATES = ["held", "sent", "in_progress", "scheduled", "delivered", "expired", "undeliverable", "refused", "rejected", "replaced", "cancelled"];
 
 export function sent(api, device) {
-  let list;
   const state = element(
     "select",
     { "aria-label": "State of a delivery", onchange: () => panel.reload() },
     element("option", { value: "" }, "any state"),
     ...STATES.map((value) => element("option", { value }, word(value))),
   );
-  const more = button("Show more", () => panel.attempt(() => load(next), more), { hidden: true });
-  let next;
-
-  async function load(cursor) {
-    const into = list;
-    const answer = await api.get(query(`${devicePath(device)}/messages`, { limit: page(), state: state.value, cursor }));
-    into.append(...answer.messages.map(entry));
-    if (into !== list) return;
-    next = answer.next ?? answer.cursor ?? undefined;
-    more.hidden = next === undefined;
-  }
-
-  const panel = new Panel("Sent", {
-    load: async () => {
-      list = element("ul", { class: "entries" });
-      await load();
-      if (list.hasChildNodes()) return [list, more];
-      return [empty(state.value ? `No message of ${device} has a delivery that is ${word(state.value)}.` : `${device} has sent nothing that is still kept.`)];
+  const list = pages({
+    load: async (cursor) => {
+      const path = `${devicePath(device)}/messages`;
+      const { messages, next } = await api.get(query(path, { limit: page(), state: state.value, cursor }));
+      return { rows: messages.map(entry), next };
     },
+    attempt: (work, control) => panel.attempt(work, control),
+  });
+  const none = () =>
+    empty(state.value ? `No message of ${device} has a delivery that is ${word(state.value)}.` : `${device} has sent nothing that is still kept.`);
+  const panel = new Panel("Sent", {
+    load: () => list.begin(none),
     actions: [state],
   });
   return panel;

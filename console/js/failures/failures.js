@@ -4,6 +4,7 @@ import { query } from "../api.js";
 import { announce } from "../announce.js";
 import { anchor, button, element } from "../dom.js";
 import { ago, time } from "../format.js";
+import { pages } from "../list/pages.js";
 import { badge } from "../message/badge.js";
 import { resender } from "../message/resend.js";
 import { Panel } from "../panel.js";
@@ -18,25 +19,22 @@ const STATES = ["expired", "undeliverable", "refused", "rejected"];
 
 /** `wanted`: the parameters of the list, as `{ tag }`. `first`: how many are shown at first. */
 export function failures(api, { wanted = {}, first }) {
-  let list;
   const state = element(
     "select",
     { "aria-label": "State of the failures", onchange: () => panel.reload() },
     element("option", { value: "" }, "all states"),
     ...STATES.map((value) => element("option", { value }, value)),
   );
-  const more = button("Show more", () => panel.attempt(() => load(MORE, next), more), { hidden: true });
-  let next;
-
-  async function load(limit, cursor) {
-    const into = list;
-    const answer = await api.get(query("v1/failures", { ...wanted, since: Date.now() - DAY, state: state.value, limit, cursor }));
-    into.append(...answer.failures.map(entry));
-    if (into !== list) return answer;
-    next = answer.cursor;
-    more.hidden = next === undefined;
-    return answer;
-  }
+  let isOff = false;
+  const list = pages({
+    load: async (cursor) => {
+      const limit = cursor === undefined ? first : MORE;
+      const answer = await api.get(query("v1/failures", { ...wanted, since: Date.now() - DAY, state: state.value, limit, cursor }));
+      isOff = answer.off === true;
+      return { rows: answer.failures.map(entry), next: answer.next };
+    },
+    attempt: (work, control) => panel.attempt(work, control),
+  });
 
   function entry({ id, at, state, reason, sender, device, tag, resent_as }) {
     const outcome = element("span", { class: "outcome" });
@@ -69,11 +67,8 @@ export function failures(api, { wanted = {}, first }) {
 
   const panel = new Panel("Failures of the last day", {
     load: async () => {
-      list = element("ul", { class: "entries" });
-      const { off } = await load(first);
-      const note = off && element("p", { class: "notice" }, "The service records no failures (FAILURES=off).");
-      if (list.hasChildNodes() || next !== undefined) return [note, list, more];
-      return [note, empty(state.value ? `Nothing was ${state.value}.` : "Nothing failed.")];
+      const shown = await list.begin(() => empty(state.value ? `Nothing was ${state.value}.` : "Nothing failed."));
+      return [isOff && element("p", { class: "notice" }, "The service records no failures (FAILURES=off)."), ...shown];
     },
     actions: [state],
   });

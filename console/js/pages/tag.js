@@ -6,6 +6,7 @@ import { anchor, button, element } from "../dom.js";
 import { addForm } from "../add-form.js";
 import { failures } from "../failures/failures.js";
 import { Panel } from "../panel.js";
+import { pages } from "../list/pages.js";
 import { presenceMark } from "../list/presence.js";
 import { address } from "../routes.js";
 import { sendDialog } from "../send/send.js";
@@ -18,18 +19,13 @@ const FIRST = 5;
 
 export function tagPage({ api }, tag) {
   const page = element("div", { class: "page" });
-  let members;
-  const more = button("Show more", () => panel.attempt(load, more), { hidden: true });
-  let next;
-
-  async function load() {
-    const into = members;
-    const answer = await api.get(query(tagPath(tag), { presence: true, limit: PAGE, cursor: next }));
-    into.append(...answer.devices.map(member));
-    if (into !== members) return;
-    next = answer.next;
-    more.hidden = !next;
-  }
+  const members = pages({
+    load: async (cursor) => {
+      const { devices, next } = await api.get(query(tagPath(tag), { presence: true, limit: PAGE, cursor }));
+      return { rows: devices.map(member), next };
+    },
+    attempt: (work, control) => panel.attempt(work, control),
+  });
 
   function member({ device, online }) {
     const remove = () =>
@@ -37,8 +33,9 @@ export function tagPage({ api }, tag) {
         await api.request("DELETE", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
         announce(`${device} no longer has the tag ${tag}`);
         panel.focus();
+        const list = row.parentElement;
         row.remove();
-        if (members.childElementCount === 0) await panel.reload();
+        if (!list.hasChildNodes()) await panel.reload();
       });
     const row = element(
       "li",
@@ -50,18 +47,13 @@ export function tagPage({ api }, tag) {
     return row;
   }
 
+  const none = () => empty(`No device has the tag ${tag}. A tag exists as long as a device has it.`);
   const panel = new Panel("Devices", {
-    load: async () => {
-      next = undefined;
-      members = element("ul", { class: "entries" });
-      try {
-        await load();
-      } catch (error) {
+    load: () =>
+      members.begin(none).catch((error) => {
         if (error.code !== "unknown_tag") throw error;
-        return [empty(`No device has the tag ${tag}. A tag exists as long as a device has it.`)];
-      }
-      return [members, more];
-    },
+        return [none()];
+      }),
     actions: [refreshButton(() => panel.reload())],
   });
   const bind = addForm({
