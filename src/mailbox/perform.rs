@@ -1,8 +1,8 @@
 //! Performing the outputs of the mailbox.
 //!
-//! Everything except calls, queries, knocks and records happens immediately, in order, and in the same turn as the writes
-//! of its event, so that the platform holds it back until these are committed. The four run concurrently with other events;
-//! the answer to each is an event of its own.
+//! Everything except calls, queries, knocks and records happens immediately, in order, and in the same turn as the
+//! writes of its event, so that the platform holds it back until these are committed. The four run concurrently with
+//! other events; the answer to each is an event of its own.
 
 use std::rc::Rc;
 

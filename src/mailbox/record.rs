@@ -40,7 +40,7 @@ impl Object {
 
     async fn list(&self, failures: &[FailedDelivery]) -> worker::Result<()> {
         let config = Config::checked(&self.env)?;
-        let kept_from = clock() - i64::from(config.limits.retention) * 1000;
+        let kept_from = clock() - config.limits.retention_ms();
         let db = directory::database(&self.env)?;
         directory::failures::add(&db, failures, kept_from).await
     }

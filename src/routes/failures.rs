@@ -22,8 +22,7 @@ const LONGEST_TAG: usize = 4_096;
 /// `GET /v1/failures`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
     caller.admin()?;
-    let limits = &exchange.config.limits;
-    let kept_from = exchange.now - i64::from(limits.retention) * 1000;
+    let kept_from = exchange.now - exchange.config.limits.retention_ms();
     let wanted = wanted(&exchange.query()?, kept_from)?;
     let page = failures::list(&exchange.directory()?, &wanted).await?;
     // A place holds nothing that JSON would have to escape.

@@ -1,7 +1,7 @@
 //! A failed delivery, as the sender's mailbox tells the directory, and what has to be known to send it again.
 //!
-//! A delivery has failed in the states of [`State::is_failure`]. Not here: when the directory is told; see the mailbox's
-//! component `failures`.
+//! A delivery has failed in the states of [`State::is_failure`]. Not here: when the directory is told; see the
+//! mailbox's component `failures`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,9 @@ use crate::delivery::{Delivery, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target};
 use crate::time::Millis;
+
+/// How many recipients' mailboxes are asked for a payload at most.
+pub const MAX_ASKED: u32 = 3;
 
 /// The reason of a delivery whose device was removed.
 pub const DEVICE_REMOVED: &str = "device_removed";
@@ -64,7 +67,7 @@ pub struct PayloadSources {
     /// The message itself, if the sender's mailbox has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Box<Message>>,
-    /// Recipients whose mailboxes may have it, at most three.
+    /// Recipients whose mailboxes may have it, at most [`MAX_ASKED`].
     pub devices: Vec<DeviceId>,
 }
 

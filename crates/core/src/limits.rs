@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::time::Millis;
+
 /// A limit whose value is not a whole number in its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is {value:?}, but must be a whole number from {min} to {max}")]
@@ -86,6 +88,18 @@ limits! {
     max_sent_bytes: u64 = "MAX_SENT_BYTES", 1_073_741_824, 1..=8_589_934_592;
     /// seconds between a connection's signs of life.
     keepalive: u32 = "KEEPALIVE", 60, 1..=3_600;
+}
+
+impl Limits {
+    /// How long a settled message is remembered, in milliseconds.
+    pub fn retention_ms(&self) -> Millis {
+        i64::from(self.retention) * 1000
+    }
+
+    /// How long rows past their retention may wait to be deleted by one alarm, in milliseconds.
+    pub fn clean_up_slack(&self) -> Millis {
+        (self.retention_ms() / 16).clamp(1_000, 3_600_000)
+    }
 }
 
 /// The limit `name` with this `value`, or its default if there is none.

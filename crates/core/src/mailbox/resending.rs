@@ -4,14 +4,11 @@
 
 use super::Mailbox;
 use super::output::Failure;
-use crate::failure::{PayloadSources, ResendPlan};
+use crate::failure::{MAX_ASKED, PayloadSources, ResendPlan};
 use crate::id::{IdempotencyKey, MessageId};
 use crate::publish::Resend;
 use crate::store::Store;
 use crate::time::Now;
-
-/// How many mailboxes are asked for a payload at most.
-const ASKED: u32 = 3;
 
 impl<S: Store> Mailbox<S> {
     /// How a message is sent again.
@@ -26,7 +23,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<ResendPlan, Failure> {
         if is_limited {
-            self.outbox().may_ask(ASKED, now)?;
+            self.outbox().may_ask(MAX_ASKED, now)?;
         }
         self.outbox().plan_resend(resend, key)
     }
@@ -42,7 +39,7 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<PayloadSources, Failure> {
         if is_limited {
-            self.outbox().may_ask(ASKED, now)?;
+            self.outbox().may_ask(MAX_ASKED, now)?;
         }
         self.outbox().find_payload(id, now)
     }

@@ -66,9 +66,8 @@ impl<S: Store> Channels<'_, S> {
 
     /// Drops receipts until there is room for `more`, and those past the retention time.
     fn make_room(&mut self, more: u32, now: Now) -> Result<(), StoreError> {
-        let retention = i64::from(self.cx.limits.retention) * 1000;
         let most = MAX_RECEIPTS.saturating_sub(more);
-        rows::drop_receipts(&self.cx.store, now.at - retention, most)?;
+        rows::drop_receipts(&self.cx.store, now.at - self.cx.limits.retention_ms(), most)?;
         let last = rows::last_receipt(&self.cx.store)?;
         self.memory.last_receipt = self.memory.last_receipt.max(last);
         Ok(())

@@ -1,8 +1,8 @@
 //! Keeping the payloads of failed deliveries, so that their sender can send them again.
 //!
 //! A payload is kept as long as the sender's mailbox keeps the trace, at most [`MOST`] of them, and no more bytes than
-//! the device may have waiting. Those that failed first go first. The account's row says when the first is past its retention: a
-//! mailbox that keeps none reads and writes nothing.
+//! the device may have waiting. Those that failed first go first. The account's row says when the first is past its
+//! retention: a mailbox that keeps none reads and writes nothing.
 //!
 //! Messages of channels are not kept: nobody could ask for them. Neither are those of a device that is removed.
 
@@ -31,7 +31,7 @@ impl<S: Store> Inbox<'_, S> {
         // Senders that a full queue refuses do not displace what has waited.
         let displaces = delivery.state != State::Refused;
         if self.make_room_for(message.id, message.size.into(), displaces)? {
-            let until = now.at + self.retention();
+            let until = now.at + self.cx.limits.retention_ms();
             kept_rows::insert(&self.cx.store, message, until)?;
             self.kept(until)?;
         }
@@ -51,7 +51,7 @@ impl<S: Store> Inbox<'_, S> {
             return Ok(());
         }
         if self.make_room_for(held.key.id, held.size, true)? {
-            let until = now.at + self.retention();
+            let until = now.at + self.cx.limits.retention_ms();
             kept_rows::copy(&self.cx.store, held.key, until)?;
             self.kept(until)?;
         }
@@ -169,11 +169,7 @@ impl<S: Store> Inbox<'_, S> {
     /// When payloads are deleted next. One alarm serves all that are past their retention by then.
     pub(super) fn payloads_due(&self) -> Option<(Millis, Timer)> {
         let until = self.cx.account.as_ref()?.kept_until?;
-        let slack = (self.retention() / 16).clamp(1_000, 3_600_000);
+        let slack = self.cx.limits.clean_up_slack();
         Some((until + slack, Timer::Retention))
-    }
-
-    fn retention(&self) -> Millis {
-        i64::from(self.cx.limits.retention) * 1000
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn load(
     row.map(|mut row| from_json(&row.text()?)).transpose()
 }
 
-/// The ids of all, those that failed first first, each with the bytes of its payload.
+/// The ids of all, in the order in which they failed, each with the bytes of its payload.
 pub(super) fn sizes(store: &impl Store) -> Result<Vec<(MessageId, u64)>, StoreError> {
     let sql = "SELECT id, size FROM inbox WHERE rank = -2 ORDER BY expires_at, id";
     let read = |mut row: Row| Ok((row.id()?, row.count()?));

@@ -79,7 +79,8 @@ pub(super) struct Memory {
     /// Stored messages whose calls still wait.
     awaited: BTreeSet<MessageId>,
     reports: Reports,
-    /// The payloads of failed deliveries that are kept, those that failed first first, each with its bytes, once they are read.
+    /// The payloads of failed deliveries that are kept, in the order in which they failed, each with its bytes, once
+    /// they are read.
     kept: Option<VecDeque<(MessageId, u64)>>,
     /// Deliveries that were settled without being stored, oldest first, for repeated calls.
     recent: VecDeque<(MessageId, Delivery)>,

@@ -11,7 +11,7 @@ use super::failed::{failed_devices, tell_resent};
 use super::{Failure, Outbox};
 use super::{escalation_rows, group_rows, job_rows, rows, schedule_rows};
 use crate::delivery::{Delivery, State};
-use crate::failure::{DEVICE_REMOVED, PayloadSources, ResendPlan};
+use crate::failure::{DEVICE_REMOVED, MAX_ASKED, PayloadSources, ResendPlan};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::message::Message;
 use crate::problem::{Code, Problem};
@@ -19,9 +19,6 @@ use crate::publish::Resend;
 use crate::store::{Store, StoreError, from_json};
 use crate::time::Now;
 use crate::trace::{self, Trace};
-
-/// How many recipients' mailboxes are asked for a payload.
-const ASKED: usize = 3;
 
 impl<S: Store> Outbox<'_, S> {
     /// How a message is sent again.
@@ -197,8 +194,8 @@ fn sources(deliveries: &[Delivery]) -> Vec<DeviceId> {
         .iter()
         .filter(|it| it.is_reached() && !it.state.is_terminal());
     let first = waits.next();
-    let failed_places = ASKED - usize::from(first.is_some());
-    failed.truncate(failed_places);
-    let all = failed.into_iter().chain(first).chain(waits).take(ASKED);
+    let most = MAX_ASKED as usize;
+    failed.truncate(most - usize::from(first.is_some()));
+    let all = failed.into_iter().chain(first).chain(waits).take(most);
     all.map(|delivery| delivery.device.clone()).collect()
 }

@@ -98,24 +98,15 @@ pub(super) fn put(
 }
 
 impl<S: Store> Outbox<'_, S> {
-    fn retention(&self) -> Millis {
-        i64::from(self.cx.limits.retention) * 1000
-    }
-
     /// Whatever was done by this time is past its retention.
     pub(super) fn kept_until(&self, now: Now) -> Millis {
-        now.at - self.retention()
-    }
-
-    /// How long rows past their retention may wait to be deleted by one alarm.
-    fn slack(&self) -> Millis {
-        (self.retention() / 16).clamp(1_000, 3_600_000)
+        now.at - self.cx.limits.retention_ms()
     }
 
     /// When a row that was done at this time may be cleaned up.
     pub(super) fn clean_up_at(&self, at: Millis) -> Millis {
-        let slack = self.slack();
-        (at + self.retention() + slack).max(self.memory.cleaned_at + slack)
+        let slack = self.cx.limits.clean_up_slack();
+        (at + self.cx.limits.retention_ms() + slack).max(self.memory.cleaned_at + slack)
     }
 
     /// The key of a row of `outbox` that the row of this message overwrites: its own, if it was scheduled.
