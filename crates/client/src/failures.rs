@@ -10,7 +10,6 @@ use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
-use crate::operator::Page;
 use crate::publish::random_key;
 use crate::trace::{Trace, state_name};
 
@@ -27,6 +26,20 @@ pub struct FailureFilter {
     pub device: Option<DeviceId>,
     /// Those of this sender.
     pub sender: Option<DeviceId>,
+}
+
+/// A page of failures.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct Failures {
+    /// The failed deliveries, newest first.
+    #[serde(rename = "failures")]
+    pub entries: Vec<FailedDelivery>,
+    /// Where the next page starts; `None` on the last.
+    pub next: Option<String>,
+    /// Whether the service lists no more failures: it is configured with `FAILURES=off`.
+    #[serde(default, rename = "off")]
+    pub is_off: bool,
 }
 
 impl FailureFilter {
@@ -61,18 +74,9 @@ impl Client {
         filter: &FailureFilter,
         limit: u32,
         after: Option<&str>,
-    ) -> Result<Page<FailedDelivery, String>, Error> {
-        #[derive(Deserialize)]
-        struct Failures {
-            failures: Vec<FailedDelivery>,
-            next: Option<String>,
-        }
+    ) -> Result<Failures, Error> {
         let path = format!("/v1/failures?{}", filter.query(limit, after));
-        let Failures { failures, next } = self.send(&Request::get(path)).await?.json()?;
-        Ok(Page {
-            entries: failures,
-            next,
-        })
+        self.send(&Request::get(path)).await?.json()
     }
 
     /// Sends a message again to the devices that its delivery has failed for, or to these of them if any are named. The

@@ -50,7 +50,7 @@ struct Readme;
 
 pub use client::Client;
 pub use error::{Error, Problem};
-pub use failures::FailureFilter;
+pub use failures::{FailureFilter, Failures};
 pub use frame::Welcome;
 pub use inbox::{Inbox, Status};
 pub use message::{AnswerError, Message};

@@ -1,4 +1,4 @@
-//! `tagpost failures` and `tagpost resend`: what has failed, and once more.
+//! `tagpost failures` and `tagpost resend`: listing what has failed, and sending a message again.
 
 use tagpost_client::{FailedDelivery, FailureFilter};
 
@@ -26,7 +26,7 @@ pub(crate) async fn list(global: &Global, options: Failures) -> Result<Outcome, 
         device: options.device,
         sender: options.sender,
     };
-    let (mut left, mut after) = (options.limit, None::<String>);
+    let (mut left, mut after, mut is_off) = (options.limit, None::<String>, false);
     while left > 0 {
         let limit = left.min(PAGE);
         let page = client.failures(&filter, limit, after.as_deref()).await?;
@@ -34,25 +34,24 @@ pub(crate) async fn list(global: &Global, options: Failures) -> Result<Outcome, 
             output::object(global, failure, line)?;
         }
         left = left.saturating_sub(u32::try_from(page.entries.len()).unwrap_or(left));
+        is_off = page.is_off;
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    if left == options.limit && !global.json {
-        output::note("Nothing has failed.");
+    if !global.json {
+        if is_off {
+            output::note("The service lists no more failures (FAILURES=off).");
+        } else if left == options.limit {
+            output::note("No failures.");
+        }
     }
     Ok(Outcome::Done)
 }
 
 pub(crate) async fn resend(global: &Global, options: &Resend) -> Result<Outcome, Failure> {
-    let session = Session::open(global)?;
-    // A sender sends its own again; the operator may send any.
-    let client = if session.token.is_some() {
-        session.device()?
-    } else {
-        session.operator()?
-    };
+    let client = Session::open(global)?.sender_or_operator()?;
     let spinner = output::spinner("sending again");
     let sent = client.resend(options.id, &options.device, options.key.as_ref());
     let sent = sent.await;

@@ -84,6 +84,14 @@ impl Session {
         Ok(Client::new(&self.url, key)?)
     }
 
+    /// A client that speaks as a device if it can, about its own messages; else as the operator, about any.
+    pub(crate) fn sender_or_operator(&self) -> Result<Client, Failure> {
+        match &self.token {
+            Some(_) => self.device(),
+            None => self.operator(),
+        }
+    }
+
     /// A client that speaks as the operator if it can, else as a device.
     pub(crate) fn either(&self) -> Result<Client, Failure> {
         match &self.admin_key {

@@ -11,13 +11,7 @@ use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
 pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, Failure> {
-    let session = Session::open(global)?;
-    // A sender asks for its own; the operator may ask for any.
-    let client = if session.token.is_some() {
-        session.device()?
-    } else {
-        session.operator()?
-    };
+    let client = Session::open(global)?.sender_or_operator()?;
     let trace = client.trace(options.id).await?;
     let mut timeline = Timeline::default();
     let mut show = |trace: &Trace| match global.json {

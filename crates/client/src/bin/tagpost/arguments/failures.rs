@@ -13,7 +13,7 @@ Examples:
   tagpost failures --device kitchen-cam --json")]
 pub(crate) struct Failures {
     /// Only failures of this last time, such as 15m, 2h or 7d
-    #[arg(long, env = "TAGPOST_SINCE", value_name = "TIME", value_parser = time::seconds)]
+    #[arg(long, env = "TAGPOST_FAILED_SINCE", value_name = "TIME", value_parser = time::seconds)]
     pub(crate) since: Option<u32>,
     /// Only failures in this state: expired, undeliverable, refused or rejected
     #[arg(long, env = "TAGPOST_FAILED_STATE", value_parser = state)]
@@ -22,10 +22,10 @@ pub(crate) struct Failures {
     #[arg(long, env = "TAGPOST_FAILED_TAG")]
     pub(crate) tag: Option<String>,
     /// Only failures of this recipient
-    #[arg(long, env = "TAGPOST_DEVICE")]
+    #[arg(long, env = "TAGPOST_FAILED_DEVICE")]
     pub(crate) device: Option<DeviceId>,
     /// Only failures of this sender's messages
-    #[arg(long, env = "TAGPOST_SENDER", value_name = "DEVICE")]
+    #[arg(long, env = "TAGPOST_FAILED_SENDER", value_name = "DEVICE")]
     pub(crate) sender: Option<DeviceId>,
     /// At most this many failures
     #[arg(long, env = "TAGPOST_LIMIT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -43,7 +43,7 @@ pub(crate) struct Resend {
     /// The message
     pub(crate) id: MessageId,
     /// Only to this device, which it has failed for; may be given several times
-    #[arg(long, env = "TAGPOST_DEVICE", value_delimiter = ',')]
+    #[arg(long, env = "TAGPOST_RESEND_DEVICE", value_delimiter = ',')]
     pub(crate) device: Vec<DeviceId>,
     /// An idempotency key: repeated with it, it is sent again only once
     #[arg(long, env = "TAGPOST_KEY")]
