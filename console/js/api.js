@@ -110,6 +110,7 @@ export const isSendable = (text) => /^[\t -~]*$/.test(text);
 
 export const devicePath = (device) => `v1/devices/${encodeURIComponent(device)}`;
 export const tagPath = (tag) => `v1/tags/${encodeURIComponent(tag)}`;
+export const bindingPath = (tag, device) => `${tagPath(tag)}/devices/${encodeURIComponent(device)}`;
 export const messagePath = (id) => `v1/messages/${encodeURIComponent(id)}`;
 
 /** A name that nobody else uses. Not `randomUUID`, which is missing on pages served over plain http. */

@@ -1,4 +1,4 @@
-// The page once there is a credential: the bar with the ways to the pages, and the page that the address names.
+// The page once there is a credential: the navigation bar, and the page that the address names.
 
 import { Api, Problem } from "./api.js";
 import { element, icon } from "./dom.js";

@@ -30,6 +30,9 @@ export const WITHDRAWN = {
   enough: "acknowledged by enough other devices",
 };
 
+/** The states in which a delivery has failed: it can be sent again. */
+export const FAILED = ["expired", "undeliverable", "refused", "rejected"];
+
 /** The word for a state. */
 export const word = (state) => state.replaceAll("_", " ");
 

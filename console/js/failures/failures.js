@@ -10,12 +10,11 @@ import { resender } from "../message/resend.js";
 import { Panel } from "../panel.js";
 import { empty } from "../pages/page.js";
 import { address } from "../routes.js";
-import { word } from "../states.js";
+import { FAILED, word } from "../states.js";
 
 const DAY = 86_400_000;
 /** How many more are shown each time. */
 const MORE = 100;
-const STATES = ["expired", "undeliverable", "refused", "rejected"];
 
 /** `wanted`: the parameters of the list, as `{ tag }`. `first`: how many are shown at first. */
 export function failures(api, { wanted = {}, first }) {
@@ -23,7 +22,7 @@ export function failures(api, { wanted = {}, first }) {
     "select",
     { "aria-label": "State of the failures", onchange: () => panel.reload() },
     element("option", { value: "" }, "all states"),
-    ...STATES.map((value) => element("option", { value }, value)),
+    ...FAILED.map((value) => element("option", { value }, value)),
   );
   let isOff = false;
   const list = pages({

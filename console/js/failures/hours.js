@@ -5,7 +5,8 @@ import { number, plural } from "../format.js";
 import { look } from "../states.js";
 
 const HOUR = 3_600_000;
-const HOURS = 24;
+/** The last day begins within an hour: that one and 24 more. */
+const HOURS = 25;
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 

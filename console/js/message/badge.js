@@ -2,7 +2,7 @@
 
 import { element, icon } from "../dom.js";
 import { number } from "../format.js";
-import { look, word } from "../states.js";
+import { FAILED, look, word } from "../states.js";
 
 /** The order in which states are shown: what needs a look first. */
 const ORDER = [
@@ -10,9 +10,6 @@ const ORDER = [
   "scheduled", "held", "sent", "in_progress",
   "delivered", "replaced", "cancelled",
 ];
-
-/** The states in which a delivery has failed: it can be sent again. */
-const FAILED = new Set(["undeliverable", "refused", "rejected", "expired"]);
 
 /** A state; with `count`, how many deliveries are in it. */
 export function badge(state, count) {
@@ -34,7 +31,7 @@ export function counted(summary) {
 }
 
 /** How many deliveries of a summary have failed. */
-export const failures = (summary) => counted(summary).reduce((sum, [state, count]) => sum + (FAILED.has(state) ? count : 0), 0);
+export const failures = (summary) => counted(summary).reduce((sum, [state, count]) => sum + (FAILED.includes(state) ? count : 0), 0);
 
 /** The counts of a summary as one bar: each state as wide as its part. The words beside it say the same. */
 export function bar(summary) {

@@ -1,7 +1,7 @@
 // One device as its operator sees it. To look at it changes nothing: the device stays connected, and no message counts
 // as sent.
 
-import { devicePath, tagPath } from "../api.js";
+import { bindingPath, devicePath } from "../api.js";
 import { announce } from "../announce.js";
 import { addForm } from "../add-form.js";
 import { actAs } from "../devices/act-as.js";
@@ -50,13 +50,13 @@ export function devicePage({ api, play }, device) {
       element("button", { type: "button", class: "bare", "aria-label": `Unbind ${tag}`, onclick: () => unbind(tag) }, icon("close")),
     );
   const bind = async (tag) => {
-    await api.request("PUT", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+    await api.request("PUT", bindingPath(tag, device));
     announce(`${device} has the tag ${tag}`);
     await facts.reload();
   };
   const unbind = (tag) =>
     attempt(async () => {
-      await api.request("DELETE", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+      await api.request("DELETE", bindingPath(tag, device));
       announce(`${device} no longer has the tag ${tag}`);
       facts.focus();
       await facts.reload();

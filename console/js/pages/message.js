@@ -77,7 +77,7 @@ export function messagePage({ api, play, isOperator }, id) {
       });
       if (payload && notificationOf(parsed(textOf(payload)))) states.show(draw());
     }
-    return [payload ? payloadView(payload, id) : empty("The payload is kept only until every device has the message. It is gone.")];
+    return [payload ? payloadView(payload, id) : empty("The payload is not kept any more.")];
   }
 
   async function open() {

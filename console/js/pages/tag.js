@@ -1,6 +1,6 @@
 // One tag: its devices with their presence, fifty at a time.
 
-import { query, tagPath } from "../api.js";
+import { bindingPath, query, tagPath } from "../api.js";
 import { announce } from "../announce.js";
 import { anchor, button, element } from "../dom.js";
 import { addForm } from "../add-form.js";
@@ -30,7 +30,7 @@ export function tagPage({ api }, tag) {
   function member({ device, online }) {
     const remove = () =>
       panel.attempt(async () => {
-        await api.request("DELETE", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+        await api.request("DELETE", bindingPath(tag, device));
         announce(`${device} no longer has the tag ${tag}`);
         panel.focus();
         const list = row.parentElement;
@@ -60,7 +60,7 @@ export function tagPage({ api }, tag) {
     label: `Bind a device to ${tag}`,
     action: "Bind",
     add: async (device) => {
-      await api.request("PUT", `${tagPath(tag)}/devices/${encodeURIComponent(device)}`);
+      await api.request("PUT", bindingPath(tag, device));
       announce(`${device} has the tag ${tag}`);
       await panel.reload();
     },

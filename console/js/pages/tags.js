@@ -4,7 +4,8 @@ import { button, element, field } from "../dom.js";
 import { formDialog } from "../dialogs.js";
 import { plural } from "../format.js";
 import { Names } from "../list/names.js";
-import { tagPath } from "../api.js";
+import { bindingPath } from "../api.js";
+import { given } from "../fault.js";
 import { address } from "../routes.js";
 import { pageHead, refreshButton } from "./page.js";
 
@@ -53,8 +54,9 @@ function newTag(api) {
     ],
     action: "Create",
     submit: async () => {
-      await api.request("PUT", `${tagPath(tag.value.trim())}/devices/${encodeURIComponent(device.value.trim())}`);
-      location.hash = address("tags", tag.value.trim());
+      const [name, first] = [given(tag, "Enter the name of the tag"), given(device, "Enter the first device")];
+      await api.request("PUT", bindingPath(name, first));
+      location.hash = address("tags", name);
     },
   });
 }
