@@ -14,7 +14,7 @@ const KEPT = 16;
 /** The heap varies by up to this many bytes, with what V8 records about the code that ran. */
 const NOISE = 16 << 10;
 
-const [BURST, HELD] = [1000, 20];
+const [BURST, HELD] = [300, 20];
 const relay = useRelay({
   inspected: true,
   vars: { PUBLISH_RATE: 1, PUBLISH_BURST: BURST, MAX_HELD_MESSAGES: HELD, MAX_PAYLOAD_BYTES: 1000 },
@@ -48,7 +48,7 @@ async function leavesNothing(requests: number, act: (n: number, one: number) => 
 describe("nothing is left in memory of", { timeout: 400_000 }, () => {
   test("requests without a valid token", async () => {
     const nobody = relay.bearer("nobody", mint("not the key of this service", { sub: "nobody", iat: 1 }));
-    await leavesNothing(3000, async (n) => {
+    await leavesNothing(1000, async (n) => {
       if (n % 10 > 0) return (await nobody.publish({ device: fresh("nobody") }, "x")).problem(401);
       await expect(nobody.open()).rejects.toThrow("the handshake was answered 401");
     });
@@ -83,7 +83,7 @@ describe("nothing is left in memory of", { timeout: 400_000 }, () => {
     const [receiver, ...senders] = await relay.devices(1 + AT_ONCE);
     const to = { device: receiver!.name };
     for (let n = 0; n < HELD; n++) await senders[n % AT_ONCE]!.send(to, "x");
-    await leavesNothing(2000, async (_, one) => {
+    await leavesNothing(1000, async (_, one) => {
       expect((await senders[one]!.publish(to, "x")).is(200).summary).toEqual({ refused: 1 });
     });
   });
@@ -91,7 +91,7 @@ describe("nothing is left in memory of", { timeout: 400_000 }, () => {
   test("messages that arrive", async () => {
     const [receiver, ...senders] = await relay.devices(1 + AT_ONCE);
     (await receiver!.connect()).answer();
-    await leavesNothing(2000, async (_, one) => {
+    await leavesNothing(1000, async (_, one) => {
       const answer = await senders[one]!.publish({ device: receiver!.name }, "x", { wait: 10 });
       expect(answer.is(200).summary).toEqual({ delivered: 1 });
     });
@@ -99,12 +99,12 @@ describe("nothing is left in memory of", { timeout: 400_000 }, () => {
 
   test("connections that the next one takes over", async () => {
     const device = await relay.device();
-    await leavesNothing(500, async () => void (await device.open()));
+    await leavesNothing(300, async () => void (await device.open()));
   });
 
   test("connections that send only malformed frames", async () => {
     const devices = await relay.devices(AT_ONCE);
-    await leavesNothing(500, async (_, one) => {
+    await leavesNothing(300, async (_, one) => {
       const socket = await devices[one]!.connect();
       for (let frame = 0; frame < 10; frame++) socket.send({ type: "nonsense", of: "x".repeat(500) });
       expect(await socket.closed()).toMatchObject({ code: 4400 });

@@ -85,7 +85,7 @@ impl Object {
         let Some(ws) = self.socket(connection) else {
             return;
         };
-        // The runtime refuses only if the socket is closing: its close event will follow.
+        // The runtime refuses only if the socket is closing. Its close event will follow, or its silence will end it.
         let _ = match frame {
             Frame::Text(text) => ws.send_with_str(text),
             Frame::Binary(bytes) => ws.send_with_bytes(bytes),

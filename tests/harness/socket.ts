@@ -36,6 +36,8 @@ export class Socket {
   readonly #ws: WebSocket;
   readonly #waiting: Frame[] = [];
   readonly #close: Promise<{ code: number; reason: string }>;
+  /** The first keep-alive was answered, or the connection has ended. */
+  readonly #greeted = Promise.withResolvers<void>();
   #closed: { code: number; reason: string } | undefined;
   #arrived = Promise.withResolvers<void>();
   #onFrame: ((frame: Frame) => void) | undefined;
@@ -49,13 +51,15 @@ export class Socket {
     let greeted = false;
     ws.on("message", (data, binary) => {
       const frame = binary ? { type: "binary" } : parse(data.toString());
-      if (greeted || frame.type !== "text:pong") this.#take(frame);
-      else greeted = true;
+      if (greeted || frame.type !== "text:pong") return this.#take(frame);
+      greeted = true;
+      this.#greeted.resolve();
     });
     this.#close = new Promise((resolve) => {
       ws.on("close", (code, reason) => {
         this.#closed = { code, reason: reason.toString() };
         resolve(this.#closed);
+        this.#greeted.resolve();
         this.#arrived.resolve();
       });
     });
@@ -63,14 +67,20 @@ export class Socket {
     ws.on("error", () => {});
   }
 
-  /** Opens a connection. Fails with [HandshakeRefused] when the service answers anything but 101. */
+  /**
+   * Opens a connection. Fails with [HandshakeRefused] when the service answers anything but 101.
+   *
+   * It is open once its first keep-alive is answered. While local workerd answers one it reads nothing, and if the
+   * connection breaks just then, the answer is never written and the end never noticed: the device stays online until
+   * it has been silent for too long.
+   */
   static open(url: URL, { protocols = ["tagpost.v1"], headers }: Handshake): Promise<Socket> {
     const target = new URL(url);
     target.protocol = "ws:";
     const ws = new WebSocket(target, protocols, { headers, handshakeTimeout: FRAME_TIMEOUT });
     return new Promise((resolve, reject) => {
       // The listeners are set within the event, since frames may follow in the same read.
-      ws.once("open", () => resolve(new Socket(ws)));
+      ws.once("open", () => resolve(new Socket(ws).#whenGreeted()));
       ws.once("error", reject);
       ws.once("unexpected-response", (_request, response) => {
         let body = "";
@@ -151,6 +161,12 @@ export class Socket {
   /** Breaks the connection without a close frame, as a device does that loses its network. */
   terminate(): void {
     this.#ws.terminate();
+  }
+
+  async #whenGreeted(): Promise<this> {
+    const late = sleep(FRAME_TIMEOUT, "late", { ref: false });
+    if ((await Promise.race([this.#greeted.promise, late])) !== "late") return this;
+    throw new Error(this.#missing("the service to answer a keep-alive", FRAME_TIMEOUT));
   }
 
   #take(frame: Frame): void {

@@ -112,14 +112,9 @@ fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
     if !filter.is_empty() {
         return Ok(());
     }
-    // The tests of the client that need the built Worker.
-    let client = [
-        "test",
-        "--package=tagpost-client",
-        "--test=relay",
-        "--",
-        "--ignored",
-    ];
+    // The tests of the client that need the built Worker. With the whole workspace its dependencies have the features
+    // that they were built with for the native tests.
+    let client = ["test", "--workspace", "--test=relay", "--", "--ignored"];
     step::run("client tests", cargo(repository, &client))
 }
 

@@ -23,6 +23,8 @@ const LARGEST_KEPT: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Runner {
     stores: Vec<Sqlite>,
+    /// How many of them, from the first, were used last.
+    used: usize,
 }
 
 /// A run in which everything held.
@@ -130,16 +132,22 @@ impl Runner {
         if plan.bare {
             return (0..count).map(|_| Sqlite::new()).collect();
         }
+        let unused = self.stores.split_off(self.used.min(self.stores.len()));
         let mut kept = Vec::new();
         for store in self.stores.drain(..) {
             if store.footprint()? <= LARGEST_KEPT {
                 kept.push(store);
             }
         }
+        kept.extend(unused);
         self.stores = kept;
+        self.used = count;
         while self.stores.len() < count {
             let store = Sqlite::new()?;
             schema::upgrade(&store, 0)?;
+            schema::create_channels(&store)?;
+            schema::create_subscriptions(&store)?;
+            schema::create_failures(&store)?;
             self.stores.push(store);
         }
         let stores = &self.stores[..count];

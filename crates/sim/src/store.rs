@@ -4,13 +4,18 @@
 //! [`Sqlite::roll_back`]. A statement the platform would refuse fails here too. Handles that are cloned
 //! share one database, so that the driver of a mailbox can look at the rows it has committed.
 
+mod hidden;
+
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, StatementStatus, ToSql};
+use rusqlite::{Connection, Params, StatementStatus, ToSql};
 use tagpost_core::store::{Row, Store, StoreError, Value};
+
+use self::hidden::{Hidden, Instead, ON_FIRST_USE};
 
 /// The most parameters that a statement of a Durable Object binds.
 const MAX_PARAMETERS: usize = 100;
@@ -18,16 +23,12 @@ const MAX_PARAMETERS: usize = 100;
 const MAX_BYTES: usize = 2_000_000;
 /// The platform carries numbers as doubles.
 const MAX_INT: u64 = (1 << 53) - 1;
-/// The tables of a mailbox.
+/// The tables of every mailbox.
 const TABLES: [&str; 7] = [
     "account", "inbox", "outbox", "parts", "groups", "keys", "jobs",
 ];
-/// Those that it gets with its first channel.
-const OF_CHANNELS: [&str; 3] = ["channels", "user_agent", "push_receipts"];
-/// That which it gets with its first subscription.
-const OF_SUBSCRIPTIONS: &str = "subscriptions";
-/// That which it gets with its first failure.
-const OF_FAILURES: &str = "failures";
+/// The name of no table.
+const NO_NAME: &[Value] = &[Value::Null];
 /// More than the number of statements that a mailbox has.
 const STATEMENTS: usize = 128;
 
@@ -37,6 +38,7 @@ pub struct Sqlite(Rc<Database>);
 
 struct Database {
     connection: Connection,
+    hidden: Hidden,
     /// How many more statements succeed; `None` for all.
     lasts: Cell<Option<u32>>,
     failed: Cell<bool>,
@@ -76,8 +78,12 @@ impl Sqlite {
     pub fn new() -> Result<Self, StoreError> {
         let connection = Connection::open_in_memory().map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Otherwise a statement with a limit is prepared again for each value that is bound to it.
+        let stable = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+        connection.set_db_config(stable, true).map_err(failed)?;
         Ok(Self(Rc::new(Database {
             connection,
+            hidden: Hidden::default(),
             lasts: Cell::new(None),
             failed: Cell::new(false),
             refuses: Cell::new(false),
@@ -92,6 +98,7 @@ impl Sqlite {
     /// # Errors
     /// An event is under way already.
     pub fn begin(&self) -> Result<(), StoreError> {
+        self.0.hidden.begin();
         self.control("BEGIN")
     }
 
@@ -109,6 +116,7 @@ impl Sqlite {
     /// No event is under way.
     pub fn roll_back(&self) -> Result<(), StoreError> {
         self.0.written.set(Written::default());
+        self.0.hidden.roll_back();
         self.control("ROLLBACK")
     }
 
@@ -133,23 +141,20 @@ impl Sqlite {
         self.0.failed.get()
     }
 
-    /// Deletes every row. All tables stay that every mailbox has: one without rows finds them made already.
+    /// Deletes every row, so that the database is that of a mailbox without a device. It has the tables that every
+    /// mailbox has, and hides those that a mailbox makes when it first needs them.
     ///
     /// # Errors
-    /// There are no tables.
+    /// A table of either kind is missing.
     pub fn clear(&self) -> Result<(), StoreError> {
         self.fail_after(None);
+        self.0.hidden.show_all();
         self.begin()?;
-        let of_some = OF_CHANNELS
-            .into_iter()
-            .chain([OF_SUBSCRIPTIONS, OF_FAILURES]);
-        for table in of_some {
-            self.run(&format!("DROP TABLE IF EXISTS {table}"), &[])?;
-        }
-        for table in TABLES {
+        for table in TABLES.iter().chain(&ON_FIRST_USE) {
             self.run(&format!("DELETE FROM {table}"), &[])?;
         }
         self.commit()?;
+        self.0.hidden.hide_all();
         self.take_written();
         Ok(())
     }
@@ -166,13 +171,16 @@ impl Sqlite {
 
     /// Bytes of memory that the database takes. Clearing it gives none back.
     pub fn footprint(&self) -> Result<u64, StoreError> {
-        self.bytes("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        self.bytes(sql, ())
     }
 
-    fn bytes(&self, sql: &str) -> Result<u64, StoreError> {
-        let size = self.0.connection.prepare_cached(sql);
-        let size =
-            size.and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+    fn bytes(&self, sql: &str, parameters: impl Params) -> Result<u64, StoreError> {
+        let size = self
+            .0
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(parameters, |row| row.get::<_, i64>(0)));
         size.map(i64::unsigned_abs).map_err(failed)
     }
 
@@ -216,8 +224,9 @@ impl Written {
         self.account |= sql.contains(" account");
         self.subscriptions |= sql.contains(" subscriptions");
         // The account has a column of this name.
-        self.failures |= sql.contains("INTO failures") || sql.contains("FROM failures");
-        self.channels |= OF_CHANNELS.iter().any(|table| sql.contains(table));
+        self.failures |= hidden::names(sql, "failures");
+        let of_channels = ["channels", "user_agent", "push_receipts"];
+        self.channels |= of_channels.iter().any(|table| sql.contains(table));
     }
 }
 
@@ -226,6 +235,12 @@ impl Store for Sqlite {
         self.wear()?;
         self.0.statements.set(self.0.statements.get() + 1);
         within_limits(parameters)?;
+        let instead = self.0.hidden.instead(sql, parameters)?;
+        let (sql, parameters) = match &instead {
+            Instead::Itself => (sql, parameters),
+            Instead::NoName => (sql, NO_NAME),
+            Instead::Nothing(sql) => (sql.as_str(), parameters),
+        };
         let mut statement = self.0.connection.prepare_cached(sql).map_err(failed)?;
         if statement.parameter_count() != parameters.len() {
             let detail = format!(
@@ -265,10 +280,10 @@ impl Store for Sqlite {
     }
 
     fn size(&self) -> Result<u64, StoreError> {
-        self.bytes(
-            "SELECT (page_count - freelist_count) * page_size \
-             FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()",
-        )
+        // An empty table takes one page.
+        let sql = "SELECT (page_count - freelist_count - ?) * page_size \
+                   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+        self.bytes(sql, [self.0.hidden.count()])
     }
 }
 
@@ -385,6 +400,81 @@ mod tests {
         store.fail_after(None);
         assert!(insert().is_ok());
         assert_eq!((rows(&store), store.failed()), (1, false));
+    }
+
+    /// A database with all tables, as a mailbox finds it that has made none of those made on first use.
+    fn cleared() -> Sqlite {
+        let store = Sqlite::new().unwrap();
+        for table in TABLES.iter().chain(&ON_FIRST_USE) {
+            let sql = format!("CREATE TABLE {table} (n INTEGER)");
+            store.run(&sql, &[]).unwrap();
+        }
+        store.clear().unwrap();
+        store
+    }
+
+    #[test]
+    fn a_cleared_database_has_no_table_that_is_made_on_first_use() {
+        let store = cleared();
+        let size = store.size().unwrap();
+        for table in ON_FIRST_USE {
+            let asks = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?";
+            let found = || {
+                store
+                    .run(asks, &[table.into()])
+                    .unwrap()
+                    .remove(0)
+                    .int()
+                    .unwrap()
+            };
+            let read = || {
+                let rows = store.run(&format!("SELECT n FROM {table}"), &[]);
+                rows.map(|rows| rows.len())
+            };
+            assert_eq!(found(), 0, "{table}");
+            assert_eq!(read(), Err(StoreError(format!("no such table: {table}"))));
+            assert_eq!(rows(&store), 0);
+            let make = format!("CREATE TABLE {table} (n INTEGER)");
+            store.run(&make, &[]).unwrap();
+            assert_eq!((found(), read()), (1, Ok(0)), "{table}");
+            assert!(store.run(&make, &[]).is_err(), "{table} is there already");
+        }
+        assert_eq!(store.size().unwrap(), size + 5 * 4096);
+        store.clear().unwrap();
+        assert_eq!(store.size(), Ok(size));
+        assert!(store.run("SELECT n FROM failures", &[]).is_err());
+    }
+
+    #[test]
+    fn a_table_made_in_an_event_that_fails_is_not_there() {
+        let store = cleared();
+        let make = || store.run("CREATE TABLE IF NOT EXISTS failures (n INTEGER)", &[]);
+        let read = || store.run("SELECT n FROM failures", &[]);
+        store.begin().unwrap();
+        make().unwrap();
+        assert!(read().is_ok());
+        store.roll_back().unwrap();
+        assert!(read().is_err());
+        store.refuse_writes(true);
+        store.begin().unwrap();
+        assert!(make().is_err());
+        store.roll_back().unwrap();
+        store.refuse_writes(false);
+        assert!(read().is_err());
+        store.begin().unwrap();
+        make().unwrap();
+        store.commit().unwrap();
+        assert!(read().is_ok());
+    }
+
+    #[test]
+    fn a_column_may_be_called_as_a_hidden_table() {
+        let store = cleared();
+        store
+            .run("ALTER TABLE account ADD COLUMN failures TEXT", &[])
+            .unwrap();
+        assert!(store.run("UPDATE account SET failures = NULL", &[]).is_ok());
+        assert!(store.run("SELECT n, failures FROM account", &[]).is_ok());
     }
 
     #[test]
