@@ -38,7 +38,7 @@ enum Told {
 }
 
 /// Whether a connection is a watcher's.
-pub(super) fn watches(connection: ConnectionId) -> bool {
+pub(in crate::world) fn watches(connection: ConnectionId) -> bool {
     connection >= FIRST
 }
 

@@ -108,7 +108,6 @@ impl<S: Store> Inbox<'_, S> {
         {
             let cancelled = why(Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?);
             self.settle_unseen(id, from, &cancelled, now)?;
-            self.watch_end(id, &from.clone().into(), &cancelled);
             return Ok(DeliveryStatus::Known(cancelled));
         }
         Ok(known)

@@ -160,7 +160,7 @@ impl State {
     /// A message waits for the device. Returns whether anything changed.
     pub(super) fn wait(&mut self, wanted: Wanted, now: Millis) -> bool {
         match self.knock.filter(|knock| is_recent(knock.at, now)) {
-            Some(knock) if knock.wanted.covers(wanted) => false,
+            Some(knock) if knock.wanted.covers(wanted) && !self.is_dropped() => false,
             Some(_) if self.later.is_some_and(|later| later.covers(wanted)) => false,
             Some(_) => {
                 self.later = Some(self.later.map_or(wanted, |later| later.with(wanted)));
@@ -171,6 +171,13 @@ impl State {
                 true
             }
         }
+    }
+
+    /// Whether some push service has not taken the last knock, and is not asked again, because the messages that it was
+    /// for have expired.
+    fn is_dropped(&self) -> bool {
+        let mut all = self.subscriptions.iter();
+        all.any(|known| known.due_at.is_none() && (1..=RETRIES).contains(&known.tries))
     }
 
     /// A knock is due at each push service.

@@ -202,6 +202,21 @@ fn a_knock_that_has_expired_takes_none_with_it_that_has_to_wait() {
 }
 
 #[test]
+fn a_message_is_knocked_for_if_the_last_knock_expired_before_it_was_taken() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[("TTL", "5")]);
+    harness
+        .at(1_000)
+        .knocked(ids[0], 1, KnockAnswer::Later(None));
+    assert_eq!(knocks(harness.at(11_000).ring()), [""; 0], "expired");
+    assert_eq!(harness.comes(16_000, 2, &[("TTL", "34")]), [""; 0]);
+    assert_eq!(
+        knocks(harness.at(30_000).ring()),
+        ["knock 2 at a, ttl 4, Normal"]
+    );
+}
+
+#[test]
 fn nothing_is_repeated_once_no_message_waits() {
     let (mut harness, ids) = Harness::knockable(&["a"]);
     let first = message(1, &[]);

@@ -6,6 +6,7 @@ use tagpost_core::protocol::Frame;
 use super::super::World;
 use super::super::said::Said;
 use super::super::sockets::ToClient;
+use super::super::watchers::watches;
 use super::frames::{ToAgent, answers_in, read, removed_in};
 use crate::claims::{Checked, PushSent};
 
@@ -46,6 +47,7 @@ impl World<'_> {
     pub(in crate::world) fn may_have_been_pushed(&mut self, output: &Output) -> Checked {
         if let Output::Send { connection, frame } = output
             && let Some(text) = frame.text()
+            && !watches(*connection)
             && self.sockets[*connection as usize].is_agent
             && let ToAgent::Notification(notification) = read(text)?
         {
