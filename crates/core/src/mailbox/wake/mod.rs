@@ -118,8 +118,7 @@ impl<S: Store> Wake<'_, S> {
         match knock {
             _ if !is_on || self.cx.rows()?.messages == 0 => self.memory.state.drop_due(),
             Some(knock) => self.send(knock.wanted, now)?,
-            // Others may have come since, for which a knock has to wait.
-            None => self.memory.state.drop_tries(),
+            None => self.memory.state.drop_expired(now.at),
         }
         self.wake_for_due(now);
         Ok(())

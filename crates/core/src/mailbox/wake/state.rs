@@ -160,7 +160,7 @@ impl State {
     /// A message waits for the device. Returns whether anything changed.
     pub(super) fn wait(&mut self, wanted: Wanted, now: Millis) -> bool {
         match self.knock.filter(|knock| is_recent(knock.at, now)) {
-            Some(knock) if knock.wanted.covers(wanted) && !self.is_dropped() => false,
+            Some(knock) if knock.wanted.covers(wanted) => false,
             Some(_) if self.later.is_some_and(|later| later.covers(wanted)) => false,
             Some(_) => {
                 self.later = Some(self.later.map_or(wanted, |later| later.with(wanted)));
@@ -171,13 +171,6 @@ impl State {
                 true
             }
         }
-    }
-
-    /// Whether some push service has not taken the last knock, and is not asked again, because the messages that it was
-    /// for have expired.
-    fn is_dropped(&self) -> bool {
-        let mut all = self.subscriptions.iter();
-        all.any(|known| known.due_at.is_none() && (1..=RETRIES).contains(&known.tries))
     }
 
     /// A knock is due at each push service.
@@ -206,11 +199,13 @@ impl State {
 
     /// The device is here, and fetches what waits. Returns whether anything changed.
     pub(super) fn fetch(&mut self) -> bool {
+        let was_knocked = self.knock.is_some();
         self.drop_due();
         for known in &mut self.subscriptions {
             known.sent_at = None;
         }
-        self.knock.take().is_some()
+        self.knock = None;
+        was_knocked
     }
 
     /// Starts the knock that had to wait, if its time has come.
@@ -242,13 +237,22 @@ impl State {
     /// Drops what is due: there is no message any more that it would be for.
     pub(super) fn drop_due(&mut self) {
         self.later = None;
-        self.drop_tries();
+        let due = self.subscriptions.iter_mut();
+        let dropped = due.filter_map(|known| known.due_at.take()).count();
+        // What was not taken everywhere is no knock for the next message.
+        if dropped > 0 {
+            self.knock = None;
+        }
     }
 
-    /// Drops what is due of the last knock: the messages that it was for have expired.
-    pub(super) fn drop_tries(&mut self) {
-        for known in &mut self.subscriptions {
-            known.due_at = None;
+    /// Drops what is due of the last knock: the messages that it was for have expired. Others may have come since, for
+    /// which a knock has to wait.
+    pub(super) fn drop_expired(&mut self, now: Millis) {
+        let later = self.later;
+        self.drop_due();
+        match later {
+            Some(later) if self.knock.is_none() => self.knock(later, now),
+            later => self.later = later,
         }
     }
 
