@@ -15,11 +15,13 @@ let isLost = false;
 
 /** The service answered with an error (RFC 9457). */
 export class Problem extends Error {
-  constructor(status, { code = "unknown", title = `The service answered ${status}`, detail = "" } = {}) {
+  /** `pause`: after how many seconds to ask again, if the service says so. */
+  constructor(status, { code = "unknown", title = `The service answered ${status}`, detail = "" } = {}, pause) {
     // The detail says what the title says, and which name or field it is about.
     super(detail ? detail.charAt(0).toUpperCase() + detail.slice(1) : title);
     this.status = status;
     this.code = code;
+    this.pause = pause;
   }
 }
 
@@ -79,8 +81,22 @@ export class Api {
     tell(content === undefined);
     if (content === undefined) throw new Unanswered();
     const bytes = new Uint8Array(content);
-    if (!response.ok) throw new Problem(response.status, parse(new TextDecoder().decode(bytes)));
+    if (!response.ok) {
+      const pause = Number(response.headers.get("retry-after")) || undefined;
+      throw new Problem(response.status, parse(new TextDecoder().decode(bytes)), pause);
+    }
     return { bytes, type: response.headers.get("content-type") ?? "" };
+  }
+
+  /**
+   * A WebSocket. The credential is among the subprotocols, since a browser sets no header on a handshake. Throws
+   * [Ended], and a `SyntaxError` if the credential has characters that no subprotocol has.
+   */
+  socket(path, protocol) {
+    if (this.#isEnded) throw new Ended();
+    const address = new URL(path, BASE);
+    address.protocol = address.protocol.replace("http", "ws");
+    return new WebSocket(address, [protocol, `token.${this.#credential}`]);
   }
 
   /** Whatever still wants to ask finds out that nobody is there any more. */
