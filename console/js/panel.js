@@ -20,7 +20,7 @@ export class Panel {
   constructor(title, { load, actions = [], before = [], isClosed = false }) {
     const id = uniqueId("panel");
     this.#load = load;
-    const rest = [...before, this.#body, this.#error, this.#again];
+    const rest = [...before, this.#error, this.#again, this.#body];
     if (isClosed) {
       this.#heading = element("summary", {}, element("h2", {}, title));
       this.element = element("details", { class: "card panel" }, this.#heading, ...rest);

@@ -47,6 +47,8 @@ export function filter({ names, query, onchange }) {
     { class: "filter", role: "search", "aria-label": "Filter the failures", onsubmit, onchange: apply },
     ...controls.map(([name, control]) => field(LABELS[name], control)),
     clear,
+    // Without it, Enter does nothing in a form of several fields.
+    element("button", { class: "visually-hidden", tabindex: "-1" }, "Filter"),
   );
   // The cross of a search field.
   form.addEventListener("search", apply, true);

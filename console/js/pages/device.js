@@ -33,6 +33,11 @@ export function devicePage({ api, play }, device) {
   const waiting = queue(api, device, { onlist: (messages) => messages.forEach(({ id, state }) => tally.know(id, state)) });
   const sending = sent(api, device);
   let status;
+  /** The presence that the watch has told, while it is connected. */
+  let told;
+  let isShown = true;
+  let isWatched = false;
+  let isListed = false;
 
   const facts = new Panel("Status", {
     load: async () => {
@@ -63,11 +68,6 @@ export function devicePage({ api, play }, device) {
       if (state === "none" && !why) happening.element.hidden = true;
     },
   });
-  /** The presence that the watch has told, while it is connected. */
-  let told;
-  let isShown = true;
-  let isWatched = false;
-  let isListed = false;
 
   /** The device as it is. What happened before, since the last time that it was said, nobody tells. */
   function begin({ online, connected_at, last_seen_at, held, in_flight, in_progress }) {
