@@ -17,7 +17,7 @@ const TOGETHER = 100;
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export function live() {
-  const list = element("ol", { class: "entries log", hidden: true, role: "log", "aria-live": "off", "aria-label": "Steps", tabindex: "0" });
+  const list = element("ol", { class: "entries log", hidden: true, "aria-label": "Steps", tabindex: "0" });
   const none = empty("Each step of a delivery to this device appears here as it happens.");
   const state = element("span", { class: "live" });
   let isHeld = false;
