@@ -199,10 +199,13 @@ describeInBrowser("accessibility", () => {
     const id = await sender.send({ tag }, "x");
     const wide = { title: "W".repeat(128), body: "W".repeat(1024), actions: [{ id: "a", label: "W".repeat(32) }] };
     for (let n = 0; n < 24; n++) await sender.send({ device: receiver.name }, wide);
+    await sender.publish({ tag }, "now or never", { ttl: 0, wait: 0 });
+    const failed = async () => (await relay.admin("GET", `/v1/failures?sender=${sender.name}`)).is(200).failures.length;
+    await expect.poll(failed, { timeout: 30_000 }).toBe(8);
     const { page } = await browser.tab({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await operator(page, relay);
     const pages: [() => Promise<unknown>, ...string[]][] = [
-      [() => page.getByLabel("Find a message by its id").waitFor()],
+      [() => shows(panel(page, "Failures of the last day").getByRole("listitem"), 8)],
       [() => page.getByRole("option", { name: sender.name }).waitFor(), "devices"],
       [() => page.getByRole("option", { name: tag }).waitFor(), "tags"],
       [() => page.getByRole("button", { name: `Unbind ${receiver.name}` }).waitFor(), "tags", tag],

@@ -31,13 +31,14 @@ test("a message that was counted and never seen is taken for one of the others",
   expect(steps(tally({ held: 3 }), ["a", "expired", 0])).toEqual({ held: 2, in_flight: 0, in_progress: 0 });
   expect(steps(tally({ in_flight: 2 }), ["a", "held", 1])).toEqual({ held: 1, in_flight: 1, in_progress: 0 });
   expect(steps(tally({ in_flight: 2 }), ["a", "sent", 2])).toEqual({ held: 0, in_flight: 2, in_progress: 0 });
-  expect(steps(tally({ held: 2 }), ["a", "held", 0]), "a new one, not one of the two").toEqual({ held: 3, in_flight: 0, in_progress: 0 });
+  expect(steps(tally({ in_flight: 2 }), ["a", "held", 0]), "a new one, not one of the two").toEqual({ held: 1, in_flight: 2, in_progress: 0 });
 });
 
 test("a message that is listed is known by its state", () => {
   const counted = tally({ held: 1, in_flight: 1 });
   counted.know("a", "held");
   counted.know("b", "sent");
+  expect(steps(counted, ["another", "sent"], ["another", "delivered"]), "not the one that is held").toEqual({ held: 1, in_flight: 1, in_progress: 0 });
   expect(steps(counted, ["new", "held", 0])).toEqual({ held: 2, in_flight: 1, in_progress: 0 });
   expect(steps(counted, ["b", "held", 1])).toEqual({ held: 3, in_flight: 0, in_progress: 0 });
   expect(steps(counted, ["a", "cancelled", 0], ["b", "expired"], ["new", "replaced", 0])).toEqual({ held: 0, in_flight: 0, in_progress: 0 });
