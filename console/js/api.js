@@ -89,14 +89,14 @@ export class Api {
   }
 
   /**
-   * A WebSocket. The credential is among the subprotocols, since a browser sets no header on a handshake. Throws
-   * [Ended], and a `SyntaxError` if the credential has characters that no subprotocol has.
+   * A WebSocket. The credential is among the subprotocols, since a browser sets no header on a handshake; encoded,
+   * since a subprotocol cannot have every character. Throws [Ended].
    */
   socket(path, protocol) {
     if (this.#isEnded) throw new Ended();
     const address = new URL(path, BASE);
     address.protocol = address.protocol.replace("http", "ws");
-    return new WebSocket(address, [protocol, `token.${this.#credential}`]);
+    return new WebSocket(address, [protocol, `token64.${base64url(this.#credential)}`]);
   }
 
   /** Whatever still wants to ask finds out that nobody is there any more. */
@@ -132,6 +132,12 @@ export const messagePath = (id) => `v1/messages/${encodeURIComponent(id)}`;
 /** A name that nobody else uses. Not `randomUUID`, which is missing on pages served over plain http. */
 export function freshKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A text as base64url without padding (RFC 4648, section 5). */
+function base64url(text) {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(text));
+  return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function tell(lost) {

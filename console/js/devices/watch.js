@@ -66,13 +66,7 @@ export class Watch {
   #connect() {
     clearTimeout(this.#again);
     this.#onstate("connecting");
-    let socket;
-    try {
-      socket = this.#api.socket(this.#path, PROTOCOL);
-    } catch (error) {
-      const why = error instanceof Ended ? "" : "A browser cannot send this admin key with a WebSocket. One of letters and digits works.";
-      return this.#end(why);
-    }
+    const socket = this.#api.socket(this.#path, PROTOCOL);
     let since;
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
