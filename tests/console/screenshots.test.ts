@@ -43,12 +43,12 @@ type Fleet = Map<string, Device>;
       const { page } = await browser.tab({ ...options, reducedMotion: "reduce" });
       const take = async (what: string, fullPage = false) => {
         await expect.poll(() => page.locator("[aria-busy=true]").count()).toBe(0);
-        await page.evaluate("document.activeElement?.blur()");
+        await page.evaluate("document.activeElement?.blur(); document.getElementById('host').textContent = 'push.example.net'");
         await page.screenshot({ path: `${directory}/${what}${name}.png`, fullPage });
       };
       await operator(page, relay);
       const failures = panel(page, "Failures of the last day");
-      for (const at of [1, 2, 4]) await failures.getByRole("checkbox", { name: /^Select the message/ }).nth(at).check();
+      for (const at of [1, 2, 4]) await failures.getByRole("checkbox", { name: /^Select the message/, disabled: false }).nth(at).check();
       await page.evaluate("scrollTo(0, 0)");
       await take("overview");
       await take("overview-all", true);

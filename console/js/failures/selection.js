@@ -28,6 +28,7 @@ export function selection(api, { all, attempt }) {
     const count = byMessage(chosen.values()).length;
     if (count === 0) box.checked = false;
     box.indeterminate = count > 0 && !box.checked;
+    go.classList.toggle("primary", count > 0);
     go.disabled = isRunning || count === 0;
     go.textContent = count === 0 ? "Resend" : `Resend ${number(count)}`;
     if (text !== undefined) note.textContent = text;
@@ -98,7 +99,7 @@ export function selection(api, { all, attempt }) {
   const toolbar = element(
     "div",
     { class: "selection" },
-    element("label", { for: box.id, class: "tick" }, box, " Select all"),
+    element("label", { for: box.id, class: "tick" }, box, "Select all"),
     note,
     progress,
     stop,
