@@ -4,6 +4,10 @@
 //! whether a token was revoked, which its device's mailbox checks when it is called anyway.
 //! A credential is never taken from the URL.
 
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tagpost_core::id::DeviceId;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::time::Millis;
@@ -82,13 +86,17 @@ pub(crate) fn bearer(authorization: &str) -> Option<&str> {
         .then(|| credential.trim_start())
 }
 
+/// What a credential among the subprotocols begins with, as it is and encoded.
+const PREFIXES: [&str; 2] = ["token.", "token64."];
+
 /// The subprotocols that a WebSocket handshake offers, and the token among them.
 ///
-/// A browser cannot set a header on a WebSocket. It sends its token as a subprotocol `token.…`.
+/// A browser cannot set a header on a WebSocket. It sends its credential as a subprotocol: `token.…`, or `token64.…`
+/// followed by base64url without padding (RFC 4648, section 5), since a subprotocol cannot have every character.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Offer<'a> {
-    /// The token, without its prefix.
-    pub(crate) token: Option<&'a str>,
+    /// The credential, without its prefix.
+    pub(crate) token: Option<Cow<'a, str>>,
     /// The other subprotocols, in order.
     pub(crate) protocols: Vec<&'a str>,
 }
@@ -101,10 +109,14 @@ impl<'a> Offer<'a> {
             .map(str::trim)
             .filter(|protocol| !protocol.is_empty());
         let (tokens, protocols): (Vec<&str>, Vec<&str>) =
-            offered.partition(|protocol| protocol.starts_with("token."));
-        let token = tokens
-            .first()
-            .and_then(|protocol| protocol.strip_prefix("token."));
+            offered.partition(|protocol| PREFIXES.iter().any(|it| protocol.starts_with(it)));
+        let token = tokens.first().and_then(|protocol| {
+            let [plain, encoded] = PREFIXES.map(|prefix| protocol.strip_prefix(prefix));
+            plain.map(Cow::from).or_else(|| {
+                let bytes = URL_SAFE_NO_PAD.decode(encoded?).ok()?;
+                String::from_utf8(bytes).ok().map(Cow::from)
+            })
+        });
         Self { token, protocols }
     }
 }
@@ -132,7 +144,7 @@ mod tests {
         assert_eq!(
             Offer::read("tagpost.v1, token.a.b.c ,other"),
             Offer {
-                token: Some("a.b.c"),
+                token: Some("a.b.c".into()),
                 protocols: vec!["tagpost.v1", "other"]
             }
         );
@@ -146,12 +158,27 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_with_any_characters_is_encoded() {
+        let offer = Offer::read("token64.YS9iPT0rYyDDpA, tagpost.watch.v1");
+        assert_eq!(offer.token.as_deref(), Some("a/b==+c ä"));
+        assert_eq!(offer.protocols, ["tagpost.watch.v1"]);
+        for malformed in ["token64.YS9iPT0", "token64.YS9i=", "token64._w"] {
+            let offer = Offer::read(malformed);
+            assert_eq!(
+                (offer.token, offer.protocols),
+                (None, vec![]),
+                "{malformed}"
+            );
+        }
+    }
+
+    #[test]
     fn no_token_is_left_among_the_subprotocols() {
         let offer = Offer::read("token.first,tagpost.v1,token.second");
         assert_eq!(
             offer,
             Offer {
-                token: Some("first"),
+                token: Some("first".into()),
                 protocols: vec!["tagpost.v1"]
             }
         );

@@ -200,11 +200,14 @@ export class Mailbox extends DurableObject {
     return this.#call("ask", call, enclosed, fault);
   }
 
-  /** The handshake of the device's socket; see `stub.js`. */
+  /** The handshake of the device's socket, or of one that watches; see `stub.js`. */
   async fetch({ headers }) {
-    const names = ["caller", "protocol", "window", "origin", "fault"];
-    const [caller, protocol, window, origin, fault] = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
-    const answer = await this.#call("connect", caller, protocol, window && Number(window), origin, fault);
+    const names = ["caller", "protocol", "window", "origin", "fault", "watch"];
+    const given = names.map((name) => headers.get(`tagpost-${name}`) ?? undefined);
+    const [caller, protocol, window, origin, fault, watch] = given;
+    const answer = await (watch
+      ? this.#call("watch", caller, watch === "payloads", fault)
+      : this.#call("connect", caller, protocol, window && Number(window), origin, fault));
     if (Array.isArray(answer)) return response(answer);
     // A client that did not offer a protocol by name would fail if it were answered with one.
     const subprotocol = headers.has("tagpost-unnamed") ? {} : { "sec-websocket-protocol": protocol };

@@ -105,7 +105,7 @@ pub(crate) async fn answer(request: web_sys::Request, env: Env) -> Result<Respon
         }
         (Ok(Found::Guarded(route)), Ok(config)) => {
             let exchange = Exchange::new(request, env, config);
-            let caller = exchange.caller(matches!(route, Ok(Route::Connect)))?;
+            let caller = exchange.caller(matches!(route, Ok(Route::Connect | Route::Watch(_))))?;
             let route = route.map_err(|name| Problem::bad_request(name.to_string()))?;
             exchange.serve(route, caller).await
         }

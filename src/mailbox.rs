@@ -73,6 +73,13 @@ impl Mailbox {
         })
     }
 
+    pub fn watch(&self, caller: Option<String>, payload: bool, fault: Option<String>) -> Promise {
+        self.handle(async move |object| {
+            fault::cause("fetch", fault).await;
+            object.watch(caller.as_deref(), payload).await
+        })
+    }
+
     pub fn alarm(&self) -> Promise {
         self.run(async |object| {
             fault::cause_armed("alarm").await;

@@ -84,6 +84,8 @@ pub(crate) enum Route {
     IssueCode(DeviceId),
     /// The messages that wait for a device.
     ListWaiting(DeviceId),
+    /// Watch a device.
+    Watch(DeviceId),
     /// A list of tags.
     ListTags,
     /// The devices of a tag.
@@ -253,6 +255,10 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         &[on(READ, |path| {
             Ok(Route::ListWaiting(path.name("device")?))
         })],
+    ),
+    (
+        "/v1/devices/{device}/watch",
+        &[on(GET, |path| Ok(Route::Watch(path.name("device")?)))],
     ),
     (
         "/v1/devices/{device}/push",

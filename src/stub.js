@@ -29,13 +29,15 @@ export class Calls {
   }
 }
 
-/** A mailbox's response to the handshake of its device, in the same way. */
-export function connect(env, device, caller, protocol, isOffered, window, origin, fault, limit) {
+/** A mailbox's response to the handshake of its device, or of a watcher of it, in the same way. */
+export function connect(env, device, caller, protocol, isOffered, window, origin, watch, fault, limit) {
   // Only `fetch` can return a socket. The client's own headers stay here, above all its credential.
-  const headers = { upgrade: "websocket", "tagpost-caller": caller, "tagpost-protocol": protocol };
+  const headers = { upgrade: "websocket", "tagpost-protocol": protocol };
+  if (caller) headers["tagpost-caller"] = caller;
   if (!isOffered) headers["tagpost-unnamed"] = "true";
   if (origin) headers["tagpost-origin"] = origin;
   if (window) headers["tagpost-window"] = `${window}`;
+  if (watch) headers["tagpost-watch"] = watch;
   if (fault) headers["tagpost-fault"] = fault;
   return within(limit, env.MAILBOX.getByName(device).fetch("https://mailbox/connect", { headers }));
 }

@@ -50,11 +50,12 @@ extern "C" {
     async fn connect_mailbox(
         env: &JsValue,
         device: &str,
-        caller: &str,
+        caller: Option<String>,
         protocol: &str,
         is_offered: bool,
         window: Option<u32>,
         origin: Option<String>,
+        watch: Option<String>,
         fault: Option<String>,
         limit: f64,
     ) -> Result<JsValue, JsValue>;
@@ -142,6 +143,7 @@ pub(crate) async fn ask_with<T: DeserializeOwned>(
 }
 
 /// How a WebSocket is to be opened.
+#[derive(Default)]
 pub(crate) struct Handshake {
     /// The subprotocol.
     pub(crate) protocol: &'static str,
@@ -151,26 +153,40 @@ pub(crate) struct Handshake {
     pub(crate) window: Option<u32>,
     /// Where the client reaches the service, if the mailbox has to know that.
     pub(crate) origin: Option<String>,
+    /// The client only watches.
+    pub(crate) watch: Option<Watch>,
 }
 
-/// Opens the WebSocket of the `caller`'s device.
+/// What a watcher is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Watch {
+    Steps,
+    Payloads,
+}
+
+/// Opens the WebSocket of a device, or one that watches it. `caller` is the device with these claims, or the operator.
 pub(crate) async fn connect(
     env: &Env,
-    caller: &Claims,
+    device: &DeviceId,
+    caller: Option<&Claims>,
     handshake: Handshake,
     fault: Option<String>,
 ) -> Result<Response, Error> {
-    let claims = serde_json::to_string(caller)
-        .map_err(|error| Error::internal("call_not_rendered", error))?;
-    let device = &caller.device;
+    let claims = caller.map(serde_json::to_string).transpose();
+    let claims = claims.map_err(|error| Error::internal("call_not_rendered", error))?;
+    let watch = handshake.watch.map(|watch| match watch {
+        Watch::Steps => "steps".to_owned(),
+        Watch::Payloads => "payloads".to_owned(),
+    });
     let answer = connect_mailbox(
         env,
         device.as_str(),
-        &claims,
+        claims,
         handshake.protocol,
         handshake.is_offered,
         handshake.window,
         handshake.origin,
+        watch,
         fault,
         millis(CLIENT_TIMEOUT),
     )

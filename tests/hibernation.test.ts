@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, test } from "vitest";
 
-import { useRelay, type Device } from "./harness/index.ts";
+import { Socket, useRelay, type Device } from "./harness/index.ts";
 
 // An object leaves memory unseen; this class around the real one says when it comes back, and why.
 const OBSERVED = `
@@ -51,6 +51,20 @@ describe.concurrent("hibernation", () => {
     (await sender!.publish({ device: receiver!.name }, {}, { wait: 10 })).is(200);
     expect(events(receiver!).slice(before.length)).toContain("constructed");
     expect(socket.isOpen).toBe(true);
+  }, 60_000);
+
+  test("a device that is watched hibernates, and its watcher is told what happens afterwards", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const url = new URL(`/v1/devices/${receiver!.name}/watch`, relay.url);
+    const headers = { Authorization: `Bearer ${receiver!.token}` };
+    const watcher = await Socket.open(url, { protocols: ["tagpost.watch.v1"], headers });
+    await watcher.next("watching");
+    const before = events(receiver!);
+    await sleep(UNTIL_ASLEEP);
+    expect(events(receiver!)).toEqual(before);
+    const id = await sender!.send({ device: receiver!.name }, {});
+    expect(await watcher.next("step")).toMatchObject({ id, event: "held" });
+    expect(events(receiver!).slice(before.length)).toContain("constructed");
   }, 60_000);
 
   test("a device that waits for an acknowledgement that is not due hibernates as well", async () => {

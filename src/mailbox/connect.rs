@@ -1,8 +1,8 @@
-//! The WebSocket of the device: from the handshake to the mailbox.
+//! The WebSockets of the device and of its watchers: from the handshake to the mailbox.
 
 use std::rc::Rc;
 
-use tagpost_core::mailbox::{ConnectionId, Input, Reply};
+use tagpost_core::mailbox::{CallId, ConnectionId, Input, Reply};
 use tagpost_core::protocol::{self, CODECS, Codec};
 use tagpost_core::token::Claims;
 use wasm_bindgen::JsValue;
@@ -15,7 +15,8 @@ use crate::respond;
 /// The object's end of a socket that its mailbox has not accepted yet.
 pub(super) struct Opening {
     connection: ConnectionId,
-    codec: &'static dyn Codec,
+    /// Its protocol; a watcher's has no keepalives for the runtime to answer.
+    codec: Option<&'static dyn Codec>,
     server: WebSocket,
 }
 
@@ -33,14 +34,7 @@ impl Object {
         let claims: Claims = serde_json::from_str(caller)?;
         let codec = protocol::named(CODECS, subprotocol)
             .ok_or("another version chose a protocol that this version does not know")?;
-        let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let connection = getrandom::u32().map_err(|error| error.to_string())?;
-        self.opening.borrow_mut().push(Opening {
-            connection,
-            codec,
-            server,
-        });
-        let input = |id| Input::Open {
+        let input = |id, connection| Input::Open {
             id,
             connection,
             codec,
@@ -48,7 +42,39 @@ impl Object {
             window,
             origin,
         };
-        let reply = self.ask(input).await?;
+        self.open_socket(Some(codec), input).await
+    }
+
+    /// Opens a socket that watches. `caller` is the device's claims as JSON, or nothing if it is the operator. Returns
+    /// what [`Object::connect`] returns.
+    pub(super) async fn watch(
+        self: &Rc<Self>,
+        caller: Option<&str>,
+        payload: bool,
+    ) -> worker::Result<JsValue> {
+        let caller: Option<Claims> = caller.map(serde_json::from_str).transpose()?;
+        let input = |id, connection| Input::Watch {
+            id,
+            connection,
+            caller,
+            payload,
+        };
+        self.open_socket(None, input).await
+    }
+
+    async fn open_socket(
+        self: &Rc<Self>,
+        codec: Option<&'static dyn Codec>,
+        input: impl FnOnce(CallId, ConnectionId) -> Input,
+    ) -> worker::Result<JsValue> {
+        let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let connection = getrandom::u32().map_err(|error| error.to_string())?;
+        self.opening.borrow_mut().push(Opening {
+            connection,
+            codec,
+            server,
+        });
+        let reply = self.ask(|id| input(id, connection)).await?;
         self.take_opening(connection);
         match reply {
             Reply::Opened => {

@@ -27,17 +27,19 @@ extern "C" {
 }
 
 impl Object {
-    /// Accepts a socket, with which this object may hibernate. The runtime answers the protocol's keepalives by itself.
+    /// Accepts a socket, with which this object may hibernate. The runtime answers its protocol's keepalives by itself;
+    /// those of one protocol alone, so that a socket without one leaves them as they are.
     pub(super) fn accept_socket(
         &self,
         ws: &WebSocket,
         connection: ConnectionId,
-        codec: &dyn Codec,
+        codec: Option<&dyn Codec>,
     ) -> worker::Result<()> {
         let object = self.state.as_raw();
-        let (ping, pong) = codec.keepalive();
-        let pair = worker::WebSocketRequestResponsePair::new(ping, pong)?;
-        object.set_websocket_auto_response(&pair)?;
+        if let Some((ping, pong)) = codec.map(Codec::keepalive) {
+            let pair = worker::WebSocketRequestResponsePair::new(ping, pong)?;
+            object.set_websocket_auto_response(&pair)?;
+        }
         let tag = JsValue::from_str(&connection.to_string());
         Ok(object.accept_websocket_with_tags(ws.as_ref(), vec![tag])?)
     }

@@ -55,7 +55,14 @@ pub(super) async fn connect(
         window: None,
         origin: Some(exchange.origin()),
     };
-    let answer = stub::connect(&exchange.env, &claims, handshake, exchange.fault()).await;
+    let answer = stub::connect(
+        &exchange.env,
+        &claims.device,
+        Some(&claims),
+        handshake,
+        exchange.fault(),
+    )
+    .await;
     match answer {
         // A URL that was revoked or has expired permits nothing, as one that was never issued.
         Ok(answer) if answer.status() == Code::Unauthorized.status() => Err(Refusal::unknown()),

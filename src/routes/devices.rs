@@ -38,6 +38,7 @@ struct DeviceStatus {
     in_flight: u32,
     in_progress: u32,
     held_bytes: u64,
+    held_since: Option<Millis>,
     tags: Vec<Tag>,
 }
 
@@ -105,6 +106,7 @@ pub(super) async fn get(
             in_flight: status.in_flight,
             in_progress: status.in_progress,
             held_bytes: status.held_bytes,
+            held_since: status.held_since,
             tags,
         },
     ))

@@ -19,6 +19,7 @@ mod sender;
 mod tags;
 mod wake;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use js_sys::JsString;
@@ -89,12 +90,13 @@ impl Exchange {
         let authorization = self.header("authorization");
         let protocols = self.header("sec-websocket-protocol");
         let credential = match &authorization {
-            Some(header) => bearer(header),
+            Some(header) => bearer(header).map(Cow::from),
             None if is_handshake => protocols
                 .as_deref()
                 .and_then(|header| Offer::read(header).token),
             None => None,
         };
+        let credential = credential.as_deref();
         Ok(Caller::authenticate(credential, &self.config, self.now)?)
     }
 
@@ -131,6 +133,7 @@ impl Exchange {
             Route::Subscribe(device) => wake::subscribe(self, caller, device).await,
             Route::Unsubscribe(device, id) => wake::unsubscribe(self, caller, device, id).await,
             Route::Connect => connect::connect(self, caller).await,
+            Route::Watch(device) => connect::watch(self, caller, device).await,
             Route::Inbox => inbox::take(self, caller).await,
             Route::Ack(id) => inbox::ack(self, caller, id).await,
             Route::Nack(id) => inbox::nack(self, caller, id).await,

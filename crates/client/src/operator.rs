@@ -90,6 +90,9 @@ pub struct DeviceStatus {
     pub in_progress: u32,
     /// The bytes of all three.
     pub held_bytes: u64,
+    /// When the oldest of these messages was accepted.
+    #[serde(default)]
+    pub held_since: Option<Millis>,
     /// The tags it is bound to.
     pub tags: Vec<Tag>,
 }

@@ -422,4 +422,7 @@ pub struct Status {
     pub in_progress: u32,
     /// The payload bytes of all three.
     pub held_bytes: u64,
+    /// When the oldest of these messages was accepted.
+    #[serde(default)]
+    pub held_since: Option<Millis>,
 }

@@ -34,4 +34,5 @@ pub mod time;
 pub mod token;
 pub mod trace;
 pub mod wake;
+pub mod watch;
 pub mod web_push;

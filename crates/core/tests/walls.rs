@@ -177,3 +177,30 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         );
     }
 }
+
+#[test]
+fn the_watchers_name_no_other_component_and_no_router() {
+    let words = [
+        "Inbox",
+        "Outbox",
+        "Channels",
+        "Connection,",
+        "super::wake",
+        "Mailbox<",
+        "Awaited",
+        "CallId",
+        "Output::Reply",
+    ];
+    assert_eq!(lines(&mailbox().join("watchers.rs"), &words), [""; 0]);
+    for component in [
+        "inbox",
+        "outbox",
+        "connection",
+        "channels",
+        "wake",
+        "failures",
+    ] {
+        let named = naming(component, &["super::watchers", "Watchers<"]);
+        assert_eq!(named, [""; 0]);
+    }
+}

@@ -155,7 +155,7 @@ pub(crate) enum Action {
     Trace { of: u32, wait: u32 },
     /// A sender asks for its messages.
     List { device: usize },
-    /// The operator looks at a device.
+    /// The operator looks at a device, and begins or stops to watch it.
     Status { device: usize },
     /// A device sends malformed frames.
     BadFrames { device: usize, count: u32 },

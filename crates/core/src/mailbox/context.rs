@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::account::Account;
 use super::connection::Ended;
-use super::news::Effect;
+use super::news::{Effect, News};
 use super::timer::{Timer, Timers};
 use super::totals::Totals;
 use crate::delivery::Delivery;
@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::store::Store;
 use crate::time::Millis;
 use crate::wake::{Knocks, Woken};
+use crate::watch::{Watched, Watching};
 use crate::web_push::seal::Keys;
 
 /// When a mailbox checks on work in progress, in case it has crashed meanwhile.
@@ -40,6 +41,8 @@ pub(super) struct Context<S> {
     pub(super) knocks: Knocks,
     /// Whether the directory lists failures.
     pub(super) records_failures: bool,
+    /// Whether anybody watches.
+    pub(super) watching: Watching,
     /// The last knock that each push service has taken.
     pub(super) woken: Vec<Woken>,
 }
@@ -65,6 +68,13 @@ impl<S: Store> Context<S> {
     /// Makes sure that the mailbox is woken for this no later than `at`.
     pub(super) fn wake_by(&mut self, timer: Timer, at: Millis) {
         self.timers.set(timer, at);
+    }
+
+    /// Tells the watchers, if there are any.
+    pub(super) fn tell_watchers(&mut self, watched: impl FnOnce() -> Watched) {
+        if self.watching > Watching::Nobody {
+            self.push(News::Watched(watched()));
+        }
     }
 
     /// Adds an output or news.

@@ -41,6 +41,7 @@ mod totals;
 mod waiting;
 mod wake;
 mod waking;
+mod watchers;
 
 use std::rc::Rc;
 
@@ -59,6 +60,7 @@ pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
 use self::wake::Wake;
+use self::watchers::Watchers;
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
 use crate::limits::Limits;
@@ -66,6 +68,7 @@ use crate::protocol::{Codecs, Frame};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::wake::Knocks;
+use crate::watch::Watching;
 use crate::web_push::seal::Keys;
 
 /// The mailbox of one device.
@@ -81,6 +84,7 @@ pub struct Mailbox<S> {
     pairing: pairing::Memory,
     wake: wake::Memory,
     failures: failures::Memory,
+    watchers: watchers::Memory,
     pending: Pending,
 }
 
@@ -116,6 +120,7 @@ impl<S: Store> Mailbox<S> {
                 push_keys: None,
                 knocks: Knocks::Off,
                 records_failures: false,
+                watching: Watching::Nobody,
                 woken: Vec::new(),
             },
             connection: connections.max_by_key(|connection| connection.connected_at),
@@ -126,8 +131,10 @@ impl<S: Store> Mailbox<S> {
             pairing: pairing::Memory::default(),
             wake: wake::Memory::default(),
             failures: failures::Memory::default(),
+            watchers: watchers::Memory::default(),
             pending: Pending::default(),
         };
+        mailbox.watchers().open(attachments);
         if mailbox.cx.account.is_some() {
             // A future alarm was set no later than what the inbox has due; one that kept failing, no later than two
             // minutes after the failure.
@@ -256,6 +263,12 @@ impl<S: Store> Mailbox<S> {
                 };
                 self.opening(id, handshake, claims, now)
             }
+            Input::Watch {
+                id,
+                connection,
+                caller,
+                payload,
+            } => self.watch(id, connection, caller.as_ref(), payload, now),
             Input::Closed { connection } => self.closed(connection, now),
             Input::Returned {
                 from,
@@ -360,7 +373,8 @@ impl<S: Store> Mailbox<S> {
                 // A poll takes what comes after the messages that this event sends.
                 Effect::News(News::Pollable) => pollable = true,
                 Effect::News(news) => {
-                    told = true;
+                    // A watcher changes nothing.
+                    told |= !matches!(news, News::Watched(_));
                     self.hear(news, now)?;
                     // Effects of the news come before later effects.
                     effects.extend(self.cx.effects.drain(..).rev());
@@ -384,6 +398,7 @@ impl<S: Store> Mailbox<S> {
                 attachment,
             });
         }
+        self.watchers().attach(outputs);
         outputs.extend(self.cx.timers.take_alarm().map(Output::Alarm));
         if self.pending.is_empty() {
             self.cx.timers.clear(Timer::Call);
@@ -437,6 +452,13 @@ impl<S: Store> Mailbox<S> {
         Failures {
             cx: &mut self.cx,
             memory: &mut self.failures,
+        }
+    }
+
+    fn watchers(&mut self) -> Watchers<'_, S> {
+        Watchers {
+            cx: &mut self.cx,
+            memory: &mut self.watchers,
         }
     }
 

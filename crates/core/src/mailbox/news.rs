@@ -11,6 +11,7 @@ use crate::message::Urgency;
 use crate::problem::Problem;
 use crate::time::Millis;
 use crate::trace::Trace;
+use crate::watch::Watched;
 use crate::web_push::channel::Channel;
 
 /// Something that calls may be waiting for.
@@ -44,6 +45,8 @@ pub(super) enum News {
     Failed(Box<FailedDelivery>),
     /// Tokens were revoked.
     Revoked,
+    /// Something that watchers are told.
+    Watched(Watched),
 }
 
 /// A result of an event.

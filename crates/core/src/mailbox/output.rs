@@ -55,6 +55,17 @@ pub enum Input {
         /// Where the device reaches the service, for the endpoints of its channels.
         origin: Option<String>,
     },
+    /// Somebody wants to watch. It is answered once, with [`Output::Reply`].
+    Watch {
+        /// Which call.
+        id: CallId,
+        /// The name of the watcher's socket, of which only frames and the end are inputs.
+        connection: ConnectionId,
+        /// The token of the device; `None` if it is the operator.
+        caller: Option<Claims>,
+        /// Whether the watcher is told payloads.
+        payload: bool,
+    },
     /// A frame was received over a connection.
     Frame {
         /// Which connection.
@@ -110,7 +121,7 @@ pub enum Input {
 /// Something that has to happen outside, in the order given.
 #[derive(Debug)]
 pub enum Output {
-    /// Accept the socket of this connection, which [`Input::Open`] named.
+    /// Accept the socket of this connection, which [`Input::Open`] or [`Input::Watch`] named.
     Accept(ConnectionId),
     /// Send this frame.
     Send {
@@ -189,7 +200,7 @@ pub enum Reply {
     Problem(Problem),
     /// The text that came with the call cannot be read, with the cause. Another version of the service made it.
     NotUnderstood(String),
-    /// The connection is open.
+    /// The connection is open, or the watcher watches.
     Opened,
     /// To [`Call::Publish`].
     Published(Trace),

@@ -4,15 +4,17 @@ use super::Mailbox;
 use super::connection::{
     CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
 };
-use super::output::Output;
+use super::output::{CallId, Output, Reply};
 use super::pending::Handshake;
 use super::timer::Timer;
 use crate::call::Status;
 use crate::message::Lane;
+use crate::problem::{Code, Problem};
 use crate::protocol::{Frame, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
+use crate::watch::Watched;
 
 impl<S: Store> Mailbox<S> {
     /// Opens a connection of the device; an older one is closed.
@@ -51,6 +53,10 @@ impl<S: Store> Mailbox<S> {
             self.wake().fetched();
         }
         self.connection = Some(opened);
+        self.cx.tell_watchers(|| Watched::Presence {
+            online: true,
+            at: now.at,
+        });
         let held = self.inbox().connected()?;
         let (_, in_progress) = self.inbox().at_work(now)?;
         let welcome = ToDevice::Welcome {
@@ -66,6 +72,32 @@ impl<S: Store> Mailbox<S> {
         }
         self.outbox().connected()?;
         self.receive(|inbox| inbox.pump(now))
+    }
+
+    /// Somebody wants to watch: the operator, or the device itself with the claims of its token.
+    pub(super) fn watch(
+        &mut self,
+        id: CallId,
+        connection: ConnectionId,
+        caller: Option<&Claims>,
+        payload: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let admitted = self.admitted(caller, now);
+        let device = self.cx.device().cloned();
+        let device =
+            device.ok_or_else(|| Problem::new(Code::UnknownDevice, "there is no such device"));
+        let reply = match admitted.and(device) {
+            Ok(device) => {
+                let status = self.status(now)?;
+                self.watchers()
+                    .add(connection, caller, payload, &device, &status, now);
+                Reply::Opened
+            }
+            Err(problem) => Reply::Problem(problem),
+        };
+        self.answer(id, reply);
+        Ok(())
     }
 
     /// Whether this frame may wait to be batched with the frames right after it. A commit waits for the disk, however
@@ -94,6 +126,9 @@ impl<S: Store> Mailbox<S> {
         frame: &Frame,
         now: Now,
     ) -> Result<(), StoreError> {
+        if self.watchers().hear(connection, frame) {
+            return Ok(());
+        }
         let Some(live) = self.connection.as_mut().filter(|it| it.id == connection) else {
             return Ok(());
         };
@@ -150,6 +185,7 @@ impl<S: Store> Mailbox<S> {
 
     /// The connection is gone, with or without a close frame.
     pub(super) fn closed(&mut self, connection: ConnectionId, now: Now) -> Result<(), StoreError> {
+        self.watchers().closed(connection);
         if self.connection() == Some(connection) {
             self.receive(|inbox| inbox.disconnect(None, now))?;
         }
@@ -183,6 +219,10 @@ impl<S: Store> Mailbox<S> {
             Some(_) => self.inbox().held()?,
             None => (0, 0),
         };
+        let held_since = match messages {
+            0 => None,
+            _ => self.inbox().held_since()?,
+        };
         let (polled, in_progress) = self.inbox().at_work(now)?;
         let account = self.cx.account.as_ref();
         let connection = self.connection.as_ref();
@@ -200,6 +240,7 @@ impl<S: Store> Mailbox<S> {
             in_flight: in_flight + polled,
             in_progress,
             held_bytes,
+            held_since,
         })
     }
 }

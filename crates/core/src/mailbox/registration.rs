@@ -187,6 +187,7 @@ impl<S: Store> Mailbox<S> {
         account.lost.clear();
         account.save(&self.cx.store)?;
         let registered = account.registered(true);
+        self.watchers().removed();
         self.cx.push(News::Revoked);
         Ok(registered)
     }

@@ -65,6 +65,11 @@ impl<S: Store> Mailbox<S> {
             News::Failed(failure) => self.failures().keep(&failure),
             News::Revoked => {
                 self.dismiss(now);
+                self.watchers().revoked();
+                Ok(())
+            }
+            News::Watched(watched) => {
+                self.watchers().tell(watched, now);
                 Ok(())
             }
         }

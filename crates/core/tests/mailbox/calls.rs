@@ -199,6 +199,25 @@ impl Harness {
         self.answered(id, words)
     }
 
+    /// Somebody watches over the socket of this number, at least [`super::harness::WATCHER`]. What the watcher is told
+    /// at once is added to [`Harness::told`]. A refusal by its code.
+    pub(crate) fn watch(
+        &mut self,
+        connection: ConnectionId,
+        caller: Option<Claims>,
+        payload: bool,
+    ) -> Result<Vec<String>, String> {
+        let id = self.new_call("watch", None);
+        let words = self.handle(Input::Watch {
+            id,
+            connection,
+            caller,
+            payload,
+        });
+        let (reply, words) = self.answered(id, words);
+        problem_or(reply.unwrap()).map(|_| words)
+    }
+
     /// A message comes; the answer in words comes before the other outputs, or until when it waits for that.
     pub(crate) fn deliver(&mut self, message: &Message, wait: u32) -> Vec<String> {
         self.deliver_on(message, wait, None, Millis::MAX)

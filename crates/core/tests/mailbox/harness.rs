@@ -25,6 +25,9 @@ use super::summary::summary;
 /// When every test begins; times in tests count from here.
 pub(crate) const START: Millis = 1_800_000_000_000;
 
+/// Connections from this number on are those of watchers.
+pub(crate) const WATCHER: ConnectionId = 900;
+
 /// The mailbox of the device `cam`, which is registered.
 pub(crate) struct Harness {
     pub(crate) limits: Limits,
@@ -36,7 +39,7 @@ pub(crate) struct Harness {
     pub(crate) codecs: &'static Codecs,
     store: Sqlite,
     mailbox: Option<Mailbox<Sqlite>>,
-    attachments: Vec<String>,
+    attachments: BTreeMap<ConnectionId, String>,
     pub(crate) alarm: Option<Millis>,
     now: Millis,
     random: u64,
@@ -50,6 +53,10 @@ pub(crate) struct Harness {
     pub(super) open: BTreeSet<CallId>,
     /// When it wants to be woken.
     timer: Option<Millis>,
+    /// What watchers were told, in words, since this was last taken.
+    pub(crate) told: Vec<String>,
+    /// All outputs so far, in words, but answers and what watchers were told.
+    pub(crate) log: Vec<String>,
 }
 
 impl Harness {
@@ -68,7 +75,7 @@ impl Harness {
             codecs: CODECS,
             store: Sqlite::new().unwrap(),
             mailbox: None,
-            attachments: Vec::new(),
+            attachments: BTreeMap::new(),
             alarm: None,
             now: 0,
             random: 0,
@@ -77,6 +84,8 @@ impl Harness {
             asked: BTreeMap::new(),
             open: BTreeSet::new(),
             timer: None,
+            told: Vec::new(),
+            log: Vec::new(),
         };
         harness.register();
         harness
@@ -101,8 +110,8 @@ impl Harness {
         let alarm = self.alarm.map(|at| START + at);
         let mailbox = self.mailbox.get_or_insert_with(|| {
             let (store, limits) = (self.store.clone(), self.limits.clone());
-            let attachments = &self.attachments;
-            let mailbox = Mailbox::open(store, limits, self.codecs, attachments, alarm, now);
+            let attachments: Vec<String> = self.attachments.values().cloned().collect();
+            let mailbox = Mailbox::open(store, limits, self.codecs, &attachments, alarm, now);
             let mailbox = mailbox.unwrap();
             let mailbox = mailbox.with_push_keys(Some(Rc::new(push_keys())));
             let mailbox = mailbox.with_knocks(self.knocks);
@@ -131,12 +140,15 @@ impl Harness {
                 self.alarm = Some(at - START);
                 return None;
             }
-            Output::Attach { attachment, .. } => {
-                self.attachments = vec![attachment];
+            Output::Attach {
+                connection,
+                attachment,
+            } => {
+                self.attachments.insert(connection, attachment);
                 return None;
             }
             Output::Accept(_) => return None,
-            Output::Close { .. } => self.attachments.clear(),
+            Output::Close { connection, .. } => drop(self.attachments.remove(&connection)),
             Output::Call {
                 ref to,
                 purpose: CallPurpose::Deliver(_),
@@ -149,7 +161,15 @@ impl Harness {
             Output::Reply(call, reply) => return self.replied(call, reply),
             _ => {}
         }
-        Some(summary(&output))
+        let words = summary(&output);
+        if let Output::Send { connection, .. } | Output::Close { connection, .. } = output
+            && connection >= WATCHER
+        {
+            self.told.push(words);
+            return None;
+        }
+        self.log.push(words.clone());
+        Some(words)
     }
 
     /// The mailbox, which is open.
@@ -243,7 +263,7 @@ impl Harness {
 
     pub(crate) fn closed(&mut self, connection: ConnectionId) -> Vec<String> {
         let effects = self.handle(Input::Closed { connection });
-        self.attachments.clear();
+        self.attachments.remove(&connection);
         effects
     }
 

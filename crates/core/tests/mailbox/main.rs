@@ -49,5 +49,6 @@ mod under_way;
 mod unlisted;
 mod waiting;
 mod wake;
+mod watch;
 mod window;
 mod withdrawn;

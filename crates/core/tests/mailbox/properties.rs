@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tagpost_core::message::Message;
 
-use super::harness::{Harness, message};
+use super::harness::{Harness, WATCHER, message};
 use super::summary::answer;
 
 /// Something that happens to the mailbox.
@@ -165,6 +165,21 @@ proptest! {
                 let alarm = run.harness.alarm.unwrap_or(i64::MAX);
                 prop_assert!(alarm <= due.max(run.now), "alarm {alarm}, due {due}, now {}, after {step:?}", run.now);
             }
+        }
+    }
+
+    #[test]
+    fn a_watcher_changes_nothing(steps in steps()) {
+        let (mut watched, mut alone) = (Run::new(), Run::new());
+        for (n, step) in (0..).zip(&steps) {
+            // A crash ends the watcher's socket as well.
+            watched.harness.watch(WATCHER + n, None, true).unwrap();
+            alone.harness.status();
+            for run in [&mut watched, &mut alone] {
+                run.step(step);
+            }
+            let seen = |run: &Run| (run.harness.log.clone(), run.harness.rows(), run.harness.writes(), run.harness.alarm);
+            prop_assert_eq!(seen(&watched), seen(&alone), "after {:?}", step);
         }
     }
 

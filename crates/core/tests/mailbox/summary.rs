@@ -116,6 +116,18 @@ fn said(frame: &str) -> String {
         "message" => format!("{}, attempt {}", text("payload"), frame["attempt"]),
         "receipt" => format!("receipt {} {}", text("device"), text("state")),
         "error" => format!("error {}", text("code")),
+        "watching" => match &frame["online"] {
+            Value::Bool(true) => format!("watching, online, {} held", frame["held"]),
+            _ => format!("watching, offline, {} held", frame["held"]),
+        },
+        "presence" if frame["online"] == true => "online".to_owned(),
+        "presence" => "offline".to_owned(),
+        "step" => {
+            let said = ["payload", "reply", "reason", "note"].map(|name| &frame[name]);
+            let said = said.into_iter().filter(|value| !value.is_null());
+            let said: String = said.map(|value| format!(" {value}")).collect();
+            format!("{} {}{said}", text("event"), frame["attempt"])
+        }
         other => other.to_owned(),
     }
 }

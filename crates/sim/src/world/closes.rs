@@ -4,6 +4,7 @@ use tagpost_core::mailbox::ConnectionId;
 
 use super::World;
 use super::sockets::{End, MAX_UNREAD, ToClient};
+use super::watchers::watches;
 use crate::claims::{Checked, claim};
 
 /// The code of `tagpost.v1` for this close code of Web Push.
@@ -25,6 +26,9 @@ impl World<'_> {
         code: u16,
         reason: &str,
     ) -> Checked {
+        if watches(connection) {
+            return self.close_watcher(connection, code);
+        }
         let keepalive = self.keepalive();
         let (skew, off) = (self.objects[object].skew, self.plan.weather.clocks);
         let socket = &mut self.sockets[connection as usize];
@@ -89,6 +93,7 @@ impl World<'_> {
 
     /// All sockets of an object break, as they do when it crashes.
     pub(super) fn cut_off(&mut self, object: usize) {
+        self.cut_off_watchers(object);
         for connection in std::mem::take(&mut self.objects[object].sockets) {
             self.sockets[connection as usize].service = End::Gone;
             let now = self.now + self.objects[object].skew;

@@ -180,6 +180,7 @@ impl World<'_> {
                 }
                 let called: Vec<_> = outputs.iter().filter_map(called_for).collect();
                 let knocks: Vec<_> = outputs.iter().filter_map(knock_in).collect();
+                self.tells_of_all(object, &outputs)?;
                 self.ledger
                     .committed(object, &store, now, life, &called, &knocks)?;
                 for progress in outputs.iter().filter_map(progress_in) {

@@ -73,6 +73,7 @@ impl World<'_> {
             match served.of {
                 Of::Call(call) => self.fail(call),
                 Of::Handshake(connection) => self.fail_handshake(connection),
+                Of::Watcher => {}
             }
         }
         if !keep_sockets {

@@ -25,6 +25,7 @@ mod sockets;
 mod timer;
 mod verdict;
 mod versions;
+mod watchers;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,7 @@ use self::push::frames::Answer;
 pub(crate) use self::push::frames::{Notification, op_of_payload};
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
+use self::watchers::Watcher;
 use self::work::Work;
 use crate::claims::{Checked, Ledger, claim, knocks_of};
 use crate::history::History;
@@ -193,6 +195,8 @@ pub(crate) struct World<'a> {
     clients: Vec<Client>,
     /// Indexed by the number of the connection.
     sockets: Vec<Socket>,
+    /// In the order of their numbers, open or not.
+    watchers: Vec<Watcher>,
     calls: BTreeMap<CallId, CallState>,
     servers: Servers,
     /// Which messages knock.
@@ -235,6 +239,7 @@ impl<'a> World<'a> {
                 .collect(),
             objects: stores.into_iter().map(Object::new).collect(),
             sockets: Vec::new(),
+            watchers: Vec::new(),
             calls: BTreeMap::new(),
             servers: Servers::new(),
             knocks: knocks_of(plan.seed),

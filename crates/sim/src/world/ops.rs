@@ -157,7 +157,10 @@ impl World<'_> {
                     },
                 )?;
             }
-            Action::Status { device } => self.ask(*device, Ask::Operator, Call::Status)?,
+            Action::Status { device } => {
+                self.ask(*device, Ask::Operator, Call::Status)?;
+                self.watch(*device, op.number)?;
+            }
             Action::BadFrames { device, count } => {
                 if let Some(connection) = self.clients[*device].connection {
                     for _ in 0..*count {

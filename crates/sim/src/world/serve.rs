@@ -38,6 +38,8 @@ pub(super) enum Of {
     Call(CallId),
     /// A device that opens a connection.
     Handshake(tagpost_core::mailbox::ConnectionId),
+    /// An operator who begins to watch.
+    Watcher,
 }
 
 /// What has to be known of a call to check its answer.
@@ -118,6 +120,23 @@ impl World<'_> {
             claims,
             window: None,
             origin,
+        };
+        self.serve_call(object, id, input)
+    }
+
+    /// An operator wants to watch.
+    pub(super) fn serve_watcher(
+        &mut self,
+        object: usize,
+        connection: tagpost_core::mailbox::ConnectionId,
+        payload: bool,
+    ) -> Checked {
+        let id = self.begin_call(object, Of::Watcher, None, About::Other);
+        let input = Input::Watch {
+            id,
+            connection,
+            caller: None,
+            payload,
         };
         self.serve_call(object, id, input)
     }
@@ -228,6 +247,7 @@ impl World<'_> {
         };
         let call = match (of, &reply) {
             (Of::Call(call), _) => call,
+            (Of::Watcher, _) => return Ok(()),
             (Of::Handshake(_), mailbox::Reply::Opened) => return Ok(()),
             (Of::Handshake(connection), _) => return self.not_accepted(connection, true),
         };

@@ -9,6 +9,7 @@ use tagpost_core::token::Claims;
 
 use super::said::{Said, read};
 use super::timer::LATEST_TURN;
+use super::watchers::watches;
 use super::{Event, World};
 use crate::chance::chance;
 use crate::claims::{Checked, Sent, broken, claim};
@@ -96,6 +97,7 @@ impl World<'_> {
         let sockets = self.objects[object].sockets.iter();
         sockets
             .map(|connection| self.sockets[*connection as usize].attachment.clone())
+            .chain(self.watchers_attached(object))
             .collect()
     }
 
@@ -162,6 +164,9 @@ impl World<'_> {
 
     /// A mailbox accepts a socket.
     pub(super) fn accept(&mut self, connection: ConnectionId) {
+        if watches(connection) {
+            return self.accept_watcher(connection);
+        }
         let now = self.now;
         let socket = &mut self.sockets[connection as usize];
         let (device, answer) = (socket.device, socket.answer);
@@ -209,6 +214,9 @@ impl World<'_> {
 
     /// A mailbox sends a frame.
     pub(super) fn send(&mut self, object: usize, connection: ConnectionId, frame: &str) -> Checked {
+        if watches(connection) {
+            return self.tell_watcher(object, connection, frame);
+        }
         let socket = self.sockets.get(connection as usize);
         let open =
             socket.is_some_and(|socket| socket.device == object && socket.service == End::Open);
@@ -316,12 +324,16 @@ impl World<'_> {
 
     /// A mailbox attaches a text to its socket.
     pub(super) fn attach(&mut self, connection: ConnectionId, attachment: String) -> Checked {
-        let socket = &mut self.sockets[connection as usize];
         claim(
             "an attachment fits",
             attachment.len() <= MAX_ATTACHMENT,
             || attachment.clone(),
         )?;
+        if watches(connection) {
+            self.attach_watcher(connection, attachment);
+            return Ok(());
+        }
+        let socket = &mut self.sockets[connection as usize];
         if socket.service == End::Open {
             socket.attachment = attachment;
         }

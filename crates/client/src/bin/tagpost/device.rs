@@ -97,8 +97,10 @@ pub(crate) fn describe(status: &DeviceStatus) -> String {
         0 => String::new(),
         some => format!(", {some} in progress"),
     };
+    let since = status.held_since.map(output::age);
+    let oldest = since.map_or(String::new(), |age| format!(", the oldest {age}"));
     format!(
-        "{}: {presence}\n  waiting    {} ({} bytes)\n  in flight  {}{working}\n  tags       {tags}",
+        "{}: {presence}\n  waiting    {} ({} bytes{oldest})\n  in flight  {}{working}\n  tags       {tags}",
         status.device, status.held, status.held_bytes, status.in_flight
     )
 }

@@ -38,7 +38,7 @@ impl<S: Store> Inbox<'_, S> {
             for SameTopic { id, .. } in self.same_topic(&message)? {
                 self.conclude(Lane::Channels, id, Event::Replace, now, |delivery| delivery)?;
             }
-            self.send(&message, 1);
+            self.send(&message, 1, now);
             if let Some(connection) = self.connection.as_mut() {
                 connection.sent_unkept(message.id);
             }

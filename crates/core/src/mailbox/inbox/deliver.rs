@@ -8,7 +8,7 @@ use super::expiry::arrives_late;
 use super::rows::{self, Found, Key, SameTopic};
 use super::{Inbox, News};
 use crate::call::DeliveryStatus;
-use crate::delivery::{Delivery, Event, Phase};
+use crate::delivery::{Delivery, Event, Phase, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Lane, Message, turn};
 use crate::store::{Store, StoreError};
@@ -182,8 +182,12 @@ impl<S: Store> Inbox<'_, S> {
                 self.deliver_unstored(message, wait.max(1000), now)
             }
             Destination::InFlight => self.deliver_unstored(message, wait, now),
-            Destination::Queue => Ok(self.queue(message, wait, now)),
+            Destination::Queue => {
+                self.watch_message(&message, State::Held, 0, now.at);
+                Ok(self.queue(message, wait, now))
+            }
             Destination::Row => {
+                self.watch_message(&message, State::Held, 0, now.at);
                 self.store_queue(now)?;
                 self.store_before(&message, now)?;
                 self.store_waiting(&message, now.at)?;

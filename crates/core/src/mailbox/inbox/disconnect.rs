@@ -7,11 +7,12 @@ use super::attempts::Blame;
 use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
 use super::{Inbox, News, Output};
-use crate::delivery::Event;
+use crate::delivery::{Event, State, Step};
 use crate::id::{DeviceId, MessageId};
 use crate::message::Lane;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
+use crate::watch::Watched;
 
 impl<S: Store> Inbox<'_, S> {
     /// Closes the connection, if there is one.
@@ -119,6 +120,10 @@ impl<S: Store> Inbox<'_, S> {
         self.memory.again = true;
         self.memory.backlog = true;
         self.cx.push(News::Disconnected);
+        self.cx.tell_watchers(|| Watched::Presence {
+            online: false,
+            at: now.at,
+        });
         Ok(())
     }
 
@@ -157,6 +162,9 @@ impl<S: Store> Inbox<'_, S> {
             return self.settle(held, delivery.with_reason("device_fails"), now);
         }
         self.memory.lost.insert(&held);
+        self.watch_step(id, &held.sender, || {
+            Step::new(State::Held, now.at, held.attempts.made)
+        });
         Ok(())
     }
 

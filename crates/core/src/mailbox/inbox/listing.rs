@@ -15,7 +15,7 @@ use crate::delivery::State;
 use crate::id::{MessageId, Sender, Topic};
 use crate::message::{Encoding, Lane, Message, Target, Urgency};
 use crate::problem::{Code, Problem};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
 /// A page of the messages that wait for a device, by urgency and age.
@@ -169,6 +169,16 @@ impl<S: Store> Inbox<'_, S> {
             }
         }
         Ok(page)
+    }
+
+    /// When the oldest message that is not settled was accepted.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(in crate::mailbox) fn held_since(&self) -> Result<Option<Millis>, StoreError> {
+        let unstored = self.list_unstored().map(|(key, _)| key.id);
+        let oldest = unstored.chain(rows::oldest(&self.cx.store)?).min();
+        Ok(oldest.map(MessageId::time))
     }
 
     fn state_of(&self, held: Held, now: Now) -> (State, u32) {

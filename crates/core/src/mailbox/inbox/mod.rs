@@ -25,6 +25,7 @@ mod send;
 mod settle;
 mod settled_rows;
 mod unstored;
+mod watched;
 mod withdraw;
 
 use std::collections::{BTreeSet, VecDeque};

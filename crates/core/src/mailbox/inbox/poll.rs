@@ -6,7 +6,7 @@
 use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
-use crate::delivery::Event;
+use crate::delivery::{Event, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
@@ -57,6 +57,7 @@ impl<S: Store> Inbox<'_, S> {
                     break;
                 }
                 let attempt = self.lease(held, now)?;
+                self.watch_message(&message, State::Sent, attempt, now.at);
                 taken.push((message, attempt));
                 if is_suspect {
                     break;

@@ -8,7 +8,7 @@ use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, News, Timer};
 use crate::call::{Call, Progress};
-use crate::delivery::{Event, Phase};
+use crate::delivery::{Event, Phase, State, Step};
 use crate::id::{DeviceId, MessageId};
 use crate::mailbox::output::{CallPurpose, Output};
 use crate::message::Lane;
@@ -49,7 +49,11 @@ impl<S: Store> Inbox<'_, S> {
         if let Some(connection) = self.connection.as_mut() {
             connection.stale |= connection.in_flight.remove(&id).is_some();
         }
-        let sender = held.sender.device();
+        let (sender, attempt) = (held.sender.device(), held.attempts.made);
+        self.watch_step(id, &held.sender, || Step {
+            note: note.clone(),
+            ..Step::new(State::InProgress, now.at, attempt)
+        });
         self.keep_progress(held)?;
         self.cx.wake_by(Timer::Progress, until);
         // A channel of Web Push has no mailbox to tell.

@@ -297,6 +297,14 @@ pub(super) fn list(
     read(store, &sql, &[rank, id, limit.into()])
 }
 
+/// The oldest message to deliver of each urgency: one row for each, however many wait.
+pub(super) fn oldest(store: &impl Store) -> Result<Vec<MessageId>, StoreError> {
+    let sql = "SELECT (SELECT min(id) FROM inbox WHERE rank = value) AS oldest \
+               FROM json_each('[0,1,2,3,4,5,6,7]') WHERE oldest IS NOT NULL";
+    let rows = store.run(sql, &[])?.into_iter();
+    rows.map(|mut row| row.id()).collect()
+}
+
 /// The position to read after; without a key, the position before all messages from the rank `first` on.
 fn position(after: Option<Key>, first: i64) -> [Value; 2] {
     match after {

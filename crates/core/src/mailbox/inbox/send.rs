@@ -10,7 +10,7 @@ use super::connection::{CLOSE_SILENT, InFlight, Stored};
 use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, Timer};
-use crate::delivery::Event;
+use crate::delivery::{Event, State};
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Lane, Message};
 use crate::protocol::ToDevice;
@@ -39,12 +39,13 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Sends a message.
-    pub(super) fn send(&mut self, message: &Message, attempt: u32) {
+    pub(super) fn send(&mut self, message: &Message, attempt: u32, now: Now) {
         if let Some(connection) = self.connection.as_mut()
             && let Some((output, size)) = connection.say(&ToDevice::Message { message, attempt })
         {
             connection.unread += size;
             self.cx.push(output);
+            self.watch_message(message, State::Sent, attempt, now.at);
         }
     }
 
@@ -230,7 +231,7 @@ impl<S: Store> Inbox<'_, S> {
         self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
         let due_at = now.at + self.backoff(self.lane(), held.attempts.timed_out);
-        self.send(&rows::message(&self.cx.store, held.key)?, attempt);
+        self.send(&rows::message(&self.cx.store, held.key)?, attempt, now);
         if let Some(connection) = self.connection.as_mut() {
             let entry = InFlight {
                 rank: held.key.rank,

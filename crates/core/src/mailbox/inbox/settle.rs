@@ -108,6 +108,7 @@ impl<S: Store> Inbox<'_, S> {
         {
             let cancelled = why(Delivery::unreached(device, now.at).apply(Event::Cancel, now.at)?);
             self.settle_unseen(id, from, &cancelled, now)?;
+            self.watch_end(id, &from.clone().into(), &cancelled);
             return Ok(DeliveryStatus::Known(cancelled));
         }
         Ok(known)
@@ -202,6 +203,7 @@ impl<S: Store> Inbox<'_, S> {
     ) -> Result<(), StoreError> {
         let (id, awaited) = (held.key.id, self.memory.awaited.remove(&held.key.id));
         let delivery = self.cx.with_woken(delivery);
+        self.watch_end(id, &held.sender, &delivery);
         self.keep_stored(&held, &delivery, now)?;
         let sender = held.sender.device();
         match sender {
@@ -328,6 +330,7 @@ impl<S: Store> Inbox<'_, S> {
             delivery = delivery.with_reason("queue_full");
         }
         self.remember(message, &delivery);
+        self.watch_end(message.id, &message.from, &delivery);
         self.keep_replaced(message, &delivery, now)?;
         self.keep_unstored(message, &delivery, now)?;
         if event != Event::Refuse {

@@ -75,7 +75,7 @@ impl<S: Store> Inbox<'_, S> {
 
     /// Sends an unstored message.
     pub(super) fn send_unstored(&mut self, message: Box<Message>, now: Now) {
-        self.send(&message, 1);
+        self.send(&message, 1, now);
         if let Some(connection) = self.connection.as_mut() {
             self.memory.unstored.add(&message);
             let (id, rank) = (message.id, Key::of(&message).rank);
@@ -255,6 +255,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<(), StoreError> {
         self.remember(message, &delivery);
+        self.watch_end(message.id, &message.from, &delivery);
         self.keep_unstored(message, &delivery, now)?;
         self.tell_of_channel(message, delivery.state);
         self.cx
