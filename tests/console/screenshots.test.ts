@@ -141,11 +141,12 @@ async function act(page: Page, fleet: Fleet, take: () => Promise<void>): Promise
   await doorbell.send({ tag: "kitchen" }, { motion: true, area: "door" });
   await watch.send({ device: camera.name }, { snapshot: true }, { ttl: 3600 });
   await shows(steps.getByText("recording"));
-  await expect.poll(() => panel(page, "Queue").locator(".arrived, .entry").count(), { timeout: 20_000 }).toBeGreaterThanOrEqual(page.viewportSize()!.width < 500 ? 3 : 4);
+  await expect.poll(() => panel(page, "Queue").getByRole("listitem").count(), { timeout: 20_000 }).toBeGreaterThanOrEqual(page.viewportSize()!.width < 500 ? 3 : 4);
   await page.evaluate("scrollTo(0, 0)");
   await take();
   // For the next look it is as it was.
   socket.answer();
+  for (const id of [arm, rounds]) socket.ack(id);
   await expect.poll(async () => (await camera.status()).is(200), { timeout: 20_000 }).toMatchObject({ held: 0, in_flight: 0, in_progress: 0 });
   socket.terminate();
   await camera.offline();

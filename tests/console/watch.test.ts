@@ -49,8 +49,8 @@ describeInBrowser("watching a device", () => {
     await shows(steps.getByText("looking"));
     await shows(status(page).getByText("0 held, 1 in flight, 1 in progress"));
     socket.ack(id, { opened: true });
-    await shows(steps.getByText('reply {"opened":true}'));
-    await shows(queue(page).getByRole("listitem"));
+    await shows(steps.filter({ hasText: `to ${tag}` }).getByText('reply {"opened":true}'));
+    await expect.poll(() => queue(page).getByRole("listitem").count(), { timeout: 10_000 }).toBe(1);
     socket.nack(waiting, "busy");
     await shows(steps.first().getByText("rejected"));
     await shows(steps.first().getByText("busy"));
@@ -83,6 +83,20 @@ describeInBrowser("watching a device", () => {
     expect(await steps.locator(".badge").allInnerTexts()).toEqual(Array(5).fill(["delivered", "sent"]).flat());
     await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
     expect(complaints).toEqual([]);
+  });
+
+  test("a message that is worked on at once is in the queue", async () => {
+    const [sender, device] = await relay.devices(2);
+    const socket = await device!.connect();
+    const { page } = await browser.tab();
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
+    const id = await sender!.send({ device: device!.name }, "x");
+    await socket.next("message");
+    socket.progress(id);
+    await shows(queue(page).getByRole("listitem").getByText("in progress"));
+    await shows(status(page).getByText("0 held, 0 in flight, 1 in progress"));
   });
 
   test("the list of steps is bounded, and can be held", async () => {

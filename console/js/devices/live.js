@@ -23,6 +23,8 @@ export function live() {
   let isHeld = false;
   /** What came while the list was held. */
   let waiting = [];
+  /** By id, to whom a message was sent: only some of its steps say so. */
+  const targets = new Map();
 
   const hold = button("Pause", () => {
     isHeld = !isHeld;
@@ -41,8 +43,14 @@ export function live() {
     if (lines.length === 0) return;
     none.hidden = true;
     list.hidden = hold.hidden = false;
-    list.prepend(...lines.slice(-KEPT).reverse().map(line));
+    list.prepend(...lines.slice(-KEPT).map((happened) => line(happened, targetOf(happened))).reverse());
     while (list.children.length > KEPT) list.lastElementChild.remove();
+  }
+
+  function targetOf({ id, to }) {
+    if (to !== undefined) targets.set(id, to);
+    if (targets.size > KEPT) targets.delete(targets.keys().next().value);
+    return targets.get(id);
   }
 
   const panel = new Panel("Live", { load: async () => [], actions: [state, hold] });
@@ -59,10 +67,10 @@ export function live() {
   };
 }
 
-function line(happened) {
+function line(happened, to) {
   const { at } = happened;
   const time = element("time", { class: "muted small", datetime: new Date(at).toISOString() }, clock.format(at));
-  const [mark, ...said] = happened.type === "presence" ? presence(happened) : step(happened);
+  const [mark, ...said] = happened.type === "presence" ? presence(happened) : step(happened, to);
   return element("li", { class: "entry arrived" }, time, element("span", { class: "ending" }, mark), element("span", { class: "name" }, ...said));
 }
 
@@ -70,10 +78,9 @@ function presence({ online }) {
   return [presenceMark(online), element("span", { class: "muted" }, online ? "It has connected" : "Its connection has ended")];
 }
 
-function step({ id, event, from, to, tag, attempt, note, reply, reason }) {
-  const target = to ?? (tag === undefined ? undefined : { tag });
-  const isTold = target && target.device === undefined;
-  const words = `${sender(from)}${isTold ? ` to ${addressee(target)}` : ""}`;
+function step({ id, event, from, attempt, note, reply, reason }, to) {
+  const isTold = to && to.device === undefined;
+  const words = `${sender(from)}${isTold ? ` to ${addressee(to)}` : ""}`;
   const more = [
     event === "sent" && attempt > 1 && `attempt ${attempt}`,
     note,
@@ -89,7 +96,7 @@ function step({ id, event, from, to, tag, attempt, note, reply, reason }) {
 }
 
 /** Whether a message came over a channel of Web Push: it has no sender that keeps a trace of it. */
-export const isChannel = (from) => from === undefined || from.startsWith("~");
+export const isChannel = (from) => from.startsWith("~");
 
 /** Where a message came from, in words. */
 export const sender = (from) => (isChannel(from) ? "from Web Push" : `from ${from}`);

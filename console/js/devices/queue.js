@@ -63,11 +63,17 @@ export function queue(api, device, { onlist }) {
   }
 
   function take(steps) {
-    if (loading > 0) missed.push(...steps);
-    else if (list.list) for (const step of new Map(steps.map((step) => [step.id, step])).values()) follow(step);
+    if (loading > 0) {
+      missed.push(...steps);
+      return;
+    }
+    if (!list.list) return;
+    const last = new Map();
+    for (const step of steps) last.set(step.id, { ...last.get(step.id), ...step });
+    for (const step of last.values()) follow(step);
   }
 
-  /** The last of several steps of a message. */
+  /** The last of several steps of a message, with what the ones before said about it. */
   function follow(step) {
     const row = rows.get(step.id);
     if (!isOpen(step.event)) {
@@ -76,8 +82,9 @@ export function queue(api, device, { onlist }) {
       if (row && rows.size === 0 && !list.hasMore) panel.show([none()]);
     } else if (row) {
       row.update(step.event, step.attempt);
-    } else if (step.urgency !== undefined && rows.size < MOST) {
-      insert({ sent_at: step.at, ...step, state: step.event, attempts: step.attempt });
+    } else if (step.to !== undefined && rows.size < MOST) {
+      // Only the first steps say what the message is; a later one is of a message on a further page.
+      insert({ ...step, state: step.event, attempts: step.attempt });
     }
   }
 
@@ -112,15 +119,14 @@ class Waiting {
 
   /** `attempt(work, control)` runs `work`, and shows why it failed. */
   constructor(api, message, attempt) {
-    const { id, from, to, tag, sent_at, expires_at, urgency, topic, content_type, size, state, attempts } = message;
+    const { id, from, to, sent_at, expires_at, urgency, topic, content_type, size, state, attempts } = message;
     [this.id, this.urgency, this.#api, this.#attempt] = [id, urgency, api, attempt];
     const facts = [
-      tag !== undefined && `to ${tag}`,
-      to && to.device === undefined && `to ${addressee(to)}`,
-      content_type && `${content_type}, ${bytes(size)}`,
+      to.device === undefined && `to ${addressee(to)}`,
+      `${content_type}, ${bytes(size)}`,
       urgency !== "normal" && `urgency ${urgency}`,
       topic && `topic ${topic}`,
-      expires_at && `expires in ${span(expires_at - Date.now())}`,
+      `expires in ${span(expires_at - Date.now())}`,
     ];
     const label = `Payload of the message ${sender(from)}, ${ago(sent_at)}`;
     this.element = element(
