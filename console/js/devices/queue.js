@@ -131,7 +131,7 @@ class Waiting {
     const label = `Payload of the message ${sender(from)}, ${ago(sent_at)}`;
     this.element = element(
       "li",
-      { class: "entry" },
+      { class: "entry waiting" },
       element(
         "span",
         { class: "name" },
