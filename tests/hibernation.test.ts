@@ -58,7 +58,7 @@ describe.concurrent("hibernation", () => {
     const url = new URL(`/v1/devices/${receiver!.name}/watch`, relay.url);
     const headers = { Authorization: `Bearer ${receiver!.token}` };
     const watcher = await Socket.open(url, { protocols: ["tagpost.watch.v1"], headers });
-    await watcher.next("watching");
+    await watcher.ping();
     const before = events(receiver!);
     await sleep(UNTIL_ASLEEP);
     expect(events(receiver!)).toEqual(before);

@@ -33,6 +33,7 @@ const ROUTES = [
   "DELETE /v1/devices/{device}/channels",
   "DELETE /v1/devices/{device}/channels/{channel}",
   "GET /v1/wake-key",
+  "GET /v1/devices/{device}/watch",
   "PUT /v1/devices/{device}/wake",
   "GET /v1/devices/{device}/wake",
   "DELETE /v1/devices/{device}/wake",

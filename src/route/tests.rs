@@ -111,6 +111,11 @@ fn every_request_of_the_contract_is_served() {
             Route::ListWaiting(device("cam-1")),
         ),
         (
+            "GET",
+            "/v1/devices/cam-1/watch".to_owned(),
+            Route::Watch(device("cam-1")),
+        ),
+        (
             "POST",
             "/v1/devices/cam-1/pair".to_owned(),
             Route::IssueCode(device("cam-1")),
@@ -268,7 +273,7 @@ fn head_is_get_only_where_get_changes_nothing() {
         route("HEAD", "/v1/devices/cam-1"),
         route("GET", "/v1/devices/cam-1")
     );
-    for path in ["/v1/inbox", "/v1/connect"] {
+    for path in ["/v1/inbox", "/v1/connect", "/v1/devices/cam-1/watch"] {
         assert!(
             matches!(route("HEAD", path), Err(Miss::MethodNotAllowed { .. })),
             "{path}"

@@ -52,17 +52,11 @@ pub(super) async fn connect(
     let handshake = Handshake {
         protocol: SUBPROTOCOL,
         is_offered: protocols.contains(&SUBPROTOCOL),
-        window: None,
         origin: Some(exchange.origin()),
+        ..Handshake::default()
     };
-    let answer = stub::connect(
-        &exchange.env,
-        &claims.device,
-        Some(&claims),
-        handshake,
-        exchange.fault(),
-    )
-    .await;
+    let (device, fault) = (&claims.device, exchange.fault());
+    let answer = stub::connect(&exchange.env, device, Some(&claims), handshake, fault).await;
     match answer {
         // A URL that was revoked or has expired permits nothing, as one that was never issued.
         Ok(answer) if answer.status() == Code::Unauthorized.status() => Err(Refusal::unknown()),

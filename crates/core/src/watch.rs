@@ -30,36 +30,39 @@ pub enum Watching {
     Payloads,
 }
 
-/// A step of a delivery to the mailbox's device.
+/// A step of a delivery to the mailbox's device. What is known of the message comes with the step that it arrives or is
+/// sent with; every other has its id and sender alone.
 #[derive(Debug, Clone, Serialize)]
 pub struct WatchedStep {
     id: MessageId,
     from: Sender,
-    /// The message, in the first step of its delivery, or the first of an attempt.
-    #[serde(flatten)]
-    about: Option<About>,
-    #[serde(flatten)]
-    step: Step,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reply: Option<Box<RawValue>>,
+    to: Option<Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// What a watcher is told about a message.
-#[derive(Debug, Clone, Serialize)]
-struct About {
-    to: Target,
-    sent_at: Millis,
-    expires_at: Millis,
-    urgency: Urgency,
+    sent_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgency: Option<Urgency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<Topic>,
-    content_type: String,
-    size: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<Encoding>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Box<RawValue>>,
+    event: State,
+    at: Millis,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl WatchedStep {
@@ -68,28 +71,36 @@ impl WatchedStep {
         Self {
             id,
             from,
-            about: None,
-            step,
+            to: None,
+            sent_at: None,
+            expires_at: None,
+            urgency: None,
+            topic: None,
+            content_type: None,
+            size: None,
+            encoding: None,
+            payload: None,
+            event: step.event,
+            at: step.at,
+            attempt: step.attempt,
+            note: step.note,
             reply: None,
             reason: None,
         }
     }
 
-    /// A step of the delivery of this message, which is told with it; with its payload if `payload`.
+    /// A step of the delivery of this message, with what is known of it; with its payload if `payload`.
     pub fn of(message: &Message, step: Step, payload: bool) -> Self {
-        let about = About {
-            to: message.to.clone(),
-            sent_at: message.sent_at,
-            expires_at: message.expires_at,
-            urgency: message.urgency,
+        Self {
+            to: Some(message.to.clone()),
+            sent_at: Some(message.sent_at),
+            expires_at: Some(message.expires_at),
+            urgency: Some(message.urgency),
             topic: message.topic.clone(),
-            content_type: message.content_type.clone(),
-            size: message.size,
+            content_type: Some(message.content_type.clone()),
+            size: Some(message.size),
             encoding: message.encoding.filter(|_| payload),
             payload: payload.then(|| message.payload.clone()),
-        };
-        Self {
-            about: Some(about),
             ..Self::new(message.id, message.from.clone(), step)
         }
     }
@@ -104,16 +115,12 @@ impl WatchedStep {
     }
 
     /// The same step without the payload.
-    pub fn without_payload(mut self) -> Self {
-        if let Some(about) = &mut self.about {
-            (about.encoding, about.payload) = (None, None);
+    pub fn without_payload(self) -> Self {
+        Self {
+            encoding: None,
+            payload: None,
+            ..self
         }
-        self
-    }
-
-    /// The message, and the state that the step reached.
-    pub fn reached(&self) -> (MessageId, State) {
-        (self.id, self.step.event)
     }
 }
 

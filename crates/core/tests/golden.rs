@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::value::RawValue;
-use tagpost_core::call::Progress;
+use tagpost_core::call::{Progress, Status};
 use tagpost_core::delivery::{Delivery, State, Step, Withdrawal, summary};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
@@ -27,6 +27,7 @@ use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, inbox_json};
 use tagpost_core::protocol::{Codec, Frame, FromDevice, Receipt, ToDevice};
 use tagpost_core::trace::Trace;
+use tagpost_core::watch::{self, Watched, WatchedStep};
 
 const AT: i64 = 1_700_000_000_000;
 
@@ -138,6 +139,57 @@ fn every_frame_to_a_device_is_written_as_documented() {
             ("published-without-ref", published(None, &[held])),
             ("error", error(Some("a1"))),
             ("error-without-ref", error(None)),
+        ],
+    );
+}
+
+#[test]
+fn every_frame_to_a_watcher_is_written_as_documented() {
+    let text = |frame: Frame| frame.text().unwrap().to_owned();
+    let status = Status {
+        known: true,
+        revocations: 0,
+        online: true,
+        connected_at: Some(AT),
+        last_seen_at: None,
+        held: 3,
+        in_flight: 2,
+        in_progress: 1,
+        held_bytes: 17,
+        held_since: Some(AT),
+    };
+    let step = |step| text(watch::told(&Watched::Step(Box::new(step))));
+    let of = |message: Message, payload| {
+        step(WatchedStep::of(
+            &message,
+            Step::new(State::Sent, AT, 1),
+            payload,
+        ))
+    };
+    let last = |delivery: &Delivery| {
+        let last = delivery.steps.last().unwrap().clone();
+        let from = device("doorbell").into();
+        step(WatchedStep::last(id(), from, last, delivery))
+    };
+    let online = Watched::Presence {
+        online: true,
+        at: AT,
+    };
+    let ends = deliveries();
+    let of_state = |state| last(ends.iter().find(|it| it.state == state).unwrap());
+    check(
+        "to_watcher",
+        &[
+            (
+                "watching",
+                text(watch::watching(&device("kitchen-cam"), &status)),
+            ),
+            ("presence", text(watch::told(&online))),
+            ("step-sent", of(json_message(), false)),
+            ("step-sent-with-payload", of(bytes_message(), true)),
+            ("step-in-progress", of_state(State::InProgress)),
+            ("step-delivered", of_state(State::Delivered)),
+            ("step-rejected", of_state(State::Rejected)),
         ],
     );
 }
