@@ -64,7 +64,7 @@ describeInBrowser("accessibility", () => {
     const failed = panel(page, "Failures of the last day");
     await failed.getByLabel("Sender").fill(sender!.name);
     await failed.getByLabel("Sender").press("Enter");
-    await shows(failed.getByRole("listitem"));
+    await expect.poll(() => failed.getByRole("listitem").count(), { timeout: 20_000 }).toBe(1);
     await failed.getByLabel("Select all").check();
     const oldest = panel(page, "Oldest held messages");
     await oldest.getByRole("button", { name: "Ask all devices" }).click();

@@ -36,7 +36,7 @@ describeInBrowser("an operator of 303 devices", () => {
     await entry.getByRole("link", { name: "Resent" }).waitFor();
 
     // It waits for the camera, which is away; to look changes nothing.
-    await entry.getByRole("link", { name: "kitchen-cam" }).click();
+    await entry.getByRole("link", { name: "kitchen-cam", exact: true }).click();
     await shows(page.getByRole("heading", { level: 1, name: "kitchen-cam" }));
     const [queue, live] = [panel(page, "Queue"), panel(page, "Live")];
     await shows(queue.getByRole("link", { name: "from night-watch" }));

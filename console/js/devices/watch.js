@@ -120,7 +120,9 @@ export class Watch {
     clearTimeout(this.#again);
     const socket = this.#socket;
     this.#socket = undefined;
-    socket?.close();
+    // A handshake that is broken off is an error in the browser's log.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   #end(why) {
