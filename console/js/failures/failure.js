@@ -20,7 +20,10 @@ export class Failure {
   #error = element("span", { class: "error", role: "alert" });
   #isResent = false;
 
-  /** `found`: as the service lists it. `onchoose(failure)`: the box is ticked or not; `onresend(failure)`: it is to be sent again. */
+  /**
+   * `found`: as the service lists it. `onchoose(failure)`: the box is ticked, or no longer is; `onresend(failure)`: it
+   * is to be sent again.
+   */
   constructor(found, { onchoose, onresend }) {
     const { id, at, state, reason, sender, device, tag } = found;
     [this.id, this.device, this.at] = [id, device, at];

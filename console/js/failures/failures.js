@@ -26,8 +26,8 @@ const PAGES = 10;
 const MOST = 1000;
 
 /**
- * `wanted`: the parameters of the list that stay, as `{ tag }`. `names`: what it can be filtered by, and `query`: that of
- * the page's address. `first`: how many are shown at first. `onnews()` is called when new ones have come.
+ * `wanted`: the parameters of the list that stay, as `{ tag }`. `names`: what it can be filtered by, and `query`: that
+ * of the page's address. `first`: how many are shown at first. `onnews()` is called when new ones have come.
  */
 export function failures(api, { wanted = {}, names, query, first, onnews = () => {} }) {
   let isOff = false;

@@ -7,9 +7,8 @@ import { button, element } from "../dom.js";
  * control)` runs `work`, shows why it failed, and keeps `control` from being used meanwhile.
  *
  * `begin(none)` starts over, and returns what is to be shown; `none()` is shown if there are no rows. A page that comes
- * after that goes into the list that it was asked for, which is no longer shown. `content` is what shows the
- * list once it has rows, `list` the list itself, `hasMore` whether there are more pages of it, and `more()` asks for the
- * next.
+ * after that goes into the list that it was asked for, which is no longer shown. `content` is what shows the list once
+ * it has rows, `list` the list itself, `hasMore` whether there are more pages of it, and `more()` asks for the next.
  */
 export function pages({ load, attempt }) {
   const more = button("Show more", () => attempt(further, more));
