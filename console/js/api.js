@@ -15,11 +15,13 @@ let isLost = false;
 
 /** The service answered with an error (RFC 9457). */
 export class Problem extends Error {
-  constructor(status, { code = "unknown", title = `The service answered ${status}`, detail = "" } = {}) {
+  /** `pause`: after how many seconds to ask again, if the service says so. */
+  constructor(status, { code = "unknown", title = `The service answered ${status}`, detail = "" } = {}, pause) {
     // The detail says what the title says, and which name or field it is about.
     super(detail ? detail.charAt(0).toUpperCase() + detail.slice(1) : title);
     this.status = status;
     this.code = code;
+    this.pause = pause;
   }
 }
 
@@ -79,8 +81,22 @@ export class Api {
     tell(content === undefined);
     if (content === undefined) throw new Unanswered();
     const bytes = new Uint8Array(content);
-    if (!response.ok) throw new Problem(response.status, parse(new TextDecoder().decode(bytes)));
+    if (!response.ok) {
+      const pause = Number(response.headers.get("retry-after")) || undefined;
+      throw new Problem(response.status, parse(new TextDecoder().decode(bytes)), pause);
+    }
     return { bytes, type: response.headers.get("content-type") ?? "" };
+  }
+
+  /**
+   * A WebSocket. The credential is among the subprotocols, since a browser sets no header on a handshake; encoded,
+   * since a subprotocol cannot have every character. Throws [Ended].
+   */
+  socket(path, protocol) {
+    if (this.#isEnded) throw new Ended();
+    const address = new URL(path, BASE);
+    address.protocol = address.protocol.replace("http", "ws");
+    return new WebSocket(address, [protocol, `token64.${base64url(this.#credential)}`]);
   }
 
   /** Whatever still wants to ask finds out that nobody is there any more. */
@@ -116,6 +132,12 @@ export const messagePath = (id) => `v1/messages/${encodeURIComponent(id)}`;
 /** A name that nobody else uses. Not `randomUUID`, which is missing on pages served over plain http. */
 export function freshKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A text as base64url without padding (RFC 4648, section 5). */
+function base64url(text) {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(text));
+  return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function tell(lost) {

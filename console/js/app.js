@@ -57,11 +57,11 @@ export class App {
   };
 
   /** Shows the page that an address names. @param {import("./routes.js").Route} route */
-  show({ page: name, name: subject }) {
+  show({ page: name, name: subject, query }) {
     this.#page?.stop?.();
     const pages = this.isOperator ? OPERATOR : DEVICE;
     const make = Object.hasOwn(pages, name) ? pages[name] : Object.hasOwn(OPERATOR, name) ? operatorsPage : unknownPage;
-    this.#page = make(this, subject);
+    this.#page = make(this, subject, query);
     document.title = `${this.#page.title} · tagpost`;
     const places = PLACES.filter(({ page }) => Object.hasOwn(pages, page));
     this.#bar.replaceChildren(...places.map((place) => this.#way(place, name)));

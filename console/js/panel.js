@@ -13,13 +13,14 @@ export class Panel {
   #again = button("Try again", () => this.reload(), { hidden: true });
 
   /**
-   * `load()` returns the elements to show; what it throws is shown instead of them. `actions` stand beside the title.
+   * `load()` returns the elements to show; what it throws is shown instead of them. `actions` stand beside the title,
+   * `before` below it.
    * `isClosed`: it is closed at first, and asks for nothing before it is opened.
    */
-  constructor(title, { load, actions = [], isClosed = false }) {
+  constructor(title, { load, actions = [], before = [], isClosed = false }) {
     const id = uniqueId("panel");
     this.#load = load;
-    const rest = [this.#body, this.#error, this.#again];
+    const rest = [...before, this.#error, this.#again, this.#body];
     if (isClosed) {
       this.#heading = element("summary", {}, element("h2", {}, title));
       this.element = element("details", { class: "card panel" }, this.#heading, ...rest);

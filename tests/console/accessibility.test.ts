@@ -58,7 +58,23 @@ describeInBrowser("accessibility", () => {
     const tag = await relay.tag(receiver!, away!);
     const id = await sender!.send({ tag }, { pump: "stopped" });
     const { page, complaints } = await browser.tab({ colorScheme, reducedMotion: "reduce" });
+    await sender!.publish({ device: away!.name }, "now or never", { ttl: 0, wait: 0 });
+    await expect.poll(async () => (await relay.admin("GET", `/v1/failures?sender=${sender!.name}`)).is(200).failures.length, { timeout: 30_000 }).toBe(1);
     await operator(page, relay);
+    const failed = panel(page, "Failures of the last day");
+    await failed.getByLabel("Sender").fill(sender!.name);
+    await failed.getByLabel("Sender").press("Enter");
+    await expect.poll(() => failed.getByRole("listitem").count(), { timeout: 20_000 }).toBe(1);
+    await failed.getByLabel("Select all").check();
+    const oldest = panel(page, "Oldest held messages");
+    await oldest.getByRole("button", { name: "Ask all devices" }).click();
+    await oldest.getByRole("button", { name: "Ask again" }).waitFor();
+    await shows(oldest.getByRole("link", { name: receiver!.name }));
+    expect(await violations(page), "overview, with a selection").toEqual([]);
+    await failed.getByRole("button", { name: "Resend 1" }).click();
+    await page.getByRole("dialog").waitFor();
+    expect(await violations(page), "sending again").toEqual([]);
+    await page.keyboard.press("Escape");
     const pages: [string, () => Promise<unknown>, ...string[]][] = [
       ["overview", () => page.getByLabel("Find a message by its id").waitFor()],
       ["devices", () => page.getByRole("option", { name: receiver!.name }).waitFor(), "devices"],
@@ -75,7 +91,11 @@ describeInBrowser("accessibility", () => {
     }
     await panel(page, "Queue").getByRole("button", { name: /^Payload/ }).click();
     await page.getByRole("button", { name: "Download" }).waitFor();
-    expect(await violations(page), "a payload").toEqual([]);
+    await shows(panel(page, "Live").getByText("connected", { exact: true }));
+    const socket = await receiver!.connect();
+    socket.ack((await socket.next("message")).id, { opened: true });
+    await shows(panel(page, "Live").getByText("delivered", { exact: true }));
+    expect(await violations(page), "a payload, and live steps").toEqual([]);
     expect(complaints).toEqual([]);
   });
 
@@ -179,10 +199,13 @@ describeInBrowser("accessibility", () => {
     const id = await sender.send({ tag }, "x");
     const wide = { title: "W".repeat(128), body: "W".repeat(1024), actions: [{ id: "a", label: "W".repeat(32) }] };
     for (let n = 0; n < 24; n++) await sender.send({ device: receiver.name }, wide);
+    await sender.publish({ tag }, "now or never", { ttl: 0, wait: 0 });
+    const failed = async () => (await relay.admin("GET", `/v1/failures?sender=${sender.name}`)).is(200).failures.length;
+    await expect.poll(failed, { timeout: 30_000 }).toBe(8);
     const { page } = await browser.tab({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await operator(page, relay);
     const pages: [() => Promise<unknown>, ...string[]][] = [
-      [() => page.getByLabel("Find a message by its id").waitFor()],
+      [() => shows(panel(page, "Failures of the last day").getByRole("listitem"), 8)],
       [() => page.getByRole("option", { name: sender.name }).waitFor(), "devices"],
       [() => page.getByRole("option", { name: tag }).waitFor(), "tags"],
       [() => page.getByRole("button", { name: `Unbind ${receiver.name}` }).waitFor(), "tags", tag],

@@ -94,6 +94,19 @@ describeInBrowser("the page of a message", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("of several devices that are played, the one that sent it is asked", async () => {
+    const [first, second, receiver] = await relay.devices(3);
+    const id = await second!.send({ device: receiver!.name }, { ring: true });
+    const { page } = await browser.tab();
+    await page.goto(`${relay.url.origin}/#token=${first!.token}&token=${second!.token}`);
+    await page.goto(route(relay.url, "messages", id));
+    await shows(panel(page, "Deliveries").locator(".event").getByText("held"));
+    await shows(panel(page, "Payload").getByText('{\n  "ring": true\n}'));
+    await page.getByRole("button", { name: "Cancel message" }).click();
+    await shows(panel(page, "Deliveries").locator(".event").getByText("cancelled"));
+    expect((await second!.trace(id)).is(200).summary).toEqual({ cancelled: 1 });
+  });
+
   test("the sender cancels it from there", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, "x");

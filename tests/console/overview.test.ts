@@ -47,10 +47,10 @@ describeInBrowser("the overview", () => {
     await shows(entry(receiver!).getByText("expired", { exact: true }));
     await shows(entry(rude!).getByText(/not today/));
     await shows(page.getByText(/^\d+ failures?; the most, \d+, in the hour from/));
-    await failures(page).getByLabel("State of the failures").selectOption("rejected");
+    await failures(page).getByLabel("State", { exact: true }).selectOption("rejected");
     await entry(receiver!).waitFor({ state: "detached" });
     await shows(entry(rude!));
-    await failures(page).getByLabel("State of the failures").selectOption("");
+    await failures(page).getByLabel("State", { exact: true }).selectOption("");
     await entry(receiver!).getByRole("link", { name: new RegExp(`^Message to ${receiver!.name}`) }).click();
     await shows(page.getByRole("heading", { level: 1, name: "Message" }));
     expect(page.url()).toBe(route(relay.url, "messages", expired!));
@@ -73,8 +73,8 @@ describeInBrowser("the overview", () => {
     const held = Promise.withResolvers<void>();
     await page.route(/\/v1\/failures\?.*state=expired/, (request) => held.promise.then(() => request.continue()));
     const late = page.waitForResponse(/state=expired/);
-    await failures(page).getByLabel("State of the failures").selectOption("expired");
-    await failures(page).getByLabel("State of the failures").selectOption("rejected");
+    await failures(page).getByLabel("State", { exact: true }).selectOption("expired");
+    await failures(page).getByLabel("State", { exact: true }).selectOption("rejected");
     await entries(receiver!).waitFor({ state: "detached" });
     held.resolve();
     await (await late).finished();

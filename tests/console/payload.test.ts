@@ -43,7 +43,8 @@ describeInBrowser("a payload", () => {
       ["application/octet-stream", Buffer.from([0, 1, 2, 0x41])],
       ["image/png", Buffer.from("no picture")],
     ];
-    for (const [type, body] of kinds) (await sender!.publish({ device: device!.name }, body, { type, wait: 0 })).is(202);
+    const ids: string[] = [];
+    for (const [type, body] of kinds) ids.push((await sender!.publish({ device: device!.name }, body, { type, wait: 0 })).is(202).id);
     const { page, complaints } = await browser.tab();
     await operator(page, relay, "devices", device!.name);
     const entries = panel(page, "Queue").getByRole("listitem");
@@ -61,7 +62,7 @@ describeInBrowser("a payload", () => {
     await shows((await show(4)).getByText(/no picture$/));
 
     const [saved] = await Promise.all([page.waitForEvent("download"), entries.nth(2).getByRole("button", { name: "Download" }).click()]);
-    expect(saved.suggestedFilename()).toBe("payload.png");
+    expect(saved.suggestedFilename()).toBe(`${ids[2]}.png`);
     const chunks: Buffer[] = [];
     for await (const chunk of await saved.createReadStream()) chunks.push(chunk as Buffer);
     expect(Buffer.concat(chunks).equals(PNG)).toBe(true);

@@ -147,9 +147,12 @@ describeInBrowser("what is asked for", () => {
     await page.clock.install();
     await operator(page, relay, "devices", device!.name);
     await shows(panel(page, "Queue").getByText(`from ${sender!.name}`));
+    await shows(panel(page, "Live").getByText("connected", { exact: true }));
+    await expect.poll(() => page.locator("[aria-busy=true]").count()).toBe(0);
     const before = requests.length;
     await page.clock.runFor("30:00");
     expect(requests.length).toBe(before);
+    expect(requests.filter((url) => url.startsWith("ws:"))).toEqual([`ws://${relay.url.host}/v1/devices/${device!.name}/watch`]);
     const status = (await relay.admin("GET", `/v1/devices/${device!.name}`)).is(200);
     expect(status).toMatchObject({ online: false, held: 1, last_seen_at: null });
     expect(complaints).toEqual([]);

@@ -1,7 +1,7 @@
-// The messages that wait for a device. It is a look from outside: no message counts as sent, and the device does not
-// count as seen.
+// The messages that wait for a device, and what becomes of them while the device is watched. It is a look from outside:
+// no message counts as sent, and the device does not count as seen.
 
-import { devicePath, query } from "../api.js";
+import { devicePath, messagePath, query } from "../api.js";
 import { anchor, button, element } from "../dom.js";
 import { addressee, ago, bytes, span } from "../format.js";
 import { pages } from "../list/pages.js";
@@ -10,74 +10,164 @@ import { payloadView } from "../message/payload.js";
 import { Panel } from "../panel.js";
 import { empty, isNarrow } from "../pages/page.js";
 import { address } from "../routes.js";
+import { isOpen } from "../states.js";
+import { isChannel, sender } from "./live.js";
 
 /** How many messages are shown at first, and how many more each time. */
 const page = () => (isNarrow() ? 3 : 5);
+/** How many are shown at most before new ones are no longer added. */
+const MOST = 200;
+const URGENCIES = ["high", "normal", "low", "very-low"];
 
-export function queue(api, device) {
-  const path = `${devicePath(device)}/inbox`;
+/**
+ * `onlist(messages)` is called with each page that has come. `take(steps)` follows what happened since, as the watch
+ * tells it.
+ */
+export function queue(api, device, { onlist }) {
   const limit = page();
+  /** By id, what is shown. */
+  let rows = new Map();
+  let loading = 0;
+  /** The steps that came while a page was asked for, which may be older or newer than they. */
+  let missed = [];
   const list = pages({
     load: async (cursor) => {
-      const { messages, next } = await api.get(query(path, { limit, cursor }));
-      return { rows: messages.map((message) => waiting(message, cursor)), next };
+      loading += 1;
+      try {
+        const { messages, next } = await api.get(query(`${devicePath(device)}/inbox`, { limit, cursor }));
+        if (cursor === undefined) rows = new Map();
+        onlist(messages);
+        return { rows: messages.filter(({ id }) => !rows.has(id)).map((message) => shown(message).element), next };
+      } finally {
+        // After these rows are in their place.
+        setTimeout(caughtUp);
+      }
     },
     attempt: (work, control) => panel.attempt(work, control),
   });
+  const none = () => empty(`Nothing waits for ${device}.`);
+  const panel = new Panel("Queue", { load: () => list.begin(none) });
 
-  function waiting(message, cursor) {
+  function shown(message) {
+    const row = new Waiting(api, message, (work, control) => panel.attempt(work, control));
+    rows.set(message.id, row);
+    return row;
+  }
+
+  function caughtUp() {
+    loading -= 1;
+    if (loading > 0) return;
+    const steps = missed;
+    missed = [];
+    take(steps);
+  }
+
+  function take(steps) {
+    if (loading > 0) {
+      missed.push(...steps);
+      return;
+    }
+    if (!list.list) return;
+    const last = new Map();
+    for (const step of steps) last.set(step.id, { ...last.get(step.id), ...step });
+    for (const step of last.values()) follow(step);
+  }
+
+  /** The last of several steps of a message, with what the ones before said about it. */
+  function follow(step) {
+    const row = rows.get(step.id);
+    if (!isOpen(step.event)) {
+      rows.delete(step.id);
+      row?.leave();
+      if (row && rows.size === 0 && !list.hasMore) panel.show([none()]);
+    } else if (row) {
+      row.update(step.event, step.attempt);
+    } else if (step.to !== undefined && rows.size < MOST) {
+      // Only the first steps say what the message is; a later one is of a message on a further page.
+      insert({ ...step, state: step.event, attempts: step.attempt });
+    }
+  }
+
+  function insert(message) {
+    const next = [...rows.values()].sort(order).find((row) => order(message, row) < 0);
+    // What comes after all that is shown is on the next page.
+    if (!next && list.hasMore) return;
+    const { element } = shown(message);
+    if (next) next.element.before(element);
+    else list.list.append(element);
+    element.classList.add("arrived");
+    if (!list.list.isConnected) panel.show(list.content);
+  }
+
+  return { element: panel.element, reload: () => panel.reload(), take };
+}
+
+/** The service's order: the most urgent first, then the oldest, whose id is the least. */
+const order = (one, other) => URGENCIES.indexOf(one.urgency) - URGENCIES.indexOf(other.urgency) || (one.id < other.id ? -1 : 1);
+
+/** A message in the list. */
+class Waiting {
+  element;
+  id;
+  urgency;
+  #api;
+  #attempt;
+  #state = element("span");
+  #attempts = element("span");
+  #content = element("div", { class: "peek" });
+  #payload;
+
+  /** `attempt(work, control)` runs `work`, and shows why it failed. */
+  constructor(api, message, attempt) {
     const { id, from, to, sent_at, expires_at, urgency, topic, content_type, size, state, attempts } = message;
+    [this.id, this.urgency, this.#api, this.#attempt] = [id, urgency, api, attempt];
     const facts = [
       to.device === undefined && `to ${addressee(to)}`,
       `${content_type}, ${bytes(size)}`,
       urgency !== "normal" && `urgency ${urgency}`,
       topic && `topic ${topic}`,
-      attempts > 0 && `attempt ${attempts}`,
       `expires in ${span(expires_at - Date.now())}`,
     ];
-    const content = element("div", { class: "peek" });
-    const show = () =>
-      panel.attempt(async () => {
-        if (content.hasChildNodes()) return content.replaceChildren();
-        // The service gives payloads with a page of the list.
-        const answer = await api.bytes(query(path, { limit, cursor, payload: true }));
-        const found = JSON.parse(new TextDecoder().decode(answer.bytes), exact).messages.find((other) => other.id === id);
-        content.replaceChildren(found ? payloadView(decoded(found)) : empty("It does not wait any more."));
-      });
-    return element(
+    const label = `Payload of the message ${sender(from)}, ${ago(sent_at)}`;
+    this.element = element(
       "li",
-      { class: "entry" },
+      { class: "entry waiting" },
       element(
         "span",
         { class: "name" },
-        anchor(`from ${from}`, address("messages", id)),
-        element("span", { class: "muted small" }, facts.filter(Boolean).join(" · ")),
-        content,
+        isChannel(from) ? element("span", {}, sender(from)) : anchor(sender(from), address("messages", id)),
+        element("span", { class: "muted small" }, facts.filter(Boolean).join(" · "), this.#attempts),
+        this.#content,
       ),
       element("time", { class: "muted small", datetime: new Date(sent_at).toISOString() }, ago(sent_at)),
-      badge(state),
-      button("Payload", show, { class: "small-button", "aria-label": `Payload of the message from ${from}, ${ago(sent_at)}` }),
+      this.#state,
+      // What comes over a channel is encrypted for the app that subscribed.
+      !isChannel(from) && button("Payload", ({ currentTarget }) => this.#show(currentTarget), { class: "small-button", "aria-label": label }),
     );
+    this.update(state, attempts);
   }
 
-  const panel = new Panel("Queue", {
-    load: () => list.begin(() => empty(`Nothing waits for ${device}.`)),
-  });
-  return panel;
+  update(state, attempts) {
+    this.#state.replaceChildren(badge(state));
+    this.#attempts.textContent = attempts > 0 ? ` · attempt ${attempts}` : "";
+  }
+
+  /** It does not wait any more. */
+  leave() {
+    this.element.remove();
+  }
+
+  #show(control) {
+    this.#attempt(async () => {
+      if (this.#content.hasChildNodes()) return this.#content.replaceChildren();
+      this.#payload ??= await this.#api.bytes(`${messagePath(this.id)}/payload`).catch(gone);
+      this.#content.replaceChildren(this.#payload ? payloadView(this.#payload, this.id) : empty("Its payload cannot be shown any more."));
+    }, control);
+  }
 }
 
-/** A payload as bytes with their type, from the form that it has in a list. */
-function decoded({ payload, encoding, content_type }) {
-  const isText = typeof payload === "string" && !isJson(content_type);
-  const bytes =
-    encoding === "base64"
-      ? Uint8Array.from(atob(payload), (character) => character.charCodeAt(0))
-      : new TextEncoder().encode(isText ? payload : JSON.stringify(payload));
-  return { type: content_type, bytes };
+/** The message has left the queue, or its sender was deleted. */
+function gone(error) {
+  if (error.code === "payload_gone" || error.code === "unknown_message") return undefined;
+  throw error;
 }
-
-const isJson = (type) => /^application\/(?:json|[^;]*\+json)/.test(type);
-
-/** Keeps every digit of a number, where the browser can. */
-const exact = (_key, value, { source } = {}) =>
-  typeof value === "number" && source !== undefined && JSON.rawJSON ? JSON.rawJSON(source) : value;

@@ -2,7 +2,7 @@
 
 import { element } from "../dom.js";
 import { number, plural } from "../format.js";
-import { look } from "../states.js";
+import { FAILED } from "../states.js";
 
 const HOUR = 3_600_000;
 /** The last day begins within an hour: that one and 24 more. */
@@ -24,18 +24,26 @@ export function hours(counts) {
   const total = all.reduce((sum, { count }) => sum + count, 0);
   if (total === 0) return element("p", { class: "muted none" }, "None.");
   const words = `${plural(total, "failure")}; the most, ${number(most.count)}, in the hour from ${clock.format(most.hour)}`;
+  const sums = FAILED.map((state) => [state, counts.reduce((sum, found) => sum + (found.state === state ? found.count : 0), 0)]);
+  const key = ([state, sum]) => element("span", { class: "key", "data-state": state }, `${number(sum)} ${state}`);
   return element(
     "figure",
     { class: "hours" },
     element("div", { class: "hours-bars", "aria-hidden": "true" }, ...all.map((hour) => column(hour, most.count))),
     element("div", { class: "hours-scale muted small", "aria-hidden": "true" }, element("span", {}, clock.format(all[0].hour)), element("span", {}, "now")),
-    element("figcaption", { class: "muted small" }, `${words}.`),
+    element(
+      "figcaption",
+      { class: "muted small" },
+      element("span", {}, `${words}.`),
+      element("span", { class: "keys" }, ...sums.filter(([, sum]) => sum > 0).map(key)),
+    ),
   );
 }
 
 function column({ hour, states, count }, most) {
-  const segments = states.map(({ state, count }) => {
-    const segment = element("span", { "data-tone": look(state).tone, "data-state": state });
+  const inOrder = states.toSorted((one, other) => FAILED.indexOf(one.state) - FAILED.indexOf(other.state));
+  const segments = inOrder.map(({ state, count }) => {
+    const segment = element("span", { "data-state": state });
     segment.style.flexGrow = count;
     return segment;
   });

@@ -1,5 +1,5 @@
 // One device as its operator sees it. To look at it changes nothing: the device stays connected, and no message counts
-// as sent.
+// as sent. What happens at the device is shown as it happens, and nothing is asked again for that.
 
 import { bindingPath, devicePath } from "../api.js";
 import { announce } from "../announce.js";
@@ -9,22 +9,35 @@ import { addPhone } from "../devices/pairing.js";
 import { phones } from "../devices/phones.js";
 import { queue } from "../devices/queue.js";
 import { sent } from "../devices/sent.js";
+import { live } from "../devices/live.js";
 import { newToken } from "../devices/mint.js";
+import { Tally } from "../devices/tally.js";
+import { Watch } from "../devices/watch.js";
 import { webPush } from "../devices/web-push.js";
 import { confirm } from "../dialogs.js";
 import { anchor, button, element, icon } from "../dom.js";
-import { ago, bytes, number, time } from "../format.js";
+import { ago, bytes, number, span, time } from "../format.js";
+import { gather } from "../gather.js";
 import { presenceMark } from "../list/presence.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
 import { sendDialog } from "../send/send.js";
 import { closable, missing, pageHead, refreshButton } from "./page.js";
 
+/** Milliseconds within which steps are shown together in the queue. */
+const TOGETHER = 500;
+
 export function devicePage({ api, play }, device) {
   const page = element("div", { class: "page" });
-  const waiting = queue(api, device);
+  const tally = new Tally();
+  const waiting = queue(api, device, { onlist: (messages) => messages.forEach(({ id, state }) => tally.know(id, state)) });
   const sending = sent(api, device);
   let status;
+  /** The presence that the watch has told, while it is connected. */
+  let told;
+  let isShown = true;
+  let isWatched = false;
+  let isListed = false;
 
   const facts = new Panel("Status", {
     load: async () => {
@@ -33,11 +46,66 @@ export function devicePage({ api, play }, device) {
         gone();
       });
       if (!status) return [];
+      // What the watch has told is newer, or will be.
+      if (told) Object.assign(status, told, tally.counts);
+      else tally.begin(status);
       mark.replaceChildren(presenceMark(status.online));
       tags.replaceChildren(...status.tags.map(chip));
       return [factsOf(status)];
     },
   });
+  const happening = live();
+  const watch = new Watch(api, device, {
+    onframe: (frame) => {
+      if (frame.type === "watching") begin(frame);
+      else if (frame.type === "presence") presence(frame);
+      else if (frame.type === "step") step(frame);
+    },
+    onstate: (state, why) => {
+      if (state !== "live") told = undefined;
+      happening.tell(state, why);
+      // An older service tells nobody.
+      if (state === "none" && !why) happening.element.hidden = true;
+    },
+  });
+
+  /** The device as it is. What happened before, since the last time that it was said, nobody tells. */
+  function begin({ online, connected_at, last_seen_at, held, in_flight, in_progress }) {
+    tally.begin({ held, in_flight, in_progress });
+    told = { online, connected_at, last_seen_at };
+    show();
+    if (isListed) waiting.reload();
+  }
+
+  function presence(frame) {
+    const { online, at } = frame;
+    told = { ...told, online, last_seen_at: at, ...(online && { connected_at: at }) };
+    happening.add(frame);
+    announce(`${device} is ${online ? "online" : "offline"}`);
+    show();
+  }
+
+  function step(frame) {
+    tally.take(frame);
+    happening.add(frame);
+    followed(frame);
+  }
+
+  /** What is delivered at once is not worth showing in between. */
+  const followed = gather((steps) => {
+    waiting.take(steps);
+    // How many bytes wait, and since when, is not told.
+    Object.assign(status ?? {}, { held_bytes: undefined, held_since: undefined });
+    show();
+  }, TOGETHER);
+
+  function show() {
+    if (!status) return;
+    Object.assign(status, told, tally.counts);
+    mark.replaceChildren(presenceMark(status.online));
+    facts.show([factsOf(status)]);
+  }
+
   const attempt = (work) => facts.attempt(work);
   const mark = element("span");
 
@@ -87,6 +155,12 @@ export function devicePage({ api, play }, device) {
   async function open() {
     await facts.reload();
     if (!status) return;
+    if (!isShown) return;
+    if (!isWatched) watch.start();
+    isWatched = true;
+    // What happens from then on is told, so that nothing is missed between the list and the first step.
+    await watch.ready;
+    isListed = true;
     await Promise.all([waiting.reload(), sending.reload()]);
   }
 
@@ -116,16 +190,21 @@ export function devicePage({ api, play }, device) {
       button("Send a message", () => sendDialog(api, "device", device), { class: "primary" }),
     ],
   });
-  const body = element("div", { class: "columns" }, element("div", {}, waiting.element, sending.element), element("div", {}, ...side));
+  const body = element("div", { class: "columns" }, element("div", {}, waiting.element, happening.element, sending.element), element("div", {}, ...side));
   page.append(head, body);
 
   return {
     title: device,
     element: page,
     start: open,
+    stop: () => {
+      isShown = false;
+      watch.stop();
+    },
   };
 
   function gone() {
+    watch.stop();
     page.replaceChildren(missing(`There is no device ${device}`, "Nothing was created. Check its name.", "All devices", "devices"));
     page.querySelector("h1").focus();
   }
@@ -138,12 +217,13 @@ function factsOf(status) {
     `${number(status.held)} held`,
     `${number(status.in_flight)} in flight`,
     `${number(status.in_progress)} in progress`,
-    bytes(status.held_bytes),
+    status.held_bytes !== undefined && bytes(status.held_bytes),
   ];
   const rows = [
     ["Presence", presenceMark(status.online, since)],
     ["Last seen", seen],
-    ["Queue", waiting.join(", ")],
-  ];
+    ["Queue", waiting.filter(Boolean).join(", ")],
+    status.held_since && ["Oldest", `waiting for ${span(Date.now() - status.held_since)}`],
+  ].filter(Boolean);
   return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }

@@ -30,7 +30,9 @@ export function messagePage({ api, play, isOperator }, id) {
   const cancelButton = button("Cancel message", cancel, { hidden: true, class: "danger" });
   const resendButton = button("Resend", again, { hidden: true });
   const next = button("Show the following devices", () => states.attempt(follow), { hidden: true });
-  const asked = api ?? play.api;
+  /** As whom it is asked for: the operator, or the one of several devices that sent it. */
+  const callers = api ? [api] : play.apis;
+  let [asked] = callers;
   let trace;
   let payload;
   let isShown = true;
@@ -38,13 +40,20 @@ export function messagePage({ api, play, isOperator }, id) {
 
   const states = new Panel("Deliveries", {
     load: async () => {
-      trace = await asked.get(messagePath(id)).catch((error) => {
-        if (error.status !== 404 && error.code !== "bad_request") throw error;
-        gone();
-      });
+      trace = await find();
+      if (!trace) gone();
       return trace ? draw() : [];
     },
   });
+  async function find() {
+    for (const caller of new Set([asked, ...callers])) {
+      const found = await caller.get(messagePath(id)).catch((error) => {
+        if (error.status !== 404 && error.code !== "bad_request") throw error;
+      });
+      if (found) asked = caller;
+      if (found) return found;
+    }
+  }
   const content = new Panel("Payload", { load: loadPayload });
   content.element.hidden = true;
 
@@ -118,9 +127,10 @@ export function messagePage({ api, play, isOperator }, id) {
     });
   }
 
-  const resend = resender(asked, id);
+  let resend;
   function again() {
     states.attempt(async () => {
+      resend ??= resender(asked, id);
       const { id: fresh } = await resend();
       if (isShown) location.hash = address("messages", fresh);
     }, resendButton);

@@ -1,7 +1,9 @@
-// What an operator sees first: how many devices and tags there are, and what failed in the last day.
+// What an operator sees first: how many devices and tags there are, what failed in the last day, and, on demand, which
+// messages wait longest.
 //
-// All of it comes from the directory. It wakes no mailbox.
+// All but the last comes from the directory, and wakes no mailbox.
 
+import { oldest } from "../devices/oldest.js";
 import { element, field } from "../dom.js";
 import { failures } from "../failures/failures.js";
 import { hours } from "../failures/hours.js";
@@ -14,7 +16,7 @@ import { isNarrow, pageHead, refreshButton } from "./page.js";
 /** How many failures are shown at first. */
 const first = () => (isNarrow() ? 8 : 20);
 
-export function overviewPage({ api }) {
+export function overviewPage({ api }, _name, query) {
   const counts = new Panel("Failures by hour", {
     load: async () => {
       const { devices, tags, failures } = await api.get("v1/overview");
@@ -28,7 +30,8 @@ export function overviewPage({ api }) {
     },
   });
   const tiles = element("ul", { class: "tiles" });
-  const failed = failures(api, { first: first() });
+  const failed = failures(api, { names: ["state", "tag", "device", "sender"], query, first: first(), onnews: () => counts.reload() });
+  const held = oldest(api);
 
   async function open() {
     await Promise.all([counts.reload(), failed.reload()]);
@@ -40,12 +43,19 @@ export function overviewPage({ api }) {
       "div",
       { class: "page" },
       pageHead("Overview", { actions: [refreshButton(open)] }),
-      tiles,
-      counts.element,
+      element("div", { class: "glance" }, tiles, counts.element),
       failed.element,
+      held.element,
       findMessage(),
     ),
-    start: open,
+    start: () => {
+      failed.start();
+      return open();
+    },
+    stop: () => {
+      failed.stop();
+      held.stop();
+    },
   };
 }
 

@@ -17,7 +17,7 @@ const PAGE = 50;
 /** How many failures are shown at first. */
 const FIRST = 5;
 
-export function tagPage({ api }, tag) {
+export function tagPage({ api }, tag, asked) {
   const page = element("div", { class: "page" });
   const members = pages({
     load: async (cursor) => {
@@ -65,7 +65,7 @@ export function tagPage({ api }, tag) {
       await panel.reload();
     },
   });
-  const failed = failures(api, { wanted: { tag }, first: FIRST });
+  const failed = failures(api, { wanted: { tag }, names: ["state", "device", "sender"], query: asked, first: FIRST });
   page.append(
     pageHead(tag, {
       up: ["Tags", address("tags")],

@@ -50,9 +50,9 @@ export class Play {
     for (const pane of opened.panes) this.#open(pane);
   }
 
-  /** The interface as the first device that is played. */
-  get api() {
-    return this.#panes[0]?.api;
+  /** The interface as each device that is played. */
+  get apis() {
+    return this.#panes.map(({ api }) => api);
   }
 
   /** Whether this device is played, and connected for that. */

@@ -1,0 +1,110 @@
+// The failures that are selected, to be sent again together.
+
+import { announce } from "../announce.js";
+import { confirm } from "../dialogs.js";
+import { button, element, uniqueId } from "../dom.js";
+import { number, plural } from "../format.js";
+import { Resends, byMessage } from "./resends.js";
+
+/** How many messages are sent again at once at most. */
+export const MOST = 100;
+
+/**
+ * `all(most)` returns the failures that are listed and can be selected, those of at most so many messages; it may ask
+ * for more of them. `attempt(work)` runs `work`, and shows why it failed.
+ */
+export function selection(api, { all, attempt }) {
+  const chosen = new Map();
+  const resends = new Resends(api);
+  const box = element("input", { type: "checkbox", onchange: () => (box.checked ? selectAll() : clear()) });
+  const note = element("span", { class: "muted small", role: "status" });
+  const progress = element("progress", { hidden: true, "aria-label": "Messages sent again" });
+  const go = button("Resend", start, { class: "small-button" });
+  const stop = button("Stop", () => (isStopped = true), { class: "small-button", hidden: true });
+  let isRunning = false;
+  let isStopped = false;
+
+  function show(text) {
+    const count = byMessage(chosen.values()).length;
+    if (count === 0) box.checked = false;
+    box.indeterminate = count > 0 && !box.checked;
+    go.classList.toggle("primary", count > 0);
+    go.disabled = isRunning || count === 0;
+    go.textContent = count === 0 ? "Resend" : `Resend ${number(count)}`;
+    if (text !== undefined) note.textContent = text;
+    else note.textContent = count === 0 ? "" : `${plural(count, "message")} selected`;
+  }
+
+  /** A box was ticked, or no longer is. */
+  function choose(failure) {
+    box.checked = false;
+    if (!failure.isChosen) chosen.delete(failure.key);
+    else chosen.set(failure.key, failure);
+    if (byMessage(chosen.values()).length <= MOST) return show();
+    chosen.delete(failure.key);
+    failure.isChosen = false;
+    show(`At most ${MOST} messages at once`);
+  }
+
+  function selectAll() {
+    attempt(async () => {
+      const { failures, isCut } = await all(MOST);
+      chosen.clear();
+      for (const failure of failures) {
+        failure.isChosen = true;
+        chosen.set(failure.key, failure);
+      }
+      show(isCut ? `The first ${MOST} messages are selected` : undefined);
+    }, box);
+  }
+
+  function clear(text) {
+    for (const failure of chosen.values()) failure.isChosen = false;
+    chosen.clear();
+    show(text);
+  }
+
+  async function start() {
+    const failures = [...chosen.values()];
+    const count = byMessage(failures).length;
+    const what = count === 1 ? "It becomes a new message" : "Each becomes a new message";
+    const text = `${what} of the same payload, with a new time to live, to ${plural(failures.length, "device")} that it did not reach.`;
+    const title = `Send ${plural(count, "message")} again?`;
+    if (await confirm(title, text, `Resend ${plural(count, "message")}`, { isHarmless: true })) await send(failures);
+  }
+
+  /** Sends these again, and says how far it is. */
+  async function send(failures) {
+    const count = byMessage(failures).length;
+    [isRunning, isStopped] = [true, false];
+    [progress.max, progress.value] = [count, 0];
+    progress.hidden = stop.hidden = false;
+    go.hidden = true;
+    show(`0 of ${number(count)} sent again`);
+    const ondone = ({ sent, failed }) => {
+      progress.value = sent + failed;
+      note.textContent = `${number(sent)} of ${number(count)} sent again`;
+    };
+    const { sent, failed } = await resends.send(failures, { ondone, isStopped: () => isStopped });
+    isRunning = false;
+    progress.hidden = stop.hidden = true;
+    go.hidden = false;
+    for (const [key, failure] of chosen) if (failure.isResent) chosen.delete(key);
+    const said = [`${number(sent)} of ${number(count)} sent again`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
+    show(said.filter(Boolean).join(", "));
+    announce(note.textContent);
+  }
+
+  box.id = uniqueId("all");
+  const toolbar = element(
+    "div",
+    { class: "selection" },
+    element("label", { for: box.id, class: "tick" }, box, "Select all"),
+    note,
+    progress,
+    stop,
+    go,
+  );
+  show();
+  return { element: toolbar, choose, clear, resend: (failure) => resends.send([failure]) };
+}
