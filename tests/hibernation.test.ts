@@ -60,7 +60,10 @@ describe.concurrent("hibernation", () => {
     const watcher = await Socket.open(url, { protocols: ["tagpost.watch.v1"], headers });
     await watcher.ping();
     const before = events(receiver!);
-    await sleep(UNTIL_ASLEEP);
+    for (let waited = 0; waited < UNTIL_ASLEEP; waited += 2000) {
+      await sleep(2000);
+      await watcher.ping();
+    }
     expect(events(receiver!)).toEqual(before);
     const id = await sender!.send({ device: receiver!.name }, {});
     expect(await watcher.next("step")).toMatchObject({ id, event: "held" });

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use tagpost_core::mailbox::ConnectionId;
+use tagpost_core::protocol::tagpost_v1::{PING, PONG};
 use tagpost_core::protocol::{Codec, Frame};
 use tagpost_core::time::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -27,8 +28,8 @@ extern "C" {
 }
 
 impl Object {
-    /// Accepts a socket, with which this object may hibernate. The runtime answers its protocol's keepalives by itself;
-    /// those of one protocol alone, so that a socket without one leaves them as they are.
+    /// Accepts a socket, with which this object may hibernate. The runtime answers its protocol's keepalives by itself, of
+    /// one protocol at a time: a watcher's, which has no codec, only as long as the device has not connected with another.
     pub(super) fn accept_socket(
         &self,
         ws: &WebSocket,
@@ -36,7 +37,14 @@ impl Object {
         codec: Option<&dyn Codec>,
     ) -> worker::Result<()> {
         let object = self.state.as_raw();
-        if let Some((ping, pong)) = codec.map(Codec::keepalive) {
+        let keepalive = match codec {
+            Some(codec) => Some(codec.keepalive()),
+            None => object
+                .get_websocket_auto_response()?
+                .is_none()
+                .then_some((PING, PONG)),
+        };
+        if let Some((ping, pong)) = keepalive {
             let pair = worker::WebSocketRequestResponsePair::new(ping, pong)?;
             object.set_websocket_auto_response(&pair)?;
         }

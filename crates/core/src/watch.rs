@@ -1,6 +1,6 @@
 //! Watching a mailbox: what a watcher is told, as values and as the frames of `tagpost.watch.v1`.
 //!
-//! A watcher is an operator, or the device itself, that looks on over a WebSocket of its own. It only listens, so this
+//! A watcher is an operator, or the device itself, that watches over a WebSocket of its own. It only listens, so this
 //! protocol has no frames to read, and is not one of the [`crate::protocol::CODECS`]. Not here: when a watcher is told
 //! something, which the mailbox decides.
 
@@ -30,8 +30,8 @@ pub enum Watching {
     Payloads,
 }
 
-/// A step of a delivery to the mailbox's device. What is known of the message comes with the step that it arrives or is
-/// sent with; every other has its id and sender alone.
+/// A step of a delivery to the mailbox's device. The `held` and `sent` steps carry what is known of the message; every
+/// other step has only its id and sender.
 #[derive(Debug, Clone, Serialize)]
 pub struct WatchedStep {
     id: MessageId,

@@ -188,8 +188,12 @@ impl<S: Store> Mailbox<S> {
         self.handle_frames(now)?;
         // Nothing is sent over a connection whose token has expired, whatever this event is about.
         self.receive(|inbox| inbox.check_token(now))?;
-        self.route(input, now)?;
         let mut outputs = Vec::new();
+        if matches!(input, Input::Watch { .. }) {
+            // A watcher is told of what happens from then on.
+            self.tell(&mut outputs, now)?;
+        }
+        self.route(input, now)?;
         // Filling the window may also settle what calls wait for.
         loop {
             // The window is filled at the end: the event may concern a message that would be sent.
@@ -201,7 +205,11 @@ impl<S: Store> Mailbox<S> {
             }
         }
         // One knock is for all messages that wait.
-        self.wake().knock(now)?;
+        if self.wake().knock(now)? {
+            self.knock_for_missed(now)?;
+            self.tell(&mut outputs, now)?;
+            self.wake().knock(now)?;
+        }
         self.failures().record(now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;

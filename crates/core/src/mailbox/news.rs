@@ -45,6 +45,8 @@ pub(super) enum News {
     Failed(Box<FailedDelivery>),
     /// Tokens were revoked.
     Revoked,
+    /// The device was removed.
+    Removed,
     /// Something that watchers are told.
     Watched(Watched),
 }

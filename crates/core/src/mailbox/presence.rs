@@ -74,7 +74,8 @@ impl<S: Store> Mailbox<S> {
         self.receive(|inbox| inbox.pump(now))
     }
 
-    /// Somebody wants to watch: the operator, or the device itself with the claims of its token.
+    /// Somebody wants to watch: the operator, or the device itself with the claims of its token, for which it counts as a
+    /// read that asks one mailbox.
     pub(super) fn watch(
         &mut self,
         id: CallId,
@@ -83,7 +84,10 @@ impl<S: Store> Mailbox<S> {
         payload: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let admitted = self.admitted(caller, now);
+        let admitted = self.admitted(caller, now).and_then(|_| match caller {
+            Some(_) => self.outbox().may_ask(1, now),
+            None => Ok(()),
+        });
         let device = self.cx.device().cloned();
         let device =
             device.ok_or_else(|| Problem::new(Code::UnknownDevice, "there is no such device"));

@@ -187,8 +187,8 @@ impl<S: Store> Mailbox<S> {
         account.lost.clear();
         account.save(&self.cx.store)?;
         let registered = account.registered(true);
-        self.watchers().removed();
         self.cx.push(News::Revoked);
+        self.cx.push(News::Removed);
         Ok(registered)
     }
 }

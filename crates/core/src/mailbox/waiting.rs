@@ -68,6 +68,10 @@ impl<S: Store> Mailbox<S> {
                 self.watchers().revoked();
                 Ok(())
             }
+            News::Removed => {
+                self.watchers().removed();
+                Ok(())
+            }
             News::Watched(watched) => {
                 self.watchers().tell(watched, now);
                 Ok(())

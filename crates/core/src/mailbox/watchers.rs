@@ -2,7 +2,7 @@
 //!
 //! A watcher is no connection of the device: it makes the device neither online nor seen, has no messages in flight,
 //! and sets no timer. It is kept in its socket's attachment alone, so that watching costs no row, and a mailbox that is
-//! watched hibernates. Its token is judged before it is told anything, since nothing else could leave the mailbox.
+//! watched hibernates. Its token is checked before each frame.
 //!
 //! The platform buffers what a watcher does not read. So there is a bound on what one socket is told, after which the
 //! watcher has to open another.
@@ -25,7 +25,8 @@ use crate::time::{Millis, Now};
 use crate::token::Claims;
 use crate::watch::{self, Watched, Watching};
 
-/// The most watchers of one mailbox. One more takes the place of the oldest.
+/// The most watchers with the device's token, and the most without. One more takes the place of the oldest of its kind,
+/// so that a device does not keep the operator from watching it.
 const MAX_WATCHERS: usize = 5;
 
 /// The most bytes that one watcher is told.
@@ -80,10 +81,15 @@ impl<S: Store> Watchers<'_, S> {
         status: &Status,
         now: Now,
     ) {
-        while self.memory.0.len() >= MAX_WATCHERS {
-            let oldest = self.memory.0.remove(0);
-            self.close(&oldest, CLOSE_TAKEN_OVER, "too many watchers");
-        }
+        let has_token = caller.is_some();
+        let same = self.memory.0.iter();
+        let same = same.filter(|watcher| watcher.has_token == has_token);
+        let mut excess = (same.count() + 1).saturating_sub(MAX_WATCHERS);
+        self.close_those(CLOSE_TAKEN_OVER, "too many watchers", |watcher| {
+            let is_excess = watcher.has_token == has_token && excess > 0;
+            excess -= usize::from(is_excess);
+            is_excess
+        });
         self.cx.push(Output::Accept(connection));
         self.cx.push(Output::Send {
             connection,
@@ -93,7 +99,7 @@ impl<S: Store> Watchers<'_, S> {
             watches: connection,
             since: now.at,
             payload,
-            has_token: caller.is_some(),
+            has_token,
             expires_at: caller.and_then(Claims::expires_at_millis),
             told: 0,
             stale: true,
@@ -120,7 +126,7 @@ impl<S: Store> Watchers<'_, S> {
             }
         }
         self.memory.0 = watchers;
-        self.close_those(CLOSE_SILENT, "watched for long: connect again", |watcher| {
+        self.close_those(CLOSE_SILENT, "told too much: connect again", |watcher| {
             watcher.told >= MAX_TOLD
         });
     }
@@ -128,17 +134,16 @@ impl<S: Store> Watchers<'_, S> {
     /// A frame has come over this socket. Returns whether the socket is a watcher's. Such a one says nothing but a
     /// keepalive, which the runtime answers as long as the device's protocol has the same.
     pub(super) fn hear(&mut self, connection: ConnectionId, frame: &Frame) -> bool {
-        if frame.text() != Some(PING) {
-            return self.close_those(CLOSE_BAD_FRAMES, "a watcher says nothing", |watcher| {
-                watcher.watches == connection
-            });
-        }
         let mut watchers = self.memory.0.iter();
         let watches = watchers.any(|watcher| watcher.watches == connection);
-        if watches {
+        if watches && frame.text() == Some(PING) {
             self.cx.push(Output::Send {
                 connection,
                 frame: Frame::Text(PONG.to_owned()),
+            });
+        } else if watches {
+            self.close_those(CLOSE_BAD_FRAMES, "a watcher says nothing", |watcher| {
+                watcher.watches == connection
             });
         }
         watches

@@ -26,7 +26,7 @@ use super::summary::summary;
 pub(crate) const START: Millis = 1_800_000_000_000;
 
 /// Connections from this number on are those of watchers.
-pub(crate) const WATCHER: ConnectionId = 900;
+pub(crate) const WATCHER: ConnectionId = 90_000;
 
 /// The mailbox of the device `cam`, which is registered.
 pub(crate) struct Harness {

@@ -3,6 +3,7 @@
 use std::mem;
 
 use tagpost_core::call::Call;
+use tagpost_core::protocol::Frame;
 use tagpost_core::token::Claims;
 
 use super::harness::{Harness, START, WATCHER, claims, message};
@@ -17,7 +18,7 @@ fn watched() -> Harness {
 fn watched_with(change: impl FnOnce(&mut tagpost_core::limits::Limits)) -> Harness {
     let mut harness = Harness::with(change);
     assert_eq!(harness.watch(WATCHER, None, false), Ok(vec![]));
-    assert_eq!(harness.told(), ["900 <- watching, offline, 0 held"]);
+    assert_eq!(harness.told(), ["90000 <- watching, offline, 0 held"]);
     harness
 }
 
@@ -40,16 +41,16 @@ fn a_watcher_is_told_each_step_of_a_message_that_is_held() {
     let mut harness = watched();
     let id = message(1, TEXT).id;
     harness.deliver(&message(1, TEXT), 0);
-    assert_eq!(harness.told(), ["900 <- held 0"]);
+    assert_eq!(harness.told(), ["90000 <- held 0"]);
     harness.connect(1);
-    assert_eq!(harness.told(), ["900 <- online", "900 <- sent 1"]);
+    assert_eq!(harness.told(), ["90000 <- online", "90000 <- sent 1"]);
     harness.progress(id, 60, "on my way");
-    assert_eq!(harness.told(), [r#"900 <- in_progress 1 "on my way""#]);
+    assert_eq!(harness.told(), [r#"90000 <- in_progress 1 "on my way""#]);
     harness.frame(
         1,
         &format!(r#"{{"type":"ack","id":"{id}","reply":"done"}}"#),
     );
-    assert_eq!(harness.told(), [r#"900 <- delivered 1 "done""#]);
+    assert_eq!(harness.told(), [r#"90000 <- delivered 1 "done""#]);
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn a_watcher_is_told_each_step_of_a_message_that_is_never_stored() {
     harness.told();
     harness.deliver(&message(1, TEXT), 60_000);
     harness.nack(message(1, TEXT).id);
-    assert_eq!(harness.told(), ["900 <- sent 1", "900 <- rejected 1"]);
+    assert_eq!(harness.told(), ["90000 <- sent 1", "90000 <- rejected 1"]);
     harness.deliver(
         &message(2, &[("Content-Type", "text/plain"), ("TTL", "0")]),
         60_000,
@@ -67,7 +68,7 @@ fn a_watcher_is_told_each_step_of_a_message_that_is_never_stored() {
     harness.closed(1);
     assert_eq!(
         harness.told(),
-        ["900 <- sent 1", "900 <- expired 1", "900 <- offline"]
+        ["90000 <- sent 1", "90000 <- expired 1", "90000 <- offline"]
     );
 }
 
@@ -76,13 +77,13 @@ fn a_watcher_is_told_of_polls_and_of_connections_that_end() {
     let mut harness = watched();
     harness.deliver(&message(1, TEXT), 0);
     harness.poll(1);
-    assert_eq!(harness.told(), ["900 <- held 0", "900 <- sent 1"]);
+    assert_eq!(harness.told(), ["90000 <- held 0", "90000 <- sent 1"]);
     harness.ack(message(1, TEXT).id);
     harness.connect(1);
     harness.deliver(&message(2, TEXT), 0);
     harness.told();
     harness.closed(1);
-    assert_eq!(harness.told(), ["900 <- held 1", "900 <- offline"]);
+    assert_eq!(harness.told(), ["90000 <- held 1", "90000 <- offline"]);
 }
 
 #[test]
@@ -96,11 +97,11 @@ fn a_watcher_is_told_of_messages_that_are_cancelled_replaced_and_refused() {
     assert_eq!(
         harness.told(),
         [
-            "900 <- held 0",
-            "900 <- replaced 0",
-            "900 <- held 0",
-            r#"900 <- refused 0 "queue_full""#,
-            "900 <- cancelled 0"
+            "90000 <- held 0",
+            "90000 <- replaced 0",
+            "90000 <- held 0",
+            r#"90000 <- refused 0 "queue_full""#,
+            "90000 <- cancelled 0"
         ]
     );
 }
@@ -121,7 +122,7 @@ fn only_a_watcher_that_asked_for_payloads_is_told_them() {
     harness.deliver(&message(1, TEXT), 0);
     assert_eq!(
         harness.told(),
-        ["900 <- held 0", r#"901 <- held 0 "body 1""#]
+        ["90000 <- held 0", r#"90001 <- held 0 "body 1""#]
     );
 }
 
@@ -130,7 +131,7 @@ fn watching_goes_on_after_the_mailbox_has_slept() {
     let mut harness = watched();
     harness.sleep();
     harness.deliver(&message(1, TEXT), 0);
-    assert_eq!(harness.told(), ["900 <- held 0"]);
+    assert_eq!(harness.told(), ["90000 <- held 0"]);
     harness.closed(WATCHER);
     harness.sleep();
     harness.deliver(&message(2, TEXT), 0);
@@ -167,10 +168,72 @@ fn the_sixth_watcher_takes_the_place_of_the_first() {
     }
     harness.told();
     harness.watch(WATCHER + 5, None, false).unwrap();
-    assert_eq!(harness.told()[0], "900 closes with 4409");
+    assert_eq!(harness.told()[0], "90000 closes with 4409");
     harness.deliver(&message(1, TEXT), 0);
     let told = harness.told();
-    assert_eq!((told.len(), &*told[0]), (5, "901 <- held 0"));
+    assert_eq!((told.len(), &*told[0]), (5, "90001 <- held 0"));
+}
+
+#[test]
+fn a_device_that_watches_itself_takes_no_place_of_the_operator() {
+    let mut harness = watched();
+    for n in 1..=6 {
+        harness
+            .watch(WATCHER + n, Some(claims("cam")), false)
+            .unwrap();
+    }
+    let told = harness.told();
+    assert!(
+        told.contains(&"90001 closes with 4409".to_owned()),
+        "{told:?}"
+    );
+    assert!(
+        !told.contains(&"90000 closes with 4409".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_watcher_is_told_nothing_of_what_was_before() {
+    let mut harness = watched_with(|limits| limits.max_in_flight = 4);
+    harness.connect(1);
+    for n in 1..=3 {
+        harness.deliver(&message(n, TEXT), 0);
+    }
+    let ack = |n| {
+        Frame::Text(format!(
+            r#"{{"type":"ack","id":"{}"}}"#,
+            message(n, TEXT).id
+        ))
+    };
+    harness.begin_frames(&[(1, ack(1)), (1, ack(2))]);
+    assert!(harness.gathers_frames());
+    harness.told();
+    harness.watch(WATCHER + 1, None, false).unwrap();
+    assert_eq!(
+        harness.told(),
+        [
+            "90000 <- delivered 1",
+            "90000 <- delivered 1",
+            "90001 <- watching, online, 0 held"
+        ]
+    );
+}
+
+#[test]
+fn a_watcher_is_told_that_a_message_is_held_again() {
+    let mut harness = watched_with(|limits| limits.ack_timeout = 1);
+    let id = message(1, TEXT).id;
+    harness.deliver(&message(1, TEXT), 0);
+    harness.poll(1);
+    harness.told();
+    harness.at(1_001).ring();
+    assert_eq!(harness.told(), ["90000 <- held 1"]);
+    harness.poll(1);
+    harness.progress(id, 5, "");
+    harness.told();
+    harness.at(6_002).ring();
+    assert_eq!(harness.told(), ["90000 <- held 2"]);
 }
 
 #[test]
@@ -179,7 +242,10 @@ fn a_watcher_whose_token_is_no_longer_valid_is_told_nothing_more() {
     harness.watch(WATCHER + 1, expiring(10), false).unwrap();
     harness.told();
     harness.at(10_000).deliver(&message(1, TEXT), 0);
-    assert_eq!(harness.told(), ["901 closes with 4401", "900 <- held 0"]);
+    assert_eq!(
+        harness.told(),
+        ["90001 closes with 4401", "90000 <- held 0"]
+    );
     assert_eq!(
         harness.watch(WATCHER + 2, expiring(10), false),
         Err("unauthorized".to_owned())
@@ -187,9 +253,15 @@ fn a_watcher_whose_token_is_no_longer_valid_is_told_nothing_more() {
     harness.watch(WATCHER + 3, expiring(20), false).unwrap();
     harness.told();
     harness.revoke().unwrap();
-    assert_eq!(harness.told(), ["903 closes with 4401"]);
+    assert_eq!(harness.told(), ["90003 closes with 4401"]);
     harness.remove();
-    assert_eq!(harness.told().last().unwrap(), "900 closes with 4401");
+    assert_eq!(
+        harness.told(),
+        [
+            r#"90000 <- refused 0 "device_removed""#,
+            "90000 closes with 4401"
+        ]
+    );
 }
 
 #[test]
@@ -198,12 +270,12 @@ fn a_watcher_that_speaks_is_closed() {
     harness.connect(1);
     harness.told();
     harness.frame(WATCHER, "ping");
-    assert_eq!(harness.told(), ["900 <- pong"]);
+    assert_eq!(harness.told(), ["90000 <- pong"]);
     let ack = format!(r#"{{"type":"ack","id":"{}"}}"#, message(1, TEXT).id);
     harness.deliver(&message(1, TEXT), 0);
     harness.told();
     harness.frame(WATCHER, &ack);
-    assert_eq!(harness.told(), ["900 closes with 4400"]);
+    assert_eq!(harness.told(), ["90000 closes with 4400"]);
     assert_eq!(harness.status().in_flight, 1);
 }
 
@@ -225,10 +297,10 @@ fn a_watcher_is_told_no_more_than_two_mebibytes() {
         harness
             .told()
             .iter()
-            .all(|told| told.starts_with("900 <- "))
+            .all(|told| told.starts_with("90000 <- "))
     );
     harness.deliver(&long(4), 0);
-    assert_eq!(harness.told().last().unwrap(), "900 closes with 4408");
+    assert_eq!(harness.told().last().unwrap(), "90000 closes with 4408");
     harness.deliver(&message(5, TEXT), 0);
     assert_eq!(harness.told(), [""; 0]);
 }

@@ -7,7 +7,7 @@ use super::attempts::Blame;
 use super::connection::{CLOSE_SILENT, CLOSE_TOKEN, Ended, InFlight, Stored};
 use super::rows::{self, Held};
 use super::{Inbox, News, Output};
-use crate::delivery::{Event, State, Step};
+use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Lane;
 use crate::store::{Store, StoreError};
@@ -162,9 +162,7 @@ impl<S: Store> Inbox<'_, S> {
             return self.settle(held, delivery.with_reason("device_fails"), now);
         }
         self.memory.lost.insert(&held);
-        self.watch_step(id, &held.sender, || {
-            Step::new(State::Held, now.at, held.attempts.made)
-        });
+        self.watch_held(&held, now);
         Ok(())
     }
 

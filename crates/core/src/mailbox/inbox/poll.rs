@@ -177,6 +177,7 @@ impl<S: Store> Inbox<'_, S> {
             }
             held.retry_at = 0;
             rows::save_attempts(&self.cx.store, &held)?;
+            self.watch_held(&held, now);
             self.survived(&held);
             self.memory.again = true;
             self.memory.backlog = true;

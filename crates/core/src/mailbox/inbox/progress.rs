@@ -135,6 +135,7 @@ impl<S: Store> Inbox<'_, S> {
                 continue;
             }
             self.memory.lost.update(id, &held.attempts);
+            self.watch_held(&held, now);
             self.rescan();
             self.cx.push(News::Pollable);
             self.tell_waiting(held.key, held.expires_at);

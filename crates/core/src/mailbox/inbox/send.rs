@@ -310,6 +310,7 @@ impl<S: Store> Inbox<'_, S> {
             // It makes way for a suspect, and is sent first after it. Its row shows that, even after a crash.
             rows::save_sent_before(&self.cx.store, &held)?;
             self.memory.marked = true;
+            self.watch_held(&held, now);
             self.rescan();
             return Ok(());
         }

@@ -1,11 +1,12 @@
 //! Telling the watchers of each step of a delivery to this device.
 
 use super::Inbox;
+use super::rows::Held;
 use crate::delivery::{Delivery, State, Step};
 use crate::id::{MessageId, Sender};
 use crate::message::Message;
 use crate::store::Store;
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 use crate::watch::{Watched, WatchedStep, Watching};
 
 impl<S: Store> Inbox<'_, S> {
@@ -29,6 +30,14 @@ impl<S: Store> Inbox<'_, S> {
         self.cx.tell_watchers(|| {
             let step = WatchedStep::new(id, from.clone(), step());
             Watched::Step(Box::new(step))
+        });
+    }
+
+    /// A message that was sent is held again.
+    pub(super) fn watch_held(&mut self, held: &Held, now: Now) {
+        let attempt = held.attempts.made;
+        self.watch_step(held.key.id, &held.sender, || {
+            Step::new(State::Held, now.at, attempt)
         });
     }
 

@@ -104,11 +104,12 @@ impl<S: Store> Wake<'_, S> {
         Some((at, Timer::Knock))
     }
 
-    /// The event ends: sends the knocks that are due, unless there is nothing any more that they would be for.
-    pub(super) fn knock(&mut self, now: Now) -> Result<(), StoreError> {
+    /// The event ends: sends the knocks that are due, unless there is nothing any more that they would be for. Returns
+    /// whether the messages that they were for have expired, and others may wait.
+    pub(super) fn knock(&mut self, now: Now) -> Result<bool, StoreError> {
         if !self.memory.state.is_due(now.at) {
             self.wake_for_due(now);
-            return Ok(());
+            return Ok(false);
         }
         self.memory.stale = true;
         self.memory.state.knock_later(now.at);
@@ -118,10 +119,13 @@ impl<S: Store> Wake<'_, S> {
         match knock {
             _ if !is_on || self.cx.rows()?.messages == 0 => self.memory.state.drop_due(),
             Some(knock) => self.send(knock.wanted, now)?,
-            None => self.memory.state.drop_expired(now.at),
+            None => {
+                self.memory.state.drop_due();
+                return Ok(true);
+            }
         }
         self.wake_for_due(now);
-        Ok(())
+        Ok(false)
     }
 
     fn send(&mut self, wanted: Wanted, now: Now) -> Result<(), StoreError> {

@@ -199,7 +199,11 @@ impl State {
 
     /// The device is here, and fetches what waits. Returns whether anything changed.
     pub(super) fn fetch(&mut self) -> bool {
-        let was_knocked = self.knock.is_some();
+        let knocked = self
+            .subscriptions
+            .iter()
+            .any(|known| known.sent_at.is_some());
+        let was_knocked = self.knock.is_some() || knocked;
         self.drop_due();
         for known in &mut self.subscriptions {
             known.sent_at = None;
@@ -234,7 +238,7 @@ impl State {
         taken.collect()
     }
 
-    /// Drops what is due: there is no message any more that it would be for.
+    /// Drops what is due: the messages that it was for are there no more.
     pub(super) fn drop_due(&mut self) {
         self.later = None;
         let due = self.subscriptions.iter_mut();
@@ -242,17 +246,6 @@ impl State {
         // What was not taken everywhere is no knock for the next message.
         if dropped > 0 {
             self.knock = None;
-        }
-    }
-
-    /// Drops what is due of the last knock: the messages that it was for have expired. Others may have come since, for
-    /// which a knock has to wait.
-    pub(super) fn drop_expired(&mut self, now: Millis) {
-        let later = self.later;
-        self.drop_due();
-        match later {
-            Some(later) if self.knock.is_none() => self.knock(later, now),
-            later => self.later = later,
         }
     }
 

@@ -217,6 +217,36 @@ fn a_message_is_knocked_for_if_the_last_knock_expired_before_it_was_taken() {
 }
 
 #[test]
+fn a_message_that_waits_behind_an_expired_knock_is_knocked_for_at_once() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[("TTL", "5")]);
+    harness
+        .at(1_000)
+        .knocked(ids[0], 1, KnockAnswer::Later(Some(40)));
+    assert_eq!(harness.comes(31_000, 2, &[("TTL", "36")]), [""; 0]);
+    assert_eq!(harness.comes(33_000, 3, &[("TTL", "600")]), [""; 0]);
+    assert_eq!(
+        knocks(harness.at(41_000).ring()),
+        ["knock 3 at a, ttl 559, Normal"]
+    );
+}
+
+#[test]
+fn a_message_that_an_expired_knock_was_good_enough_for_is_knocked_for() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.comes(0, 1, &[("TTL", "5")]);
+    harness
+        .at(1_000)
+        .knocked(ids[0], 1, KnockAnswer::Later(None));
+    assert_eq!(harness.comes(3_000, 2, &[("TTL", "33")]), [""; 0]);
+    assert_eq!(knocks(harness.at(11_000).ring()), [""; 0]);
+    assert_eq!(
+        knocks(harness.at(30_000).ring()),
+        ["knock 2 at a, ttl 3, Normal"]
+    );
+}
+
+#[test]
 fn nothing_is_repeated_once_no_message_waits() {
     let (mut harness, ids) = Harness::knockable(&["a"]);
     let first = message(1, &[]);
