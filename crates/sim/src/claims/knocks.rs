@@ -54,7 +54,8 @@ pub(super) struct Phones {
     come_for: BTreeSet<MessageId>,
     /// The subscriptions at the last knock.
     at_last: BTreeSet<SubscriptionId>,
-    /// The messages that may have been in flight when the mailbox failed, until its alarm goes off.
+    /// The messages that may have been in flight when the mailbox failed, until its alarm goes off and no knock has been
+    /// made for others.
     forgotten: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
     listed: BTreeSet<SubscriptionId>,
@@ -209,13 +210,19 @@ impl Ledger {
     pub(crate) fn forgets_what_is_in_flight(&mut self, device: usize) {
         let rows = self.tables[device].inbox.keys();
         let phones = &mut self.phones[device];
-        let in_flight = rows.filter(|id| !phones.waiting.contains_key(id));
+        // A device that has come for what waits, as is committed, may not have been there yet.
+        let has_come = phones.state.as_ref().is_none_or(|it| it.knock.is_none());
+        let in_flight = rows.filter(|id| has_come || !phones.waiting.contains_key(id));
         phones.forgotten = in_flight.copied().collect();
     }
 
     /// The alarm of a mailbox has gone off.
     pub(crate) fn has_rung(&mut self, device: usize) {
-        self.phones[device].forgotten.clear();
+        let phones = &mut self.phones[device];
+        // A knock for other messages brings the device as well.
+        if phones.state.as_ref().is_none_or(|it| it.knock.is_none()) {
+            phones.forgotten.clear();
+        }
     }
 
     /// A push service has answered a knock.
@@ -259,6 +266,7 @@ impl Ledger {
             .as_ref()
             .map_or(phones.fetched, |state| state.last);
         phones.waiting.clear();
+        phones.forgotten.clear();
         let rows = self.tables[device].inbox.iter();
         phones.come_for = rows
             .filter(|(_, row)| !row.settled)
