@@ -243,7 +243,7 @@ describe.concurrent("web push", () => {
     expect(await agent.closed()).toBe(4401);
     await expect(UserAgent.open(url)).rejects.toThrow("404");
     (await push(channel, "held")).is(201);
-    const { push_url } = (await relay.admin("POST", `/v1/devices/${device.name}/push`, { expires_in: 1 })).is(200);
+    const { push_url } = (await relay.admin("POST", `/v1/devices/${device.name}/push`, { expires_in: 4 })).is(200);
     const again = await agent.reconnect(push_url);
     expect(await again.message()).toBe("held");
     expect(await again.closed()).toBe(4401);

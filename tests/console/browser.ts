@@ -128,7 +128,8 @@ export const panel = (page: Page, title: string): Locator => page.getByRole("reg
 /** Waits until a text is shown, by the element that shows it. */
 export async function shows(locator: Locator, count = 1): Promise<void> {
   await locator.nth(count - 1).waitFor();
-  expect(await locator.count()).toBe(count);
+  // A list that is replaced still has its earlier rows for a moment.
+  await expect.poll(() => locator.count()).toBe(count);
 }
 
 function isExecutable(path: string): boolean {
