@@ -169,6 +169,34 @@ describeInBrowser("watching a device", () => {
     await shows(queue(page).getByRole("listitem"));
   });
 
+  test("one that five others have pushed out says so, and connects again only when somebody asks or looks", async () => {
+    const device = await relay.device();
+    const tab = await browser.tab();
+    const { page } = tab;
+    await page.clock.install();
+    const cuts: (() => Promise<void>)[] = [];
+    await page.routeWebSocket(/\/watch$/, (socket) => {
+      socket.connectToServer();
+      cuts.push(() => socket.close({ code: 4409, reason: "others watch" }));
+    });
+    await operator(page, relay, "devices", device.name);
+    await shows(connected(page));
+    const reason = live(page).getByRole("status").getByText("Five others are watching this device.");
+    await cuts[0]!();
+    await shows(reason);
+    await page.clock.runFor("30:00");
+    expect(cuts.length).toBe(1);
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(connected(page));
+    expect([cuts.length, await reason.count()]).toEqual([2, 0]);
+    await cuts[1]!();
+    await shows(reason);
+    await hide(page, true);
+    await hide(page, false);
+    await shows(connected(page));
+    expect(cuts.length).toBe(3);
+  });
+
   test("a device that is deleted is no longer watched, and the page says so", async () => {
     const device = await relay.device();
     const tab = await browser.tab();

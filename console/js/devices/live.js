@@ -20,6 +20,7 @@ export function live() {
   const list = element("ol", { class: "entries log", hidden: true, "aria-label": "Steps", tabindex: "0" });
   const none = empty("Each step of a delivery to this device appears here as it happens.");
   const state = element("span", { class: "live" });
+  const reason = element("p", { class: "notice", role: "status" });
   let isHeld = false;
   /** What came while the list was held. */
   let waiting = [];
@@ -54,7 +55,7 @@ export function live() {
   }
 
   const panel = new Panel("Live", { load: async () => [], actions: [state, hold] });
-  panel.show([none, list]);
+  panel.show([reason, none, list]);
   return {
     element: panel.element,
     add,
@@ -62,7 +63,7 @@ export function live() {
     tell(now, why) {
       state.textContent = now === "live" ? "connected" : now === "connecting" ? "connecting…" : "not connected";
       state.dataset.live = now === "live";
-      if (why) none.textContent = why;
+      reason.textContent = why ?? "";
     },
   };
 }

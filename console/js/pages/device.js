@@ -156,7 +156,8 @@ export function devicePage({ api, play }, device) {
     await facts.reload();
     if (!status) return;
     if (!isShown) return;
-    if (!isWatched) watch.start();
+    if (isWatched) watch.again();
+    else watch.start();
     isWatched = true;
     // What happens from then on is told, so that nothing is missed between the list and the first step.
     await watch.ready;
