@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { useRelay } from "../harness/index.ts";
-import { describeInBrowser, operator, panel, shows, useChromium, type Tab } from "./browser.ts";
+import { describeInBrowser, operator, panel, route, shows, useChromium, type Tab } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -144,6 +144,22 @@ describeInBrowser("watching a device", () => {
     await page.getByLabel("Find a message by its id").waitFor();
     await page.clock.runFor("10:00");
     expect(watches(tab)).toBe(2);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a page that is opened in a hidden tab shows the queue, and watches once it is visible", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.send({ device: device!.name }, "x");
+    const tab = await browser.tab();
+    const { page, complaints } = tab;
+    await operator(page, relay);
+    await hide(page, true);
+    await page.goto(route(relay.url, "devices", device!.name));
+    await shows(queue(page).getByRole("listitem"));
+    expect(watches(tab)).toBe(0);
+    await hide(page, false);
+    await shows(connected(page));
+    expect(watches(tab)).toBe(1);
     expect(complaints).toEqual([]);
   });
 

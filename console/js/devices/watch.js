@@ -63,7 +63,9 @@ export class Watch {
     this.#isEnded = false;
     setTimeout(this.#settle, READY);
     document.addEventListener("visibilitychange", this.#seen);
-    this.#connect();
+    if (!document.hidden) return this.#connect();
+    this.#settle();
+    this.#onstate("paused");
   }
 
   /** Connects if it is not connected, and was not ended. */

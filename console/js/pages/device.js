@@ -161,6 +161,7 @@ export function devicePage({ api, play }, device) {
     isWatched = true;
     // What happens from then on is told, so that nothing is missed between the list and the first step.
     await watch.ready;
+    if (!isShown) return;
     isListed = true;
     await Promise.all([waiting.reload(), sending.reload()]);
   }
