@@ -9,7 +9,7 @@ import { addPhone } from "../devices/pairing.js";
 import { phones } from "../devices/phones.js";
 import { queue } from "../devices/queue.js";
 import { sent } from "../devices/sent.js";
-import { live } from "../devices/live.js";
+import { isPassing, live } from "../devices/live.js";
 import { newToken } from "../devices/mint.js";
 import { Tally } from "../devices/tally.js";
 import { Watch } from "../devices/watch.js";
@@ -86,8 +86,9 @@ export function devicePage({ api, play }, device) {
   }
 
   function step(frame) {
-    tally.take(frame);
     happening.add(frame);
+    if (isPassing(frame)) return;
+    tally.take(frame);
     followed(frame);
   }
 
