@@ -220,9 +220,25 @@ describeInBrowser("watching a device", () => {
     await operator(page, relay, "devices", device.name);
     await shows(connected(page));
     (await relay.admin("DELETE", `/v1/devices/${device.name}`)).is(204);
-    await shows(live(page).getByText("not connected"));
-    await shows(live(page).getByText("The service no longer accepts the admin key, or the device was deleted."));
+    await shows(page.getByRole("heading", { level: 1, name: `There is no device ${device.name}` }));
     expect(watches(tab)).toBe(1);
+  });
+
+  test("one whose credential is refused says so, below it the steps that came before", async () => {
+    const [sender, device] = await relay.devices(2);
+    const { page } = await browser.tab();
+    let refuse = async () => {};
+    await page.routeWebSocket(/\/watch$/, (socket) => {
+      socket.connectToServer();
+      refuse = () => socket.close({ code: 4401, reason: "token revoked" });
+    });
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await sender!.send({ device: device!.name }, "x");
+    await shows(live(page).getByRole("listitem"));
+    await refuse();
+    await shows(live(page).getByRole("status").getByText("The service no longer accepts the admin key, or the device was deleted."));
+    await shows(live(page).getByRole("listitem"));
   });
 
   test("an older service has no watch: the page is as it was, and does not ask again", async () => {

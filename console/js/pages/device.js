@@ -38,6 +38,8 @@ export function devicePage({ api, play }, device) {
   let isShown = true;
   let isWatched = false;
   let isListed = false;
+  /** It is being deleted here, or was. */
+  let isDeleted = false;
 
   const facts = new Panel("Status", {
     load: async () => {
@@ -66,6 +68,8 @@ export function devicePage({ api, play }, device) {
       happening.tell(state, why);
       // An older service tells nobody.
       if (state === "none" && !why) happening.element.hidden = true;
+      // Somebody else may have deleted it.
+      if (state === "none" && why && !isDeleted) facts.reload();
     },
   });
 
@@ -142,7 +146,11 @@ export function devicePage({ api, play }, device) {
     attempt(async () => {
       const text = "Its tags, its tokens and the messages held for it are deleted. Their senders get a receipt. What it sent is forgotten.";
       if (!(await confirm(`Delete ${device}?`, text, "Delete"))) return;
-      await api.request("DELETE", devicePath(device));
+      isDeleted = true;
+      await api.request("DELETE", devicePath(device)).catch((error) => {
+        isDeleted = false;
+        throw error;
+      });
       announce(`${device} is deleted`);
       if (page.isConnected) location.hash = address("devices");
     });
