@@ -85,6 +85,46 @@ describeInBrowser("watching a device", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("when all that was listed has left, the next page comes by itself, and at last there is nothing", async () => {
+    const [sender, device] = await relay.devices(2);
+    for (let n = 0; n < 7; n++) await sender!.send({ device: device!.name }, n);
+    const { page, requests, complaints } = await browser.tab();
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await shows(queue(page).getByRole("listitem"), 5);
+    const lists = () => requests.filter((url) => url.includes("/inbox?")).length;
+    const before = lists();
+    const messages = await device!.inbox();
+    for (const { id } of messages.slice(0, 5)) await device!.ack(id);
+    await shows(queue(page).getByRole("listitem"), 2);
+    for (const { id } of messages.slice(5)) await device!.ack(id);
+    await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
+    expect(lists()).toBe(before + 1);
+    expect(complaints).toEqual([]);
+  });
+
+  test("an answer that comes after that to a later question is not shown", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.send({ device: device!.name }, "x");
+    const { page } = await browser.tab();
+    const late = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    await page.route(/\/inbox\?/, async (route) => {
+      const response = await route.fetch();
+      await late.promise;
+      await route.fulfill({ response });
+      answered.resolve();
+    }, { times: 1 });
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(queue(page).getByRole("listitem"));
+    late.resolve();
+    await answered.promise;
+    await device!.ack((await device!.inbox())[0]!.id);
+    await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
+  });
+
   test("a message that is worked on at once is in the queue", async () => {
     const [sender, device] = await relay.devices(2);
     const socket = await device!.connect();
