@@ -178,7 +178,8 @@ describeInBrowser("watching a device", () => {
     await hide(page, false);
     await shows(connected(page));
     await shows(queue(page).getByText(`from ${sender!.name}`));
-    await shows(status(page).getByText("1 held, 0 in flight, 0 in progress"));
+    await shows(status(page).getByText("1 held, 0 in flight, 0 in progress, 8 bytes"));
+    await shows(status(page).getByText(/^waiting for/));
     expect(watches(tab)).toBe(2);
     await page.getByRole("navigation").getByRole("link", { name: "Overview" }).click();
     await page.getByLabel("Find a message by its id").waitFor();

@@ -78,7 +78,10 @@ export function devicePage({ api, play }, device) {
     tally.begin({ held, in_flight, in_progress });
     told = { online, connected_at, last_seen_at };
     show();
-    if (isListed) waiting.reload();
+    if (!isListed) return;
+    waiting.reload();
+    // How many bytes wait, and since when, is not said.
+    facts.reload();
   }
 
   function presence(frame) {
