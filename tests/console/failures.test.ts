@@ -35,6 +35,13 @@ async function received(socket: Socket, sender: Device, device: Device): Promise
   return socket.seen.filter(({ type }) => type === "message").length - 1;
 }
 
+/** Loads the page's lists anew, and waits until the rows are others. */
+async function refresh(page: Page): Promise<void> {
+  const row = await failures(page).getByRole("listitem").first().elementHandle();
+  await page.getByRole("button", { name: "Refresh" }).click();
+  await row!.waitForElementState("hidden");
+}
+
 async function choose(page: Page, count: number): Promise<Locator> {
   await failures(page).getByRole("button", { name: `Resend ${count}`, exact: true }).click();
   return page.getByRole("dialog", { name: count === 1 ? "Send 1 message again?" : `Send ${count} messages again?` });
@@ -149,6 +156,69 @@ describeInBrowser("failures", () => {
     expect(lost).toBe(1);
     await (await choose(page, 1)).getByRole("button", { name: "Resend 1 message" }).click();
     await shows(failures(page).getByText("1 of 1 sent again"));
+    expect(await received(socket, sender!, device!)).toBe(2);
+  });
+
+  test("after a reload, too, only the request without an answer is repeated, to all its devices", async () => {
+    const [sender, one, two] = await relay.devices(3);
+    const tag = await relay.tag(one!, two!);
+    const sockets = [await one!.connect(), await two!.connect()];
+    const both = await sender!.send({ tag }, "both");
+    for (const socket of sockets) {
+      await socket.next((frame) => frame.type === "message" && frame.id === both);
+      socket.nack(both);
+    }
+    await sender!.settled(both);
+    await listed(sender!, 2);
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"), 2);
+    await page.route("**/resend", async (route) => {
+      await route.fetch();
+      await route.fulfill({ status: 503, body: JSON.stringify({ code: "unavailable", title: "Something failed inside" }) });
+    }, { times: 1 });
+    await failures(page).getByLabel("Select all").check();
+    await (await choose(page, 1)).getByRole("button", { name: "Resend 1 message" }).click();
+    await shows(failures(page).getByText("Something failed inside"), 2);
+    // The list does not say yet that it was sent.
+    await page.route(/\/v1\/failures/, async (route) => {
+      const response = await route.fetch();
+      const { failures, ...rest } = await response.json();
+      await route.fulfill({ response, json: { ...rest, failures: failures.map(({ resent_as, ...failure }: { resent_as: string }) => failure) } });
+    });
+    await refresh(page);
+    await shows(failures(page).getByRole("checkbox", { name: /^Select the message/, checked: false }), 2);
+    await shows(failures(page).getByText("Something failed inside"), 2);
+    await entries(page, one!).getByRole("button", { name: `Resend to ${one!.name}` }).click();
+    await shows(failures(page).getByRole("link", { name: "Resent" }), 2);
+    expect([await received(sockets[0]!, sender!, one!), await received(sockets[1]!, sender!, two!)]).toEqual([2, 2]);
+  });
+
+  test("one that is being sent is not selected, and not sent a second time, after a reload neither", async () => {
+    const [sender, device, other] = await relay.devices(3);
+    const socket = await device!.connect();
+    await reject(sender!, device!, socket);
+    await reject(sender!, other!, await other!.connect());
+    await listed(sender!, 2);
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"), 2);
+    const held = Promise.withResolvers<void>();
+    await page.route("**/resend", (request) => held.promise.then(() => request.continue()), { times: 1 });
+    const resend = entries(page, device!).getByRole("button", { name: `Resend to ${device!.name}` });
+    await entries(page, device!).getByRole("checkbox").check();
+    await resend.click();
+    const isBusy = async () => [await entries(page, device!).getByRole("checkbox").isDisabled(), await resend.isDisabled()];
+    await failures(page).getByLabel("Select all").check();
+    await shows(failures(page).getByText("1 message selected"));
+    expect(await isBusy()).toEqual([true, true]);
+    await refresh(page);
+    await shows(failures(page).getByRole("listitem"), 2);
+    expect(await isBusy()).toEqual([true, true]);
+    held.resolve();
+    await shows(entries(page, device!).getByRole("link", { name: "Resent" }));
     expect(await received(socket, sender!, device!)).toBe(2);
   });
 

@@ -37,7 +37,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   let stop = () => {};
 
   const filters = filter({ names, query, onchange: () => panel.reload() });
-  const chosen = selection(api, { all, attempt: (work, control) => panel.attempt(work, control) });
+  const chosen = selection(api, { all, rowOf: (key) => known.get(key), attempt: (work, control) => panel.attempt(work, control) });
   const live = element("span", { class: "live", title: "New ones are looked for every 15 seconds", hidden: true });
   const asked = (parameters) => withQuery("v1/failures", { ...wanted, ...filters.read(), ...parameters });
   const list = pages({
@@ -54,6 +54,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   function take(found, into) {
     const failure = new Failure(found, { onchoose: chosen.choose, onresend: again });
     into.set(failure.key, failure);
+    chosen.show(failure);
     return failure;
   }
 
@@ -68,7 +69,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   /** Those that can be selected, of so many messages at most; more are asked for as long as there are too few. */
   async function all(most) {
     for (let asked = 1; ; asked++) {
-      const open = shown().filter(({ isResent }) => !isResent);
+      const open = shown().filter(({ canBeSent }) => canBeSent);
       const ids = new Set([...new Set(open.map(({ id }) => id))].slice(0, most));
       const failures = open.filter(({ id }) => ids.has(id));
       if (ids.size === most || !list.hasMore || asked === PAGES) return { failures, isCut: failures.length < open.length || list.hasMore };
