@@ -295,6 +295,49 @@ describeInBrowser("failures", () => {
   });
 });
 
+describeInBrowser("failures that come up by themselves", () => {
+  test("are listed anew if more came than one look shows", { timeout: 120_000 }, async () => {
+    const [sender, device] = await relay.devices(2);
+    const fail = async () => (await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 })).is(200).id;
+    const first = await fail();
+    await listed(sender!, 1);
+    const { page } = await browser.tab();
+    await page.clock.install();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"));
+    for (let n = 0; n < 120; n++) await fail();
+    await listed(sender!, 121);
+    await page.clock.runFor("00:16");
+    await shows(failures(page).getByRole("listitem"), 20);
+    await failures(page).getByRole("button", { name: "Show more" }).click();
+    await shows(failures(page).getByRole("listitem"), 120);
+    await failures(page).getByRole("button", { name: "Show more" }).click();
+    await shows(failures(page).getByRole("listitem"), 121);
+    expect(await failures(page).getByRole("listitem").last().locator(`a[href$="${first}"]`).count()).toBe(1);
+  });
+
+  test("do so again after a refresh that failed", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 });
+    await listed(sender!, 1);
+    const { page } = await browser.tab();
+    await page.clock.install();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    const live = failures(page).getByText("Live", { exact: true });
+    await shows(live);
+    await page.route(/\/v1\/failures/, (route) => route.abort(), { times: 1 });
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(failures(page).getByText("Not live"));
+    await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 });
+    await listed(sender!, 2);
+    await page.clock.runFor("00:16");
+    await shows(live);
+    await shows(failures(page).getByRole("listitem"), 2);
+  });
+});
+
 describeInBrowser("the messages that wait longest", () => {
   const oldest = (page: Page) => panel(page, "Oldest held messages");
 
