@@ -364,6 +364,21 @@ describeInBrowser("the messages that wait longest", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("a device that does not answer is counted, and a key that is refused ends the search", async () => {
+    const [sender, device, silent] = await relay.devices(3);
+    await sender!.send({ device: device!.name }, "x");
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.route(new RegExp(`/v1/devices/${silent!.name}$`), (route) => route.abort());
+    await oldest(page).getByRole("button", { name: "Ask all devices" }).click();
+    await shows(oldest(page).getByText(/^(\d+) devices asked, 1 did not answer, \d+ messages? waiting/));
+    await shows(oldest(page).getByRole("listitem").filter({ hasText: device!.name }));
+
+    await page.route(/\/v1\/devices\/[^/?]+$/, (route) => route.fulfill({ status: 401, json: { code: "unauthorized", title: "The key is not valid" } }));
+    await oldest(page).getByRole("button", { name: "Ask again" }).click();
+    await shows(oldest(page).getByRole("alert").getByText("The key is not valid"));
+  });
+
   test("the search can be stopped, and says how many were asked", async () => {
     await relay.devices(20);
     const { page, requests } = await browser.tab();
