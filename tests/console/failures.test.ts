@@ -44,7 +44,7 @@ async function refresh(page: Page): Promise<void> {
 
 async function choose(page: Page, count: number): Promise<Locator> {
   await failures(page).getByRole("button", { name: `Resend ${count}`, exact: true }).click();
-  return page.getByRole("dialog", { name: count === 1 ? "Send 1 message again?" : `Send ${count} messages again?` });
+  return page.getByRole("dialog", { name: count === 1 ? "Resend 1 message?" : `Resend ${count} messages?` });
 }
 
 describeInBrowser("failures", () => {
@@ -70,7 +70,7 @@ describeInBrowser("failures", () => {
     }
     expect(page.url()).toBe(`${route(relay.url)}?tag=${tag}&device=${device!.name}&sender=${sender!.name}`);
     await filter(page, "State").selectOption("rejected");
-    await shows(failures(page).getByText("Nothing that failed matches the filter."));
+    await shows(failures(page).getByText("No failures match the filter."));
     await failures(page).getByRole("button", { name: "Clear" }).click();
     await shows(entries(page, device!), 2);
     expect(page.url()).toBe(route(relay.url));
@@ -122,9 +122,9 @@ describeInBrowser("failures", () => {
     await failures(page).getByLabel("Select all").check();
     await shows(failures(page).getByText("3 messages selected"));
     const dialog = await choose(page, 3);
-    await shows(dialog.getByText(/to 4 devices that it did not reach/));
+    await shows(dialog.getByText(/to the 4 devices where it failed/));
     await dialog.getByRole("button", { name: "Resend 3 messages" }).click();
-    await shows(failures(page).getByText("2 of 3 sent again, 1 failed"));
+    await shows(failures(page).getByText("2 of 3 resent, 1 failed"));
     await shows(entries(page, one!).getByRole("link", { name: "Resent" }), 2);
     await shows(entries(page, two!).getByRole("link", { name: "Resent" }));
     await shows(entries(page, gone!).getByRole("alert").filter({ hasText: /\w/ }));
@@ -155,7 +155,7 @@ describeInBrowser("failures", () => {
     await shows(entries(page, device!).getByText("The service does not answer"));
     expect(lost).toBe(1);
     await (await choose(page, 1)).getByRole("button", { name: "Resend 1 message" }).click();
-    await shows(failures(page).getByText("1 of 1 sent again"));
+    await shows(failures(page).getByText("1 of 1 resent"));
     expect(await received(socket, sender!, device!)).toBe(2);
   });
 

@@ -12,7 +12,7 @@ const browser = useChromium();
 const live = (page: Page) => panel(page, "Live");
 const queue = (page: Page) => panel(page, "Queue");
 const status = (page: Page) => panel(page, "Status");
-const connected = (page: Page) => live(page).getByText("connected", { exact: true });
+const connected = (page: Page) => live(page).getByText("Connected", { exact: true });
 const watches = ({ requests }: Tab) => requests.filter((url) => url.startsWith("ws:") && url.endsWith("/watch")).length;
 
 /** Hides the tab from the page, or shows it again. */
@@ -173,7 +173,7 @@ describeInBrowser("watching a device", () => {
     expect([closed.length, watches(tab)], "it was hidden for less than a minute").toEqual([0, 1]);
     await hide(page, true);
     await page.clock.runFor("01:01");
-    await shows(live(page).getByText("not connected"));
+    await shows(live(page).getByText("Disconnected"));
     await sender!.send({ device: device!.name }, "missed");
     await hide(page, false);
     await shows(connected(page));
@@ -219,7 +219,7 @@ describeInBrowser("watching a device", () => {
     await device!.ack((await device!.inbox())[0]!.id);
     await queue(page).getByText(`Nothing waits for ${device!.name}.`).waitFor();
     await cuts[0]!();
-    await shows(live(page).getByText(/^(connecting…|not connected)$/));
+    await shows(live(page).getByText(/^(Connecting…|Disconnected)$/));
     await sender!.send({ device: device!.name }, "y");
     await shows(connected(page));
     expect(cuts.length).toBe(2);

@@ -50,7 +50,7 @@ describeInBrowser("Web Push in the console", () => {
     const { page, complaints } = await browser.tab();
     await operator(page, relay, "devices", device.name);
     const live = panel(page, "Live");
-    await shows(live.getByText("connected", { exact: true }));
+    await shows(live.getByText("Connected", { exact: true }));
     await shows(panel(page, "Queue").getByText(`Nothing waits for ${device.name}.`));
     for (const TTL of ["0", "60"]) (await relay.request("POST", path, { headers: { TTL } })).is(201);
     // The second is kept until it is acknowledged.

@@ -61,7 +61,7 @@ export function live() {
     add,
     /** Whether steps come at the moment, and why not, in words. @param {import("./watch.js").State} now */
     tell(now, why) {
-      state.textContent = now === "live" ? "connected" : now === "connecting" ? "connecting…" : "not connected";
+      state.textContent = now === "live" ? "Connected" : now === "connecting" ? "Connecting…" : "Disconnected";
       state.dataset.live = now === "live";
       reason.textContent = why ?? "";
     },

@@ -15,7 +15,7 @@ export function oldest(api) {
   const id = uniqueId("panel");
   const go = button("Ask all devices", run);
   const stopButton = button("Stop", stop, { hidden: true });
-  const note = element("p", { class: "muted small" }, "Each device’s mailbox is asked, which wakes it.");
+  const note = element("p", { class: "muted small" }, "Asks every device’s mailbox, which wakes it.");
   const error = element("p", { class: "error", role: "alert" });
   const place = element("div");
   let isStopped = false;

@@ -175,7 +175,7 @@ class Waiting {
     this.#attempt(async () => {
       if (this.#content.hasChildNodes()) return this.#content.replaceChildren();
       this.#payload ??= await this.#api.bytes(`${messagePath(this.id)}/payload`).catch(gone);
-      this.#content.replaceChildren(this.#payload ? payloadView(this.#payload, this.id) : empty("Its payload cannot be shown any more."));
+      this.#content.replaceChildren(this.#payload ? payloadView(this.#payload, this.id) : empty("The payload is no longer available."));
     }, control);
   }
 }

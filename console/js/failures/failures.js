@@ -40,7 +40,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
 
   const filters = filter({ names, query, onchange: () => panel.reload() });
   const chosen = selection(api, { all, rowOf: (key) => known.get(key), attempt: (work, control) => panel.attempt(work, control) });
-  const live = element("span", { class: "live", title: "New ones are looked for every 15 seconds", hidden: true });
+  const live = element("span", { class: "live", title: "Checks for new failures every 15 seconds", hidden: true });
   const asked = (parameters) => withQuery("v1/failures", { ...wanted, ...filters.read(), ...parameters });
   const list = pages({
     load: async (cursor) => {
@@ -68,7 +68,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
 
   async function again(failure) {
     const { sent } = await chosen.resend(failure);
-    if (sent > 0) announce(`Sent again to ${failure.device}`);
+    if (sent > 0) announce(`Resent to ${failure.device}`);
   }
 
   /** What is shown, newest first. */
@@ -129,7 +129,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
     throw error;
   }
 
-  const nothing = () => (filters.isSet() ? "Nothing that failed matches the filter." : "Nothing failed.");
+  const nothing = () => (filters.isSet() ? "No failures match the filter." : "Nothing failed.");
   const panel = new Panel("Failures of the last day", {
     load: async () => {
       isShown = isMissed = false;

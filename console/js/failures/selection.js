@@ -19,7 +19,7 @@ export function selection(api, { all, rowOf, attempt }) {
   const resends = new Resends(api, rowOf);
   const box = element("input", { type: "checkbox", onchange: () => (box.checked ? selectAll() : clear()) });
   const note = element("span", { class: "muted small", role: "status" });
-  const progress = element("progress", { hidden: true, "aria-label": "Messages sent again" });
+  const progress = element("progress", { hidden: true, "aria-label": "Messages resent" });
   const go = button("Resend", start, { class: "small-button" });
   const stop = button("Stop", () => (isStopped = true), { class: "small-button", hidden: true });
   let isRunning = false;
@@ -74,8 +74,8 @@ export function selection(api, { all, rowOf, attempt }) {
     const count = groups.length;
     const devices = groups.reduce((sum, { keys }) => sum + keys.length, 0);
     const what = count === 1 ? "It becomes a new message" : "Each becomes a new message";
-    const text = `${what} of the same payload, with a new time to live, to ${plural(devices, "device")} that it did not reach.`;
-    const title = `Send ${plural(count, "message")} again?`;
+    const text = `${what} of the same payload, with a new time to live, to the ${plural(devices, "device")} where it failed.`;
+    const title = `Resend ${plural(count, "message")}?`;
     if (await confirm(title, text, `Resend ${plural(count, "message")}`, { isHarmless: true })) await send(groups);
   }
 
@@ -86,17 +86,17 @@ export function selection(api, { all, rowOf, attempt }) {
     [progress.max, progress.value] = [count, 0];
     progress.hidden = stop.hidden = false;
     go.hidden = true;
-    show(`0 of ${number(count)} sent again`);
+    show(`0 of ${number(count)} resent`);
     const ondone = ({ sent, failed }) => {
       progress.value = sent + failed;
-      note.textContent = `${number(sent)} of ${number(count)} sent again`;
+      note.textContent = `${number(sent)} of ${number(count)} resent`;
     };
     const { sent, failed } = await resends.send(groups, { ondone, isStopped: () => isStopped });
     isRunning = false;
     progress.hidden = stop.hidden = true;
     go.hidden = false;
     for (const [key, failure] of chosen) if (failure.isResent) chosen.delete(key);
-    const said = [`${number(sent)} of ${number(count)} sent again`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
+    const said = [`${number(sent)} of ${number(count)} resent`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
     show(said.filter(Boolean).join(", "));
     announce(note.textContent);
   }
