@@ -29,7 +29,8 @@ const isEarly = (error) => error instanceof Problem && error.code === "too_many_
  * One message, and the devices that it is sent to with one request. `why` is why it was not answered, `fresh` the id of
  * the new message.
  *
- * @typedef {{ keys: string[], resend: () => Promise<{ id: string }>, isBusy: boolean, why?: string, fresh?: string }} Group
+ * @typedef {{ keys: string[], resend: () => Promise<{ id: string }>, isBusy: boolean, why?: string, fresh?: string }}
+ *   Group
  */
 
 export class Resends {
@@ -110,7 +111,7 @@ export class Resends {
     }
   }
 
-  /** It is not under way any more. `why`: it has to be repeated as it was, for this reason. `said`: what its rows say. */
+  /** It is no longer under way. `why`: it has to be repeated as it was, for this reason. `said`: what its rows say. */
   #end(group, why, said = "") {
     group.isBusy = false;
     group.why = why;
