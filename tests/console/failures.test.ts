@@ -4,7 +4,7 @@ import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { useRelay, type Device, type Socket } from "../harness/index.ts";
-import { describeInBrowser, operator, panel, route, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, hide, operator, panel, route, shows, useChromium } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -65,7 +65,7 @@ describeInBrowser("failures", () => {
     for (const [name, value, ofDevice, ofRude] of cases) {
       await filter(page, name).fill(value);
       await filter(page, name).press("Enter");
-      await shows(failures(page).getByRole("listitem"), ofDevice + ofRude);
+      await expect.poll(() => failures(page).getByRole("listitem").count(), { timeout: 10_000 }).toBe(ofDevice + ofRude);
       expect([await entries(page, device!).count(), await entries(page, rude!).count()], name).toEqual([ofDevice, ofRude]);
     }
     expect(page.url()).toBe(`${route(relay.url)}?tag=${tag}&device=${device!.name}&sender=${sender!.name}`);
@@ -283,12 +283,12 @@ describeInBrowser("failures", () => {
     await expect.poll(() => total.innerText(), { timeout: 10_000 }).not.toBe(before);
 
     // Nothing is asked while nobody can see the page.
-    await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))");
+    await hide(page, true);
     const asked = () => requests.filter((url) => url.includes("/v1/failures")).length;
     const then = asked();
     await page.clock.runFor("10:00");
     expect(asked()).toBe(then);
-    await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))");
+    await hide(page, false);
     await page.clock.runFor("00:01");
     await expect.poll(asked, { timeout: 10_000 }).toBe(then + 1);
     expect(complaints).toEqual([]);
@@ -306,8 +306,11 @@ describeInBrowser("failures that come up by themselves", () => {
     await operator(page, relay);
     await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
     await shows(failures(page).getByRole("listitem"));
+    // So that one look finds them all.
+    await hide(page, true);
     for (let n = 0; n < 120; n++) await fail();
     await listed(sender!, 121);
+    await hide(page, false);
     await page.clock.runFor("00:16");
     await shows(failures(page).getByRole("listitem"), 20);
     await failures(page).getByRole("button", { name: "Show more" }).click();

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { useRelay } from "../harness/index.ts";
-import { describeInBrowser, operator, panel, route, shows, useChromium, type Tab } from "./browser.ts";
+import { describeInBrowser, hide, operator, panel, route, shows, useChromium, type Tab } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -14,13 +14,6 @@ const queue = (page: Page) => panel(page, "Queue");
 const status = (page: Page) => panel(page, "Status");
 const connected = (page: Page) => live(page).getByText("Connected", { exact: true });
 const watches = ({ requests }: Tab) => requests.filter((url) => url.startsWith("ws:") && url.endsWith("/watch")).length;
-
-/** Hides the tab from the page, or shows it again. */
-const hide = (page: Page, isHidden: boolean) =>
-  page.evaluate(
-    `${isHidden ? "Object.defineProperty(document, 'hidden', { value: true, configurable: true })" : "delete document.hidden"};
-    document.dispatchEvent(new Event("visibilitychange"))`,
-  );
 
 describeInBrowser("watching a device", () => {
   test("shows each step of a delivery, the queue and the presence, and asks for nothing", async () => {
@@ -96,7 +89,7 @@ describeInBrowser("watching a device", () => {
     const before = lists();
     const messages = await device!.inbox();
     for (const { id } of messages.slice(0, 5)) await device!.ack(id);
-    await shows(queue(page).getByRole("listitem"), 2);
+    await expect.poll(() => queue(page).getByRole("listitem").count(), { timeout: 10_000 }).toBe(2);
     for (const { id } of messages.slice(5)) await device!.ack(id);
     await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
     expect(lists()).toBe(before + 1);
