@@ -91,7 +91,7 @@ describeInBrowser("accessibility", () => {
     }
     await panel(page, "Queue").getByRole("button", { name: /^Payload/ }).click();
     await page.getByRole("button", { name: "Download" }).waitFor();
-    await shows(panel(page, "Live").getByText("connected", { exact: true }));
+    await shows(panel(page, "Live").getByText("Connected", { exact: true }));
     const socket = await receiver!.connect();
     socket.ack((await socket.next("message")).id, { opened: true });
     await shows(panel(page, "Live").getByText("delivered", { exact: true }));

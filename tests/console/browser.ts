@@ -125,6 +125,13 @@ export const route = (url: URL, ...parts: string[]) => `${url.origin}/#/${parts.
 /** A panel of a page, by its title. */
 export const panel = (page: Page, title: string): Locator => page.getByRole("region", { name: title, exact: true });
 
+/** Hides the tab from the page, or shows it again. */
+export const hide = (page: Page, isHidden: boolean) =>
+  page.evaluate(
+    `${isHidden ? "Object.defineProperty(document, 'hidden', { value: true, configurable: true })" : "delete document.hidden"};
+    document.dispatchEvent(new Event("visibilitychange"))`,
+  );
+
 /** Waits until a text is shown, by the element that shows it. */
 export async function shows(locator: Locator, count = 1): Promise<void> {
   await locator.nth(count - 1).waitFor();

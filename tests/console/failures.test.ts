@@ -4,7 +4,7 @@ import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { useRelay, type Device, type Socket } from "../harness/index.ts";
-import { describeInBrowser, operator, panel, route, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, hide, operator, panel, route, shows, useChromium } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -35,9 +35,16 @@ async function received(socket: Socket, sender: Device, device: Device): Promise
   return socket.seen.filter(({ type }) => type === "message").length - 1;
 }
 
+/** Loads the page's lists anew, and waits until the rows are others. */
+async function refresh(page: Page): Promise<void> {
+  const row = await failures(page).getByRole("listitem").first().elementHandle();
+  await page.getByRole("button", { name: "Refresh" }).click();
+  await row!.waitForElementState("hidden");
+}
+
 async function choose(page: Page, count: number): Promise<Locator> {
   await failures(page).getByRole("button", { name: `Resend ${count}`, exact: true }).click();
-  return page.getByRole("dialog", { name: count === 1 ? "Send 1 message again?" : `Send ${count} messages again?` });
+  return page.getByRole("dialog", { name: count === 1 ? "Resend 1 message?" : `Resend ${count} messages?` });
 }
 
 describeInBrowser("failures", () => {
@@ -58,12 +65,12 @@ describeInBrowser("failures", () => {
     for (const [name, value, ofDevice, ofRude] of cases) {
       await filter(page, name).fill(value);
       await filter(page, name).press("Enter");
-      await shows(failures(page).getByRole("listitem"), ofDevice + ofRude);
+      await expect.poll(() => failures(page).getByRole("listitem").count(), { timeout: 10_000 }).toBe(ofDevice + ofRude);
       expect([await entries(page, device!).count(), await entries(page, rude!).count()], name).toEqual([ofDevice, ofRude]);
     }
     expect(page.url()).toBe(`${route(relay.url)}?tag=${tag}&device=${device!.name}&sender=${sender!.name}`);
     await filter(page, "State").selectOption("rejected");
-    await shows(failures(page).getByText("Nothing that failed matches the filter."));
+    await shows(failures(page).getByText("No failures match the filter."));
     await failures(page).getByRole("button", { name: "Clear" }).click();
     await shows(entries(page, device!), 2);
     expect(page.url()).toBe(route(relay.url));
@@ -115,9 +122,9 @@ describeInBrowser("failures", () => {
     await failures(page).getByLabel("Select all").check();
     await shows(failures(page).getByText("3 messages selected"));
     const dialog = await choose(page, 3);
-    await shows(dialog.getByText(/to 4 devices that it did not reach/));
+    await shows(dialog.getByText(/to the 4 devices where it failed/));
     await dialog.getByRole("button", { name: "Resend 3 messages" }).click();
-    await shows(failures(page).getByText("2 of 3 sent again, 1 failed"));
+    await shows(failures(page).getByText("2 of 3 resent, 1 failed"));
     await shows(entries(page, one!).getByRole("link", { name: "Resent" }), 2);
     await shows(entries(page, two!).getByRole("link", { name: "Resent" }));
     await shows(entries(page, gone!).getByRole("alert").filter({ hasText: /\w/ }));
@@ -148,7 +155,70 @@ describeInBrowser("failures", () => {
     await shows(entries(page, device!).getByText("The service does not answer"));
     expect(lost).toBe(1);
     await (await choose(page, 1)).getByRole("button", { name: "Resend 1 message" }).click();
-    await shows(failures(page).getByText("1 of 1 sent again"));
+    await shows(failures(page).getByText("1 of 1 resent"));
+    expect(await received(socket, sender!, device!)).toBe(2);
+  });
+
+  test("after a reload, too, only the request without an answer is repeated, to all its devices", async () => {
+    const [sender, one, two] = await relay.devices(3);
+    const tag = await relay.tag(one!, two!);
+    const sockets = [await one!.connect(), await two!.connect()];
+    const both = await sender!.send({ tag }, "both");
+    for (const socket of sockets) {
+      await socket.next((frame) => frame.type === "message" && frame.id === both);
+      socket.nack(both);
+    }
+    await sender!.settled(both);
+    await listed(sender!, 2);
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"), 2);
+    await page.route("**/resend", async (route) => {
+      await route.fetch();
+      await route.fulfill({ status: 503, body: JSON.stringify({ code: "unavailable", title: "Something failed inside" }) });
+    }, { times: 1 });
+    await failures(page).getByLabel("Select all").check();
+    await (await choose(page, 1)).getByRole("button", { name: "Resend 1 message" }).click();
+    await shows(failures(page).getByText("Something failed inside"), 2);
+    // The list does not say yet that it was sent.
+    await page.route(/\/v1\/failures/, async (route) => {
+      const response = await route.fetch();
+      const { failures, ...rest } = await response.json();
+      await route.fulfill({ response, json: { ...rest, failures: failures.map(({ resent_as, ...failure }: { resent_as: string }) => failure) } });
+    });
+    await refresh(page);
+    await shows(failures(page).getByRole("checkbox", { name: /^Select the message/, checked: false }), 2);
+    await shows(failures(page).getByText("Something failed inside"), 2);
+    await entries(page, one!).getByRole("button", { name: `Resend to ${one!.name}` }).click();
+    await shows(failures(page).getByRole("link", { name: "Resent" }), 2);
+    expect([await received(sockets[0]!, sender!, one!), await received(sockets[1]!, sender!, two!)]).toEqual([2, 2]);
+  });
+
+  test("one that is being sent is not selected, and not sent a second time, after a reload neither", async () => {
+    const [sender, device, other] = await relay.devices(3);
+    const socket = await device!.connect();
+    await reject(sender!, device!, socket);
+    await reject(sender!, other!, await other!.connect());
+    await listed(sender!, 2);
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"), 2);
+    const held = Promise.withResolvers<void>();
+    await page.route("**/resend", (request) => held.promise.then(() => request.continue()), { times: 1 });
+    const resend = entries(page, device!).getByRole("button", { name: `Resend to ${device!.name}` });
+    await entries(page, device!).getByRole("checkbox").check();
+    await resend.click();
+    const isBusy = async () => [await entries(page, device!).getByRole("checkbox").isDisabled(), await resend.isDisabled()];
+    await failures(page).getByLabel("Select all").check();
+    await shows(failures(page).getByText("1 message selected"));
+    expect(await isBusy()).toEqual([true, true]);
+    await refresh(page);
+    await shows(failures(page).getByRole("listitem"), 2);
+    expect(await isBusy()).toEqual([true, true]);
+    held.resolve();
+    await shows(entries(page, device!).getByRole("link", { name: "Resent" }));
     expect(await received(socket, sender!, device!)).toBe(2);
   });
 
@@ -213,15 +283,61 @@ describeInBrowser("failures", () => {
     await expect.poll(() => total.innerText(), { timeout: 10_000 }).not.toBe(before);
 
     // Nothing is asked while nobody can see the page.
-    await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))");
+    await hide(page, true);
     const asked = () => requests.filter((url) => url.includes("/v1/failures")).length;
     const then = asked();
     await page.clock.runFor("10:00");
     expect(asked()).toBe(then);
-    await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))");
+    await hide(page, false);
     await page.clock.runFor("00:01");
     await expect.poll(asked, { timeout: 10_000 }).toBe(then + 1);
     expect(complaints).toEqual([]);
+  });
+});
+
+describeInBrowser("failures that come up by themselves", () => {
+  test("are listed anew if more came than one look shows", { timeout: 120_000 }, async () => {
+    const [sender, device] = await relay.devices(2);
+    const fail = async () => (await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 })).is(200).id;
+    const first = await fail();
+    await listed(sender!, 1);
+    const { page } = await browser.tab();
+    await page.clock.install();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    await shows(failures(page).getByRole("listitem"));
+    // So that one look finds them all.
+    await hide(page, true);
+    for (let n = 0; n < 120; n++) await fail();
+    await listed(sender!, 121);
+    await hide(page, false);
+    await page.clock.runFor("00:16");
+    await shows(failures(page).getByRole("listitem"), 20);
+    await failures(page).getByRole("button", { name: "Show more" }).click();
+    await shows(failures(page).getByRole("listitem"), 120);
+    await failures(page).getByRole("button", { name: "Show more" }).click();
+    await shows(failures(page).getByRole("listitem"), 121);
+    expect(await failures(page).getByRole("listitem").last().locator(`a[href$="${first}"]`).count()).toBe(1);
+  });
+
+  test("do so again after a refresh that failed", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 });
+    await listed(sender!, 1);
+    const { page } = await browser.tab();
+    await page.clock.install();
+    await operator(page, relay);
+    await page.goto(`${route(relay.url)}?sender=${sender!.name}`);
+    const live = failures(page).getByText("Live", { exact: true });
+    await shows(live);
+    await page.route(/\/v1\/failures/, (route) => route.abort(), { times: 1 });
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(failures(page).getByText("Not live"));
+    await sender!.publish({ device: device!.name }, "x", { ttl: 0, wait: 0 });
+    await listed(sender!, 2);
+    await page.clock.runFor("00:16");
+    await shows(live);
+    await shows(failures(page).getByRole("listitem"), 2);
   });
 });
 
@@ -249,6 +365,21 @@ describeInBrowser("the messages that wait longest", () => {
     await rows.getByRole("link", { name: second!.name }).click();
     await shows(page.getByRole("heading", { level: 1, name: second!.name }));
     expect(complaints).toEqual([]);
+  });
+
+  test("a device that does not answer is counted, and a key that is refused ends the search", async () => {
+    const [sender, device, silent] = await relay.devices(3);
+    await sender!.send({ device: device!.name }, "x");
+    const { page } = await browser.tab();
+    await operator(page, relay);
+    await page.route(new RegExp(`/v1/devices/${silent!.name}$`), (route) => route.abort());
+    await oldest(page).getByRole("button", { name: "Ask all devices" }).click();
+    await shows(oldest(page).getByText(/^(\d+) devices asked, 1 did not answer, \d+ messages? waiting/));
+    await shows(oldest(page).getByRole("listitem").filter({ hasText: device!.name }));
+
+    await page.route(/\/v1\/devices\/[^/?]+$/, (route) => route.fulfill({ status: 401, json: { code: "unauthorized", title: "The key is not valid" } }));
+    await oldest(page).getByRole("button", { name: "Ask again" }).click();
+    await shows(oldest(page).getByRole("alert").getByText("The key is not valid"));
   });
 
   test("the search can be stopped, and says how many were asked", async () => {

@@ -107,6 +107,16 @@ describeInBrowser("the page of a message", () => {
     expect((await second!.trace(id)).is(200).summary).toEqual({ cancelled: 1 });
   });
 
+  test("a device whose token is no longer valid does not keep the others from being asked", async () => {
+    const [first, second, receiver] = await relay.devices(3);
+    const id = await second!.send({ device: receiver!.name }, "x");
+    (await relay.admin("DELETE", `/v1/devices/${first!.name}/tokens`)).is(204);
+    const { page } = await browser.tab();
+    await page.goto(`${relay.url.origin}/#token=${first!.token}&token=${second!.token}`);
+    await page.goto(route(relay.url, "messages", id));
+    await shows(panel(page, "Deliveries").locator(".event").getByText("held"));
+  });
+
   test("the sender cancels it from there", async () => {
     const [sender, receiver] = await relay.devices(2);
     const id = await sender!.send({ device: receiver!.name }, "x");

@@ -147,7 +147,7 @@ describeInBrowser("what is asked for", () => {
     await page.clock.install();
     await operator(page, relay, "devices", device!.name);
     await shows(panel(page, "Queue").getByText(`from ${sender!.name}`));
-    await shows(panel(page, "Live").getByText("connected", { exact: true }));
+    await shows(panel(page, "Live").getByText("Connected", { exact: true }));
     await expect.poll(() => page.locator("[aria-busy=true]").count()).toBe(0);
     const before = requests.length;
     await page.clock.runFor("30:00");

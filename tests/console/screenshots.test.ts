@@ -122,7 +122,7 @@ async function act(page: Page, fleet: Fleet, take: () => Promise<void>): Promise
   await camera.send({ device: "hallway-lamp" }, { on: true });
   await page.goto(route(relay.url, "devices", "kitchen-cam"));
   const live = panel(page, "Live");
-  await shows(live.getByText("connected", { exact: true }));
+  await shows(live.getByText("Connected", { exact: true }));
   const steps = live.getByRole("listitem");
   const arm = await watch.send({ device: camera.name }, { arm: true, zones: ["front", "back"] }, { urgency: "high", topic: "arm" });
   const motion = await doorbell.send({ tag: "kitchen" }, { motion: true, area: "window" });

@@ -32,7 +32,7 @@ describeInBrowser("an operator of 303 devices", () => {
     await shows(entry.getByText(/lens is dirty/));
     await entry.getByRole("checkbox").check();
     await failures.getByRole("button", { name: "Resend 1" }).click();
-    await page.getByRole("dialog", { name: "Send 1 message again?" }).getByRole("button", { name: "Resend 1 message" }).click();
+    await page.getByRole("dialog", { name: "Resend 1 message?" }).getByRole("button", { name: "Resend 1 message" }).click();
     await entry.getByRole("link", { name: "Resent" }).waitFor();
 
     // It waits for the camera, which is away; to look changes nothing.
@@ -43,7 +43,7 @@ describeInBrowser("an operator of 303 devices", () => {
     await queue.getByRole("button", { name: /^Payload/ }).click();
     await shows(queue.getByText('{\n  "record": true\n}'));
     await shows(panel(page, "Sent").getByRole("link", { name: "to @night-watch" }));
-    await shows(live.getByText("connected", { exact: true }));
+    await shows(live.getByText("Connected", { exact: true }));
     const [held] = (await relay.admin("GET", "/v1/devices/kitchen-cam/inbox")).is(200).messages;
     expect(held).toMatchObject({ state: "held", attempts: 0 });
     expect((await relay.admin("GET", "/v1/devices/kitchen-cam")).is(200)).toMatchObject({ online: false, held: 1 });

@@ -10,8 +10,8 @@ function tally(counts: { held?: number; in_flight?: number; in_progress?: number
   return tally;
 }
 
-const steps = (tally: any, ...steps: [id: string, event: string, attempt?: number][]) => {
-  for (const [id, event, attempt = 1] of steps) tally.take({ id, event, attempt });
+const steps = (tally: any, ...steps: [id: string, event: string, attempt?: number, reason?: string][]) => {
+  for (const [id, event, attempt = 1, reason] of steps) tally.take({ id, event, attempt, reason });
   return tally.counts;
 };
 
@@ -32,6 +32,12 @@ test("a message that was counted and never seen is taken for one of the others",
   expect(steps(tally({ in_flight: 2 }), ["a", "held", 1])).toEqual({ held: 1, in_flight: 1, in_progress: 0 });
   expect(steps(tally({ in_flight: 2 }), ["a", "sent", 2])).toEqual({ held: 0, in_flight: 2, in_progress: 0 });
   expect(steps(tally({ in_flight: 2 }), ["a", "held", 0]), "a new one, not one of the two").toEqual({ held: 1, in_flight: 2, in_progress: 0 });
+});
+
+test("what is refused because the device was removed had waited, what a full queue refuses had not", () => {
+  const removed = "device_removed";
+  expect(steps(tally({ held: 2 }), ["a", "refused", 0, removed], ["b", "refused", 2, removed])).toEqual({ held: 0, in_flight: 0, in_progress: 0 });
+  expect(steps(tally({ held: 2 }), ["a", "refused", 0, "queue_full"])).toEqual({ held: 2, in_flight: 0, in_progress: 0 });
 });
 
 test("a message that is listed is known by its state", () => {

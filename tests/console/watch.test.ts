@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { useRelay } from "../harness/index.ts";
-import { describeInBrowser, operator, panel, shows, useChromium, type Tab } from "./browser.ts";
+import { describeInBrowser, hide, operator, panel, route, shows, useChromium, type Tab } from "./browser.ts";
 
 const relay = useRelay();
 const browser = useChromium();
@@ -12,15 +12,8 @@ const browser = useChromium();
 const live = (page: Page) => panel(page, "Live");
 const queue = (page: Page) => panel(page, "Queue");
 const status = (page: Page) => panel(page, "Status");
-const connected = (page: Page) => live(page).getByText("connected", { exact: true });
+const connected = (page: Page) => live(page).getByText("Connected", { exact: true });
 const watches = ({ requests }: Tab) => requests.filter((url) => url.startsWith("ws:") && url.endsWith("/watch")).length;
-
-/** Hides the tab from the page, or shows it again. */
-const hide = (page: Page, isHidden: boolean) =>
-  page.evaluate(
-    `${isHidden ? "Object.defineProperty(document, 'hidden', { value: true, configurable: true })" : "delete document.hidden"};
-    document.dispatchEvent(new Event("visibilitychange"))`,
-  );
 
 describeInBrowser("watching a device", () => {
   test("shows each step of a delivery, the queue and the presence, and asks for nothing", async () => {
@@ -85,6 +78,46 @@ describeInBrowser("watching a device", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("when all that was listed has left, the next page comes by itself, and at last there is nothing", async () => {
+    const [sender, device] = await relay.devices(2);
+    for (let n = 0; n < 7; n++) await sender!.send({ device: device!.name }, n);
+    const { page, requests, complaints } = await browser.tab();
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await shows(queue(page).getByRole("listitem"), 5);
+    const lists = () => requests.filter((url) => url.includes("/inbox?")).length;
+    const before = lists();
+    const messages = await device!.inbox();
+    for (const { id } of messages.slice(0, 5)) await device!.ack(id);
+    await expect.poll(() => queue(page).getByRole("listitem").count(), { timeout: 10_000 }).toBe(2);
+    for (const { id } of messages.slice(5)) await device!.ack(id);
+    await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
+    expect(lists()).toBe(before + 1);
+    expect(complaints).toEqual([]);
+  });
+
+  test("an answer that comes after that to a later question is not shown", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.send({ device: device!.name }, "x");
+    const { page } = await browser.tab();
+    const late = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    await page.route(/\/inbox\?/, async (route) => {
+      const response = await route.fetch();
+      await late.promise;
+      await route.fulfill({ response });
+      answered.resolve();
+    }, { times: 1 });
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(queue(page).getByRole("listitem"));
+    late.resolve();
+    await answered.promise;
+    await device!.ack((await device!.inbox())[0]!.id);
+    await shows(queue(page).getByText(`Nothing waits for ${device!.name}.`));
+  });
+
   test("a message that is worked on at once is in the queue", async () => {
     const [sender, device] = await relay.devices(2);
     const socket = await device!.connect();
@@ -133,17 +166,34 @@ describeInBrowser("watching a device", () => {
     expect([closed.length, watches(tab)], "it was hidden for less than a minute").toEqual([0, 1]);
     await hide(page, true);
     await page.clock.runFor("01:01");
-    await shows(live(page).getByText("not connected"));
+    await shows(live(page).getByText("Disconnected"));
     await sender!.send({ device: device!.name }, "missed");
     await hide(page, false);
     await shows(connected(page));
     await shows(queue(page).getByText(`from ${sender!.name}`));
-    await shows(status(page).getByText("1 held, 0 in flight, 0 in progress"));
+    await shows(status(page).getByText("1 held, 0 in flight, 0 in progress, 8 bytes"));
+    await shows(status(page).getByText(/^waiting for/));
     expect(watches(tab)).toBe(2);
     await page.getByRole("navigation").getByRole("link", { name: "Overview" }).click();
     await page.getByLabel("Find a message by its id").waitFor();
     await page.clock.runFor("10:00");
     expect(watches(tab)).toBe(2);
+    expect(complaints).toEqual([]);
+  });
+
+  test("a page that is opened in a hidden tab shows the queue, and watches once it is visible", async () => {
+    const [sender, device] = await relay.devices(2);
+    await sender!.send({ device: device!.name }, "x");
+    const tab = await browser.tab();
+    const { page, complaints } = tab;
+    await operator(page, relay);
+    await hide(page, true);
+    await page.goto(route(relay.url, "devices", device!.name));
+    await shows(queue(page).getByRole("listitem"));
+    expect(watches(tab)).toBe(0);
+    await hide(page, false);
+    await shows(connected(page));
+    expect(watches(tab)).toBe(1);
     expect(complaints).toEqual([]);
   });
 
@@ -162,11 +212,39 @@ describeInBrowser("watching a device", () => {
     await device!.ack((await device!.inbox())[0]!.id);
     await queue(page).getByText(`Nothing waits for ${device!.name}.`).waitFor();
     await cuts[0]!();
-    await shows(live(page).getByText(/^(connecting…|not connected)$/));
+    await shows(live(page).getByText(/^(Connecting…|Disconnected)$/));
     await sender!.send({ device: device!.name }, "y");
     await shows(connected(page));
     expect(cuts.length).toBe(2);
     await shows(queue(page).getByRole("listitem"));
+  });
+
+  test("one that five others have pushed out says so, and connects again only when somebody asks or looks", async () => {
+    const device = await relay.device();
+    const tab = await browser.tab();
+    const { page } = tab;
+    await page.clock.install();
+    const cuts: (() => Promise<void>)[] = [];
+    await page.routeWebSocket(/\/watch$/, (socket) => {
+      socket.connectToServer();
+      cuts.push(() => socket.close({ code: 4409, reason: "others watch" }));
+    });
+    await operator(page, relay, "devices", device.name);
+    await shows(connected(page));
+    const reason = live(page).getByRole("status").getByText("Five others are watching this device.");
+    await cuts[0]!();
+    await shows(reason);
+    await page.clock.runFor("30:00");
+    expect(cuts.length).toBe(1);
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await shows(connected(page));
+    expect([cuts.length, await reason.count()]).toEqual([2, 0]);
+    await cuts[1]!();
+    await shows(reason);
+    await hide(page, true);
+    await hide(page, false);
+    await shows(connected(page));
+    expect(cuts.length).toBe(3);
   });
 
   test("a device that is deleted is no longer watched, and the page says so", async () => {
@@ -176,9 +254,25 @@ describeInBrowser("watching a device", () => {
     await operator(page, relay, "devices", device.name);
     await shows(connected(page));
     (await relay.admin("DELETE", `/v1/devices/${device.name}`)).is(204);
-    await shows(live(page).getByText("not connected"));
-    await shows(live(page).getByText("The service no longer accepts the admin key, or the device was deleted."));
+    await shows(page.getByRole("heading", { level: 1, name: `There is no device ${device.name}` }));
     expect(watches(tab)).toBe(1);
+  });
+
+  test("one whose credential is refused says so, below it the steps that came before", async () => {
+    const [sender, device] = await relay.devices(2);
+    const { page } = await browser.tab();
+    let refuse = async () => {};
+    await page.routeWebSocket(/\/watch$/, (socket) => {
+      socket.connectToServer();
+      refuse = () => socket.close({ code: 4401, reason: "token revoked" });
+    });
+    await operator(page, relay, "devices", device!.name);
+    await shows(connected(page));
+    await sender!.send({ device: device!.name }, "x");
+    await shows(live(page).getByRole("listitem"));
+    await refuse();
+    await shows(live(page).getByRole("status").getByText("The service no longer accepts the admin key, or the device was deleted."));
+    await shows(live(page).getByRole("listitem"));
   });
 
   test("an older service has no watch: the page is as it was, and does not ask again", async () => {

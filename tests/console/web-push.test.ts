@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 import { UserAgent, subscribed } from "../harness/agent.ts";
 import { useRelay, type Device } from "../harness/index.ts";
-import { describeInBrowser, operator, shows, useChromium } from "./browser.ts";
+import { describeInBrowser, operator, panel, shows, useChromium } from "./browser.ts";
 import { scanned } from "./scan.ts";
 
 const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" } });
@@ -41,6 +41,22 @@ describeInBrowser("Web Push in the console", () => {
     await card.getByText("Web Push").click();
     await card.getByText("Web Push").click();
     await shows(card.getByText(channelID));
+    agent.close();
+    expect(complaints).toEqual([]);
+  });
+
+  test("a push with TTL 0 is told, and is neither in the queue nor counted", async () => {
+    const { device, agent, path } = await subscribed(relay);
+    const { page, complaints } = await browser.tab();
+    await operator(page, relay, "devices", device.name);
+    const live = panel(page, "Live");
+    await shows(live.getByText("Connected", { exact: true }));
+    await shows(panel(page, "Queue").getByText(`Nothing waits for ${device.name}.`));
+    for (const TTL of ["0", "60"]) (await relay.request("POST", path, { headers: { TTL } })).is(201);
+    // The second is kept until it is acknowledged.
+    await shows(live.getByText("sent", { exact: true }), 2);
+    await shows(panel(page, "Status").getByText("0 held, 1 in flight, 0 in progress"));
+    await shows(panel(page, "Queue").getByRole("listitem"));
     agent.close();
     expect(complaints).toEqual([]);
   });

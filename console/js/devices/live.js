@@ -20,6 +20,7 @@ export function live() {
   const list = element("ol", { class: "entries log", hidden: true, "aria-label": "Steps", tabindex: "0" });
   const none = empty("Each step of a delivery to this device appears here as it happens.");
   const state = element("span", { class: "live" });
+  const reason = element("p", { class: "notice", role: "status" });
   let isHeld = false;
   /** What came while the list was held. */
   let waiting = [];
@@ -54,15 +55,15 @@ export function live() {
   }
 
   const panel = new Panel("Live", { load: async () => [], actions: [state, hold] });
-  panel.show([none, list]);
+  panel.show([reason, none, list]);
   return {
     element: panel.element,
     add,
     /** Whether steps come at the moment, and why not, in words. @param {import("./watch.js").State} now */
     tell(now, why) {
-      state.textContent = now === "live" ? "connected" : now === "connecting" ? "connecting…" : "not connected";
+      state.textContent = now === "live" ? "Connected" : now === "connecting" ? "Connecting…" : "Disconnected";
       state.dataset.live = now === "live";
-      if (why) none.textContent = why;
+      reason.textContent = why ?? "";
     },
   };
 }
@@ -97,6 +98,9 @@ function step({ id, event, from, attempt, note, reply, reason }, to) {
 
 /** Whether a message came over a channel of Web Push: it has no sender that keeps a trace of it. */
 export const isChannel = (from) => from.startsWith("~");
+
+/** Whether a step is of a push with TTL 0, which is sent and not kept: nothing follows. */
+export const isPassing = ({ from, event, sent_at, expires_at }) => isChannel(from) && event === "sent" && expires_at <= sent_at;
 
 /** Where a message came from, in words. */
 export const sender = (from) => (isChannel(from) ? "from Web Push" : `from ${from}`);

@@ -1,6 +1,6 @@
 // The messages that wait longest, by device. Only the mailboxes know, so each is asked, and only on demand.
 
-import { Problem, devicePath } from "../api.js";
+import { Ended, devicePath } from "../api.js";
 import { announce } from "../announce.js";
 import { anchor, button, element, uniqueId } from "../dom.js";
 import { number, plural, span, time } from "../format.js";
@@ -15,7 +15,7 @@ export function oldest(api) {
   const id = uniqueId("panel");
   const go = button("Ask all devices", run);
   const stopButton = button("Stop", stop, { hidden: true });
-  const note = element("p", { class: "muted small" }, "Each device’s mailbox is asked, which wakes it.");
+  const note = element("p", { class: "muted small" }, "Asks every device’s mailbox, which wakes it.");
   const error = element("p", { class: "error", role: "alert" });
   const place = element("div");
   let isStopped = false;
@@ -82,9 +82,12 @@ export function oldest(api) {
   };
 }
 
-/** A device that is listed and has no mailbox has no messages. One whose mailbox fails is counted. */
+/**
+ * A device that is listed and has no mailbox has no messages. One that does not answer is counted. Only without a valid
+ * credential nobody answers.
+ */
 function missed(error, found) {
-  if (!(error instanceof Problem)) throw error;
+  if (error instanceof Ended || [401, 403].includes(error.status)) throw error;
   if (error.code !== "unknown_device") found.silent += 1;
 }
 

@@ -25,7 +25,7 @@ const URGENCIES = ["high", "normal", "low", "very-low"];
  */
 export function queue(api, device, { onlist }) {
   const limit = page();
-  /** By id, what is shown. */
+  /** By id, what the list has that was asked for last. */
   let rows = new Map();
   let loading = 0;
   /** The steps that came while a page was asked for, which may be older or newer than they. */
@@ -33,11 +33,18 @@ export function queue(api, device, { onlist }) {
   const list = pages({
     load: async (cursor) => {
       loading += 1;
+      const before = rows;
+      const into = cursor === undefined ? (rows = new Map()) : rows;
       try {
         const { messages, next } = await api.get(query(`${devicePath(device)}/inbox`, { limit, cursor }));
-        if (cursor === undefined) rows = new Map();
+        // Another list was asked for meanwhile.
+        if (into !== rows) return { rows: [] };
         onlist(messages);
         return { rows: messages.filter(({ id }) => !rows.has(id)).map((message) => shown(message).element), next };
+      } catch (error) {
+        // What was listed stays.
+        if (into === rows) rows = before;
+        throw error;
       } finally {
         // After these rows are in their place.
         setTimeout(caughtUp);
@@ -79,13 +86,20 @@ export function queue(api, device, { onlist }) {
     if (!isOpen(step.event)) {
       rows.delete(step.id);
       row?.leave();
-      if (row && rows.size === 0 && !list.hasMore) panel.show([none()]);
+      if (row && rows.size === 0) panel.attempt(refill);
     } else if (row) {
       row.update(step.event, step.attempt);
     } else if (step.to !== undefined && rows.size < MOST) {
       // Only the first steps say what the message is; a later one is of a message on a further page.
       insert({ ...step, state: step.event, attempts: step.attempt });
     }
+  }
+
+  /** The last one that was listed has left: the next page takes its place. */
+  async function refill() {
+    const before = rows;
+    if (list.hasMore) await list.more();
+    if (before === rows && rows.size === 0 && !list.hasMore) panel.show([none()]);
   }
 
   function insert(message) {
@@ -161,7 +175,7 @@ class Waiting {
     this.#attempt(async () => {
       if (this.#content.hasChildNodes()) return this.#content.replaceChildren();
       this.#payload ??= await this.#api.bytes(`${messagePath(this.id)}/payload`).catch(gone);
-      this.#content.replaceChildren(this.#payload ? payloadView(this.#payload, this.id) : empty("Its payload cannot be shown any more."));
+      this.#content.replaceChildren(this.#payload ? payloadView(this.#payload, this.id) : empty("The payload is no longer available."));
     }, control);
   }
 }

@@ -24,8 +24,8 @@ export class Tally {
   }
 
   /** Something has happened. */
-  take({ id, event, attempt }) {
-    const before = this.#known.get(id) ?? this.#guess(event, attempt);
+  take({ id, event, attempt, reason }) {
+    const before = this.#known.get(id) ?? this.#guess(event, attempt, reason);
     if (before) this.counts[before] -= 1;
     this.#known.delete(id);
     const after = COUNTS[event];
@@ -35,7 +35,7 @@ export class Tally {
   }
 
   /** In which count a message is that is not known: `undefined` if in none. */
-  #guess(event, attempt) {
+  #guess(event, attempt, reason) {
     const candidates = {
       held: attempt > 0 ? ["in_flight", "in_progress"] : [],
       sent: attempt > 1 ? ["held", "in_flight"] : ["held"],
@@ -43,6 +43,8 @@ export class Tally {
       delivered: ["in_flight", "in_progress", "held"],
       rejected: ["in_flight", "in_progress", "held"],
       undeliverable: ["in_flight", "held"],
+      // What a full queue refuses was never counted.
+      refused: reason === "device_removed" ? ["held", "in_flight", "in_progress"] : [],
       expired: ["held", "in_flight", "in_progress"],
       replaced: ["held", "in_flight", "in_progress"],
       cancelled: ["held", "in_flight", "in_progress"],

@@ -8,6 +8,13 @@ import { Ended, Problem, devicePath } from "../api.js";
 const PROTOCOL = "tagpost.watch.v1";
 /** The credential is no longer valid. */
 const REFUSED = 4401;
+/** The service has told much over this connection: the next one starts afresh. */
+const TOLD_MUCH = 4408;
+/** After these, only somebody who looks at the page connects again; otherwise six pages would push each other out. */
+const STOPPED = {
+  4400: "The service has closed the connection.",
+  4409: "Five others are watching this device.",
+};
 
 /** The first pause before another attempt to connect, and the longest, in milliseconds. */
 const FIRST = 1000;
@@ -19,7 +26,11 @@ const HIDDEN = 60_000;
 /** How long the page waits for the first frame before it asks for what it shows, in milliseconds. */
 const READY = 2000;
 
-/** @typedef {"connecting" | "live" | "paused" | "none"} State `none`: it cannot be watched */
+/**
+ * `paused`: until the tab is visible again, or somebody asks for it; `none`: it cannot be watched
+ *
+ * @typedef {"connecting" | "live" | "paused" | "none"} State
+ */
 
 export class Watch {
   /** Settled once it is known whether the device is watched; it does not wait for long. */
@@ -38,7 +49,7 @@ export class Watch {
 
   /**
    * `onframe(frame)` gets each frame of the service: first `watching`, again after each reconnect, since what happened
-   * in between is not told. `onstate(state, why)`.
+   * in between is not told. `onstate(state, why)`: `why` is given when it is not only for the moment.
    */
   constructor(api, device, { onframe, onstate }) {
     this.#api = api;
@@ -52,7 +63,14 @@ export class Watch {
     this.#isEnded = false;
     setTimeout(this.#settle, READY);
     document.addEventListener("visibilitychange", this.#seen);
-    this.#connect();
+    if (!document.hidden) return this.#connect();
+    this.#settle();
+    this.#onstate("paused");
+  }
+
+  /** Connects if it is not connected, and was not ended. */
+  again() {
+    if (!this.#isEnded && !this.#socket) this.#connect();
   }
 
   stop() {
@@ -84,7 +102,9 @@ export class Watch {
       if (socket !== this.#socket) return;
       this.#socket = undefined;
       if (since !== undefined && Date.now() - since >= STEADY) this.#pause = FIRST;
+      if (code === TOLD_MUCH) this.#pause = FIRST;
       if (code === REFUSED) this.#end("The service no longer accepts the admin key, or the device was deleted.");
+      else if (STOPPED[code]) this.#onstate("paused", STOPPED[code]);
       else this.#retry();
     };
   }
@@ -111,8 +131,8 @@ export class Watch {
         this.#close();
         this.#onstate("paused");
       }, HIDDEN);
-    } else if (!this.#socket) {
-      this.#connect();
+    } else {
+      this.again();
     }
   };
 

@@ -19,6 +19,7 @@ export class Failure {
   #outcome = element("span", { class: "outcome" });
   #error = element("span", { class: "error", role: "alert" });
   #isResent = false;
+  #isBusy = false;
 
   /**
    * `found`: as the service lists it. `onchoose(failure)`: the box is ticked, or no longer is; `onresend(failure)`: it
@@ -58,7 +59,12 @@ export class Failure {
   }
 
   set isChosen(isChosen) {
-    this.#box.checked = isChosen && !this.#isResent;
+    this.#box.checked = isChosen && this.canBeSent;
+  }
+
+  /** Whether it was not sent again, and is not being sent. */
+  get canBeSent() {
+    return !this.#isResent && !this.#isBusy;
   }
 
   get isResent() {
@@ -72,7 +78,8 @@ export class Failure {
 
   /** It is being sent again. */
   wait() {
-    this.#again.disabled = true;
+    this.#isBusy = true;
+    this.#again.disabled = this.#box.disabled = true;
     this.#error.textContent = "";
   }
 
@@ -88,9 +95,11 @@ export class Failure {
     if (had) link.focus();
   }
 
-  /** It could not be sent again. */
+  /** It is not being sent any more, and this is why. Nothing, once it was sent again. */
   failed(why) {
-    this.#again.disabled = false;
+    if (this.#isResent) return;
+    this.#isBusy = false;
+    this.#again.disabled = this.#box.disabled = false;
     this.#error.textContent = why;
   }
 }

@@ -1,7 +1,7 @@
 // What failed in the last day, newest first, each to be sent again; and what fails while it is looked at. It comes from
 // the directory, and wakes no mailbox.
 
-import { query as withQuery } from "../api.js";
+import { Problem, query as withQuery } from "../api.js";
 import { announce } from "../announce.js";
 import { element } from "../dom.js";
 import { plural } from "../format.js";
@@ -32,19 +32,27 @@ const MOST = 1000;
 export function failures(api, { wanted = {}, names, query, first, onnews = () => {} }) {
   let isOff = false;
   let isShown = false;
+  /** The last attempt to load the list has failed, and another may succeed. */
+  let isMissed = false;
   /** By key, what the list has. */
   let known = new Map();
   let stop = () => {};
 
   const filters = filter({ names, query, onchange: () => panel.reload() });
-  const chosen = selection(api, { all, attempt: (work, control) => panel.attempt(work, control) });
-  const live = element("span", { class: "live", title: "New ones are looked for every 15 seconds", hidden: true });
+  const chosen = selection(api, { all, rowOf: (key) => known.get(key), attempt: (work, control) => panel.attempt(work, control) });
+  const live = element("span", { class: "live", title: "Checks for new failures every 15 seconds", hidden: true });
   const asked = (parameters) => withQuery("v1/failures", { ...wanted, ...filters.read(), ...parameters });
   const list = pages({
     load: async (cursor) => {
+      const before = known;
       const into = cursor === undefined ? (known = new Map()) : known;
       const limit = cursor === undefined ? first : MORE;
-      const answer = await api.get(asked({ since: Date.now() - DAY, limit, cursor }));
+      const answer = await api.get(asked({ since: Date.now() - DAY, limit, cursor })).catch((error) => {
+        // What was listed stays.
+        if (into === known) known = before;
+        for (const failure of known.values()) chosen.show(failure);
+        throw error;
+      });
       isOff = answer.off === true;
       return { rows: answer.failures.filter((found) => !into.has(keyOf(found))).map((found) => take(found, into).element), next: answer.next };
     },
@@ -54,12 +62,13 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   function take(found, into) {
     const failure = new Failure(found, { onchoose: chosen.choose, onresend: again });
     into.set(failure.key, failure);
+    chosen.show(failure);
     return failure;
   }
 
   async function again(failure) {
     const { sent } = await chosen.resend(failure);
-    if (sent > 0) announce(`Sent again to ${failure.device}`);
+    if (sent > 0) announce(`Resent to ${failure.device}`);
   }
 
   /** What is shown, newest first. */
@@ -68,7 +77,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   /** Those that can be selected, of so many messages at most; more are asked for as long as there are too few. */
   async function all(most) {
     for (let asked = 1; ; asked++) {
-      const open = shown().filter(({ isResent }) => !isResent);
+      const open = shown().filter(({ canBeSent }) => canBeSent);
       const ids = new Set([...new Set(open.map(({ id }) => id))].slice(0, most));
       const failures = open.filter(({ id }) => ids.has(id));
       if (ids.size === most || !list.hasMore || asked === PAGES) return { failures, isCut: failures.length < open.length || list.hasMore };
@@ -78,6 +87,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
 
   /** Adds what has become known since. */
   async function look() {
+    if (isMissed) return panel.reload();
     const into = known;
     if (!isShown || isOff || into.size >= MOST) return;
     const newest = Math.max(0, ...[...into.values()].map(({ at }) => at));
@@ -86,9 +96,12 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
     if (answer === undefined || into !== known) return;
     for (const found of answer.failures) into.get(keyOf(found))?.update(found);
     const fresh = answer.failures.filter((found) => !into.has(keyOf(found)));
-    const count = into.size === 0 ? fresh.length : fresh.filter((found) => add(found, into)).length;
+    // There are others between these and what is listed.
+    const isGap = answer.next !== undefined && answer.failures.at(-1)?.at > newest;
+    const isNew = into.size === 0 || isGap;
+    const count = isNew ? fresh.length : fresh.filter((found) => add(found, into)).length;
     if (count === 0) return;
-    if (into.size === 0) await panel.reload();
+    if (isNew) await panel.reload();
     announce(plural(count, "new failure"));
     onnews();
   }
@@ -110,12 +123,18 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
     live.dataset.live = isLive;
   }
 
-  const nothing = () => (filters.isSet() ? "Nothing that failed matches the filter." : "Nothing failed.");
+  function missed(error) {
+    isMissed = !(error instanceof Problem) || error.status >= 500;
+    tell(false);
+    throw error;
+  }
+
+  const nothing = () => (filters.isSet() ? "No failures match the filter." : "Nothing failed.");
   const panel = new Panel("Failures of the last day", {
     load: async () => {
-      isShown = false;
+      isShown = isMissed = false;
       chosen.clear();
-      const content = await list.begin(() => empty(nothing()));
+      const content = await list.begin(() => empty(nothing())).catch(missed);
       isShown = true;
       chosen.element.hidden = known.size === 0;
       tell(!isOff);

@@ -11,14 +11,15 @@ export const MOST = 100;
 
 /**
  * `all(most)` returns the failures that are listed and can be selected, those of at most so many messages; it may ask
- * for more of them. `attempt(work)` runs `work`, and shows why it failed.
+ * for more of them. `rowOf(key)`: the one that is listed with this key. `attempt(work)` runs `work`, and shows why it
+ * failed.
  */
-export function selection(api, { all, attempt }) {
+export function selection(api, { all, rowOf, attempt }) {
   const chosen = new Map();
-  const resends = new Resends(api);
+  const resends = new Resends(api, rowOf);
   const box = element("input", { type: "checkbox", onchange: () => (box.checked ? selectAll() : clear()) });
   const note = element("span", { class: "muted small", role: "status" });
-  const progress = element("progress", { hidden: true, "aria-label": "Messages sent again" });
+  const progress = element("progress", { hidden: true, "aria-label": "Messages resent" });
   const go = button("Resend", start, { class: "small-button" });
   const stop = button("Stop", () => (isStopped = true), { class: "small-button", hidden: true });
   let isRunning = false;
@@ -49,50 +50,62 @@ export function selection(api, { all, attempt }) {
   function selectAll() {
     attempt(async () => {
       const { failures, isCut } = await all(MOST);
-      chosen.clear();
+      unchoose();
       for (const failure of failures) {
         failure.isChosen = true;
-        chosen.set(failure.key, failure);
+        if (failure.isChosen) chosen.set(failure.key, failure);
       }
       show(isCut ? `The first ${MOST} messages are selected` : undefined);
     }, box);
   }
 
-  function clear(text) {
+  function unchoose() {
     for (const failure of chosen.values()) failure.isChosen = false;
     chosen.clear();
-    show(text);
+  }
+
+  function clear() {
+    unchoose();
+    show();
   }
 
   async function start() {
-    const failures = [...chosen.values()];
-    const count = byMessage(failures).length;
+    const groups = resends.groups([...chosen.values()].filter(({ canBeSent }) => canBeSent));
+    const count = groups.length;
+    const devices = groups.reduce((sum, { keys }) => sum + keys.length, 0);
     const what = count === 1 ? "It becomes a new message" : "Each becomes a new message";
-    const text = `${what} of the same payload, with a new time to live, to ${plural(failures.length, "device")} that it did not reach.`;
-    const title = `Send ${plural(count, "message")} again?`;
-    if (await confirm(title, text, `Resend ${plural(count, "message")}`, { isHarmless: true })) await send(failures);
+    const text = `${what} of the same payload, with a new time to live, to the ${plural(devices, "device")} where it failed.`;
+    const title = `Resend ${plural(count, "message")}?`;
+    if (await confirm(title, text, `Resend ${plural(count, "message")}`, { isHarmless: true })) await send(groups);
   }
 
-  /** Sends these again, and says how far it is. */
-  async function send(failures) {
-    const count = byMessage(failures).length;
+  /** Makes these requests, and says how far it is. */
+  async function send(groups) {
+    const count = groups.length;
     [isRunning, isStopped] = [true, false];
     [progress.max, progress.value] = [count, 0];
     progress.hidden = stop.hidden = false;
     go.hidden = true;
-    show(`0 of ${number(count)} sent again`);
+    show(`0 of ${number(count)} resent`);
     const ondone = ({ sent, failed }) => {
       progress.value = sent + failed;
-      note.textContent = `${number(sent)} of ${number(count)} sent again`;
+      note.textContent = `${number(sent)} of ${number(count)} resent`;
     };
-    const { sent, failed } = await resends.send(failures, { ondone, isStopped: () => isStopped });
+    const { sent, failed } = await resends.send(groups, { ondone, isStopped: () => isStopped });
     isRunning = false;
     progress.hidden = stop.hidden = true;
     go.hidden = false;
     for (const [key, failure] of chosen) if (failure.isResent) chosen.delete(key);
-    const said = [`${number(sent)} of ${number(count)} sent again`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
+    const said = [`${number(sent)} of ${number(count)} resent`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
     show(said.filter(Boolean).join(", "));
     announce(note.textContent);
+  }
+
+  /** Sends one again; it is not among those that are selected any more. */
+  function resend(failure) {
+    failure.isChosen = false;
+    if (chosen.has(failure.key)) choose(failure);
+    return resends.send(resends.groups([failure]));
   }
 
   box.id = uniqueId("all");
@@ -106,5 +119,5 @@ export function selection(api, { all, attempt }) {
     go,
   );
   show();
-  return { element: toolbar, choose, clear, resend: (failure) => resends.send([failure]) };
+  return { element: toolbar, choose, clear, resend, show: (failure) => resends.show(failure) };
 }

@@ -9,7 +9,7 @@ import { addPhone } from "../devices/pairing.js";
 import { phones } from "../devices/phones.js";
 import { queue } from "../devices/queue.js";
 import { sent } from "../devices/sent.js";
-import { live } from "../devices/live.js";
+import { isPassing, live } from "../devices/live.js";
 import { newToken } from "../devices/mint.js";
 import { Tally } from "../devices/tally.js";
 import { Watch } from "../devices/watch.js";
@@ -38,6 +38,8 @@ export function devicePage({ api, play }, device) {
   let isShown = true;
   let isWatched = false;
   let isListed = false;
+  /** It is being deleted here, or was. */
+  let isDeleted = false;
 
   const facts = new Panel("Status", {
     load: async () => {
@@ -66,6 +68,8 @@ export function devicePage({ api, play }, device) {
       happening.tell(state, why);
       // An older service tells nobody.
       if (state === "none" && !why) happening.element.hidden = true;
+      // Somebody else may have deleted it.
+      if (state === "none" && why && !isDeleted) facts.reload();
     },
   });
 
@@ -74,7 +78,10 @@ export function devicePage({ api, play }, device) {
     tally.begin({ held, in_flight, in_progress });
     told = { online, connected_at, last_seen_at };
     show();
-    if (isListed) waiting.reload();
+    if (!isListed) return;
+    waiting.reload();
+    // How many bytes wait, and since when, is not said.
+    facts.reload();
   }
 
   function presence(frame) {
@@ -86,8 +93,9 @@ export function devicePage({ api, play }, device) {
   }
 
   function step(frame) {
-    tally.take(frame);
     happening.add(frame);
+    if (isPassing(frame)) return;
+    tally.take(frame);
     followed(frame);
   }
 
@@ -141,7 +149,11 @@ export function devicePage({ api, play }, device) {
     attempt(async () => {
       const text = "Its tags, its tokens and the messages held for it are deleted. Their senders get a receipt. What it sent is forgotten.";
       if (!(await confirm(`Delete ${device}?`, text, "Delete"))) return;
-      await api.request("DELETE", devicePath(device));
+      isDeleted = true;
+      await api.request("DELETE", devicePath(device)).catch((error) => {
+        isDeleted = false;
+        throw error;
+      });
       announce(`${device} is deleted`);
       if (page.isConnected) location.hash = address("devices");
     });
@@ -156,10 +168,12 @@ export function devicePage({ api, play }, device) {
     await facts.reload();
     if (!status) return;
     if (!isShown) return;
-    if (!isWatched) watch.start();
+    if (isWatched) watch.again();
+    else watch.start();
     isWatched = true;
     // What happens from then on is told, so that nothing is missed between the list and the first step.
     await watch.ready;
+    if (!isShown) return;
     isListed = true;
     await Promise.all([waiting.reload(), sending.reload()]);
   }

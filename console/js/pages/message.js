@@ -46,13 +46,17 @@ export function messagePage({ api, play, isOperator }, id) {
     },
   });
   async function find() {
+    let refused;
     for (const caller of new Set([asked, ...callers])) {
       const found = await caller.get(messagePath(id)).catch((error) => {
-        if (error.status !== 404 && error.code !== "bad_request") throw error;
+        // The token of one device may have expired, and another one's not.
+        if ([401, 403].includes(error.status)) refused = error;
+        else if (error.status !== 404 && error.code !== "bad_request") throw error;
       });
       if (found) asked = caller;
       if (found) return found;
     }
+    if (refused) throw refused;
   }
   const content = new Panel("Payload", { load: loadPayload });
   content.element.hidden = true;
