@@ -49,7 +49,7 @@ async function leavesNothing(requests: number, act: (n: number, one: number) => 
 describe("nothing is left in memory of", { timeout: 400_000 }, () => {
   test("requests without a valid token", async () => {
     const nobody = relay.bearer("nobody", mint("not the key of this service", { sub: "nobody", iat: 1 }));
-    await leavesNothing(1000, async (n) => {
+    await leavesNothing(2000, async (n) => {
       if (n % 10 > 0) return (await nobody.publish({ device: fresh("nobody") }, "x")).problem(401);
       await expect(nobody.open()).rejects.toThrow("the handshake was answered 401");
     });
@@ -100,7 +100,7 @@ describe("nothing is left in memory of", { timeout: 400_000 }, () => {
 
   test("connections that the next one takes over", async () => {
     const device = await relay.device();
-    await leavesNothing(300, async () => void (await device.open()));
+    await leavesNothing(500, async () => void (await device.open()));
   });
 
   test("connections that send only malformed frames", async () => {
