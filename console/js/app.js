@@ -5,6 +5,7 @@ import { element, icon } from "./dom.js";
 import { devicePage } from "./pages/device.js";
 import { devicesPage } from "./pages/devices.js";
 import { messagePage } from "./pages/message.js";
+import { messagesPage } from "./pages/messages.js";
 import { overviewPage } from "./pages/overview.js";
 import { missing } from "./pages/page.js";
 import { tagPage } from "./pages/tag.js";
@@ -13,14 +14,15 @@ import { Play } from "./play/play.js";
 import { address } from "./routes.js";
 
 /** The pages of an operator, and those that a device's token opens. */
-const OPERATOR = { overview: overviewPage, devices: devicesPage, device: devicePage, tags: tagsPage, tag: tagPage, message: messagePage, play: playPage };
+const OPERATOR = { overview: overviewPage, devices: devicesPage, device: devicePage, tags: tagsPage, tag: tagPage, messages: messagesPage, message: messagePage, play: playPage };
 const DEVICE = { message: messagePage, play: playPage };
 
 /** What the bar leads to, and which pages belong to it. */
 const PLACES = [
-  { page: "overview", label: "Overview", href: address(), parts: ["message"] },
+  { page: "overview", label: "Overview", href: address(), parts: [] },
   { page: "devices", label: "Devices", href: address("devices"), parts: ["device"] },
   { page: "tags", label: "Tags", href: address("tags"), parts: ["tag"] },
+  { page: "messages", label: "Messages", href: address("messages"), parts: ["message"] },
   { page: "play", label: "Play", href: address("play"), parts: [] },
 ];
 

@@ -7,7 +7,7 @@ import { query } from "./api.js";
 
 /** The pages with a name in their address, by what stands before it. */
 const NAMED = { devices: "device", tags: "tag", messages: "message" };
-const UNNAMED = new Set(["devices", "tags", "play"]);
+const UNNAMED = new Set(["devices", "tags", "messages", "play"]);
 
 /** @typedef {{ page: string, name?: string, query: URLSearchParams }} Route */
 

@@ -80,6 +80,7 @@ describeInBrowser("accessibility", () => {
       ["devices", () => page.getByRole("option", { name: receiver!.name }).waitFor(), "devices"],
       ["tags", () => page.getByRole("option", { name: tag }).waitFor(), "tags"],
       ["tag", () => page.getByRole("button", { name: `Unbind ${away!.name}` }).waitFor(), "tags", tag],
+      ["messages", () => page.getByLabel("Message id").waitFor(), "messages"],
       ["message", () => shows(page.locator(".delivery"), 2), "messages", id],
       ["nothing", () => page.getByText("There is no such page").waitFor(), "nothing"],
       ["device", () => panel(page, "Queue").getByRole("link", { name: `from ${sender!.name}` }).waitFor(), "devices", receiver!.name],

@@ -17,7 +17,7 @@ describeInBrowser("addresses", () => {
     await operator(page, relay);
     const pages: [string, ...string[]][] = [
       ["Overview"], ["Devices", "devices"], [receiver!.name, "devices", receiver!.name], ["Tags", "tags"],
-      [tag, "tags", tag], ["Message", "messages", id], ["Play devices", "play"],
+      [tag, "tags", tag], ["Messages", "messages"], ["Message", "messages", id], ["Play devices", "play"],
     ];
     for (const [title, ...parts] of pages) {
       await page.goto(route(relay.url, ...parts));
@@ -26,6 +26,26 @@ describeInBrowser("addresses", () => {
       await page.reload();
       await shows(page.getByRole("heading", { level: 1, name: title, exact: true }));
     }
+    expect(complaints).toEqual([]);
+  });
+
+  test("a message is found by its id, and among those that its device sent", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const id = await sender!.send({ device: receiver!.name }, "hello");
+    const { page, complaints } = await browser.tab();
+    await operator(page, relay);
+    await page.goto(route(relay.url, "messages"));
+    await page.getByLabel("Message id").fill(id);
+    await page.keyboard.press("Enter");
+    await shows(page.getByRole("heading", { level: 1, name: "Message" }));
+    expect(page.url()).toBe(route(relay.url, "messages", id));
+    await page.goBack();
+    await page.getByLabel("Sent by the device").fill(sender!.name);
+    await page.keyboard.press("Enter");
+    await shows(page.getByRole("link", { name: `to @${receiver!.name}` }));
+    await page.reload();
+    await page.getByRole("link", { name: `to @${receiver!.name}` }).click();
+    await shows(page.getByRole("heading", { level: 1, name: "Message" }));
     expect(complaints).toEqual([]);
   });
 

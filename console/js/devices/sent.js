@@ -14,7 +14,7 @@ import { word } from "../states.js";
 const page = () => (isNarrow() ? 5 : 10);
 const STATES = ["held", "sent", "in_progress", "scheduled", "delivered", "expired", "undeliverable", "refused", "rejected", "replaced", "cancelled"];
 
-export function sent(api, device) {
+export function sent(api, device, title = "Sent") {
   const state = element(
     "select",
     { "aria-label": "State of a delivery", onchange: () => panel.reload() },
@@ -31,7 +31,7 @@ export function sent(api, device) {
   });
   const none = () =>
     empty(state.value ? `No message of ${device} has a delivery that is ${word(state.value)}.` : `${device} has sent nothing that is still kept.`);
-  const panel = new Panel("Sent", {
+  const panel = new Panel(title, {
     load: () => list.begin(none),
     actions: [state],
   });
