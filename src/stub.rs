@@ -55,7 +55,7 @@ extern "C" {
         is_offered: bool,
         window: Option<u32>,
         origin: Option<String>,
-        watch: Option<String>,
+        watch: Option<&str>,
         fault: Option<String>,
         limit: f64,
     ) -> Result<JsValue, JsValue>;
@@ -153,15 +153,8 @@ pub(crate) struct Handshake {
     pub(crate) window: Option<u32>,
     /// Where the client reaches the service, if the mailbox has to know that.
     pub(crate) origin: Option<String>,
-    /// The client only watches.
-    pub(crate) watch: Option<Watch>,
-}
-
-/// What a watcher is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Watch {
-    Steps,
-    Payloads,
+    /// The client only watches, and what it is told: `steps`, or `payloads` as well.
+    pub(crate) watch: Option<&'static str>,
 }
 
 /// Opens the WebSocket of a device, or one that watches it. `caller` is the device with these claims, or the operator.
@@ -174,10 +167,6 @@ pub(crate) async fn connect(
 ) -> Result<Response, Error> {
     let claims = caller.map(serde_json::to_string).transpose();
     let claims = claims.map_err(|error| Error::internal("call_not_rendered", error))?;
-    let watch = handshake.watch.map(|watch| match watch {
-        Watch::Steps => "steps".to_owned(),
-        Watch::Payloads => "payloads".to_owned(),
-    });
     let answer = connect_mailbox(
         env,
         device.as_str(),
@@ -186,7 +175,7 @@ pub(crate) async fn connect(
         handshake.is_offered,
         handshake.window,
         handshake.origin,
-        watch,
+        handshake.watch,
         fault,
         millis(CLIENT_TIMEOUT),
     )

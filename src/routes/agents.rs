@@ -33,10 +33,7 @@ pub(super) async fn connect(
     sealed: &str,
 ) -> Result<Response, Refusal> {
     let url: ConnectUrl = keys.open(sealed).ok_or_else(Refusal::unknown)?;
-    let upgrade = exchange.header("upgrade").unwrap_or_default();
-    if !upgrade.eq_ignore_ascii_case("websocket") {
-        return Err(Refusal::new(426, None, "Upgrade must be websocket"));
-    }
+    exchange.upgrade()?;
     let claims = Claims {
         device: url.device,
         issued_at: url.issued_at,

@@ -8,7 +8,7 @@ use tagpost_core::watch::SUBPROTOCOL;
 use super::Exchange;
 use crate::auth::{Caller, Offer};
 use crate::respond::{Error, Response};
-use crate::stub::{self, Handshake, Watch};
+use crate::stub::{self, Handshake};
 
 /// Passes the handshake to the device's mailbox, which owns the socket from then on.
 pub(super) async fn connect(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
@@ -50,8 +50,8 @@ pub(super) async fn watch(
         return Err(Problem::bad_request(detail).into());
     }
     let watch = match exchange.query()?.flag("payload")? {
-        true => Watch::Payloads,
-        false => Watch::Steps,
+        true => "payloads",
+        false => "steps",
     };
     let handshake = Handshake {
         protocol: SUBPROTOCOL,
@@ -65,8 +65,8 @@ pub(super) async fn watch(
 
 impl Exchange {
     /// # Errors
-    /// The request is no WebSocket handshake.
-    fn upgrade(&self) -> Result<(), Problem> {
+    /// The request is no WebSocket handshake (RFC 6455, section 4.1).
+    pub(super) fn upgrade(&self) -> Result<(), Problem> {
         let upgrade = self.header("upgrade").unwrap_or_default();
         match upgrade.eq_ignore_ascii_case("websocket") {
             true => Ok(()),

@@ -206,6 +206,7 @@ impl<S: Store> Mailbox<S> {
         }
         // One knock is for all messages that wait.
         if self.wake().knock(now)? {
+            // Those that it was for have expired. Which others wait, the inbox knows.
             self.knock_for_missed(now)?;
             self.tell(&mut outputs, now)?;
             self.wake().knock(now)?;

@@ -179,29 +179,21 @@ impl<S: Store> Watchers<'_, S> {
         }
     }
 
-    /// Closes the sockets of these watchers. Returns whether there were any.
+    /// Closes the sockets of these watchers.
     fn close_those(
         &mut self,
         code: u16,
         reason: &'static str,
-        mut these: impl FnMut(&Watcher) -> bool,
-    ) -> bool {
-        let watchers = mem::take(&mut self.memory.0);
-        let (closed, left): (Vec<_>, Vec<_>) = watchers.into_iter().partition(&mut these);
-        self.memory.0 = left;
-        for watcher in &closed {
-            self.close(watcher, code, reason);
+        these: impl FnMut(&mut Watcher) -> bool,
+    ) {
+        for watcher in self.memory.0.extract_if(.., these) {
+            self.cx.push(Output::Close {
+                connection: watcher.watches,
+                code,
+                reason,
+            });
         }
         self.count();
-        !closed.is_empty()
-    }
-
-    fn close(&mut self, watcher: &Watcher, code: u16, reason: &'static str) {
-        self.cx.push(Output::Close {
-            connection: watcher.watches,
-            code,
-            reason,
-        });
     }
 
     /// Lets the other components know whether anybody watches.

@@ -54,8 +54,7 @@ pub(super) struct Phones {
     come_for: BTreeSet<MessageId>,
     /// The subscriptions at the last knock.
     at_last: BTreeSet<SubscriptionId>,
-    /// The messages that may have been in flight when the mailbox failed, until its alarm goes off and no knock has been
-    /// made for others.
+    /// The messages that may have been in flight when the mailbox failed, until its alarm goes off.
     forgotten: BTreeSet<MessageId>,
     /// The subscriptions after the last event.
     listed: BTreeSet<SubscriptionId>,
@@ -218,11 +217,7 @@ impl Ledger {
 
     /// The alarm of a mailbox has gone off.
     pub(crate) fn has_rung(&mut self, device: usize) {
-        let phones = &mut self.phones[device];
-        // A knock for other messages brings the device as well.
-        if phones.state.as_ref().is_none_or(|it| it.knock.is_none()) {
-            phones.forgotten.clear();
-        }
+        self.phones[device].forgotten.clear();
     }
 
     /// A push service has answered a knock.

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     state: State,
     /// The account does not say it yet.
     stale: bool,
+    /// The alarm has gone off since the mailbox was opened.
+    has_rung: bool,
 }
 
 impl<S: Store> Wake<'_, S> {
@@ -93,9 +95,11 @@ impl<S: Store> Wake<'_, S> {
         !self.memory.state.subscriptions.is_empty()
     }
 
-    /// Whether messages may wait that the device was not knocked for.
-    pub(super) fn may_have_missed(&self) -> bool {
-        self.has_subscriptions() && self.memory.state.knock.is_none()
+    /// The alarm went off. Returns whether messages may wait that the device was not knocked for: what was in flight when
+    /// the mailbox failed is known only now.
+    pub(super) fn may_have_missed(&mut self) -> bool {
+        let is_first = !std::mem::replace(&mut self.memory.has_rung, true);
+        self.has_subscriptions() && (is_first || self.memory.state.knock.is_none())
     }
 
     /// When something is due next, after now: what is due by now is sent at the end of the event.
@@ -258,7 +262,7 @@ impl<S: Store> Wake<'_, S> {
 
     /// Updates the account, whose row is written later. Returns whether it has to be.
     pub(super) fn note(&mut self) -> Result<bool, StoreError> {
-        let Memory { state, stale } = &mut *self.memory;
+        let Memory { state, stale, .. } = &mut *self.memory;
         let Some(account) = self.cx.account.as_mut().filter(|_| *stale) else {
             return Ok(false);
         };
