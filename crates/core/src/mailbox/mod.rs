@@ -27,6 +27,7 @@ mod connection;
 mod context;
 mod failures;
 mod inbox;
+mod lend;
 mod news;
 mod outbox;
 mod output;
@@ -46,21 +47,15 @@ mod watchers;
 use std::rc::Rc;
 
 use self::account::Account;
-use self::channels::Channels;
 use self::connection::Connection;
 pub use self::connection::ConnectionId;
 use self::context::Context;
-use self::failures::Failures;
-use self::inbox::Inbox;
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
-use self::outbox::Outbox;
 pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
 pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
-use self::wake::Wake;
-use self::watchers::Watchers;
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
 use crate::limits::Limits;
@@ -421,65 +416,5 @@ impl<S: Store> Mailbox<S> {
                 "a call waits until {until:?}, and the timer is set to {timer:?}"
             );
         }
-    }
-}
-
-/// Lending the components what they share.
-impl<S: Store> Mailbox<S> {
-    fn inbox(&mut self) -> Inbox<'_, S> {
-        Inbox {
-            cx: &mut self.cx,
-            connection: &mut self.connection,
-            memory: &mut self.inbox,
-        }
-    }
-
-    fn outbox(&mut self) -> Outbox<'_, S> {
-        Outbox {
-            cx: &mut self.cx,
-            connection: &mut self.connection,
-            memory: &mut self.outbox,
-        }
-    }
-
-    fn channels(&mut self) -> Channels<'_, S> {
-        Channels {
-            cx: &mut self.cx,
-            connection: &mut self.connection,
-            memory: &mut self.channels,
-        }
-    }
-
-    fn wake(&mut self) -> Wake<'_, S> {
-        Wake {
-            cx: &mut self.cx,
-            memory: &mut self.wake,
-        }
-    }
-
-    fn failures(&mut self) -> Failures<'_, S> {
-        Failures {
-            cx: &mut self.cx,
-            memory: &mut self.failures,
-        }
-    }
-
-    fn watchers(&mut self) -> Watchers<'_, S> {
-        Watchers {
-            cx: &mut self.cx,
-            memory: &mut self.watchers,
-        }
-    }
-
-    /// Runs the inbox, which may end the connection; the outbox is then informed.
-    fn receive<T>(
-        &mut self,
-        work: impl FnOnce(&mut Inbox<'_, S>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let outcome = work(&mut self.inbox())?;
-        if let Some(ended) = self.cx.ended.take() {
-            self.outbox().disconnected(&ended)?;
-        }
-        Ok(outcome)
     }
 }
