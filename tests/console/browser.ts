@@ -136,7 +136,7 @@ export const hide = (page: Page, isHidden: boolean) =>
 export async function shows(locator: Locator, count = 1): Promise<void> {
   await locator.nth(count - 1).waitFor();
   // A list that is replaced still has its earlier rows for a moment.
-  await expect.poll(() => locator.count()).toBe(count);
+  await expect.poll(() => locator.count(), { timeout: PAGE_TIMEOUT }).toBe(count);
 }
 
 function isExecutable(path: string): boolean {

@@ -35,17 +35,17 @@ describeInBrowser("addresses", () => {
     const { page, complaints } = await browser.tab();
     await operator(page, relay);
     await page.goto(route(relay.url, "messages"));
-    await page.getByLabel("Message id").fill(id);
+    await page.getByLabel("Find a message by its id").fill(id);
     await page.keyboard.press("Enter");
-    await shows(page.getByRole("heading", { level: 1, name: "Message" }));
+    await shows(page.getByRole("heading", { level: 1, name: "Message", exact: true }));
     expect(page.url()).toBe(route(relay.url, "messages", id));
     await page.goBack();
-    await page.getByLabel("Sent by the device").fill(sender!.name);
+    await page.getByLabel("List what a device sent").fill(sender!.name);
     await page.keyboard.press("Enter");
     await shows(page.getByRole("link", { name: `to @${receiver!.name}` }));
     await page.reload();
     await page.getByRole("link", { name: `to @${receiver!.name}` }).click();
-    await shows(page.getByRole("heading", { level: 1, name: "Message" }));
+    await shows(page.getByRole("heading", { level: 1, name: "Message", exact: true }));
     expect(complaints).toEqual([]);
   });
 

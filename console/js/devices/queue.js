@@ -25,26 +25,16 @@ const URGENCIES = ["high", "normal", "low", "very-low"];
  */
 export function queue(api, device, { onlist }) {
   const limit = page();
-  /** By id, what the list has that was asked for last. */
-  let rows = new Map();
   let loading = 0;
   /** The steps that came while a page was asked for, which may be older or newer than they. */
   let missed = [];
   const list = pages({
-    load: async (cursor) => {
+    load: async (cursor, rows) => {
       loading += 1;
-      const before = rows;
-      const into = cursor === undefined ? (rows = new Map()) : rows;
       try {
         const { messages, next } = await api.get(query(`${devicePath(device)}/inbox`, { limit, cursor }));
-        // Another list was asked for meanwhile.
-        if (into !== rows) return { rows: [] };
-        onlist(messages);
-        return { rows: messages.filter(({ id }) => !rows.has(id)).map((message) => shown(message).element), next };
-      } catch (error) {
-        // What was listed stays.
-        if (into === rows) rows = before;
-        throw error;
+        if (list.isLatest(rows)) onlist(messages);
+        return { rows: messages.filter(({ id }) => !rows.has(id)).map((message) => shown(message, rows).element), next };
       } finally {
         // After these rows are in their place.
         setTimeout(caughtUp);
@@ -55,7 +45,7 @@ export function queue(api, device, { onlist }) {
   const none = () => empty(`Nothing waits for ${device}.`);
   const panel = new Panel("Queue", { load: () => list.begin(none) });
 
-  function shown(message) {
+  function shown(message, rows) {
     const row = new Waiting(api, message, (work, control) => panel.attempt(work, control));
     rows.set(message.id, row);
     return row;
@@ -74,7 +64,6 @@ export function queue(api, device, { onlist }) {
       missed.push(...steps);
       return;
     }
-    if (!list.list) return;
     const last = new Map();
     for (const step of steps) last.set(step.id, { ...last.get(step.id), ...step });
     for (const step of last.values()) follow(step);
@@ -82,6 +71,7 @@ export function queue(api, device, { onlist }) {
 
   /** The last of several steps of a message, with what the ones before said about it. */
   function follow(step) {
+    const { rows } = list;
     const row = rows.get(step.id);
     if (!isOpen(step.event)) {
       rows.delete(step.id);
@@ -97,16 +87,16 @@ export function queue(api, device, { onlist }) {
 
   /** The last one that was listed has left: the next page takes its place. */
   async function refill() {
-    const before = rows;
+    const { rows } = list;
     if (list.hasMore) await list.more();
-    if (before === rows && rows.size === 0 && !list.hasMore) panel.show([none()]);
+    if (rows === list.rows && rows.size === 0 && !list.hasMore) panel.show([none()]);
   }
 
   function insert(message) {
-    const next = [...rows.values()].sort(order).find((row) => order(message, row) < 0);
+    const next = [...list.rows.values()].sort(order).find((row) => order(message, row) < 0);
     // What comes after all that is shown is on the next page.
     if (!next && list.hasMore) return;
-    const { element } = shown(message);
+    const { element } = shown(message, list.rows);
     if (next) next.element.before(element);
     else list.list.append(element);
     element.classList.add("arrived");

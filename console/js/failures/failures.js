@@ -11,6 +11,7 @@ import { empty } from "../pages/page.js";
 import { whileVisible } from "../while-visible.js";
 import { Failure, keyOf } from "./failure.js";
 import { filter } from "./filter.js";
+import { Resends } from "./resends.js";
 import { selection } from "./selection.js";
 
 const DAY = 86_400_000;
@@ -34,25 +35,17 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   let isShown = false;
   /** The last attempt to load the list has failed, and another may succeed. */
   let isMissed = false;
-  /** By key, what the list has. */
-  let known = new Map();
   let stop = () => {};
 
   const filters = filter({ names, query, onchange: () => panel.reload() });
-  const chosen = selection(api, { all, rowOf: (key) => known.get(key), attempt: (work, control) => panel.attempt(work, control) });
+  const resends = new Resends(api, (key) => list.rows.get(key));
+  const chosen = selection(resends, { all, attempt: (work, control) => panel.attempt(work, control) });
   const live = element("span", { class: "live", title: "Checks for new failures every 15 seconds", hidden: true });
   const asked = (parameters) => withQuery("v1/failures", { ...wanted, ...filters.read(), ...parameters });
   const list = pages({
-    load: async (cursor) => {
-      const before = known;
-      const into = cursor === undefined ? (known = new Map()) : known;
+    load: async (cursor, into) => {
       const limit = cursor === undefined ? first : MORE;
-      const answer = await api.get(asked({ since: Date.now() - DAY, limit, cursor })).catch((error) => {
-        // What was listed stays.
-        if (into === known) known = before;
-        for (const failure of known.values()) chosen.show(failure);
-        throw error;
-      });
+      const answer = await api.get(asked({ since: Date.now() - DAY, limit, cursor }));
       isOff = answer.off === true;
       return { rows: answer.failures.filter((found) => !into.has(keyOf(found))).map((found) => take(found, into).element), next: answer.next };
     },
@@ -62,7 +55,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   function take(found, into) {
     const failure = new Failure(found, { onchoose: chosen.choose, onresend: again });
     into.set(failure.key, failure);
-    chosen.show(failure);
+    resends.show(failure);
     return failure;
   }
 
@@ -72,7 +65,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   }
 
   /** What is shown, newest first. */
-  const shown = () => [...known.values()].filter(({ element }) => element.isConnected).sort((one, other) => other.at - one.at);
+  const shown = () => [...list.rows.values()].filter(({ element }) => element.isConnected).sort((one, other) => other.at - one.at);
 
   /** Those that can be selected, of so many messages at most; more are asked for as long as there are too few. */
   async function all(most) {
@@ -88,12 +81,12 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
   /** Adds what has become known since. */
   async function look() {
     if (isMissed) return panel.reload();
-    const into = known;
+    const into = list.rows;
     if (!isShown || isOff || into.size >= MOST) return;
     const newest = Math.max(0, ...[...into.values()].map(({ at }) => at));
     const answer = await api.get(asked({ since: Math.max(Date.now() - DAY, newest - LATE), limit: MORE })).catch(() => undefined);
     tell(answer !== undefined);
-    if (answer === undefined || into !== known) return;
+    if (answer === undefined || into !== list.rows) return;
     for (const found of answer.failures) into.get(keyOf(found))?.update(found);
     const fresh = answer.failures.filter((found) => !into.has(keyOf(found)));
     // There are others between these and what is listed.
@@ -136,7 +129,7 @@ export function failures(api, { wanted = {}, names, query, first, onnews = () =>
       chosen.clear();
       const content = await list.begin(() => empty(nothing())).catch(missed);
       isShown = true;
-      chosen.element.hidden = known.size === 0;
+      chosen.element.hidden = list.rows.size === 0;
       tell(!isOff);
       return [isOff && element("p", { class: "notice" }, "The service records no failures (FAILURES=off)."), ...content];
     },

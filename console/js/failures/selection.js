@@ -4,19 +4,17 @@ import { announce } from "../announce.js";
 import { confirm } from "../dialogs.js";
 import { button, element, uniqueId } from "../dom.js";
 import { number, plural } from "../format.js";
-import { Resends, byMessage } from "./resends.js";
+import { byMessage } from "./resends.js";
 
 /** How many messages are sent again at once at most. */
 export const MOST = 100;
 
 /**
- * `all(most)` returns the failures that are listed and can be selected, those of at most so many messages; it may ask
- * for more of them. `rowOf(key)`: the one that is listed with this key. `attempt(work)` runs `work`, and shows why it
- * failed.
+ * `resends` sends them. `all(most)` returns the failures that are listed and can be selected, those of at most so many
+ * messages; it may ask for more of them. `attempt(work)` runs `work`, and shows why it failed.
  */
-export function selection(api, { all, rowOf, attempt }) {
+export function selection(resends, { all, attempt }) {
   const chosen = new Map();
-  const resends = new Resends(api, rowOf);
   const box = element("input", { type: "checkbox", onchange: () => (box.checked ? selectAll() : clear()) });
   const note = element("span", { class: "muted small", role: "status" });
   const progress = element("progress", { hidden: true, "aria-label": "Messages resent" });
@@ -26,6 +24,7 @@ export function selection(api, { all, rowOf, attempt }) {
   let isStopped = false;
 
   function show(text) {
+    for (const [key, failure] of chosen) if (failure.isResent) chosen.delete(key);
     const count = byMessage(chosen.values()).length;
     if (count === 0) box.checked = false;
     box.indeterminate = count > 0 && !box.checked;
@@ -53,7 +52,7 @@ export function selection(api, { all, rowOf, attempt }) {
       unchoose();
       for (const failure of failures) {
         failure.isChosen = true;
-        if (failure.isChosen) chosen.set(failure.key, failure);
+        chosen.set(failure.key, failure);
       }
       show(isCut ? `The first ${MOST} messages are selected` : undefined);
     }, box);
@@ -72,6 +71,8 @@ export function selection(api, { all, rowOf, attempt }) {
   async function start() {
     const groups = resends.groups([...chosen.values()].filter(({ canBeSent }) => canBeSent));
     const count = groups.length;
+    // They were resent by other ways meanwhile.
+    if (count === 0) return show();
     const devices = groups.reduce((sum, { keys }) => sum + keys.length, 0);
     const what = count === 1 ? "It becomes a new message" : "Each becomes a new message";
     const text = `${what} of the same payload, with a new time to live, to the ${plural(devices, "device")} where it failed.`;
@@ -95,17 +96,19 @@ export function selection(api, { all, rowOf, attempt }) {
     isRunning = false;
     progress.hidden = stop.hidden = true;
     go.hidden = false;
-    for (const [key, failure] of chosen) if (failure.isResent) chosen.delete(key);
     const said = [`${number(sent)} of ${number(count)} resent`, failed > 0 && `${number(failed)} failed`, isStopped && "stopped"];
     show(said.filter(Boolean).join(", "));
     announce(note.textContent);
   }
 
   /** Sends one again; it is not among those that are selected any more. */
-  function resend(failure) {
+  async function resend(failure) {
     failure.isChosen = false;
     if (chosen.has(failure.key)) choose(failure);
-    return resends.send(resends.groups([failure]));
+    const done = await resends.send(resends.groups([failure]));
+    // Others of the same message may be among those that are selected.
+    if (!isRunning) show();
+    return done;
   }
 
   box.id = uniqueId("all");
@@ -119,5 +122,5 @@ export function selection(api, { all, rowOf, attempt }) {
     go,
   );
   show();
-  return { element: toolbar, choose, clear, resend, show: (failure) => resends.show(failure) };
+  return { element: toolbar, choose, clear, resend };
 }

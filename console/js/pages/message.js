@@ -142,7 +142,7 @@ export function messagePage({ api, play, isOperator }, id) {
 
   function gone() {
     const text = isOperator ? "Either there never was one, or its trace is no longer kept." : "Either this device did not send it, or its trace is no longer kept.";
-    page.replaceChildren(missing("There is no such message", text, ...(isOperator ? ["Overview"] : ["Play devices", "play"])));
+    page.replaceChildren(missing("There is no such message", text, ...(isOperator ? ["Messages", "messages"] : ["Play devices", "play"])));
     page.querySelector("h1").focus();
   }
 
@@ -156,7 +156,7 @@ export function messagePage({ api, play, isOperator }, id) {
   const copyId = button("Copy id", () => navigator.clipboard.writeText(id).then(() => (copyId.textContent = "Copied"), () => {}), { class: "small-button" });
   page.append(
     pageHead("Message", {
-      up: isOperator ? ["Overview", address()] : ["Play devices", address("play")],
+      up: isOperator ? ["Messages", address("messages")] : ["Play devices", address("play")],
       beside: [element("code", { class: "id" }, id), navigator.clipboard && copyId].filter(Boolean),
       actions: [refreshButton(open), curlButton, resendButton, cancelButton],
     }),

@@ -4,32 +4,35 @@
 import { addForm } from "../add-form.js";
 import { element } from "../dom.js";
 import { sent } from "../devices/sent.js";
-import { address, keepInAddress } from "../routes.js";
-import { pageHead } from "./page.js";
+import { findMessage } from "../message/find.js";
+import { keepInAddress } from "../routes.js";
+import { pageHead, refreshButton } from "./page.js";
 
 export function messagesPage({ api }, _name, query) {
-  const place = element("div", {});
+  const place = element("div");
+  let list;
   const show = (device) => {
-    const list = sent(api, device, `Sent by ${device}`);
+    list = sent(api, device, `Sent by ${device}`);
     place.replaceChildren(list.element);
-    list.reload();
+    return list.reload();
   };
-  const byId = addForm({
-    label: "Message id",
-    action: "Open",
-    add: (id) => (location.hash = address("messages", id)),
-  });
   const bySender = addForm({
-    label: "Sent by the device",
+    label: "List what a device sent",
     action: "List",
     add: (device) => {
       keepInAddress({ device });
-      show(device);
+      return show(device);
     },
   });
   return {
     title: "Messages",
-    element: element("div", { class: "page" }, pageHead("Messages"), element("section", { class: "card panel stack" }, byId, bySender), place),
+    element: element(
+      "div",
+      { class: "page" },
+      pageHead("Messages", { actions: [refreshButton(() => list?.reload())] }),
+      element("section", { class: "card panel stack" }, findMessage(), bySender),
+      place,
+    ),
     start: () => query.get("device") && show(query.get("device")),
   };
 }

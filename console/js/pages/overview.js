@@ -4,11 +4,11 @@
 // All but the last comes from the directory, and wakes no mailbox.
 
 import { oldest } from "../devices/oldest.js";
-import { element, field } from "../dom.js";
+import { element } from "../dom.js";
 import { failures } from "../failures/failures.js";
 import { hours } from "../failures/hours.js";
-import { given } from "../fault.js";
 import { number } from "../format.js";
+import { findMessage } from "../message/find.js";
 import { Panel } from "../panel.js";
 import { address } from "../routes.js";
 import { isNarrow, pageHead, refreshButton } from "./page.js";
@@ -46,7 +46,7 @@ export function overviewPage({ api }, _name, query) {
       element("div", { class: "glance" }, tiles, counts.element),
       failed.element,
       held.element,
-      findMessage(),
+      element("section", { class: "card", "aria-label": "Find a message" }, findMessage()),
     ),
     start: () => {
       failed.start();
@@ -62,25 +62,4 @@ export function overviewPage({ api }, _name, query) {
 function tile(name, value, href, tone) {
   const content = [element("span", { class: "figure" }, number(value)), element("span", { class: "muted" }, name)];
   return element("li", {}, href ? element("a", { class: "tile", href }, ...content) : element("div", { class: "tile", "data-tone": tone }, ...content));
-}
-
-/** Leads to a message by its id, as a log line or the command shows it. */
-function findMessage() {
-  const id = element("input", { autocomplete: "off", spellcheck: "false", class: "code", placeholder: "01M84WQ58TFYHWCCN22Z0FBG54" });
-  const error = element("p", { class: "error", role: "alert" });
-  const onsubmit = (event) => {
-    event.preventDefault();
-    try {
-      location.hash = address("messages", given(id, "Enter the id of a message"));
-    } catch (fault) {
-      error.textContent = fault.message;
-      id.focus();
-    }
-  };
-  return element(
-    "form",
-    { class: "card find", novalidate: true, onsubmit },
-    element("div", { class: "line" }, field("Find a message by its id", id), element("button", {}, "Find")),
-    error,
-  );
 }
