@@ -3,6 +3,7 @@
 use super::Mailbox;
 use super::output::Failure;
 use super::pending::Awaited;
+use super::wake::Wanted;
 use crate::call::Subscribed;
 use crate::message::{Lane, Urgency};
 use crate::store::{Store, StoreError};
@@ -20,10 +21,18 @@ impl<S: Store> Mailbox<S> {
     /// The connection has ended: knocks for the messages that wait, those that were in flight and the first of those
     /// behind them.
     pub(super) fn knock_for_missed(&mut self, now: Now) -> Result<(), StoreError> {
-        match !self.is_connected() && self.wake().has_subscriptions() {
-            true => self.inbox().tell_first_waiting(now),
-            false => Ok(()),
+        if self.is_connected() || !self.wake().has_subscriptions() {
+            return Ok(());
         }
+        // What a knock was for already, the device comes for.
+        let knocked = self.wake().knocked();
+        self.inbox().tell_first_waiting(now, |urgency, expires_at| {
+            let wanted = Wanted {
+                urgency,
+                expires_at,
+            };
+            !knocked.is_some_and(|knocked| knocked.covers(wanted))
+        })
     }
 
     /// The alarm went off: the mailbox may have failed, and the connection ended without a word.

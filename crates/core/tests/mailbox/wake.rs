@@ -67,10 +67,13 @@ impl Harness {
 
     /// The `n`th message comes, at this time. Returns the knocks for it.
     fn comes(&mut self, at: i64, n: u64, headers: &[(&str, &str)]) -> Vec<String> {
-        let words = self.at(at).deliver(&message(n, headers), 0);
-        words
-            .into_iter()
-            .filter(|word| word.starts_with("knock"))
-            .collect()
+        knocks(self.at(at).deliver(&message(n, headers), 0))
     }
+}
+
+/// The knocks among these outputs.
+fn knocks(words: Vec<String>) -> Vec<String> {
+    let mut words = words;
+    words.retain(|word| word.starts_with("knock"));
+    words
 }

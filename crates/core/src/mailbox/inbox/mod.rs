@@ -47,7 +47,7 @@ use super::timer::Timer;
 use super::totals::Totals;
 use crate::delivery::Delivery;
 use crate::id::MessageId;
-use crate::message::Lane;
+use crate::message::{Lane, Urgency};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -128,8 +128,13 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// Tells of the messages that were sent, and of as many behind them as a window has: the most urgent come first.
-    pub(super) fn tell_first_waiting(&mut self, now: Now) -> Result<(), StoreError> {
+    /// Tells of the messages that were sent, and of as many behind them as a window has: the most urgent come first. Of
+    /// these, it tells of those with an urgency and an expiry that are `wanted`.
+    pub(super) fn tell_first_waiting(
+        &mut self,
+        now: Now,
+        wanted: impl Fn(Urgency, Millis) -> bool,
+    ) -> Result<(), StoreError> {
         let lost = u32::try_from(self.memory.lost.len()).unwrap_or(u32::MAX);
         let most = self.cx.limits.max_in_flight.saturating_add(lost);
         let mut first = self.sent_before(Lane::Devices, None, Some(now.at), most)?;
@@ -138,7 +143,8 @@ impl<S: Store> Inbox<'_, S> {
         first.extend(rows::waiting(store, Lane::Devices, None, &[], most)?);
         for held in first {
             let held = self.up_to_date(held);
-            if !held.attempts.is_in_progress(now.at) {
+            let is_wanted = wanted(held.key.urgency(), held.expires_at);
+            if is_wanted && !held.attempts.is_in_progress(now.at) {
                 self.tell_waiting(held.key, held.expires_at);
             }
         }

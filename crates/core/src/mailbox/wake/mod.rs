@@ -10,7 +10,8 @@ mod rows;
 mod state;
 
 use self::rows::SubscriptionRow;
-use self::state::{Known, State, Wanted};
+pub(super) use self::state::Wanted;
+use self::state::{Known, State};
 use super::context::Context;
 use super::output::{Failure, Output};
 use super::timer::Timer;
@@ -88,6 +89,11 @@ impl<S: Store> Wake<'_, S> {
         let state = &mut self.memory.state;
         self.memory.stale |= state.answered(id, number, answer, now.at);
         Ok(())
+    }
+
+    /// What the last knock was for, until the device fetches messages.
+    pub(super) fn knocked(&self) -> Option<Wanted> {
+        self.memory.state.knock.map(|knock| knock.wanted)
     }
 
     /// Whether there is a place where the device can be knocked.

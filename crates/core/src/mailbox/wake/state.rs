@@ -30,11 +30,11 @@ pub(super) const ANSWER_TIME: Millis = 30_000;
 
 /// What a knock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Wanted {
+pub(in crate::mailbox) struct Wanted {
     /// The greatest urgency of the messages.
-    pub(super) urgency: Urgency,
+    pub(in crate::mailbox) urgency: Urgency,
     /// When the last of them expires.
-    pub(super) expires_at: Millis,
+    pub(in crate::mailbox) expires_at: Millis,
 }
 
 impl Wanted {
@@ -47,7 +47,7 @@ impl Wanted {
     }
 
     /// Whether a knock for these messages is as good as one for `other`, which came within [`QUIET`].
-    fn covers(self, other: Self) -> bool {
+    pub(in crate::mailbox) fn covers(self, other: Self) -> bool {
         self.urgency >= other.urgency && self.expires_at.saturating_add(QUIET) >= other.expires_at
     }
 }

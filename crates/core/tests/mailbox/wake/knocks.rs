@@ -5,7 +5,7 @@ use tagpost_core::mailbox::Reply;
 use tagpost_core::wake::{KnockAnswer, Knocks};
 
 use super::super::harness::{Harness, message};
-use super::subscription;
+use super::{knocks, subscription};
 
 /// No knock.
 const NONE: [&str; 0] = [];
@@ -267,4 +267,23 @@ fn a_clock_that_is_set_back_does_not_keep_a_device_quiet() {
 fn a_message_with_ttl_0_knocks_for_nothing() {
     let (mut harness, _) = Harness::knockable(&["a"]);
     assert_eq!(harness.comes(1, 1, &[("TTL", "0")]), NONE);
+}
+
+#[test]
+fn what_was_in_flight_in_a_crash_knocks_as_urgently_as_it_should() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.connect(1);
+    harness.deliver(&message(1, &[("Urgency", "high")]), 0);
+    harness.crash();
+    assert_eq!(
+        harness.comes(1_000, 2, &[("TTL", "600")]),
+        ["knock 1 at a, ttl 599, Normal"]
+    );
+    assert_eq!(knocks(harness.at(15_000).ring()), [""; 0], "in 30 s");
+    assert_eq!(
+        knocks(harness.at(31_000).ring()),
+        ["knock 2 at a, ttl 86369, High"]
+    );
+    harness.knocked(ids[0], 2, KnockAnswer::Accepted);
+    assert_eq!(knocks(harness.at(61_000).ring()), [""; 0], "once");
 }

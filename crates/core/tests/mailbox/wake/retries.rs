@@ -3,6 +3,7 @@
 use tagpost_core::wake::KnockAnswer;
 
 use super::super::harness::{Harness, message};
+use super::knocks;
 
 const NONE: [&str; 0] = [];
 
@@ -257,13 +258,6 @@ fn nothing_is_repeated_once_no_message_waits() {
     assert_eq!(harness.comes(60_000, 2, &[("TTL", "65")]).len(), 1);
     harness.knocked(ids[0], 2, KnockAnswer::Later(None));
     assert_eq!(knocks(harness.at(90_000).ring()), NONE, "expired");
-}
-
-/// The knocks among these outputs.
-fn knocks(words: Vec<String>) -> Vec<String> {
-    let mut words = words;
-    words.retain(|word| word.starts_with("knock"));
-    words
 }
 
 #[test]
