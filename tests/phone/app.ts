@@ -10,6 +10,11 @@ import type { Service } from "../harness/service.ts";
 /** A phone of today, upright. */
 export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
+/** The lock that the worker holds while it does what a knock asks of it. */
+const INBOX = "tagpost phone / inbox";
+/** Milliseconds after which notifications are read although the worker is still at work: a test may hold it up for good. */
+const PATIENCE = 2_000;
+
 /** What the worker shows, as far as tests look at it. */
 export interface Shown {
   title: string;
@@ -85,12 +90,24 @@ export class App {
     });
   }
 
-  /** The notifications that are shown, once `holds`. */
+  /** Waits until the worker has done everything that the last knock asks of it. */
+  async finished(): Promise<void> {
+    const worker = await this.worker();
+    await worker.evaluate(`navigator.locks.request("${INBOX}", () => undefined)`);
+  }
+
+  /**
+   * The notifications that are shown, once `holds`. Not read while the worker is showing some: Chromium forgets a
+   * notification that somebody asks for after it was written down and before it is on the screen.
+   */
   async shown(what: string, holds: (shown: Shown[]) => boolean): Promise<Shown[]> {
     const worker = await this.worker();
-    const read = `registration.getNotifications().then((all) => all.map(({ title, body, tag, actions }) => ({
-      title, body, tag, actions: actions.map(({ action, title }) => ({ action, title })),
-    })))`;
+    const read = `(() => {
+      const read = async () => (await registration.getNotifications()).map(({ title, body, tag, actions }) => ({
+        title, body, tag, actions: actions.map(({ action, title }) => ({ action, title })),
+      }));
+      return navigator.locks.request("${INBOX}", { signal: AbortSignal.timeout(${PATIENCE}) }, read).catch(read);
+    })()`;
     return until(what, () => worker.evaluate(read) as Promise<Shown[]>, holds);
   }
 

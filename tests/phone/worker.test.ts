@@ -35,9 +35,6 @@ const isInProgress = (sender: Device, id: string) => until("it to be in progress
 /** Evaluates this in the worker. */
 const inWorker = async (app: App, script: string): Promise<any> => (await app.worker()).evaluate(script);
 
-/** Waits until the worker has done everything that the last knock asks of it. */
-const hasFinished = (app: App) => inWorker(app, "navigator.locks.request('tagpost phone / inbox', () => undefined)");
-
 /** Requests of the worker whose address has one of these in it are answered so from now on. */
 const replaceAnswers = (app: App, parts: string[], answer: string) =>
   inWorker(app, `(() => {
@@ -76,7 +73,6 @@ describeInBrowser("one failure", () => {
     const [plain, asked] = [await send({ title: "Dinner is ready" }), await send(QUESTION)];
     await replaceAnswers(app, poisoned, BROKEN);
     await app.knock();
-    // Chromium forgets a notification that it is asked for just before it is there: they are looked at in the end.
     expect((await doorbell.settled(plain)).deliveries).toMatchObject([{ state: "delivered" }]);
     await isInProgress(doorbell, asked);
     const shown = await app.shown("all four", (all) => all.length === 4);
@@ -93,7 +89,7 @@ describeInBrowser("one failure", () => {
     const id = await send(QUESTION);
     await app.knock();
     await isInProgress(doorbell, id);
-    await hasFinished(app);
+    await app.finished();
     await inWorker(app, "globalThis.asked = []; void (globalThis.fetch = async (address) => { asked.push(new URL(address).pathname); throw new TypeError('no network'); })");
     await app.knock();
     await app.shown("a note", (all) => all.some(({ title }) => title === "Something waits for you"));
