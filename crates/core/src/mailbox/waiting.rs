@@ -92,7 +92,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Answers the calls whose tokens are no longer valid.
-    fn dismiss(&mut self, now: Now) {
+    pub(super) fn dismiss(&mut self, now: Now) {
         let cx = &self.cx;
         let judge = |claims: &Claims| cx.admit(claims, now);
         for (call, problem) in self.pending.take_refused(judge) {
