@@ -49,7 +49,7 @@ use std::rc::Rc;
 use self::account::Account;
 use self::connection::Connection;
 pub use self::connection::ConnectionId;
-use self::context::Context;
+use self::context::{Context, OPENING_PAUSE};
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
 pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
@@ -139,6 +139,7 @@ impl<S: Store> Mailbox<S> {
             mailbox.wake().open()?;
             mailbox.failures().open()?;
             mailbox.wake_for(inbox_due, now)?;
+            mailbox.cx.timers.put_off(now.at + OPENING_PAUSE);
         }
         Ok(mailbox)
     }

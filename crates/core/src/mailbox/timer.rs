@@ -72,6 +72,14 @@ impl Timers {
         }
     }
 
+    /// The mailbox is open. If that asked for an alarm, what is overdue waits until `at`: a mailbox that fails again as
+    /// soon as it is open would be woken without a pause.
+    pub(super) fn put_off(&mut self, at: Millis) {
+        if self.alarm_moved {
+            self.alarm = self.alarm.map(|alarm| alarm.max(at));
+        }
+    }
+
     /// Makes sure that the mailbox is woken for this no later than `at`.
     pub(super) fn set(&mut self, timer: Timer, at: Millis) {
         let set = match self.slot(timer) {
@@ -173,6 +181,18 @@ mod tests {
         timers.set(Timer::GroupCommit, 15);
         timers.set(Timer::GroupCommit, 20);
         assert_eq!((timers.timer(), timers.alarm()), (Some(15), Some(40)));
+    }
+
+    #[test]
+    fn an_alarm_that_opening_asked_for_is_put_off_and_one_that_is_set_is_not() {
+        let mut timers = Timers::with_alarm(Some(50));
+        timers.put_off(100);
+        assert_eq!((timers.alarm(), timers.take_alarm()), (Some(50), None));
+        timers.set(Timer::Job, 20);
+        timers.put_off(100);
+        assert_eq!(timers.take_alarm(), Some(100));
+        timers.set(Timer::Job, 120);
+        assert_eq!(timers.take_alarm(), None);
     }
 
     #[test]

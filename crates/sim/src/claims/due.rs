@@ -10,12 +10,17 @@ use super::{Checked, Ledger, Wire, claim};
 /// The longest pause between two tries to reach another mailbox.
 const LONGEST_PAUSE: Millis = 300_000;
 
+/// What a mailbox finds overdue when it is opened waits for so long.
+const OPENING_PAUSE: Millis = 1_000;
+
 /// The alarm of a mailbox, by its clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarm {
     pub(crate) at: Option<Millis>,
     /// It was postponed because the mailbox failed repeatedly: it may be later than what is due.
     pub(crate) postponed: bool,
+    /// When the mailbox was opened.
+    pub(crate) opened_at: Millis,
 }
 
 impl Ledger {
@@ -163,12 +168,13 @@ impl Ledger {
             )
         }));
         due.extend(payloads.map(|at| ("the end of a payload", at.max(then) + late)));
+        let earliest = now.max(alarm.opened_at + OPENING_PAUSE);
         for (what, at) in due {
             claim(
                 "an alarm is set for everything due",
                 alarm
                     .at
-                    .is_some_and(|set| set <= at.max(now) || alarm.postponed),
+                    .is_some_and(|set| set <= at.max(earliest) || alarm.postponed),
                 || {
                     format!(
                         "device {device} has an alarm at {alarm:?}, {what} is due at {at}, it is {now}"
