@@ -19,7 +19,7 @@ pub(crate) struct Alarm {
     pub(crate) at: Option<Millis>,
     /// It was postponed because the mailbox failed repeatedly: it may be later than what is due.
     pub(crate) postponed: bool,
-    /// When the mailbox was opened.
+    /// When the mailbox was opened: the latest time that its clock has shown then.
     pub(crate) opened_at: Millis,
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Object {
     pub(super) postponed: bool,
     /// Until then its store refuses every write.
     pub(super) full_until: Millis,
-    /// When its mailbox was opened, by its clock.
+    /// When its mailbox was opened, by its clock: the latest of all times.
     pub(super) opened_at: Millis,
     /// When it last handled an event.
     pub(super) busy_at: Millis,
