@@ -1,6 +1,6 @@
-//! What the inbox and the outbox share: the store, the limits, the account, the timers, and the effects of the event.
+//! What all components share: the store, the limits, the account, the timers, and the effects of the event.
 //!
-//! It is lent to whichever of them handles the event. It belongs to neither, and knows neither.
+//! It is lent to whichever of them handles the event. It belongs to none of them, and knows none.
 
 use std::rc::Rc;
 

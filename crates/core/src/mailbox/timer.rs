@@ -1,8 +1,8 @@
 //! All timers of a mailbox, and the two clocks that serve them.
 //!
 //! The *alarm* outlives the mailbox's memory; setting it costs a row. The *timer* costs nothing, and is lost with the
-//! memory. Each [`Timer`] belongs to one of the two. Every other file sets a time through [`Timers::set`], so the list
-//! is complete.
+//! memory. Each [`Timer`] belongs to one of the two. Every other file sets a time through
+//! [`super::Context::wake_by`], so the list is complete.
 //!
 //! A clock is never moved later. If one goes off early, nothing is due, and it is set again.
 
@@ -34,8 +34,8 @@ pub(super) enum Timer {
     Ending,
     /// Rows are past their retention.
     Retention,
-    /// A device is knocked: again, because a push service has not taken the knock, or for a message that came right
-    /// after a knock.
+    /// A device is knocked: again, because a push service has not taken the knock or not answered, or for a message
+    /// that came right after a knock.
     Knock,
     /// The directory is told of failures again, because it has not taken them.
     Failures,
