@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::message::Urgency;
 use crate::payload::{self, Names, Payload};
 use crate::problem::Problem;
-use crate::publish::{self, Draft, Options};
+use crate::publish::{self, DEFAULT_TTL, Draft, Options};
 use crate::token::Claims;
 use crate::web_push::seal::{Capability, NAME, Reader, name, number, text};
 
@@ -35,8 +35,8 @@ const TOPIC: usize = 32;
 /// The bytes of a hook's name.
 const HOOK_NAME: usize = 64;
 
-/// What a hook does with what is posted to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a hook does with what is posted to it. Written, it is the body of a request for a hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Terms {
     /// To whom it publishes.
     pub to: HookTarget,
@@ -45,11 +45,27 @@ pub struct Terms {
     /// The place of its messages in the queue.
     pub urgency: Urgency,
     /// Its messages replace the unacknowledged one of this topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
     /// What it is for; for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<HookName>,
     /// What becomes of a body.
     pub template: Template,
+}
+
+impl Terms {
+    /// A hook that publishes to this target as it comes, with the defaults of a publish.
+    pub fn new(to: HookTarget) -> Self {
+        Self {
+            to,
+            ttl: DEFAULT_TTL,
+            urgency: Urgency::default(),
+            topic: None,
+            name: None,
+            template: Template::default(),
+        }
+    }
 }
 
 /// How often something of a device had been revoked when a hook was made.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Template, Terms};
 use crate::json;
 use crate::problem::Problem;
-use crate::publish::{self, DEFAULT_TTL, TTL, json_whole_number};
+use crate::publish::{self, TTL, json_whole_number};
 
 /// The longest body, in bytes.
 pub const LONGEST_REQUEST: usize = 2_048;
@@ -33,9 +33,8 @@ struct Body<'a> {
 /// # Errors
 /// [`crate::problem::Code::BadRequest`] names the field, and what it must be.
 pub fn read(body: &[u8]) -> Result<Terms, Problem> {
-    let invalid = |why: &dyn std::fmt::Display| {
-        Problem::bad_request(format!("the body is not valid: {why}"))
-    };
+    let invalid =
+        |why: &dyn std::fmt::Display| Problem::bad_request(format!("the body is not valid: {why}"));
     let body = std::str::from_utf8(body).map_err(|error| invalid(&error))?;
     let body: Body<'_> = json::object(body).map_err(|error| invalid(&error))?;
     let to = serde_json::from_str(body.to.get()).map_err(|error| {
@@ -49,17 +48,17 @@ pub fn read(body: &[u8]) -> Result<Terms, Problem> {
         .map(|raw| publish::urgency("urgency", &string("urgency", raw)?));
     let template = body.template.map(|raw| {
         let name = string("template", raw)?;
-        Template::named(&name).ok_or_else(|| {
-            Problem::bad_request("template must be raw, text, github or grafana")
-        })
+        Template::named(&name)
+            .ok_or_else(|| Problem::bad_request("template must be raw, text, github or grafana"))
     });
+    let defaults = Terms::new(to);
     Ok(Terms {
-        to,
-        ttl: ttl.transpose()?.unwrap_or(DEFAULT_TTL),
-        urgency: urgency.transpose()?.unwrap_or_default(),
+        ttl: ttl.transpose()?.unwrap_or(defaults.ttl),
+        urgency: urgency.transpose()?.unwrap_or(defaults.urgency),
         topic: named("topic", body.topic)?,
         name: named("name", body.name)?,
-        template: template.transpose()?.unwrap_or_default(),
+        template: template.transpose()?.unwrap_or(defaults.template),
+        ..defaults
     })
 }
 

@@ -28,7 +28,7 @@ impl From<HookTarget> for Target {
 
 /// What a hook is for, such as `Backups`; for people. 1 to 64 bytes of UTF-8 without control characters, and not only
 /// white space.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookName(String);
 
 impl HookName {

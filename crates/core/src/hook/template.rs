@@ -8,11 +8,14 @@ mod github;
 mod grafana;
 mod notification;
 
+use serde::Serialize;
+
 pub(super) use self::notification::Notification;
 use super::HookName;
 
 /// How a body is made into a payload.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Template {
     /// The payload is the body, with its `Content-Type`.
     #[default]

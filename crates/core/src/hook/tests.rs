@@ -64,6 +64,12 @@ fn what_is_left_out_of_a_request_has_the_defaults_of_a_publish_and_the_template_
         template: Template::Github,
     };
     assert_eq!(most, expected);
+    assert_eq!(terms(serde_json::to_value(&most).unwrap()), most);
+    let least = Terms::new(least.to);
+    assert_eq!(
+        serde_json::to_value(&least).unwrap(),
+        json!({ "to": { "tag": "phones" }, "ttl": 86_400, "urgency": "normal", "template": "raw" })
+    );
 }
 
 #[test]
