@@ -2,10 +2,11 @@
 //!
 //! The answer to a post has the message's id and nothing else: who may only publish learns nothing of who receives.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use tagpost_core::call::Call;
 use tagpost_core::hook::{self, Hook, LONGEST_REQUEST, Revocations, VIA, is_loop};
-use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::id::DeviceId;
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::web_push::seal::Keys;
@@ -21,10 +22,10 @@ struct Made {
     url: String,
 }
 
-/// The answer to [`publish`], and what is read of a mailbox's answer.
-#[derive(Serialize, Deserialize)]
+/// The answer to [`publish`].
+#[derive(Serialize)]
 struct Published {
-    id: MessageId,
+    id: String,
 }
 
 /// `POST /v1/devices/{device}/hooks`
@@ -106,10 +107,9 @@ fn answered(answer: Response) -> Result<Response, Error> {
     let status = answer.status();
     match status {
         200 | 202 => {
-            let text = answer.into_text().unwrap_or_default();
-            let published: Published = serde_json::from_str(&text)
-                .map_err(|error| Error::OtherVersion(error.to_string()))?;
-            Ok(respond::json(status, &published))
+            let id = member(answer, "id");
+            let id = id.ok_or_else(|| Error::OtherVersion("an answer without id".to_owned()))?;
+            Ok(respond::json(status, &Published { id }))
         }
         // A hook that was revoked or has expired permits nothing, as one that was never made.
         401 => Err(unknown()),
@@ -119,7 +119,7 @@ fn answered(answer: Response) -> Result<Response, Error> {
             Err(Problem::new(Code::NotFound, detail).into())
         }
         422 => {
-            let code = problem_code(answer);
+            let code = member(answer, "code");
             let is_mismatch = code.as_deref() == Some(Code::IdempotencyMismatch.as_str());
             let (code, detail) = match is_mismatch {
                 true => (
@@ -137,14 +137,11 @@ fn answered(answer: Response) -> Result<Response, Error> {
     }
 }
 
-/// The code of a problem that a mailbox has answered.
-fn problem_code(answer: Response) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        code: String,
-    }
-    let body: Body = serde_json::from_str(&answer.into_text()?).ok()?;
-    Some(body.code)
+/// A text in a mailbox's answer.
+fn member(answer: Response, name: &str) -> Option<String> {
+    let text = answer.into_text()?;
+    let answer: Value = serde_json::from_slice(text.as_bytes()).ok()?;
+    Some(answer.get(name)?.as_str()?.to_owned())
 }
 
 /// The problem of a URL that permits nothing.

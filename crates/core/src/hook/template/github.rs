@@ -39,7 +39,7 @@ fn payload(content_type: Option<String>, body: &[u8]) -> Option<Value> {
         return serde_json::from_slice(body).ok();
     }
     let (_, payload) = form_urlencoded::parse(body).find(|(name, _)| name == "payload")?;
-    serde_json::from_str(&payload).ok()
+    serde_json::from_slice(payload.as_bytes()).ok()
 }
 
 struct Delivery(Value);
@@ -161,7 +161,10 @@ impl Delivery {
 fn commit(commit: &Value) -> String {
     let text = |pointer| commit.pointer(pointer).and_then(Value::as_str);
     let message = text("/message").unwrap_or_default();
-    let line = cut(message.lines().next().unwrap_or_default(), LINE);
+    let line = cut(
+        message.split('\n').next().unwrap_or_default().trim_end(),
+        LINE,
+    );
     match text("/author/name") {
         Some(author) => format!("{line} ({author})"),
         None => line,
@@ -170,5 +173,6 @@ fn commit(commit: &Value) -> String {
 
 /// A name of GitHub's as words: `ready_for_review`.
 fn spoken(name: &str) -> String {
-    name.replace('_', " ")
+    let words = name.chars().map(|c| if c == '_' { ' ' } else { c });
+    words.collect()
 }

@@ -19,7 +19,7 @@ pub(super) fn read(body: &[u8]) -> Option<Notification> {
         Some(title) => title.to_owned(),
         None => {
             let name = text(&group, "/commonLabels/alertname").unwrap_or("alerts");
-            format!("[{}] {name}", status.to_uppercase())
+            format!("[{}] {name}", status.to_ascii_uppercase())
         }
     };
     let mut lines: Vec<String> = alerts.iter().take(ALERTS).map(line).collect();
@@ -43,7 +43,7 @@ fn line(alert: &Value) -> String {
     let says = ["/annotations/summary", "/annotations/description"]
         .iter()
         .find_map(|place| text(alert, place));
-    let says = says.and_then(|says| says.lines().next());
+    let says = says.and_then(|says| says.split('\n').next());
     let says = says.map_or(String::new(), |says| format!(": {says}"));
     cut(&format!("{status} {name}{says}"), LINE)
 }
