@@ -2,15 +2,12 @@
 //!
 //! A hook is a credential: it goes to standard output alone, since standard error may end up in a log.
 
-use std::io::{self, IsTerminal};
-
 use serde_json::json;
 use tagpost_client::{DeviceId, Error, HookTarget, HookTerms};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Hook};
 use crate::output::{self, Outcome};
-use crate::qr;
 use crate::session::Session;
 
 pub(crate) async fn run(global: &Global, command: Hook) -> Result<Outcome, Failure> {
@@ -47,18 +44,14 @@ pub(crate) async fn run(global: &Global, command: Hook) -> Result<Outcome, Failu
     Ok(Outcome::Done)
 }
 
-/// In a pipe, the URL alone goes to standard output, so that it can be put where it belongs.
+/// The URL alone goes to standard output, so that it can be put where it belongs. It is too long for a QR code on a
+/// terminal; the console shows one.
 async fn new(global: &Global, device: &DeviceId, terms: &HookTerms) -> Result<(), Failure> {
     let client = Session::open(global)?.either()?;
     let made = client.hook(device, terms).await.map_err(no_push_key)?;
     output::object(global, &made, |made| made.url.clone())?;
     if global.json {
         return Ok(());
-    }
-    if io::stdout().is_terminal()
-        && let Some(picture) = qr::draw(&made.url)
-    {
-        output::line(format!("\n{picture}\n"))?;
     }
     let target = match &terms.to {
         HookTarget::Tag(tag) => format!("the tag {tag}"),
