@@ -1,5 +1,5 @@
 //! Notifications of Grafana's alerting, from a contact point of the type Webhook.
-//! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/>
+//! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/>
 
 use serde_json::Value;
 
