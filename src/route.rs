@@ -44,7 +44,8 @@ pub(crate) enum Open {
     WakeKey,
 }
 
-/// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
+/// The requests whose permission is a sealed URL: that of the request, or those in its body. All but those to hooks are
+/// of Web Push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sealed {
     /// Open the WebSocket of a user agent.
@@ -61,6 +62,8 @@ pub(crate) enum Sealed {
     PushReceipts(String),
     /// Keep no receipts for what was sent to a channel.
     DropPushReceipts(String),
+    /// Publish what is posted to a hook.
+    Hook(String),
     /// Publish the notification of a Matrix homeserver to channels.
     Matrix,
     /// Ask what the path for Matrix homeservers is.
@@ -120,6 +123,10 @@ pub(crate) enum Route {
     ListChannels(DeviceId),
     /// Remove a channel, or all.
     RemoveChannels(DeviceId, Option<Channel>),
+    /// Make a hook of a device.
+    MakeHook(DeviceId),
+    /// Revoke all hooks of a device.
+    RevokeHooks(DeviceId),
     /// Store where a device can be knocked.
     Subscribe(DeviceId),
     /// Where a device can be knocked.
@@ -280,6 +287,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             Ok(Route::RemoveChannels(path.name("device")?, Some(channel)))
         })],
     ),
+    (
+        "/v1/devices/{device}/hooks",
+        &[
+            on(POST, |path| Ok(Route::MakeHook(path.name("device")?))),
+            on(DELETE, |path| Ok(Route::RevokeHooks(path.name("device")?))),
+        ],
+    ),
     ("/v1/wake-key", &[open(READ, Open::WakeKey)]),
     (
         "/v1/devices/{device}/wake",
@@ -379,6 +393,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             sealed(DELETE, Sealed::DropPushReceipts),
         ],
     ),
+    ("/h/{sealed}", &[sealed(POST, Sealed::Hook)]),
     (
         "/_matrix/push/v1/notify",
         &[
@@ -389,8 +404,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     ("/", &[open(READ, Open::Console)]),
 ];
 
-/// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.
+/// Whether a path is one of sealed URLs: without `PUSH_KEY` it is not served, whatever the method.
 pub(crate) fn is_sealed(path: &str) -> bool {
+    path.starts_with("/h/") || is_web_push(path)
+}
+
+/// Whether a path belongs to Web Push.
+pub(crate) fn is_web_push(path: &str) -> bool {
     let sealed = ["/push/", "/wpush/", "/m/", "/r/", "/_matrix/"];
     sealed.iter().any(|start| path.starts_with(start))
 }

@@ -119,6 +119,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Registered(registered) => json(&registered),
         Reply::IssuedCode(issued) => json(&issued),
         Reply::Paired(claims) => json(&claims),
+        Reply::Revocations(revocations) => json(&revocations),
         Reply::Delivery(delivered) => json(&delivered),
         Reply::Pushed(pushed) => json(&pushed),
         Reply::PushState(state) => json(&state),

@@ -117,6 +117,16 @@ fn every_request_of_the_contract_is_served() {
         ),
         (
             "POST",
+            "/v1/devices/cam-1/hooks".to_owned(),
+            Route::MakeHook(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/hooks".to_owned(),
+            Route::RevokeHooks(device("cam-1")),
+        ),
+        (
+            "POST",
             "/v1/devices/cam-1/pair".to_owned(),
             Route::IssueCode(device("cam-1")),
         ),
@@ -183,6 +193,7 @@ fn every_request_of_the_contract_is_served() {
             "/r/a-B_9",
             Sealed::DropPushReceipts("a-B_9".to_owned()),
         ),
+        ("POST", "/h/a-B_9", Sealed::Hook("a-B_9".to_owned())),
         ("POST", "/_matrix/push/v1/notify", Sealed::Matrix),
         ("GET", "/_matrix/push/v1/notify", Sealed::DiscoverMatrix),
     ];
@@ -193,6 +204,7 @@ fn every_request_of_the_contract_is_served() {
             "{method} {path}"
         );
         assert!(is_sealed(path), "{path}");
+        assert_eq!(is_web_push(path), !path.starts_with("/h/"), "{path}");
     }
     let open = [
         ("/phone", Open::Phone),

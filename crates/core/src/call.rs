@@ -54,6 +54,17 @@ pub enum Call {
         /// Seconds to wait, as the draft says.
         wait: u32,
     },
+    /// Accept a message from a hook of this device, as [`Self::Publish`] does; answered in the same way.
+    PublishFromHook {
+        /// The target of the hook.
+        to: Target,
+        /// The devices that `to` resolved to.
+        devices: Vec<DeviceId>,
+        /// Seconds to wait, as the draft says.
+        wait: u32,
+        /// How often the device's hooks had been revoked when this one was made.
+        revocations: u32,
+    },
     /// The trace of a message that this device sent.
     Trace {
         /// The message.
@@ -156,6 +167,10 @@ pub enum Call {
         /// The number in the code.
         number: i64,
     },
+    /// What a new hook of this device has to know; answered by [`crate::hook::Revocations`].
+    Revocations,
+    /// Revoke all hooks of this device made so far.
+    RevokeHooks,
     /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. The text
     /// beside the call is the JSON of a [`crate::message::Message`].
     Deliver {
@@ -301,6 +316,7 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Call::Publish { .. } => "publish",
+            Call::PublishFromHook { .. } => "publish_from_hook",
             Call::Trace { .. } => "trace",
             Call::Messages { .. } => "messages",
             Call::Cancel { .. } => "cancel",
@@ -319,6 +335,8 @@ impl Call {
             Call::Remove => "remove",
             Call::IssueCode { .. } => "issue_code",
             Call::ExchangeCode { .. } => "exchange_code",
+            Call::Revocations => "revocations",
+            Call::RevokeHooks => "revoke_hooks",
             Call::Deliver { .. } => "deliver",
             Call::Report { .. } => "receipts",
             Call::ReportProgress(_) => "report_progress",

@@ -16,6 +16,7 @@ pub mod call;
 pub mod delivery;
 pub mod expression;
 pub mod failure;
+pub mod hook;
 pub mod id;
 pub mod json;
 pub mod limits;

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 
 use serde::Deserialize;
+use tagpost_core::hook::{self, Hook, Revocations};
 use tagpost_core::web_push::seal::{
     Capability, ConnectUrl, Keys, MessageUrl, PushUrl, ReceiptsUrl,
 };
@@ -16,6 +17,7 @@ struct Vectors {
     push: String,
     message: String,
     receipts: String,
+    hook: String,
 }
 
 fn check<C: Capability + Debug + PartialEq>(keys: &Keys, capability: C, sealed: &str) {
@@ -56,4 +58,15 @@ fn capabilities_are_sealed_as_they_always_were() {
         since,
     };
     check(&keys, receipts, &vectors.receipts);
+    let terms = r#"{"to":{"tag":"phones"},"ttl":3600,"urgency":"high","topic":"ci","name":"CI","template":"github"}"#;
+    let hook = Hook {
+        device: device(),
+        terms: hook::read(terms.as_bytes()).unwrap(),
+        expires_at: Some(1_800_000_000),
+        revocations: Revocations {
+            tokens: 1,
+            hooks: 2,
+        },
+    };
+    check(&keys, hook, &vectors.hook);
 }

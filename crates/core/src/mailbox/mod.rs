@@ -26,6 +26,7 @@ mod channels;
 mod connection;
 mod context;
 mod failures;
+mod hooks;
 mod inbox;
 mod lend;
 mod news;
@@ -77,6 +78,7 @@ pub struct Mailbox<S> {
     outbox: outbox::Memory,
     channels: channels::Memory,
     pairing: pairing::Memory,
+    hooks: hooks::Memory,
     wake: wake::Memory,
     failures: failures::Memory,
     watchers: watchers::Memory,
@@ -124,6 +126,7 @@ impl<S: Store> Mailbox<S> {
             outbox: outbox::Memory::default(),
             channels: channels::Memory::default(),
             pairing: pairing::Memory::default(),
+            hooks: hooks::Memory::default(),
             wake: wake::Memory::default(),
             failures: failures::Memory::default(),
             watchers: watchers::Memory::default(),

@@ -12,6 +12,7 @@ use crate::call::{
     Request, Status, Subscribed, SubscriptionStatus,
 };
 use crate::failure::{FailedDelivery, PayloadSources, ResendPlan};
+use crate::hook::Revocations;
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target, Urgency};
 use crate::problem::Problem;
@@ -202,7 +203,7 @@ pub enum Reply {
     NotUnderstood(String),
     /// The connection is open, or the watcher watches.
     Opened,
-    /// To [`Call::Publish`].
+    /// To [`Call::Publish`] and [`Call::PublishFromHook`].
     Published(Trace),
     /// To [`Call::Trace`] and [`Call::Cancel`].
     Trace(Trace),
@@ -219,7 +220,7 @@ pub enum Reply {
     Polled(Vec<(Message, u32)>),
     /// To [`Call::Waiting`].
     Waiting(Page),
-    /// To [`Call::Ack`], [`Call::Nack`] and [`Call::Progress`].
+    /// To [`Call::Ack`], [`Call::Nack`], [`Call::Progress`] and [`Call::RevokeHooks`].
     Done,
     /// To [`Call::MayAsk`], [`Call::Report`] and [`Call::ReportProgress`].
     Taken,
@@ -231,6 +232,8 @@ pub enum Reply {
     IssuedCode(IssuedCode),
     /// To [`Call::ExchangeCode`].
     Paired(Claims),
+    /// To [`Call::Revocations`].
+    Revocations(Revocations),
     /// To [`Call::Deliver`], [`Call::CancelDelivery`] and [`Call::GetDelivery`].
     Delivery(DeliveryStatus),
     /// To [`Call::FindPayload`].

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A name is its length in one byte, and 64 bytes filled up with zeros. Numbers are big-endian. Not here: whether
-//! what a capability permits still exists, which the device's mailbox knows. A [pairing code](crate::pairing) is sealed
-//! in the same way, with `TOKEN_KEY` instead of `PUSH_KEY`.
+//! what a capability permits still exists, which the device's mailbox knows. A [hook](crate::hook) is sealed in the
+//! same way, and so is a [pairing code](crate::pairing), with `TOKEN_KEY` instead of `PUSH_KEY`.
 
 use std::fmt;
 
@@ -267,10 +267,15 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; MAC] {
 }
 
 pub(crate) fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
-    let name = device.as_str().as_bytes();
-    plaintext.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    plaintext.extend(name);
-    plaintext.extend(std::iter::repeat_n(0, NAME.saturating_sub(name.len())));
+    text(plaintext, device.as_str(), NAME);
+}
+
+/// A text of at most `longest` bytes: its length in one byte, and that many bytes, filled up with zeros.
+pub(crate) fn text(plaintext: &mut Vec<u8>, text: &str, longest: usize) {
+    let text = text.as_bytes();
+    plaintext.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    plaintext.extend(text);
+    plaintext.extend(std::iter::repeat_n(0, longest.saturating_sub(text.len())));
 }
 
 /// The last `bytes` bytes of a number, which are all of it: no time of this millennium is longer.
@@ -290,9 +295,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn name(&mut self) -> Option<DeviceId> {
+        self.text(NAME)?.parse().ok()
+    }
+
+    pub(crate) fn text(&mut self, longest: usize) -> Option<&'a str> {
         let length = usize::from(*self.take(1)?.first()?);
-        let name = self.take(NAME)?.get(..length)?;
-        std::str::from_utf8(name).ok()?.parse().ok()
+        let text = self.take(longest)?.get(..length)?;
+        std::str::from_utf8(text).ok()
     }
 
     pub(crate) fn number(&mut self, bytes: usize) -> Option<i64> {

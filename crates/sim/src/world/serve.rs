@@ -288,6 +288,7 @@ impl World<'_> {
             | mailbox::Reply::Registered(_)
             | mailbox::Reply::IssuedCode(_)
             | mailbox::Reply::Paired(_)
+            | mailbox::Reply::Revocations(_)
             | mailbox::Reply::PayloadSources(_)
             | mailbox::Reply::Payload(_)
             | mailbox::Reply::ResendPlan(_) => Reply::Done,
