@@ -160,7 +160,8 @@ impl Ledger {
         due.extend(failing.due().map(|at| ("a failure", at.max(then))));
         let payloads = failing.kept_until();
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
-        let late = self.retention() / 4 + LONGEST_PAUSE;
+        // A clock may go from five minutes ahead to as much behind.
+        let late = self.retention() / 4 + 2 * LONGEST_PAUSE;
         due.extend(kept.map(|at| {
             (
                 "the end of retention",
