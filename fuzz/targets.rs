@@ -13,7 +13,7 @@ use std::cell::RefCell;
 
 use tagpost_core::call::{Call, Request};
 use tagpost_core::expression::{Expression, MAX_CHARACTERS, MAX_NAMES};
-use tagpost_core::hook::{self, Hook, Revocations, Template, is_loop};
+use tagpost_core::hook::{self, Hook, Revocations, Template};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Input, Mailbox};
@@ -28,6 +28,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
 use tagpost_core::token::{self, Claims};
+use tagpost_core::via;
 use tagpost_core::web_push::channel::Channel;
 use tagpost_core::web_push::matrix::Notification;
 use tagpost_core::web_push::request::{Options, receipts_link};
@@ -292,7 +293,7 @@ pub(crate) fn hook(data: &[u8]) {
         let found = lines.find(|(known, _)| *known == name);
         found.map(|(_, value)| value.to_owned())
     };
-    is_loop(&header(hook::VIA).unwrap_or_default(), "https://a");
+    via::names(&header(via::VIA).unwrap_or_default(), "https://a");
     for template in Template::ALL {
         let terms = format!(
             r#"{{"to":{{"tag":"a"}},"template":"{}"}}"#,
@@ -326,6 +327,7 @@ fn hook_with(terms: hook::Terms) -> Hook {
             tokens: 0,
             hooks: 0,
         },
+        nonce: [0; 8],
     }
 }
 

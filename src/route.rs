@@ -159,10 +159,7 @@ pub(crate) enum Miss {
 
 /// Routes a method and a path; `path` is as it was sent, percent-encoded, without the query.
 pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
-    let (endpoints, names) = TABLE
-        .iter()
-        .find_map(|(template, endpoints)| Some((endpoints, Names::read(template, path)?)))
-        .ok_or(Miss::NotFound)?;
+    let (endpoints, names) = find(path).ok_or(Miss::NotFound)?;
     let endpoint = endpoints
         .iter()
         .find(|endpoint| endpoint.methods.contains(&method));
@@ -178,6 +175,12 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
             }
         }
     }
+}
+
+/// What is served at a path, and the names in it.
+fn find(path: &str) -> Option<(&'static [Endpoint], Names)> {
+    let mut table = TABLE.iter();
+    table.find_map(|(template, endpoints)| Some((*endpoints, Names::read(template, path)?)))
 }
 
 /// What a method does at a path; `HEAD` goes with `GET`.
@@ -404,15 +407,25 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     ("/", &[open(READ, Open::Console)]),
 ];
 
-/// Whether a path is one of sealed URLs: without `PUSH_KEY` it is not served, whatever the method.
+/// Whether a path is that of a sealed URL: without `PUSH_KEY` it is not served, whatever the method.
 pub(crate) fn is_sealed(path: &str) -> bool {
-    path.starts_with("/h/") || is_web_push(path)
+    sealed_at(path).next().is_some()
 }
 
 /// Whether a path belongs to Web Push.
 pub(crate) fn is_web_push(path: &str) -> bool {
-    let sealed = ["/push/", "/wpush/", "/m/", "/r/", "/_matrix/"];
-    sealed.iter().any(|start| path.starts_with(start))
+    sealed_at(path).any(|sealed| !matches!(sealed, Sealed::Hook(_)))
+}
+
+/// What the methods of a path do whose permission is a sealed URL.
+fn sealed_at(path: &str) -> impl Iterator<Item = Sealed> {
+    let endpoints = find(path).map_or(&[][..], |(endpoints, _)| endpoints);
+    endpoints
+        .iter()
+        .filter_map(|endpoint| match &endpoint.leads_to {
+            Place::Sealed(read) => Some(read(String::new())),
+            Place::Open(_) | Place::Guarded(_) => None,
+        })
 }
 
 /// Every method and path that is served, except `HEAD` and `OPTIONS`.

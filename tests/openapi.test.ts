@@ -194,7 +194,7 @@ describe("OpenAPI document", () => {
     const post = (headers: Record<string, string>, body = "x") => relay.request("POST", pathname, { headers, body });
     for (const [status, headers, body] of [
       [202, { "Idempotency-Key": "k" }], [422, { "Idempotency-Key": "k" }, "y"], [400, { "Idempotency-Key": "ä" }],
-      [413, {}, "x".repeat(2_000)], [415, { "Content-Encoding": "gzip" }], [508, { "Tagpost-Via": relay.url.host }],
+      [413, {}, "x".repeat(1_048_577)], [415, { "Content-Encoding": "gzip" }], [508, { "Tagpost-Via": relay.url.origin }],
     ] as [number, Record<string, string>, string?][]) {
       const answer = await post(headers, body);
       expect(answer.status, `${answer}`).toBe(status);

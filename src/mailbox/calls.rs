@@ -97,6 +97,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
             let location = format!("{messages}/{}", trace.id);
             Ok(respond::with(response, "location", location))
         }
+        Reply::Posted(posted) => json(&posted),
         Reply::Trace(trace) => Ok(respond::json_text(200, trace.trace_json())),
         Reply::Messages {
             traces,

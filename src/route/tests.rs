@@ -215,6 +215,7 @@ fn every_request_of_the_contract_is_served() {
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
+        assert!(!is_sealed(path) && !is_web_push(path), "{path}");
     }
 }
 
@@ -323,5 +324,21 @@ fn a_malformed_name_is_named() {
             Ok(Found::Guarded(Err(name))) => assert_eq!(name.what, what, "{method} {path}"),
             other => panic!("{method} {path}: expected 400 for the {what}, got {other:?}"),
         }
+    }
+}
+
+#[test]
+fn the_worker_answers_every_path_before_the_console_does() {
+    let settings = include_str!("../../wrangler.toml");
+    let mut lines = settings.lines();
+    let list = lines.find_map(|line| line.strip_prefix("run_worker_first = "));
+    let list: Vec<&str> = serde_json::from_str(list.unwrap()).unwrap();
+    for (path, _) in TABLE {
+        let first = path.split('/').nth(1).unwrap();
+        let all = format!("/{first}/*");
+        assert!(
+            list.contains(path) || list.contains(&all.as_str()),
+            "{path}"
+        );
     }
 }

@@ -3,12 +3,12 @@
 //! The answer to a post has the message's id and nothing else: who may only publish learns nothing of who receives.
 
 use serde::Serialize;
-use serde_json::Value;
-use tagpost_core::call::Call;
-use tagpost_core::hook::{self, Hook, LONGEST_REQUEST, Revocations, VIA, is_loop};
-use tagpost_core::id::DeviceId;
+use tagpost_core::call::{Call, Posted};
+use tagpost_core::hook::{self, Hook, LONGEST_REQUEST, Revocations};
+use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::message::Target;
 use tagpost_core::problem::{Code, Problem};
+use tagpost_core::via::{self, VIA};
 use tagpost_core::web_push::seal::Keys;
 
 use super::{Exchange, messages};
@@ -25,7 +25,7 @@ struct Made {
 /// The answer to [`publish`].
 #[derive(Serialize)]
 struct Published {
-    id: String,
+    id: MessageId,
 }
 
 /// `POST /v1/devices/{device}/hooks`
@@ -47,11 +47,13 @@ pub(super) async fn make(
     // The hook does not outlive the token that it was made with.
     let expires_at = caller.as_ref().and_then(|claims| claims.expires_at);
     let revocations: Revocations = exchange.ask_for(&device, caller, Call::Revocations).await?;
+    let nonce = getrandom::u64().map_err(|error| Error::internal("no_random_bytes", error))?;
     let sealed = keys.seal(&Hook {
         device,
         terms,
         expires_at,
         revocations,
+        nonce: nonce.to_be_bytes(),
     });
     let url = format!("{}/h/{sealed}", exchange.origin());
     Ok(respond::json(200, &Made { url }))
@@ -74,18 +76,20 @@ pub(super) async fn publish(
     keys: &Keys,
     sealed: &str,
 ) -> Result<Response, Error> {
-    let hook: Hook = keys.open(sealed).ok_or_else(unknown)?;
-    let via = exchange.header(VIA).unwrap_or_default();
+    let hook = keys.open(sealed);
+    let hook = hook.filter(|hook: &Hook| !hook.has_expired(exchange.now));
+    let hook = hook.ok_or_else(unknown)?;
+    let value = exchange.header(VIA).unwrap_or_default();
     if [exchange.origin(), exchange.asked_origin()]
         .iter()
-        .any(|origin| is_loop(&via, origin))
+        .any(|origin| via::names(&value, origin))
     {
         let detail = "Tagpost-Via names this service: it would publish what it has sent itself";
         return Err(Problem::new(Code::LoopDetected, detail).into());
     }
     let limits = &exchange.config.limits;
     let (wait, draft) = {
-        let body = exchange.body(limits.max_payload_bytes as usize).await?;
+        let body = exchange.body(hook.longest_body(limits)).await?;
         let draft = hook.draft(|name| exchange.header(name), &body, limits)?;
         (draft.wait, stub::enclose(&draft)?)
     };
@@ -99,49 +103,53 @@ pub(super) async fn publish(
     };
     let (device, caller) = (hook.device, Some(claims));
     let answer = exchange.ask_with(device, caller, call, Some(draft)).await?;
-    answered(answer)
+    answered(posted(answer)?)
 }
 
-/// What is passed on of a mailbox's answer.
-fn answered(answer: Response) -> Result<Response, Error> {
-    let status = answer.status();
-    match status {
-        200 | 202 => {
-            let id = member(answer, "id");
-            let id = id.ok_or_else(|| Error::OtherVersion("an answer without id".to_owned()))?;
-            Ok(respond::json(status, &Published { id }))
+/// What the mailbox says of a post. Anything else that it answers is not for whoever posts.
+fn posted(answer: Response) -> Result<Posted, Error> {
+    match answer.status() {
+        200 => {
+            let text = answer.into_text().unwrap_or_default();
+            serde_json::from_str(&text).map_err(|error| Error::OtherVersion(error.to_string()))
         }
-        // A hook that was revoked or has expired permits nothing, as one that was never made.
-        401 => Err(unknown()),
-        // What else these problems say would name the target.
-        404 => {
-            let detail = "the hook publishes to a tag or device that does not exist now";
-            Err(Problem::new(Code::NotFound, detail).into())
-        }
-        422 => {
-            let code = member(answer, "code");
-            let is_mismatch = code.as_deref() == Some(Code::IdempotencyMismatch.as_str());
-            let (code, detail) = match is_mismatch {
-                true => (
-                    Code::IdempotencyMismatch,
-                    "the Idempotency-Key was used for another message",
-                ),
-                false => (
-                    Code::TagTooLarge,
-                    "the hook publishes to a tag that has too many devices",
-                ),
-            };
-            Err(Problem::new(code, detail).into())
-        }
-        _ => Ok(answer),
+        // The device's tokens were revoked.
+        401 => Ok(Posted::Ended),
+        500 => Err(Problem::new(Code::Internal, "the cause is in the service's log").into()),
+        _ => Ok(Posted::Unavailable),
     }
 }
 
-/// A text in a mailbox's answer.
-fn member(answer: Response, name: &str) -> Option<String> {
-    let text = answer.into_text()?;
-    let answer: Value = serde_json::from_slice(text.as_bytes()).ok()?;
-    Some(answer.get(name)?.as_str()?.to_owned())
+/// The answer to whoever posts, who is not told the name of the hook's target.
+fn answered(posted: Posted) -> Result<Response, Error> {
+    let (code, detail) = match posted {
+        Posted::Taken { id, settled } => {
+            let status = if settled { 200 } else { 202 };
+            return Ok(respond::json(status, &Published { id }));
+        }
+        // A hook that has ended permits nothing, as one that was never made.
+        Posted::Ended => return Err(unknown()),
+        Posted::NoTarget => (
+            Code::NotFound,
+            "the hook publishes to a tag or device that does not exist now",
+        ),
+        Posted::TagTooLarge => (
+            Code::TagTooLarge,
+            "the hook publishes to a tag that has too many devices",
+        ),
+        Posted::OtherMessage => (
+            Code::IdempotencyMismatch,
+            "the Idempotency-Key was used for another message",
+        ),
+        Posted::TooMany(seconds) => {
+            let detail = "the device of the hook publishes too much";
+            let mut problem = Problem::new(Code::TooManyRequests, detail);
+            problem.retry_after = Some(seconds);
+            return Err(problem.into());
+        }
+        Posted::Unavailable => return Err(respond::unavailable().into()),
+    };
+    Err(Problem::new(code, detail).into())
 }
 
 /// The problem of a URL that permits nothing.

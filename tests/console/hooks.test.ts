@@ -24,10 +24,10 @@ async function opened(page: Page, device: Device, service = relay): Promise<Loca
 async function make(page: Page, card: Locator, device: Device, to: string): Promise<Locator> {
   await card.getByRole("button", { name: "New hook" }).click();
   const dialog = page.getByRole("dialog", { name: `New hook of ${device.name}` });
-  await dialog.getByLabel("Publishes to").selectOption("device");
-  await dialog.getByLabel("Its name").fill(to);
-  await dialog.getByLabel("Passes a body on").selectOption("text");
-  await dialog.getByLabel("Name of the hook").fill("Backups");
+  await dialog.getByLabel("To", { exact: true }).selectOption("device");
+  await dialog.getByLabel("Tag or device").fill(to);
+  await dialog.getByLabel("Template").selectOption("text");
+  await dialog.getByLabel("Label").fill("Backups");
   await dialog.getByRole("button", { name: "Make hook" }).click();
   return page.getByRole("dialog", { name: `Hook of ${device.name}`, exact: true });
 }
@@ -66,7 +66,7 @@ describeInBrowser("hooks in the console", () => {
     const dialog = page.getByRole("dialog", { name: `New hook of ${device.name}` });
     await dialog.getByRole("button", { name: "Make hook" }).click();
     await shows(dialog.getByRole("alert").getByText("Enter the name of a tag or device"));
-    await dialog.getByLabel("Its name").fill("phones");
+    await dialog.getByLabel("Tag or device").fill("phones");
     await dialog.getByLabel("Time to live in seconds").fill("soon");
     await dialog.getByRole("button", { name: "Make hook" }).click();
     await shows(dialog.getByRole("alert").getByText(/ttl must be a whole number/i));

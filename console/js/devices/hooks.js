@@ -3,17 +3,17 @@
 import { announce } from "../announce.js";
 import { devicePath } from "../api.js";
 import { confirm, copyable, formDialog, showDialog } from "../dialogs.js";
-import { button, element, field } from "../dom.js";
+import { button, element, field, numberInput, select, textInput } from "../dom.js";
 import { given } from "../fault.js";
 import { Panel } from "../panel.js";
 import { qrCode } from "../qr.js";
 
 const NO_PUSH_KEY = "The service has no PUSH_KEY, and so no hooks.";
 const TEMPLATES = [
-  ["as it is", "raw"],
-  ["text, as a notification", "text"],
-  ["what GitHub sends, as a notification", "github"],
-  ["Grafana’s alerts, as a notification", "grafana"],
+  ["Raw: pass the body on", "raw"],
+  ["Text", "text"],
+  ["GitHub", "github"],
+  ["Grafana", "grafana"],
 ];
 const URGENCIES = ["very-low", "low", "normal", "high"].map((name) => [name, name]);
 
@@ -49,12 +49,12 @@ export function hooks(api, device) {
 
 /** Asks what a hook is to do. `make(body)` makes it. */
 function newHook(device, make) {
-  const kind = select([["the tag", "tag"], ["the device", "device"]]);
-  const target = text("phones");
+  const kind = select([["tag", "tag"], ["device", "device"]]);
+  const target = textInput("phones");
   const template = select(TEMPLATES);
-  const name = text("none");
-  const ttl = element("input", { placeholder: "86400", autocomplete: "off", inputmode: "numeric" });
-  const topic = text("none");
+  const label = textInput("none");
+  const ttl = numberInput("86400");
+  const topic = textInput("none");
   const urgency = select(URGENCIES);
   urgency.value = "normal";
   formDialog(`New hook of ${device}`, {
@@ -62,10 +62,10 @@ function newHook(device, make) {
       element(
         "div",
         { class: "options" },
-        field("Publishes to", kind),
-        field("Its name", target),
-        field("Passes a body on", template, { class: "field wide" }),
-        field("Name of the hook", name),
+        field("To", kind),
+        field("Tag or device", target),
+        field("Template", template, { class: "field wide" }),
+        field("Label", label),
         field("Time to live in seconds", ttl),
         field("Topic", topic),
         field("Urgency", urgency),
@@ -78,7 +78,7 @@ function newHook(device, make) {
         to,
         template: template.value,
         urgency: urgency.value,
-        ...optional("name", name),
+        ...optional("name", label),
         ...optional("topic", topic),
         // What is no number is refused by name.
         ...optional("ttl", ttl, (value) => (/^\d+$/.test(value) ? Number(value) : value)),
@@ -108,8 +108,3 @@ function optional(name, control, read = (value) => value) {
   const value = control.value.trim();
   return value === "" ? {} : { [name]: read(value) };
 }
-
-const text = (placeholder) =>
-  element("input", { placeholder, autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
-
-const select = (options) => element("select", {}, ...options.map(([label, value]) => element("option", { value }, label)));

@@ -7,12 +7,14 @@
 //! Whatever may be long (a draft, a message) is a separate text beside the call, so that all calls
 //! that deliver one message share one text.
 
+mod hook;
 mod push;
 mod wake;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::hook::Posted;
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
 pub use self::wake::{Subscribed, SubscriptionStatus};
 
@@ -54,7 +56,7 @@ pub enum Call {
         /// Seconds to wait, as the draft says.
         wait: u32,
     },
-    /// Accept a message from a hook of this device, as [`Self::Publish`] does; answered in the same way.
+    /// Accept a message from a hook of this device, as [`Self::Publish`] does; answered by a [`Posted`].
     PublishFromHook {
         /// The target of the hook.
         to: Target,

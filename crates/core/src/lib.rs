@@ -34,6 +34,7 @@ pub mod store;
 pub mod time;
 pub mod token;
 pub mod trace;
+pub mod via;
 pub mod wake;
 pub mod watch;
 pub mod web_push;

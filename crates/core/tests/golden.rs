@@ -339,6 +339,7 @@ fn every_request_to_a_hook_is_published_as_documented() {
                 tokens: 0,
                 hooks: 0,
             },
+            nonce: [0; 8],
         };
         let header = |name: &str| Some(sample["headers"].get(name)?.as_str()?.to_owned());
         let body = match &sample["body"] {

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{DeviceId, InvalidName, Tag};
 use crate::message::Target;
 
-/// The target of a hook. An expression is none, since it does not fit into a URL of fixed length.
+/// The longest name of a hook, in characters.
+pub(super) const LONGEST_NAME: usize = 64;
+
+/// The target of a hook. An expression is not allowed: it does not fit into a URL of fixed length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HookTarget {
@@ -26,8 +29,8 @@ impl From<HookTarget> for Target {
     }
 }
 
-/// What a hook is for, such as `Backups`; for people. 1 to 64 bytes of UTF-8 without control characters, and not only
-/// white space.
+/// What a hook is for, such as `Backups`; for people. 1 to 64 characters without control characters, and not only white
+/// space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookName(String);
 
@@ -42,12 +45,12 @@ impl FromStr for HookName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let is_name = text.len() <= super::HOOK_NAME
+        let is_name = text.chars().count() <= LONGEST_NAME
             && !text.trim().is_empty()
             && !text.chars().any(char::is_control);
         is_name.then(|| Self(text.to_owned())).ok_or(InvalidName {
             what: "name",
-            rule: "be 1 to 64 bytes of text without control characters",
+            rule: "be 1 to 64 characters, without control characters",
         })
     }
 }

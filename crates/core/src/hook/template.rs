@@ -1,12 +1,13 @@
 //! What becomes of a body that is posted to a hook: it is passed on as it is, or made into a notification.
 //!
-//! A template never fails: of a body that it cannot read it makes a notification, too, with the beginning of the text.
-//! Nothing of a body is taken for markup, an address or a name of this service. Not here: the form of a notification,
-//! which `docs/protocol.md` defines.
+//! Of a body that it cannot read, a template makes a notification, too, with the beginning of the text. Text is never
+//! taken for markup; of addresses only `https` ones are. Not here: the form of a notification, which `docs/protocol.md`
+//! defines.
 
 mod github;
 mod grafana;
 mod notification;
+mod parts;
 
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ pub enum Template {
 }
 
 impl Template {
-    /// All, in the order of their numbers in a sealed URL. A new one goes to the end.
+    /// All.
     pub const ALL: [Self; 4] = [Self::Raw, Self::Text, Self::Github, Self::Grafana];
 
     /// Its name.

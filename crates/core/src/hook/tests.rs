@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::problem::Code;
+use crate::limits::Limits;
+use crate::problem::{Code, Problem};
+use crate::publish::{self, Draft};
 use crate::web_push::seal::{Keys, PushUrl};
 
 fn keys() -> Keys {
@@ -24,6 +26,7 @@ fn hook(body: Value) -> Hook {
             tokens: 0,
             hooks: 0,
         },
+        nonce: [0; 8],
     }
 }
 
@@ -108,18 +111,19 @@ fn every_url_of_a_hook_has_the_same_length_and_shows_nothing_of_the_hook() {
     let longest = Hook {
         device: "d".repeat(64).parse().unwrap(),
         terms: terms(json!({
-            "to": { "tag": "t".repeat(128) }, "ttl": 2_592_000, "topic": "o".repeat(32), "name": "n".repeat(64),
+            "to": { "tag": "t".repeat(128) }, "ttl": 2_592_000, "topic": "o".repeat(32), "name": "🦀".repeat(64),
         })),
         expires_at: Some((1 << 40) - 1),
         revocations: Revocations {
             tokens: u32::MAX,
             hooks: u32::MAX,
         },
+        nonce: [u8::MAX; 8],
     };
     let sealed = keys().seal(&longest);
     assert_eq!(keys().open(&sealed), Some(longest));
     let shortest = keys().seal(&hook(json!({ "to": { "device": "a" } })));
-    assert_eq!((sealed.len(), shortest.len()), (439, 439));
+    assert_eq!((sealed.len(), shortest.len()), (707, 707));
     assert_eq!(keys().open::<PushUrl>(&shortest), None);
 }
 
@@ -158,7 +162,6 @@ fn a_body_is_published_with_the_options_of_the_hook_and_not_those_of_the_request
         (60, Urgency::Low, publish::DEFAULT_WAIT)
     );
     assert_eq!(draft.topic.as_ref().map(Topic::as_str), Some("ci"));
-    assert_eq!(draft.key, Some("k".parse().unwrap()));
     assert_eq!((draft.acks_needed, draft.when), (None, None));
     let bad_key = [("Idempotency-Key", "a, b")];
     assert!(posted(&hook, &bad_key, "x").is_err());
@@ -218,24 +221,65 @@ fn a_body_that_its_template_cannot_read_is_passed_on_as_the_beginning_of_its_tex
 }
 
 #[test]
-fn a_request_that_names_the_host_of_this_service_is_a_loop() {
-    let origin = "https://push.example.org";
-    for via in [
-        "push.example.org",
-        "Push.Example.org",
-        "a.example, push.example.org",
-    ] {
-        assert!(is_loop(via, origin), "{via}");
+fn a_key_is_that_of_the_hook_alone() {
+    let key_of = |hook: &Hook, key| {
+        let (draft, _) = posted(hook, &[("Idempotency-Key", key)], "x").unwrap();
+        draft.key.unwrap()
+    };
+    let one = hook(json!({ "to": { "tag": "a" } }));
+    let other = Hook {
+        nonce: [1; 8],
+        ..one.clone()
+    };
+    let longest = "k".repeat(64);
+    assert_eq!(key_of(&one, "k"), key_of(&one, "k"));
+    assert_ne!(key_of(&one, "k").as_str(), "k");
+    assert_ne!(key_of(&one, "k"), key_of(&one, &longest));
+    assert_ne!(key_of(&one, "k"), key_of(&other, "k"));
+}
+
+#[test]
+fn a_hook_that_is_made_anew_has_another_url() {
+    let one = hook(json!({ "to": { "tag": "a" } }));
+    let anew = Hook {
+        nonce: [1; 8],
+        ..one.clone()
+    };
+    assert_ne!(keys().seal(&one), keys().seal(&anew));
+    assert_eq!(keys().open(&keys().seal(&anew)), Some(anew));
+}
+
+#[test]
+fn a_template_reads_bodies_that_are_longer_than_a_payload_may_be() {
+    let limits = Limits::default();
+    let longest = |template: &str| {
+        let terms = json!({ "to": { "tag": "a" }, "template": template });
+        hook(terms).longest_body(&limits)
+    };
+    assert_eq!(longest("raw"), 262_144);
+    for template in ["text", "github", "grafana"] {
+        assert_eq!(longest(template), 1_048_576, "{template}");
     }
-    for via in [
-        "",
-        "example.org",
-        "push.example.org:8443",
-        "xpush.example.org",
-    ] {
-        assert!(!is_loop(via, origin), "{via}");
-    }
-    assert!(is_loop("127.0.0.1:8787", "http://127.0.0.1:8787"));
+    let github = hook(json!({ "to": { "tag": "a" }, "template": "github" }));
+    let body = json!({
+        "action": "opened", "issue": { "number": 7, "title": "It leaks" }, "repository": { "full_name": "o/r" },
+        "changes": "x".repeat(300_000),
+    });
+    let event = [("X-GitHub-Event", "issues")];
+    let (_, payload) = posted(&github, &event, &body.to_string()).unwrap();
+    assert_eq!(
+        payload,
+        json!({ "title": "o/r: issue #7 opened", "body": "It leaks" })
+    );
+}
+
+#[test]
+fn a_hook_expires_at_the_second_that_it_names() {
+    let mut hook = hook(json!({ "to": { "tag": "a" } }));
+    assert!(!hook.has_expired(Millis::MAX));
+    hook.expires_at = Some(60);
+    assert!(!hook.has_expired(59_999));
+    assert!(hook.has_expired(60_000));
 }
 
 proptest! {
@@ -247,9 +291,9 @@ proptest! {
         urgency in 0..4_usize,
         template in 0..4_usize,
         topic in prop::option::of("[A-Za-z0-9_-]{1,32}"),
-        label in prop::option::of("[a-zäß☂ ]{0,15}[a-z]"),
+        label in prop::option::of("[a-zäß☂ ]{0,63}[a-z]"),
         expires_at in prop::option::of(1..1_i64 << 40),
-        (tokens, hooks) in any::<(u32, u32)>(),
+        (tokens, hooks, nonce) in any::<(u32, u32, Nonce)>(),
     ) {
         let device: DeviceId = device.parse().unwrap();
         let hook = Hook {
@@ -267,12 +311,13 @@ proptest! {
             device,
             expires_at,
             revocations: Revocations { tokens, hooks },
+            nonce,
         };
         prop_assert_eq!(keys().open(&keys().seal(&hook)), Some(hook));
     }
 
     #[test]
-    fn no_text_is_a_hook_by_accident(letters in "[A-Za-z0-9_-]{439}") {
+    fn no_text_is_a_hook_by_accident(letters in "[A-Za-z0-9_-]{707}") {
         prop_assert_eq!(keys().open::<Hook>(&letters), None);
     }
 

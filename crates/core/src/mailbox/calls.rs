@@ -76,14 +76,11 @@ impl<S: Store> Mailbox<S> {
             Call::PublishFromHook {
                 to,
                 devices,
-                wait,
                 revocations,
-            } => match self.admit_hook(revocations) {
-                Ok(()) => {
-                    let call = Call::Publish { to, devices, wait };
-                    return self.serve(id, device, caller, call, enclosed, now);
-                }
-                Err(failure) => problem(failure)?,
+                ..
+            } => match read(enclosed) {
+                Ok(draft) => return self.post(id, to, devices, revocations, draft, now),
+                Err(error) => Reply::NotUnderstood(error.to_string()),
             },
             Call::Trace {
                 id: message,

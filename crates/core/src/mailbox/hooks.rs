@@ -1,15 +1,20 @@
-//! Which hooks of the device have ended.
+//! Which hooks of the device have ended, and what is posted to one.
 //!
 //! Hooks are not stored. The device has one number: how often all of them were revoked. A hook carries that number from
-//! when it was made. There is no row until the first revocation. Not here: what a hook does, which is
-//! [`crate::hook`].
+//! when it was made. There is no row until the first revocation: the number has a table of its own, and is no column of
+//! the account, whose version need not change for it. Not here: what a hook does, which is [`crate::hook`].
 
-use super::Mailbox;
-use super::output::Failure;
+use super::output::{Failure, Reply};
+use super::pending::{Awaited, Next};
+use super::{CallId, Mailbox};
 use crate::hook::Revocations;
+use crate::id::DeviceId;
+use crate::message::Target;
 use crate::problem::{Code, Problem};
+use crate::publish::Draft;
 use crate::schema;
 use crate::store::{Store, StoreError};
+use crate::time::Now;
 
 /// What is kept in memory: how often the hooks were revoked, once that was read.
 #[derive(Debug, Default)]
@@ -32,11 +37,34 @@ impl<S: Store> Mailbox<S> {
         Ok(Revocations { tokens, hooks })
     }
 
+    /// Publishes what was posted to a hook that was made after this many revocations of all hooks. Once it is accepted,
+    /// it is answered with its id, even if the hook ends before that: so no token is checked again.
+    pub(super) fn post(
+        &mut self,
+        id: CallId,
+        to: Target,
+        devices: Vec<DeviceId>,
+        revocations: u32,
+        draft: Draft,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let admitted = self.admit_hook(revocations);
+        match admitted.and_then(|()| self.outbox().accept(to, devices, draft, None, now)) {
+            Ok(message) => {
+                let waits = Awaited::Published(message);
+                self.wait(waits, id, None, None, Next::Posted, now);
+            }
+            Err(Failure::Problem(problem)) => self.answer(id, Reply::Posted(problem.into())),
+            Err(Failure::Store(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// Whether a hook may publish that was made after this many revocations of all hooks.
     ///
     /// # Errors
     /// `unauthorized` if it was revoked, or the store failed.
-    pub(super) fn admit_hook(&mut self, seen: u32) -> Result<(), Failure> {
+    fn admit_hook(&mut self, seen: u32) -> Result<(), Failure> {
         match seen >= self.hook_revocations()? {
             true => Ok(()),
             false => Err(Problem::new(Code::Unauthorized, "the hook was revoked").into()),

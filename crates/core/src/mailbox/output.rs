@@ -8,8 +8,8 @@ use std::rc::Rc;
 use super::connection::ConnectionId;
 use super::inbox::Page;
 use crate::call::{
-    Call, ChannelStatus, DeliveryStatus, IssuedCode, PushReceipt, PushState, Pushed, Registered,
-    Request, Status, Subscribed, SubscriptionStatus,
+    Call, ChannelStatus, DeliveryStatus, IssuedCode, Posted, PushReceipt, PushState, Pushed,
+    Registered, Request, Status, Subscribed, SubscriptionStatus,
 };
 use crate::failure::{FailedDelivery, PayloadSources, ResendPlan};
 use crate::hook::Revocations;
@@ -203,8 +203,10 @@ pub enum Reply {
     NotUnderstood(String),
     /// The connection is open, or the watcher watches.
     Opened,
-    /// To [`Call::Publish`] and [`Call::PublishFromHook`].
+    /// To [`Call::Publish`].
     Published(Trace),
+    /// To [`Call::PublishFromHook`].
+    Posted(Posted),
     /// To [`Call::Trace`] and [`Call::Cancel`].
     Trace(Trace),
     /// To [`Call::Messages`].

@@ -1,8 +1,9 @@
 //! Sealed capabilities: URLs that say what they permit, and that only the holder of `PUSH_KEY` can make or read.
 //!
 //! The plaintext of each kind has a fixed length, so that the length of a URL says nothing about it. A capability is
-//! deterministic: the same plaintext always gives the same URL, so no URL has to be stored. RFC 8030, section 8.2,
-//! forbids that two push URLs can be correlated by their contents. So the plaintext is encrypted, not only signed:
+//! deterministic: the same plaintext always gives the same URL, so no URL has to be stored. (The plaintext of a
+//! [hook](crate::hook) has random bytes, so each hook has a URL of its own.) RFC 8030, section 8.2, forbids that two push
+//! URLs can be correlated by their contents. So the plaintext is encrypted, not only signed:
 //!
 //! ```text
 //! K1 = HMAC-SHA256(PUSH_KEY, "tagpost push tag "    kind)
@@ -270,12 +271,18 @@ pub(crate) fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
     text(plaintext, device.as_str(), NAME);
 }
 
-/// A text of at most `longest` bytes: its length in one byte, and that many bytes, filled up with zeros.
+/// A text of at most `longest` bytes: its length in one byte, or in two if it may be longer than 255, and that many
+/// bytes, filled up with zeros.
 pub(crate) fn text(plaintext: &mut Vec<u8>, text: &str, longest: usize) {
     let text = text.as_bytes();
-    plaintext.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    number(plaintext, text.len() as i64, length_bytes(longest));
     plaintext.extend(text);
     plaintext.extend(std::iter::repeat_n(0, longest.saturating_sub(text.len())));
+}
+
+/// The bytes of the length of a text.
+fn length_bytes(longest: usize) -> usize {
+    if longest > u8::MAX.into() { 2 } else { 1 }
 }
 
 /// The last `bytes` bytes of a number, which are all of it: no time of this millennium is longer.
@@ -288,7 +295,7 @@ pub(crate) fn number(plaintext: &mut Vec<u8>, number: i64, bytes: usize) {
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (taken, left) = self.0.split_at_checked(bytes)?;
         self.0 = left;
         Some(taken)
@@ -299,7 +306,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self, longest: usize) -> Option<&'a str> {
-        let length = usize::from(*self.take(1)?.first()?);
+        let length = usize::try_from(self.number(length_bytes(longest))?).ok()?;
         let text = self.take(longest)?.get(..length)?;
         std::str::from_utf8(text).ok()
     }

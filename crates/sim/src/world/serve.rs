@@ -291,7 +291,8 @@ impl World<'_> {
             | mailbox::Reply::Revocations(_)
             | mailbox::Reply::PayloadSources(_)
             | mailbox::Reply::Payload(_)
-            | mailbox::Reply::ResendPlan(_) => Reply::Done,
+            | mailbox::Reply::ResendPlan(_)
+            | mailbox::Reply::Posted(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
                     self.ledger.push_taken(object, op, *id)?;

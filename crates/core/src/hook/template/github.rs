@@ -1,4 +1,4 @@
-//! Webhook deliveries of GitHub, and of other forges that send the same.
+//! Webhook deliveries of GitHub.
 //!
 //! The header `X-GitHub-Event` names the event. The body is JSON, or a form with the JSON in `payload`, as a webhook of
 //! GitHub sends unless it is set otherwise.
@@ -7,13 +7,12 @@
 use serde_json::Value;
 
 use super::notification::{Notification, cut};
+use super::parts;
 
-/// How many commits of a push are listed.
-const COMMITS: usize = 8;
 /// The longest line of a commit, in characters.
 const LINE: usize = 100;
 
-/// The notification of a delivery; `None` if it is none of GitHub's.
+/// The notification of a delivery; `None` if it is not a GitHub delivery.
 pub(super) fn read(header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Option<Notification> {
     let event = header("X-GitHub-Event")?;
     let delivery = Delivery(payload(header("Content-Type"), body)?);
@@ -45,10 +44,8 @@ fn payload(content_type: Option<String>, body: &[u8]) -> Option<Value> {
 struct Delivery(Value);
 
 impl Delivery {
-    /// The text at a JSON pointer (RFC 6901).
     fn text(&self, pointer: &str) -> Option<&str> {
-        let text = self.0.pointer(pointer)?.as_str()?;
-        Some(text).filter(|text| !text.trim().is_empty())
+        parts::text(&self.0, pointer)
     }
 
     fn is_true(&self, pointer: &str) -> bool {
@@ -61,7 +58,7 @@ impl Delivery {
             .or_else(|| self.text("/organization/login"))
     }
 
-    /// Who did it, with a word before.
+    /// `by NAME`, or nothing.
     fn by(&self) -> String {
         let sender = self.text("/sender/login");
         sender.map_or(String::new(), |sender| format!("by {sender}"))
@@ -84,8 +81,9 @@ impl Delivery {
         };
         let commits = self.0.pointer("/commits").and_then(Value::as_array);
         let commits = commits.map_or(&[][..], Vec::as_slice);
+        let is_deleted = self.is_true("/deleted");
         let title = match commits.len() {
-            _ if self.is_true("/deleted") => format!("{place}: {kind} {name} deleted"),
+            _ if is_deleted => format!("{place}: {kind} {name} deleted"),
             0 if self.is_true("/created") => format!("{place}: new {kind} {name}"),
             number => {
                 let plural = if number == 1 { "" } else { "s" };
@@ -97,18 +95,16 @@ impl Delivery {
                 format!("{place}: {number} commit{plural} to {name}{forced}")
             }
         };
-        let mut lines: Vec<String> = commits.iter().take(COMMITS).map(commit).collect();
-        if let Some(more) = commits.len().checked_sub(COMMITS).filter(|more| *more > 0) {
-            lines.push(format!("and {more} more"));
-        }
-        if lines.is_empty() {
-            lines.push(self.by());
-        }
-        Some(Notification::new(
-            &title,
-            &lines.join("\n"),
-            self.text("/compare"),
-        ))
+        let body = match commits {
+            [] => self.by(),
+            _ => parts::beginning(commits.iter().map(commit), commits.len()),
+        };
+        // With what is deleted nothing can be compared.
+        let url = match is_deleted {
+            true => "/repository/html_url",
+            false => "/compare",
+        };
+        Some(Notification::new(&title, &body, self.text(url)))
     }
 
     /// What happened to something with a number and a title.
@@ -117,6 +113,7 @@ impl Delivery {
         let number = self.0.pointer(&format!("{at}/number"))?.as_u64()?;
         let action = match self.text("/action")? {
             "closed" if self.is_true(&format!("{at}/merged")) => "merged".to_owned(),
+            "synchronize" => "updated".to_owned(),
             action => spoken(action),
         };
         let title = format!("{place}: {kind} #{number} {action}");

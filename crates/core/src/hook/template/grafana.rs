@@ -4,13 +4,12 @@
 use serde_json::Value;
 
 use super::notification::{Notification, cut};
+use super::parts::{beginning, text};
 
-/// How many alerts are listed.
-const ALERTS: usize = 8;
 /// The longest line of an alert, in characters.
 const LINE: usize = 120;
 
-/// The notification of a group of alerts; `None` if it is none of Grafana's.
+/// The notification of a group of alerts; `None` if it is not a Grafana notification.
 pub(super) fn read(body: &[u8]) -> Option<Notification> {
     let group: Value = serde_json::from_slice(body).ok()?;
     let alerts = group.pointer("/alerts")?.as_array()?;
@@ -22,10 +21,22 @@ pub(super) fn read(body: &[u8]) -> Option<Notification> {
             format!("[{}] {name}", status.to_ascii_uppercase())
         }
     };
-    let mut lines: Vec<String> = alerts.iter().take(ALERTS).map(line).collect();
-    if let Some(more) = alerts.len().checked_sub(ALERTS).filter(|more| *more > 0) {
-        lines.push(format!("and {more} more"));
-    }
+    // An alert without annotations has only its name, and Grafana's own text says more.
+    let message = match alerts.iter().any(|alert| annotation(alert).is_some()) {
+        true => None,
+        false => text(&group, "/message"),
+    };
+    let body = match message {
+        Some(message) => message.to_owned(),
+        None => {
+            let truncated = group.pointer("/truncatedAlerts").and_then(Value::as_u64);
+            let truncated = usize::try_from(truncated.unwrap_or_default()).unwrap_or(usize::MAX);
+            beginning(
+                alerts.iter().map(line),
+                alerts.len().saturating_add(truncated),
+            )
+        }
+    };
     let url = match alerts.as_slice() {
         [alert] => ["/panelURL", "/dashboardURL", "/generatorURL"]
             .iter()
@@ -33,23 +44,21 @@ pub(super) fn read(body: &[u8]) -> Option<Notification> {
         _ => None,
     };
     let url = url.or_else(|| text(&group, "/externalURL"));
-    Some(Notification::new(&title, &lines.join("\n"), url))
+    Some(Notification::new(&title, &body, url))
 }
 
 /// What an alert says, in one line.
 fn line(alert: &Value) -> String {
     let status = text(alert, "/status").unwrap_or("alert");
     let name = text(alert, "/labels/alertname").unwrap_or("without a name");
-    let says = ["/annotations/summary", "/annotations/description"]
-        .iter()
-        .find_map(|place| text(alert, place));
-    let says = says.and_then(|says| says.split('\n').next());
+    let says = annotation(alert).and_then(|says| says.split('\n').next());
     let says = says.map_or(String::new(), |says| format!(": {says}"));
     cut(&format!("{status} {name}{says}"), LINE)
 }
 
-/// The text at a JSON pointer (RFC 6901).
-fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    let text = value.pointer(pointer)?.as_str()?;
-    Some(text).filter(|text| !text.trim().is_empty())
+/// What was written about an alert.
+fn annotation(alert: &Value) -> Option<&str> {
+    ["/annotations/summary", "/annotations/description"]
+        .iter()
+        .find_map(|place| text(alert, place))
 }
