@@ -103,7 +103,7 @@ impl<S: Store> Mailbox<S> {
         let connections = attachments.iter();
         let connections = connections.filter_map(|text| Connection::from_attachment(text, codecs));
         // An alarm that should have gone off by now may have been lost in a crash.
-        let alarm = alarm.filter(|at| *at > now.at);
+        let to_come = alarm.filter(|at| *at > now.at);
         let mut mailbox = Self {
             cx: Context {
                 store,
@@ -112,7 +112,7 @@ impl<S: Store> Mailbox<S> {
                 rows: None,
                 recounted_at: 0,
                 ended: None,
-                timers: Timers::with_alarm(alarm),
+                timers: Timers::with_alarm(to_come),
                 effects: Vec::new(),
                 push_keys: None,
                 knocks: Knocks::Off,
@@ -136,7 +136,7 @@ impl<S: Store> Mailbox<S> {
         if mailbox.cx.account.is_some() {
             // A future alarm was set no later than what the inbox has due; one that kept failing, no later than two
             // minutes after the failure.
-            let inbox_due = alarm.is_none();
+            let inbox_due = to_come.is_none();
             mailbox.inbox().open(now)?;
             mailbox.outbox().open(alarm, now)?;
             mailbox.wake().open()?;

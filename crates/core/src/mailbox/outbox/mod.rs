@@ -134,7 +134,7 @@ pub(super) struct Memory {
 
 impl<S: Store> Outbox<'_, S> {
     /// The mailbox is opened: loads what has to be in memory. `alarm` is the time that the alarm is set to,
-    /// if that is to come.
+    /// also if that has passed.
     pub(super) fn open(&mut self, alarm: Option<Millis>, now: Now) -> Result<(), StoreError> {
         let (sent, has_scheduled) = rows::newest(&self.cx.store)?;
         let written = sent.max(group_rows::newest(&self.cx.store)?);
