@@ -345,10 +345,11 @@ impl Ledger {
             }
             waiting.insert(*id, since);
         }
-        // What waits behind others while the device is here, it has come for.
+        // What waits behind others while the device is here, it has come for; and what a poll may not take, because the
+        // connection ended over it and it pauses. The device is knocked for that when the pause is over.
         let unsent = |id: &&MessageId| {
             let track = self.deliveries.get(&(**id, device));
-            is_here && track.is_none_or(|track| track.wire.is_none())
+            is_here && (!is_connected || track.is_none_or(|track| track.wire.is_none()))
         };
         let unsent: Vec<_> = self.tables[device]
             .inbox

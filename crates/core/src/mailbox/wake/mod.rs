@@ -130,7 +130,7 @@ impl<S: Store> Wake<'_, S> {
             _ if !is_on || self.cx.rows()?.messages == 0 => self.memory.state.drop_due(),
             Some(knock) => self.send(knock.wanted, now)?,
             None => {
-                self.memory.state.drop_due();
+                self.memory.state.expire(now.at);
                 return Ok(true);
             }
         }

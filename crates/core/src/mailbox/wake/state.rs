@@ -249,6 +249,15 @@ impl State {
         }
     }
 
+    /// The messages of the last knock have expired. Those that came within [`QUIET`] of it may wait still: a knock for
+    /// them is due now.
+    pub(super) fn expire(&mut self, now: Millis) {
+        let later = self.later.filter(|later| later.expires_at > now);
+        self.drop_due();
+        self.knock = None;
+        self.later = later;
+    }
+
     /// A push service has answered the knock of this number. Returns whether there is such a subscription.
     pub(super) fn answered(
         &mut self,
@@ -276,7 +285,8 @@ impl State {
     }
 
     fn all_due(&self) -> impl Iterator<Item = Millis> {
-        let later = self.later.and(self.knock).map(|knock| knock.at + QUIET);
+        let quiet_until = self.knock.map_or(0, |knock| knock.at + QUIET);
+        let later = self.later.map(|_| quiet_until);
         let due = self.subscriptions.iter().filter_map(|known| known.due_at);
         due.chain(later)
     }

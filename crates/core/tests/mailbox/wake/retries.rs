@@ -249,6 +249,25 @@ fn a_message_that_an_expired_knock_was_good_enough_for_is_knocked_for() {
 }
 
 #[test]
+fn a_message_behind_the_first_window_is_knocked_for_too_when_the_last_knock_has_expired() {
+    let (mut harness, ids) = Harness::knockable(&["a"]);
+    harness.limits.max_in_flight = 1;
+    harness.sleep();
+    harness.comes(0, 1, &[("TTL", "5"), ("Urgency", "high")]);
+    harness
+        .at(1_000)
+        .knocked(ids[0], 1, KnockAnswer::Later(None));
+    let covered = [("TTL", "33"), ("Urgency", "high")];
+    assert_eq!(harness.comes(2_000, 2, &covered), [""; 0]);
+    assert_eq!(harness.comes(3_000, 3, &[("TTL", "600")]), [""; 0]);
+    assert_eq!(knocks(harness.at(11_000).ring()), [""; 0], "expired");
+    assert_eq!(
+        knocks(harness.at(30_000).ring()),
+        ["knock 2 at a, ttl 570, High"]
+    );
+}
+
+#[test]
 fn nothing_is_repeated_once_no_message_waits() {
     let (mut harness, ids) = Harness::knockable(&["a"]);
     let first = message(1, &[]);
