@@ -8,10 +8,13 @@
  * @throws {TypeError} it cannot be the address of a service
  */
 export function serviceAt(url) {
+  if (url === undefined || url === "") throw new TypeError("url is missing: it is the address of the service, https://relay.example");
+  if (!URL.canParse(url)) throw new TypeError("url must be the address of the service: https://relay.example");
   const base = new URL(url);
   if (!["http:", "https:"].includes(base.protocol)) throw new TypeError("url must begin with http:// or https://");
   if (base.username || base.password) throw new TypeError("url must not hold a user name or a password");
   base.pathname = base.pathname.replace(/\/*$/, "/");
+  if (base.pathname.endsWith("/v1/")) throw new TypeError("url must be the address of the service, without the /v1 of its paths");
   base.search = base.hash = "";
   return base;
 }
