@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 import { ROOT } from "../../../tests/harness/workerd.ts";
-import { LIBRARY, npm, useApplication } from "./application.ts";
+import { npm, useApplication } from "./application.ts";
 
 const application = useApplication();
 const run = promisify(execFile);
@@ -31,11 +31,11 @@ test("the package holds the code, its types, the readme, the licence, and nothin
 });
 
 test("npm would publish it", async () => {
-  expect(await npm("publish", "--dry-run")).toContain("+ tagpost@");
-});
+  expect(await npm(application, "publish", "--dry-run")).toContain("+ tagpost@");
+}, 120_000);
 
 test("publint and arethetypeswrong find nothing in it", async () => {
-  const bin = (name: string, ...args: string[]) => run(process.execPath, [join(ROOT, "node_modules", name), ...args], { cwd: LIBRARY });
+  const bin = (name: string, ...args: string[]) => run(process.execPath, [join(ROOT, "node_modules", name), ...args], { cwd: application.library });
   const { stdout: lint } = await bin("publint/src/cli.js", "run", application.tarball, "--strict");
   expect(lint).toContain("All good!");
   const { stdout: types } = await bin("@arethetypeswrong/cli/dist/index.js", application.tarball, "--format", "ascii");
@@ -69,7 +69,7 @@ describe("applications are checked against the types", () => {
     }`;
   const before = 'import { connect, createClient, type TimelineEvent } from "tagpost"; const options = { url: "https://relay.example", token: "a.b.c" };';
   const wrong: [code: string, why: string][] = [
-    ['void connect(options).publish("door", 1, { urgency: "now" });', "very-low"],
+    ['void connect(options).publish("door", 1, { urgency: "now" });', "Urgency"],
     ["for await (const message of connect(options).messages()) message.payload.ring;", "'message.payload' is of type 'unknown'"],
     ['for await (const message of connect<{ ring: number }, "yes">(options).messages()) message.ack("no");', `'"no"' is not assignable`],
     ['void createClient({ ...options, adminKey: "k" });', "adminKey"],
@@ -95,7 +95,10 @@ describe("applications are checked against the types", () => {
     expect(await check(name, right, ...more)).toBe("");
   });
 
-  test.each(wrong)("%s", async (code, why) => {
-    expect(await check("wrong.mts", before + code, "es2024,dom", "--module", "nodenext")).toContain(why);
+  test("what is wrong is an error in its line", async () => {
+    const code = [before, ...wrong.map(([code]) => code)].join("\n");
+    const errors = (await check("wrong.mts", code, "es2024,dom", "--module", "nodenext")).match(/^wrong\.mts.*/gm) ?? [];
+    expect(errors.map((error) => Number(/\((\d+),/.exec(error)?.[1]))).toEqual(wrong.map((_, n) => n + 2));
+    for (const [n, [, why]] of wrong.entries()) expect(errors[n]).toContain(why);
   });
 });
