@@ -4,7 +4,10 @@
 //   TOKEN_KEY=... APP_PASSWORD=... node examples/backend.mjs
 //   curl -u alice -X POST http://127.0.0.1:8080/token
 //
-// curl asks for the password: arguments can be read by every user of the machine.
+// curl asks for the password: arguments can be read by every user of the machine. A page that is connected with the
+// JavaScript library gives it a function, and stays connected beyond the hour:
+//
+//   connect({ url, token: async () => (await (await fetch("/token", { method: "POST" })).json()).token })
 //
 // Nothing is asked of the relay: a valid token of a device that is not known yet registers it with its first
 // use. TOKEN_KEY is the relay's secret of that name; it stays in this process. Any JWT library would do, too.

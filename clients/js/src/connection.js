@@ -5,17 +5,22 @@ import { TagpostError } from "./errors.js";
 import { Socket } from "./socket.js";
 import { onWake } from "./wake.js";
 
+/** @import { Credential } from "./credential.js" */
 /** @import { Http } from "./http.js" */
 /** @import { End } from "./socket.js" */
 
 /** After a connection that lasted at least this long, in milliseconds, the backoff starts over. */
 const LASTING = 10_000;
 
-/** The close codes after which a reconnect would fail again, or close the newer connection in turn. */
-const FINAL = new Map([
-  [4401, () => new TagpostError("unauthorized", "the token is no longer valid")],
-  [4409, () => new TagpostError("taken_over", "a newer connection of this device took over")],
-]);
+/** The token has expired or was revoked. */
+const UNAUTHORIZED = 4401;
+/** A newer connection of this device took over: a reconnect would close that one in turn. */
+const TAKEN_OVER = 4409;
+
+/** Milliseconds between two attempts to renew the token of a connection. */
+const RENEWAL_PAUSE = 10_000;
+/** The longest time that a timer can have, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The codes with which the service refuses a token. A 401 or 403 from a proxy does not count. */
 const REFUSALS = new Set(["unauthorized", "forbidden"]);
@@ -29,7 +34,7 @@ const REFUSALS = new Set(["unauthorized", "forbidden"]);
 
 export class Connection {
   #url;
-  #token;
+  #credential;
   #http;
   #owner;
   #backoff = new Backoff();
@@ -39,18 +44,24 @@ export class Connection {
   #welcomedAt;
   /** @type {Socket | undefined} */
   #socket;
+  /** Counts the attempts to connect: one that waits for its token may be out of date. */
+  #attempt = 0;
+  /** Whether a new token was asked for because the last one was refused. */
+  #isRefused = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #renewal;
 
   /**
    * @param {URL} url
-   * @param {string} token
+   * @param {Credential} credential
    * @param {Http} http
    * @param {Owner} owner
    */
-  constructor(url, token, http, owner) {
+  constructor(url, credential, http, owner) {
     this.#url = url;
-    this.#token = token;
+    this.#credential = credential;
     this.#http = http;
     this.#owner = owner;
     this.#stopWaking = onWake(() => this.#wake());
@@ -85,22 +96,68 @@ export class Connection {
     this.#ended = true;
     this.#stopWaking();
     clearTimeout(this.#retry);
+    clearTimeout(this.#renewal);
     this.#owner.ended(error);
     this.#socket?.close();
   }
 
-  #open() {
+  async #open() {
     this.#retry = undefined;
     this.#welcomedAt = undefined;
+    clearTimeout(this.#renewal);
+    const attempt = ++this.#attempt;
+    const isOver = () => this.#ended || attempt !== this.#attempt;
+    let token;
+    try {
+      token = await this.#http.token();
+    } catch (error) {
+      if (!isOver()) this.#failed(error);
+      return;
+    }
+    if (isOver()) return;
     this.#socket = new Socket(
       this.#url,
-      this.#token,
+      token,
       (frame, text) => {
-        if (frame.type === "welcome") this.#welcomedAt = performance.now();
+        if (frame.type === "welcome") this.#welcome(token);
         this.#owner.frame(frame, text);
       },
-      (end) => this.#lost(end),
+      (end) => this.#lost(end, token),
     );
+  }
+
+  /** @param {string} token with which it was let in */
+  #welcome(token) {
+    this.#welcomedAt = performance.now();
+    this.#isRefused = false;
+    clearTimeout(this.#renewal);
+    this.#renewLater(token, this.#credential.renewIn);
+  }
+
+  /**
+   * Goes on with a new token before the service closes the connection for the old one.
+   *
+   * @param {string} token
+   * @param {number} pause
+   */
+  #renewLater(token, pause) {
+    if (pause === Infinity) return;
+    this.#renewal = setTimeout(async () => {
+      const attempt = this.#attempt;
+      let renewed = token;
+      try {
+        if (pause <= LONGEST_TIMER) {
+          // A request may have renewed it meanwhile.
+          renewed = await this.#http.token();
+          if (renewed === token) renewed = await this.#credential.renew();
+        }
+      } catch {
+        // This connection works until the service ends it. The next one tells why there is no token.
+      }
+      if (this.#ended || attempt !== this.#attempt || this.#socket === undefined) return;
+      if (renewed !== token) this.renew();
+      else this.#renewLater(token, Math.max(this.#credential.renewIn, RENEWAL_PAUSE));
+    }, Math.min(pause, LONGEST_TIMER));
   }
 
   /** The page is back: timers may have been suspended, and the network may have changed. */
@@ -113,22 +170,51 @@ export class Connection {
     }
   }
 
-  /** @param {End} end */
-  async #lost({ opened, code, reason }) {
+  /**
+   * @param {End} end
+   * @param {string} token
+   */
+  async #lost({ opened, code, reason }, token) {
     this.#socket = undefined;
+    clearTimeout(this.#renewal);
     if (this.#ended) return;
-    const final = FINAL.get(code);
-    if (final) return this.end(final());
-    if (!opened) {
+    if (code === TAKEN_OVER) return this.end(new TagpostError("taken_over", "a newer connection of this device took over"));
+    /** @type {any} */
+    let error;
+    if (code === UNAUTHORIZED) {
+      error = new TagpostError("unauthorized", "the token is no longer valid");
+    } else if (!opened) {
       // A page is not told why a handshake failed, so it asks over HTTP.
-      const error = await this.#http.probe().then(() => undefined, (error) => error);
+      error = await this.#http.probe(token).then(() => undefined, (error) => error);
       if (this.#ended) return;
-      if (REFUSALS.has(error?.code)) return this.end(error);
       reason ||= error?.message ?? "the handshake failed";
     }
-    if (performance.now() - (this.#welcomedAt ?? Infinity) > LASTING) this.#backoff.reset();
+    if (!REFUSALS.has(error?.code)) return this.#again(reason || `closed with ${code}`);
+    // One new token is tried. If that is refused, too, so would be all others.
+    if (this.#isRefused || !this.#credential.refuse(token)) return this.end(error);
+    this.#isRefused = true;
+    if (!this.#lasted) return this.#again(error.message);
+    this.#backoff.reset();
+    this.#owner.offline(error.message, 0);
+    this.#open();
+  }
+
+  /** Whether the connection lasted so long that what ended it is nothing that happens at once again. */
+  get #lasted() {
+    return performance.now() - (this.#welcomedAt ?? Infinity) > LASTING;
+  }
+
+  /** There is no token. @param {any} error */
+  #failed(error) {
+    if (REFUSALS.has(error?.code)) this.end(error);
+    else this.#again(error.message);
+  }
+
+  /** @param {string} reason */
+  #again(reason) {
+    if (this.#lasted) this.#backoff.reset();
     const pause = this.#backoff.next();
     this.#retry = setTimeout(() => this.#open(), pause);
-    this.#owner.offline(reason || `closed with ${code}`, pause);
+    this.#owner.offline(reason, pause);
   }
 }

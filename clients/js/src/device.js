@@ -1,25 +1,28 @@
 // A device of the service: the object that the application uses.
 
+import { Client } from "./client.js";
 import { Connection } from "./connection.js";
 import { TagpostError } from "./errors.js";
 import { ProgressEvent, ReceiptEvent, RefusedEvent, StateEvent, WithdrawnEvent } from "./events.js";
 import { Http } from "./http.js";
 import { Inbox } from "./inbox.js";
+import { Limit } from "./limit.js";
 import { Outbox } from "./outbox.js";
-import { encode } from "./payload.js";
+import { frameOf } from "./publish.js";
 import { Receipts } from "./receipts.js";
-import { withTexts } from "./reply.js";
 
+/** @import { CallOptions } from "./client.js" */
+/** @import { Credential } from "./credential.js" */
 /** @import { Message } from "./message.js" */
-/** @import { ProgressOptions, Published, PublishOptions, Receipt, Target, Trace } from "./index.js" */
-
-/** Random enough to name one publish of one device. */
-const KEY_BYTES = 16;
+/** @import { ProgressOptions, Published, PublishOptions, Receipt, Resent, Target, Trace } from "./types.js" */
 
 /**
  * A device with a connection that is kept up. Events: `online`, `offline` and `closed` ({@link StateEvent}),
  * `receipt` ({@link ReceiptEvent}), `progress` ({@link ProgressEvent}), `refused` ({@link RefusedEvent}), `withdrawn`
  * ({@link WithdrawnEvent}).
+ *
+ * @template [Payload=unknown] what its messages carry
+ * @template [Reply=unknown] what it acknowledges them with
  */
 export class Device extends EventTarget {
   /** @type {"connecting" | "online" | "offline" | "closed"} */
@@ -27,20 +30,19 @@ export class Device extends EventTarget {
   /** @type {string | undefined} */
   #name;
   #http;
+  #client;
   #connection;
   #inbox;
   #outbox;
   #receipts;
   #listens = false;
-  #token;
 
   /**
    * @param {URL} url
-   * @param {string} token
+   * @param {Credential} credential
    */
-  constructor(url, token) {
+  constructor(url, credential) {
     super();
-    this.#token = token;
     /** @param {string} text */
     const send = (text) => this.#connection.send(text);
     /** @param {() => void} onPong */
@@ -48,8 +50,9 @@ export class Device extends EventTarget {
     this.#inbox = new Inbox(send, ping, (id, error) => this.dispatchEvent(new RefusedEvent(id, error)));
     this.#outbox = new Outbox(send);
     this.#receipts = new Receipts(send, () => this.#connection.renew());
-    this.#http = new Http(url, token);
-    this.#connection = new Connection(url, token, this.#http, {
+    this.#http = new Http(url, credential);
+    this.#client = new Client(this.#http);
+    this.#connection = new Connection(url, credential, this.#http, {
       frame: (frame, text) => this.#take(frame, text),
       offline: (reason, retryIn) => this.#change("offline", { reason, retryIn }),
       ended: (error) => this.#end(error),
@@ -79,10 +82,10 @@ export class Device extends EventTarget {
    *
    * @param {{ progress?: ProgressOptions }} [options] `progress`: each message is kept in progress from the moment when
    * it is taken until it is answered, as with {@link Message.working}; so answer each
-   * @returns {AsyncGenerator<Message, void, void>}
+   * @returns {AsyncGenerator<Message<Payload, Reply>, void, void>}
    */
   messages(options) {
-    return this.#inbox.messages(options);
+    return /** @type {AsyncGenerator<Message<Payload, Reply>, void, void>} */ (this.#inbox.messages(options));
   }
 
   /**
@@ -90,106 +93,98 @@ export class Device extends EventTarget {
    * A receipt counts as seen when the next one is asked for; until then it is sent again after a
    * restart of the application. Use either this or `receipt` events, not both.
    *
-   * @returns {AsyncGenerator<Receipt, void, void>}
+   * @template [Answer=unknown] what the devices reply, as far as the application knows
+   * @returns {AsyncGenerator<Receipt<Answer>, void, void>}
    */
   receipts() {
-    return this.#receipts.receipts();
+    return /** @type {AsyncGenerator<Receipt<Answer>, void, void>} */ (this.#receipts.receipts());
   }
 
   /**
    * Publishes a message. It is sent again until the service has answered, also over later connections,
-   * and stays one message. Nothing limits how long that takes but `signal` and `close()`.
+   * and stays one message.
    *
+   * @template [Answer=unknown] what the devices reply, as far as the application knows
    * @param {Target | string} to a tag, a device as `@name`, or an expression of them: `hallway & !muted`
    * @param {unknown} payload JSON, a string, or bytes
    * @param {PublishOptions} [options]
-   * @returns {Promise<Published>} what became of it within the wait
-   * @throws {TagpostError} the service refused it, or the device is closed
-   * @throws {TypeError | RangeError} the payload cannot be sent
+   * @returns {Promise<Published<Answer>>} what became of it within the wait
+   * @throws {TagpostError} the service refused it, or the device is closed; `timeout`: nobody knows whether it did
+   * @throws {TypeError | RangeError} the payload or an option cannot be sent
    */
   async publish(to, payload, options = {}) {
-    const { ttl, topic, urgency, wait, key, echo, acksNeeded, escalate, delay, deliverAt, type, signal } = options;
-    const { json, encoding } = encode(payload, type);
-    const fields = {
-      type: "publish",
-      to: target(to),
-      encoding,
-      content_type: type,
-      ttl,
-      topic,
-      urgency,
-      wait,
-      echo,
-      acks_needed: acksNeeded,
-      escalate: escalate?.map(({ to, after }) => ({ to: target(to), after })),
-      delay,
-      deliver_at: deliverAt === undefined ? undefined : Number(deliverAt),
-      idempotency_key: key ?? randomKey(),
-    };
-    return this.#outbox.publish(fields, json, signal);
+    const { fields, json } = frameOf(to, payload, options);
+    const limit = new Limit(options);
+    try {
+      return /** @type {Published<Answer>} */ (await this.#outbox.publish(fields, json, limit.signal));
+    } finally {
+      limit.end();
+    }
   }
 
   /**
    * The trace of a message that this device published.
    *
+   * @template [Answer=unknown]
    * @param {string} id
-   * @param {{ wait?: number, signal?: AbortSignal }} [options] `wait`: seconds to wait for the terminal state of every delivery
-   * @returns {Promise<Trace>}
+   * @param {{ wait?: number, limit?: number, cursor?: string } & CallOptions} [options] `wait`: seconds to wait for the
+   *   terminal state of every delivery; `limit`: how many deliveries; `cursor`: the `next` of the page before
+   * @returns {Promise<Trace<Answer>>}
    * @throws {TagpostError}
    */
-  async trace(id, { wait = 0, signal } = {}) {
-    return this.#ask("GET", `v1/messages/${encodeURIComponent(id)}?wait=${wait}`, { wait, signal });
+  async trace(id, options) {
+    return this.#client.trace(id, options);
   }
 
   /**
    * Cancels every delivery of a message that is not in a terminal state.
    *
+   * @template [Answer=unknown]
    * @param {string} id
-   * @param {{ signal?: AbortSignal }} [options]
-   * @returns {Promise<Trace>}
+   * @param {CallOptions} [options]
+   * @returns {Promise<Trace<Answer>>}
    * @throws {TagpostError}
    */
-  async cancel(id, { signal } = {}) {
-    return this.#ask("DELETE", `v1/messages/${encodeURIComponent(id)}`, { signal });
+  async cancel(id, options) {
+    return this.#client.cancel(id, options);
   }
 
   /**
    * Sends a message that this device published again, to the devices that it has failed for.
    *
+   * @template [Answer=unknown]
    * @param {string} id
-   * @param {{ devices?: string[], key?: string, signal?: AbortSignal }} [options] `devices`: only to these of them;
+   * @param {{ devices?: string[], key?: string } & CallOptions} [options] `devices`: only to these of them;
    *   `key`: an idempotency key: repeated with it, the message is sent again only once
-   * @returns {Promise<Published & { resend_of: string }>} the new message
+   * @returns {Promise<Resent<Answer>>} the new message
    * @throws {TagpostError} `nothing_failed`, or `payload_gone`: the payload is not kept any more
    */
-  async resend(id, { devices, key, signal } = {}) {
-    const headers = { "content-type": "application/json", "idempotency-key": key ?? randomKey() };
-    const body = JSON.stringify({ devices });
-    return this.#ask("POST", `v1/messages/${encodeURIComponent(id)}/resend`, { headers, body, wait: 1, signal });
+  async resend(id, options) {
+    return this.#client.resend(id, options);
   }
 
   /**
    * Binds this device to a tag. Its token must have a pattern of the tag in its `tags`.
    *
    * @param {string} tag
-   * @param {{ signal?: AbortSignal }} [options]
+   * @param {CallOptions} [options]
    * @returns {Promise<void>} it applies to every publish from now on
    * @throws {TagpostError} `too_many_tags`: the device has 100 already
    */
-  async join(tag, { signal } = {}) {
-    await this.#http.request("PUT", this.#binding(tag), { signal });
+  async join(tag, options) {
+    return this.#client.join(tag, options);
   }
 
   /**
    * Unbinds this device from a tag. Its token must have a pattern of the tag in its `tags`.
    *
    * @param {string} tag
-   * @param {{ signal?: AbortSignal }} [options]
+   * @param {CallOptions} [options]
    * @returns {Promise<void>} it applies to every publish from now on
    * @throws {TagpostError}
    */
-  async leave(tag, { signal } = {}) {
-    await this.#http.request("DELETE", this.#binding(tag), { signal });
+  async leave(tag, options) {
+    return this.#client.leave(tag, options);
   }
 
   /**
@@ -265,21 +260,6 @@ export class Device extends EventTarget {
     }
   }
 
-  /** The path of this device's binding to a tag. @param {string} tag */
-  #binding(tag) {
-    return `v1/tags/${encodeURIComponent(tag)}/devices/${encodeURIComponent(subject(this.#token))}`;
-  }
-
-  /**
-   * @param {string} method
-   * @param {string} path
-   * @param {{ wait?: number, signal?: AbortSignal | undefined, headers?: Record<string, string>, body?: string }} options
-   */
-  async #ask(method, path, options) {
-    const text = await this.#http.request(method, path, options);
-    return withTexts(JSON.parse(text), text);
-  }
-
   /**
    * @param {any} frame
    * @param {string} text the frame as it came
@@ -326,28 +306,4 @@ export class Device extends EventTarget {
     this.#state = state;
     this.dispatchEvent(new StateEvent(state, more));
   }
-}
-
-/**
- * What a string addresses: an expression, if it has an operator; a device after `@`, as in a token's `publish`
- * patterns; otherwise a tag.
- *
- * @param {Target | string} name
- * @returns {Target}
- */
-function target(name) {
-  if (typeof name !== "string") return name;
-  if (/[&|!()]/.test(name)) return { match: name };
-  return name.startsWith("@") ? { device: name.slice(1) } : { tag: name };
-}
-
-/** The device that a token speaks for (RFC 7519, section 4.1.2). Names are ASCII. @param {string} token @returns {string} */
-function subject(token) {
-  const [, claims = ""] = token.split(".");
-  return JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/"))).sub;
-}
-
-function randomKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -7,6 +7,8 @@
  *
  * Codes of this library's own:
  * - `unreachable`: the service gave no answer that could be understood;
+ * - `timeout`: a publish was not answered in time; the message may have been accepted;
+ * - `no_token`: the function that was given as `token` gave none;
  * - `taken_over`: a newer connection of the same device took the place of this one;
  * - `closed`: the application called `close()`.
  *

@@ -1,7 +1,7 @@
 // The events of a device.
 
 /** @import { TagpostError } from "./errors.js" */
-/** @import { Progress, Receipt } from "./index.js" */
+/** @import { Progress, Receipt } from "./types.js" */
 
 /** What became of a message that this device published. */
 export class ReceiptEvent extends Event {

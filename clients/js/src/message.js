@@ -3,7 +3,7 @@
 import { depth, member } from "./json.js";
 import { decode, isJson } from "./payload.js";
 
-/** @import { Target } from "./index.js" */
+/** @import { Target } from "./types.js" */
 /** @import { ProgressOptions, Work } from "./work.js" */
 
 /** The longest `reply`, in bytes of JSON. */
@@ -17,11 +17,17 @@ const TOO_DEEP = `reply must have at most ${MAX_REPLY_DEPTH} levels`;
 
 const utf8 = new TextEncoder();
 
-/** One message for this device. It is shown once, and counts as delivered once it is acknowledged. */
+/**
+ * One message for this device. It is shown once, and counts as delivered once it is acknowledged.
+ *
+ * @template [Payload=unknown]
+ * @template [Reply=unknown]
+ */
 export class Message {
   #answer;
   #work;
   #frame;
+  /** @type {string | undefined} */
   #text;
 
   /**
@@ -41,9 +47,8 @@ export class Message {
     this.from = frame.from;
     /** What it was published to. @readonly @type {Target} */
     this.to = frame.to;
-    /** JSON, a string, or a `Uint8Array`. @readonly @type {any} */
-    this.payload = decode(frame);
-    /** @type {string | undefined} */
+    /** JSON, a string, or a `Uint8Array`: what the sender published, unchecked. @readonly @type {Payload} */
+    this.payload = /** @type {Payload} */ (decode(frame));
     this.#text = typeof this.payload === "string" ? this.payload : undefined;
     /** The payload's media type. @readonly @type {string} */
     this.type = frame.content_type;
@@ -115,7 +120,7 @@ export class Message {
   /**
    * Acknowledges the message: its sender learns `delivered`. The first answer to a message counts.
    *
-   * @param {unknown} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
+   * @param {Reply} [reply] what the sender gets with it: up to 4,096 bytes of JSON, of at most 100 levels
    * @returns {Promise<void>} resolves once the service has the answer. It rejects with a `TagpostError` if
    * the service refused the answer, which is also a `refused` event of the device, or if the connection has ended.
    * It need not be awaited: the answer is repeated until then, and an ignored rejection is not reported as an

@@ -4,7 +4,7 @@
 import { TagpostError } from "./errors.js";
 import { withTexts } from "./reply.js";
 
-/** @import { Published } from "./index.js" */
+/** @import { Published } from "./types.js" */
 
 /** How many publishes are unanswered at a time. */
 const WINDOW = 128;
@@ -81,8 +81,8 @@ export class Outbox {
     if (!publish) return;
     this.#sent.delete(ref);
     if (frame.type === "published") {
-      const { id, deliveries, summary, state, deliver_at } = withTexts(frame, text);
-      publish.answer.resolve({ id, deliveries, summary, ...(state && { state, deliver_at }) });
+      const { id, deliveries, summary, state, deliver_at: deliverAt } = withTexts(frame, text);
+      publish.answer.resolve({ id, deliveries, summary, ...(state && { state, deliverAt }) });
     } else if (PASSING.has(frame.code)) {
       this.#waiting.push(publish);
       this.#waiting.sort((a, b) => a.number - b.number);

@@ -27,6 +27,24 @@ export function encode(payload, type) {
 }
 
 /**
+ * How the body of a request carries this payload.
+ *
+ * @param {unknown} payload as that of {@link encode}
+ * @param {string} [type] the media type
+ * @returns {{ body: string | Uint8Array<ArrayBuffer>, type: string }}
+ * @throws {TypeError} it cannot be carried
+ */
+export function encodeBody(payload, type) {
+  const bytes = asBytes(payload);
+  if (bytes) return { body: bytes, type: type ?? "application/octet-stream" };
+  const { json } = encode(payload, type);
+  if (type !== undefined && isJson(type)) return { body: json, type };
+  if (typeof payload === "string") return { body: payload, type: type ?? "text/plain; charset=utf-8" };
+  if (type !== undefined) throw new TypeError(`payload must be a string or bytes, as type says: ${type}`);
+  return { body: json, type: "application/json" };
+}
+
+/**
  * The payload that a `message` frame carries.
  *
  * @param {{ payload: unknown, encoding?: string }} frame
@@ -52,10 +70,15 @@ function jsonText(text) {
   return text;
 }
 
-/** @param {unknown} payload */
+/** @param {unknown} payload @returns {Uint8Array<ArrayBuffer> | undefined} */
 function asBytes(payload) {
   if (payload instanceof ArrayBuffer) return new Uint8Array(payload);
-  if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (ArrayBuffer.isView(payload)) {
+    const { buffer, byteOffset, byteLength } = payload;
+    // No request takes memory that is shared.
+    if (!(buffer instanceof ArrayBuffer)) return Uint8Array.from(new Uint8Array(buffer, byteOffset, byteLength));
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
   return undefined;
 }
 

@@ -3,7 +3,7 @@
 import { Queue } from "./queue.js";
 import { withText } from "./reply.js";
 
-/** @import { Receipt } from "./index.js" */
+/** @import { Receipt } from "./types.js" */
 
 /** How many receipts are kept that the application has not seen. */
 const KEPT = 1_000;

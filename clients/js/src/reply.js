@@ -19,13 +19,13 @@ export function withText(settled, json) {
 /**
  * Gives each delivery of an answer to a publish, or of a trace, the text of its reply.
  *
- * @template {{ deliveries: { reply?: any, text?: string }[] }} T
+ * @template {{ deliveries?: { reply?: any, text?: string }[] }} T
  * @param {T} answer
  * @param {string} json what it was read from
  * @returns {T}
  */
 export function withTexts(answer, json) {
-  if (!answer.deliveries.some(({ reply }) => reply !== undefined)) return answer;
+  if (!answer.deliveries?.some(({ reply }) => reply !== undefined)) return answer;
   const deliveries = answer.deliveries.values();
   for (const text of elements(member(json, "deliveries") ?? "[]")) {
     const { value: delivery } = deliveries.next();

@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 
 import { useRelay } from "../../../tests/harness/index.ts";
 import { Connection } from "../src/connection.js";
+import { Credential } from "../src/credential.js";
 import { Http } from "../src/http.js";
 import type { Network } from "./network.ts";
 import { change, failure, next, state, useClients, within } from "./support.ts";
@@ -84,9 +85,10 @@ describe.concurrent("closing", () => {
   test("a connection that has ended is not renewed", async ({ expect }) => {
     const a = await relay.device();
     const line = await network(() => relay.url);
+    const credential = Credential.device(a.token);
     const welcome = Promise.withResolvers<void>();
     const owner = { frame: () => welcome.resolve(), offline: () => {}, ended: () => {} };
-    const connection = new Connection(line.url, a.token, new Http(line.url, a.token), owner);
+    const connection = new Connection(line.url, credential, new Http(line.url, credential), owner);
     await within("the welcome", welcome.promise);
     connection.renew();
     await expect.poll(() => line.handshakes).toBe(2);

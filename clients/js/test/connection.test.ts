@@ -28,10 +28,10 @@ describe("a relay of its own", () => {
     const [sender, receiver] = [client(mortal.url, a!), client(mortal.url, b!)];
     await Promise.all([state(sender, "online"), state(receiver, "online")]);
     const taken = payloads(receiver, 101, 90_000);
-    const answers = range(100).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0 }));
+    const answers = range(100).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0, timeout: 90 }));
     await within("the first answers", answers[10]!);
     await mortal.kill();
-    const waiting = sender.publish(`@${b!.name}`, 100, { wait: 0 });
+    const waiting = sender.publish(`@${b!.name}`, 100, { wait: 0, timeout: 90 });
     await mortal.start();
     const published = await within("all answers", Promise.all([...answers, waiting]), 90_000);
     expect(new Set(published.map(({ id }) => id)).size).toBe(101);
@@ -138,7 +138,7 @@ describe.concurrent("connection", () => {
     expect(() => connect({ url: "https://a:b@relay.example", token })).toThrow("url must not hold a user name");
     for (const wrong of ["", "secret-admin-key", "a.b.c d", "a.b=.c"]) {
       expect(() => connect({ url: "https://relay.example", token: wrong })).toThrow(
-        new TypeError("token must be a device's token"),
+        new TypeError("token must be a device's token, or a function that gives one"),
       );
     }
   });

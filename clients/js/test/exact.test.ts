@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 
 import { useRelay } from "../../../tests/harness/index.ts";
 import { Connection } from "../src/connection.js";
+import { Credential } from "../src/credential.js";
 import { Http } from "../src/http.js";
 import { Inbox } from "../src/inbox.js";
 import type { Message, Receipt } from "../src/index.js";
@@ -108,7 +109,8 @@ describe.concurrent("answers", () => {
     };
     let spoilt = false;
     const spoil = (text: string) => (spoilt ? text : ((spoilt = true), text.replace('"id":"', '"id":"no-')));
-    const connection = new Connection(relay.url, token, new Http(relay.url, token), owner);
+    const credential = Credential.device(token);
+    const connection = new Connection(relay.url, credential, new Http(relay.url, credential), owner);
     connections.add(connection);
     const inbox = new Inbox(
       (text: string) => connection.send(spoil(text)),

@@ -37,7 +37,7 @@ describe.concurrent("publishing", () => {
     const receiver = client(relay.url, b!);
     await Promise.all([state(sender, "online"), state(receiver, "online")]);
     const taken = payloads(receiver, 200, 90_000);
-    const answers = range(200).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0 }));
+    const answers = range(200).map((n) => sender.publish(`@${b!.name}`, n, { wait: 0, timeout: 90 }));
     for (const n of [5, 60, 120]) {
       await within(`publish ${n}`, answers[n]!);
       line.cut();
@@ -135,10 +135,10 @@ describe.concurrent("publishing", () => {
     (await b!.nack(held.id, { reason: "busy" })).is(204);
     await sender.trace(held.id, { wait: 10 });
     const again = await sender.resend(held.id, { devices: [b!.name], key: "once" });
-    expect(again).toMatchObject({ resend_of: held.id, summary: { held: 1 } });
+    expect(again).toMatchObject({ resendOf: held.id, summary: { held: 1 } });
     expect((await sender.resend(held.id, { devices: [b!.name], key: "once" })).id).toBe(again.id);
     expect(await b!.inbox()).toMatchObject([{ id: again.id, payload: { ring: 2 } }]);
-    expect((await sender.trace(held.id)).resent_as).toEqual([again.id]);
+    expect((await sender.trace(held.id)).resentAs).toEqual([again.id]);
   });
 
   test("a message to a tag comes back to its sender only if the sender asks for it", async () => {
@@ -204,10 +204,10 @@ describe.concurrent("publishing", () => {
     const [a, b] = (await relay.devices(2)) as [Credentials, Credentials];
     const [sender, receiver] = [client(relay.url, a), client(relay.url, b)];
     const published = await sender.publish(`@${b.name}`, "tea", { delay: 1 });
-    expect(published).toMatchObject({ state: "scheduled", deliveries: [], deliver_at: expect.any(Number) });
+    expect(published).toMatchObject({ state: "scheduled", deliveries: [], deliverAt: expect.any(Number) });
     const message = await next(receiver);
     expect(message.id).toBe(published.id);
-    expect(message.sentAt).toBeGreaterThanOrEqual(published.deliver_at!);
+    expect(message.sentAt).toBeGreaterThanOrEqual(published.deliverAt!);
     await message.ack("thanks");
     expect(await nextReceipt(sender)).toMatchObject({ id: published.id, device: b.name, reply: "thanks" });
   });
@@ -263,7 +263,7 @@ describe.concurrent("publishing", () => {
     const sender = client(relay.url, a!);
     const id = await late(a!, b!, "one");
     const fail = async () => {
-      for await (const receipt of sender.receipts()) throw new Error(receipt.reply);
+      for await (const receipt of sender.receipts()) throw new Error(`${receipt.reply}`);
     };
     await expect(within("the failure", fail())).rejects.toThrow("one");
     expect(await nextReceipt(sender)).toMatchObject({ id });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
 
 import type { Device as Credentials } from "../../../tests/harness/index.ts";
-import { connect, type Device, type Message, type StateEvent } from "../src/index.js";
+import { connect, type Device, type Message, type StateEvent, type TokenFunction } from "../src/index.js";
 import { Network } from "./network.ts";
 
 /** Milliseconds that a test waits for one thing: longer than any pause before a reconnect in it. */
@@ -21,7 +21,7 @@ export function useClients() {
   });
   return {
     /** A client of this device. */
-    client(url: URL, { token }: Pick<Credentials, "token">): Device {
+    client(url: URL, { token }: { token: string | TokenFunction }): Device {
       const device = connect({ url, token });
       devices.add(device);
       return device;
