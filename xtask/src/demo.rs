@@ -24,7 +24,7 @@ pub(crate) fn create(url: &str, secrets: &Secrets, state: &Path) -> Result<()> {
     for device in [SENDER, RECEIVER] {
         let created: Option<Created> = operator.put(&format!("/v1/devices/{device}"))?;
         let Some(Created { token }) = created else {
-            bail!("the relay gave {device} no token");
+            bail!("the service gave {device} no token");
         };
         write_private(&token_file(state, device), &token)?;
     }

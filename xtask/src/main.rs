@@ -49,7 +49,7 @@ enum Chore {
     Setup,
     /// Build the Worker
     Build(worker::Options),
-    /// Run the relay on this machine, with two demo devices
+    /// Run the service on this machine, with two demo devices
     Dev(dev::Options),
     /// Check everything: format, lints, native tests, builds, end-to-end tests
     Test(test::Options),

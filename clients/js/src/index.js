@@ -133,7 +133,7 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * Returns at once: what is published meanwhile is sent when the connection is there.
  *
  * @param {{ url: string | URL, token: string }} options `url`: where the service is,
- * `https://relay.example`, or `https://example.com/push` below a path
+ * `https://push.example.org`, or `https://example.com/push` below a path
  * @returns {Device}
  * @throws {TypeError} `url` or `token` cannot be one
  */
