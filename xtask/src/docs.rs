@@ -14,10 +14,12 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::repository::Repository;
-use crate::step;
+use crate::{setup, step};
 
 const SOURCE: &str = "docs";
 const MDBOOK: &str = "0.5.4";
+/// The npm project of what draws the diagrams.
+const DIAGRAMS: &str = "xtask/site";
 /// The page that is made of the OpenAPI description.
 const INTERFACE: &str = "docs/reference/openapi.md";
 
@@ -41,7 +43,21 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         &book.join(SOURCE),
         options.repository.as_deref(),
     )?;
-    fs::copy("book.toml", book.join("book.toml")).context("book.toml")?;
+    setup::install_packages(Path::new(DIAGRAMS))?;
+    let mermaid = "node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js";
+    for (from, to) in [
+        (PathBuf::from("book.toml"), book.join("book.toml")),
+        (
+            Path::new(DIAGRAMS).join("diagrams.js"),
+            book.join("diagrams.js"),
+        ),
+        (
+            Path::new(DIAGRAMS).join(mermaid),
+            book.join(SOURCE).join("mermaid.tiny.js"),
+        ),
+    ] {
+        fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
     let site = repository.target().join("site");
     let mut command = Command::new(mdbook(repository)?);
     command.arg("build").arg(&book).arg("--dest-dir").arg(&site);
