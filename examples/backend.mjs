@@ -9,8 +9,8 @@
 //
 //   connect({ url, token: async () => (await (await fetch("/token", { method: "POST" })).json()).token })
 //
-// Nothing is asked of the relay: a valid token of a device that is not known yet registers it with its first
-// use. TOKEN_KEY is the relay's secret of that name; it stays in this process. Any JWT library would do, too.
+// Nothing is asked of the service: a valid token of a device that is not known yet registers it with its first
+// use. TOKEN_KEY is the service's secret of that name; it stays in this process. Any JWT library would do, too.
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";

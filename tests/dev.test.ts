@@ -1,8 +1,9 @@
 // `cargo xtask dev` does what it prints: the lines to paste work as they stand, and it ends with all it started.
+// README.md's block works as it stands, too, and prints what README.md says.
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,7 +77,28 @@ function lines(output: string): string[] {
   return indented.map((line) => line.trim());
 }
 
+/** What an answer says, whatever its ids and times. */
+function shape(json: string): unknown {
+  const text = json.replace(/"01[0-9A-Z]{24}"/g, '"(id)"').replace(/\b1\d{12}\b/g, '"(time)"');
+  return JSON.parse(text);
+}
+
 describe("cargo xtask dev", () => {
+  test("the block of the readme can be pasted, and prints what the readme says", async () => {
+    const [port, directory] = [await freePort(), state()];
+    const relay = dev("--port", `${port}`, "--state", directory);
+    await relay.prints(/tagpost is ready/, 120_000);
+    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+    const [, block, held, trace] = /```sh\n(doorbell\(\).*?)```.*?```json\n(.*?)```.*?```json\n(.*?)```/s.exec(readme)!;
+    const here = block!.replaceAll(".tagpost/", `${directory}/`).replaceAll(":8787", `:${port}`);
+    const { stdout } = await run("sh", ["-c", here], { cwd: ROOT, timeout: 60_000 });
+    const [first, second, ...more] = stdout.trim().split("\n");
+    expect(more).toEqual([]);
+    expect([shape(first!), shape(second!)]).toEqual([shape(held!), shape(trace!)]);
+    relay.signal("SIGINT");
+    expect(await relay.ended()).toBe(0);
+  }, 180_000);
+
   test("its lines can be pasted, it keeps its state, and ends with all it started", async () => {
     const [port, directory] = [await freePort(), state()];
     const url = `http://127.0.0.1:${port}`;

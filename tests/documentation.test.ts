@@ -1,7 +1,8 @@
-// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists.
+// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Every link
+// of every page leads somewhere, and every page is reached.
 
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
@@ -33,5 +34,55 @@ describe.each(["docs/security.md", "docs/guarantees.md"].filter((name) => exists
     const code = SOURCES.filter((path) => path.endsWith(".rs")).map(read).join("\n");
     const named = [...rows.join("\n").matchAll(/`([a-z]+(?:_[a-z0-9]+){2,})`/g)].map(([, name]) => name!);
     expect(named.filter((name) => !code.includes(`fn ${name}(`))).toEqual([]);
+  });
+});
+
+const PAGES = globSync(["*.md", "{docs,clients,crates,examples}/**/*.md"], { cwd: ROOT, exclude: (path) => /node_modules|target$/.test(`${path}`) });
+
+/** A page without its code, in which nothing is a link or a heading. */
+const prose = (path: string) => read(path).replace(/^( *)```.*?^\1```$/gms, "");
+
+/** The links of a page to files of the repository. */
+function links(path: string): string[] {
+  const text = prose(path).replace(/`[^`\n]*`/g, "");
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g), ...text.matchAll(/(?:src|srcset)="([^"]+)"/g)];
+  return targets.map(([, target]) => target!).filter((target) => !/^[a-z]+:/.test(target));
+}
+
+/** The anchors of a page, as GitHub and mdBook make them of its headings. */
+function anchors(path: string): Set<string> {
+  const headings = [...prose(path).matchAll(/^#+ (.*)$/gm)].map(([, text]) => text!.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1"));
+  return new Set(headings.map((text) => text.trim().toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")));
+}
+
+describe("the pages", () => {
+  test("link to what exists", () => {
+    const broken = PAGES.flatMap((page) =>
+      links(page).filter((link) => {
+        const [file = "", anchor] = link.split("#");
+        const path = file ? normalize(join(dirname(page), file)) : page;
+        if (!existsSync(join(ROOT, path))) return true;
+        return anchor !== undefined && path.endsWith(".md") && !anchors(path).has(anchor);
+      }).map((link) => `${page}: ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("are all in the table of contents of the site, once", () => {
+    const listed = links("docs/SUMMARY.md").map((link) => `docs/${link}`);
+    const pages = globSync("docs/**/*.md", { cwd: ROOT }).filter((path) => path !== "docs/SUMMARY.md");
+    expect(listed.toSorted()).toEqual(pages.toSorted());
+  });
+
+  test("are reached from README.md", () => {
+    const reached = new Set(["README.md"]);
+    for (const page of reached) {
+      for (const link of links(page)) {
+        const path = normalize(join(dirname(page), link.split("#")[0] || "."));
+        if (path.endsWith(".md") && existsSync(join(ROOT, path))) reached.add(path);
+      }
+    }
+    const pages = globSync("docs/**/*.md", { cwd: ROOT }).filter((path) => path !== "docs/SUMMARY.md");
+    expect(pages.filter((path) => !reached.has(path))).toEqual([]);
   });
 });

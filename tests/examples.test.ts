@@ -233,9 +233,9 @@ test("the backend's token is a device's, for an hour and the tags of one house",
   await socket.close();
 });
 
-test("the readme's script rings, and prints what the readme says", async () => {
-  const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const [, script, printed] = /```js\n(.*?)```.*?```text\n(.*?)```/s.exec(readme) ?? [];
+test("the script of docs/start.md rings, and prints what the page says", async () => {
+  const page = await readFile(join(ROOT, "docs/start.md"), "utf8");
+  const [, script, printed] = /```js\n(.*?)```.*?```text\n(.*?)```/s.exec(page) ?? [];
   const [doorbell, camera] = [await relay.device(), await relay.device("kitchen-cam")];
   (await camera.connect()).answer(() => ({ opened: true }));
   const directory = await mkdtemp(join(tmpdir(), "tagpost-readme-"));

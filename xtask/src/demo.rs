@@ -14,7 +14,7 @@ const TAG: &str = "hallway";
 const SENDER: &str = "doorbell";
 const RECEIVER: &str = "kitchen-cam";
 
-/// Creates both devices and keeps their tokens below `state`.
+/// Creates both devices, binds the camera to the tag, and keeps their tokens below `state`.
 pub(crate) fn create(url: &str, secrets: &Secrets, state: &Path) -> Result<()> {
     #[derive(Deserialize)]
     struct Created {
@@ -24,11 +24,11 @@ pub(crate) fn create(url: &str, secrets: &Secrets, state: &Path) -> Result<()> {
     for device in [SENDER, RECEIVER] {
         let created: Option<Created> = operator.put(&format!("/v1/devices/{device}"))?;
         let Some(Created { token }) = created else {
-            bail!("the relay gave {device} no token");
+            bail!("the service gave {device} no token");
         };
         write_private(&token_file(state, device), &token)?;
-        let _: Option<Created> = operator.put(&format!("/v1/tags/{TAG}/devices/{device}"))?;
     }
+    let _: Option<Created> = operator.put(&format!("/v1/tags/{TAG}/devices/{RECEIVER}"))?;
     Ok(())
 }
 

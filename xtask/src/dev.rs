@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: from a fresh clone to a running relay.
+//! `cargo xtask dev`: from a fresh clone to a running service.
 
 use std::path::{self, PathBuf};
 
@@ -9,13 +9,13 @@ use crate::repository::Repository;
 use crate::secrets::Secrets;
 use crate::{demo, interrupt, setup, vars, worker};
 
-/// How to run the relay.
+/// How to run the service.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The port on 127.0.0.1
     #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// The directory that keeps the relay's state [default: .tagpost in the repository]
+    /// The directory that keeps the service's state [default: .tagpost in the repository]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Set a limit, such as KEEPALIVE=10; repeatable
@@ -54,5 +54,5 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     if interrupt::happened() {
         return Ok(());
     }
-    bail!("the relay ended with {status}");
+    bail!("the service ended with {status}");
 }

@@ -1,5 +1,5 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
-//! `bench`, `deploy`.
+//! `bench`, `docs`, `deploy`.
 //!
 //! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm and rustup, in
 //! the versions of the lock files.
@@ -11,6 +11,7 @@ mod console;
 mod demo;
 mod deploy;
 mod dev;
+mod docs;
 mod fingerprint;
 mod interrupt;
 mod paths;
@@ -48,7 +49,7 @@ enum Chore {
     Setup,
     /// Build the Worker
     Build(worker::Options),
-    /// Run the relay on this machine, with two demo devices
+    /// Run the service on this machine, with two demo devices
     Dev(dev::Options),
     /// Check everything: format, lints, native tests, builds, end-to-end tests
     Test(test::Options),
@@ -56,6 +57,8 @@ enum Chore {
     Simulate(simulate::Options),
     /// Measure it, next to a hand-written floor and the alternatives
     Bench(bench::Options),
+    /// Build the documentation as a site
+    Docs(docs::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),
 }
@@ -85,6 +88,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test(options) => test::run(&repository, &options),
         Chore::Simulate(options) => simulate::run(&repository, &options),
         Chore::Bench(options) => bench::run(&repository, &options),
+        Chore::Docs(options) => docs::run(&repository, &options),
         Chore::Deploy(options) => deploy::run(&repository, &options),
     }
 }

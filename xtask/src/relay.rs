@@ -97,10 +97,10 @@ impl Relay {
         });
         let stdin = group.leader().stdin.as_mut();
         writeln!(
-            stdin.ok_or_else(|| anyhow!("the relay has no stdin"))?,
+            stdin.ok_or_else(|| anyhow!("the service has no stdin"))?,
             "{line}"
         )
-        .context("the relay does not listen")?;
+        .context("the service does not listen")?;
         await_ready(&mut group)?;
         Ok(Self {
             group,
@@ -129,7 +129,7 @@ fn await_ready(group: &mut Group) -> Result<()> {
         .leader()
         .stdout
         .take()
-        .ok_or_else(|| anyhow!("the relay has no stdout"))?;
+        .ok_or_else(|| anyhow!("the service has no stdout"))?;
     let (ready, is_ready) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -143,8 +143,8 @@ fn await_ready(group: &mut Group) -> Result<()> {
     });
     match is_ready.recv_timeout(START_TIMEOUT) {
         Ok(()) => Ok(()),
-        Err(RecvTimeoutError::Disconnected) => bail!("the relay ended with {}", group.wait()?),
-        Err(RecvTimeoutError::Timeout) => bail!("the relay is not ready after {START_TIMEOUT:?}"),
+        Err(RecvTimeoutError::Disconnected) => bail!("the service ended with {}", group.wait()?),
+        Err(RecvTimeoutError::Timeout) => bail!("the service is not ready after {START_TIMEOUT:?}"),
     }
 }
 
@@ -156,7 +156,7 @@ fn lock(state: &Path) -> Result<File> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
             bail!(
-                "{} is in use by another relay; stop it, or choose another with --state",
+                "{} is in use by another service; stop it, or choose another with --state",
                 state.display()
             )
         }
@@ -209,7 +209,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = lock(directory.path()).unwrap();
         let error = lock(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("is in use by another relay"), "{error}");
+        assert!(error.contains("is in use by another service"), "{error}");
         drop(first);
         lock(directory.path()).unwrap();
     }

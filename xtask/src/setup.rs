@@ -33,7 +33,7 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
     check_node(&node, OLDEST_NODE)?;
     require("npm", INSTALL_NODE)?;
     add_target()?;
-    install_packages()?;
+    install_packages(Path::new("."))?;
     if !Path::new(NODE).exists() {
         check_node(&node, OLDEST_OWN_NODE)?;
     }
@@ -98,9 +98,11 @@ fn add_target() -> Result<()> {
     step::run("wasm target", command)
 }
 
-fn install_packages() -> Result<()> {
-    let inputs = [Path::new("package.json"), Path::new("package-lock.json")];
-    let fingerprint = Fingerprint::new(Path::new("node_modules"), &inputs)?;
+/// Installs the npm packages of the project in `directory`, unless its lock file is the one that they were installed
+/// by.
+pub(crate) fn install_packages(directory: &Path) -> Result<()> {
+    let [manifest, lock] = ["package.json", "package-lock.json"].map(|name| directory.join(name));
+    let fingerprint = Fingerprint::new(&directory.join("node_modules"), &[&manifest, &lock])?;
     if fingerprint.is_current() {
         return Ok(());
     }
@@ -114,7 +116,8 @@ fn install_packages() -> Result<()> {
         "--no-fund",
         "--loglevel=error",
     ]);
-    step::run("npm packages", command)?;
+    command.current_dir(directory);
+    step::run(&format!("npm packages {}", directory.display()), command)?;
     fingerprint.keep()
 }
 

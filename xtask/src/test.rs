@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check that a change has to pass.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -12,6 +12,10 @@ use crate::{paths, setup, size, step, worker};
 
 /// Where the build with faults to inject goes. It is never deployed.
 const FAULTS: &str = "build-faults";
+
+/// The npm project of the tools of others that the description of the interface has to satisfy. They are installed
+/// for the tests alone, so that nobody waits for them who only wants to run tagpost.
+const OPENAPI: &str = "tests/openapi";
 
 /// What to check.
 #[derive(clap::Args)]
@@ -91,6 +95,36 @@ fn lint(repository: &Repository) -> Result<()> {
         types.args(["--noEmit", "--project", project]);
         step::run(&format!("types of {project}"), types)?;
     }
+    description(repository)
+}
+
+/// The OpenAPI description by the linters of others.
+fn description(repository: &Repository) -> Result<()> {
+    setup::install_packages(Path::new(OPENAPI))?;
+    for (linter, script, arguments) in [
+        (
+            "redocly",
+            "@redocly/cli/bin/cli.js",
+            ["lint", "--config", "redocly.yaml"].as_slice(),
+        ),
+        (
+            "spectral",
+            "@stoplight/spectral-cli/dist/index.js",
+            &["lint", "--ruleset=spectral.yaml", "--fail-severity=hint"],
+        ),
+    ] {
+        let mut command = repository.node(Path::new("node_modules").join(script))?;
+        command
+            .args(arguments)
+            .arg("../../src/openapi.json")
+            // It would ask elsewhere for a newer version, and report that it was used.
+            .envs([
+                ("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true"),
+                ("REDOCLY_TELEMETRY", "off"),
+            ])
+            .current_dir(OPENAPI);
+        step::run(linter, command)?;
+    }
     Ok(())
 }
 
@@ -106,6 +140,7 @@ fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
         out: PathBuf::from(FAULTS),
     };
     worker::build(repository, &faults)?;
+    setup::install_packages(Path::new(OPENAPI))?;
     let mut vitest = repository.node("node_modules/vitest/vitest.mjs")?;
     vitest.arg("run").args(filter);
     step::run("end-to-end tests", vitest)?;

@@ -8,7 +8,7 @@
  * @throws {TypeError} it cannot be the address of a service
  */
 export function serviceAt(url) {
-  if (url === undefined || url === "") throw new TypeError("url is missing: it is the address of the service, https://relay.example");
+  if (url === undefined || url === "") throw new TypeError("url is missing: it is the address of the service, https://push.example.org");
   const base = parse(url);
   if (!["http:", "https:"].includes(base.protocol)) throw new TypeError("url must begin with http:// or https://");
   if (base.username || base.password) throw new TypeError("url must not hold a user name or a password");
@@ -24,6 +24,6 @@ function parse(url) {
     return new URL(url);
   } catch {
     // What was given is not repeated: it may be a secret in the wrong place.
-    throw new TypeError("url must be the address of the service: https://relay.example");
+    throw new TypeError("url must be the address of the service: https://push.example.org");
   }
 }

@@ -22,7 +22,7 @@ export { Client, Device };
  *
  * @param {{ url: string | URL, token: string | TokenFunction, adminKey?: undefined }
  *   | { url: string | URL, adminKey: string, token?: undefined }} options `url`: where the service is,
- * `https://relay.example`, or `https://example.com/push` below a path; `token`: a device's, or a function that gives one,
+ * `https://push.example.org`, or `https://example.com/push` below a path; `token`: a device's, or a function that gives one,
  * which is asked again before it ends and when the service refuses it; `adminKey`: the operator's, never in a browser
  * that is not the operator's
  * @returns {Client}
@@ -44,7 +44,7 @@ export function createClient({ url, token, adminKey }) {
  * @template [Payload=unknown] what its messages carry, as far as the application knows its senders
  * @template [Reply=unknown] what it acknowledges them with
  * @param {{ url: string | URL, token: string | TokenFunction }} options `url`: where the service is,
- * `https://relay.example`, or `https://example.com/push` below a path; `token`: the device's, or a function that gives
+ * `https://push.example.org`, or `https://example.com/push` below a path; `token`: the device's, or a function that gives
  * one, which is asked again before it ends and when the service refuses it
  * @returns {Device<Payload, Reply>}
  * @throws {TypeError} `url` or `token` cannot be one

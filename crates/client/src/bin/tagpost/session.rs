@@ -58,7 +58,7 @@ impl Session {
     /// A client that speaks as a device.
     pub(crate) fn device(&self) -> Result<Client, Failure> {
         let token = self.token.as_deref().ok_or_else(|| {
-            Failure::new(format!("there is no device's token for {}", self.url)).advise(
+            Failure::new(format!("no device token is stored for {}", self.url)).advise(
                 "Get one with `tagpost device add DEVICE`; store it with `tagpost login URL`, or set TAGPOST_TOKEN.",
             )
         })?;
@@ -111,7 +111,7 @@ fn token_given(global: &Global) -> Result<Option<String>, Failure> {
     };
     let text = fs::read_to_string(path).map_err(|error| {
         Failure::new(format!(
-            "cannot read the token of {}: {error}",
+            "cannot read the token in {}: {error}",
             path.display()
         ))
     })?;
