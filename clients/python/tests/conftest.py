@@ -1,14 +1,32 @@
-"""The relay of a test file, with the variables that the file names in `RELAY`."""
+"""The relay that all tests share, or one of a file's own, with the variables that it names in `RELAY`.
+
+A relay takes seconds to start, so it is started once for the processes among which the tests are divided.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 import tagpost
-from support import Credentials, Network, Relay
+from support import SHARED, Credentials, Network, Relay
+
+_PORT = "TAGPOST_TEST_RELAY"
+_shared: list[Relay] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        _shared.append(Relay(SHARED))
+        os.environ[_PORT] = str(_shared[0].port)
+
+
+def pytest_unconfigure() -> None:
+    while _shared:
+        _shared.pop().stop()
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +36,15 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def relay(request: pytest.FixtureRequest) -> Iterator[Relay]:
-    relay = Relay(getattr(request.module, "RELAY", {}))
-    yield relay
-    relay.stop()
+    variables = getattr(request.module, "RELAY", None)
+    if variables is None:
+        yield Relay({}, int(os.environ[_PORT]))
+        return
+    relay = Relay(variables)
+    try:
+        yield relay
+    finally:
+        relay.stop()
 
 
 class Opened:

@@ -30,6 +30,12 @@ ADMIN_KEY = "an-admin-key-for-tests"
 TOKEN_KEY = "a-token-key-for-tests-0123456789"
 PUSH_KEY = "a-push-key-for-tests-0123456789abcdef"
 
+#: Of the relay that the tests share: short, so that a silent connection and an unanswered message are found soon.
+KEEPALIVE, ACK_TIMEOUT = 2, 1
+#: How many unanswered messages a connection may have.
+WINDOW = 4
+SHARED = {"KEEPALIVE": KEEPALIVE, "ACK_TIMEOUT": ACK_TIMEOUT, "MAX_ATTEMPTS": 100, "MAX_IN_FLIGHT": WINDOW}
+
 #: Seconds that a test waits for one thing: longer than any pause before a reconnect in it.
 LIMIT = 30.0
 #: Seconds for a relay to start on a busy machine.
@@ -70,12 +76,16 @@ async def until(what: str, ask: Callable[[], Awaitable[T]], holds: Callable[[T],
 class Relay:
     """The built Worker on workerd, as a process of its own, which can be killed."""
 
-    def __init__(self, variables: Mapping[str, object]) -> None:
+    def __init__(self, variables: Mapping[str, object], port: int | None = None) -> None:
+        """`port`: of one that runs already, for another process."""
+        self._process: subprocess.Popen[str] | None = None
+        if port is not None:
+            self._port = port
+            return
         self._state = tempfile.mkdtemp(prefix="tagpost-python-")
         self._port = _free_port()
         self._bindings = {"ADMIN_KEY": ADMIN_KEY, "TOKEN_KEY": TOKEN_KEY, "PUSH_KEY": PUSH_KEY}
         self._bindings.update({name: str(value) for name, value in variables.items()})
-        self._process: subprocess.Popen[str] | None = None
         self.start()
 
     @property

@@ -13,7 +13,6 @@ from support import LIMIT, Relay, change, next_message, nothing_else, outcome, p
 from tagpost import Offline, Online, Target
 
 pytestmark = pytest.mark.anyio
-RELAY = {"ACK_TIMEOUT": 1}
 
 
 def nested(levels: int) -> object:

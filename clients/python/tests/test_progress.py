@@ -13,7 +13,6 @@ from support import LIMIT, Relay, change, next_message, outcome, settled, until,
 from tagpost import DeliveryStep, InProgress, Message, Progress, Reject
 
 pytestmark = pytest.mark.anyio
-RELAY = {"ACK_TIMEOUT": 1}
 
 
 async def test_a_job_that_takes_longer_than_the_time_to_acknowledge_is_started_once(

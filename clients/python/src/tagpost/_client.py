@@ -12,7 +12,7 @@ from typing import Any, Callable, Literal, TypeVar
 from . import _json, _payload
 from ._address import Target, checked_device, checked_message, checked_tag, claims, service_at, target
 from ._errors import Closed, TagpostError, Unreachable
-from ._http import TIMEOUT, Answer, Http, tls
+from ._http import TIMEOUT, Answer, Http, positive, tls
 from ._model import (
     DeviceEntry,
     DeviceStatus,
@@ -64,7 +64,7 @@ class Client:
         self._base = service_at(url)
         self._tokens = Tokens(token, device=self._takes_devices_only)
         self._ssl = tls(ssl_context)
-        self._timeout = timeout
+        self._timeout = None if timeout is None else positive(timeout)
         self._http = Http(self._base, self._tokens, self._ssl)
 
     async def __aenter__(self: C) -> C:
@@ -202,8 +202,12 @@ class Client:
         """
         grant = _grant(publish, tags, expires_in)
         answer = await self._ask("PUT", f"v1/devices/{checked_device(device)}", body=grant)
-        json = answer.json()
-        return _understood(lambda: DeviceToken(json["device"], json["token"], read_time(json["created_at"])))
+
+        def read() -> DeviceToken:
+            json = answer.json()
+            return DeviceToken(json["device"], json["token"], read_time(json["created_at"]))
+
+        return _understood(read)
 
     async def pairing_code(
         self,
@@ -215,8 +219,13 @@ class Client:
     ) -> PairingCode:
         """Issues a code that a phone exchanges for a token of this device. It is valid for ten minutes, and once."""
         grant = _grant(publish, tags, expires_in)
-        json = (await self._ask("POST", f"v1/devices/{checked_device(device)}/pair", body=grant)).json()
-        return _understood(lambda: PairingCode(json["code"], json["url"], read_time(json["expires_at"])))
+        answer = await self._ask("POST", f"v1/devices/{checked_device(device)}/pair", body=grant)
+
+        def read() -> PairingCode:
+            json = answer.json()
+            return PairingCode(json["code"], json["url"], read_time(json["expires_at"]))
+
+        return _understood(read)
 
     async def device(self, device: str) -> DeviceStatus:
         """Presence and queue of a device. For the operator, and the device itself."""
@@ -264,8 +273,8 @@ class Client:
         terms: dict[str, object] = {"to": {found.kind: found.name}}
         given = {"ttl": ttl, "urgency": urgency, "topic": topic, "name": name, "template": template}
         terms.update({field: value for field, value in given.items() if value is not None})
-        json = (await self._ask("POST", f"v1/devices/{checked_device(device)}/hooks", body=terms)).json()
-        return _understood(lambda: str(json["url"]))
+        answer = await self._ask("POST", f"v1/devices/{checked_device(device)}/hooks", body=terms)
+        return _understood(lambda: str(answer.json()["url"]))
 
     async def revoke_hooks(self, device: str) -> None:
         """Revokes all hooks of a device made so far."""
@@ -351,10 +360,14 @@ class Client:
         cursor: str | None = None
         while True:
             answer = await self._ask("GET", path, query={**query, "cursor": cursor})
-            page = _understood(answer.json)
-            for entry in _understood(lambda: [read(each) for each in page[member]]):
+
+            def page(answer: Answer = answer) -> tuple[list[T], str | None]:
+                json = answer.json()
+                return [read(each) for each in json[member]], json.get("next")
+
+            entries, cursor = _understood(page)
+            for entry in entries:
                 yield entry
-            cursor = page.get("next")
             if cursor is None:
                 return
 

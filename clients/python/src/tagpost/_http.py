@@ -92,7 +92,7 @@ class Http:
         """`wait`: seconds that the service may wait; `timeout`: seconds to go on beyond that, without limit if `None`."""
         given = {name: _parameter(value) for name, value in (query or {}).items() if value is not None}
         url = f"{self._base}{path}{'?' if given else ''}{urlencode(given)}"
-        end = None if timeout is None else time.monotonic() + wait + timeout
+        end = None if timeout is None else time.monotonic() + wait + positive(timeout)
         backoff = Backoff(0.4, 5.0)
         try:
             await asyncio.wait_for(self._room.acquire(), None if end is None else end - time.monotonic())
@@ -181,6 +181,12 @@ class Http:
             self._underway.discard(task)
             if not task.cancel() and not task.cancelled():
                 task.exception()
+
+
+def positive(timeout: float) -> float:
+    if not timeout > 0:
+        raise ValueError("timeout must be greater than 0, or None for without limit")
+    return timeout
 
 
 def _parameter(value: object) -> str:
