@@ -46,10 +46,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The Python of an environment in which only the wheel and what it needs are installed."""
     environment = tmp_path_factory.mktemp("application")
-    run(sys.executable, "-m", "venv", environment)
+    run(sys.executable, "-m", "venv", "--without-pip", environment)
     python = environment / "bin/python"
     (wheel,) = built.glob("*.whl")
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+    run(*pip, "install", "--quiet", "--no-compile", wheel)
     yield python
 
 

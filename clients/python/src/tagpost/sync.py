@@ -110,23 +110,30 @@ class _Loop:
             self._loop.close()
 
 
+class _Blocking:
+    """An asynchronous client, and the loop that it runs in."""
+
+    _loop: _Loop
+    _async: AsyncClient
+
+
 def _waits(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[Client, P], R]:
+) -> Callable[Concatenate[_Blocking, P], R]:
     """The method of a synchronous client that does what this one of an asynchronous client does."""
 
     @functools.wraps(method)
-    def wait(self: Client, *arguments: P.args, **named: P.kwargs) -> R:
+    def wait(self: _Blocking, *arguments: P.args, **named: P.kwargs) -> R:
         return self._loop.run(method(self._async, *arguments, **named))
 
-    return cast(Callable[Concatenate[Client, P], R], wait)
+    return cast(Callable[Concatenate[_Blocking, P], R], wait)
 
 
 def _iterates(
     method: Callable[Concatenate[Any, P], AsyncIterator[R]],
-) -> Callable[Concatenate[Client, P], Iterator[R]]:
+) -> Callable[Concatenate[_Blocking, P], Iterator[R]]:
     @functools.wraps(method)
-    def iterate(self: Client, *arguments: P.args, **named: P.kwargs) -> Iterator[R]:
+    def iterate(self: _Blocking, *arguments: P.args, **named: P.kwargs) -> Iterator[R]:
         entries = method(self._async, *arguments, **named)
 
         async def following() -> list[R]:
@@ -137,13 +144,11 @@ def _iterates(
         while entry := self._loop.run(following()):
             yield entry[0]
 
-    return cast(Callable[Concatenate[Client, P], Iterator[R]], iterate)
+    return cast(Callable[Concatenate[_Blocking, P], Iterator[R]], iterate)
 
 
-class Client:
+class Client(_Blocking):
     """A service and a credential for it, as `tagpost.Client`. Use it with `with`, or `close()` it."""
-
-    _async: AsyncClient
 
     def __init__(
         self, url: str, token: Token, *, timeout: float | None = TIMEOUT, ssl_context: ssl.SSLContext | None = None
