@@ -29,7 +29,7 @@ pub(crate) fn check(repository: &Repository, words: &[String]) -> Result<()> {
     };
     step::run("types of clients/python", module(&python, "mypy"))?;
     let mut pytest = module(&python, "pytest");
-    pytest.args(["--quiet", PROCESSES, "--dist=loadfile"]);
+    pytest.args(["--quiet", PROCESSES, "--dist=loadgroup"]);
     if !words.is_empty() {
         pytest.args(["-k", &words.join(" and ")]);
     }

@@ -19,7 +19,7 @@ _shared: list[Relay] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    if _PORT not in os.environ and not config.option.collectonly:
         _shared.append(Relay(SHARED))
         os.environ[_PORT] = str(_shared[0].port)
 

@@ -17,6 +17,8 @@ import pytest
 
 from support import ROOT, Relay, within
 
+#: The environment is made once, so all of these run in one process.
+pytestmark = pytest.mark.xdist_group("package")
 LIBRARY = Path(__file__).resolve().parents[1]
 #: Seconds for a package to be installed.
 INSTALL = 120

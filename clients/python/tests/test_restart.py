@@ -10,7 +10,7 @@ from conftest import Opened
 from support import LIMIT, Relay, change, payloads, within
 from tagpost import Offline, Online
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("restart")]
 #: One of its own, to be killed.
 RELAY: dict[str, object] = {}
 

@@ -115,7 +115,8 @@ with connect(os.environ["URL"], os.environ["TOKEN"]) as device:
     except KeyboardInterrupt:
         print("ended", flush=True)
 """
-    env = {**os.environ, "URL": relay.url, "TOKEN": mint(sub=names[0])}
+    path = os.pathsep.join(sys.path)
+    env = {**os.environ, "PYTHONPATH": path, "URL": relay.url, "TOKEN": mint(sub=names[0])}
     with subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"{names[0]}\n"

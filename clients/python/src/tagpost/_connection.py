@@ -51,7 +51,8 @@ class Connection:
         self._is_replaced = False
         self._is_ended = False
         self._renewal: asyncio.Task[None] | None = None
-        self._attempt: asyncio.Task[End] | None = None
+        #: Kept until it is done: the loop itself would not keep it.
+        self._closing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
@@ -69,7 +70,7 @@ class Connection:
             return
         self._is_replaced = True
         self._welcomed_at = None
-        self._loop.create_task(self._socket.close())
+        self._closing = self._loop.create_task(self._socket.close())
 
     async def end(self, error: TagpostError | None = None) -> None:
         """Ends it, within seconds, whatever the network does."""
@@ -119,6 +120,9 @@ class Connection:
         self._socket = Socket(self._url, token, self._ssl, self._hear)
         try:
             return await self._socket.run()
+        except Exception as error:
+            _log.exception("the connection failed")
+            return End(f"the connection failed: {type(error).__name__}")
         finally:
             self._socket = None
             if self._renewal is not None:
