@@ -1,9 +1,10 @@
-"""A device in Python: takes messages, acknowledges each with a reply, and comes back whatever happens.
+"""A device in Python without tagpost's library: takes messages, acknowledges each with a reply, and comes back whatever happens.
 
     pip install websockets
     TAGPOST_URL=http://127.0.0.1:8787 TAGPOST_TOKEN=... python3 examples/device.py
 
-The protocol is JSON over a WebSocket, so it needs no library of its own. What a device has to do:
+The library in clients/python does all of this and more. The protocol is JSON over a WebSocket, so it can be done
+without. What a device has to do:
 acknowledge what it has dealt with, reject what it cannot deal with, drop repeats by their id, say `ping` so
 that both sides know of each other, and come back with a growing, random pause, unless the service says that
 nobody understands this device (4400), that its token is no longer valid (4401) or that another connection of
@@ -18,15 +19,19 @@ import re
 import sys
 from collections import OrderedDict
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-
 try:
-    # The service may lie below a path: what follows is added to it.
-    URL = os.environ["TAGPOST_URL"].rstrip("/").replace("http", "ws", 1) + "/v1/connect"
-    TOKEN = os.environ["TAGPOST_TOKEN"]
-except KeyError as missing:
-    sys.exit(f"{missing.args[0]} has to be set")
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+except ImportError:
+    sys.exit("it needs websockets 14 or newer: pip install websockets")
+
+SERVICE, TOKEN = os.environ.get("TAGPOST_URL", ""), os.environ.get("TAGPOST_TOKEN", "")
+if not re.match("https?://[^/]", SERVICE):
+    sys.exit("TAGPOST_URL has to be set to where the service is, http://127.0.0.1:8787 for example")
+if not re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", TOKEN, re.ASCII):
+    sys.exit("TAGPOST_TOKEN has to be set to a device's token")
+# The service may lie below a path: what follows is added to it.
+URL = SERVICE.rstrip("/").replace("http", "ws", 1) + "/v1/connect"
 
 # The longest reply, in bytes of JSON, and how many levels of arrays and objects it may have.
 MAX_REPLY, MAX_DEPTH = 4096, 100
@@ -142,6 +147,8 @@ async def main() -> None:
         except InvalidStatus as refused:
             if refused.response.status_code in (401, 403):
                 sys.exit("the token is not valid")
+            if refused.response.status_code == 404:
+                print(f"there is no tagpost at {SERVICE} now", file=sys.stderr, flush=True)
             print(refused, file=sys.stderr, flush=True)
         except (InvalidHandshake, OSError, TimeoutError) as error:
             print(f"not connected: {error or 'silence'}", file=sys.stderr, flush=True)

@@ -101,6 +101,25 @@ testPython("the device in Python answers a message, and ends when its token is r
   await device.line("(ended with 1)");
 });
 
+testPython("the device in Python says what is missing, without a traceback", async () => {
+  const url = relay.url.origin;
+  for (const [env, line] of [
+    [{}, "TAGPOST_URL has to be set"],
+    [{ TAGPOST_URL: "relay.example", TAGPOST_TOKEN: "a.b.c" }, "TAGPOST_URL has to be set"],
+    [{ TAGPOST_URL: url }, "TAGPOST_TOKEN has to be set"],
+    [{ TAGPOST_URL: url, TAGPOST_TOKEN: "the-admin-key" }, "TAGPOST_TOKEN has to be set"],
+  ] as const) {
+    const device = start("python3", "examples/device.py", env);
+    await device.line(line);
+    await device.line("(ended with 1)");
+    expect(device.said.join("\n")).not.toContain("Traceback");
+  }
+  // Without the site's packages, as on a new machine.
+  const bare = start("python3", ["-I", "-S", "examples/device.py"], { TAGPOST_URL: url, TAGPOST_TOKEN: "a.b.c" });
+  await bare.line("pip install websockets");
+  await bare.line("(ended with 1)");
+});
+
 /** The devices among the examples: what checks that one can run, how it is started, and what it says once it is online. */
 const DEVICES = [
   [test, "listen.mjs", process.execPath, '"type":"welcome"'],

@@ -1,8 +1,8 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
 //! `bench`, `docs`, `deploy`.
 //!
-//! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm and rustup, in
-//! the versions of the lock files.
+//! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm, pip and rustup,
+//! in the versions of the lock files.
 //!
 //! Not here: the Worker's logic. A limit is checked by the same code that checks it there.
 
@@ -17,6 +17,7 @@ mod interrupt;
 mod paths;
 mod phone;
 mod planted;
+mod python;
 mod relay;
 mod repository;
 mod secrets;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{paths, setup, size, step, worker};
+use crate::{paths, python, setup, size, step, worker};
 
 /// Where the build with faults to inject goes. It is never deployed.
 const FAULTS: &str = "build-faults";
@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Only these parts; repeatable
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// End-to-end tests to run, by words in their file names
+    /// End-to-end tests to run, by words in their file names; of Python, by words in their names
     filter: Vec<String>,
 }
 
@@ -38,6 +38,8 @@ enum Part {
     Native,
     /// End-to-end tests on workerd, of a fresh build
     Workerd,
+    /// The types and tests of the Python library, on workerd
+    Python,
 }
 
 /// Runs the parts; the first failure ends it.
@@ -54,6 +56,12 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
                 step::run("native tests", cargo(repository, &["test", "--workspace"]))?;
             }
             Part::Workerd => workerd(repository, &options.filter)?,
+            // The words are of other files, unless only this is asked for.
+            Part::Python if !options.filter.is_empty() && options.only.is_empty() => {}
+            Part::Python => {
+                worker::build(repository, &worker::Options::default())?;
+                python::check(repository, &options.filter)?;
+            }
         }
     }
     Ok(())
