@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use tagpost_core::limits::Limits;
+use tagpost_core::operator_event::Settings;
 use tagpost_core::time::Millis;
 use tagpost_core::token::{self, Claims, TokenError};
 use tagpost_core::wake::Knocks;
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     wakes_all: bool,
     /// `FAILURES`: whether the directory lists failed deliveries.
     pub(crate) records_failures: bool,
+    /// `EVENTS_TAG` and `AWAY_AFTER`: how the service publishes events, if it does.
+    pub(crate) events: Option<Settings>,
     admin_key: String,
     token_key: String,
 }
@@ -75,6 +78,7 @@ impl Config {
             vapid: Vapid::read(&variable)?,
             wakes_all: switch(&variable, "WAKE_ALL")?,
             records_failures: is_on(&variable, "FAILURES")?,
+            events: Settings::from_vars(&variable).map_err(|setting| setting.to_string())?,
             push_keys: push_keys(&variable)?.map(Rc::new),
             pairing_keys: Keys::new(token_key.clone(), None),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
@@ -281,6 +285,17 @@ mod tests {
         assert_eq!(listed(&[("FAILURES", "off")]), Some(false));
         let error = with(&[("FAILURES", "no")]).err().expect("neither");
         assert!(error.contains("FAILURES"), "{error}");
+    }
+
+    #[test]
+    fn there_are_events_only_with_a_tag_for_them() {
+        assert!(with(&[]).is_ok_and(|config| config.events.is_none()));
+        let tag = ("EVENTS_TAG", "ops");
+        let config = with(&[tag, ("AWAY_AFTER", "300")]).unwrap_or_else(|error| panic!("{error}"));
+        let events = config.events.expect("a tag is set");
+        assert_eq!((events.tag.as_str(), events.away_after), ("ops", Some(300)));
+        let error = with(&[("EVENTS_TAG", "@ops")]).err().expect("no tag");
+        assert!(error.starts_with("EVENTS_TAG is "), "{error}");
     }
 
     #[test]

@@ -256,7 +256,8 @@ impl Object {
             .map_err(fatal)?
             .with_push_keys(config.push_keys.clone())
             .with_knocks(config.knocks())
-            .with_failures(config.records_failures))
+            .with_failures(config.records_failures)
+            .with_events(config.events.clone()))
     }
 
     /// The time and the random bits for an event, and the last keepalive of this connection.

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
-use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag};
+use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag, owner};
 use tagpost_core::message::Target;
 use tagpost_core::wake::SubscriptionId;
 use tagpost_core::web_push::channel::Channel;
@@ -254,7 +254,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     (
         "/v1/devices/{device}/messages",
         &[
-            on(READ, |path| Ok(Route::ListSent(path.name("device")?))),
+            on(READ, |path| Ok(Route::ListSent(path.owner("device")?))),
             on(POST, |path| {
                 Ok(Route::Publish(Target::Device(path.name("device")?)))
             }),
@@ -477,6 +477,11 @@ impl Names {
     fn text(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map_or("", |(_, text)| text.as_str())
+    }
+
+    /// The device in place of `{name}`, or the service itself.
+    fn owner(&self, name: &str) -> Result<DeviceId, InvalidName> {
+        owner::read(self.text(name))
     }
 
     /// The name in place of `{name}`.

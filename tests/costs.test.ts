@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { METER, anew, check, counted, meter, save, still, type Counts } from "./costs/counts.ts";
+import { EVENTS, EVENTS_TAG } from "./costs/events.ts";
 import { HOOKS } from "./costs/hooks.ts";
 import { PUSHES, PUSH_KEY, pushUrl } from "./costs/push.ts";
 import { KNOCKS, VAPID_KEY, outbound } from "./costs/knocks.ts";
@@ -24,6 +25,7 @@ const shortLived = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BU
 const pushing = useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 3600 } });
 const hooking = useRelay({ wrap: METER, vars: { PUSH_KEY, ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
 const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
+const telling = useRelay({ wrap: METER, vars: { EVENTS_TAG, ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
 const knocking = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, VAPID_KEY }, outbound });
 /** Each way that sets alarms has a relay of its own, with the default limits. */
 const APART = {
@@ -110,6 +112,22 @@ describe("the counts of each way of a hook:", () => {
   test("what is posted to a hook costs what a publish does", () => {
     const { "online, posted to a hook": posted, online } = JSON.parse(readFileSync("tests/costs.json", "utf8"));
     expect(posted).toEqual(online);
+  });
+});
+
+describe("the counts of each way of an event:", () => {
+  test.each(Object.keys(EVENTS))("%s", async (name) => {
+    await anew(telling);
+    const once = await EVENTS[name]!(telling);
+    // The first one makes the tables; the others find them.
+    await once();
+    const counts = await counted(telling, async () => {
+      for (let n = 0; n < REPEATS; n++) {
+        await once();
+        await still(telling);
+      }
+    });
+    check(name, { messages: REPEATS, ...counts });
   });
 });
 

@@ -151,7 +151,7 @@ describe("cargo xtask dev", () => {
     const { port } = server.address() as AddressInfo;
     for (const [args, named] of [
       [["--var", "KEEPALIVE=0"], /KEEPALIVE is "0", but must be a whole number from 1 to 3600/],
-      [["--var", "KEEP_ALIVE=1"], /KEEP_ALIVE is no limit/],
+      [["--var", "KEEP_ALIVE=1"], /KEEP_ALIVE cannot be set/],
       [["--port", `${port}`], new RegExp(`port ${port} is in use.*--port`)],
     ] as const) {
       const directory = state();

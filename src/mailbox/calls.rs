@@ -126,6 +126,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::PushState(state) => json(&state),
         Reply::PushReceipts(receipts) => json(&receipts),
         Reply::Channels(channels) => channel_list(&channels),
+        Reply::EventsTaken(last) => json(&last),
         Reply::Subscribed(subscribed) => {
             let status = if subscribed.created { 201 } else { 200 };
             Ok(respond::json(status, &subscribed.subscription))

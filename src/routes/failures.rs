@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use tagpost_core::delivery::State;
-use tagpost_core::id::{DeviceId, InvalidName};
+use tagpost_core::id::{DeviceId, InvalidName, owner};
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
 
@@ -60,16 +60,20 @@ fn wanted(query: &Query, kept_from: Millis) -> Result<Wanted, Problem> {
         before: cursor,
         state: query.text("state")?.map(state).transpose()?,
         tag: tag.map(str::to_owned),
-        device: name(query, "device")?,
-        sender: name(query, "sender")?,
+        device: name(query, "device", DeviceId::from_str)?,
+        sender: name(query, "sender", owner::read)?,
         limit: query.limit()?,
     })
 }
 
 /// The device in this parameter.
-fn name(query: &Query, parameter: &str) -> Result<Option<DeviceId>, Problem> {
+fn name(
+    query: &Query,
+    parameter: &str,
+    read: impl FnOnce(&str) -> Result<DeviceId, InvalidName>,
+) -> Result<Option<DeviceId>, Problem> {
     let text = query.text(parameter)?;
-    let name = text.map(DeviceId::from_str).transpose();
+    let name = text.map(read).transpose();
     name.map_err(|error: InvalidName| Problem::bad_request(format!("{parameter}: {error}")))
 }
 

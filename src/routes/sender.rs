@@ -5,7 +5,7 @@
 
 use serde::de::DeserializeOwned;
 use tagpost_core::call::Call;
-use tagpost_core::id::{DeviceId, MessageId};
+use tagpost_core::id::{DeviceId, MessageId, owner};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::token::Claims;
 
@@ -32,7 +32,9 @@ impl Senders {
             Caller::Device(claims) => (Some(claims.clone()), vec![claims.device]),
             Caller::Admin => {
                 let address = id.sender_address();
-                let devices = directory::senders(&exchange.directory()?, address).await?;
+                let mut devices = directory::senders(&exchange.directory()?, address).await?;
+                // The directory does not know the service itself.
+                devices.extend(Some(owner::events()).filter(|it| it.address() == address));
                 (None, devices)
             }
         };

@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// The directory that keeps the service's state [default: .tagpost in the repository]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Set a limit, such as KEEPALIVE=10; repeatable
+    /// Set a limit, such as KEEPALIVE=10, or EVENTS_TAG, AWAY_AFTER or PUBLIC_URL; repeatable
     #[arg(long = "var", value_name = "NAME=VALUE")]
     vars: Vec<String>,
 }

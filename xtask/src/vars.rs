@@ -1,18 +1,22 @@
-//! The limits given on the command line, as `NAME=VALUE`, and those of wrangler.toml.
+//! The variables given on the command line, as `NAME=VALUE`, and those of wrangler.toml: limits, and a few others.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
 use tagpost_core::limits::Limits;
+use tagpost_core::operator_event::Settings;
 
-/// Limits by name.
+/// What can be set besides the limits. They have no default, and are not in wrangler.toml.
+const OTHERS: [&str; 3] = ["EVENTS_TAG", "AWAY_AFTER", "PUBLIC_URL"];
+
+/// Variables by name.
 pub(crate) type Vars = BTreeMap<String, String>;
 
-/// The limits that `--var` sets, checked together with those of wrangler.toml.
+/// The variables that `--var` sets, checked together with those of wrangler.toml.
 ///
 /// # Errors
-/// An argument that is no `NAME=VALUE`, a name that is no limit, a value out of range.
+/// An argument that is no `NAME=VALUE`, a name that cannot be set, a value out of range.
 pub(crate) fn parse(arguments: &[String]) -> Result<Vars> {
     let vars = split(arguments)?;
     let mut all = configured()?;
@@ -27,9 +31,10 @@ pub(crate) fn configured() -> Result<Vars> {
     read(&text).context("wrangler.toml")
 }
 
-/// Checks every limit's value.
+/// Checks the value of every limit, and how events are published. The service checks the others when it starts.
 pub(crate) fn check(vars: &Vars) -> Result<()> {
     Limits::from_vars(|name| vars.get(name).cloned())?;
+    Settings::from_vars(|name| vars.get(name).cloned())?;
     Ok(())
 }
 
@@ -39,10 +44,11 @@ fn split(arguments: &[String]) -> Result<Vars> {
         let Some((name, value)) = argument.split_once('=') else {
             bail!("--var {argument}: expected NAME=VALUE");
         };
-        if !Limits::NAMES.contains(&name) {
+        if !Limits::NAMES.contains(&name) && !OTHERS.contains(&name) {
             bail!(
-                "--var {argument}: {name} is no limit; there are {}",
-                Limits::NAMES.join(", ")
+                "--var {argument}: {name} cannot be set; there are {}, {}",
+                Limits::NAMES.join(", "),
+                OTHERS.join(", ")
             );
         }
         vars.insert(name.to_owned(), value.to_owned());
@@ -93,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_refused_by_name() {
+    fn what_cannot_be_set_is_refused_by_name() {
         for (argument, complaint) in [
             ("KEEPALIVE", "--var KEEPALIVE: expected NAME=VALUE"),
             (
                 "KEEP_ALIVE=5",
-                "--var KEEP_ALIVE=5: KEEP_ALIVE is no limit; there are MAX_PAYLOAD_BYTES, ",
+                "--var KEEP_ALIVE=5: KEEP_ALIVE cannot be set; there are MAX_PAYLOAD_BYTES, ",
             ),
-            ("=5", "--var =5:  is no limit"),
+            ("=5", "--var =5:  cannot be set"),
         ] {
             let error = split(&arguments(&[argument])).unwrap_err().to_string();
             assert!(error.starts_with(complaint), "{argument}: {error}");
@@ -113,6 +119,22 @@ mod tests {
             let vars = split(&arguments(&[&format!("KEEPALIVE={value}")])).unwrap();
             let error = check(&vars).unwrap_err().to_string();
             assert!(error.contains("KEEPALIVE"), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn where_events_go_is_set_and_checked() {
+        let set = [
+            "EVENTS_TAG=ops",
+            "AWAY_AFTER=60",
+            "PUBLIC_URL=https://push.example",
+        ];
+        assert!(check(&split(&arguments(&set)).unwrap()).is_ok());
+        for wrong in ["EVENTS_TAG=@ops", "AWAY_AFTER=0"] {
+            let vars = split(&arguments(&[wrong])).unwrap();
+            let (name, _) = wrong.split_once('=').unwrap();
+            let error = check(&vars).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
         }
     }
 

@@ -97,7 +97,7 @@ function step({ id, event, from, attempt, note, reply, reason }, to) {
 }
 
 /** Whether a message came over a channel of Web Push: it has no sender that keeps a trace of it. */
-export const isChannel = (from) => from.startsWith("~");
+export const isChannel = (from) => from.startsWith("~") && from !== "~events";
 
 /** Whether a step is of a push with TTL 0, which is sent and not kept: nothing follows. */
 export const isPassing = ({ from, event, sent_at, expires_at }) => isChannel(from) && event === "sent" && expires_at <= sent_at;

@@ -33,6 +33,7 @@ use crate::web_push::channel::Channel;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     /// Whose mailbox this is; the platform does not tell an object its own name.
+    #[serde(with = "crate::id::owner")]
     pub device: DeviceId,
     /// The token's claims, if the device itself asks; `None` for the admin key and for calls between
     /// mailboxes.
@@ -198,6 +199,7 @@ pub enum Call {
         /// The message.
         id: MessageId,
         /// Its sender.
+        #[serde(with = "crate::id::owner")]
         from: DeviceId,
         /// Why: [`Withdrawal::Cancelled`] or [`Withdrawal::Enough`].
         #[serde(default, skip_serializing_if = "Withdrawal::is_default")]
@@ -275,6 +277,14 @@ pub enum Call {
         /// The message.
         id: MessageId,
         /// Its sender.
+        #[serde(with = "crate::id::owner")]
+        from: DeviceId,
+    },
+    /// To the mailbox from which the service publishes: publish these events of `from`'s mailbox; answered by the number
+    /// of the last that was taken, then or before. The text beside the call is the JSON of a list of
+    /// [`crate::operator_event::Numbered`], by number.
+    TakeEvents {
+        /// Whose mailbox tells of them.
         from: DeviceId,
     },
 }
@@ -354,6 +364,7 @@ impl Call {
             Call::Subscribe(_) => "subscribe",
             Call::Subscriptions => "subscriptions",
             Call::Unsubscribe { .. } => "unsubscribe",
+            Call::TakeEvents { .. } => "take_events",
         }
     }
 }

@@ -29,6 +29,7 @@ pub struct FailedDelivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who sent the message.
+    #[serde(with = "crate::id::owner")]
     pub sender: DeviceId,
     /// The recipient.
     pub device: DeviceId,

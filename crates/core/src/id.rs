@@ -4,6 +4,7 @@
 //! formed, and safe in a URL path, a log line or an SQL parameter.
 //! Not here: what a name refers to, and who may use it.
 
+pub mod owner;
 mod sender;
 
 use std::fmt;
@@ -89,10 +90,11 @@ name!(
     |text| is_name(text, 64, "._-")
 );
 name!(
-    /// Who sent a message: a device, or a channel of Web Push, which is written with a `~` before its id. No name of a
-    /// device starts with that.
-    Sender, "sender", "be a device, or ~ and a channel",
+    /// Who sent a message: a device, a channel of Web Push, which is written with a `~` before its id, or the service,
+    /// which is [`owner::EVENTS`]. No name of a device starts with that.
+    Sender, "sender", "be a device, ~events, or ~ and a channel",
     |text| match text.strip_prefix('~') {
+        Some(_) if text == owner::EVENTS => true,
         Some(channel) => channel.parse::<Channel>().is_ok(),
         None => text.parse::<DeviceId>().is_ok(),
     }

@@ -22,6 +22,7 @@ pub mod json;
 pub mod limits;
 pub mod mailbox;
 pub mod message;
+pub mod operator_event;
 pub mod pairing;
 pub mod pattern;
 mod payload;

@@ -187,6 +187,34 @@ const FAILURES: &str = "CREATE TABLE IF NOT EXISTS failures (
         failure TEXT NOT NULL
     )";
 
+/// The operator's events that wait to be taken, by their numbers; row 0 says how far they have come. The table is created
+/// with the first, so that no other device has it.
+const OPERATOR_EVENTS: &str = "CREATE TABLE IF NOT EXISTS operator_events (
+        seq INTEGER PRIMARY KEY,
+        event TEXT NOT NULL
+    )";
+
+/// The last event that was taken from each mailbox. Only the mailbox has it from which the service publishes.
+const EVENT_SOURCES: &str = "CREATE TABLE IF NOT EXISTS event_sources (
+        device TEXT PRIMARY KEY,
+        last INTEGER NOT NULL
+    ) WITHOUT ROWID";
+
+/// Whether the mailbox has, or had, events.
+pub fn has_operator_events(store: &impl Store) -> Result<bool, StoreError> {
+    has_table(store, "operator_events")
+}
+
+/// Creates the table of events, if there is none.
+pub fn create_operator_events(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[OPERATOR_EVENTS])
+}
+
+/// Creates the table of the mailboxes that have told of events, if there is none.
+pub fn create_event_sources(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[EVENT_SOURCES])
+}
+
 /// Creates the table of failures, if there is none.
 pub fn create_failures(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, &[FAILURES])

@@ -139,6 +139,37 @@ fn the_failures_name_no_other_component_and_no_router() {
     }
 }
 
+#[test]
+fn the_operators_events_name_no_other_component_and_no_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "channels",
+        "Channels",
+        "onnection",
+        "super::wake",
+        "super::failures",
+        "Mailbox<",
+        "Awaited",
+        "CallId",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("operator_events", &words), [""; 0]);
+    for component in [
+        "inbox",
+        "outbox",
+        "connection",
+        "channels",
+        "wake",
+        "failures",
+    ] {
+        let words = ["operator_event", "OperatorEvent", "TakeEvents"];
+        assert_eq!(naming(component, &words), [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -158,6 +189,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "waking.rs",
         "resending.rs",
         "presence.rs",
+        "taking.rs",
     ] {
         let named = lines(&mailbox().join(file), &["Output::Alarm(", "timers.set("]);
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
@@ -170,6 +202,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "channels",
         "wake",
         "failures",
+        "operator_events",
     ] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),
@@ -199,6 +232,7 @@ fn the_watchers_name_no_other_component_and_no_router() {
         "channels",
         "wake",
         "failures",
+        "operator_events",
     ] {
         let named = naming(component, &["super::watchers", "Watchers<"]);
         assert_eq!(named, [""; 0]);

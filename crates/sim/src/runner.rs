@@ -126,9 +126,10 @@ impl Runner {
         })
     }
 
-    /// An empty store for each device.
+    /// An empty store for each mailbox.
     fn stores(&mut self, plan: &Plan) -> Result<Vec<Sqlite>, StoreError> {
-        let count = plan.devices + plan.crowd;
+        // The last is that of the service.
+        let count = plan.devices + plan.crowd + 1;
         if plan.bare {
             return (0..count).map(|_| Sqlite::new()).collect();
         }
@@ -148,6 +149,8 @@ impl Runner {
             schema::create_channels(&store)?;
             schema::create_subscriptions(&store)?;
             schema::create_failures(&store)?;
+            schema::create_operator_events(&store)?;
+            schema::create_event_sources(&store)?;
             self.stores.push(store);
         }
         let stores = &self.stores[..count];

@@ -68,6 +68,8 @@ pub struct Written {
     pub subscriptions: bool,
     /// The table `failures`.
     pub failures: bool,
+    /// The table `operator_events`.
+    pub operator_events: bool,
 }
 
 impl Sqlite {
@@ -225,6 +227,7 @@ impl Written {
         self.subscriptions |= sql.contains(" subscriptions");
         // The account has a column of this name.
         self.failures |= hidden::names(sql, "failures");
+        self.operator_events |= sql.contains(" operator_events");
         let of_channels = ["channels", "user_agent", "push_receipts"];
         self.channels |= of_channels.iter().any(|table| sql.contains(table));
     }

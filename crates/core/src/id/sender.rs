@@ -1,22 +1,22 @@
-//! Who sent a message: a device, or a channel.
+//! Who sent a message: a device, a channel, or the service.
 
-use super::{DeviceId, Sender};
+use super::{DeviceId, Sender, owner};
 use crate::web_push::channel::Channel;
 
 impl Sender {
-    /// The device, unless it is a channel.
+    /// Whose mailbox the message comes from, and is told what becomes of it, unless it is a channel.
     pub fn device(&self) -> Option<DeviceId> {
-        self.0.parse().ok()
+        owner::read(&self.0).ok()
     }
 
-    /// The channel, unless it is a device.
+    /// The channel, if it is one.
     pub fn channel(&self) -> Option<Channel> {
         self.0.strip_prefix('~')?.parse().ok()
     }
 
     /// Whether it is a channel.
     pub fn is_channel(&self) -> bool {
-        self.0.starts_with('~')
+        self.0.starts_with('~') && self.0 != owner::EVENTS
     }
 }
 

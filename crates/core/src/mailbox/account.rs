@@ -4,7 +4,7 @@
 
 use super::totals::Totals;
 use crate::call::Registered;
-use crate::id::{DeviceId, MessageId};
+use crate::id::{DeviceId, MessageId, owner};
 use crate::schema;
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
@@ -56,8 +56,7 @@ impl Account {
         };
         let device = row.text()?;
         Ok(Some(Self {
-            device: device
-                .parse()
+            device: owner::read(&device)
                 .map_err(|error| StoreError(format!("account: {error}")))?,
             created_at: row.int()?,
             revocations: row.count()?,

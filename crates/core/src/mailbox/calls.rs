@@ -11,6 +11,7 @@ use super::{CallId, Mailbox};
 use crate::call::{Call, Request};
 use crate::id::DeviceId;
 use crate::message::Message;
+use crate::operator_event::Registrar;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
@@ -154,7 +155,7 @@ impl<S: Store> Mailbox<S> {
                 Err(problem) => Reply::Problem(problem),
             },
             Call::Register => {
-                let registered = self.register(&device, now)?;
+                let registered = self.register(&device, Registrar::Operator, now)?;
                 // The operator's request has added the device to the directory. What waits for that comes before
                 // anything that arrives later: above all, a later connection takes over an earlier one.
                 self.entered(true, now)?;
@@ -254,6 +255,10 @@ impl<S: Store> Mailbox<S> {
             Call::Subscriptions => match self.wake().list() {
                 Ok(subscriptions) => Reply::Subscriptions(subscriptions),
                 Err(failure) => problem(failure)?,
+            },
+            Call::TakeEvents { from } => match read(enclosed) {
+                Ok(events) => self.take_events(&device, &from, events, now)?,
+                Err(error) => Reply::NotUnderstood(error.to_string()),
             },
             Call::Unsubscribe { id } => {
                 self.wake().unsubscribe(id)?;

@@ -12,6 +12,7 @@ use super::totals::Totals;
 use crate::delivery::Delivery;
 use crate::id::DeviceId;
 use crate::limits::Limits;
+use crate::operator_event::Settings;
 use crate::store::Store;
 use crate::time::Millis;
 use crate::wake::{Knocks, Woken};
@@ -46,6 +47,8 @@ pub(super) struct Context<S> {
     pub(super) knocks: Knocks,
     /// Whether the directory lists failures.
     pub(super) records_failures: bool,
+    /// Whether the service publishes events, and how.
+    pub(super) events: Option<Settings>,
     /// Whether anybody watches.
     pub(super) watching: Watching,
     /// The last knock that each push service has taken.

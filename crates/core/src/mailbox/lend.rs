@@ -4,6 +4,7 @@ use super::Mailbox;
 use super::channels::Channels;
 use super::failures::Failures;
 use super::inbox::Inbox;
+use super::operator_events::OperatorEvents;
 use super::outbox::Outbox;
 use super::wake::Wake;
 use super::watchers::Watchers;
@@ -45,6 +46,13 @@ impl<S: Store> Mailbox<S> {
         Failures {
             cx: &mut self.cx,
             memory: &mut self.failures,
+        }
+    }
+
+    pub(super) fn operator_events(&mut self) -> OperatorEvents<'_, S> {
+        OperatorEvents {
+            cx: &mut self.cx,
+            memory: &mut self.operator_events,
         }
     }
 

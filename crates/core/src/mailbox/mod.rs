@@ -30,6 +30,7 @@ mod hooks;
 mod inbox;
 mod lend;
 mod news;
+mod operator_events;
 mod outbox;
 mod output;
 mod pairing;
@@ -38,6 +39,7 @@ mod presence;
 mod push;
 mod registration;
 mod resending;
+mod taking;
 mod timer;
 mod totals;
 mod waiting;
@@ -60,6 +62,7 @@ use self::timer::{Timer, Timers};
 use crate::call::{DeliveryStatus, TAKEN};
 use crate::id::DeviceId;
 use crate::limits::Limits;
+use crate::operator_event::Settings;
 use crate::protocol::{Codecs, Frame};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -81,6 +84,7 @@ pub struct Mailbox<S> {
     hooks: hooks::Memory,
     wake: wake::Memory,
     failures: failures::Memory,
+    operator_events: operator_events::Memory,
     watchers: watchers::Memory,
     pending: Pending,
 }
@@ -117,6 +121,7 @@ impl<S: Store> Mailbox<S> {
                 push_keys: None,
                 knocks: Knocks::Off,
                 records_failures: false,
+                events: None,
                 watching: Watching::Nobody,
                 woken: Vec::new(),
             },
@@ -129,6 +134,7 @@ impl<S: Store> Mailbox<S> {
             hooks: hooks::Memory::default(),
             wake: wake::Memory::default(),
             failures: failures::Memory::default(),
+            operator_events: operator_events::Memory::default(),
             watchers: watchers::Memory::default(),
             pending: Pending::default(),
         };
@@ -165,11 +171,18 @@ impl<S: Store> Mailbox<S> {
         self
     }
 
+    /// The same mailbox, which tells of events like this. Without this it tells of none.
+    pub fn with_events(mut self, events: Option<Settings>) -> Self {
+        self.cx.events = events;
+        self
+    }
+
     /// Handles an input. The outputs have to be performed in order, before the next input.
     ///
     /// # Errors
     /// The store failed.
     pub fn handle(&mut self, input: Input, now: Now) -> Result<Vec<Output>, StoreError> {
+        self.operator_events().open(now)?;
         // What the mailbox was opened for comes next, and may be the first sign of life of a device that was asleep.
         let is_opening = matches!(input, Input::Wake);
         let input = match input {
@@ -211,10 +224,13 @@ impl<S: Store> Mailbox<S> {
             self.wake().knock(now)?;
         }
         self.failures().record(now)?;
+        let is_online = self.connection.is_some();
+        self.operator_events().tell(is_online, now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;
         self.failures().note()?;
+        self.operator_events().note()?;
         self.finish(&mut outputs);
         Ok(outputs)
     }
@@ -311,6 +327,10 @@ impl<S: Store> Mailbox<S> {
             CallPurpose::Report => self.inbox().reported(from, answer == Some(TAKEN), now),
             // The sender is told, or not: nothing follows from it.
             CallPurpose::ReportProgress => Ok(()),
+            CallPurpose::TakeEvents => {
+                let taken = answer.and_then(|text| text.parse().ok());
+                self.operator_events().taken(taken, now)
+            }
             CallPurpose::Cancel(id) => self.outbox().cancel_answered(id, from, delivered(), now),
             CallPurpose::Deliver(id) => match self.outbox().called(id, from, delivered(), now)? {
                 true => self.wake_for(true, now),
@@ -362,6 +382,7 @@ impl<S: Store> Mailbox<S> {
             self.outbox().next_due(now)?,
             self.wake().next_due(now),
             self.failures().next_due(now),
+            self.operator_events().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);

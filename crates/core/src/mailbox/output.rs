@@ -252,6 +252,8 @@ pub enum Reply {
     PushReceipts(Option<Vec<PushReceipt>>),
     /// To [`Call::Channels`].
     Channels(Vec<ChannelStatus>),
+    /// To [`Call::TakeEvents`]: the number of the last that was taken.
+    EventsTaken(i64),
     /// To [`Call::Subscribe`].
     Subscribed(Subscribed),
     /// To [`Call::Subscriptions`].
@@ -269,6 +271,8 @@ pub enum CallPurpose {
     Report,
     /// Reporting that the device works on a message.
     ReportProgress,
+    /// Telling of events.
+    TakeEvents,
     /// Asking for the state of a delivery, for the trace that this call reads.
     GetDelivery(CallId),
 }

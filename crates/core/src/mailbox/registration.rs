@@ -8,6 +8,7 @@ use super::pending::{Awaited, Handshake, Next, Waiter};
 use super::{Account, CallId, Mailbox};
 use crate::call::Registered;
 use crate::id::DeviceId;
+use crate::operator_event::{OperatorEvent, Registrar};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
 use crate::time::Now;
@@ -87,11 +88,11 @@ impl<S: Store> Mailbox<S> {
                     },
                     caller,
                 ) => {
-                    self.register(&device, now)?;
+                    self.register(&device, Registrar::Device, now)?;
                     self.serve(id, device, caller, *call, enclosed, now)?;
                 }
                 (Next::Open(handshake), Some(claims)) => {
-                    self.register(&claims.device, now)?;
+                    self.register(&claims.device, Registrar::Device, now)?;
                     self.connect(handshake, &claims, now)?;
                     self.answer(id, Reply::Opened);
                 }
@@ -110,6 +111,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn register(
         &mut self,
         device: &DeviceId,
+        by: Registrar,
         now: Now,
     ) -> Result<Registered, StoreError> {
         let mut account = match self.cx.account.take() {
@@ -123,6 +125,10 @@ impl<S: Store> Mailbox<S> {
         }
         let registered = account.registered(changed);
         self.cx.account = Some(account);
+        if changed {
+            let event = OperatorEvent::Registered { device, by };
+            self.operator_events().keep(&event, now)?;
+        }
         Ok(registered)
     }
 
@@ -148,6 +154,10 @@ impl<S: Store> Mailbox<S> {
             account.save(&self.cx.store)?;
         }
         self.end_code()?;
+        if let Some(device) = self.cx.device().cloned() {
+            let event = OperatorEvent::TokensRevoked { device: &device };
+            self.operator_events().keep(&event, now)?;
+        }
         self.cx.push(News::Revoked);
         self.outbox().refuse_frames();
         self.hang_up(now, CLOSE_TOKEN, "token revoked")?;

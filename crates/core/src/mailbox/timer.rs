@@ -39,6 +39,8 @@ pub(super) enum Timer {
     Knock,
     /// The directory is told of failures again, because it has not taken them.
     Failures,
+    /// Events are told again, because they were not taken; a burst of them ends; or a device has been away for long.
+    OperatorEvents,
 
     // The timer.
     /// One turn of the event loop is over: frames that waited for the frames right after them are handled.
@@ -160,7 +162,8 @@ impl Timers {
             | Timer::Ending
             | Timer::Retention
             | Timer::Knock
-            | Timer::Failures => None,
+            | Timer::Failures
+            | Timer::OperatorEvents => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::timer::Timer;
 use super::{CallId, Mailbox};
 use crate::call::{Call, DeliveryStatus, Posted};
 use crate::id::{DeviceId, MessageId};
+use crate::operator_event::OperatorEvent;
 use crate::problem::Problem;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -61,7 +62,13 @@ impl<S: Store> Mailbox<S> {
                 self.resume(Awaited::Receipts(channel), now)
             }
             News::ChannelEnded(channel) => self.resume(Awaited::Receipts(channel), now),
-            News::Failed(failure) => self.failures().keep(&failure),
+            News::Failed(failure) => {
+                self.failures().keep(&failure)?;
+                match OperatorEvent::of_failure(&failure) {
+                    Some(event) => self.operator_events().keep(&event, now),
+                    None => Ok(()),
+                }
+            }
             News::Revoked => {
                 self.dismiss(now);
                 self.watchers().revoked();

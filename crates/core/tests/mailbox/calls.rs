@@ -31,7 +31,7 @@ pub(crate) struct Asked {
 type Answered = (Option<Reply>, Vec<String>);
 
 impl Harness {
-    /// Somebody makes this call for `cam`; `caller` is the token, if it is the device.
+    /// Somebody makes this call for the owner of the mailbox; `caller` is the token, if it is the device.
     pub(crate) fn ask_as(
         &mut self,
         caller: Option<Claims>,
@@ -41,7 +41,7 @@ impl Harness {
     ) -> (CallId, Answered) {
         let name = call.name();
         let request = Request {
-            device: device("cam"),
+            device: self.owner.clone(),
             caller,
             call,
         };

@@ -9,6 +9,7 @@ use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{CallId, CallPurpose, ConnectionId, Input, Mailbox, Output};
 use tagpost_core::message::{Message, Target};
+use tagpost_core::operator_event::Settings;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{CODECS, Codec, Codecs, Frame};
 use tagpost_core::publish::Draft;
@@ -28,13 +29,17 @@ pub(crate) const START: Millis = 1_800_000_000_000;
 /// Connections from this number on are those of watchers.
 pub(crate) const WATCHER: ConnectionId = 90_000;
 
-/// The mailbox of the device `cam`, which is registered.
+/// The mailbox of the device `cam`, which is registered, unless it is another's.
 pub(crate) struct Harness {
     pub(crate) limits: Limits,
     /// Which messages knock.
     pub(crate) knocks: Knocks,
     /// Whether the directory lists failures.
     pub(crate) failures: bool,
+    /// Whether the service publishes events, and how.
+    pub(crate) events: Option<Settings>,
+    /// Whose mailbox it is.
+    pub(super) owner: DeviceId,
     /// The protocols that it knows.
     pub(crate) codecs: &'static Codecs,
     store: Sqlite,
@@ -66,12 +71,21 @@ impl Harness {
 
     /// One with other limits than the usual.
     pub(crate) fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut harness = Self::of(device("cam"), change);
+        harness.register();
+        harness
+    }
+
+    /// The mailbox of `owner`, to which nothing has happened.
+    pub(super) fn of(owner: DeviceId, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
-        let mut harness = Self {
+        Self {
             limits,
             knocks: Knocks::Normal,
             failures: false,
+            events: None,
+            owner,
             codecs: CODECS,
             store: Sqlite::new().unwrap(),
             mailbox: None,
@@ -86,9 +100,7 @@ impl Harness {
             timer: None,
             told: Vec::new(),
             log: Vec::new(),
-        };
-        harness.register();
-        harness
+        }
     }
 
     /// Milliseconds since the start.
@@ -115,7 +127,8 @@ impl Harness {
             let mailbox = mailbox.unwrap();
             let mailbox = mailbox.with_push_keys(Some(Rc::new(push_keys())));
             let mailbox = mailbox.with_knocks(self.knocks);
-            mailbox.with_failures(self.failures)
+            let mailbox = mailbox.with_failures(self.failures);
+            mailbox.with_events(self.events.clone())
         });
         let outputs = mailbox.handle(input, now).unwrap();
         self.store.commit().unwrap();

@@ -27,6 +27,7 @@ mod hooks;
 mod jobs;
 mod kept;
 mod listing;
+mod operator_events;
 mod overwriting;
 mod pages;
 mod pairing;

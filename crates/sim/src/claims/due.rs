@@ -158,6 +158,8 @@ impl Ledger {
         due.extend(knocks.map(|at| ("a knock", at.max(then))));
         let failing = &self.failing[device];
         due.extend(failing.due().map(|at| ("a failure", at.max(then))));
+        let events = self.happened[device].due();
+        due.extend(events.map(|at| ("an event", at.max(then))));
         let payloads = failing.kept_until();
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
         // A clock may go from five minutes ahead to as much behind.

@@ -71,6 +71,7 @@ impl Ledger {
             claim("every failure is told", failing.is_over(), || {
                 format!("device {device}: {failing:?}")
             })?;
+            self.events_are_taken(device)?;
             if aftermath == Aftermath::Quiet {
                 continue;
             }
@@ -109,6 +110,7 @@ impl Ledger {
         }
         self.pushes_have_ended()?;
         self.failures_are_listed()?;
+        self.events_are_published_once()?;
         self.given_up_by_the_rule()?;
         self.others_pass()?;
         self.in_order()?;

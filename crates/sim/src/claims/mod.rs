@@ -8,6 +8,7 @@ mod due;
 mod ends;
 mod enough;
 mod escalation;
+mod events;
 mod failures;
 mod finish;
 mod knocks;
@@ -39,6 +40,8 @@ use tagpost_core::trace::Trace;
 use tagpost_core::wake::Knocks;
 
 pub(crate) use self::due::Alarm;
+pub(crate) use self::events::events_of;
+use self::events::{Happened, Told};
 use self::failures::{Failing, Listed};
 use self::knocks::Phones;
 pub(crate) use self::knocks::{KnockSent, knocks_of};
@@ -127,6 +130,10 @@ pub(crate) struct Ledger {
     /// The failed deliveries that the directory lists.
     listed: Listed,
     failing: Vec<Failing>,
+    /// What has happened that the operator is told of, and how far each mailbox has come with telling.
+    happened: Vec<Happened>,
+    /// The events that the service has published.
+    told: Told,
 }
 
 impl Ledger {
@@ -160,6 +167,8 @@ impl Ledger {
             phones: names.iter().map(|_| Phones::default()).collect(),
             listed: Listed::new(),
             failing: names.iter().map(|_| Failing::default()).collect(),
+            happened: names.iter().map(|_| Happened::default()).collect(),
+            told: Told::of(plan.seed, names.len()),
         }
     }
 

@@ -89,6 +89,9 @@ impl Ledger {
         let tables = &mut self.tables[place];
         (tables.now, tables.latest, tables.life) = (now, now.max(tables.latest), life);
         let written = store.take_written();
+        if self.told.is_publisher(place) {
+            return self.read_published(store, written);
+        }
         // What was due by a clock that was set back since is due.
         let latest = self.tables[place].latest;
         for id in called {
@@ -114,6 +117,7 @@ impl Ledger {
         }
         self.read_channels(place, store, now, written)?;
         self.read_failures(place, store, written)?;
+        self.read_events(place, store, written)?;
         self.read_knocks(place, store, written, knocks, now)
     }
 
@@ -171,6 +175,7 @@ impl Ledger {
         )?
         .pop();
         let was_there = self.is_bound(place);
+        self.has_happened(place, account);
         self.tables[place].account = account;
         if was_there && !self.is_bound(place) {
             self.push.forget(place);

@@ -8,13 +8,15 @@ use std::cell::Cell;
 
 use tagpost_core::store::{StoreError, Value};
 
-/// The tables that are made with the first channel, subscription or failure.
-pub(super) const ON_FIRST_USE: [&str; 5] = [
+/// The tables that are made with the first channel, subscription, failure or event.
+pub(super) const ON_FIRST_USE: [&str; 7] = [
     "channels",
     "user_agent",
     "push_receipts",
     "subscriptions",
     "failures",
+    "operator_events",
+    "event_sources",
 ];
 /// The words of a statement that come before the name of a table.
 const BEFORE_NAMES: [&str; 6] = ["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "EXISTS"];

@@ -94,6 +94,9 @@ impl World<'_> {
     /// The devices of a target, as the Worker finds them for a sender.
     pub(super) fn find(&mut self, sender: usize, to: &Target) -> Vec<DeviceId> {
         let devices = self.addresses(to);
+        if sender >= self.clients.len() {
+            return devices;
+        }
         self.ledger.finds(sender, to, &devices, self.now);
         devices
     }

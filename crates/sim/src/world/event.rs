@@ -130,7 +130,8 @@ impl World<'_> {
                 host.opened_at = host.opened_at.max(unopened.at);
                 let opened = opened?.with_push_keys(Some(keys.clone()));
                 let opened = opened.with_knocks(self.knocks);
-                host.mailbox = Some(opened.with_failures(true));
+                let opened = opened.with_failures(true);
+                host.mailbox = Some(opened.with_events(self.publishes.clone()));
             }
             let now = self.clock(object);
             let host = &mut self.objects[object];

@@ -30,9 +30,10 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tagpost_core::id::DeviceId;
+use tagpost_core::id::{DeviceId, owner};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::message::Target;
+use tagpost_core::operator_event::Settings;
 use tagpost_core::time::Millis;
 use tagpost_core::wake::{KnockAnswer, Knocks, SubscriptionId};
 
@@ -46,7 +47,7 @@ use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use self::watchers::Watcher;
 use self::work::Work;
-use crate::claims::{Checked, Ledger, claim, knocks_of};
+use crate::claims::{Checked, Ledger, claim, events_of, knocks_of};
 use crate::history::History;
 use crate::plan::{Plan, Weather};
 use crate::store::Sqlite;
@@ -191,6 +192,7 @@ pub(crate) struct World<'a> {
     places: BTreeMap<DeviceId, usize>,
     /// The devices of each tag, as the directory has them.
     tags: Vec<BTreeSet<usize>>,
+    /// Those of the devices, and then the one from which the service publishes.
     objects: Vec<Object>,
     clients: Vec<Client>,
     /// Indexed by the number of the connection.
@@ -201,6 +203,8 @@ pub(crate) struct World<'a> {
     servers: Servers,
     /// Which messages knock.
     knocks: Knocks,
+    /// Whether the service publishes events, and how.
+    publishes: Option<Settings>,
     /// The endpoints that their push service has forgotten.
     gone: BTreeSet<String>,
     fates: Fates,
@@ -213,9 +217,9 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     /// The system at its start. Every store is empty.
     pub(crate) fn new(plan: &'a Plan, stores: Vec<Sqlite>, keep_history: bool) -> Self {
-        let names: Vec<DeviceId> = (0..stores.len())
-            .filter_map(|place| name(place).parse().ok())
-            .collect();
+        let devices = stores.len().saturating_sub(1);
+        let names = (0..devices).filter_map(|place| name(place).parse().ok());
+        let names: Vec<DeviceId> = names.chain([owner::events()]).collect();
         let places = names.iter().cloned().zip(0..).collect();
         Self {
             plan,
@@ -228,7 +232,11 @@ impl<'a> World<'a> {
             queue: BTreeMap::new(),
             next: 0,
             events: 0,
-            clients: names.iter().map(|name| Client::new(name.clone())).collect(),
+            clients: names
+                .iter()
+                .take(devices)
+                .map(|name| Client::new(name.clone()))
+                .collect(),
             ledger: Ledger::new(plan, &names),
             names,
             places,
@@ -243,6 +251,7 @@ impl<'a> World<'a> {
             calls: BTreeMap::new(),
             servers: Servers::new(),
             knocks: knocks_of(plan.seed),
+            publishes: events_of(plan.seed),
             gone: BTreeSet::new(),
             fates: Fates::default(),
             history: History::new(keep_history, START),

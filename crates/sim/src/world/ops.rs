@@ -16,7 +16,7 @@ use crate::plan::{Action, Aftermath, Later, MAX_TTL, Manner, Publication, To};
 impl World<'_> {
     /// Creates the devices, and queues the operations.
     pub(super) fn begin(&mut self) -> Checked {
-        for device in 0..self.names.len() {
+        for device in 0..self.clients.len() {
             let mut rng = chance(self.plan.seed, &[9, device as u64]);
             let off = self.plan.weather.clocks;
             if rng.bool() {

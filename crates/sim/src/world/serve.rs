@@ -320,6 +320,7 @@ impl World<'_> {
             mailbox::Reply::Subscribed(subscribed) => Reply::Subscribed(subscribed.subscription.id),
             mailbox::Reply::Subscriptions(_) => Reply::Done,
             mailbox::Reply::Taken => Reply::Text(TAKEN.to_owned()),
+            mailbox::Reply::EventsTaken(last) => Reply::Text(last.to_string()),
             mailbox::Reply::Delivery(delivered) => {
                 if let (About::Deliver(id), tagpost_core::call::DeliveryStatus::Known(delivery)) =
                     (about, &delivered)

@@ -1,0 +1,106 @@
+//! How far the events of a mailbox have come: their numbers, how many are not taken yet, and when they are told next.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Millis;
+
+/// How long the answer may take, in milliseconds. After that they are told again: the mailbox has crashed.
+const ANSWER_TIME: Millis = 30_000;
+
+/// The pause after the first attempt that failed, in milliseconds. Each further one is twice as long.
+const FIRST_PAUSE: Millis = 5_000;
+
+/// The longest pause, in milliseconds.
+const LONGEST_PAUSE: Millis = 300_000;
+
+/// The state of the events that are not taken yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The number of the last event. It never begins anew.
+    last: i64,
+    /// How many are not taken.
+    #[serde(rename = "n")]
+    pub(super) rows: u32,
+    /// How often the oldest was told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tries: u32,
+    /// When they are told next; 0 is now.
+    due_at: Millis,
+}
+
+impl State {
+    /// The number of a new event.
+    pub(super) fn add(&mut self) -> i64 {
+        self.last += 1;
+        self.rows += 1;
+        self.last
+    }
+
+    /// When they may be told. A clock that was set back does not delay it for longer than any pause.
+    pub(super) fn due_at(&self, now: Millis) -> Millis {
+        self.due_at.min(now + LONGEST_PAUSE)
+    }
+
+    /// They are told, and the answer has to come in time.
+    pub(super) fn begin(&mut self, now: Millis) {
+        self.tries = self.tries.saturating_add(1);
+        self.due_at = now + ANSWER_TIME.max(self.pause());
+    }
+
+    /// None was taken.
+    pub(super) fn fail(&mut self, now: Millis) {
+        self.due_at = now + self.pause();
+    }
+
+    /// This many were taken.
+    pub(super) fn succeed(&mut self, rows: u32) {
+        self.rows = self.rows.saturating_sub(rows);
+        (self.tries, self.due_at) = (0, 0);
+    }
+
+    fn pause(&self) -> Millis {
+        let longer = 2_i64.saturating_pow(self.tries.saturating_sub(1));
+        FIRST_PAUSE.saturating_mul(longer).min(LONGEST_PAUSE)
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_grow_up_to_five_minutes_and_begin_anew_after_a_success() {
+        let mut state = State::default();
+        state.add();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            state.begin(0);
+            state.fail(0);
+            pauses.push(state.due_at / 1000);
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
+        state.succeed(1);
+        assert_eq!((state.rows, state.tries, state.due_at), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut state = State::default();
+        assert_eq!((state.add(), state.add()), (1, 2));
+        state.succeed(2);
+        assert_eq!(state.add(), 3);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_delays_nothing_for_longer_than_a_pause() {
+        let state = State {
+            due_at: 9_000_000,
+            ..State::default()
+        };
+        assert_eq!(state.due_at(1_000), 301_000);
+    }
+}
