@@ -107,13 +107,13 @@ def test_ctrl_c_ends_a_loop(relay: Relay, names: tuple[str, str]) -> None:
     script = """
 import os
 from tagpost.sync import connect
-with connect(os.environ["URL"], os.environ["TOKEN"]) as device:
-    print(device.online(), flush=True)
-    try:
+try:
+    with connect(os.environ["URL"], os.environ["TOKEN"]) as device:
+        print(device.online(), flush=True)
         for message in device.messages():
             pass
-    except KeyboardInterrupt:
-        print("ended", flush=True)
+except KeyboardInterrupt:
+    print("ended", flush=True)
 """
     path = os.pathsep.join(sys.path)
     env = {**os.environ, "PYTHONPATH": path, "URL": relay.url, "TOKEN": mint(sub=names[0])}
