@@ -49,7 +49,7 @@ async def test_publishes_with_the_connection_cut_in_the_middle_stay_one_message_
     line = await opened.network()
     sender, receiver = await opened.client(a, line.url), await opened.device(b)
     taken = asyncio.create_task(payloads(receiver, 200, 90))
-    answers = [asyncio.create_task(sender.publish(b.address, n, wait=0)) for n in range(200)]
+    answers = [asyncio.create_task(sender.publish(b.address, n, wait=0, timeout=90)) for n in range(200)]
     for n in (5, 60, 120):
         await within(f"publish {n}", asyncio.shield(answers[n]))
         line.cut()
