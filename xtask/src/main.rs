@@ -1,5 +1,5 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
-//! `bench`, `deploy`.
+//! `bench`, `deploy`, `dist`.
 //!
 //! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm and rustup, in
 //! the versions of the lock files.
@@ -11,6 +11,7 @@ mod console;
 mod demo;
 mod deploy;
 mod dev;
+mod dist;
 mod fingerprint;
 mod interrupt;
 mod paths;
@@ -58,6 +59,8 @@ enum Chore {
     Bench(bench::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),
+    /// Pack what runs and deploys without Rust
+    Dist(dist::Options),
 }
 
 fn main() -> ExitCode {
@@ -86,5 +89,6 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Simulate(options) => simulate::run(&repository, &options),
         Chore::Bench(options) => bench::run(&repository, &options),
         Chore::Deploy(options) => deploy::run(&repository, &options),
+        Chore::Dist(options) => dist::run(&repository, &options),
     }
 }
