@@ -8,12 +8,14 @@
 
 mod bench;
 mod console;
+mod counts;
 mod demo;
 mod deploy;
 mod dev;
 mod dist;
 mod fingerprint;
 mod interrupt;
+mod part;
 mod paths;
 mod phone;
 mod planted;
