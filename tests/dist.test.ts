@@ -85,8 +85,8 @@ function lines(heading: string): string[] {
 describe("the archive", () => {
   test("the lines of its README make the round trip, and a restart keeps a held message", async () => {
     const [first, listen, ring] = lines("Try it") as [string, string, string];
-    // The only change to the lines: other tests have the port 8787.
-    const service = `${first} --port ${await freePort()}`;
+    // The only changes to the lines: other tests have the port 8787, and the shell leaves its exit code to the service.
+    const service = `exec ${first} --port ${await freePort()}`;
     const one = type(service);
     await one.prints(/is ready on http/, 200_000);
     const secrets = join(folder, ".tagpost/secrets");

@@ -26,6 +26,8 @@ export function cloudflare() {
       steps.push("upload");
       return { id: "tagpost", startup_time_ms: 1 };
     }
+    if (path.endsWith("/workers/scripts")) return [];
+    if (path.endsWith("/subdomain")) return { subdomain: "example", enabled: true, previews_enabled: false };
     if (path.endsWith("/assets-upload-session")) return { jwt: "a-jwt", buckets: [] };
     return undefined;
   };

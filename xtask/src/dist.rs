@@ -1,6 +1,6 @@
-//! `cargo xtask dist`: what runs and deploys without Rust, as one archive.
+//! `cargo xtask dist`: what runs and deploys without Rust, as one archive; and the command `tagpost`.
 //!
-//! It has one folder: the built Worker with its pages, the migrations, and the files of `archive/`. The same sources
+//! The archive has one folder: the built Worker with its pages, the migrations, and the files of `archive/`. The same sources
 //! make the same bytes: names are sorted, and times and owners are left out.
 
 use std::collections::BTreeMap;
@@ -15,10 +15,10 @@ use tar::{Builder, EntryType, Header};
 
 use crate::console::files;
 use crate::repository::Repository;
-use crate::{paths, setup, size, worker};
+use crate::{binaries, paths, setup, size, worker};
 
 /// The version of everything that is packed.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The files that are only in the archive.
 const SOURCES: &str = "archive";
@@ -71,8 +71,10 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     check_version(&contents)?;
     write(&path, &folder, &contents).with_context(|| format!("cannot write {}", path.display()))?;
     println!("{}", repository.relative(&path).display());
-    let _ = options.no_binaries;
-    Ok(())
+    if options.no_binaries {
+        return Ok(());
+    }
+    binaries::build(repository, &out)
 }
 
 /// Everything in the archive's folder, by name.
@@ -134,14 +136,20 @@ fn check_version(contents: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, folder: &str, contents: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
+/// Writes an archive with one folder. The file `tagpost` in it may be executed.
+pub(crate) fn write(
+    path: &Path,
+    folder: &str,
+    contents: &BTreeMap<PathBuf, Vec<u8>>,
+) -> Result<()> {
     let file = BufWriter::new(File::create(path)?);
     let mut archive = Builder::new(GzEncoder::new(file, Compression::best()));
     for (name, content) in contents {
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
         header.set_size(u64::try_from(content.len())?);
-        header.set_mode(0o644);
+        let is_program = name == Path::new("tagpost");
+        header.set_mode(if is_program { 0o755 } else { 0o644 });
         header.set_mtime(0);
         archive.append_data(
             &mut header,

@@ -7,6 +7,7 @@
 //! Not here: the Worker's logic. A limit is checked by the same code that checks it there.
 
 mod bench;
+mod binaries;
 mod console;
 mod counts;
 mod demo;

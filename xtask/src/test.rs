@@ -101,7 +101,9 @@ fn lint(repository: &Repository, run: &mut Run) -> Result<()> {
             features,
         ];
         let mut command = cargo(repository, &wasm);
-        command.args(paths::remap()?).args(["--", "-Dwarnings"]);
+        command
+            .args(paths::remap(TARGET)?)
+            .args(["--", "-Dwarnings"]);
         run.step(name.trim_end(), command, one_check)?;
     }
     for project in ["archive", "tests", "xtask", "clients/js", "clients/js/test"] {
