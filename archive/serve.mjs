@@ -36,8 +36,10 @@ async function run() {
   if (help) return void process.stdout.write(USAGE);
   await installPackages(HOME);
   process.chdir(HOME);
-  // wrangler, which only reads its configuration here, would warn of secrets that come from elsewhere.
+  // wrangler, which only reads its configuration here, would warn of secrets that come from elsewhere, and keep logs in
+  // the home directory, which a system service may not have.
   process.env["WRANGLER_LOG"] ??= "error";
+  process.env["WRANGLER_WRITE_LOGS"] ??= "false";
   const { configuration, startService } = await import("./lib/service.mjs");
   const listed = Object.keys(configuration().workerOptions.bindings ?? {});
   const chosen = limits(vars, listed);

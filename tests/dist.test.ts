@@ -121,10 +121,12 @@ describe("the archive", () => {
     expect(await two.ended(), two.output).toBe(0);
   }, 300_000);
 
-  test("SIGTERM to its process alone ends it with workerd", async () => {
+  test("as a system service it needs no home directory, and SIGTERM to its process alone ends it with workerd", async () => {
     const port = await freePort();
-    const service = serve("--port", `${port}`, "--state", join(place, "alone"));
+    const args = ["serve.mjs", "--port", `${port}`, "--state", join(place, "alone")];
+    const service = start(join(bin, "node"), args, { cwd: folder, env: { ...env, HOME: "/proc/none" } });
     await service.prints(/is ready on/);
+    expect(service.output).not.toMatch(/ENOENT|EACCES|WARNING/);
     service.terminate();
     // The output ends when no process has it any more.
     expect(await service.ended(), service.output).toBe(0);
