@@ -1,7 +1,7 @@
 // `cargo xtask dev` does what it prints: the lines to paste work as they stand, and it ends with all it started.
 // README.md's block works as it stands, too, and prints what README.md says.
 
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -11,59 +11,21 @@ import { promisify } from "node:util";
 
 import { afterEach, describe, expect, test } from "vitest";
 
+import { useCommands } from "./harness/command.ts";
 import { until, within } from "./harness/index.ts";
 import { freePort } from "./harness/port.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
-const running = new Set<Command>();
+const start = useCommands();
 const directories = new Set<string>();
 
 afterEach(() => {
-  for (const command of running) command.signal("SIGKILL");
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-  running.clear();
   directories.clear();
 });
 
-/** A command in the repository, with everything it prints. */
-class Command {
-  output = "";
-  readonly #process: ChildProcess;
-  readonly #closed: Promise<unknown[]>;
-
-  constructor(command: string, args: string[]) {
-    this.#process = spawn(command, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    this.#process.stdout?.on("data", (data) => (this.output += data));
-    this.#process.stderr?.on("data", (data) => (this.output += data));
-    this.#closed = once(this.#process, "close");
-    running.add(this);
-  }
-
-  /** Waits until it has printed this. */
-  async prints(text: RegExp, timeout = 60_000): Promise<string> {
-    const look = async () => text.exec(this.output)?.[0] ?? "";
-    const ended = this.#closed.then(() => look());
-    const found = await Promise.race([until(`${text}`, look, (found) => found !== "", timeout), ended]).catch(() => "");
-    if (found === "") throw new Error(`expected within ${timeout} ms: ${text}; printed so far: ${this.output}`);
-    return found;
-  }
-
-  /** Sends a signal to it and to what is in its process group, as Ctrl-C does. */
-  signal(signal: NodeJS.Signals): void {
-    if (this.#process.pid === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    process.kill(-this.#process.pid, signal);
-  }
-
-  /** What it answers when it has ended. Its output ends only with the last process that holds it. */
-  async ended(): Promise<number | null> {
-    await this.#closed;
-    running.delete(this);
-    return this.#process.exitCode;
-  }
-}
-
-const dev = (...args: string[]) => new Command("cargo", ["xtask", "dev", ...args]);
+const dev = (...args: string[]) => start("cargo", ["xtask", "dev", ...args]);
 
 function state(): string {
   const directory = mkdtempSync(join(tmpdir(), "tagpost-test-"));
@@ -106,7 +68,7 @@ describe("cargo xtask dev", () => {
     await relay.prints(/and reads the trace:\n\n.*\n/);
     const [listen, publish, trace] = lines(relay.output);
 
-    const listener = new Command("sh", ["-c", listen!]);
+    const listener = start("sh", ["-c", listen!]);
     await listener.prints(/"type":"welcome","device":"kitchen-cam"/);
     const answer = JSON.parse((await run("sh", ["-c", publish!], { cwd: ROOT })).stdout);
     expect(answer.summary).toEqual({ delivered: 1 });

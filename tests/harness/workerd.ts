@@ -6,7 +6,7 @@ import { basename, join, resolve } from "node:path";
 import { Miniflare, type Request, type Response } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-import { applyMigrations } from "../../xtask/migrations.ts";
+import { applyMigrations } from "../../archive/lib/migrations.mjs";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 

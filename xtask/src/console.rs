@@ -72,7 +72,7 @@ fn replace(copy: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// All files below `directory`.
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut found = Vec::new();

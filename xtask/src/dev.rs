@@ -1,5 +1,6 @@
 //! `cargo xtask dev`: from a fresh clone to a running service.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{self, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,10 @@ use crate::{demo, interrupt, setup, vars, worker};
 /// How to run the service.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The port on 127.0.0.1
+    /// The address to listen on; 0.0.0.0 is every one of this machine's
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// The port
     #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// The directory that keeps the service's state [default: .tagpost in the repository]
@@ -32,7 +36,8 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         Some(state) => repository.caller.join(state),
         None => PathBuf::from(".tagpost"),
     };
-    let place = Place::take(options.port, path::absolute(&state).context("--state")?)?;
+    let address = SocketAddr::new(options.host, options.port);
+    let place = Place::take(address, path::absolute(&state).context("--state")?)?;
 
     setup::run(repository)?;
     worker::build(repository, &worker::Options::default())?;

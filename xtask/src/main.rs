@@ -1,5 +1,5 @@
 //! The chores of the repository: `cargo xtask setup`, `build`, `dev`, `test`, `simulate`,
-//! `bench`, `docs`, `deploy`.
+//! `bench`, `docs`, `deploy`, `dist`.
 //!
 //! Each prepares what it needs, so any of them works in a fresh clone. Tools come only from cargo, npm, pip and rustup,
 //! in the versions of the lock files.
@@ -7,13 +7,17 @@
 //! Not here: the Worker's logic. A limit is checked by the same code that checks it there.
 
 mod bench;
+mod binaries;
 mod console;
+mod counts;
 mod demo;
 mod deploy;
 mod dev;
+mod dist;
 mod docs;
 mod fingerprint;
 mod interrupt;
+mod part;
 mod paths;
 mod phone;
 mod planted;
@@ -62,6 +66,8 @@ enum Chore {
     Docs(docs::Options),
     /// Create or migrate the remote database, and deploy the Worker
     Deploy(deploy::Options),
+    /// Pack what runs and deploys without Rust
+    Dist(dist::Options),
 }
 
 fn main() -> ExitCode {
@@ -91,5 +97,6 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Bench(options) => bench::run(&repository, &options),
         Chore::Docs(options) => docs::run(&repository, &options),
         Chore::Deploy(options) => deploy::run(&repository, &options),
+        Chore::Dist(options) => dist::run(&repository, &options),
     }
 }

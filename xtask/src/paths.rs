@@ -10,11 +10,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::setup::TARGET;
-
-/// Arguments with which cargo has the compiler shorten the paths. Whatever compiles for wasm takes them:
+/// Arguments with which cargo has the compiler shorten the paths. Whatever compiles for `target` takes them:
 /// with other flags cargo would compile everything again.
-pub(crate) fn remap() -> Result<[String; 2]> {
+pub(crate) fn remap(target: &str) -> Result<[String; 2]> {
     let mut flags = Vec::new();
     for registry in registries()? {
         flags.push(format!("--remap-path-prefix={}=", registry.display()));
@@ -31,11 +29,11 @@ pub(crate) fn remap() -> Result<[String; 2]> {
     let flags = serde_json::to_string(&flags)?;
     Ok([
         "--config".to_owned(),
-        format!("target.{TARGET}.rustflags={flags}"),
+        format!("target.{target}.rustflags={flags}"),
     ])
 }
 
-/// Refuses a wasm file that names a directory of the machine's user.
+/// Refuses a compiled file that names a directory of the machine's user.
 pub(crate) fn check(wasm: &Path) -> Result<()> {
     let code = fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
     for private in [home()?, cargo_home()?] {
@@ -119,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_dependency_is_named_without_the_directory_of_its_registry() {
-        let [_, config] = remap().unwrap();
+        let [_, config] = remap(crate::setup::TARGET).unwrap();
         let registry = cargo_home().unwrap().join("registry/src/");
         assert!(
             config.contains(&format!("={}", registry.display())),

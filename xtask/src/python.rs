@@ -3,13 +3,14 @@
 //! They run in an environment of their own, with the packages of `requirements.txt`. Where there is no Python for that,
 //! they are left out, but not in CI.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use crate::counts::{self, one_check};
 use crate::fingerprint::Fingerprint;
+use crate::part::Run;
 use crate::repository::Repository;
 use crate::step;
 
@@ -23,17 +24,18 @@ const INSTALL: &str = "install Python 3.10 or newer: `apt-get install python3 py
 const PROCESSES: &str = "--numprocesses=3";
 
 /// Checks the types of the library and its tests, and runs those with these words in their names.
-pub(crate) fn check(repository: &Repository, words: &[String]) -> Result<()> {
-    let Some(python) = environment(repository)? else {
+pub(crate) fn check(repository: &Repository, run: &mut Run, words: &[String]) -> Result<()> {
+    let Some(python) = environment(repository, run)? else {
         return Ok(());
     };
-    step::run("types of clients/python", module(&python, "mypy"))?;
+    let types = module(&python, "mypy");
+    run.step("types of clients/python", types, one_check)?;
     let mut pytest = module(&python, "pytest");
     pytest.args(["--quiet", PROCESSES, "--dist=loadgroup"]);
     if !words.is_empty() {
         pytest.args(["-k", &words.join(" and ")]);
     }
-    step::run("tests of clients/python", pytest)
+    run.step("tests of clients/python", pytest, counts::pytest)
 }
 
 /// A run of a module of Python in the library's directory.
@@ -44,17 +46,14 @@ fn module(python: &Path, name: &str) -> Command {
 }
 
 /// The Python of the environment, which is made anew when the packages change.
-fn environment(repository: &Repository) -> Result<Option<PathBuf>> {
+fn environment(repository: &Repository, run: &mut Run) -> Result<Option<PathBuf>> {
     let mut probe = Command::new("python3");
     probe
         .args(["-c", PROBE])
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if !probe.status().is_ok_and(|status| status.success()) {
-        if env::var_os("CI").is_some() {
-            bail!("there is no Python for {LIBRARY}; {INSTALL}");
-        }
-        eprintln!("skipped: the checks of {LIBRARY}; {INSTALL}");
+        run.skip(&format!("there is no Python for {LIBRARY}: {INSTALL}"))?;
         return Ok(None);
     }
     let _lock = repository.lock()?;

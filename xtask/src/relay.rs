@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -29,7 +29,7 @@ const READY: &str = "ready";
 
 /// Where a relay listens and keeps its state, for it alone.
 pub(crate) struct Place {
-    port: u16,
+    address: SocketAddr,
     /// An absolute path.
     state: PathBuf,
     /// Keeps a second relay off the same state.
@@ -37,15 +37,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Takes the directory `state`, an absolute path, and sees that the port is free.
+    /// Takes the directory `state`, an absolute path, and sees that the address is free.
     ///
     /// # Errors
-    /// A port or state directory that is in use.
-    pub(crate) fn take(port: u16, state: PathBuf) -> Result<Self> {
+    /// A port or state directory that is in use; an address that this machine has not.
+    pub(crate) fn take(address: SocketAddr, state: PathBuf) -> Result<Self> {
         let lock = lock(&state)?;
-        await_port(port)?;
+        await_port(address)?;
         Ok(Self {
-            port,
+            address,
             state,
             _lock: lock,
         })
@@ -77,7 +77,7 @@ impl Relay {
     /// # Errors
     /// A relay that ends or is not ready in time.
     pub(crate) fn start(repository: &Repository, settings: &Settings) -> Result<Self> {
-        let Place { port, state, .. } = settings.place;
+        let Place { address, state, .. } = settings.place;
         let mut command = repository.node("xtask/relay.ts")?;
         command
             .stdin(Stdio::piped())
@@ -91,7 +91,8 @@ impl Relay {
         bindings.insert("PUSH_KEY".to_owned(), settings.secrets.push_key.clone());
         bindings.insert("VAPID_KEY".to_owned(), settings.secrets.vapid_key.clone());
         let line = serde_json::json!({
-            "port": port,
+            "host": address.ip(),
+            "port": address.port(),
             "state": state,
             "bindings": bindings,
         });
@@ -104,11 +105,11 @@ impl Relay {
         await_ready(&mut group)?;
         Ok(Self {
             group,
-            url: format!("http://127.0.0.1:{port}"),
+            url: url(*address),
         })
     }
 
-    /// Where it listens.
+    /// Where this machine reaches it.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -121,6 +122,16 @@ impl Relay {
         drop(stdin);
         Ok(status?)
     }
+}
+
+/// A URL under which this machine reaches what listens on `address`.
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 /// Passes on what the relay prints, and waits for the line that says it is ready.
@@ -167,10 +178,11 @@ fn lock(state: &Path) -> Result<File> {
 }
 
 /// Waits until the port is free, in case a relay is just about to end.
-fn await_port(port: u16) -> Result<()> {
+fn await_port(address: SocketAddr) -> Result<()> {
+    let port = address.port();
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        match TcpListener::bind(address) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 if Instant::now() > deadline {
@@ -180,7 +192,7 @@ fn await_port(port: u16) -> Result<()> {
                 }
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot listen on port {port}"));
+                return Err(error).with_context(|| format!("cannot listen on {address}"));
             }
         }
         thread::sleep(POLL);
@@ -194,14 +206,34 @@ mod tests {
     #[test]
     fn a_port_in_use_is_named() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let error = await_port(port).unwrap_err().to_string();
+        let address = listener.local_addr().unwrap();
+        let port = address.port();
+        let error = await_port(address).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("port {port} is in use")),
             "{error}"
         );
         drop(listener);
-        await_port(port).unwrap();
+        await_port(address).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_the_machine_has_not_is_named() {
+        // RFC 5737: an address for documentation.
+        let error = await_port(SocketAddr::from(([192, 0, 2, 1], 8787))).unwrap_err();
+        assert_eq!(error.to_string(), "cannot listen on 192.0.2.1:8787");
+    }
+
+    #[test]
+    fn a_relay_on_every_address_is_reached_on_the_local_one() {
+        for (address, expected) in [
+            ("127.0.0.1:8787", "http://127.0.0.1:8787"),
+            ("0.0.0.0:8787", "http://127.0.0.1:8787"),
+            ("[::]:8787", "http://[::1]:8787"),
+            ("192.0.2.1:80", "http://192.0.2.1:80"),
+        ] {
+            assert_eq!(url(address.parse().unwrap()), expected);
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn run(repository: &Repository) -> Result<()> {
     let node = require("node", INSTALL_NODE)?;
     check_node(&node, OLDEST_NODE)?;
     require("npm", INSTALL_NODE)?;
-    add_target()?;
+    add_target(TARGET)?;
     install_packages(Path::new("."))?;
     if !Path::new(NODE).exists() {
         check_node(&node, OLDEST_OWN_NODE)?;
@@ -83,19 +83,20 @@ fn check_node(version: &str, oldest: u32) -> Result<()> {
     bail!("node is {version}, but has to be {oldest} or newer; {INSTALL_NODE}");
 }
 
-fn add_target() -> Result<()> {
+/// Adds rustup's target if the compiler does not have it.
+pub(crate) fn add_target(target: &str) -> Result<()> {
     let output = Command::new("rustc")
-        .args(["--print=target-libdir", "--target", TARGET])
+        .args(["--print=target-libdir", "--target", target])
         .output()
         .context("rustc is not there; install rustup: https://rustup.rs")?;
     let library = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() && Path::new(&library).exists() {
         return Ok(());
     }
-    require("rustup", INSTALL_RUSTUP).with_context(|| format!("rustc has no target {TARGET}"))?;
+    require("rustup", INSTALL_RUSTUP).with_context(|| format!("rustc has no target {target}"))?;
     let mut command = Command::new("rustup");
-    command.args(["target", "add", TARGET]);
-    step::run("wasm target", command)
+    command.args(["target", "add", target]);
+    step::run(&format!("target {target}"), command)
 }
 
 /// Installs the npm packages of the project in `directory`, unless its lock file is the one that they were installed

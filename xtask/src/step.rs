@@ -16,7 +16,26 @@ use crate::interrupt::Group;
 ///
 /// # Errors
 /// When it cannot be started or does not succeed; its output has been printed then.
-pub(crate) fn run(name: &str, mut command: Command) -> Result<()> {
+pub(crate) fn run(name: &str, command: Command) -> Result<()> {
+    match finish(name, command)?.failure {
+        Some(failure) => bail!(failure),
+        None => Ok(()),
+    }
+}
+
+/// How a step ended.
+pub(crate) struct Ended {
+    /// What the command printed.
+    pub(crate) output: String,
+    /// What went wrong, if it did not succeed.
+    pub(crate) failure: Option<String>,
+}
+
+/// As [`run`]; a command that does not succeed is no error.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn finish(name: &str, mut command: Command) -> Result<Ended> {
     let started = Instant::now();
     let line = ProgressBar::new_spinner()
         .with_style(style())
@@ -46,15 +65,17 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<()> {
     line.finish_and_clear();
 
     let seconds = started.elapsed().as_secs_f32();
-    if !status.success() {
+    let failure = if status.success() {
+        eprintln!("{name:<SHORTEST$} {seconds:>6.1} s");
+        None
+    } else {
         eprintln!("{}", output.trim_end());
-        bail!(
+        Some(format!(
             "{name}: {} ended with {status} after {seconds:.1} s",
             program.display()
-        );
-    }
-    eprintln!("{name:<SHORTEST$} {seconds:>6.1} s");
-    Ok(())
+        ))
+    };
+    Ok(Ended { output, failure })
 }
 
 /// The width of names, so that the seconds of all steps are in one column.

