@@ -36,3 +36,4 @@ pub mod trace;
 pub mod wake;
 pub mod watch;
 pub mod web_push;
+pub mod webhook;
