@@ -76,7 +76,7 @@ export { Device };
  * @property {string} [reason] why it was refused, if it has no deliveries
  * @property {Delivery[]} deliveries
  * @property {Partial<Record<State, number>>} summary
- * @property {(DeliveryStep | EscalationStep | WokenStep)[]} timeline every step so far, oldest first
+ * @property {(DeliveryStep | EscalationStep | WokenStep | AttemptedStep)[]} timeline every step so far, oldest first
  */
 
 /**
@@ -103,6 +103,16 @@ export { Device };
  * @property {string} device
  * @property {number} at
  * @property {string} host the push service's host
+ */
+
+/**
+ * @typedef {object} AttemptedStep The address of a webhook has failed an attempt.
+ * @property {"attempted"} event
+ * @property {string} device
+ * @property {number} at
+ * @property {number} attempt
+ * @property {number} [status] what it answered
+ * @property {"timeout" | "redirect" | "connect" | "address"} [error] why it did not answer
  */
 
 /**

@@ -139,6 +139,35 @@ fn the_failures_name_no_other_component_and_no_router() {
     }
 }
 
+#[test]
+fn the_webhook_names_no_other_component_and_no_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "channels",
+        "Channels",
+        "Connection",
+        "super::wake",
+        "Mailbox<",
+        "Awaited",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("webhook", &words), [""; 0]);
+    for component in [
+        "inbox",
+        "outbox",
+        "connection",
+        "channels",
+        "wake",
+        "failures",
+    ] {
+        let named = naming(component, &["super::webhook", "Webhook<", "Output::Post"]);
+        assert_eq!(named, [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -158,6 +187,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "waking.rs",
         "resending.rs",
         "presence.rs",
+        "posting.rs",
     ] {
         let named = lines(&mailbox().join(file), &["Output::Alarm(", "timers.set("]);
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
@@ -170,6 +200,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "channels",
         "wake",
         "failures",
+        "webhook",
     ] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),

@@ -7,6 +7,7 @@ use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::wake::Wake;
 use super::watchers::Watchers;
+use super::webhook::Webhook;
 use crate::store::{Store, StoreError};
 
 impl<S: Store> Mailbox<S> {
@@ -52,6 +53,13 @@ impl<S: Store> Mailbox<S> {
         Watchers {
             cx: &mut self.cx,
             memory: &mut self.watchers,
+        }
+    }
+
+    pub(super) fn webhook(&mut self) -> Webhook<'_, S> {
+        Webhook {
+            cx: &mut self.cx,
+            memory: &mut self.webhook,
         }
     }
 

@@ -33,6 +33,7 @@ mod outbox;
 mod output;
 mod pairing;
 mod pending;
+mod posting;
 mod presence;
 mod push;
 mod registration;
@@ -43,16 +44,17 @@ mod waiting;
 mod wake;
 mod waking;
 mod watchers;
+mod webhook;
 
 use std::rc::Rc;
 
 use self::account::Account;
 use self::connection::Connection;
-pub use self::connection::ConnectionId;
+pub use self::connection::{Chain, ConnectionId};
 use self::context::Context;
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
-pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
+pub use self::output::{CallId, CallPurpose, Input, Output, PostPurpose, Reply};
 pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
@@ -80,6 +82,9 @@ pub struct Mailbox<S> {
     wake: wake::Memory,
     failures: failures::Memory,
     watchers: watchers::Memory,
+    webhook: webhook::Memory,
+    /// Where requests to the address count in this event.
+    chain: Chain,
     pending: Pending,
 }
 
@@ -127,6 +132,8 @@ impl<S: Store> Mailbox<S> {
             wake: wake::Memory::default(),
             failures: failures::Memory::default(),
             watchers: watchers::Memory::default(),
+            webhook: webhook::Memory::default(),
+            chain: Chain::default(),
             pending: Pending::default(),
         };
         mailbox.watchers().open(attachments);
@@ -138,6 +145,8 @@ impl<S: Store> Mailbox<S> {
             mailbox.outbox().open(alarm, now)?;
             mailbox.wake().open()?;
             mailbox.failures().open()?;
+            mailbox.webhook().open()?;
+            mailbox.connect_address(now)?;
             mailbox.wake_for(inbox_due, now)?;
         }
         Ok(mailbox)
@@ -180,6 +189,8 @@ impl<S: Store> Mailbox<S> {
             }
             other => other,
         };
+        self.chain = posting::chain_of(&input);
+        self.update_address(now)?;
         self.handle_frames(now)?;
         // Nothing is sent over a connection whose token has expired, whatever this event is about.
         self.receive(|inbox| inbox.check_token(now))?;
@@ -191,6 +202,7 @@ impl<S: Store> Mailbox<S> {
         self.route(input, now)?;
         // Filling the window may also settle what calls wait for.
         loop {
+            self.connect_address(now)?;
             // The window is filled at the end: the event may concern a message that would be sent.
             if !is_opening {
                 self.receive(|inbox| inbox.pump(now))?;
@@ -210,6 +222,8 @@ impl<S: Store> Mailbox<S> {
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;
+        self.webhook().keep()?;
+        self.go_on_posting(now);
         self.failures().note()?;
         self.finish(&mut outputs);
         Ok(outputs)
@@ -286,6 +300,12 @@ impl<S: Store> Mailbox<S> {
                 number,
                 answer,
             } => self.wake().answered(subscription, number, answer, now),
+            Input::Posted {
+                purpose,
+                outcome,
+                millis,
+                ..
+            } => self.posted(purpose, outcome, millis, now),
             Input::Recorded { number, taken } => self.failures().recorded(number, taken, now),
             Input::Alarm => self.alarm(now),
             Input::Timeout(at) => self.timeout(at, now),
@@ -324,6 +344,7 @@ impl<S: Store> Mailbox<S> {
         }
         self.receive(|inbox| inbox.alarm(now))?;
         self.outbox().alarm(now)?;
+        self.post_receipts_again(now)?;
         self.knock_after_failure(now)?;
         self.wake_for(true, now)
     }
@@ -358,6 +379,7 @@ impl<S: Store> Mailbox<S> {
             self.outbox().next_due(now)?,
             self.wake().next_due(now),
             self.failures().next_due(now),
+            self.webhook().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);
@@ -377,8 +399,9 @@ impl<S: Store> Mailbox<S> {
                 // A poll takes what comes after the messages that this event sends.
                 Effect::News(News::Pollable) => pollable = true,
                 Effect::News(news) => {
-                    // A watcher changes nothing.
-                    told |= !matches!(news, News::Watched(_));
+                    // A watcher changes nothing, and a request not before its answer.
+                    let is_request = matches!(news, News::Post(..) | News::PostReceipts(_));
+                    told |= !matches!(news, News::Watched(_)) && !is_request;
                     self.hear(news, now)?;
                     // Effects of the news come before later effects.
                     effects.extend(self.cx.effects.drain(..).rev());
@@ -395,7 +418,11 @@ impl<S: Store> Mailbox<S> {
     /// What is done once per event: the attachment and the alarm.
     fn finish(&mut self, outputs: &mut Vec<Output>) {
         debug_assert!(self.cx.ended.is_none(), "the outbox was not told");
-        if let Some(connection) = self.connection.as_mut().filter(|it| it.stale) {
+        if let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|it| it.stale && it.is_socket())
+        {
             let (id, attachment) = (connection.id, connection.attachment());
             outputs.push(Output::Attach {
                 connection: id,

@@ -51,7 +51,8 @@ impl Address {
         if host.port != usual && host.port < FIRST_PORT {
             return Err("must have the usual port, or one from 1024 on");
         }
-        if !host.is_public() && !(service.is_local && host.is_loopback()) {
+        let is_allowed = host.is_public() || (service.is_local && host.is_loopback());
+        if !is_allowed {
             return Err("must lead to a public host");
         }
         let own = service.own.iter().filter_map(|own| {
@@ -182,12 +183,10 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 /// in which an IPv4 address may hide.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
-    let is_special = match (a, b) {
-        (0x2001, 0..=0x01ff | 0x0db8) => true,
-        (0x2002, _) => true,
-        (0x3fff, 0..=0x0fff) => true,
-        _ => false,
-    };
+    let is_special = matches!(
+        (a, b),
+        (0x2001, 0..=0x01ff | 0x0db8) | (0x2002, _) | (0x3fff, 0..=0x0fff)
+    );
     (0x2000..=0x3fff).contains(&a) && !is_special
 }
 

@@ -37,6 +37,18 @@ pub enum PostError {
     Address,
 }
 
+impl PostError {
+    /// Its name, as written in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Redirect => "redirect",
+            Self::Connect => "connect",
+            Self::Address => "address",
+        }
+    }
+}
+
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

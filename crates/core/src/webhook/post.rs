@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{Secrets, Setting};
 use crate::id::Topic;
+use crate::json;
 use crate::message::{Message, Target};
+use crate::protocol::Receipt;
 use crate::time::Millis;
 
 /// A request. It is a POST.
@@ -50,6 +52,25 @@ impl Post {
         post.add("tagpost-attempt", &attempt.to_string());
         post.add("tagpost-expires-at", &message.expires_at.to_string());
         post
+    }
+
+    /// The request for receipts: of one, or of a list of them.
+    pub fn of_receipts(
+        receipts: &[Receipt],
+        setting: &Setting,
+        secrets: &Secrets,
+        now: Millis,
+    ) -> Self {
+        let first = receipts.first().map_or(0, |receipt| receipt.seq);
+        let last = receipts.last().map_or(0, |receipt| receipt.seq);
+        let (kind, data) = match receipts {
+            [receipt] => ("receipt", json::text(receipt)),
+            all => ("receipts", json::text(&all)),
+        };
+        let body = format!(r#"{{"type":"{kind}","timestamp":{now},"data":{data}}}"#);
+        let id = format!("receipts_{first}_{last}");
+        let json = "application/json".to_owned();
+        Self::signed(&id, json, body.into_bytes(), setting, secrets, now)
     }
 
     /// The request that only tries whether the address answers.
@@ -194,6 +215,44 @@ mod tests {
             );
             assert!(!post.headers.iter().any(|(name, _)| *name == "tagpost-tag"));
         }
+    }
+
+    #[test]
+    fn receipts_are_posted_one_as_it_is_and_several_as_a_list() {
+        let receipt = |seq| Receipt {
+            seq,
+            id: "01M8JKTCM3FYHWCCN22V1QV2CY".parse().unwrap(),
+            device: Some("cam".parse().unwrap()),
+            state: crate::delivery::State::Delivered,
+            at: 5,
+            reply: None,
+            reason: None,
+        };
+        let secrets = Secrets::new(Secret::new(&[7; 32]).unwrap());
+        let post = |receipts: &[Receipt]| {
+            let post = Post::of_receipts(receipts, &setting(), &secrets, NOW);
+            let id = post.headers.iter().find(|(name, _)| *name == "webhook-id");
+            (id.unwrap().1.clone(), String::from_utf8(post.body).unwrap())
+        };
+        let data = |seq| {
+            format!(
+                r#"{{"seq":{seq},"id":"01M8JKTCM3FYHWCCN22V1QV2CY","device":"cam","state":"delivered","at":5}}"#
+            )
+        };
+        let one = format!(
+            r#"{{"type":"receipt","timestamp":{NOW},"data":{}}}"#,
+            data(7)
+        );
+        assert_eq!(post(&[receipt(7)]), ("receipts_7_7".to_owned(), one));
+        let two = format!(
+            r#"{{"type":"receipts","timestamp":{NOW},"data":[{},{}]}}"#,
+            data(7),
+            data(9)
+        );
+        assert_eq!(
+            post(&[receipt(7), receipt(9)]),
+            ("receipts_7_9".to_owned(), two)
+        );
     }
 
     #[test]

@@ -80,13 +80,17 @@ impl TryFrom<String> for Secret {
     }
 }
 
-/// The secrets that sign: the present one, and for a day the one before it.
+/// The most former secrets that sign.
+const MOST_FORMER: usize = 4;
+
+/// The secrets that sign: the present one, and for a day each that it has replaced. A rotation that is repeated, because
+/// its answer was lost, does not end the secret that the receiver has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secrets {
     present: Secret,
-    /// The former one, and until when it signs, too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    former: Option<(Secret, Millis)>,
+    /// The former ones, the last first, each with the time until which it signs, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<(Secret, Millis)>,
 }
 
 impl Secrets {
@@ -94,14 +98,16 @@ impl Secrets {
     pub fn new(present: Secret) -> Self {
         Self {
             present,
-            former: None,
+            former: Vec::new(),
         }
     }
 
-    /// Replaces the present secret. The one before the present signs no more.
+    /// Replaces the present secret.
     pub fn rotate(&mut self, next: Secret, now: Millis) {
+        self.former.retain(|(_, until)| now < *until);
         let former = std::mem::replace(&mut self.present, next);
-        self.former = Some((former, now + OVERLAP));
+        self.former.insert(0, (former, now + OVERLAP));
+        self.former.truncate(MOST_FORMER);
     }
 
     /// The header `webhook-signature` of a request: one signature of each valid secret, the present one's first.
@@ -163,9 +169,20 @@ mod tests {
         assert_eq!(secrets.signatures(ID, BODY, last), both);
         let end = now + OVERLAP;
         assert_eq!(secrets.signatures(ID, BODY, end), signed(&new, end));
-        secrets.rotate(Secret::new(&[8; 32]).unwrap(), now);
-        let signatures = secrets.signatures(ID, BODY, now);
-        assert_eq!(signatures.split(' ').count(), 2, "the first signs no more");
+    }
+
+    #[test]
+    fn a_rotation_that_is_repeated_does_not_end_the_first_secret_and_there_are_at_most_five() {
+        let mut secrets = Secrets::new(secret(TEXT));
+        let count = |secrets: &Secrets, at| secrets.signatures(ID, BODY, at).split(' ').count();
+        for n in 1..=6 {
+            secrets.rotate(Secret::new(&[n; 32]).unwrap(), 1_000);
+            assert_eq!(count(&secrets, 1_000), usize::from(n.min(4)) + 1);
+        }
+        let end = 1_000 + OVERLAP;
+        assert_eq!(count(&secrets, end), 1);
+        secrets.rotate(Secret::new(&[7; 32]).unwrap(), end);
+        assert_eq!(count(&secrets, end), 2);
     }
 
     #[test]

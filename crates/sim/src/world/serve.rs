@@ -290,7 +290,10 @@ impl World<'_> {
             | mailbox::Reply::Paired(_)
             | mailbox::Reply::PayloadSources(_)
             | mailbox::Reply::Payload(_)
-            | mailbox::Reply::ResendPlan(_) => Reply::Done,
+            | mailbox::Reply::ResendPlan(_)
+            | mailbox::Reply::Webhook { .. }
+            | mailbox::Reply::WebhookSecret(_)
+            | mailbox::Reply::WebhookTried(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
                     self.ledger.push_taken(object, op, *id)?;
