@@ -13,6 +13,7 @@ mod send;
 mod tag;
 mod time;
 mod trace;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub(crate) use push::Push;
 pub(crate) use send::Send;
 pub(crate) use tag::TagCommand;
 pub(crate) use trace::{Ls, Trace};
+pub(crate) use webhook::Webhook;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -129,6 +131,18 @@ The admin key may do this for every device, and a device's token for the device 
     Push {
         #[command(subcommand)]
         command: Push,
+    },
+    /// Make a device an HTTPS address, and check what is posted there
+    #[command(after_help = "\
+Examples:
+  tagpost webhook set backend https://hooks.example.org/tagpost
+  tagpost webhook test backend
+  tagpost webhook verify --secret-file backend.secret < request.txt
+
+The admin key may do this for every device, and a device's token for the device itself if it has the claim webhook.")]
+    Webhook {
+        #[command(subcommand)]
+        command: Webhook,
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
     Token(Token),
