@@ -13,6 +13,7 @@ use std::cell::RefCell;
 
 use tagpost_core::call::{Call, Request};
 use tagpost_core::expression::{Expression, MAX_CHARACTERS, MAX_NAMES};
+use tagpost_core::hook::{self, Hook, Revocations, Template};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{Input, Mailbox};
@@ -27,6 +28,7 @@ use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
 use tagpost_core::token::{self, Claims};
+use tagpost_core::via;
 use tagpost_core::web_push::channel::Channel;
 use tagpost_core::web_push::matrix::Notification;
 use tagpost_core::web_push::request::{Options, receipts_link};
@@ -37,7 +39,7 @@ use tagpost_core::web_push::vapid;
 type Fuzzed = fn(&[u8]);
 
 /// Every fuzzed function by its name, which is that of its corpus.
-pub(crate) const ALL: [(&str, Fuzzed); 7] = [
+pub(crate) const ALL: [(&str, Fuzzed); 8] = [
     ("frame", frame),
     ("token", token),
     ("publish", publish),
@@ -45,6 +47,7 @@ pub(crate) const ALL: [(&str, Fuzzed); 7] = [
     ("pattern", pattern),
     ("expression", expression),
     ("web_push", web_push),
+    ("hook", hook),
 ];
 
 const KEY: &[u8] = b"a key that only this file knows";
@@ -269,6 +272,63 @@ pub(crate) fn rows(data: &[u8]) {
         if mailbox.handle(input, now).is_err() {
             return;
         }
+    }
+}
+
+/// What strangers can send to a hook: a sealed URL, and headers, one a line, with the body after an empty line. The same
+/// bytes are the body of a request for a hook, too.
+pub(crate) fn hook(data: &[u8]) {
+    if let Ok(terms) = hook::read(data) {
+        let keys = Keys::new("a key that only this file knows, too".to_owned(), None);
+        let made = hook_with(terms);
+        assert_eq!(keys.open(&keys.seal(&made)), Some(made));
+    }
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let keys = Keys::new("a key that only this file knows, too".to_owned(), None);
+    assert!(keys.open::<Hook>(text).is_none(), "forged");
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.to_owned())
+    };
+    via::names(&header(via::VIA).unwrap_or_default(), "https://a");
+    for template in Template::ALL {
+        let terms = format!(
+            r#"{{"to":{{"tag":"a"}},"template":"{}"}}"#,
+            template.as_str()
+        );
+        let made = hook_with(hook::read(terms.as_bytes()).expect("terms of a hook"));
+        match made.draft(header, body.as_bytes(), &Limits::default()) {
+            Ok(draft) if template != Template::Raw => {
+                let payload: serde_json::Value =
+                    serde_json::from_str(draft.payload.get()).expect("a notification is JSON");
+                let length = |field: &str| {
+                    let text = payload.get(field).and_then(|it| it.as_str());
+                    text.map_or(0, |text| text.chars().count())
+                };
+                assert!((1..=128).contains(&length("title")));
+                assert!(length("body") <= 1_024 && length("url") <= 2_048);
+            }
+            Ok(draft) => assert_eq!(draft.size as usize, body.len()),
+            Err(problem) => assert!(!problem.detail.is_empty()),
+        }
+    }
+}
+
+/// A hook that does this.
+fn hook_with(terms: hook::Terms) -> Hook {
+    Hook {
+        device: "device".parse().expect("a device"),
+        terms,
+        expires_at: None,
+        revocations: Revocations {
+            tokens: 0,
+            hooks: 0,
+        },
+        nonce: [0; 8],
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn answer(request: web_sys::Request, env: Env) -> Result<Respon
             Err(Miss::NotFound.into())
         }
         (Err(miss), _) => Err(miss.into()),
-        (Ok(Found::Preflight { allow }), _) if route::is_sealed(path(&request.url())) => {
+        (Ok(Found::Preflight { allow }), _) if route::is_web_push(path(&request.url())) => {
             Ok(routes::push_preflight(&allow))
         }
         (Ok(Found::Open(Open::Description)), _) => Ok(openapi::description()),

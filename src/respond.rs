@@ -184,17 +184,20 @@ impl Error {
             | Self::Failed {
                 code: Code::Unavailable,
                 ..
-            } => {
-                let detail = "a mailbox could not be reached in time; it is safe to repeat a publish that has an Idempotency-Key";
-                let mut unavailable = Problem::new(Code::Unavailable, detail);
-                unavailable.retry_after = Some(UNAVAILABLE_RETRY_AFTER);
-                problem(&unavailable)
-            }
+            } => problem(&unavailable()),
             Self::Failed { code, .. } => {
                 problem(&Problem::new(code, "the cause is in the service's log"))
             }
         }
     }
+}
+
+/// The problem of a mailbox that cannot be reached at the moment.
+pub(crate) fn unavailable() -> Problem {
+    let detail = "a mailbox could not be reached in time; it is safe to repeat a publish that has an Idempotency-Key";
+    let mut unavailable = Problem::new(Code::Unavailable, detail);
+    unavailable.retry_after = Some(UNAVAILABLE_RETRY_AFTER);
+    unavailable
 }
 
 impl From<Problem> for Error {

@@ -44,7 +44,8 @@ pub(crate) enum Open {
     WakeKey,
 }
 
-/// The requests of Web Push, whose permission is a sealed URL: that of the request, or those in its body.
+/// The requests whose permission is a sealed URL: that of the request, or those in its body. All but those to hooks are
+/// of Web Push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sealed {
     /// Open the WebSocket of a user agent.
@@ -61,6 +62,8 @@ pub(crate) enum Sealed {
     PushReceipts(String),
     /// Keep no receipts for what was sent to a channel.
     DropPushReceipts(String),
+    /// Publish what is posted to a hook.
+    Hook(String),
     /// Publish the notification of a Matrix homeserver to channels.
     Matrix,
     /// Ask what the path for Matrix homeservers is.
@@ -120,6 +123,10 @@ pub(crate) enum Route {
     ListChannels(DeviceId),
     /// Remove a channel, or all.
     RemoveChannels(DeviceId, Option<Channel>),
+    /// Make a hook of a device.
+    MakeHook(DeviceId),
+    /// Revoke all hooks of a device.
+    RevokeHooks(DeviceId),
     /// Store where a device can be knocked.
     Subscribe(DeviceId),
     /// Where a device can be knocked.
@@ -162,10 +169,7 @@ pub(crate) enum Miss {
 
 /// Routes a method and a path; `path` is as it was sent, percent-encoded, without the query.
 pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
-    let (endpoints, names) = TABLE
-        .iter()
-        .find_map(|(template, endpoints)| Some((endpoints, Names::read(template, path)?)))
-        .ok_or(Miss::NotFound)?;
+    let (endpoints, names) = find(path).ok_or(Miss::NotFound)?;
     let endpoint = endpoints
         .iter()
         .find(|endpoint| endpoint.methods.contains(&method));
@@ -181,6 +185,12 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Found, Miss> {
             }
         }
     }
+}
+
+/// What is served at a path, and the names in it.
+fn find(path: &str) -> Option<(&'static [Endpoint], Names)> {
+    let mut table = TABLE.iter();
+    table.find_map(|(template, endpoints)| Some((*endpoints, Names::read(template, path)?)))
 }
 
 /// What a method does at a path; `HEAD` goes with `GET`.
@@ -289,6 +299,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             let channel = path.name("channel")?;
             Ok(Route::RemoveChannels(path.name("device")?, Some(channel)))
         })],
+    ),
+    (
+        "/v1/devices/{device}/hooks",
+        &[
+            on(POST, |path| Ok(Route::MakeHook(path.name("device")?))),
+            on(DELETE, |path| Ok(Route::RevokeHooks(path.name("device")?))),
+        ],
     ),
     ("/v1/wake-key", &[open(READ, Open::WakeKey)]),
     (
@@ -411,6 +428,7 @@ const TABLE: &[(&str, &[Endpoint])] = &[
             sealed(DELETE, Sealed::DropPushReceipts),
         ],
     ),
+    ("/h/{sealed}", &[sealed(POST, Sealed::Hook)]),
     (
         "/_matrix/push/v1/notify",
         &[
@@ -421,10 +439,25 @@ const TABLE: &[(&str, &[Endpoint])] = &[
     ("/", &[open(READ, Open::Console)]),
 ];
 
-/// Whether a path belongs to Web Push: without `PUSH_KEY` it is not served, whatever the method.
+/// Whether a path is that of a sealed URL: without `PUSH_KEY` it is not served, whatever the method.
 pub(crate) fn is_sealed(path: &str) -> bool {
-    let sealed = ["/push/", "/wpush/", "/m/", "/r/", "/_matrix/"];
-    sealed.iter().any(|start| path.starts_with(start))
+    sealed_at(path).next().is_some()
+}
+
+/// Whether a path belongs to Web Push.
+pub(crate) fn is_web_push(path: &str) -> bool {
+    sealed_at(path).any(|sealed| !matches!(sealed, Sealed::Hook(_)))
+}
+
+/// What the methods of a path do whose permission is a sealed URL.
+fn sealed_at(path: &str) -> impl Iterator<Item = Sealed> {
+    let endpoints = find(path).map_or(&[][..], |(endpoints, _)| endpoints);
+    endpoints
+        .iter()
+        .filter_map(|endpoint| match &endpoint.leads_to {
+            Place::Sealed(read) => Some(read(String::new())),
+            Place::Open(_) | Place::Guarded(_) => None,
+        })
 }
 
 /// Every method and path that is served, except `HEAD` and `OPTIONS`.

@@ -223,6 +223,7 @@ fn millis(limit: Duration) -> f64 {
 fn wait(call: &Call) -> Duration {
     match call {
         Call::Publish { wait, .. }
+        | Call::PublishFromHook { wait, .. }
         | Call::Trace { wait, .. }
         | Call::Inbox { wait, .. }
         | Call::PushState { wait, .. }

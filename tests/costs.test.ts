@@ -3,11 +3,13 @@
 // The expected counts are in costs.json, from which docs/performance.md has its prices. After a change that
 // changes them on purpose: UPDATE_COSTS=1 cargo xtask test --only workerd costs, then cargo xtask bench --only costs.
 
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { METER, anew, check, counted, meter, save, still, type Counts } from "./costs/counts.ts";
+import { HOOKS } from "./costs/hooks.ts";
 import { PUSHES, PUSH_KEY, pushUrl } from "./costs/push.ts";
 import { KNOCKS, VAPID_KEY, outbound } from "./costs/knocks.ts";
 import { REPEATS, TOGETHER, WAYS, type Way } from "./costs/ways.ts";
@@ -20,6 +22,7 @@ const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 
 const RETENTION = 2;
 const shortLived = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000, RETENTION } });
 const pushing = useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 3600 } });
+const hooking = useRelay({ wrap: METER, vars: { PUSH_KEY, ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
 const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
 const knocking = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, VAPID_KEY }, outbound });
 /** Each way that sets alarms has a relay of its own, with the default limits. */
@@ -90,6 +93,23 @@ describe("the counts of each way of a push:", () => {
       for (let n = 0; n < REPEATS; n++) await once();
     });
     check(name, { messages: REPEATS, ...counts });
+  });
+});
+
+describe("the counts of each way of a hook:", () => {
+  test.each(Object.keys(HOOKS))("%s", async (name) => {
+    await anew(hooking);
+    const once = await HOOKS[name]!(hooking);
+    await once();
+    const counts = await counted(hooking, async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
+    });
+    check(name, { messages: REPEATS, ...counts });
+  });
+
+  test("what is posted to a hook costs what a publish does", () => {
+    const { "online, posted to a hook": posted, online } = JSON.parse(readFileSync("tests/costs.json", "utf8"));
+    expect(posted).toEqual(online);
   });
 });
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 
 import { claimsOf, HandshakeRefused, mint, seconds, useRelay } from "./harness/index.ts";
 
-// With a key, so that the routes of wake-ups exist.
-const relay = useRelay({ vars: { VAPID_KEY: "5".repeat(64) } });
+// With keys, so that the routes of wake-ups, of Web Push and of hooks exist.
+const relay = useRelay({ vars: { VAPID_KEY: "5".repeat(64), PUSH_KEY: "a key for tests that is long enough" } });
 const NAME = "camera-1";
 
 /** Every route that needs a credential. */
@@ -20,6 +20,15 @@ const ROUTES: [method: string, path: string][] = [
   ["PUT", `/v1/devices/${NAME}/wake`],
   ["DELETE", `/v1/devices/${NAME}/wake`],
   ["DELETE", `/v1/devices/${NAME}/wake/0123456789ab`],
+  ["GET", `/v1/devices/${NAME}/messages`],
+  ["GET", `/v1/devices/${NAME}/inbox`],
+  ["GET", `/v1/devices/${NAME}/watch`],
+  ["POST", `/v1/devices/${NAME}/push`],
+  ["GET", `/v1/devices/${NAME}/channels`],
+  ["DELETE", `/v1/devices/${NAME}/channels`],
+  ["DELETE", `/v1/devices/${NAME}/channels/24cf03b3-f215-489e-8a5b-f3a5ec97785d`],
+  ["POST", `/v1/devices/${NAME}/hooks`],
+  ["DELETE", `/v1/devices/${NAME}/hooks`],
   ["PUT", `/v1/tags/kitchen/devices/${NAME}`],
   ["DELETE", `/v1/tags/kitchen/devices/${NAME}`],
   ["GET", "/v1/tags"],
@@ -30,6 +39,10 @@ const ROUTES: [method: string, path: string][] = [
   ["GET", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ"],
   ["GET", "/v1/messages"],
   ["DELETE", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ"],
+  ["POST", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ/resend"],
+  ["GET", "/v1/messages/01JZZZZZZZZZZZZZZZZZZZZZZZ/payload"],
+  ["GET", "/v1/failures"],
+  ["GET", "/v1/overview"],
   ["GET", "/v1/connect"],
   ["GET", "/v1/inbox"],
   ["POST", "/v1/inbox/01JZZZZZZZZZZZZZZZZZZZZZZZ/ack"],

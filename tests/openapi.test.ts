@@ -32,6 +32,8 @@ const ROUTES = [
   "GET /v1/devices/{device}/channels",
   "DELETE /v1/devices/{device}/channels",
   "DELETE /v1/devices/{device}/channels/{channel}",
+  "POST /v1/devices/{device}/hooks",
+  "DELETE /v1/devices/{device}/hooks",
   "GET /v1/wake-key",
   "GET /v1/devices/{device}/watch",
   "PUT /v1/devices/{device}/wake",
@@ -70,6 +72,7 @@ const ROUTES = [
   "DELETE /m/{sealed}",
   "GET /r/{sealed}",
   "DELETE /r/{sealed}",
+  "POST /h/{sealed}",
   "POST /_matrix/push/v1/notify",
   "GET /_matrix/push/v1/notify",
 ];
@@ -196,6 +199,32 @@ describe("OpenAPI document", () => {
     describes(`POST ${of}/test`, await relay.admin("POST", `${path}/test`));
     describes(`DELETE ${of}`, await relay.admin("DELETE", path));
     describes(`POST ${of}/test`, await relay.admin("POST", `${path}/test`));
+  });
+
+  test("every answer of hooks fits its schema", async () => {
+    const device = await relay.device();
+    const path = `/v1/devices/${device.name}/hooks`;
+    const [make, use] = ["POST /v1/devices/{device}/hooks", "POST /h/{sealed}"];
+    const terms = { to: { device: device.name }, ttl: 60, urgency: "high", topic: "t", name: "n", template: "text" };
+    const made = await device.request("POST", path, { body: terms });
+    expect(ajv.validate("openapi#/components/schemas/HookTerms", terms)).toBe(true);
+    expect(ajv.validate("openapi#/components/schemas/HookTerms", { to: { tag: "a", device: "b" } })).toBe(false);
+    describes(make, made);
+    describes(make, await device.request("POST", path, { body: {} }));
+    describes(make, await device.request("POST", path, { body: { ...terms, name: "x".repeat(3_000) } }));
+    const { pathname } = new URL(made.is(200).url);
+    const post = (headers: Record<string, string>, body = "x") => relay.request("POST", pathname, { headers, body });
+    for (const [status, headers, body] of [
+      [202, { "Idempotency-Key": "k" }], [422, { "Idempotency-Key": "k" }, "y"], [400, { "Idempotency-Key": "ä" }],
+      [413, {}, "x".repeat(1_048_577)], [415, { "Content-Encoding": "gzip" }], [508, { "Tagpost-Via": relay.url.origin }],
+    ] as [number, Record<string, string>, string?][]) {
+      const answer = await post(headers, body);
+      expect(answer.status, `${answer}`).toBe(status);
+      describes(use, answer);
+    }
+    const revoked = await device.request("DELETE", path);
+    describes("DELETE /v1/devices/{device}/hooks", revoked);
+    describes(use, await post({}));
   });
 
   test("every answer about wake-ups fits its schema", async () => {

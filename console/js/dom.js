@@ -45,6 +45,15 @@ export function field(label, control, attributes = {}) {
   return element("div", { class: "field", ...attributes }, name, control);
 }
 
+/** A field for a name, a pattern or the like, which nothing corrects or completes. */
+export const textInput = (placeholder) =>
+  element("input", { placeholder, autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
+
+export const numberInput = (placeholder) => element("input", { placeholder, autocomplete: "off", inputmode: "numeric" });
+
+/** A choice. `options`: the label and the value of each. */
+export const select = (options) => element("select", {}, ...options.map(([label, value]) => element("option", { value }, label)));
+
 /** The id of the label of a form field. */
 export const labelId = (control) => `${control.id}-label`;
 

@@ -98,6 +98,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
             let location = format!("{messages}/{}", trace.id);
             Ok(respond::with(response, "location", location))
         }
+        Reply::Posted(posted) => json(&posted),
         Reply::Trace(trace) => Ok(respond::json_text(200, trace.trace_json())),
         Reply::Messages {
             traces,
@@ -120,6 +121,7 @@ fn render(reply: Reply) -> worker::Result<Response> {
         Reply::Registered(registered) => json(&registered),
         Reply::IssuedCode(issued) => json(&issued),
         Reply::Paired(claims) => json(&claims),
+        Reply::Revocations(revocations) => json(&revocations),
         Reply::Delivery(delivered) => json(&delivered),
         Reply::Pushed(pushed) => json(&pushed),
         Reply::PushState(state) => json(&state),

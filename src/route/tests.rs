@@ -117,6 +117,16 @@ fn every_request_of_the_contract_is_served() {
         ),
         (
             "POST",
+            "/v1/devices/cam-1/hooks".to_owned(),
+            Route::MakeHook(device("cam-1")),
+        ),
+        (
+            "DELETE",
+            "/v1/devices/cam-1/hooks".to_owned(),
+            Route::RevokeHooks(device("cam-1")),
+        ),
+        (
+            "POST",
             "/v1/devices/cam-1/pair".to_owned(),
             Route::IssueCode(device("cam-1")),
         ),
@@ -183,6 +193,7 @@ fn every_request_of_the_contract_is_served() {
             "/r/a-B_9",
             Sealed::DropPushReceipts("a-B_9".to_owned()),
         ),
+        ("POST", "/h/a-B_9", Sealed::Hook("a-B_9".to_owned())),
         ("POST", "/_matrix/push/v1/notify", Sealed::Matrix),
         ("GET", "/_matrix/push/v1/notify", Sealed::DiscoverMatrix),
     ];
@@ -193,6 +204,7 @@ fn every_request_of_the_contract_is_served() {
             "{method} {path}"
         );
         assert!(is_sealed(path), "{path}");
+        assert_eq!(is_web_push(path), !path.starts_with("/h/"), "{path}");
     }
     let open = [
         ("/phone", Open::Phone),
@@ -203,6 +215,7 @@ fn every_request_of_the_contract_is_served() {
     ];
     for (path, wanted) in open {
         assert_eq!(route("GET", path), Ok(Found::Open(wanted)), "{path}");
+        assert!(!is_sealed(path) && !is_web_push(path), "{path}");
     }
 }
 
@@ -311,5 +324,21 @@ fn a_malformed_name_is_named() {
             Ok(Found::Guarded(Err(name))) => assert_eq!(name.what, what, "{method} {path}"),
             other => panic!("{method} {path}: expected 400 for the {what}, got {other:?}"),
         }
+    }
+}
+
+#[test]
+fn the_worker_answers_every_path_before_the_console_does() {
+    let settings = include_str!("../../wrangler.toml");
+    let mut lines = settings.lines();
+    let list = lines.find_map(|line| line.strip_prefix("run_worker_first = "));
+    let list: Vec<&str> = serde_json::from_str(list.unwrap()).unwrap();
+    for (path, _) in TABLE {
+        let first = path.split('/').nth(1).unwrap();
+        let all = format!("/{first}/*");
+        assert!(
+            list.contains(path) || list.contains(&all.as_str()),
+            "{path}"
+        );
     }
 }

@@ -17,7 +17,6 @@ use super::Exchange;
 use super::devices::unknown;
 use crate::auth::{Caller, Offer};
 use crate::respond::{self, Error, Response};
-use crate::route::Miss;
 use crate::stub::{self, Handshake};
 
 /// After how many seconds a push URL may expire: at most as many as fit into it, which is centuries.
@@ -153,16 +152,6 @@ pub(super) async fn remove(
     exchange
         .ask_of(device, caller, Call::RemoveChannels { channel })
         .await
-}
-
-impl Exchange {
-    /// What seals URLs; without it there are none of these paths.
-    fn push_keys(&self) -> Result<&Keys, Error> {
-        self.config
-            .push_keys
-            .as_deref()
-            .ok_or_else(|| Miss::NotFound.into())
-    }
 }
 
 #[cfg(test)]

@@ -31,11 +31,7 @@ pub(super) async fn publish(
         Ok,
     )?;
     if !claims.may_publish(&to) {
-        return Err(Problem::new(
-            Code::Forbidden,
-            "the token's `publish` patterns do not match this target",
-        )
-        .into());
+        return Err(may_not_publish().into());
     }
     let longest = exchange.config.limits.max_payload_bytes as usize;
     let (wait, when, draft) = {
@@ -55,9 +51,15 @@ pub(super) async fn publish(
     exchange.ask_own_with(claims, call, Some(draft)).await
 }
 
+/// The problem of a token that does not permit the target.
+pub(super) fn may_not_publish() -> Problem {
+    let detail = "the token's `publish` patterns do not match this target";
+    Problem::new(Code::Forbidden, detail)
+}
+
 /// The devices of `to`, at most one more than a publish may reach. The sender's mailbox refuses too few or too
 /// many, once it has checked the token.
-async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
+pub(super) async fn addresses(exchange: &Exchange, to: &Target) -> Result<Vec<DeviceId>, Error> {
     let limit = exchange.config.limits.max_fanout.saturating_add(1);
     let targets = std::slice::from_ref(to);
     let found = directory::resolve(&exchange.directory()?, targets, limit).await?;

@@ -7,6 +7,7 @@ mod console;
 mod devices;
 mod failures;
 mod grant;
+mod hooks;
 mod inbox;
 mod input;
 mod matrix;
@@ -43,7 +44,7 @@ pub(crate) use self::wake::key as wake_key;
 use crate::auth::{Caller, Offer, bearer};
 use crate::config::Config;
 use crate::respond::{self, Error, Response};
-use crate::route::{Route, Sealed};
+use crate::route::{Miss, Route, Sealed};
 use crate::routes::input::{Headers, Query};
 use crate::stub::Calls;
 use crate::{clock, directory, stub};
@@ -130,6 +131,8 @@ impl Exchange {
             Route::RemoveChannels(device, channel) => {
                 agents::remove(self, caller, device, channel).await
             }
+            Route::MakeHook(device) => hooks::make(self, caller, device).await,
+            Route::RevokeHooks(device) => hooks::revoke(self, caller, device).await,
             Route::ListSubscriptions(device) => wake::list(self, caller, device).await,
             Route::Subscribe(device) => wake::subscribe(self, caller, device).await,
             Route::Unsubscribe(device, id) => wake::unsubscribe(self, caller, device, id).await,
@@ -162,6 +165,10 @@ impl Exchange {
             Sealed::PushState(sealed) => push_receipts::state(&self, keys, &sealed).await,
             Sealed::PushReceipts(sealed) => push_receipts::list(&self, keys, &sealed).await,
             Sealed::DropPushReceipts(sealed) => push_receipts::drop(&self, keys, &sealed).await,
+            Sealed::Hook(sealed) => {
+                let published = hooks::publish(&self, keys, &sealed).await;
+                Ok(published.unwrap_or_else(Error::into_response))
+            }
             Sealed::Matrix => Ok(matrix::notify(&self, keys).await),
             Sealed::DiscoverMatrix => Ok(matrix::discover()),
         };
@@ -186,6 +193,12 @@ impl Exchange {
             caller: None,
             call,
         }
+    }
+
+    /// What seals URLs; without it there are none of these paths.
+    fn push_keys(&self) -> Result<&Keys, Error> {
+        let keys = self.config.push_keys.as_deref();
+        keys.ok_or_else(|| Miss::NotFound.into())
     }
 
     /// A header of the request; see [`Headers::get`].

@@ -1,6 +1,6 @@
 // What a token permits, as fields of a form.
 
-import { element, field } from "../dom.js";
+import { element, field, select, textInput } from "../dom.js";
 import { Fault } from "../fault.js";
 
 const DAY = 86_400;
@@ -10,8 +10,8 @@ const RIGHTS = [["everything", "all"], ["nothing", "none"], ["only these:", "som
 /** The fields, and `read()`, which gives the body that the service takes. */
 export function grantFields() {
   const publish = select(RIGHTS);
-  const patterns = text("hallway, sensors.*, @anna");
-  const tags = text("none");
+  const patterns = textInput("hallway, sensors.*, @anna");
+  const tags = textInput("none");
   const term = select(TERMS);
   const only = field("Patterns, separated by commas", patterns, { hidden: true });
   term.value = "";
@@ -43,8 +43,3 @@ export function grantFields() {
 }
 
 const list = (value) => value.split(",").map((part) => part.trim()).filter(Boolean);
-
-const text = (placeholder) =>
-  element("input", { placeholder, autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
-
-const select = (options) => element("select", {}, ...options.map(([label, value]) => element("option", { value }, label)));

@@ -5,6 +5,7 @@ import { bindingPath, devicePath } from "../api.js";
 import { announce } from "../announce.js";
 import { addForm } from "../add-form.js";
 import { actAs } from "../devices/act-as.js";
+import { hooks } from "../devices/hooks.js";
 import { addPhone } from "../devices/pairing.js";
 import { phones } from "../devices/phones.js";
 import { queue } from "../devices/queue.js";
@@ -183,6 +184,7 @@ export function devicePage({ api, play }, device) {
     closable("Tags", tags, addForm({ label: `Bind ${device} to a tag`, action: "Bind", add: bind })),
     phones(api, device),
     webPush(api, device),
+    hooks(api, device),
     closable(
       "Access",
       element(

@@ -1,7 +1,7 @@
 // The options of a publish: a header for each that was filled in. The service checks the values.
 
 import { isSendable } from "../api.js";
-import { element, field } from "../dom.js";
+import { element, field, numberInput, select, textInput } from "../dom.js";
 
 const URGENCIES = ["very-low", "low", "normal", "high"];
 
@@ -9,14 +9,14 @@ export class Options {
   element;
   /** By header, in the order in which they are shown. `read` turns a control's value into the header's. */
   #fields = {
-    ttl: { label: "Time to live in seconds", control: number("86400") },
-    topic: { label: "Topic", control: text() },
-    urgency: { label: "Urgency", control: select(...URGENCIES.map((value) => [value, value])) },
-    echo: { label: "Send it back to me, too", control: select(["false", "no"], ["true", "yes"]) },
-    "acks-needed": { label: "Acknowledgements needed", control: number("all") },
-    delay: { label: "Delay in seconds", control: number("0") },
+    ttl: { label: "Time to live in seconds", control: numberInput("86400") },
+    topic: { label: "Topic", control: textInput() },
+    urgency: { label: "Urgency", control: select(URGENCIES.map((value) => [value, value])) },
+    echo: { label: "Send it back to me, too", control: select([["no", "false"], ["yes", "true"]]) },
+    "acks-needed": { label: "Acknowledgements needed", control: numberInput("all") },
+    delay: { label: "Delay in seconds", control: numberInput("0") },
     "deliver-at": { label: "Deliver at", control: date(), isWide: true, read: (value) => `${Date.parse(value)}` },
-    escalate: { label: "Escalate to", control: text("managers;after=60, @boss;after=300"), isWide: true },
+    escalate: { label: "Escalate to", control: textInput("managers;after=60, @boss;after=300"), isWide: true },
   };
 
   constructor() {
@@ -49,19 +49,7 @@ export class Options {
   }
 }
 
-function text(placeholder) {
-  return element("input", { placeholder, autocomplete: "off", spellcheck: "false", autocapitalize: "none" });
-}
-
-function number(placeholder) {
-  return element("input", { placeholder, autocomplete: "off", inputmode: "numeric" });
-}
-
 /** A local time, to the second. */
 function date() {
   return element("input", { type: "datetime-local", step: "1" });
-}
-
-function select(...options) {
-  return element("select", {}, ...options.map(([value, label]) => element("option", { value }, label)));
 }

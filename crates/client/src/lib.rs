@@ -27,6 +27,7 @@ mod error;
 mod failures;
 mod frame;
 mod handshake;
+mod hooks;
 mod inbox;
 mod message;
 mod operator;
@@ -53,6 +54,7 @@ pub use client::Client;
 pub use error::{Error, Problem};
 pub use failures::{FailureFilter, Failures};
 pub use frame::Welcome;
+pub use hooks::Hook;
 pub use inbox::{Inbox, Status};
 pub use message::{AnswerError, Message};
 pub use operator::{
@@ -68,6 +70,7 @@ pub use tagpost_core::call::{ChannelStatus, Progress, WebhookAnswer, WebhookTrie
 pub use tagpost_core::delivery::{State, Withdrawal};
 pub use tagpost_core::expression::{Expression, InvalidExpression};
 pub use tagpost_core::failure::FailedDelivery;
+pub use tagpost_core::hook::{HookName, HookTarget, Template, Terms as HookTerms};
 pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag, Topic};
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;

@@ -7,6 +7,7 @@
 //! Whatever may be long (a draft, a message) is a separate text beside the call, so that all calls
 //! that deliver one message share one text.
 
+mod hook;
 mod push;
 mod wake;
 mod webhook;
@@ -14,6 +15,7 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::hook::Posted;
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
 pub use self::wake::{Subscribed, SubscriptionStatus};
 pub use self::webhook::{WebhookAnswer, WebhookTried};
@@ -56,6 +58,17 @@ pub enum Call {
         devices: Vec<DeviceId>,
         /// Seconds to wait, as the draft says.
         wait: u32,
+    },
+    /// Accept a message from a hook of this device, as [`Self::Publish`] does; answered by a [`Posted`].
+    PublishFromHook {
+        /// The target of the hook.
+        to: Target,
+        /// The devices that `to` resolved to.
+        devices: Vec<DeviceId>,
+        /// Seconds to wait, as the draft says.
+        wait: u32,
+        /// How often the device's hooks had been revoked when this one was made.
+        revocations: u32,
     },
     /// The trace of a message that this device sent.
     Trace {
@@ -159,6 +172,10 @@ pub enum Call {
         /// The number in the code.
         number: i64,
     },
+    /// What a new hook of this device has to know; answered by [`crate::hook::Revocations`].
+    Revocations,
+    /// Revoke all hooks of this device made so far.
+    RevokeHooks,
     /// From a sender's mailbox: take this message for this device; answered by a [`DeliveryStatus`]. The text
     /// beside the call is the JSON of a [`crate::message::Message`].
     Deliver {
@@ -322,6 +339,7 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Call::Publish { .. } => "publish",
+            Call::PublishFromHook { .. } => "publish_from_hook",
             Call::Trace { .. } => "trace",
             Call::Messages { .. } => "messages",
             Call::Cancel { .. } => "cancel",
@@ -340,6 +358,8 @@ impl Call {
             Call::Remove => "remove",
             Call::IssueCode { .. } => "issue_code",
             Call::ExchangeCode { .. } => "exchange_code",
+            Call::Revocations => "revocations",
+            Call::RevokeHooks => "revoke_hooks",
             Call::Deliver { .. } => "deliver",
             Call::Report { .. } => "receipts",
             Call::ReportProgress(_) => "report_progress",

@@ -73,6 +73,23 @@ impl Form {
 }
 
 impl Payload {
+    /// The payload that is the body of a request with this `Content-Type`.
+    ///
+    /// # Errors
+    /// Those of [`Self::of_bytes`].
+    pub(crate) fn of_request(
+        content_type: Option<String>,
+        body: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
+        let names = Names {
+            payload: "the body",
+            content_type: "Content-Type",
+        };
+        let content_type = content_type.unwrap_or_else(|| BYTES.to_owned());
+        Self::of_bytes(body, content_type, names, limits)
+    }
+
     /// The payload of these bytes.
     ///
     /// # Errors

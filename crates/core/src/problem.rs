@@ -86,6 +86,8 @@ codes! {
     Internal = "internal", 500, "The service failed";
     /// A part of the service could not be reached in time; the request may be repeated.
     Unavailable = "unavailable", 503, "A part of the service could not be reached";
+    /// The request comes from this service itself, by way of `Tagpost-Via`: publishing it could go round for ever.
+    LoopDetected = "loop_detected", 508, "The request comes from this service itself";
 }
 
 /// One problem, as it is answered.

@@ -24,7 +24,7 @@ use crate::id::{IdempotencyKey, MessageId, Sender, Topic};
 use crate::json;
 use crate::limits::Limits;
 use crate::message::{Encoding, Message, Target, Urgency};
-use crate::payload::{self, Names, Payload};
+use crate::payload::Payload;
 use crate::plan::escalation::Step;
 use crate::problem::{Code, Problem};
 use crate::time::Millis;
@@ -91,11 +91,6 @@ impl Draft {
         body: &[u8],
         limits: &Limits,
     ) -> Result<Self, Problem> {
-        let names = Names {
-            payload: "the body",
-            content_type: "Content-Type",
-        };
-        let content_type = header("Content-Type").unwrap_or_else(|| payload::BYTES.to_owned());
         let ttl = header("TTL")
             .map(|text| whole_number("TTL", &text, TTL))
             .transpose()?;
@@ -132,7 +127,7 @@ impl Draft {
         };
         Ok(Self::new(
             options,
-            Payload::of_bytes(body, content_type, names, limits)?,
+            Payload::of_request(header("Content-Type"), body, limits)?,
         ))
     }
 

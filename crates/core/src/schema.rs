@@ -167,6 +167,13 @@ const PAIRING: &[&str] = &["CREATE TABLE pairing (
         granted TEXT
     )"];
 
+/// How often all hooks of a device were revoked: one row, number 1. The table is created with the first revocation, so
+/// that no other device has it.
+const HOOKS: &str = "CREATE TABLE IF NOT EXISTS hooks (
+        one INTEGER PRIMARY KEY,
+        revocations INTEGER NOT NULL
+    )";
+
 /// Where a device can be knocked. The table is created with the first subscription, so that no other device has it.
 const SUBSCRIPTIONS: &str = "CREATE TABLE IF NOT EXISTS subscriptions (
         id INTEGER PRIMARY KEY,
@@ -210,6 +217,16 @@ pub fn has_pairing(store: &impl Store) -> Result<bool, StoreError> {
 /// Creates the table of the pairing code.
 pub fn create_pairing(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, PAIRING)
+}
+
+/// Whether hooks of the device have been revoked.
+pub fn has_hooks(store: &impl Store) -> Result<bool, StoreError> {
+    has_table(store, "hooks")
+}
+
+/// Creates the table of revoked hooks, if there is none.
+pub fn create_hooks(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[HOOKS])
 }
 
 /// Whether there is this table.

@@ -1,8 +1,9 @@
 //! Every frame and every problem document, byte for byte, as clients in the field know them.
 //!
 //! A change of a file below `tests/golden` is a change of the protocol. `from_device/NAME.json` is a
-//! frame as a device sends it, and `from_device/NAME.read.json` what the service reads in it; every
-//! other file is what the service writes. All but the frames of devices are written anew by
+//! frame as a device sends it, and `from_device/NAME.read.json` what the service reads in it; `hook/NAME.json` is a
+//! request to a hook, and `hook/NAME.published.json` what is published; every other file is what the service writes.
+//! All but the frames and requests are written anew by
 //! `UPDATE_GOLDEN=1 cargo test -p tagpost-core --test golden`; look at the difference before it is kept.
 
 #![expect(
@@ -16,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tagpost_core::call::{Progress, Status};
 use tagpost_core::delivery::{Delivery, State, Step, Withdrawal, summary};
+use tagpost_core::hook::{self, Hook, Revocations};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::message::{Encoding, Message, Target, Urgency};
@@ -307,6 +310,45 @@ fn every_frame_of_a_device_is_read_as_documented() {
             Ok(frame) => compare(&path.with_extension("read.json"), &read_back(frame)),
             Err(bad) => panic!("{} is refused: {}", path.display(), bad.problem),
         }
+    }
+}
+
+#[test]
+fn every_request_to_a_hook_is_published_as_documented() {
+    let names = names("hook");
+    let samples: Vec<_> = names
+        .iter()
+        .filter(|name| !name.ends_with(".published"))
+        .collect();
+    assert!(
+        samples.len() >= 20,
+        "only {} samples are there",
+        samples.len()
+    );
+    for name in samples {
+        let path = folder().join("hook").join(format!("{name}.json"));
+        let sample: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let terms = json!({ "to": { "tag": "phones" }, "template": sample["template"] });
+        let mut terms = terms.as_object().unwrap().clone();
+        terms.extend(sample.get("name").map(|it| ("name".to_owned(), it.clone())));
+        let hook = Hook {
+            device: device("ci"),
+            terms: hook::read(Value::from(terms).to_string().as_bytes()).unwrap(),
+            expires_at: None,
+            revocations: Revocations {
+                tokens: 0,
+                hooks: 0,
+            },
+            nonce: [0; 8],
+        };
+        let header = |name: &str| Some(sample["headers"].get(name)?.as_str()?.to_owned());
+        let body = match &sample["body"] {
+            Value::String(text) => text.clone(),
+            json => json.to_string(),
+        };
+        let draft = hook.draft(header, body.as_bytes(), &Limits::default());
+        let published = path.with_extension("published.json");
+        compare(&published, draft.unwrap().payload.get());
     }
 }
 

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 
 use serde::Deserialize;
+use tagpost_core::hook::{self, Hook, Revocations};
 use tagpost_core::web_push::seal::{
     Capability, ConnectUrl, Keys, MessageUrl, PushUrl, ReceiptsUrl,
 };
@@ -16,6 +17,13 @@ struct Vectors {
     push: String,
     message: String,
     receipts: String,
+    hooks: Vec<SealedHook>,
+}
+
+#[derive(Deserialize)]
+struct SealedHook {
+    terms: serde_json::Value,
+    sealed: String,
 }
 
 fn check<C: Capability + Debug + PartialEq>(keys: &Keys, capability: C, sealed: &str) {
@@ -56,4 +64,18 @@ fn capabilities_are_sealed_as_they_always_were() {
         since,
     };
     check(&keys, receipts, &vectors.receipts);
+    // Together they have every urgency and every template.
+    for SealedHook { terms, sealed } in vectors.hooks {
+        let hook = Hook {
+            device: device(),
+            terms: hook::read(terms.to_string().as_bytes()).unwrap(),
+            expires_at: Some(1_800_000_000),
+            revocations: Revocations {
+                tokens: 1,
+                hooks: 2,
+            },
+            nonce: [1, 2, 3, 4, 5, 6, 7, 8],
+        };
+        check(&keys, hook, &sealed);
+    }
 }

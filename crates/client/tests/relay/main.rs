@@ -16,6 +16,7 @@ mod command;
 mod connection;
 mod delivery;
 mod failures;
+mod hook;
 mod listen;
 mod pair;
 mod progress;

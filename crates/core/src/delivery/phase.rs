@@ -87,8 +87,9 @@ pub const AT_RECIPIENT: &[Phase] = &[
     Queued, Waiting, Unstored, InFlight, Leased, InProgress, Again,
 ];
 
-/// Every transition: from any of these phases, by this event, to that phase. A device may acknowledge a message, or
-/// work on it, in any phase: a mailbox that crashed has forgotten what was in flight and not stored.
+/// Every transition: from any of these phases, by this event, to that phase. A device may acknowledge a message in
+/// any phase at the recipient: a mailbox that crashed has forgotten what was in flight and not stored. Before a device
+/// works on a message that is only in memory, the message is stored.
 pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
     (&[Unreached], Event::Queue, Queued),
     (&[Unreached, Queued], Event::Store, Waiting),

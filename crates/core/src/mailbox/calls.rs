@@ -73,6 +73,15 @@ impl<S: Store> Mailbox<S> {
                 },
                 Err(error) => Reply::NotUnderstood(error.to_string()),
             },
+            Call::PublishFromHook {
+                to,
+                devices,
+                revocations,
+                ..
+            } => match read(enclosed) {
+                Ok(draft) => return self.post(id, to, devices, revocations, draft, now),
+                Err(error) => Reply::NotUnderstood(error.to_string()),
+            },
             Call::Trace {
                 id: message,
                 wait,
@@ -162,6 +171,14 @@ impl<S: Store> Mailbox<S> {
             },
             Call::ExchangeCode { number } => match self.exchange_code(number, now) {
                 Ok(claims) => Reply::Paired(claims),
+                Err(failure) => problem(failure)?,
+            },
+            Call::Revocations => match self.revocations() {
+                Ok(revocations) => Reply::Revocations(revocations),
+                Err(failure) => problem(failure)?,
+            },
+            Call::RevokeHooks => match self.revoke_hooks() {
+                Ok(()) => Reply::Done,
                 Err(failure) => problem(failure)?,
             },
             Call::Deliver { wait, after, until } => match read(enclosed) {

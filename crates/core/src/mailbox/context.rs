@@ -1,6 +1,6 @@
-//! What the inbox and the outbox share: the store, the limits, the account, the timers, and the effects of the event.
+//! What all components share: the store, the limits, the account, the timers, and the effects of the event.
 //!
-//! It is lent to whichever of them handles the event. It belongs to neither, and knows neither.
+//! It is lent to whichever of them handles the event. It belongs to none of them, and knows none.
 
 use std::rc::Rc;
 
@@ -20,6 +20,11 @@ use crate::web_push::seal::Keys;
 
 /// When a mailbox checks on work in progress, in case it has crashed meanwhile.
 pub(super) const SAFETY_DELAY: Millis = 30_000;
+
+/// How many milliseconds a mailbox that was just opened waits before it does what it finds overdue, and before it
+/// calls other mailboxes of its own accord. Without the pause, two mailboxes that fail whenever they write would open
+/// each other without end.
+pub(super) const OPENING_PAUSE: Millis = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Context<S> {

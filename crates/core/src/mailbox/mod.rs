@@ -26,6 +26,7 @@ mod channels;
 mod connection;
 mod context;
 mod failures;
+mod hooks;
 mod inbox;
 mod lend;
 mod news;
@@ -51,7 +52,7 @@ use std::rc::Rc;
 use self::account::Account;
 use self::connection::Connection;
 pub use self::connection::{Chain, ConnectionId};
-use self::context::Context;
+use self::context::{Context, OPENING_PAUSE};
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
 pub use self::output::{CallId, CallPurpose, Input, Output, PostPurpose, Reply};
@@ -79,6 +80,7 @@ pub struct Mailbox<S> {
     outbox: outbox::Memory,
     channels: channels::Memory,
     pairing: pairing::Memory,
+    hooks: hooks::Memory,
     wake: wake::Memory,
     failures: failures::Memory,
     watchers: watchers::Memory,
@@ -129,6 +131,7 @@ impl<S: Store> Mailbox<S> {
             outbox: outbox::Memory::default(),
             channels: channels::Memory::default(),
             pairing: pairing::Memory::default(),
+            hooks: hooks::Memory::default(),
             wake: wake::Memory::default(),
             failures: failures::Memory::default(),
             watchers: watchers::Memory::default(),
@@ -148,6 +151,7 @@ impl<S: Store> Mailbox<S> {
             mailbox.webhook().open()?;
             mailbox.connect_address(now)?;
             mailbox.wake_for(inbox_due, now)?;
+            mailbox.cx.timers.put_off(now.at + OPENING_PAUSE);
         }
         Ok(mailbox)
     }

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use super::connection::{Chain, ConnectionId};
 use super::inbox::Page;
 use crate::call::{
-    Call, ChannelStatus, DeliveryStatus, IssuedCode, PushReceipt, PushState, Pushed, Registered,
-    Request, Status, Subscribed, SubscriptionStatus, WebhookTried,
+    Call, ChannelStatus, DeliveryStatus, IssuedCode, Posted, PushReceipt, PushState, Pushed,
+    Registered, Request, Status, Subscribed, SubscriptionStatus, WebhookTried,
 };
 use crate::failure::{FailedDelivery, PayloadSources, ResendPlan};
+use crate::hook::Revocations;
 use crate::id::{DeviceId, MessageId};
 use crate::message::{Message, Target, Urgency};
 use crate::problem::Problem;
@@ -225,6 +226,8 @@ pub enum Reply {
     Opened,
     /// To [`Call::Publish`].
     Published(Trace),
+    /// To [`Call::PublishFromHook`].
+    Posted(Posted),
     /// To [`Call::Trace`] and [`Call::Cancel`].
     Trace(Trace),
     /// To [`Call::Messages`].
@@ -240,7 +243,7 @@ pub enum Reply {
     Polled(Vec<(Message, u32)>),
     /// To [`Call::Waiting`].
     Waiting(Page),
-    /// To [`Call::Ack`], [`Call::Nack`] and [`Call::Progress`].
+    /// To [`Call::Ack`], [`Call::Nack`], [`Call::Progress`] and [`Call::RevokeHooks`].
     Done,
     /// To [`Call::MayAsk`], [`Call::Report`] and [`Call::ReportProgress`].
     Taken,
@@ -252,6 +255,8 @@ pub enum Reply {
     IssuedCode(IssuedCode),
     /// To [`Call::ExchangeCode`].
     Paired(Claims),
+    /// To [`Call::Revocations`].
+    Revocations(Revocations),
     /// To [`Call::Deliver`], [`Call::CancelDelivery`] and [`Call::GetDelivery`].
     Delivery(DeliveryStatus),
     /// To [`Call::FindPayload`].

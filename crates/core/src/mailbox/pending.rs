@@ -65,6 +65,8 @@ pub(super) struct Waiter {
 pub(super) enum Next {
     /// It is answered with what happened.
     Answer,
+    /// It is answered with what a hook may say of it.
+    Posted,
     /// It is handled.
     Serve {
         device: DeviceId,

@@ -1,8 +1,8 @@
 //! All timers of a mailbox, and the two clocks that serve them.
 //!
 //! The *alarm* outlives the mailbox's memory; setting it costs a row. The *timer* costs nothing, and is lost with the
-//! memory. Each [`Timer`] belongs to one of the two. Every other file sets a time through [`Timers::set`], so the list
-//! is complete.
+//! memory. Each [`Timer`] belongs to one of the two. Every other file sets a time through
+//! [`super::Context::wake_by`], so the list is complete.
 //!
 //! A clock is never moved later. If one goes off early, nothing is due, and it is set again.
 
@@ -36,8 +36,8 @@ pub(super) enum Timer {
     Ending,
     /// Rows are past their retention.
     Retention,
-    /// A device is knocked: again, because a push service has not taken the knock, or for a message that came right
-    /// after a knock.
+    /// A device is knocked: again, because a push service has not taken the knock or not answered, or for a message
+    /// that came right after a knock.
     Knock,
     /// The directory is told of failures again, because it has not taken them.
     Failures,
@@ -71,6 +71,14 @@ impl Timers {
         Self {
             alarm,
             ..Self::default()
+        }
+    }
+
+    /// The mailbox is open. If that asked for an alarm, what is overdue waits until `at`: a mailbox that fails again as
+    /// soon as it is open would be woken without a pause.
+    pub(super) fn put_off(&mut self, at: Millis) {
+        if self.alarm_moved {
+            self.alarm = self.alarm.map(|alarm| alarm.max(at));
         }
     }
 
@@ -176,6 +184,18 @@ mod tests {
         timers.set(Timer::GroupCommit, 15);
         timers.set(Timer::GroupCommit, 20);
         assert_eq!((timers.timer(), timers.alarm()), (Some(15), Some(40)));
+    }
+
+    #[test]
+    fn an_alarm_that_opening_asked_for_is_put_off_and_one_that_is_set_is_not() {
+        let mut timers = Timers::with_alarm(Some(50));
+        timers.put_off(100);
+        assert_eq!((timers.alarm(), timers.take_alarm()), (Some(50), None));
+        timers.set(Timer::Job, 20);
+        timers.put_off(100);
+        assert_eq!(timers.take_alarm(), Some(100));
+        timers.set(Timer::Job, 120);
+        assert_eq!(timers.take_alarm(), None);
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::pending::{Awaited, Lookup, Next, Waiter};
 use super::push::pushed;
 use super::timer::Timer;
 use super::{CallId, Mailbox};
-use crate::call::{Call, DeliveryStatus, WebhookTried};
+use crate::call::{Call, DeliveryStatus, Posted, WebhookTried};
 use crate::id::{DeviceId, MessageId};
+use crate::problem::Problem;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
-use crate::trace;
+use crate::trace::{self, Trace};
 use crate::webhook::PostError;
 
 impl<S: Store> Mailbox<S> {
@@ -52,9 +53,7 @@ impl<S: Store> Mailbox<S> {
             }
             News::Published(id, outcome) => {
                 for (call, waiter) in self.pending.take(Awaited::Published(id)) {
-                    let reply = outcome
-                        .clone()
-                        .map_or_else(Reply::Problem, Reply::Published);
+                    let reply = published_reply(&waiter.next, outcome.clone());
                     self.answer_caller(call, waiter.caller.as_ref(), reply, now);
                 }
                 Ok(())
@@ -102,7 +101,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Answers the calls whose tokens are no longer valid.
-    fn dismiss(&mut self, now: Now) {
+    pub(super) fn dismiss(&mut self, now: Now) {
         let cx = &self.cx;
         let judge = |claims: &Claims| cx.admit(claims, now);
         for (call, problem) in self.pending.take_refused(judge) {
@@ -318,5 +317,16 @@ fn delivery_reply(id: MessageId, next: &Next, delivered: DeliveryStatus) -> Repl
     match next {
         Next::Pushed => Reply::Pushed(pushed(id, &delivered)),
         _ => Reply::Delivery(delivered),
+    }
+}
+
+/// The answer to a call that waited for its publish.
+fn published_reply(next: &Next, outcome: Result<Trace, Problem>) -> Reply {
+    match next {
+        Next::Posted => Reply::Posted(outcome.map_or_else(Posted::from, |trace| Posted::Taken {
+            id: trace.id,
+            settled: trace.is_settled(),
+        })),
+        _ => outcome.map_or_else(Reply::Problem, Reply::Published),
     }
 }

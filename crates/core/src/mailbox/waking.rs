@@ -13,7 +13,12 @@ use crate::wake::Subscription;
 impl<S: Store> Mailbox<S> {
     /// A message waits. If the device is neither connected nor polling, it is knocked.
     pub(super) fn knock_for(&mut self, urgency: Urgency, expires_at: Millis, now: Now) {
-        if !self.is_connected() && !self.pending.has(Awaited::Pollable) {
+        if self.is_connected() {
+            return;
+        }
+        // A poll whose token has expired meanwhile takes nothing.
+        self.dismiss(now);
+        if !self.pending.has(Awaited::Pollable) {
             self.wake().wait(urgency, expires_at, now);
         }
     }

@@ -1,8 +1,9 @@
 //! Sealed capabilities: URLs that say what they permit, and that only the holder of `PUSH_KEY` can make or read.
 //!
 //! The plaintext of each kind has a fixed length, so that the length of a URL says nothing about it. A capability is
-//! deterministic: the same plaintext always gives the same URL, so no URL has to be stored. RFC 8030, section 8.2,
-//! forbids that two push URLs can be correlated by their contents. So the plaintext is encrypted, not only signed:
+//! deterministic: the same plaintext always gives the same URL, so no URL has to be stored. (The plaintext of a
+//! [hook](crate::hook) has random bytes, so each hook has a URL of its own.) RFC 8030, section 8.2, forbids that two push
+//! URLs can be correlated by their contents. So the plaintext is encrypted, not only signed:
 //!
 //! ```text
 //! K1 = HMAC-SHA256(PUSH_KEY, "tagpost push tag "    kind)
@@ -13,8 +14,8 @@
 //! ```
 //!
 //! A name is its length in one byte, and 64 bytes filled up with zeros. Numbers are big-endian. Not here: whether
-//! what a capability permits still exists, which the device's mailbox knows. A [pairing code](crate::pairing) is sealed
-//! in the same way, with `TOKEN_KEY` instead of `PUSH_KEY`.
+//! what a capability permits still exists, which the device's mailbox knows. A [hook](crate::hook) is sealed in the
+//! same way, and so is a [pairing code](crate::pairing), with `TOKEN_KEY` instead of `PUSH_KEY`.
 
 use std::fmt;
 
@@ -267,10 +268,21 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; MAC] {
 }
 
 pub(crate) fn name(plaintext: &mut Vec<u8>, device: &DeviceId) {
-    let name = device.as_str().as_bytes();
-    plaintext.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    plaintext.extend(name);
-    plaintext.extend(std::iter::repeat_n(0, NAME.saturating_sub(name.len())));
+    text(plaintext, device.as_str(), NAME);
+}
+
+/// A text of at most `longest` bytes: its length in one byte, or in two if it may be longer than 255, and that many
+/// bytes, filled up with zeros.
+pub(crate) fn text(plaintext: &mut Vec<u8>, text: &str, longest: usize) {
+    let text = text.as_bytes();
+    number(plaintext, text.len() as i64, length_bytes(longest));
+    plaintext.extend(text);
+    plaintext.extend(std::iter::repeat_n(0, longest.saturating_sub(text.len())));
+}
+
+/// The bytes of the length of a text.
+fn length_bytes(longest: usize) -> usize {
+    if longest > u8::MAX.into() { 2 } else { 1 }
 }
 
 /// The last `bytes` bytes of a number, which are all of it: no time of this millennium is longer.
@@ -283,16 +295,20 @@ pub(crate) fn number(plaintext: &mut Vec<u8>, number: i64, bytes: usize) {
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (taken, left) = self.0.split_at_checked(bytes)?;
         self.0 = left;
         Some(taken)
     }
 
     pub(crate) fn name(&mut self) -> Option<DeviceId> {
-        let length = usize::from(*self.take(1)?.first()?);
-        let name = self.take(NAME)?.get(..length)?;
-        std::str::from_utf8(name).ok()?.parse().ok()
+        self.text(NAME)?.parse().ok()
+    }
+
+    pub(crate) fn text(&mut self, longest: usize) -> Option<&'a str> {
+        let length = usize::try_from(self.number(length_bytes(longest))?).ok()?;
+        let text = self.take(longest)?.get(..length)?;
+        std::str::from_utf8(text).ok()
     }
 
     pub(crate) fn number(&mut self, bytes: usize) -> Option<i64> {

@@ -23,6 +23,7 @@ mod fast_path;
 mod flapping;
 mod gather;
 mod harness;
+mod hooks;
 mod jobs;
 mod kept;
 mod listing;

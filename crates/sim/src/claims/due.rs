@@ -10,12 +10,17 @@ use super::{Checked, Ledger, Wire, claim};
 /// The longest pause between two tries to reach another mailbox.
 const LONGEST_PAUSE: Millis = 300_000;
 
+/// What a mailbox finds overdue when it is opened waits for so long.
+const OPENING_PAUSE: Millis = 1_000;
+
 /// The alarm of a mailbox, by its clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarm {
     pub(crate) at: Option<Millis>,
     /// It was postponed because the mailbox failed repeatedly: it may be later than what is due.
     pub(crate) postponed: bool,
+    /// When the mailbox was opened: the latest time that its clock has shown then.
+    pub(crate) opened_at: Millis,
 }
 
 impl Ledger {
@@ -155,7 +160,8 @@ impl Ledger {
         due.extend(failing.due().map(|at| ("a failure", at.max(then))));
         let payloads = failing.kept_until();
         let kept = tables.outbox.values().filter_map(|row| row.done_at);
-        let late = self.retention() / 4 + LONGEST_PAUSE;
+        // A clock may go from five minutes ahead to as much behind.
+        let late = self.retention() / 4 + 2 * LONGEST_PAUSE;
         due.extend(kept.map(|at| {
             (
                 "the end of retention",
@@ -163,12 +169,13 @@ impl Ledger {
             )
         }));
         due.extend(payloads.map(|at| ("the end of a payload", at.max(then) + late)));
+        let earliest = now.max(alarm.opened_at + OPENING_PAUSE);
         for (what, at) in due {
             claim(
                 "an alarm is set for everything due",
                 alarm
                     .at
-                    .is_some_and(|set| set <= at.max(now) || alarm.postponed),
+                    .is_some_and(|set| set <= at.max(earliest) || alarm.postponed),
                 || {
                     format!(
                         "device {device} has an alarm at {alarm:?}, {what} is due at {at}, it is {now}"

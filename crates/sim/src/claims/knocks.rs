@@ -211,7 +211,8 @@ impl Ledger {
         let phones = &mut self.phones[device];
         // A device that has come for what waits, as is committed, may not have been there yet.
         let has_come = phones.state.as_ref().is_none_or(|it| it.knock.is_none());
-        let in_flight = rows.filter(|id| has_come || !phones.waiting.contains_key(id));
+        let knocked_for = |id| !phones.forgotten.contains(id) && phones.waiting.contains_key(id);
+        let in_flight = rows.filter(|id| has_come || !knocked_for(*id));
         phones.forgotten = in_flight.copied().collect();
     }
 
@@ -317,8 +318,7 @@ impl Ledger {
         // A device that subscribes is awake: what waits by then knocks no more.
         let before: BTreeSet<_> = listed.intersection(&phones.listed).copied().collect();
         let rows = self.tables[device].inbox.iter().filter(waits);
-        let is_excused = |id| phones.come_for.contains(id) || phones.forgotten.contains(id);
-        let rows = rows.filter(|(id, _)| !is_here && !is_excused(id));
+        let rows = rows.filter(|(id, _)| !is_here && !phones.come_for.contains(id));
         let mut waiting = BTreeMap::new();
         for (id, row) in rows {
             let since = phones.waiting.get(id).unwrap_or(&before).clone();
@@ -336,9 +336,10 @@ impl Ledger {
                 // A newer subscription has to wait like the others.
                 let is_quiet = known.due_at.is_some() || !phones.at_last.contains(&known.id);
                 let is_due = knock.is_some() && (is_quiet || is_over);
+                let is_excused = phones.forgotten.contains(id) || !since.contains(&known.id);
                 claim(
                     "a device that is not here is knocked for what waits",
-                    !since.contains(&known.id) || is_due || is_later,
+                    is_excused || is_due || is_later,
                     || format!("device {device} at {now}: {id}, {row:?}, {phones:?}"),
                 )?;
             }

@@ -126,6 +126,8 @@ impl World<'_> {
                     Mailbox::open(store, limits, CODECS, &attachments, host.alarm, unopened)
                 });
                 work.opening = Some(opening);
+                // The clock may have been set back since.
+                host.opened_at = host.opened_at.max(unopened.at);
                 let opened = opened?.with_push_keys(Some(keys.clone()));
                 let opened = opened.with_knocks(self.knocks);
                 host.mailbox = Some(opened.with_failures(true));

@@ -37,6 +37,8 @@ pub(super) struct Object {
     pub(super) postponed: bool,
     /// Until then its store refuses every write.
     pub(super) full_until: Millis,
+    /// When its mailbox was opened, by its clock: the latest of all times.
+    pub(super) opened_at: Millis,
     /// When it last handled an event.
     pub(super) busy_at: Millis,
     /// Its alarm is going off.
@@ -75,6 +77,7 @@ impl Object {
             alarm_from: 0,
             postponed: false,
             full_until: 0,
+            opened_at: 0,
             busy_at: 0,
             ringing: false,
             doom: None,
@@ -153,6 +156,7 @@ impl World<'_> {
         let alarm = Alarm {
             at: host.alarm,
             postponed: host.postponed,
+            opened_at: host.opened_at,
         };
         self.ledger
             .alarm(object, alarm, connection, expires_at, host.losses, now)

@@ -288,12 +288,14 @@ impl World<'_> {
             | mailbox::Reply::Registered(_)
             | mailbox::Reply::IssuedCode(_)
             | mailbox::Reply::Paired(_)
+            | mailbox::Reply::Revocations(_)
             | mailbox::Reply::PayloadSources(_)
             | mailbox::Reply::Payload(_)
             | mailbox::Reply::ResendPlan(_)
             | mailbox::Reply::Webhook { .. }
             | mailbox::Reply::WebhookSecret(_)
-            | mailbox::Reply::WebhookTried(_) => Reply::Done,
+            | mailbox::Reply::WebhookTried(_)
+            | mailbox::Reply::Posted(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {
                     self.ledger.push_taken(object, op, *id)?;

@@ -7,6 +7,7 @@ mod device;
 mod escalation;
 mod failures;
 mod grant;
+mod hook;
 mod listen;
 mod push;
 mod send;
@@ -26,6 +27,7 @@ pub(crate) use device::Device;
 pub(crate) use escalation::Escalation;
 pub(crate) use failures::{Failures, Resend};
 pub(crate) use grant::Grant;
+pub(crate) use hook::Hook;
 pub(crate) use listen::Listen;
 pub(crate) use push::Push;
 pub(crate) use send::Send;
@@ -143,6 +145,17 @@ The admin key may do this for every device, and a device's token for the device 
     Webhook {
         #[command(subcommand)]
         command: Webhook,
+    },
+    /// Make hooks: URLs for services that can only call a URL; revoke them
+    #[command(after_help = "\
+Examples:
+  tagpost hook new ci phones --template github    what GitHub posts to it reaches the tag phones
+  tagpost hook revoke ci
+
+The admin key may do this for every device, and a device's token for the device itself.")]
+    Hook {
+        #[command(subcommand)]
+        command: Hook,
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
     Token(Token),

@@ -11,6 +11,7 @@ mod exec;
 mod failures;
 mod follow;
 mod group;
+mod hook;
 mod listen;
 mod login;
 mod look;
@@ -61,6 +62,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
         Command::Resend(options) => failures::resend(&global, &options).await,
         Command::Device { command } => device::run(&global, command).await,
         Command::Tag { command } => tag::run(&global, command).await,
+        Command::Hook { command } => hook::run(&global, command).await,
         Command::Push { command } => push::run(&global, command).await,
         Command::Webhook { command } => webhook::run(&global, command).await,
         Command::Token(options) => token::run(&global, options),

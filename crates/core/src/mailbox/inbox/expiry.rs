@@ -1,8 +1,8 @@
 //! Expiry: when a message is too late, and what becomes of it then.
 //!
 //! There are two rules. A message has expired once its `expires_at` is reached ([`has_expired`]). One with TTL 0
-//! expires the moment it is accepted: it is sent once, if that can be done right after ([`arrives_late`]), and is
-//! never stored.
+//! expires the moment it is accepted: it is sent at most once, right after, unless it comes too late
+//! ([`arrives_late`]), and is never stored. Whether there is room for it then, [`super::deliver`] decides.
 //!
 //! Nothing is sent after it has expired. A stored message is settled when it would be sent next, or by the alarm,
 //! which is set for the earliest expiry. Not here: messages that have not reached this mailbox. Their sender's

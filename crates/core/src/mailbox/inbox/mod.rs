@@ -41,7 +41,7 @@ use self::report::Reports;
 use self::rows::Key;
 use self::unstored::Unstored;
 use super::connection::{self, Connection, Stored};
-use super::context::{Context, SAFETY_DELAY};
+use super::context::{Context, OPENING_PAUSE, SAFETY_DELAY};
 use super::news::News;
 use super::output::{CallPurpose, Failure, Output};
 use super::timer::Timer;

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::SAFETY_DELAY;
 use super::connection::Connection;
 use super::settled_rows;
 use super::{CallPurpose, Inbox, Output, Timer};
+use super::{OPENING_PAUSE, SAFETY_DELAY};
 use crate::call::{Call, Settled};
 use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError};
@@ -66,10 +66,16 @@ impl Reports {
 }
 
 impl<S: Store> Inbox<'_, S> {
-    /// The mailbox is opened: starts to report the rows that are there.
+    /// The mailbox is opened: the rows that are there are reported soon. Not at once; see [`OPENING_PAUSE`].
     pub(super) fn open_reports(&mut self, now: Now) -> Result<(), StoreError> {
         self.memory.reports.unread = Some(Unread { after: None });
-        self.report_all(now)
+        self.read_reports()?;
+        let soon = now.at + OPENING_PAUSE;
+        for pending in self.memory.reports.by_sender.values_mut() {
+            pending.retry_at = soon;
+            self.cx.wake_by(Timer::Report, soon);
+        }
+        Ok(())
     }
 
     /// Reads the next page of unread rows.

@@ -108,7 +108,7 @@ impl<S: Store> Outbox<'_, S> {
             };
             self.memory.escalations.0.insert(pending.id, due);
             if pending.plan.is_calling() {
-                self.call_again(pending.id, now)?;
+                self.call_again(pending.id, pending.bytes, now)?;
             }
         }
         Ok(())

@@ -233,17 +233,21 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// The memory was lost while mailboxes were called for a step: a job calls those that may not have the message.
-    pub(super) fn call_again(&mut self, id: MessageId, now: Now) -> Result<(), StoreError> {
-        let message = escalation_rows::message(&self.cx.store, id)?;
-        let sent = rows::load(&self.cx.store, id)?;
-        let (Some(message), Some(mut sent)) = (message, sent) else {
+    /// The JSON of the message has this length.
+    pub(super) fn call_again(
+        &mut self,
+        id: MessageId,
+        bytes: u64,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        let Some(mut sent) = rows::load(&self.cx.store, id)? else {
             return self.forget_steps(id);
         };
         let left = super::backlog::untaken(sent.deliveries.as_deref().unwrap_or_default());
         // If enough is acknowledged, nobody is called any more.
         if !left.is_empty() && sent.plan.enough_at.is_none() {
             self.enqueue(id, &left);
-            self.keep_job(Queued::growing(&message)?, Some(left), now.at, true)?;
+            self.keep_job(Queued::with_steps(&sent, bytes), Some(left), now.at, true)?;
             self.cx.wake_by(Timer::Job, now.at + 2 * CALL_LIFE);
         }
         sent.plan.note_calling(false);

@@ -1,5 +1,7 @@
 //! The rows of jobs and of `keys`: what has to be stored of a publish before all its recipients are reached.
 
+use super::job_table::Kind;
+use super::rows::Sent;
 use super::unlisted::{Audience, audience};
 use crate::delivery::Delivery;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -69,13 +71,22 @@ impl Job {
     }
 }
 
-/// The message of a job, as it is stored.
+/// The message of a job that is to be stored.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) id: MessageId,
     pub(super) now_or_never: bool,
     audience: Option<Audience>,
-    json: String,
+    json: Json,
+}
+
+/// The JSON of a message.
+#[derive(Debug)]
+enum Json {
+    Text(String),
+    /// It has this length, and is in the row of the message's steps. It is copied there without being read, which may
+    /// be done for any number of messages.
+    OfSteps(u64),
 }
 
 impl Queued {
@@ -84,7 +95,7 @@ impl Queued {
             id: message.id,
             now_or_never: message.is_now_or_never(),
             audience: Some(audience(deliveries)),
-            json: to_json(message)?,
+            json: Json::Text(to_json(message)?),
         })
     }
 
@@ -94,6 +105,16 @@ impl Queued {
             audience: None,
             ..Self::of(message, &[])?
         })
+    }
+
+    /// The same for a stored message with steps, whose JSON has this length.
+    pub(super) fn with_steps(sent: &Sent, bytes: u64) -> Self {
+        Self {
+            id: sent.id,
+            now_or_never: sent.is_now_or_never(),
+            audience: None,
+            json: Json::OfSteps(bytes),
+        }
     }
 }
 
@@ -108,10 +129,22 @@ pub(super) fn insert_job(
     let Queued {
         id, audience, json, ..
     } = message;
-    let bytes = json.len() as u64;
-    let sql = "INSERT OR REPLACE INTO jobs \
-               (id, retry_at, tries, bytes, audience, left_over, message) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let (bytes, message, source) = match json {
+        Json::Text(json) => (
+            json.len() as u64,
+            Value::from(json),
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ),
+        Json::OfSteps(bytes) => (
+            bytes,
+            Kind::Steps.key(id),
+            "SELECT ?, ?, ?, ?, ?, ?, message FROM jobs WHERE id = ?",
+        ),
+    };
+    let sql = format!(
+        "INSERT OR REPLACE INTO jobs \
+         (id, retry_at, tries, bytes, audience, left_over, message) {source}"
+    );
     let values = [
         id.into(),
         retry_at.into(),
@@ -119,9 +152,9 @@ pub(super) fn insert_job(
         i64::try_from(bytes).unwrap_or(i64::MAX).into(),
         audience.map_or(Value::Null, |it| Value::Blob(it.to_vec())),
         names(left.as_deref())?,
-        json.into(),
+        message,
     ];
-    store.run(sql, &values as &[Value]).map(|_| Job {
+    store.run(&sql, &values as &[Value]).map(|_| Job {
         id,
         retry_at,
         tries,

@@ -2,9 +2,10 @@
 
 use tagpost_core::call::Call;
 use tagpost_core::mailbox::Reply;
+use tagpost_core::token::Claims;
 use tagpost_core::wake::{KnockAnswer, Knocks};
 
-use super::super::harness::{Harness, message};
+use super::super::harness::{Harness, START, claims, message};
 use super::{knocks, subscription};
 
 /// No knock.
@@ -36,6 +37,21 @@ fn a_device_that_is_connected_or_polls_is_not_knocked() {
     let poll = Call::Inbox { limit: 5, wait: 60 };
     harness.ask_as(None, poll, None, None);
     assert_eq!(harness.comes(1, 1, &[]), NONE);
+}
+
+#[test]
+fn a_device_whose_poll_has_outlived_its_token_is_knocked() {
+    let (mut harness, _) = Harness::knockable(&["a"]);
+    let expiring = Claims {
+        expires_at: Some(START / 1000 + 10),
+        ..claims("cam")
+    };
+    let poll = Call::Inbox { limit: 5, wait: 60 };
+    harness.ask_as(Some(expiring), poll, None, None);
+    assert_eq!(
+        harness.comes(10_000, 1, &[]),
+        ["knock 1 at a, ttl 86390, Normal"]
+    );
 }
 
 #[test]

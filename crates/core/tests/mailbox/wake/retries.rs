@@ -103,6 +103,7 @@ fn retry_after_is_kept_to_even_by_the_next_knock_and_for_an_hour_at_most() {
     assert_eq!(harness.at(30_000).ring(), NONE);
     harness.poll(10);
     harness.ack(message(1, &[]).id);
+    harness.reported("door", true);
     harness.crash();
     assert_eq!(
         harness.comes(40_000, 2, &[]),
