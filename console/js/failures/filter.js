@@ -1,4 +1,4 @@
-// Which failures are listed: by state, tag, device and sender. It stands in the page's address, so that a link holds
+// Which failures are listed: by state, tag, device and sender. It is in the page's address, so that a link holds
 // it.
 
 import { button, element, field } from "../dom.js";

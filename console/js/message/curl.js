@@ -4,7 +4,7 @@
 import { SERVICE, devicePath, tagPath } from "../api.js";
 import { textOf } from "./payload.js";
 
-/** The longest payload that stands in the command itself. */
+/** The longest payload that is put into the command itself. */
 const MAX_INLINE = 4096;
 
 /** `message`: its trace. `payload`: if it is known. */

@@ -116,6 +116,11 @@ impl Problem {
         Self::new(Code::BadRequest, detail)
     }
 
+    /// The mailbox has no device.
+    pub(crate) fn unknown_device() -> Self {
+        Self::new(Code::UnknownDevice, "there is no such device")
+    }
+
     /// The same problem as that of a frame.
     pub(crate) fn in_frame(self) -> Self {
         let code = match self.code {

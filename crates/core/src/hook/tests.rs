@@ -7,6 +7,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::problem::{Code, Problem};
 use crate::publish::{self, Draft};
+use crate::web_push::seal::tests::each_character_changed;
 use crate::web_push::seal::{Keys, PushUrl};
 
 fn keys() -> Keys {
@@ -130,14 +131,7 @@ fn every_url_of_a_hook_has_the_same_length_and_shows_nothing_of_the_hook() {
 #[test]
 fn a_hook_whose_text_is_changed_does_not_open() {
     let sealed = keys().seal(&hook(json!({ "to": { "device": "a" } })));
-    for position in 0..sealed.len() {
-        let mut changed = sealed.clone().into_bytes();
-        changed[position] = if changed[position] == b'A' {
-            b'B'
-        } else {
-            b'A'
-        };
-        let changed = String::from_utf8(changed).unwrap();
+    for changed in each_character_changed(&sealed) {
         assert_eq!(keys().open::<Hook>(&changed), None, "{changed}");
     }
 }

@@ -30,7 +30,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn revocations(&mut self) -> Result<Revocations, Failure> {
         let account = self.cx.account.as_ref();
         let Some(account) = account.filter(|account| account.created_at > 0) else {
-            return Err(unknown_device().into());
+            return Err(Problem::unknown_device().into());
         };
         let tokens = account.revocations;
         let hooks = self.hook_revocations()?;
@@ -77,7 +77,7 @@ impl<S: Store> Mailbox<S> {
     /// `unknown_device`, or the store failed.
     pub(super) fn revoke_hooks(&mut self) -> Result<(), Failure> {
         if !self.is_registered() {
-            return Err(unknown_device().into());
+            return Err(Problem::unknown_device().into());
         }
         let revocations = self.hook_revocations()?.saturating_add(1);
         let store = &self.cx.store;
@@ -103,8 +103,4 @@ impl<S: Store> Mailbox<S> {
         self.hooks.revocations = Some(revocations);
         Ok(revocations)
     }
-}
-
-fn unknown_device() -> Problem {
-    Problem::new(Code::UnknownDevice, "there is no such device")
 }

@@ -9,7 +9,7 @@ use super::bucket::{Bucket, too_many};
 use super::output::Failure;
 use crate::call::IssuedCode;
 use crate::pairing::{self, LIFE};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::schema;
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::{Millis, Now};
@@ -43,7 +43,7 @@ impl<S: Store> Mailbox<S> {
     /// `unknown_device`, `too_many_requests`, or the store failed.
     pub(super) fn issue_code(&mut self, grant: &Grant, now: Now) -> Result<IssuedCode, Failure> {
         if !self.is_registered() {
-            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+            return Err(Problem::unknown_device().into());
         }
         count(&mut self.pairing.issued, now)?;
         let store = &self.cx.store;

@@ -9,7 +9,7 @@ use super::pending::Handshake;
 use super::timer::Timer;
 use crate::call::Status;
 use crate::message::Lane;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::protocol::{Frame, ToDevice};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
@@ -89,8 +89,7 @@ impl<S: Store> Mailbox<S> {
             None => Ok(()),
         });
         let device = self.cx.device().cloned();
-        let device =
-            device.ok_or_else(|| Problem::new(Code::UnknownDevice, "there is no such device"));
+        let device = device.ok_or_else(Problem::unknown_device);
         let reply = match admitted.and(device) {
             Ok(device) => {
                 let status = self.status(now)?;

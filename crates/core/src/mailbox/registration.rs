@@ -137,7 +137,7 @@ impl<S: Store> Mailbox<S> {
             .as_mut()
             .filter(|account| account.created_at > 0)
         else {
-            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+            return Err(Problem::unknown_device().into());
         };
         account.revoke(now.at);
         let registered = account.registered(false);

@@ -139,9 +139,9 @@ impl World<'_> {
         let host = &self.objects[object];
         self.ledger
             .quotas(object, &waiting, connection, host.losses)?;
-        if let Some(connection) =
-            connection.filter(|it| host.mailbox.is_some() && self.takes_more(*it))
-        {
+        // A frame that waits for others is handled in a moment, and what has room is sent with it.
+        let is_awake = host.mailbox.is_some() && host.heard.is_empty();
+        if let Some(connection) = connection.filter(|it| is_awake && self.takes_more(*it)) {
             self.ledger
                 .room_is_used(object, &waiting, connection, now)?;
         }

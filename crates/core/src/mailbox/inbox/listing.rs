@@ -14,7 +14,7 @@ use super::{Failure, Inbox};
 use crate::delivery::State;
 use crate::id::{MessageId, Sender, Topic};
 use crate::message::{Encoding, Lane, Message, Target, Urgency};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 
@@ -133,7 +133,7 @@ impl<S: Store> Inbox<'_, S> {
         now: Now,
     ) -> Result<Page, Failure> {
         if self.cx.device().is_none() {
-            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+            return Err(Problem::unknown_device().into());
         }
         let after = after.map(|Place(key)| key);
         let rows = rows::list(&self.cx.store, after, limit.saturating_add(1))?;

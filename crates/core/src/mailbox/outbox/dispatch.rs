@@ -214,7 +214,7 @@ impl<S: Store> Outbox<'_, S> {
         let is_accepted =
             publishing.is_answered || plan.has_escalated() || plan.resend_of.is_some();
         if publishing.unknown && !is_accepted {
-            let problem = Problem::new(Code::UnknownDevice, "there is no such device");
+            let problem = Problem::unknown_device();
             self.refuse(publishing, problem)?;
         } else if let Some(problem) = self.lost(&publishing) {
             self.refuse(publishing, problem)?;

@@ -66,7 +66,7 @@ impl<S: Store> Outbox<'_, S> {
         limit: u32,
     ) -> Result<(Vec<Trace>, bool), Failure> {
         if self.cx.device().is_none() {
-            return Err(Problem::new(Code::UnknownDevice, "there is no such device").into());
+            return Err(Problem::unknown_device().into());
         }
         let states = match state {
             None => -1,

@@ -176,7 +176,7 @@ impl<S: Store> Wake<'_, S> {
         now: Now,
     ) -> Result<Subscribed, Failure> {
         if self.cx.device().is_none() {
-            return Err(unknown_device().into());
+            return Err(Problem::unknown_device().into());
         }
         let Subscription {
             endpoint,
@@ -229,7 +229,7 @@ impl<S: Store> Wake<'_, S> {
     /// `unknown_device`, or the store failed.
     pub(super) fn list(&self) -> Result<Vec<SubscriptionStatus>, Failure> {
         if self.cx.device().is_none() {
-            return Err(unknown_device().into());
+            return Err(Problem::unknown_device().into());
         }
         let rows = self.rows()?.into_iter();
         Ok(rows.map(|row| self.status(row)).collect())
@@ -292,8 +292,4 @@ impl<S: Store> Wake<'_, S> {
             _ => Ok(()),
         }
     }
-}
-
-fn unknown_device() -> Problem {
-    Problem::new(Code::UnknownDevice, "there is no such device")
 }

@@ -32,18 +32,20 @@ fn a_capability_opens_only_as_the_kind_that_it_was_sealed_as() {
     assert_eq!(keys.open::<PushUrl>(&longer), None);
 }
 
+/// This text with one character changed, for each of its characters.
+pub(crate) fn each_character_changed(sealed: &str) -> impl Iterator<Item = String> {
+    let other = |character| if character == 'A' { 'B' } else { 'A' };
+    sealed.char_indices().map(move |(place, character)| {
+        let (before, after) = (&sealed[..place], &sealed[place + 1..]);
+        format!("{before}{}{after}", other(character))
+    })
+}
+
 #[test]
 fn every_changed_character_is_noticed() {
     let (keys, sealed) = (keys(), keys().seal(&push()));
     assert_eq!(keys.open(&sealed), Some(push()));
-    for position in 0..sealed.len() {
-        let mut changed = sealed.clone().into_bytes();
-        changed[position] = if changed[position] == b'A' {
-            b'B'
-        } else {
-            b'A'
-        };
-        let changed = String::from_utf8(changed).unwrap();
+    for changed in each_character_changed(&sealed) {
         assert_eq!(keys.open::<PushUrl>(&changed), None, "{changed}");
     }
     for other in [
