@@ -18,7 +18,7 @@ use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
 /// How old a request may be, in seconds: what the libraries of Standard Webhooks allow.
-const TOLERANCE: i64 = 300;
+const TOLERANCE: u64 = 300;
 
 pub(crate) async fn run(global: &Global, command: Webhook) -> Result<Outcome, Failure> {
     match command {
@@ -175,7 +175,7 @@ impl<'a> Request<'a> {
             return Err("no signature is that of the secret");
         }
         match now {
-            Some(now) if (now - seconds).abs() > TOLERANCE => {
+            Some(now) if now.abs_diff(seconds) > TOLERANCE => {
                 Err("it is more than five minutes from now")
             }
             _ => Ok(()),
@@ -224,6 +224,14 @@ mod tests {
         assert_eq!(request.check(&right, Some(1_614_265_630)), Ok(()));
         let late = request.check(&right, Some(1_614_265_631));
         assert_eq!(late, Err("it is more than five minutes from now"));
+        let signature = right.sign("x", i64::MIN, b"");
+        let distant = Request {
+            id: "x",
+            seconds: "-9223372036854775808",
+            signatures: &signature,
+            body: b"",
+        };
+        assert_eq!(distant.check(&right, Some(1_614_265_330)), late);
         let wrong = secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
         let refused = Err("no signature is that of the secret");
         assert_eq!(request.check(&wrong, None), refused);
