@@ -48,6 +48,7 @@ test("a publish that waits returns what the address answers, and every request v
     "tagpost-topic": "ring",
     "tagpost-attempt": "1",
     "tagpost-via": relay.url.origin,
+    "tagpost-device": device.name,
   });
   expect(await relay.rows(device.name)).toEqual({ account: 1 });
 });

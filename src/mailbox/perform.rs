@@ -94,6 +94,7 @@ impl Object {
                     chain,
                     post,
                 } => self.post(purpose, chain, post),
+                Output::AddressGone => self.address_gone(),
                 Output::Reply(call, reply) => self.answers.give(call, reply),
                 Output::Alarm(at) => self.set_alarm(at),
             }

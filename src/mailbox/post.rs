@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use js_sys::{Array, JsString, Uint8Array};
 use tagpost_core::mailbox::{Chain, Input, PostPurpose};
-use tagpost_core::webhook::{Post, PostError, PostResponse};
+use tagpost_core::webhook::{Address, Post, PostError, PostResponse, Service};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -37,10 +37,6 @@ impl Object {
         let object = Rc::clone(self);
         self.spawn(async move {
             let (outcome, millis) = object.answer_of(request).await?;
-            if let Ok(PostResponse { status: 410, .. }) = &outcome {
-                let device = object.state.id().name().unwrap_or_default();
-                log::info("webhook_gone", &[("device", &device)]);
-            }
             object.event(Input::Posted {
                 purpose,
                 chain,
@@ -50,9 +46,15 @@ impl Object {
         });
     }
 
+    /// Tells the operator that nothing is posted any longer.
+    pub(super) fn address_gone(&self) {
+        let device = self.state.id().name().unwrap_or_default();
+        log::info("webhook_gone", &[("device", &device)]);
+    }
+
     async fn answer_of(&self, request: Post) -> worker::Result<Outcome> {
         let config = Config::checked(&self.env)?;
-        if !request.url.starts_with("https://") && !config.is_local {
+        if !is_still_allowed(&request, &config) {
             return Ok((Err(PostError::Address), 0));
         }
         let headers = request.headers.iter().map(|(name, value)| {
@@ -68,6 +70,16 @@ impl Object {
         };
         Ok(read(&answer.unchecked_into()))
     }
+}
+
+/// Whether the webhook could be set like this now: the configuration may have changed since, or what is allowed.
+fn is_still_allowed(request: &Post, config: &Config) -> bool {
+    let own = config.public_url.as_deref().unwrap_or(&request.origin);
+    let service = Service {
+        own: [own, &request.origin],
+        is_local: config.is_local,
+    };
+    Address::read(request.url.clone(), service).is_ok()
 }
 
 fn read(answer: &Array) -> Outcome {

@@ -273,10 +273,7 @@ impl<S: Store> Mailbox<S> {
                 self.remove_webhook(now)?;
                 Reply::Done
             }
-            Call::RotateWebhook { secret } => match self.webhook().rotate(secret, now) {
-                Ok(secret) => Reply::WebhookSecret(secret),
-                Err(refused) => Reply::Problem(refused),
-            },
+            Call::RotateWebhook { secret } => self.rotate_secret(secret, caller.as_ref(), now)?,
             Call::TestWebhook => return self.test_webhook(id, caller, now),
         };
         self.answer_caller(id, caller.as_ref(), reply, now);

@@ -87,6 +87,8 @@ pub struct Mailbox<S> {
     webhook: webhook::Memory,
     /// Where requests to the address count in this event.
     chain: Chain,
+    /// What the mailbox was opened for has not come yet.
+    is_new: bool,
     pending: Pending,
 }
 
@@ -137,6 +139,7 @@ impl<S: Store> Mailbox<S> {
             watchers: watchers::Memory::default(),
             webhook: webhook::Memory::default(),
             chain: Chain::default(),
+            is_new: true,
             pending: Pending::default(),
         };
         mailbox.watchers().open(attachments);
@@ -193,7 +196,7 @@ impl<S: Store> Mailbox<S> {
             }
             other => other,
         };
-        self.chain = posting::chain_of(&input);
+        self.begin_chain(&input);
         self.update_address(now)?;
         self.handle_frames(now)?;
         // Nothing is sent over a connection whose token has expired, whatever this event is about.

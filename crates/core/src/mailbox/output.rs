@@ -209,6 +209,8 @@ pub enum Output {
         /// The request.
         post: Post,
     },
+    /// Tell the operator that nothing is posted any longer: the address of the webhook has said that it is gone.
+    AddressGone,
     /// Answer a call.
     Reply(CallId, Reply),
     /// Set the alarm, for [`Input::Alarm`] at this time or earlier.
@@ -315,8 +317,13 @@ pub enum PostPurpose {
         /// The number of the attempt.
         attempt: u32,
     },
-    /// Receipts, up to the one of this number.
-    Receipts(i64),
+    /// Receipts.
+    Receipts {
+        /// The number of the request.
+        batch: u32,
+        /// The number of the last receipt.
+        seq: i64,
+    },
     /// To try the address, for this call.
     Test(CallId),
 }

@@ -9,18 +9,23 @@ use super::connection::{Chain, Connection};
 use super::output::{CallId, PostPurpose, Reply};
 use super::pending::{Awaited, Next};
 use super::timer::Timer;
-use super::webhook::unknown_webhook;
+use super::webhook::{Set, unknown_webhook};
 use crate::call::WebhookTried;
 use crate::id::MessageId;
 use crate::mailbox::Input;
+use crate::problem::Problem;
 use crate::protocol::Receipt;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
-use crate::webhook::{Answer, PostError, PostResponse, Secret, Setting, Tried};
+use crate::webhook::{Answer, PostError, PostResponse, Secret, Setting, Tried, pause};
 
 /// The most seconds for which an address may say that it works on a message.
 const MOST_SECONDS: u32 = 3_600;
+
+/// A message that an address says it works on pauses at least as long as if the attempt had failed, up to this many
+/// seconds: it may name no time, or a very short one, until the TTL ends.
+const MOST_LEAST_SECONDS: u32 = 60;
 
 /// The status by which an address says that it is gone.
 const GONE: u16 = 410;
@@ -28,28 +33,48 @@ const GONE: u16 = 410;
 /// How long after the time of a request a call that tries the address is answered, in milliseconds.
 const GRACE: Millis = 5_000;
 
+/// The least seconds for which an address is left alone that works on a message, after this attempt.
+fn least_seconds(attempt: u32) -> u32 {
+    let seconds = u32::try_from(pause(attempt, None, 0) / 1000).unwrap_or(u32::MAX);
+    seconds.min(MOST_LEAST_SECONDS)
+}
+
 /// Where requests to an address count that are made because of this input: an event of the platform's own begins a
-/// chain, and an answer goes on with that of its request. What else follows from an earlier event leads to none.
-pub(super) fn chain_of(input: &Input) -> Chain {
+/// chain (`None`), and an answer goes on with that of its request. What else follows from an earlier event leads to none.
+fn chain_of(input: &Input) -> Option<Chain> {
     match input {
-        Input::Posted { chain, .. } => chain.clone(),
-        Input::Wake
-        | Input::Call { .. }
+        Input::Posted { chain, .. } => Some(chain.clone()),
+        Input::Call { .. }
+        | Input::Wake
         | Input::Open { .. }
         | Input::Watch { .. }
         | Input::Frame { .. }
         | Input::Closed { .. }
-        | Input::Alarm => Chain::default(),
+        | Input::Alarm => None,
         Input::Returned { .. }
         | Input::Resolved(_)
         | Input::Registered { .. }
         | Input::Knocked { .. }
         | Input::Recorded { .. }
-        | Input::Timeout(_) => Chain::exhausted(),
+        | Input::Timeout(_) => Some(Chain::exhausted()),
     }
 }
 
 impl<S: Store> Mailbox<S> {
+    /// Begins an event: what is posted in it counts in its chain. What the mailbox was opened for goes on with the chain
+    /// that opening has begun, since the platform counts both together.
+    pub(super) fn begin_chain(&mut self, input: &Input) {
+        let is_first = match input {
+            Input::Wake => self.is_new,
+            _ => std::mem::take(&mut self.is_new),
+        };
+        match chain_of(input) {
+            Some(chain) => self.chain = chain,
+            None if is_first => {}
+            None => self.chain = Chain::default(),
+        }
+    }
+
     /// If no socket is open, the address is the connection.
     pub(super) fn connect_address(&mut self, now: Now) -> Result<(), StoreError> {
         if self.connection.is_some() {
@@ -88,22 +113,43 @@ impl<S: Store> Mailbox<S> {
         self.webhook().post_receipts(receipts, &chain, now);
     }
 
-    /// The alarm went off: receipts whose pause is over are posted again.
+    /// The alarm went off: receipts whose pause is over, or that were withheld, are posted. An answer that has not come
+    /// will not come.
     pub(super) fn post_receipts_again(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.webhook().receipts_lost(now) {
+            self.pause_receipts(None, now);
+        }
         let pause = self.webhook().receipts_pause();
-        match pause.is_some_and(|until| until <= now.at) && self.has_address() {
+        let is_due = match pause {
+            Some(until) => until <= now.at,
+            None => self.outbox().withholds_receipts(),
+        };
+        match is_due && self.has_address() {
             true => self.outbox().send_receipts(),
             false => Ok(()),
         }
     }
 
-    /// Whether the address has taken the receipts up to this one.
+    /// The address has not taken receipts.
+    fn pause_receipts(&mut self, at_least: Option<u32>, now: Now) {
+        if self.has_address() {
+            self.webhook().receipts_failed(at_least, now);
+            self.outbox().receipts_failed();
+        }
+    }
+
+    /// Whether the address has taken the receipts up to this one. The answer to a request that is not under way any longer
+    /// says nothing of those that are.
     fn receipts_answered(
         &mut self,
+        batch: u32,
         seq: i64,
         outcome: Result<PostResponse, PostError>,
         now: Now,
     ) -> Result<(), StoreError> {
+        if !self.webhook().take_batch(batch) {
+            return Ok(());
+        }
         let retry_after = match Answer::of(outcome) {
             Answer::Delivered { .. } => {
                 self.webhook().receipts_taken();
@@ -116,10 +162,7 @@ impl<S: Store> Mailbox<S> {
             Answer::Failed { retry_after, .. } => retry_after,
             Answer::Rejected { .. } | Answer::InProgress { .. } => None,
         };
-        if self.has_address() {
-            self.webhook().receipts_failed(retry_after, now);
-            self.outbox().receipts_failed();
-        }
+        self.pause_receipts(retry_after, now);
         Ok(())
     }
 
@@ -137,10 +180,16 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
-    /// If more could be posted, but no further request may follow from this event, the alarm goes on.
+    /// If more could be posted, but no further request may follow from this event, the alarm goes on. It is also set to
+    /// the end of the next pause: an alarm of before may have gone off while a socket was open.
     pub(super) fn go_on_posting(&mut self, now: Now) {
-        if self.inbox().has_to_go_on() {
-            self.cx.wake_by(Timer::Post, now.at);
+        let goes_on = self.inbox().has_to_go_on(now) || self.outbox().withholds_receipts();
+        let next = match goes_on {
+            true => Some(now.at),
+            false => self.inbox().next_post(now),
+        };
+        if let Some(at) = next {
+            self.cx.wake_by(Timer::Post, at);
         }
     }
 
@@ -156,7 +205,9 @@ impl<S: Store> Mailbox<S> {
             PostPurpose::Message { id, attempt } => {
                 self.answered_by_address(id, attempt, outcome, now)
             }
-            PostPurpose::Receipts(seq) => self.receipts_answered(seq, outcome, now),
+            PostPurpose::Receipts { batch, seq } => {
+                self.receipts_answered(batch, seq, outcome, now)
+            }
             PostPurpose::Test(call) => {
                 let tried = match outcome {
                     Ok(PostResponse { status, .. }) => {
@@ -170,6 +221,8 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
+    /// A late answer, to an attempt that is not under way any longer, still settles its message. It says nothing of the
+    /// address, which may be another.
     fn answered_by_address(
         &mut self,
         id: MessageId,
@@ -177,32 +230,37 @@ impl<S: Store> Mailbox<S> {
         outcome: Result<PostResponse, PostError>,
         now: Now,
     ) -> Result<(), StoreError> {
+        let is_late = !self.inbox().is_posted(id, attempt);
         match Answer::of(outcome) {
             Answer::Delivered {
                 reply,
                 is_truncated,
             } => {
                 self.receive(|inbox| inbox.conclude_posted(id, reply, is_truncated, now))?;
-                self.address_succeeded(now)
+                self.address_succeeded(is_late, now)
             }
             Answer::Rejected { reason } => {
                 self.receive(|inbox| inbox.conclude_nacked(id, reason, now))?;
-                self.address_succeeded(now)
+                self.address_succeeded(is_late, now)
             }
+            Answer::InProgress { .. } if is_late => Ok(()),
             Answer::InProgress { seconds } => {
-                let seconds = seconds.clamp(1, MOST_SECONDS);
+                let seconds = seconds.clamp(least_seconds(attempt), MOST_SECONDS);
                 self.receive(|inbox| inbox.progress(id, Some(seconds), None, now))?;
-                self.address_succeeded(now)
+                self.address_succeeded(is_late, now)
             }
             Answer::Gone => {
                 let tried = Tried::Status(GONE);
-                self.receive(|inbox| inbox.post_failed(id, attempt, tried, None, now))?;
-                self.webhook().disable(GONE, now);
-                self.update_address(now)
+                if self.receive(|inbox| inbox.post_failed(id, attempt, tried, None, now))? {
+                    self.webhook().disable(GONE, now);
+                    self.update_address(now)?;
+                }
+                Ok(())
             }
             Answer::Failed { tried, retry_after } => {
-                self.receive(|inbox| inbox.post_failed(id, attempt, tried, retry_after, now))?;
-                match self.webhook().failed() {
+                let counts =
+                    self.receive(|inbox| inbox.post_failed(id, attempt, tried, retry_after, now))?;
+                match counts && self.webhook().failed() {
                     true => self.update_address(now),
                     false => Ok(()),
                 }
@@ -211,15 +269,16 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// If the address was cut off, everything is posted again.
-    fn address_succeeded(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.webhook().succeeded() {
+    fn address_succeeded(&mut self, is_late: bool, now: Now) -> Result<(), StoreError> {
+        if !is_late && self.webhook().succeeded() {
             self.inbox().end_pauses(now);
             self.update_address(now)?;
         }
         Ok(())
     }
 
-    /// Sets the webhook, for the operator or for the device itself.
+    /// Sets the webhook, for the operator or for the device itself, for which it counts as a read that asks one mailbox.
+    /// What is under way to another address is posted again, to this one.
     pub(super) fn set_webhook(
         &mut self,
         setting: Setting,
@@ -227,17 +286,46 @@ impl<S: Store> Mailbox<S> {
         caller: Option<&Claims>,
         now: Now,
     ) -> Result<Reply, StoreError> {
-        let set = self.webhook().set(setting, secret, caller.is_some());
-        let (webhook, secret) = match set {
+        let may = self.may_change_webhook(caller, now);
+        let set = may.and_then(|()| self.webhook().set(setting, secret, caller.is_some()));
+        let Set {
+            webhook,
+            secret,
+            has_moved,
+        } = match set {
             Ok(set) => set,
             Err(refused) => return problem(refused.into()),
         };
+        if has_moved && self.has_address() {
+            self.receive(|inbox| inbox.disconnect(None, now))?;
+        }
         self.update_address(now)?;
         self.inbox().end_pauses(now);
         if self.has_address() {
             self.connect_receipts(now)?;
         }
         Ok(Reply::Webhook { webhook, secret })
+    }
+
+    /// Replaces the secret, for the operator or for the device itself, for which it counts as a read that asks one mailbox.
+    pub(super) fn rotate_secret(
+        &mut self,
+        secret: Secret,
+        caller: Option<&Claims>,
+        now: Now,
+    ) -> Result<Reply, StoreError> {
+        let may = self.may_change_webhook(caller, now);
+        match may.and_then(|()| self.webhook().rotate(secret, now)) {
+            Ok(secret) => Ok(Reply::WebhookSecret(secret)),
+            Err(refused) => problem(refused.into()),
+        }
+    }
+
+    fn may_change_webhook(&mut self, caller: Option<&Claims>, now: Now) -> Result<(), Problem> {
+        match caller {
+            Some(_) => self.outbox().may_ask(1, now),
+            None => Ok(()),
+        }
     }
 
     /// Removes the webhook.
@@ -255,10 +343,7 @@ impl<S: Store> Mailbox<S> {
         caller: Option<Claims>,
         now: Now,
     ) -> Result<(), StoreError> {
-        let may = match caller {
-            Some(_) => self.outbox().may_ask(1, now),
-            None => Ok(()),
-        };
+        let may = self.may_change_webhook(caller.as_ref(), now);
         let chain = self.chain.clone();
         let tried = may.and_then(|()| {
             let timeout = self.webhook().try_address(id, &chain, now);

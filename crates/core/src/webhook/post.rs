@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::{Secrets, Setting};
-use crate::id::Topic;
+use crate::id::{DeviceId, Topic};
 use crate::json;
 use crate::message::{Message, Target};
 use crate::protocol::Receipt;
 use crate::time::Millis;
+use crate::via;
 
 /// A request. It is a POST.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Post {
     pub body: Vec<u8>,
     /// How long it may take, in milliseconds.
     pub timeout: Millis,
+    /// Where the service is reached, which is no place to post to.
+    pub origin: String,
 }
 
 impl Post {
@@ -27,6 +30,7 @@ impl Post {
     pub fn of(
         message: &Message,
         attempt: u32,
+        device: &DeviceId,
         setting: &Setting,
         secrets: &Secrets,
         now: Millis,
@@ -35,6 +39,7 @@ impl Post {
         let body = body.unwrap_or_else(|| message.payload.get().as_bytes().to_vec());
         let mut post = Self::signed(
             &message.id.to_string(),
+            device,
             message.content_type.clone(),
             body,
             setting,
@@ -54,9 +59,11 @@ impl Post {
         post
     }
 
-    /// The request for receipts: of one, or of a list of them.
+    /// The request for receipts of a device: of one, or of a list of them. Those of another device may have the same
+    /// numbers, so the id names the device; without full stops, which separate the parts of what is signed.
     pub fn of_receipts(
         receipts: &[Receipt],
+        device: &DeviceId,
         setting: &Setting,
         secrets: &Secrets,
         now: Millis,
@@ -68,20 +75,28 @@ impl Post {
             all => ("receipts", json::text(&all)),
         };
         let body = format!(r#"{{"type":"{kind}","timestamp":{now},"data":{data}}}"#);
-        let id = format!("receipts_{first}_{last}");
+        let name = device.as_str().replace('.', "~");
+        let id = format!("receipts_{name}_{first}_{last}");
         let json = "application/json".to_owned();
-        Self::signed(&id, json, body.into_bytes(), setting, secrets, now)
+        Self::signed(&id, device, json, body.into_bytes(), setting, secrets, now)
     }
 
     /// The request that only tries whether the address answers.
-    pub fn test(id: &str, setting: &Setting, secrets: &Secrets, now: Millis) -> Self {
+    pub fn test(
+        id: &str,
+        device: &DeviceId,
+        setting: &Setting,
+        secrets: &Secrets,
+        now: Millis,
+    ) -> Self {
         let body = format!(r#"{{"type":"test","timestamp":{now},"data":{{}}}}"#);
         let json = "application/json".to_owned();
-        Self::signed(id, json, body.into_bytes(), setting, secrets, now)
+        Self::signed(id, device, json, body.into_bytes(), setting, secrets, now)
     }
 
     fn signed(
         id: &str,
+        device: &DeviceId,
         content_type: String,
         body: Vec<u8>,
         setting: &Setting,
@@ -95,13 +110,15 @@ impl Post {
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", now.div_euclid(1000).to_string()),
             ("webhook-signature", signature),
-            ("tagpost-via", setting.origin.clone()),
+            ("tagpost-via", via::written(&setting.origin)),
+            ("tagpost-device", device.as_str().to_owned()),
         ];
         Self {
             url: setting.url.as_str().to_owned(),
             headers,
             body,
             timeout: setting.timeout_ms(),
+            origin: setting.origin.clone(),
         }
     }
 
@@ -120,7 +137,6 @@ impl fmt::Debug for Post {
 mod tests {
     use super::super::{Secret, address::Service};
     use super::*;
-    use crate::id::DeviceId;
     use crate::limits::Limits;
     use crate::publish::Draft;
 
@@ -146,9 +162,13 @@ mod tests {
         draft.into_message(id, from, to, NOW)
     }
 
+    fn device(name: &str) -> DeviceId {
+        name.parse().unwrap()
+    }
+
     fn post(message: &Message) -> Post {
         let secrets = Secrets::new(Secret::new(&[7; 32]).unwrap());
-        Post::of(message, 2, &setting(), &secrets, NOW)
+        Post::of(message, 2, &device("hall.cam"), &setting(), &secrets, NOW)
     }
 
     #[test]
@@ -189,6 +209,7 @@ mod tests {
                 ("webhook-timestamp", "1800000000"),
                 ("webhook-signature", signature.as_str()),
                 ("tagpost-via", "https://tagpost.example"),
+                ("tagpost-device", "hall.cam"),
                 ("tagpost-from", "doorbell"),
                 ("tagpost-tag", "hallway"),
                 ("tagpost-urgency", "high"),
@@ -229,8 +250,8 @@ mod tests {
             reason: None,
         };
         let secrets = Secrets::new(Secret::new(&[7; 32]).unwrap());
-        let post = |receipts: &[Receipt]| {
-            let post = Post::of_receipts(receipts, &setting(), &secrets, NOW);
+        let post = |name: &str, receipts: &[Receipt]| {
+            let post = Post::of_receipts(receipts, &device(name), &setting(), &secrets, NOW);
             let id = post.headers.iter().find(|(name, _)| *name == "webhook-id");
             (id.unwrap().1.clone(), String::from_utf8(post.body).unwrap())
         };
@@ -243,15 +264,23 @@ mod tests {
             r#"{{"type":"receipt","timestamp":{NOW},"data":{}}}"#,
             data(7)
         );
-        assert_eq!(post(&[receipt(7)]), ("receipts_7_7".to_owned(), one));
+        assert_eq!(
+            post("cam", &[receipt(7)]),
+            ("receipts_cam_7_7".to_owned(), one.clone())
+        );
+        assert_eq!(
+            post("hall.cam", &[receipt(7)]),
+            ("receipts_hall~cam_7_7".to_owned(), one),
+            "another device has other ids"
+        );
         let two = format!(
             r#"{{"type":"receipts","timestamp":{NOW},"data":[{},{}]}}"#,
             data(7),
             data(9)
         );
         assert_eq!(
-            post(&[receipt(7), receipt(9)]),
-            ("receipts_7_9".to_owned(), two)
+            post("cam", &[receipt(7), receipt(9)]),
+            ("receipts_cam_7_9".to_owned(), two)
         );
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn summary(output: &Output) -> String {
                     String::from_utf8_lossy(&post.body)
                 )
             }
-            PostPurpose::Receipts(_) => {
+            PostPurpose::Receipts { .. } => {
                 let body: Value = serde_json::from_slice(&post.body).unwrap();
                 let data = match &body["data"] {
                     Value::Array(all) => all.clone(),

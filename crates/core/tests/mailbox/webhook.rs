@@ -1,8 +1,11 @@
 //! Webhooks: a device that is an address gets its messages by requests.
 
+mod bounds;
 mod delivery;
 mod drain;
 mod failures;
+mod late;
+mod polls;
 mod receipts;
 mod setting;
 mod sockets;
@@ -27,14 +30,22 @@ fn setting(max_in_flight: u32) -> Setting {
 
 /// The same for these events.
 fn setting_for(events: &[&str], max_in_flight: u32) -> Setting {
-    let body = serde_json::json!({
-        "url": "https://hooks.example/x", "max_in_flight": max_in_flight, "events": events,
-    });
+    setting_at("https://hooks.example/x", events, max_in_flight)
+}
+
+/// The same for this address.
+fn setting_at(url: &str, events: &[&str], max_in_flight: u32) -> Setting {
+    let body = serde_json::json!({ "url": url, "max_in_flight": max_in_flight, "events": events });
     let service = Service {
         own: ["https://tagpost.example"; 2],
         is_local: false,
     };
     Setting::read(body.to_string().as_bytes(), service).unwrap()
+}
+
+/// The setting with another address and this many requests at a time, for messages.
+fn moved(max_in_flight: u32) -> Setting {
+    setting_at("https://hooks.example/y", &["message"], max_in_flight)
 }
 
 /// A secret of these bytes.
@@ -136,6 +147,16 @@ impl Harness {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// What is under way: each message with its attempt.
+fn under_way(harness: &Harness) -> Vec<(MessageId, u32)> {
+    let posts = harness.posts.iter();
+    let messages = posts.filter_map(|(purpose, ..)| match purpose {
+        PostPurpose::Message { id, attempt } => Some((*id, *attempt)),
+        PostPurpose::Receipts { .. } | PostPurpose::Test(_) => None,
+    });
+    messages.collect()
 }
 
 /// The requests among these outputs, in words.

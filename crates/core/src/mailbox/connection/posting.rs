@@ -69,7 +69,7 @@ impl Posting {
     }
 
     /// Whether no further request may follow from the present event.
-    pub(in crate::mailbox) fn is_exhausted(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         self.chain.left() == 0
     }
 
@@ -126,6 +126,11 @@ impl Connection {
     /// Whether it takes receipts, or drops them.
     pub(in crate::mailbox) fn takes_receipts(&self) -> bool {
         self.posting.as_ref().is_none_or(|it| it.receipts)
+    }
+
+    /// Whether no further request to an address may follow from the present event.
+    pub(in crate::mailbox) fn is_exhausted(&self) -> bool {
+        self.posting.as_ref().is_some_and(Posting::is_exhausted)
     }
 
     /// Whether an address has failed too often, and waits for its oldest message to succeed.

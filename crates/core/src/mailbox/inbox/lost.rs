@@ -29,9 +29,25 @@ struct Known {
     rank: i64,
     sender: Sender,
     attempts: Attempts,
+    /// A poll has it, and those behind it are posted in their order. This is lost with memory.
+    is_leased: bool,
 }
 
 impl Known {
+    fn of(held: &Held) -> Self {
+        Self {
+            rank: held.key.rank,
+            sender: held.sender.clone(),
+            attempts: held.attempts.clone(),
+            is_leased: false,
+        }
+    }
+
+    /// Whether others wait behind it if they are posted in their order.
+    fn holds_up(&self) -> bool {
+        self.is_paused() || self.is_leased
+    }
+
     fn is_paused(&self) -> bool {
         self.attempts.paused_until().is_some()
     }
@@ -75,12 +91,21 @@ impl Lost {
 
     /// Adds a message.
     pub(super) fn insert(&mut self, held: &Held) {
-        let known = Known {
-            rank: held.key.rank,
-            sender: held.sender.clone(),
-            attempts: held.attempts.clone(),
-        };
-        self.0.insert(held.key.id, known);
+        self.0.insert(held.key.id, Known::of(held));
+    }
+
+    /// Adds a message that a poll has taken, if there is room. Others that are posted in their order wait behind it.
+    pub(super) fn lease(&mut self, held: &Held) {
+        if self.0.len() < MAX_LOST || self.0.contains_key(&held.key.id) {
+            let is_leased = true;
+            let known = Known::of(held);
+            self.0.insert(held.key.id, Known { is_leased, ..known });
+        }
+    }
+
+    /// How many messages others wait behind if they are posted in their order.
+    pub(super) fn holding_up(&self) -> usize {
+        self.0.values().filter(|known| known.holds_up()).count()
     }
 
     /// How many messages there are.
@@ -99,16 +124,19 @@ impl Lost {
     /// A message is settled. Returns whether others may have waited behind it.
     pub(super) fn remove(&mut self, id: MessageId) -> bool {
         let known = self.0.remove(&id);
-        known.is_some_and(|known| known.attempts.is_suspect() || known.is_paused())
+        known.is_some_and(|known| known.attempts.is_suspect() || known.holds_up())
     }
 
-    /// Updates the attempts after a later one. Returns whether the message is no longer a suspect.
+    /// Updates the attempts after a later one. Returns whether the message is no longer a suspect, or neither pauses nor is
+    /// leased any longer.
     pub(super) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
         let Some(known) = self.0.get_mut(&id) else {
             return false;
         };
-        let before = std::mem::replace(&mut known.attempts, attempts.clone());
-        before.is_suspect() && !attempts.is_suspect()
+        let (was_suspect, held_up) = (known.attempts.is_suspect(), known.holds_up());
+        known.attempts = attempts.clone();
+        known.is_leased = false;
+        (was_suspect && !attempts.is_suspect()) || (held_up && !known.is_paused())
     }
 
     /// The attempts of a message.
@@ -141,10 +169,9 @@ impl Lost {
         self.paused().next().map(|(id, _)| id)
     }
 
-    /// When the next pause ends. If only the oldest message is tried, no other counts.
-    pub(super) fn next_pause_end(&self, now: Millis, only_first: bool) -> Option<Millis> {
-        let most = if only_first { 1 } else { usize::MAX };
-        let ends = self.paused().take(most).map(|(_, until)| until);
+    /// When the next pause ends.
+    pub(super) fn next_pause_end(&self, now: Millis) -> Option<Millis> {
+        let ends = self.paused().map(|(_, until)| until);
         ends.filter(|until| *until > now).min()
     }
 
@@ -238,15 +265,15 @@ impl Lost {
         self.suspects().next().is_some()
     }
 
-    /// Those that others wait behind: suspects and, if it `keeps_order`, those that an address has failed.
+    /// Those that others wait behind: suspects and, if it `keeps_order`, those that an address has failed or a poll has.
     fn first_of_others(&self, keeps_order: bool) -> impl Iterator<Item = (&MessageId, &Known)> {
         let is_first =
-            move |known: &Known| known.attempts.is_suspect() || (keeps_order && known.is_paused());
+            move |known: &Known| known.attempts.is_suspect() || (keeps_order && known.holds_up());
         self.0.iter().filter(move |(_, known)| is_first(known))
     }
 
     /// Whether a message has to wait because it is a suspect, or is behind one or, if it `keeps_order`, behind one that
-    /// an address has failed: messages of one sender and urgency are sent in the order of their ids.
+    /// an address has failed or a poll has: messages of one sender and urgency are sent in the order of their ids.
     pub(super) fn holds_up(&self, held: &Held, keeps_order: bool) -> bool {
         let first = self.first_of_others(keeps_order);
         let mut first = first.take_while(|(id, _)| **id <= held.key.id);

@@ -159,7 +159,14 @@ impl<S: Store> Inbox<'_, S> {
         held.retry_at = now.at + self.backoff(Lane::Devices, held.attempts.timed_out);
         rows::save_sent_before(&self.cx.store, &held)?;
         self.memory.marked = true;
-        self.memory.lost.update(held.key.id, &held.attempts);
+        // It may have been the one to post next; others wait behind it until the lease ends.
+        let paused = self.memory.lost.update(held.key.id, &held.attempts);
+        if self.keeps_order() {
+            self.memory.lost.lease(&held);
+        }
+        if paused && self.is_posting() {
+            self.rescan();
+        }
         self.cx.wake_by(Timer::Ack, held.retry_at);
         Ok(attempt)
     }

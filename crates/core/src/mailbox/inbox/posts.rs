@@ -3,7 +3,7 @@
 //! A message that the address has failed is stored with the outcome among [`super::lost`], which costs one row, and
 //! pauses. If only one message is posted at a time, those of its sender and urgency wait behind it. Attempts do not end
 //! a message before its TTL, unless `MAX_WEBHOOK_ATTEMPTS` says so. While the address is cut off, only the oldest
-//! message that it has failed is tried.
+//! message that it has failed is tried, and suspects. While it has failed [`MOST_PAUSED`], no other message is posted.
 //!
 //! Not here: the request, and when an address is cut off.
 
@@ -17,6 +17,10 @@ use crate::message::{Lane, Message};
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::webhook::{PostError, Tried, pause};
+
+/// While this many messages pause, or wait at a poll, no message is posted for the first time. So all of them are known
+/// in their order, and the text that they are stored in stays short.
+const MOST_PAUSED: usize = 64;
 
 impl<S: Store> Inbox<'_, S> {
     /// Whether messages are posted, not sent over a socket.
@@ -45,25 +49,31 @@ impl<S: Store> Inbox<'_, S> {
             && self.memory.lost.first_paused().is_some()
     }
 
+    /// Whether no message is posted for the first time: the address is cut off, or has failed too many.
+    pub(super) fn posts_no_others(&self) -> bool {
+        let is_full = || self.is_posting() && self.memory.lost.holding_up() >= MOST_PAUSED;
+        self.is_cut_off() || is_full()
+    }
+
     /// Whether a message that was never sent waits behind another.
     pub(super) fn is_held_up(&self, message: &Message) -> bool {
         let (rank, keeps_order) = (Key::of(message).rank, self.keeps_order());
         let lost = &self.memory.lost;
-        self.is_cut_off() || lost.holds_up_unsent(rank, &message.from, keeps_order)
+        self.posts_no_others() || lost.holds_up_unsent(rank, &message.from, keeps_order)
     }
 
-    /// Whether a message that was posted before is not posted now.
+    /// Whether a message that was sent before is not posted now. A suspect does not wait until the address succeeds:
+    /// others wait for it.
     pub(super) fn is_paused(&self, held: &Held, now: Now) -> bool {
         let pauses = held.attempts.paused_until().is_some_and(|at| at > now.at);
         let is_oldest = self.memory.lost.first_paused() == Some(held.key.id);
-        self.is_posting() && (pauses || (self.is_cut_off() && !is_oldest))
+        let is_tried = is_oldest || held.attempts.is_suspect();
+        self.is_posting() && (pauses || (self.is_cut_off() && !is_tried))
     }
 
-    /// When the next pause ends.
-    pub(super) fn next_post(&self, now: Now) -> Option<Millis> {
-        let only_first = self.is_cut_off();
-        let next = self.memory.lost.next_pause_end(now.at, only_first);
-        next.filter(|_| self.is_posting())
+    /// When the next pause ends. A socket may be open until then, or the address cut off; neither need last.
+    pub(in crate::mailbox) fn next_post(&self, now: Now) -> Option<Millis> {
+        self.memory.lost.next_pause_end(now.at)
     }
 
     /// The alarm went off: messages whose pauses are over are posted again.
@@ -82,14 +92,16 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Whether more would be posted, if further requests might follow from this event.
-    pub(in crate::mailbox) fn has_to_go_on(&self) -> bool {
+    pub(in crate::mailbox) fn has_to_go_on(&self, now: Now) -> bool {
         let connection = self.connection.as_ref();
-        let waits = self.memory.backlog || self.memory.again || !self.memory.queue.is_empty();
+        let never_sent = self.memory.backlog && !self.posts_no_others();
+        let waits = never_sent || self.memory.again || !self.memory.queue.is_empty();
+        let waits = waits || self.suspect_due(now).is_some();
         waits && connection.is_some_and(|it| it.has_to_go_on(&self.cx.limits))
     }
 
     /// The address has failed this attempt, and asks to be left alone for at least this many seconds. An attempt that is
-    /// not under way changes nothing.
+    /// not under way changes nothing: a socket has taken over, or another address. Returns whether it was under way.
     ///
     /// # Errors
     /// The store failed.
@@ -100,10 +112,22 @@ impl<S: Store> Inbox<'_, S> {
         tried: Tried,
         at_least: Option<u32>,
         now: Now,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if !self.is_posted(id, attempt) {
-            return Ok(());
+            return Ok(false);
         }
+        self.pause_posted(id, attempt, tried, at_least, now)?;
+        Ok(true)
+    }
+
+    fn pause_posted(
+        &mut self,
+        id: MessageId,
+        attempt: u32,
+        tried: Tried,
+        at_least: Option<u32>,
+        now: Now,
+    ) -> Result<(), StoreError> {
         if self.unstored(id).is_some() {
             self.store_unstored(id, now)?;
             // It may have expired.
@@ -149,13 +173,14 @@ impl<S: Store> Inbox<'_, S> {
         match entry.map(|entry| entry.attempt) {
             Some(attempt) => {
                 let tried = Tried::Error(PostError::Timeout);
-                self.post_failed(id, attempt, tried, None, now)
+                self.post_failed(id, attempt, tried, None, now).map(drop)
             }
             None => Ok(()),
         }
     }
 
-    fn is_posted(&self, id: MessageId, attempt: u32) -> bool {
+    /// Whether this attempt is under way.
+    pub(in crate::mailbox) fn is_posted(&self, id: MessageId, attempt: u32) -> bool {
         let mut entries = self
             .connection
             .iter()

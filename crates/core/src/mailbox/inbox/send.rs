@@ -6,7 +6,7 @@
 //! A suspect, during which connections keep ending, is sent alone. Once it is due, nothing else is sent until it has
 //! been, so that others cannot delay it. While it pauses, only messages of the same sender and urgency wait behind it.
 
-use super::connection::{CLOSE_SILENT, InFlight, Stored};
+use super::connection::{CLOSE_SILENT, Connection, InFlight, Stored};
 use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, Timer};
@@ -67,7 +67,10 @@ impl<S: Store> Inbox<'_, S> {
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
         let connection = self.connection.as_ref();
-        if (idle && !self.memory.backlog) || !connection.is_some_and(|it| it.is_ready()) {
+        // An address may take receipts only.
+        let has_width = |it: &Connection| it.width(&self.cx.limits) > 0;
+        let is_ready = connection.is_some_and(|it| it.is_ready() && has_width(it));
+        if (idle && !self.memory.backlog) || !is_ready {
             return Ok(());
         }
         self.check_connection(now)?;
@@ -119,7 +122,8 @@ impl<S: Store> Inbox<'_, S> {
             };
             match rows::held(&self.cx.store, Lane::Devices, id)? {
                 Some(held) => {
-                    if !self.send_held(held, now)? {
+                    // If it is still due, it can be neither sent nor settled now.
+                    if !self.send_held(held, now)? || self.suspect_due(now) == Some(id) {
                         return Ok(true);
                     }
                 }
@@ -180,7 +184,7 @@ impl<S: Store> Inbox<'_, S> {
     /// Sends messages that were never sent. `false` if the window is full.
     fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.memory.backlog {
-            if self.is_cut_off() {
+            if self.posts_no_others() {
                 return Ok(true);
             }
             let Some(connection) = self.connection.as_ref() else {

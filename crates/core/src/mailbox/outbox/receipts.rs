@@ -6,7 +6,7 @@
 
 use super::News;
 use super::Outbox;
-use super::connection::Receipts;
+use super::connection::{Connection, Receipts};
 use super::receipt_rows::{self, Place};
 use crate::delivery::Delivery;
 use crate::id::MessageId;
@@ -107,9 +107,26 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     /// Whether a receipt may be sent immediately.
-    fn is_free(&self) -> bool {
+    fn is_free(&mut self) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_some_and(|it| !it.receipts.paused && it.takes_receipts())
+        connection.is_some_and(|it| !it.receipts.paused && it.takes_receipts()) && !self.withhold()
+    }
+
+    /// Whether no request to the address may follow from this event. Receipts then wait for [`Self::send_receipts`].
+    fn withhold(&mut self) -> bool {
+        let connection = self.connection.as_mut();
+        let exhausted = connection.filter(|it| it.is_exhausted());
+        self.memory.withheld = exhausted.is_some();
+        if let Some(connection) = exhausted {
+            connection.receipts.paused = true;
+        }
+        self.memory.withheld
+    }
+
+    /// Whether receipts wait only because no further request may follow from an event.
+    pub(in crate::mailbox) fn withholds_receipts(&self) -> bool {
+        let has_address = self.connection.as_ref().is_some_and(|it| !it.is_socket());
+        self.memory.withheld && has_address
     }
 
     /// Sends receipts. To an address one request is made at a time: more are sent when it has seen these.
@@ -121,7 +138,8 @@ impl<S: Store> Outbox<'_, S> {
         let count = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
         connection.receipts.unnoted = connection.receipts.unnoted.saturating_add(count);
         connection.stale = true;
-        if !connection.is_socket() {
+        if let Some(posting) = &connection.posting {
+            posting.chain.count();
             connection.receipts.paused = true;
             self.cx.push(News::PostReceipts(receipts));
             return;
@@ -141,13 +159,22 @@ impl<S: Store> Outbox<'_, S> {
             connection.receipts.paused = true;
         }
         self.memory.unseen.clear();
+        self.memory.withheld = false;
     }
 
     /// Sends the unseen receipts that were not sent over this connection yet, at most [`WINDOW`] of them, or [`POSTED`].
-    /// More are sent when the device has seen these.
+    /// More are sent when the device has seen these: to an address nothing else until then.
     pub(in crate::mailbox) fn send_receipts(&mut self) -> Result<(), StoreError> {
+        self.memory.withheld = false;
         let connection = self.connection.as_ref();
-        let Some(connection) = connection.filter(|it| it.takes_receipts()) else {
+        let has_room = |it: &Connection| {
+            let under_way = !it.is_socket() && it.receipts.sent > it.receipts.seen;
+            it.takes_receipts() && !under_way
+        };
+        if !connection.is_some_and(has_room) || self.withhold() {
+            return Ok(());
+        }
+        let Some(connection) = self.connection.as_ref() else {
             return Ok(());
         };
         let (mut after, is_socket) = (connection.receipts.sent, connection.is_socket());

@@ -12,7 +12,7 @@ use super::account::Kept;
 use super::context::Context;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError, from_json, to_json};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 use crate::webhook::{Secret, Secrets, Setting, WebhookStatus};
 
 /// The webhook, for one event.
@@ -30,6 +30,21 @@ pub(super) struct Memory {
     stale: bool,
     /// How many attempts in a row have failed.
     failures: u32,
+    /// The number of the last request for receipts.
+    batch: u32,
+    /// The request for receipts that is under way, and when its answer counts as lost.
+    under_way: Option<(u32, Millis)>,
+}
+
+/// A webhook was set.
+#[derive(Debug)]
+pub(super) struct Set {
+    /// The webhook.
+    pub(super) webhook: WebhookStatus,
+    /// Its secret, if it is new.
+    pub(super) secret: Option<Secret>,
+    /// Whether what is under way was sent elsewhere.
+    pub(super) has_moved: bool,
 }
 
 impl<S: Store> Webhook<'_, S> {
@@ -42,8 +57,9 @@ impl<S: Store> Webhook<'_, S> {
         Ok(())
     }
 
-    /// Sets the webhook, and enables it. The first time it has this `secret`, which is returned; otherwise it keeps its
-    /// own. `is_own`: the device itself sets it.
+    /// Sets the webhook, and enables it. The first time it has this `secret`, which is returned, and so it has if the
+    /// operator had set it and now the device does, or the other way round: whoever knew the secret before must not be
+    /// able to write requests for the new owner. Otherwise it keeps its own. `is_own`: the device itself sets it.
     ///
     /// # Errors
     /// `unknown_device`.
@@ -52,16 +68,23 @@ impl<S: Store> Webhook<'_, S> {
         setting: Setting,
         secret: Secret,
         is_own: bool,
-    ) -> Result<(WebhookStatus, Option<Secret>), Problem> {
+    ) -> Result<Set, Problem> {
         if self.cx.device().is_none() {
             return Err(Problem::new(Code::UnknownDevice, "there is no such device"));
         }
         self.memory.failures = 0;
         self.memory.stale = true;
-        let status = setting.status(None);
+        let webhook = setting.status(None);
         let known = self.memory.state.take();
-        let is_new = known.is_none();
-        let secrets = match known {
+        let is_posting = |known: &&State| known.disabled.is_none();
+        let posted_to = known.as_ref().filter(is_posting);
+        let has_moved = posted_to.is_none_or(|known| known.setting.url != setting.url);
+        if has_moved {
+            self.memory.under_way = None;
+        }
+        let kept = known.filter(|known| known.is_own == is_own);
+        let is_new = kept.is_none();
+        let secrets = match kept {
             Some(known) => known.secrets,
             None => Secrets::new(secret.clone()),
         };
@@ -73,7 +96,11 @@ impl<S: Store> Webhook<'_, S> {
             is_cut_off: false,
             receipts: None,
         });
-        Ok((status, is_new.then_some(secret)))
+        Ok(Set {
+            webhook,
+            secret: is_new.then_some(secret),
+            has_moved,
+        })
     }
 
     /// The webhook, without its secret.
@@ -99,6 +126,7 @@ impl<S: Store> Webhook<'_, S> {
 
     /// Removes the webhook.
     pub(super) fn end(&mut self) {
+        self.memory.under_way = None;
         self.memory.stale |= self.memory.state.take().is_some();
     }
 

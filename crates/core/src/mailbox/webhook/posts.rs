@@ -41,14 +41,21 @@ impl<S: Store> Webhook<'_, S> {
         chain: &Chain,
         now: Now,
     ) {
-        let Some(state) = &self.memory.state else {
+        let (Some(state), Some(device)) = (&self.memory.state, self.cx.device()) else {
             return;
         };
         let id = message.id;
         self.cx.push(Output::Post {
             purpose: PostPurpose::Message { id, attempt },
             chain: chain.clone(),
-            post: Post::of(message, attempt, &state.setting, &state.secrets, now.at),
+            post: Post::of(
+                message,
+                attempt,
+                device,
+                &state.setting,
+                &state.secrets,
+                now.at,
+            ),
         });
     }
 
@@ -59,19 +66,38 @@ impl<S: Store> Webhook<'_, S> {
         chain: &Chain,
         now: Now,
     ) {
-        let (Some(state), Some(last)) = (&self.memory.state, receipts.last()) else {
+        let device = self.cx.device();
+        let (Some(state), Some(device), Some(last)) = (&self.memory.state, device, receipts.last())
+        else {
             return;
         };
-        chain.count();
+        let batch = self.memory.batch.wrapping_add(1);
+        self.memory.batch = batch;
         // If memory is lost, the alarm has them posted again.
         let due_at = now.at + state.setting.timeout_ms() + GRACE;
+        self.memory.under_way = Some((batch, due_at));
+        let seq = last.seq;
         let output = Output::Post {
-            purpose: PostPurpose::Receipts(last.seq),
+            purpose: PostPurpose::Receipts { batch, seq },
             chain: chain.clone(),
-            post: Post::of_receipts(receipts, &state.setting, &state.secrets, now.at),
+            post: Post::of_receipts(receipts, device, &state.setting, &state.secrets, now.at),
         };
         self.cx.push(output);
         self.cx.wake_by(Timer::Post, due_at);
+    }
+
+    /// A request for receipts was answered. Returns whether that counts: whether it is the one under way.
+    pub(in crate::mailbox) fn take_batch(&mut self, batch: u32) -> bool {
+        let under_way = &mut self.memory.under_way;
+        let taken = under_way.take_if(|(number, _)| *number == batch);
+        taken.is_some()
+    }
+
+    /// Whether the answer to a request for receipts counts as lost. It is not under way any longer then.
+    pub(in crate::mailbox) fn receipts_lost(&mut self, now: Now) -> bool {
+        let under_way = &mut self.memory.under_way;
+        let lost = under_way.take_if(|(_, due_at)| *due_at <= now.at);
+        lost.is_some()
     }
 
     /// The address has taken receipts.
@@ -100,8 +126,10 @@ impl<S: Store> Webhook<'_, S> {
 
     /// When something is due next, after now.
     pub(in crate::mailbox) fn next_due(&self, now: Now) -> Option<(Millis, Timer)> {
-        let until = self.receipts_pause().filter(|until| *until > now.at)?;
-        Some((until, Timer::Post))
+        let under_way = self.memory.under_way.map(|(_, due_at)| due_at);
+        let times = self.receipts_pause().into_iter().chain(under_way);
+        let next = times.filter(|at| *at > now.at).min()?;
+        Some((next, Timer::Post))
     }
 
     /// Tries the address for a call. Returns how long that may take, in milliseconds; `None` if there is no webhook.
@@ -111,14 +139,14 @@ impl<S: Store> Webhook<'_, S> {
         chain: &Chain,
         now: Now,
     ) -> Option<Millis> {
-        let state = self.memory.state.as_ref()?;
+        let (state, device) = (self.memory.state.as_ref()?, self.cx.device()?);
         let id = format!("test_{:016x}", now.random);
         chain.count();
         let timeout = state.setting.timeout_ms();
         let output = Output::Post {
             purpose: PostPurpose::Test(call),
             chain: chain.clone(),
-            post: Post::test(&id, &state.setting, &state.secrets, now.at),
+            post: Post::test(&id, device, &state.setting, &state.secrets, now.at),
         };
         self.cx.push(output);
         Some(timeout)
@@ -148,6 +176,8 @@ impl<S: Store> Webhook<'_, S> {
         if let Some(state) = &mut self.memory.state {
             state.disabled = Some(Disabled { at: now.at, status });
             self.memory.stale = true;
+            self.memory.under_way = None;
+            self.cx.push(Output::AddressGone);
         }
     }
 }

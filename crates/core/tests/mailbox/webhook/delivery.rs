@@ -96,6 +96,25 @@ fn an_address_that_works_on_a_message_is_asked_again_after_the_time_that_it_name
 }
 
 #[test]
+fn however_few_seconds_an_address_names_it_is_not_asked_again_immediately() {
+    let mut harness = Harness::webhook(1);
+    let message = message(1, &[("Content-Type", "text/plain"), ("TTL", "86400")]);
+    harness.deliver(&message, 0);
+    let mut at = 0;
+    for (attempt, pause) in (2..).zip([5_000, 30_000, 60_000, 60_000]) {
+        let response = PostResponse {
+            retry_after: Some(0),
+            ..status(202)
+        };
+        harness.answers(message.id, response);
+        assert_eq!(posts(&harness.at(at + pause - 1).ring()), [""; 0]);
+        at += pause;
+        let words = harness.at(at).ring();
+        assert_eq!(posts(&words), [format!("post body 1, attempt {attempt}")]);
+    }
+}
+
+#[test]
 fn work_that_goes_on_does_not_end_a_message_before_its_ttl() {
     let mut harness = Harness::webhook(1);
     let message = message(1, &[("Content-Type", "text/plain"), ("TTL", "86400")]);

@@ -2,12 +2,11 @@
 
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::PostPurpose;
 use tagpost_core::message::Message;
 use tagpost_core::webhook::{PostError, PostResponse, Tried};
 
 use super::super::harness::{Harness, START, message, message_from};
-use super::{TEXT, posts, status};
+use super::{TEXT, posts, status, under_way};
 
 /// A message of this sender that lives for ten days.
 fn lasting(sender: &str, n: u64) -> Message {
@@ -193,16 +192,6 @@ fn with_several_at_a_time_no_message_waits_for_one_that_fails() {
     assert_eq!(harness.deliver(&message(4, TEXT), 0), ["held 0"]);
 }
 
-/// What is under way: each message with its attempt.
-fn under_way(harness: &Harness) -> Vec<(MessageId, u32)> {
-    let posts = harness.posts.iter();
-    let messages = posts.filter_map(|(purpose, ..)| match purpose {
-        PostPurpose::Message { id, attempt } => Some((*id, *attempt)),
-        PostPurpose::Receipts(_) | PostPurpose::Test(_) => None,
-    });
-    messages.collect()
-}
-
 /// An address that has failed the oldest message of each of five senders. The messages in their order, and another two.
 fn cut_off() -> (Harness, Vec<Message>) {
     let mut harness = Harness::webhook(1);
@@ -253,6 +242,40 @@ fn if_the_oldest_ends_otherwise_the_next_is_tried() {
     let (mut harness, messages) = cut_off();
     harness.at(5_000).cancel_delivery(messages[0].id);
     assert_eq!(under_way(&harness), [(messages[1].id, 2)]);
+}
+
+fn ids_under_way(harness: &Harness) -> Vec<MessageId> {
+    let under_way = under_way(harness).into_iter();
+    under_way.map(|(id, _)| id).collect()
+}
+
+#[test]
+fn suspects_are_tried_alone_while_the_address_is_cut_off() {
+    let mut harness = Harness::webhook(1);
+    let senders = ["a", "b", "c", "d", "e", "f", "g"];
+    let messages = senders.iter().zip(1..);
+    let mut messages: Vec<Message> = messages.map(|(sender, n)| lasting(sender, n)).collect();
+    messages.sort_by_key(|message| message.id);
+    for message in &messages {
+        harness.deliver(message, 0);
+    }
+    for connection in 1..=3 {
+        harness.connect(connection);
+        harness.posts.clear();
+        harness.closed(connection);
+    }
+    for message in messages.iter().take(5) {
+        assert_eq!(ids_under_way(&harness), [message.id], "alone");
+        harness.answers(message.id, status(503));
+    }
+    for message in messages.iter().skip(5) {
+        assert_eq!(ids_under_way(&harness), [message.id], "all the same");
+        harness.answers(message.id, status(503));
+    }
+    assert_eq!(under_way(&harness), [], "the address is cut off");
+    harness.crash();
+    harness.at(5_000).ring();
+    assert_eq!(ids_under_way(&harness), [messages[0].id]);
 }
 
 #[test]

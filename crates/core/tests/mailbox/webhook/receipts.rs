@@ -1,11 +1,12 @@
 //! Receipts of what the device has sent are posted, too, if that is set.
 
+use tagpost_core::call::{Call, Settled};
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
 use tagpost_core::webhook::PostResponse;
 
 use super::super::harness::{Harness, delivery, known, message};
-use super::{TEXT, posts, setting_for, status};
+use super::{TEXT, posts, setting_at, setting_for, status};
 
 impl Harness {
     /// One whose device is an address for these events.
@@ -109,6 +110,114 @@ fn receipts_under_way_when_memory_was_lost_are_posted_again() {
     let at = harness.alarm.unwrap();
     assert!(at <= 25_000);
     assert_eq!(posts(&harness.at(at).ring()), ["post receipt a"]);
+}
+
+#[test]
+fn while_receipts_are_posted_again_no_alarm_posts_newer_ones_beside_them() {
+    let mut harness = Harness::webhook_for(&["receipt"]);
+    let id = harness.held_by(&["a", "b"]);
+    harness.delivered(id, "a");
+    harness.answers_first(status(500));
+    assert_eq!(posts(&harness.at(5_000).ring()), ["post receipt a"]);
+    harness.delivered(id, "b");
+    assert_eq!(posts(&harness.at(6_000).ring()), [""; 0]);
+    harness.answers_first(status(500));
+    assert_eq!(posts(&harness.at(36_000).ring()), ["post receipts a b"]);
+    harness.answers_first(status(200));
+    harness.crash();
+    assert_eq!(posts(&harness.at(100_000).ring()), [""; 0]);
+}
+
+#[test]
+fn setting_the_webhook_again_posts_no_receipts_beside_those_under_way() {
+    let mut harness = Harness::webhook_for(&["receipt"]);
+    let id = harness.held_by(&["a", "b"]);
+    harness.delivered(id, "a");
+    harness.delivered(id, "b");
+    let (_, _, words) = harness
+        .set_webhook_to(setting_for(&["receipt"], 2))
+        .unwrap();
+    assert_eq!(posts(&words), [""; 0]);
+    assert_eq!(
+        posts(&harness.answers_first(status(200))),
+        ["post receipt b"]
+    );
+}
+
+#[test]
+fn a_late_answer_of_another_address_says_nothing_of_receipts() {
+    for late in [200, 410, 500] {
+        let mut harness = Harness::webhook_for(&["receipt"]);
+        let id = harness.held_by(&["a", "b"]);
+        harness.delivered(id, "a");
+        harness.delivered(id, "b");
+        let elsewhere = setting_at("https://hooks.example/y", &["receipt"], 1);
+        let (_, _, words) = harness.set_webhook_to(elsewhere).unwrap();
+        assert_eq!(posts(&words), ["post receipts a b"]);
+        assert_eq!(harness.answers_first(status(late)), [""; 0]);
+        assert_eq!(harness.get_webhook().unwrap().disabled, None);
+        harness.answers_first(status(500));
+        let words = harness.at(5_000).ring();
+        assert_eq!(posts(&words), ["post receipts a b"], "{late}");
+        assert_eq!(posts(&harness.answers_first(status(200))), [""; 0]);
+        assert_eq!(posts(&harness.at(100_000).ring()), [""; 0]);
+    }
+}
+
+#[test]
+fn receipts_whose_answer_is_lost_are_posted_again() {
+    let mut harness = Harness::webhook_for(&["receipt"]);
+    let id = harness.held_by(&["a"]);
+    harness.delivered(id, "a");
+    harness.posts.clear();
+    assert_eq!(posts(&harness.at(25_000).ring()), [""; 0]);
+    assert_eq!(harness.alarm, Some(30_000));
+    assert_eq!(posts(&harness.at(30_000).ring()), ["post receipt a"]);
+}
+
+#[test]
+fn no_event_of_the_platform_leads_to_more_than_forty_requests_for_receipts() {
+    let mut harness = Harness::new();
+    let names: Vec<String> = (100..200).map(|n| format!("d{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for _ in 0..50 {
+        let id = harness.held_by(&names);
+        let settled = names.iter().map(|name| Settled {
+            id,
+            delivery: delivery(name, State::Delivered),
+        });
+        let settled = settled.collect();
+        harness.ask(Call::Report { settled }).0.unwrap();
+    }
+    let setting = setting_for(&["receipt"], 1);
+    harness.set_webhook_to(setting).unwrap();
+    let mut counts = Vec::new();
+    while !harness.posts.is_empty() {
+        let mut count = 0;
+        while !harness.posts.is_empty() {
+            harness.answers_first(status(200));
+            count += 1;
+        }
+        counts.push(count);
+        if counts.len() == 1 {
+            assert_eq!(harness.alarm, Some(0), "the alarm goes on");
+        }
+        harness.ring();
+    }
+    assert_eq!(counts, [40, 10]);
+}
+
+#[test]
+fn a_receipt_that_comes_of_an_answer_to_a_call_is_posted_by_the_alarm() {
+    let mut harness = Harness::webhook_for(&["receipt"]);
+    let (id, _) = harness.publish(&["a"], &[], "x").unwrap();
+    harness.returned("a", id, None);
+    let at = harness.alarm.unwrap();
+    harness.at(at).ring();
+    let words = harness.returned("a", id, known("a", State::Delivered));
+    assert_eq!(posts(&words), [""; 0]);
+    assert_eq!(harness.alarm, Some(at));
+    assert_eq!(posts(&harness.ring()), ["post receipt a"]);
 }
 
 #[test]

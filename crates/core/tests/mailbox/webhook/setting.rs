@@ -2,6 +2,7 @@
 
 use tagpost_core::call::Call;
 use tagpost_core::mailbox::Reply;
+use tagpost_core::problem::Code;
 
 use super::super::harness::{Harness, claims, message};
 use super::{TEXT, posts, secret, setting, status};
@@ -55,6 +56,60 @@ fn a_webhook_that_the_device_has_set_ends_with_its_tokens_and_the_operator_s_doe
         assert_eq!(harness.get_webhook().is_err(), ends);
         let words = harness.deliver(&message(1, TEXT), 0);
         assert_eq!(posts(&words).is_empty(), ends);
+    }
+}
+
+#[test]
+fn another_owner_has_another_secret_and_the_old_one_signs_nothing() {
+    for own_first in [true, false] {
+        let mut harness = Harness::new();
+        for (is_own, byte) in [(own_first, 1), (!own_first, 2)] {
+            let call = Call::SetWebhook {
+                setting: setting(1),
+                secret: secret(byte),
+            };
+            let caller = is_own.then(|| claims("cam"));
+            let (_, (reply, _)) = harness.ask_as(caller, call, None, None);
+            let Some(Reply::Webhook { secret: told, .. }) = reply else {
+                panic!("{reply:?}");
+            };
+            assert_eq!(told, Some(secret(byte)));
+        }
+        let message = message(1, TEXT);
+        harness.deliver(&message, 0);
+        let headers = &harness.posts[0].2.headers;
+        let mut signatures = headers
+            .iter()
+            .filter(|(name, _)| *name == "webhook-signature");
+        let expected = secret(2).sign(&message.id.to_string(), 1_800_000_000, b"body 1");
+        assert_eq!(signatures.next().unwrap().1, expected);
+    }
+}
+
+#[test]
+fn a_device_may_change_its_webhook_as_often_as_it_may_read_and_the_operator_any_time() {
+    let set = || Call::SetWebhook {
+        setting: setting(1),
+        secret: secret(1),
+    };
+    let rotate = || Call::RotateWebhook { secret: secret(2) };
+    let calls: [&dyn Fn() -> Call; 2] = [&set, &rotate];
+    for call in calls {
+        let mut harness = Harness::webhook_with(1, |limits| {
+            limits.ask_rate = 1;
+            limits.ask_burst = 2;
+        });
+        let mut ask = |caller| harness.ask_as(caller, call(), None, None).1.0;
+        for _ in 0..2 {
+            let reply = ask(Some(claims("cam")));
+            assert!(!matches!(reply, Some(Reply::Problem(_))), "{reply:?}");
+        }
+        let Some(Reply::Problem(refused)) = ask(Some(claims("cam"))) else {
+            panic!("the third is not refused");
+        };
+        assert_eq!(refused.code, Code::TooManyRequests);
+        let reply = ask(None);
+        assert!(!matches!(reply, Some(Reply::Problem(_))), "{reply:?}");
     }
 }
 
