@@ -4,6 +4,7 @@ mod bounds;
 mod delivery;
 mod drain;
 mod failures;
+mod histories;
 mod late;
 mod polls;
 mod receipts;
