@@ -84,6 +84,27 @@ const hostile: Record<string, [behave: Behaviour, outcome: object]> = {
     { status: 503 },
   ],
   "a Retry-After that is none": [(_, response) => response.writeHead(429, { "retry-after": "soon" }).end(), { status: 429 }],
+  "headers that drip": [
+    (_, response, request) => {
+      request.socket.write("HTTP/1.1 200 OK\r\n");
+      const drip = setInterval(() => request.socket.write("x-drip: 1\r\n"), 100);
+      response.once("close", () => clearInterval(drip));
+    },
+    { error: "timeout" },
+  ],
+  "a redirect that leads back": [
+    (_, response) => response.writeHead(301, { location: receiver.url }).end(),
+    { error: "redirect" },
+  ],
+  "a status that nobody knows": [(_, response) => response.writeHead(799).end(), { status: 799 }],
+  "a gzip that is none": [
+    (_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end("not gzip"),
+    { error: "connect" },
+  ],
+  "a text that is no UTF-8": [
+    (_, response) => response.writeHead(200, { "content-type": "text/plain" }).end(Buffer.from([0xff, 0x41, 0x00])),
+    { state: "delivered", reply: "\ufffdA\u0000" },
+  ],
   "JSON that is too deep": [
     (_, response) => {
       response.writeHead(200, { "content-type": "application/json" });

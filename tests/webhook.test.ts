@@ -133,19 +133,24 @@ test("a socket goes first, and what waits when it closes is posted", async () =>
   expect(receiver.posted.map(({ id }) => id)).toEqual([id]);
 });
 
+/** PILE sets how many messages the pile has. */
+const PILE = Number(process.env.PILE ?? 100);
+
 test("a pile drains in order, one at a time, and with sixteen in flight at once", async () => {
   for (const max_in_flight of [1, 16]) {
     const device = await relay.device();
     const sender = await relay.device();
     const ids: string[] = [];
-    for (let n = 0; n < 100; n += 1) ids.push(await sender.send({ device: device.name }, { n }));
+    for (let n = 0; n < PILE; n += 1) ids.push(await sender.send({ device: device.name }, { n }));
     receiver.posted.length = 0;
     receiver.behave = (_, response) => setTimeout(() => response.end("ok"), 2);
     const { secret } = (await relay.admin("PUT", path(device), { url: receiver.url, max_in_flight })).is(201);
     receiver.secrets = [secret];
-    await receiver.came(100);
+    const began = Date.now();
+    await receiver.came(PILE, 60_000);
+    console.log(`${PILE} messages, ${max_in_flight} at a time: ${Date.now() - began} ms`);
     for (const id of ids) await sender.settled(id);
-    expect(receiver.posted.length, "each once").toBe(100);
+    expect(receiver.posted.length, "each once").toBe(PILE);
     expect(receiver.posted.every(({ verifiedBy }) => verifiedBy.length === 1)).toBe(true);
     if (max_in_flight === 1) expect(receiver.posted.map(({ id }) => id)).toEqual(ids);
     const atOnce = Math.max(...receiver.posted.map((posted) => posted.atOnce));
@@ -184,6 +189,33 @@ test("receipts of what the device has sent are posted until they are taken, one 
     devices: others.map(({ name }) => name),
   });
 }, 60_000);
+
+test("an address that moves gets what was under way, and another owner gets another secret", async () => {
+  const device = await address();
+  const sender = await relay.device();
+  let late: () => void = () => {};
+  receiver.behave = (posted, response, request) => {
+    late = () => answers(410)(posted, response, request);
+  };
+  const id = await sender.send({ device: device.name }, { n: 1 });
+  await receiver.came(1);
+  const moved = new Receiver();
+  await moved.start();
+  try {
+    moved.behave = answers(204);
+    const own = relay.minted({ webhook: true }, device.name);
+    const { secret } = (await own.request("PUT", path(device), { body: { url: moved.url } })).is(201);
+    expect(receiver.secrets).not.toContain(secret);
+    moved.secrets = [...receiver.secrets, secret];
+    expect((await sender.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 2 }]);
+    late();
+    (await sender.publish({ device: device.name }, { n: 2 }, { wait: 10 })).is(200);
+    expect((await relay.admin("GET", path(device))).is(200).disabled).toBe(null);
+    expect(moved.posted.map(({ verifiedBy }) => verifiedBy)).toEqual([[secret], [secret]]);
+  } finally {
+    await moved.stop();
+  }
+});
 
 test("only the admin, and a token that says so, may set it", async () => {
   const device = await relay.device();
