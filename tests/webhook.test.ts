@@ -146,9 +146,7 @@ test("a pile drains in order, one at a time, and with sixteen in flight at once"
     receiver.behave = (_, response) => setTimeout(() => response.end("ok"), 2);
     const { secret } = (await relay.admin("PUT", path(device), { url: receiver.url, max_in_flight })).is(201);
     receiver.secrets = [secret];
-    const began = Date.now();
     await receiver.came(PILE, 60_000);
-    console.log(`${PILE} messages, ${max_in_flight} at a time: ${Date.now() - began} ms`);
     for (const id of ids) await sender.settled(id);
     expect(receiver.posted.length, "each once").toBe(PILE);
     expect(receiver.posted.every(({ verifiedBy }) => verifiedBy.length === 1)).toBe(true);
