@@ -53,6 +53,8 @@ fn an_address_for_receipts_only_costs_no_reading_of_messages() {
     for n in 1..=3 {
         harness.deliver(&message_from("door", n, TEXT), 0);
     }
+    harness.connect(1);
+    harness.closed(1);
     let before = harness.statements();
     harness.handle(Input::Timeout(START));
     assert_eq!(harness.statements() - before, 0);
