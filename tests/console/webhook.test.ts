@@ -48,7 +48,8 @@ describeInBrowser("a webhook in the console", () => {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await shows(card.getByText(`${device.name} has no webhook.`, { exact: false }));
     (await relay.admin("GET", `/v1/devices/${device.name}/webhook`)).problem(404, "unknown_webhook");
-    expect(complaints).toEqual([]);
+    // The browser itself says so of each answer that there is no webhook: before it is set, and after it is removed.
+    expect(complaints).toEqual(Array(2).fill(expect.stringContaining("404 (Not Found)")));
   });
 
   test("what is wrong is said where it was entered", async () => {
