@@ -199,6 +199,7 @@ pub(crate) fn rows(data: &[u8]) {
         publish: None,
         tags: vec![],
         revocations: None,
+        webhook: false,
     };
     let draft = || Draft::from_http(|_| None, b"payload", &Limits::default()).expect("a draft");
     let to = || Target::Device("device".parse().expect("a device"));

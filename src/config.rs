@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) records_failures: bool,
     /// `EVENTS_TAG` and `AWAY_AFTER`: how the service publishes events, if it does.
     pub(crate) events: Option<Settings>,
+    /// `WEBHOOK_ALLOW_HTTP`: whether a webhook may be http, and on this machine: for development.
+    pub(crate) is_local: bool,
     admin_key: String,
     token_key: String,
 }
@@ -82,6 +84,7 @@ impl Config {
             push_keys: push_keys(&variable)?.map(Rc::new),
             pairing_keys: Keys::new(token_key.clone(), None),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
+            is_local: switch(&variable, "WEBHOOK_ALLOW_HTTP")?,
             admin_key: secret(&variable, "ADMIN_KEY")?,
             token_key,
         })
@@ -274,6 +277,15 @@ mod tests {
             .err()
             .expect("no truth value");
         assert!(error.contains("WAKE_ALL"), "{error}");
+    }
+
+    #[test]
+    fn webhooks_are_https_unless_the_operator_says_otherwise() {
+        let is_local = |variables: &[(&str, &str)]| with(variables).ok().map(|it| it.is_local);
+        assert_eq!(is_local(&[]), Some(false));
+        assert_eq!(is_local(&[("WEBHOOK_ALLOW_HTTP", "true")]), Some(true));
+        let error = with(&[("WEBHOOK_ALLOW_HTTP", "on")]).err();
+        assert!(error.is_some_and(|error| error.contains("WEBHOOK_ALLOW_HTTP")));
     }
 
     #[test]

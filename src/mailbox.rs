@@ -13,6 +13,7 @@ mod calls;
 mod connect;
 mod knock;
 mod perform;
+mod post;
 mod record;
 mod sockets;
 mod store;

@@ -133,6 +133,16 @@ pub(crate) enum Route {
     ListSubscriptions(DeviceId),
     /// Remove a subscription, or all.
     Unsubscribe(DeviceId, Option<SubscriptionId>),
+    /// Set the webhook of a device.
+    PutWebhook(DeviceId),
+    /// The webhook of a device.
+    GetWebhook(DeviceId),
+    /// Remove the webhook of a device.
+    RemoveWebhook(DeviceId),
+    /// Replace the secret of a webhook.
+    RotateWebhook(DeviceId),
+    /// Try the address of a webhook.
+    TestWebhook(DeviceId),
     /// Open the WebSocket.
     Connect,
     /// Poll for messages.
@@ -315,6 +325,28 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         &[on(DELETE, |path| {
             let subscription = path.name("subscription")?;
             Ok(Route::Unsubscribe(path.name("device")?, Some(subscription)))
+        })],
+    ),
+    (
+        "/v1/devices/{device}/webhook",
+        &[
+            on(READ, |path| Ok(Route::GetWebhook(path.name("device")?))),
+            on(PUT, |path| Ok(Route::PutWebhook(path.name("device")?))),
+            on(DELETE, |path| {
+                Ok(Route::RemoveWebhook(path.name("device")?))
+            }),
+        ],
+    ),
+    (
+        "/v1/devices/{device}/webhook/rotate",
+        &[on(POST, |path| {
+            Ok(Route::RotateWebhook(path.name("device")?))
+        })],
+    ),
+    (
+        "/v1/devices/{device}/webhook/test",
+        &[on(POST, |path| {
+            Ok(Route::TestWebhook(path.name("device")?))
         })],
     ),
     ("/v1/tags", &[on(READ, |_| Ok(Route::ListTags))]),

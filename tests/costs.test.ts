@@ -14,8 +14,10 @@ import { HOOKS } from "./costs/hooks.ts";
 import { PUSHES, PUSH_KEY, pushUrl } from "./costs/push.ts";
 import { KNOCKS, VAPID_KEY, outbound } from "./costs/knocks.ts";
 import { REPEATS, TOGETHER, WAYS, type Way } from "./costs/ways.ts";
+import { WEBHOOKS } from "./costs/webhooks.ts";
 import { UserAgent } from "./harness/agent.ts";
 import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
+import { Receiver } from "./harness/receiver.ts";
 
 // No acknowledgement is ever overdue, so that no count depends on how long the test takes.
 const relay = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
@@ -26,6 +28,7 @@ const pushing = useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 3600
 const hooking = useRelay({ wrap: METER, vars: { PUSH_KEY, ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
 const idle = useRelay({ wrap: METER, vars: { PUSH_KEY } });
 const telling = useRelay({ wrap: METER, vars: { EVENTS_TAG, ACK_TIMEOUT: 3600, PUBLISH_BURST: 10_000 } });
+const posting = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, WEBHOOK_ALLOW_HTTP: "true" } });
 const knocking = useRelay({ wrap: METER, vars: { ACK_TIMEOUT: 3600, VAPID_KEY }, outbound });
 /** Each way that sets alarms has a relay of its own, with the default limits. */
 const APART = {
@@ -126,6 +129,23 @@ describe("the counts of each way of an event:", () => {
         await once();
         await still(telling);
       }
+    });
+    check(name, { messages: REPEATS, ...counts });
+  });
+});
+
+describe("the counts of each way of a webhook:", () => {
+  const receiver = new Receiver();
+  beforeAll(() => receiver.start());
+  afterAll(() => receiver.stop());
+
+  test.each(Object.keys(WEBHOOKS))("%s", async (name) => {
+    await anew(posting);
+    const once = await WEBHOOKS[name]!(posting, receiver);
+    // The first one sets the alarms of an answer and of the clean-up.
+    await once();
+    const counts = await counted(posting, async () => {
+      for (let n = 0; n < REPEATS; n++) await once();
     });
     check(name, { messages: REPEATS, ...counts });
   });

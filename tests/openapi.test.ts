@@ -40,6 +40,11 @@ const ROUTES = [
   "GET /v1/devices/{device}/wake",
   "DELETE /v1/devices/{device}/wake",
   "DELETE /v1/devices/{device}/wake/{subscription}",
+  "PUT /v1/devices/{device}/webhook",
+  "GET /v1/devices/{device}/webhook",
+  "DELETE /v1/devices/{device}/webhook",
+  "POST /v1/devices/{device}/webhook/rotate",
+  "POST /v1/devices/{device}/webhook/test",
   "PUT /v1/tags/{tag}/devices/{device}",
   "DELETE /v1/tags/{tag}/devices/{device}",
   "GET /v1/tags",
@@ -177,6 +182,23 @@ describe("OpenAPI document", () => {
     describes("GET /r/{sealed}", await relay.request("GET", path(receipts!)));
     describes("DELETE /v1/devices/{device}/channels", await device.request("DELETE", `${of}/channels`));
     agent.close();
+  });
+
+  test("every answer about webhooks fits its schema", async () => {
+    const device = await relay.device();
+    const path = `/v1/devices/${device.name}/webhook`;
+    const of = "/v1/devices/{device}/webhook";
+    const body = { url: "https://hooks.example/1", timeout: 1, events: ["message", "receipt"] };
+    describes(`GET ${of}`, await relay.admin("GET", path));
+    describes(`PUT ${of}`, await relay.admin("PUT", path, body));
+    describes(`PUT ${of}`, await relay.admin("PUT", path, { ...body, max_in_flight: 16 }));
+    describes(`PUT ${of}`, await relay.admin("PUT", path, { url: "https://10.0.0.1/" }));
+    describes(`PUT ${of}`, await device.request("PUT", path, { body }));
+    describes(`GET ${of}`, await relay.admin("GET", path));
+    describes(`POST ${of}/rotate`, await relay.admin("POST", `${path}/rotate`));
+    describes(`POST ${of}/test`, await relay.admin("POST", `${path}/test`));
+    describes(`DELETE ${of}`, await relay.admin("DELETE", path));
+    describes(`POST ${of}/test`, await relay.admin("POST", `${path}/test`));
   });
 
   test("every answer of hooks fits its schema", async () => {

@@ -162,6 +162,7 @@ impl Relay {
             publish: None,
             tags: vec![],
             revocations: None,
+            webhook: false,
         };
         Ok(token::mint(&claims, TOKEN_KEY.as_bytes())?)
     }

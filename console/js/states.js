@@ -15,6 +15,7 @@ const STATES = {
   cancelled: { tone: "quiet", meaning: "cancelled by the sender, or no longer needed" },
   scheduled: { tone: "open", meaning: "waiting for its time" },
   woken: { tone: "open", meaning: "its browser's push service was asked to wake it" },
+  attempted: { tone: "bad", meaning: "the device's address failed; it is tried again" },
   escalated: { tone: "quiet", meaning: "sent to further devices, as too few had acknowledged it" },
   escalation_failed: { tone: "bad", meaning: "it could not be sent to further devices" },
   enough: { tone: "good", meaning: "enough devices have acknowledged it" },

@@ -10,11 +10,12 @@ use futures_channel::oneshot;
 use js_sys::JsString;
 use litemap::LiteMap;
 use serde::Serialize;
-use tagpost_core::call::{ChannelStatus, Request, SubscriptionStatus, TAKEN};
+use tagpost_core::call::{ChannelStatus, Request, SubscriptionStatus, TAKEN, WebhookAnswer};
 use tagpost_core::mailbox::{CallId, Input, Reply};
 use tagpost_core::message::Target;
 use tagpost_core::protocol::tagpost_v1::inbox_json;
 use tagpost_core::trace::Trace;
+use tagpost_core::webhook::Secret;
 
 use super::Object;
 use crate::fault;
@@ -132,6 +133,12 @@ fn render(reply: Reply) -> worker::Result<Response> {
             Ok(respond::json(status, &subscribed.subscription))
         }
         Reply::Subscriptions(subscriptions) => subscription_list(&subscriptions),
+        Reply::Webhook { webhook, secret } => {
+            let status = if secret.is_some() { 201 } else { 200 };
+            Ok(respond::json(status, &WebhookAnswer { webhook, secret }))
+        }
+        Reply::WebhookSecret(secret) => json(&NewSecret { secret }),
+        Reply::WebhookTried(tried) => json(&tried),
         Reply::Opened => Err("a call opened a connection".into()),
     }
 }
@@ -167,6 +174,11 @@ fn subscription_list(subscriptions: &[SubscriptionStatus]) -> worker::Result<Res
     json(&List {
         wake: subscriptions,
     })
+}
+
+#[derive(Serialize)]
+struct NewSecret {
+    secret: Secret,
 }
 
 fn json<T: Serialize>(value: &T) -> worker::Result<Response> {

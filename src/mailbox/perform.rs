@@ -1,7 +1,7 @@
 //! Performing the outputs of the mailbox.
 //!
-//! Everything except calls, queries, knocks and records happens immediately, in order, and in the same turn as the
-//! writes of its event, so that the platform holds it back until these are committed. The four run concurrently with
+//! Everything except calls, queries, knocks, records and posts happens immediately, in order, and in the same turn as the
+//! writes of its event, so that the platform holds it back until these are committed. The five run concurrently with
 //! other events; the answer to each is an event of its own.
 
 use std::rc::Rc;
@@ -89,6 +89,12 @@ impl Object {
                     failures,
                     dropped,
                 } => self.record(number, failures, dropped),
+                Output::Post {
+                    purpose,
+                    chain,
+                    post,
+                } => self.post(purpose, chain, post),
+                Output::AddressGone => self.address_gone(),
                 Output::Reply(call, reply) => self.answers.give(call, reply),
                 Output::Alarm(at) => self.set_alarm(at),
             }

@@ -40,6 +40,7 @@ pub(super) async fn connect(
         publish: Some(Vec::new()),
         tags: Vec::new(),
         revocations: Some(url.revocations),
+        webhook: false,
     };
     let offered = exchange
         .header("sec-websocket-protocol")

@@ -19,6 +19,7 @@ mod resend;
 mod sender;
 mod tags;
 mod wake;
+mod webhook;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -135,6 +136,11 @@ impl Exchange {
             Route::ListSubscriptions(device) => wake::list(self, caller, device).await,
             Route::Subscribe(device) => wake::subscribe(self, caller, device).await,
             Route::Unsubscribe(device, id) => wake::unsubscribe(self, caller, device, id).await,
+            Route::PutWebhook(device) => webhook::put(self, caller, device).await,
+            Route::GetWebhook(device) => webhook::get(self, caller, device).await,
+            Route::RemoveWebhook(device) => webhook::remove(self, caller, device).await,
+            Route::RotateWebhook(device) => webhook::rotate(self, caller, device).await,
+            Route::TestWebhook(device) => webhook::test(self, caller, device).await,
             Route::Connect => connect::connect(self, caller).await,
             Route::Watch(device) => connect::watch(self, caller, device).await,
             Route::Inbox => inbox::take(self, caller).await,

@@ -84,14 +84,23 @@ pub(super) async fn unsubscribe(
 /// mean this service.
 fn check_form(endpoint: &Endpoint) -> Result<(), Problem> {
     match endpoint.destination() {
-        Destination::Elsewhere { url, origin }
-            if !Url::new(url).is_ok_and(|read| read.origin() == origin) =>
-        {
+        Destination::Elsewhere { url, origin } if !is_written_as_browsers_do(url, origin) => {
             let detail = "endpoint must be a URL with its host as browsers write it";
             Err(Problem::bad_request(detail))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a URL with this origin is written as the platform reads it.
+pub(super) fn is_written_as_browsers_do(url: &str, origin: &str) -> bool {
+    let usual = if origin.starts_with("https") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let origin = origin.strip_suffix(usual).unwrap_or(origin);
+    Url::new(url).is_ok_and(|read| read.origin() == origin)
 }
 
 /// How the service identifies itself; without that there are none of these paths.

@@ -8,6 +8,7 @@ export interface Claims {
   exp?: unknown;
   publish?: unknown;
   tags?: unknown;
+  webhook?: unknown;
 }
 
 /** Seconds since the Unix epoch, the unit of `iat` and `exp`. */

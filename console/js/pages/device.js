@@ -14,6 +14,7 @@ import { isPassing, live } from "../devices/live.js";
 import { newToken } from "../devices/mint.js";
 import { Tally } from "../devices/tally.js";
 import { Watch } from "../devices/watch.js";
+import { webhook } from "../devices/webhook.js";
 import { webPush } from "../devices/web-push.js";
 import { confirm } from "../dialogs.js";
 import { anchor, button, element, icon } from "../dom.js";
@@ -184,6 +185,7 @@ export function devicePage({ api, play }, device) {
     closable("Tags", tags, addForm({ label: `Bind ${device} to a tag`, action: "Bind", add: bind })),
     phones(api, device),
     webPush(api, device),
+    webhook(api, device),
     hooks(api, device),
     closable(
       "Access",

@@ -43,6 +43,7 @@ mod trace;
 mod unconfirmed;
 mod waiting;
 mod web_push;
+mod webhook;
 
 /// The examples of README.md, compiled with the documentation's tests.
 #[cfg(doctest)]
@@ -64,8 +65,8 @@ pub use progress::Working;
 pub use publish::Publish;
 pub use receipts::Receipts;
 pub use serde_json::value::RawValue;
-pub use step::{DeliveryStep, Escalation, EscalationStep, Step, WokenStep};
-pub use tagpost_core::call::{ChannelStatus, Progress};
+pub use step::{AttemptedStep, DeliveryStep, Escalation, EscalationStep, Step, WokenStep};
+pub use tagpost_core::call::{ChannelStatus, Progress, WebhookAnswer, WebhookTried};
 pub use tagpost_core::delivery::{State, Withdrawal};
 pub use tagpost_core::expression::{Expression, InvalidExpression};
 pub use tagpost_core::failure::FailedDelivery;
@@ -74,7 +75,10 @@ pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
+pub use tagpost_core::token::same_secret;
 pub use tagpost_core::web_push::channel::Channel;
+pub use tagpost_core::webhook::{Events, PostError, Secret, Tried, WebhookStatus};
 pub use trace::{Delivery, MessagePage, MessageState, Trace, state_name};
 pub use waiting::Waiting;
 pub use web_push::PushUrl;
+pub use webhook::WebhookSetting;

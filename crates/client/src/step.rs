@@ -8,6 +8,7 @@ use tagpost_core::delivery::State;
 use tagpost_core::id::DeviceId;
 use tagpost_core::message::Target;
 use tagpost_core::time::Millis;
+use tagpost_core::webhook::Tried;
 
 /// One step on the way of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -20,6 +21,8 @@ pub enum Step {
     Escalation(EscalationStep),
     /// A device for which the message waited was woken.
     Woken(WokenStep),
+    /// The address of a webhook has failed an attempt.
+    Attempted(AttemptedStep),
 }
 
 /// One step on the way of a delivery.
@@ -50,6 +53,22 @@ pub struct WokenStep {
     pub at: Millis,
     /// The push service's host.
     pub host: String,
+}
+
+/// The address of a webhook has failed an attempt to post the message.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "event", rename = "attempted")]
+#[non_exhaustive]
+pub struct AttemptedStep {
+    /// The device.
+    pub device: DeviceId,
+    /// When.
+    pub at: Millis,
+    /// Which attempt.
+    pub attempt: u32,
+    /// How.
+    #[serde(flatten)]
+    pub tried: Tried,
 }
 
 /// A step of an escalation that may still be taken.
@@ -92,6 +111,7 @@ impl Step {
         match self {
             Self::Delivery(step) => step.at,
             Self::Woken(step) => step.at,
+            Self::Attempted(step) => step.at,
             Self::Escalation(
                 EscalationStep::Escalated { at, .. } | EscalationStep::EscalationFailed { at, .. },
             ) => *at,
@@ -110,6 +130,8 @@ mod tests {
             r#"{"event":"escalated","at":5,"to":{"tag":"managers"},"devices":1}"#,
             r#"{"event":"escalation_failed","at":7,"to":{"device":"boss"},"code":"unknown_device"}"#,
             r#"{"event":"woken","device":"phone","at":9,"host":"push.example"}"#,
+            r#"{"event":"attempted","device":"backend","at":9,"attempt":2,"status":503}"#,
+            r#"{"event":"attempted","device":"backend","at":9,"attempt":3,"error":"timeout"}"#,
         ] {
             let step: Step = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&step).unwrap(), text);

@@ -74,6 +74,9 @@ pub struct Delivery {
     /// What the device answered with its acknowledgement, as written in JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<RawValue>>,
+    /// Whether the answer of an address was longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reply_truncated: bool,
     /// Why it was rejected or refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -10,6 +10,7 @@
 mod hook;
 mod push;
 mod wake;
+mod webhook;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 pub use self::hook::Posted;
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
 pub use self::wake::{Subscribed, SubscriptionStatus};
+pub use self::webhook::{WebhookAnswer, WebhookTried};
 
 use crate::delivery::{Delivery, State, Withdrawal};
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -28,6 +30,7 @@ use crate::token::{Claims, Grant};
 use crate::trace;
 use crate::wake::{Subscription, SubscriptionId};
 use crate::web_push::channel::Channel;
+use crate::webhook::{Secret, Setting};
 
 /// One request to the mailbox of `device`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -265,6 +268,24 @@ pub enum Call {
         /// The subscription; `None` is all.
         id: Option<SubscriptionId>,
     },
+    /// Set the address that this device is; answered by a [`WebhookAnswer`].
+    SetWebhook {
+        /// What is set.
+        setting: Setting,
+        /// The secret that it has if it is the first.
+        secret: Secret,
+    },
+    /// The webhook of this device; answered by a [`WebhookAnswer`].
+    GetWebhook,
+    /// Remove the webhook of this device.
+    RemoveWebhook,
+    /// Replace the secret of this device's webhook; answered by this secret.
+    RotateWebhook {
+        /// The new secret.
+        secret: Secret,
+    },
+    /// Try the address of this device's webhook; answered by a [`WebhookTried`].
+    TestWebhook,
     /// From a sender's mailbox: what state is the delivery in? Answered by a [`DeliveryStatus`].
     #[serde(rename = "look")]
     GetDelivery {
@@ -365,6 +386,11 @@ impl Call {
             Call::Subscriptions => "subscriptions",
             Call::Unsubscribe { .. } => "unsubscribe",
             Call::TakeEvents { .. } => "take_events",
+            Call::SetWebhook { .. } => "set_webhook",
+            Call::GetWebhook => "get_webhook",
+            Call::RemoveWebhook => "remove_webhook",
+            Call::RotateWebhook { .. } => "rotate_webhook",
+            Call::TestWebhook => "test_webhook",
         }
     }
 }

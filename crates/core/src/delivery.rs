@@ -18,6 +18,7 @@ pub use self::withdrawal::Withdrawal;
 use crate::id::DeviceId;
 use crate::time::Millis;
 use crate::wake::Woken;
+use crate::webhook::Tried;
 
 /// One step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Step {
     /// What the device says about its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// How the attempt failed, if the message was posted to an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
 }
 
 impl Step {
@@ -41,6 +45,7 @@ impl Step {
             at,
             attempt,
             note: None,
+            tried: None,
         }
     }
 }
@@ -61,6 +66,9 @@ pub struct Delivery {
     /// What the device answered with its acknowledgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<RawValue>>,
+    /// Whether the answer was longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reply_truncated: bool,
     /// Why it was rejected, refused or undeliverable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -85,6 +93,7 @@ impl Delivery {
             at,
             attempts: 0,
             reply: None,
+            reply_truncated: false,
             reason: None,
             steps,
             receipt: None,

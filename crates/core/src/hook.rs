@@ -94,6 +94,7 @@ impl Hook {
             publish: Some(Vec::new()),
             tags: Vec::new(),
             revocations: Some(self.revocations.tokens),
+            webhook: false,
         }
     }
 

@@ -39,3 +39,4 @@ pub mod via;
 pub mod wake;
 pub mod watch;
 pub mod web_push;
+pub mod webhook;

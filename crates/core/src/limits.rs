@@ -62,6 +62,9 @@ limits! {
     ack_timeout: u32 = "ACK_TIMEOUT", 30, 1..=3_600;
     /// time-outs of a message, while its device is connected, before it is undeliverable.
     max_attempts: u32 = "MAX_ATTEMPTS", 10, 1..=100;
+    /// failed requests to the address of a webhook before a message is undeliverable. The default is more than any TTL has
+    /// room for.
+    max_webhook_attempts: u32 = "MAX_WEBHOOK_ATTEMPTS", 100_000, 1..=100_000;
     /// seconds until a connection of Web Push with an unacknowledged message is closed.
     push_ack_timeout: u32 = "PUSH_ACK_TIMEOUT", 300, 1..=3_600;
     /// milliseconds that a publish to a channel waits for the acknowledgement before the message is stored.
@@ -146,6 +149,7 @@ mod tests {
                 max_in_flight: 32,
                 ack_timeout: 30,
                 max_attempts: 10,
+                max_webhook_attempts: 100_000,
                 push_ack_timeout: 300,
                 push_wait_ms: 150,
                 max_push_bytes: 5_630,
@@ -223,6 +227,10 @@ mod tests {
             ("MAX_IN_FLIGHT", u64::from(defaults.max_in_flight)),
             ("ACK_TIMEOUT", u64::from(defaults.ack_timeout)),
             ("MAX_ATTEMPTS", u64::from(defaults.max_attempts)),
+            (
+                "MAX_WEBHOOK_ATTEMPTS",
+                u64::from(defaults.max_webhook_attempts),
+            ),
             ("PUSH_ACK_TIMEOUT", u64::from(defaults.push_ack_timeout)),
             ("PUSH_WAIT_MS", u64::from(defaults.push_wait_ms)),
             ("MAX_PUSH_BYTES", u64::from(defaults.max_push_bytes)),

@@ -53,6 +53,8 @@ codes! {
     UnknownDevice = "unknown_device", 404, "There is no such device";
     /// The caller sent no message with this id, or its trace is no longer kept.
     UnknownMessage = "unknown_message", 404, "There is no such message";
+    /// The device has no webhook.
+    UnknownWebhook = "unknown_webhook", 404, "The device has no webhook";
     /// The pairing code is not one of this service, has expired, was used, or has ended.
     UnknownCode = "unknown_code", 404, "The pairing code is not valid";
     /// The path does not have this method; `Allow` lists those it has.

@@ -11,7 +11,7 @@ use crate::id::{DeviceId, MessageId};
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 
 /// The version of the tables that this program reads and writes.
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
 
 /// The tables of this version.
 const TABLES: &[&str] = &[
@@ -22,7 +22,8 @@ const TABLES: &[&str] = &[
     // `truncated_before` is when the newest message that was dropped early, for lack of room, was accepted. `wake` is
     // the state of its wake-ups, NULL while it has no subscriptions. `failures` is how far the failures have come that
     // the directory does not list yet, NULL if there are none. `kept_until` is when the first payload of a failed
-    // delivery is past its retention, NULL if none is kept.
+    // delivery is past its retention, NULL if none is kept. `webhook` is the address that it is, with its secrets, NULL
+    // if it is none.
     "CREATE TABLE account (
         one INTEGER PRIMARY KEY,
         schema INTEGER NOT NULL,
@@ -39,7 +40,8 @@ const TABLES: &[&str] = &[
         truncated_before INTEGER,
         wake TEXT,
         failures TEXT,
-        kept_until INTEGER
+        kept_until INTEGER,
+        webhook TEXT
     )",
     // Messages for this device. `rank` is 0 for the highest urgency, so that the key's order is the order of
     // delivery. Once the delivery is in a terminal state, `rank` is -1, `settled` holds the delivery and `body` is
@@ -291,7 +293,7 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
         }
         3 => from_3(store)?,
         4 => run_all(store, JOBS_5)?,
-        5 | 6 => {}
+        5..=7 => {}
         _ => {
             return Err(StoreError(format!(
                 "schema {version} is newer than {VERSION}"
@@ -301,7 +303,10 @@ pub fn upgrade(store: &impl Store, version: i64) -> Result<(), StoreError> {
     if version < 6 {
         run_all(store, ACCOUNT_6)?;
     }
-    run_all(store, ACCOUNT_7)?;
+    if version < 7 {
+        run_all(store, ACCOUNT_7)?;
+    }
+    run_all(store, ACCOUNT_8)?;
     let sql = "UPDATE account SET schema = ? WHERE one = 1";
     store.run(sql, &[VERSION.into()]).map(drop)
 }
@@ -389,6 +394,9 @@ const ACCOUNT_7: &[&str] = &[
     "ALTER TABLE account ADD COLUMN failures TEXT",
     "ALTER TABLE account ADD COLUMN kept_until INTEGER",
 ];
+
+/// The changes of version 8, which every earlier version lacks.
+const ACCOUNT_8: &[&str] = &["ALTER TABLE account ADD COLUMN webhook TEXT"];
 
 /// A receipt of version 1, without the fields that its message has, too.
 #[derive(Deserialize)]

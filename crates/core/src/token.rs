@@ -103,6 +103,9 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub revocations: Option<u32>,
+    /// `webhook`: whether it may set the webhook of its device; absent = not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub webhook: bool,
 }
 
 impl Claims {

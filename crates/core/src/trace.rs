@@ -13,6 +13,7 @@ use crate::message::{Message, Target};
 use crate::plan::Plan;
 use crate::plan::escalation::{self, Outcome, Taken};
 use crate::time::Millis;
+use crate::webhook::Tried;
 
 /// The most deliveries on one page of a trace.
 pub const MAX_PAGE_DELIVERIES: u32 = 1_000;
@@ -185,10 +186,14 @@ impl Trace {
         let events = self.deliveries.iter().flat_map(|delivery| {
             delivery.steps.iter().map(|step| TimelineEntry::Delivery {
                 device: &delivery.device,
-                event: step.event,
+                event: match step.tried {
+                    Some(_) => "attempted",
+                    None => step.event.name(),
+                },
                 at: step.at,
                 attempt: step.attempt,
                 note: step.note.as_deref(),
+                tried: step.tried,
             })
         });
         let woken = self.deliveries.iter().flat_map(|delivery| {
@@ -289,7 +294,7 @@ fn rendered(delivery: &Delivery) -> usize {
     // A control character takes six bytes.
     let reason = delivery.reason.as_ref().map_or(0, |it| 6 * it.len());
     let note = |step: &Step| step.note.as_ref().map_or(0, |note| 20 + 6 * note.len());
-    let steps = delivery.steps.iter().map(|step| 80 + device + note(step));
+    let steps = delivery.steps.iter().map(|step| 100 + device + note(step));
     let woken = delivery.woken.iter();
     let woken = woken.map(|woken| 80 + device + woken.host.len());
     120 + device + reply + reason + steps.sum::<usize>() + woken.sum::<usize>()
@@ -304,6 +309,8 @@ pub(crate) struct DeliveryForm<'a> {
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reply_truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }
@@ -316,6 +323,7 @@ impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
             at: delivery.at,
             attempts: delivery.attempts,
             reply: delivery.reply.as_deref(),
+            reply_truncated: delivery.reply_truncated,
             reason: delivery.reason.as_deref(),
         }
     }
@@ -327,11 +335,13 @@ impl<'a> From<&'a Delivery> for DeliveryForm<'a> {
 enum TimelineEntry<'a> {
     Delivery {
         device: &'a DeviceId,
-        event: State,
+        event: &'static str,
         at: Millis,
         attempt: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
+        #[serde(flatten)]
+        tried: Option<Tried>,
     },
     Woken {
         event: &'static str,

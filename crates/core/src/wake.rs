@@ -14,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::endpoint::{Destination, Endpoint};
+pub(crate) use self::endpoint::{check_host, check_text};
 use crate::id::InvalidName;
 use crate::json;
 use crate::message::Urgency;

@@ -566,6 +566,7 @@ fn deliveries() -> Vec<Delivery> {
                 at: delivery.at,
                 attempt: attempts,
                 note: (state == State::InProgress).then(|| "on my way".to_owned()),
+                tried: None,
             });
         }
         match state {

@@ -170,6 +170,35 @@ fn the_operators_events_name_no_other_component_and_no_router() {
     }
 }
 
+#[test]
+fn the_webhook_names_no_other_component_and_no_router() {
+    let words = [
+        "inbox",
+        "Inbox",
+        "outbox",
+        "Outbox",
+        "channels",
+        "Channels",
+        "Connection",
+        "super::wake",
+        "Mailbox<",
+        "Awaited",
+        "Output::Reply",
+    ];
+    assert_eq!(naming("webhook", &words), [""; 0]);
+    for component in [
+        "inbox",
+        "outbox",
+        "connection",
+        "channels",
+        "wake",
+        "failures",
+    ] {
+        let named = naming(component, &["super::webhook", "Webhook<", "Output::Post"]);
+        assert_eq!(named, [""; 0]);
+    }
+}
+
 /// The inbox and the outbox tell what has happened, and do not know who waits for it.
 #[test]
 fn the_table_of_calls_and_the_timers_name_no_component_and_decide_nothing() {
@@ -190,6 +219,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "resending.rs",
         "presence.rs",
         "taking.rs",
+        "posting.rs",
     ] {
         let named = lines(&mailbox().join(file), &["Output::Alarm(", "timers.set("]);
         let named = named.iter().filter(|line| !line.contains("take_alarm"));
@@ -203,6 +233,7 @@ fn every_time_at_which_a_mailbox_wants_to_be_woken_goes_through_the_timers() {
         "wake",
         "failures",
         "operator_events",
+        "webhook",
     ] {
         assert_eq!(
             naming(component, &["Output::Alarm", "timers.set("]),

@@ -152,6 +152,7 @@ impl Place<'_> {
             publish: None,
             tags: vec![],
             revocations: None,
+            webhook: false,
         };
         self.event(Input::Open {
             id: self.events,

@@ -174,6 +174,7 @@ async fn a_token_that_has_expired_is_always_the_same_error() {
         publish: None,
         tags: vec![],
         revocations: None,
+        webhook: false,
     };
     let token = mint(&claims, TOKEN_KEY.as_bytes()).unwrap();
     for _ in 0..30 {

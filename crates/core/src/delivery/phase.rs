@@ -57,6 +57,8 @@ pub enum Event {
     Progress,
     /// The device did not acknowledge it in time, though it was connected or polling, or worked on it.
     TimeOut,
+    /// The address that it was posted to has failed: it did not take the message, or did not answer.
+    Fail,
     /// The connection that it was in flight on ends.
     Disconnect,
     /// The device acknowledges it.
@@ -101,6 +103,7 @@ pub const TRANSITIONS: &[(&[Phase], Event, Phase)] = &[
         InProgress,
     ),
     (&[InFlight, Leased, InProgress], Event::TimeOut, Again),
+    (&[InFlight], Event::Fail, Again),
     (&[Unstored, InFlight], Event::Disconnect, Again),
     (AT_RECIPIENT, Event::Acknowledge, Delivered),
     (AT_RECIPIENT, Event::Reject, Rejected),

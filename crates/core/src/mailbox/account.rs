@@ -2,6 +2,8 @@
 //!
 //! The row outlives the device, so that revoked tokens stay revoked.
 
+use std::fmt;
+
 use super::totals::Totals;
 use crate::call::Registered;
 use crate::id::{DeviceId, MessageId, owner};
@@ -9,6 +11,16 @@ use crate::schema;
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
 use crate::token::Claims;
+
+/// The text of a webhook. It has secrets, and is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Kept(pub(super) String);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept(…)")
+    }
+}
 
 /// The one row of the table `account`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +50,8 @@ pub(super) struct Account {
     pub(super) failures: Option<String>,
     /// When the first payload of a failed delivery is past its retention, if any is kept.
     pub(super) kept_until: Option<Millis>,
+    /// The webhook; see [`super::webhook`].
+    pub(super) webhook: Option<Kept>,
 }
 
 impl Account {
@@ -49,8 +63,8 @@ impl Account {
         }
         schema::upgrade(store, version)?;
         let sql = "SELECT device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-                   receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until \
-                   FROM account WHERE one = 1";
+                   receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until, \
+                   webhook FROM account WHERE one = 1";
         let Some(mut row) = store.run(sql, &[])?.pop() else {
             return Ok(None);
         };
@@ -71,6 +85,7 @@ impl Account {
             wake: row.opt_text()?,
             failures: row.opt_text()?,
             kept_until: row.opt_int()?,
+            webhook: row.opt_text()?.map(Kept),
         }))
     }
 
@@ -92,6 +107,7 @@ impl Account {
             wake: None,
             failures: None,
             kept_until: None,
+            webhook: None,
         })
     }
 
@@ -99,8 +115,8 @@ impl Account {
     pub(super) fn save(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO account \
             (one, schema, device, created_at, revocations, revoked_at, last_seen_at, last_receipt, \
-            receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until) \
-            VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            receipts_seen, unseen_from, held, lost, truncated_before, wake, failures, kept_until, webhook) \
+            VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = [
             schema::VERSION.into(),
             self.device.as_str().into(),
@@ -117,6 +133,7 @@ impl Account {
             self.wake.as_deref().into(),
             self.failures.as_deref().into(),
             self.kept_until.into(),
+            self.webhook.as_ref().map(|kept| kept.0.as_str()).into(),
         ];
         store.run(sql, &values as &[Value]).map(drop)
     }
@@ -143,6 +160,13 @@ impl Account {
     pub(super) fn save_kept_until(&self, store: &impl Store) -> Result<(), StoreError> {
         let sql = "UPDATE account SET kept_until = ? WHERE one = 1";
         store.run(sql, &[self.kept_until.into()]).map(drop)
+    }
+
+    /// Writes the webhook, into a row that exists.
+    pub(super) fn save_webhook(&self, store: &impl Store) -> Result<(), StoreError> {
+        let sql = "UPDATE account SET webhook = ? WHERE one = 1";
+        let text = self.webhook.as_ref().map(|kept| kept.0.as_str());
+        store.run(sql, &[text.into()]).map(drop)
     }
 
     /// Revokes all tokens issued up to `now`.

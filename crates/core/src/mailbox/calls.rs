@@ -264,6 +264,22 @@ impl<S: Store> Mailbox<S> {
                 self.wake().unsubscribe(id)?;
                 Reply::Done
             }
+            Call::SetWebhook { setting, secret } => {
+                self.set_webhook(setting, secret, caller.as_ref(), now)?
+            }
+            Call::GetWebhook => match self.webhook().status() {
+                Ok(webhook) => Reply::Webhook {
+                    webhook,
+                    secret: None,
+                },
+                Err(refused) => Reply::Problem(refused),
+            },
+            Call::RemoveWebhook => {
+                self.remove_webhook(now)?;
+                Reply::Done
+            }
+            Call::RotateWebhook { secret } => self.rotate_secret(secret, caller.as_ref(), now)?,
+            Call::TestWebhook => return self.test_webhook(id, caller, now),
         };
         self.answer_caller(id, caller.as_ref(), reply, now);
         Ok(())

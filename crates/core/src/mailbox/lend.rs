@@ -8,6 +8,7 @@ use super::operator_events::OperatorEvents;
 use super::outbox::Outbox;
 use super::wake::Wake;
 use super::watchers::Watchers;
+use super::webhook::Webhook;
 use crate::store::{Store, StoreError};
 
 impl<S: Store> Mailbox<S> {
@@ -60,6 +61,13 @@ impl<S: Store> Mailbox<S> {
         Watchers {
             cx: &mut self.cx,
             memory: &mut self.watchers,
+        }
+    }
+
+    pub(super) fn webhook(&mut self) -> Webhook<'_, S> {
+        Webhook {
+            cx: &mut self.cx,
+            memory: &mut self.webhook,
         }
     }
 

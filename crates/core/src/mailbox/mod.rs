@@ -35,6 +35,7 @@ mod outbox;
 mod output;
 mod pairing;
 mod pending;
+mod posting;
 mod presence;
 mod push;
 mod registration;
@@ -46,16 +47,17 @@ mod waiting;
 mod wake;
 mod waking;
 mod watchers;
+mod webhook;
 
 use std::rc::Rc;
 
 use self::account::Account;
 use self::connection::Connection;
-pub use self::connection::ConnectionId;
+pub use self::connection::{Chain, ConnectionId};
 use self::context::{Context, OPENING_PAUSE};
 pub use self::inbox::{Page, Place, Waiting};
 use self::news::{Effect, News};
-pub use self::output::{CallId, CallPurpose, Input, Output, Reply};
+pub use self::output::{CallId, CallPurpose, Input, Output, PostPurpose, Reply};
 pub use self::pending::Awaited;
 use self::pending::{Handshake, Pending};
 use self::timer::{Timer, Timers};
@@ -86,6 +88,11 @@ pub struct Mailbox<S> {
     failures: failures::Memory,
     operator_events: operator_events::Memory,
     watchers: watchers::Memory,
+    webhook: webhook::Memory,
+    /// Where requests to the address count in this event.
+    chain: Chain,
+    /// What the mailbox was opened for has not come yet.
+    is_new: bool,
     pending: Pending,
 }
 
@@ -136,6 +143,9 @@ impl<S: Store> Mailbox<S> {
             failures: failures::Memory::default(),
             operator_events: operator_events::Memory::default(),
             watchers: watchers::Memory::default(),
+            webhook: webhook::Memory::default(),
+            chain: Chain::default(),
+            is_new: true,
             pending: Pending::default(),
         };
         mailbox.watchers().open(attachments);
@@ -147,6 +157,8 @@ impl<S: Store> Mailbox<S> {
             mailbox.outbox().open(alarm, now)?;
             mailbox.wake().open()?;
             mailbox.failures().open()?;
+            mailbox.webhook().open()?;
+            mailbox.connect_address(now)?;
             mailbox.wake_for(inbox_due, now)?;
             mailbox.cx.timers.put_off(now.at + OPENING_PAUSE);
         }
@@ -197,6 +209,8 @@ impl<S: Store> Mailbox<S> {
             }
             other => other,
         };
+        self.begin_chain(&input);
+        self.update_address(now)?;
         self.handle_frames(now)?;
         // Nothing is sent over a connection whose token has expired, whatever this event is about.
         self.receive(|inbox| inbox.check_token(now))?;
@@ -208,6 +222,7 @@ impl<S: Store> Mailbox<S> {
         self.route(input, now)?;
         // Filling the window may also settle what calls wait for.
         loop {
+            self.connect_address(now)?;
             // The window is filled at the end: the event may concern a message that would be sent.
             if !is_opening {
                 self.receive(|inbox| inbox.pump(now))?;
@@ -224,11 +239,13 @@ impl<S: Store> Mailbox<S> {
             self.wake().knock(now)?;
         }
         self.failures().record(now)?;
-        let is_online = self.connection.is_some();
+        let is_online = self.connection().is_some();
         self.operator_events().tell(is_online, now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;
+        self.webhook().keep()?;
+        self.go_on_posting(now);
         self.failures().note()?;
         self.operator_events().note()?;
         self.finish(&mut outputs);
@@ -306,6 +323,12 @@ impl<S: Store> Mailbox<S> {
                 number,
                 answer,
             } => self.wake().answered(subscription, number, answer, now),
+            Input::Posted {
+                purpose,
+                outcome,
+                millis,
+                ..
+            } => self.posted(purpose, outcome, millis, now),
             Input::Recorded { number, taken } => self.failures().recorded(number, taken, now),
             Input::Alarm => self.alarm(now),
             Input::Timeout(at) => self.timeout(at, now),
@@ -348,6 +371,7 @@ impl<S: Store> Mailbox<S> {
         }
         self.receive(|inbox| inbox.alarm(now))?;
         self.outbox().alarm(now)?;
+        self.post_receipts_again(now)?;
         self.knock_after_failure(now)?;
         self.wake_for(true, now)
     }
@@ -383,6 +407,7 @@ impl<S: Store> Mailbox<S> {
             self.wake().next_due(now),
             self.failures().next_due(now),
             self.operator_events().next_due(now),
+            self.webhook().next_due(now),
         ];
         if let Some((at, timer)) = due.into_iter().flatten().min() {
             self.cx.wake_by(timer, at);
@@ -402,8 +427,9 @@ impl<S: Store> Mailbox<S> {
                 // A poll takes what comes after the messages that this event sends.
                 Effect::News(News::Pollable) => pollable = true,
                 Effect::News(news) => {
-                    // A watcher changes nothing.
-                    told |= !matches!(news, News::Watched(_));
+                    // A watcher changes nothing, and a request not before its answer.
+                    let is_request = matches!(news, News::Post(..) | News::PostReceipts(_));
+                    told |= !matches!(news, News::Watched(_)) && !is_request;
                     self.hear(news, now)?;
                     // Effects of the news come before later effects.
                     effects.extend(self.cx.effects.drain(..).rev());
@@ -420,7 +446,11 @@ impl<S: Store> Mailbox<S> {
     /// What is done once per event: the attachment and the alarm.
     fn finish(&mut self, outputs: &mut Vec<Output>) {
         debug_assert!(self.cx.ended.is_none(), "the outbox was not told");
-        if let Some(connection) = self.connection.as_mut().filter(|it| it.stale) {
+        if let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|it| it.stale && it.is_socket())
+        {
             let (id, attachment) = (connection.id, connection.attachment());
             outputs.push(Output::Attach {
                 connection: id,

@@ -7,8 +7,9 @@ use crate::call::DeliveryStatus;
 use crate::delivery::State;
 use crate::failure::FailedDelivery;
 use crate::id::{MessageId, Sender};
-use crate::message::Urgency;
+use crate::message::{Message, Urgency};
 use crate::problem::Problem;
+use crate::protocol::Receipt;
 use crate::time::Millis;
 use crate::trace::Trace;
 use crate::watch::Watched;
@@ -31,6 +32,10 @@ pub(super) enum News {
     Pollable,
     /// A message waits for a connection or a poll: its urgency, and when it expires.
     Waits(Urgency, Millis),
+    /// A message is to be posted to the address of the webhook, as this attempt.
+    Post(Box<Message>, u32),
+    /// These receipts are to be posted to the address of the webhook.
+    PostReceipts(Vec<Receipt>),
     /// The connection has ended.
     Disconnected,
     /// A message of a channel, for which a receipt was requested, is in a terminal state.

@@ -5,11 +5,11 @@
 
 use std::rc::Rc;
 
-use super::connection::ConnectionId;
+use super::connection::{Chain, ConnectionId};
 use super::inbox::Page;
 use crate::call::{
     Call, ChannelStatus, DeliveryStatus, IssuedCode, Posted, PushReceipt, PushState, Pushed,
-    Registered, Request, Status, Subscribed, SubscriptionStatus,
+    Registered, Request, Status, Subscribed, SubscriptionStatus, WebhookTried,
 };
 use crate::failure::{FailedDelivery, PayloadSources, ResendPlan};
 use crate::hook::Revocations;
@@ -22,6 +22,7 @@ use crate::time::Millis;
 use crate::token::Claims;
 use crate::trace::Trace;
 use crate::wake::{Endpoint, KnockAnswer, SubscriptionId};
+use crate::webhook::{Post, PostError, PostResponse, Secret, WebhookStatus};
 
 /// Identifies a call to the mailbox. The shell numbers the calls in the order of their arrival. A number is used once
 /// in the lifetime of a mailbox in memory.
@@ -112,6 +113,17 @@ pub enum Input {
         /// Whether the failures are stored.
         taken: bool,
     },
+    /// An [`Output::Post`] was answered, or could not be made.
+    Posted {
+        /// What for.
+        purpose: PostPurpose,
+        /// The chain of the output.
+        chain: Chain,
+        /// The answer, or why there is none.
+        outcome: Result<PostResponse, PostError>,
+        /// How long it took, in milliseconds.
+        millis: u32,
+    },
     /// The alarm went off, now or earlier.
     Alarm,
     /// This time, which [`super::Mailbox::poll_timeout`] named, has passed. It counts as passed even if the clock shows
@@ -188,6 +200,17 @@ pub enum Output {
         /// How many others were dropped since the last record, because too many were waiting.
         dropped: u32,
     },
+    /// Make this request, and follow no redirect. The answer is an [`Input::Posted`].
+    Post {
+        /// What for.
+        purpose: PostPurpose,
+        /// For the answer.
+        chain: Chain,
+        /// The request.
+        post: Post,
+    },
+    /// Tell the operator that nothing is posted any longer: the address of the webhook has said that it is gone.
+    AddressGone,
     /// Answer a call.
     Reply(CallId, Reply),
     /// Set the alarm, for [`Input::Alarm`] at this time or earlier.
@@ -258,6 +281,17 @@ pub enum Reply {
     Subscribed(Subscribed),
     /// To [`Call::Subscriptions`].
     Subscriptions(Vec<SubscriptionStatus>),
+    /// To [`Call::SetWebhook`] and [`Call::GetWebhook`].
+    Webhook {
+        /// The webhook.
+        webhook: WebhookStatus,
+        /// Its secret, if it is new.
+        secret: Option<Secret>,
+    },
+    /// To [`Call::RotateWebhook`].
+    WebhookSecret(Secret),
+    /// To [`Call::TestWebhook`].
+    WebhookTried(WebhookTried),
 }
 
 /// What a call to another mailbox is for.
@@ -275,6 +309,27 @@ pub enum CallPurpose {
     TakeEvents,
     /// Asking for the state of a delivery, for the trace that this call reads.
     GetDelivery(CallId),
+}
+
+/// What a request to the address of a webhook is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostPurpose {
+    /// A message.
+    Message {
+        /// Which.
+        id: MessageId,
+        /// The number of the attempt.
+        attempt: u32,
+    },
+    /// Receipts.
+    Receipts {
+        /// The number of the request.
+        batch: u32,
+        /// The number of the last receipt.
+        seq: i64,
+    },
+    /// To try the address, for this call.
+    Test(CallId),
 }
 
 /// Why something had no effect.

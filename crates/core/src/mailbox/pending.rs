@@ -42,6 +42,8 @@ pub enum Awaited {
     Cancelled(MessageId),
     /// A message to poll.
     Pollable,
+    /// The address of the webhook to be tried.
+    Tested,
     /// The receipt of a message of a channel.
     Receipt(MessageId),
     /// A receipt of any message of this channel.
@@ -268,6 +270,7 @@ mod tests {
             publish: None,
             tags: vec![],
             revocations: None,
+            webhook: false,
         });
         Waiter {
             caller: claims,

@@ -208,7 +208,12 @@ impl<S: Store> Mailbox<S> {
     /// Query: the live connection, if there is one. Only its keepalives are signs of life: a connection that was taken
     /// over may still send them.
     pub fn connection(&self) -> Option<ConnectionId> {
-        self.connection.as_ref().map(|connection| connection.id)
+        self.socket().map(|connection| connection.id)
+    }
+
+    /// The live connection, unless it is the address of a webhook.
+    fn socket(&self) -> Option<&Connection> {
+        self.connection.as_ref().filter(|it| it.is_socket())
     }
 
     /// When the connection has to be closed, because its token expires.
@@ -228,9 +233,10 @@ impl<S: Store> Mailbox<S> {
         };
         let (polled, in_progress) = self.inbox().at_work(now)?;
         let account = self.cx.account.as_ref();
-        let connection = self.connection.as_ref();
+        let connection = self.socket();
         let online = connection.filter(|it| it.is_alive(&now, &self.cx.limits));
-        let in_flight = connection.map_or(0, |connection| connection.in_flight.len());
+        let in_flight = self.connection.as_ref();
+        let in_flight = in_flight.map_or(0, |connection| connection.in_flight.len());
         let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
         let seen = connection.map(|connection| connection.seen_at(&now));
         Ok(Status {

@@ -150,6 +150,8 @@ impl<S: Store> Mailbox<S> {
         // Whoever had a token may have added some. What is in flight knocks at none of them.
         self.wake().unsubscribe(None)?;
         self.wake().note()?;
+        self.webhook().revoked();
+        self.webhook().note()?;
         if let Some(account) = &self.cx.account {
             account.save(&self.cx.store)?;
         }
@@ -160,7 +162,10 @@ impl<S: Store> Mailbox<S> {
         }
         self.cx.push(News::Revoked);
         self.outbox().refuse_frames();
-        self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
+        match self.connection() {
+            Some(_) => self.hang_up(now, CLOSE_TOKEN, "token revoked")?,
+            None => self.update_address(now)?,
+        }
         Ok(registered)
     }
 
@@ -180,6 +185,8 @@ impl<S: Store> Mailbox<S> {
             }));
         };
         self.hang_up(now, CLOSE_TOKEN, "device removed")?;
+        self.webhook().end();
+        self.webhook().note()?;
         self.inbox().refuse_all(&device, now)?;
         self.inbox().forget_payloads()?;
         self.channels().forget_all()?;

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Progress,
     /// A suspect may be sent again, alone.
     Suspect,
+    /// A message is posted to an address: again after a pause, or because no further request could follow from an event.
+    Post,
     /// The token of the connection expires, and the connection is closed.
     ConnectionToken,
     /// Reports that a sender's mailbox has not recorded are repeated.
@@ -154,6 +156,7 @@ impl Timers {
             | Timer::Ack
             | Timer::Progress
             | Timer::Suspect
+            | Timer::Post
             | Timer::ConnectionToken
             | Timer::Report
             | Timer::Job

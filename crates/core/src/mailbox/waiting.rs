@@ -7,7 +7,7 @@ use super::pending::{Awaited, Lookup, Next, Waiter};
 use super::push::pushed;
 use super::timer::Timer;
 use super::{CallId, Mailbox};
-use crate::call::{Call, DeliveryStatus, Posted};
+use crate::call::{Call, DeliveryStatus, Posted, WebhookTried};
 use crate::id::{DeviceId, MessageId};
 use crate::operator_event::OperatorEvent;
 use crate::problem::Problem;
@@ -15,6 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
 use crate::trace::{self, Trace};
+use crate::webhook::PostError;
 
 impl<S: Store> Mailbox<S> {
     /// Something has happened that calls may be waiting for.
@@ -32,6 +33,15 @@ impl<S: Store> Mailbox<S> {
             News::Pollable => self.resume(Awaited::Pollable, now),
             News::Waits(urgency, expires_at) => {
                 self.knock_for(urgency, expires_at, now);
+                Ok(())
+            }
+            News::Post(message, attempt) => {
+                let chain = self.chain.clone();
+                self.webhook().post(&message, attempt, &chain, now);
+                Ok(())
+            }
+            News::PostReceipts(receipts) => {
+                self.post_receipts(&receipts, now);
                 Ok(())
             }
             News::Disconnected => self.knock_for_missed(now),
@@ -166,6 +176,12 @@ impl<S: Store> Mailbox<S> {
             ) => {
                 let until = again_until(timed_out, until, now);
                 self.push_receipts(id, channel, since, after, until, now)
+            }
+            (Awaited::Tested, _) => {
+                let error = PostError::Timeout;
+                let reply = Reply::WebhookTried(WebhookTried::Failed { error });
+                self.answer_caller(id, caller.as_ref(), reply, now);
+                Ok(())
             }
             (_, Next::Poll { limit }) => {
                 let until = again_until(timed_out, until, now);

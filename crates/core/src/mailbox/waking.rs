@@ -5,7 +5,7 @@ use super::output::Failure;
 use super::pending::Awaited;
 use super::wake::Wanted;
 use crate::call::Subscribed;
-use crate::message::{Lane, Urgency};
+use crate::message::Urgency;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::wake::Subscription;
@@ -50,8 +50,9 @@ impl<S: Store> Mailbox<S> {
 
     /// Whether the device is connected. A user agent is not the device.
     fn is_connected(&self) -> bool {
-        let mut live = self.connection.iter();
-        live.any(|connection| connection.lane() == Lane::Devices)
+        self.connection
+            .as_ref()
+            .is_some_and(|it| it.takes_messages())
     }
 
     /// Stores where the device can be knocked. It counts as a read that asks one mailbox.

@@ -29,6 +29,7 @@ impl Grant {
             publish: self.publish,
             tags: self.tags,
             revocations: Some(revocations),
+            webhook: false,
         }
     }
 }

@@ -25,6 +25,7 @@ fn claims() -> Claims {
         publish: None,
         tags: vec![],
         revocations: None,
+        webhook: false,
     }
 }
 
@@ -97,6 +98,7 @@ fn a_minted_token_says_what_it_was_given() {
         expires_at: Some(1_700_000_100),
         publish: Some(vec![]),
         revocations: Some(3),
+        webhook: false,
         ..claims()
     };
     assert_eq!(
@@ -284,6 +286,7 @@ fn claims_are_numbers_in_every_form() {
     let read = Claims {
         expires_at: Some(1_700_000_010),
         revocations: Some(2),
+        webhook: false,
         ..claims()
     };
     assert_eq!(saying(text), Ok(read));

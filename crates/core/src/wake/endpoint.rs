@@ -42,16 +42,7 @@ impl Endpoint {
     /// # Errors
     /// What is wrong, without any part of it.
     pub(super) fn read(url: String, own: [&str; 2]) -> Result<(Self, String), &'static str> {
-        if url.len() > MAX_LENGTH {
-            return Err("must have at most 2048 bytes");
-        }
-        let is_plain = |c: u8| c.is_ascii_graphic() && c != b'\\';
-        if !url.bytes().all(is_plain) {
-            return Err("must be ASCII without spaces, control characters and \\");
-        }
-        if url.contains('#') {
-            return Err("must not have a fragment");
-        }
+        check_text(&url)?;
         let mut own = own.into_iter();
         if let Some((own, path)) = own.find_map(|own| Some((own, path_below(&url, own)?))) {
             let sealed = path.strip_prefix(OWN_PATH).unwrap_or_default();
@@ -116,8 +107,24 @@ fn path_below<'a>(url: &'a str, origin: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(rest)
 }
 
-/// Checks a host with its port. It is written as browsers write it, so that no two texts mean this service.
-fn check_host(host: &str) -> Result<(), &'static str> {
+/// Checks the text of a URL, whatever it leads to.
+pub(crate) fn check_text(url: &str) -> Result<(), &'static str> {
+    if url.len() > MAX_LENGTH {
+        return Err("must have at most 2048 bytes");
+    }
+    let is_plain = |c: u8| c.is_ascii_graphic() && c != b'\\';
+    if !url.bytes().all(is_plain) {
+        return Err("must be ASCII without spaces, control characters and \\");
+    }
+    if url.contains('#') {
+        return Err("must not have a fragment");
+    }
+    Ok(())
+}
+
+/// Checks a host with its port, and splits them. It is written as browsers write it, so that no two texts mean this
+/// service.
+pub(crate) fn check_host(host: &str) -> Result<(&str, Option<u16>), &'static str> {
     if host.contains('@') {
         return Err("must not have a user name or password");
     }
@@ -138,8 +145,8 @@ fn check_host(host: &str) -> Result<(), &'static str> {
         number.is_ok_and(|number| number > 0 && number.to_string() == port)
     };
     match port.strip_prefix(':') {
-        Some(port) if is_port(port) => Ok(()),
-        None if port.is_empty() => Ok(()),
+        Some(port) if is_port(port) => Ok((name, port.parse().ok())),
+        None if port.is_empty() => Ok((name, None)),
         _ => Err("has a malformed port"),
     }
 }

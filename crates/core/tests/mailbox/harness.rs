@@ -7,7 +7,9 @@ use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
-use tagpost_core::mailbox::{CallId, CallPurpose, ConnectionId, Input, Mailbox, Output};
+use tagpost_core::mailbox::{
+    CallId, CallPurpose, Chain, ConnectionId, Input, Mailbox, Output, PostPurpose,
+};
 use tagpost_core::message::{Message, Target};
 use tagpost_core::operator_event::Settings;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
@@ -18,6 +20,7 @@ use tagpost_core::time::{Millis, Now};
 use tagpost_core::token::Claims;
 use tagpost_core::wake::Knocks;
 use tagpost_core::web_push::seal::Keys;
+use tagpost_core::webhook::Post;
 use tagpost_sim::store::Sqlite;
 
 use super::calls::Asked;
@@ -52,6 +55,8 @@ pub(crate) struct Harness {
     messages: Vec<MessageId>,
     /// The last calls to deliver that the mailbox made: to whom, and which message.
     pub(crate) calls: Vec<(DeviceId, Message)>,
+    /// The requests to the address that are not answered.
+    pub(crate) posts: Vec<(PostPurpose, Chain, Post)>,
     /// The calls that it was made.
     pub(super) asked: BTreeMap<CallId, Asked>,
     /// Those that it has not answered.
@@ -95,6 +100,7 @@ impl Harness {
             random: 0,
             messages: Vec::new(),
             calls: Vec::new(),
+            posts: Vec::new(),
             asked: BTreeMap::new(),
             open: BTreeSet::new(),
             timer: None,
@@ -171,6 +177,11 @@ impl Harness {
                 let message = serde_json::from_str(message).unwrap();
                 self.calls.push((to.clone(), message));
             }
+            Output::Post {
+                purpose,
+                ref chain,
+                ref post,
+            } => self.posts.push((purpose, chain.clone(), post.clone())),
             Output::Reply(call, reply) => return self.replied(call, reply),
             _ => {}
         }
@@ -233,6 +244,7 @@ impl Harness {
     pub(crate) fn sleep(&mut self) {
         (self.mailbox, self.timer) = (None, None);
         self.open.clear();
+        self.posts.clear();
     }
 
     /// Memory and sockets go; the store and the alarm stay.
@@ -416,6 +428,7 @@ pub(crate) fn claims(name: &str) -> Claims {
         publish: None,
         tags: vec![],
         revocations: None,
+        webhook: false,
     }
 }
 

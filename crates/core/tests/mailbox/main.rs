@@ -52,5 +52,6 @@ mod unlisted;
 mod waiting;
 mod wake;
 mod watch;
+mod webhook;
 mod window;
 mod withdrawn;

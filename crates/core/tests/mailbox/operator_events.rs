@@ -19,7 +19,7 @@ impl Harness {
         harness
     }
 
-    fn tells(&mut self, away_after: Option<u32>) {
+    pub(crate) fn tells(&mut self, away_after: Option<u32>) {
         self.events = Some(Settings {
             tag: "ops".parse().unwrap(),
             away_after,
@@ -49,7 +49,7 @@ impl Harness {
     }
 
     /// The events that are not taken, by number: their types.
-    fn waiting_events(&self) -> Vec<String> {
+    pub(crate) fn waiting_events(&self) -> Vec<String> {
         let rows = "SELECT coalesce(group_concat(seq || ' ' || json_extract(event, '$.type'), ', '), '') \
             FROM (SELECT * FROM operator_events WHERE seq > 0 ORDER BY seq)";
         let text = { self.query(rows) }.text().unwrap();
@@ -58,7 +58,7 @@ impl Harness {
     }
 
     /// The data of the event with this number.
-    fn event(&self, seq: i64) -> Value {
+    pub(crate) fn event(&self, seq: i64) -> Value {
         let sql = format!("SELECT event FROM operator_events WHERE seq = {seq}");
         let text = { self.query(&sql) }.text().unwrap();
         serde_json::from_str::<Value>(&text).unwrap()["data"].take()

@@ -38,6 +38,7 @@ fn a_token_minted_after_the_revocation_works_within_the_same_second() {
         &mut harness,
         &Claims {
             revocations: Some(1),
+            webhook: false,
             ..claims("cam")
         }
     ));
@@ -45,6 +46,7 @@ fn a_token_minted_after_the_revocation_works_within_the_same_second() {
         &mut harness,
         &Claims {
             revocations: Some(0),
+            webhook: false,
             ..claims("cam")
         }
     ));
@@ -151,6 +153,7 @@ fn a_device_that_is_created_again_starts_empty_and_its_old_tokens_stay_dead() {
     assert!(!admitted(&mut harness, &claims("cam")));
     let renewed = Claims {
         revocations: Some(1),
+        webhook: false,
         ..claims("cam")
     };
     assert_eq!(

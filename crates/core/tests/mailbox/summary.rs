@@ -4,7 +4,7 @@ use serde_json::Value;
 use tagpost_core::call::{Call, DeliveryStatus};
 use tagpost_core::delivery::Delivery;
 use tagpost_core::failure::FailedDelivery;
-use tagpost_core::mailbox::Output;
+use tagpost_core::mailbox::{Output, PostPurpose};
 use tagpost_core::message::Target;
 use tagpost_core::protocol::Frame;
 use tagpost_core::trace::Trace;
@@ -85,6 +85,29 @@ pub(crate) fn summary(output: &Output) -> String {
                 _ => format!("record {number}: {each}; {dropped} dropped"),
             }
         }
+        Output::Post { purpose, post, .. } => match purpose {
+            PostPurpose::Message { attempt, .. } => {
+                format!(
+                    "post {}, attempt {attempt}",
+                    String::from_utf8_lossy(&post.body)
+                )
+            }
+            PostPurpose::Receipts { .. } => {
+                let body: Value = serde_json::from_slice(&post.body).unwrap();
+                let data = match &body["data"] {
+                    Value::Array(all) => all.clone(),
+                    one => vec![one.clone()],
+                };
+                let devices = data.iter().map(|receipt| receipt["device"].as_str());
+                let devices: Vec<&str> = devices.flatten().collect();
+                format!(
+                    "post {} {}",
+                    body["type"].as_str().unwrap(),
+                    devices.join(" ")
+                )
+            }
+            PostPurpose::Test(_) => "post a test".to_owned(),
+        },
         other => format!("{other:?}"),
     }
 }

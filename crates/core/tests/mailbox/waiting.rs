@@ -224,6 +224,7 @@ fn unknown() -> Harness {
 fn fresh() -> Claims {
     Claims {
         revocations: Some(1),
+        webhook: false,
         ..claims("cam")
     }
 }

@@ -43,7 +43,7 @@ fn a_mailbox_of_version_1_is_upgraded_in_place_and_keeps_its_receipts() {
     let fresh = Connection::open_in_memory().unwrap();
     tagpost_core::schema::upgrade(&Sqlite(&fresh), 0).unwrap();
     assert_eq!(columns(&connection), columns(&fresh));
-    assert_eq!(query("SELECT schema || '' FROM account"), "7");
+    assert_eq!(query("SELECT schema || '' FROM account"), "8");
     let kept = query(
         "SELECT group_concat(hex(id) || target || open || deliveries) FROM outbox \
                       WHERE receipt IS NULL",

@@ -82,6 +82,7 @@ impl Client {
             publish: None,
             tags: vec![],
             revocations: Some(0),
+            webhook: false,
         };
         Self {
             claims,

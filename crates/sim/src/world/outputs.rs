@@ -63,6 +63,9 @@ impl World<'_> {
                 Output::Record {
                     number, failures, ..
                 } => self.record(object, number, &failures),
+                Output::Post { .. } | Output::AddressGone => {
+                    return Err(broken("no device here is an address"));
+                }
                 // It was set when the event was committed.
                 Output::Alarm(_) => {}
             }

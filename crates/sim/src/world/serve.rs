@@ -292,6 +292,9 @@ impl World<'_> {
             | mailbox::Reply::PayloadSources(_)
             | mailbox::Reply::Payload(_)
             | mailbox::Reply::ResendPlan(_)
+            | mailbox::Reply::Webhook { .. }
+            | mailbox::Reply::WebhookSecret(_)
+            | mailbox::Reply::WebhookTried(_)
             | mailbox::Reply::Posted(_) => Reply::Done,
             mailbox::Reply::Pushed(pushed) => {
                 if let (About::Push(op), Pushed::Taken(id)) = (about, &pushed) {

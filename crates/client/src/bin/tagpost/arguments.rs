@@ -14,6 +14,7 @@ mod send;
 mod tag;
 mod time;
 mod trace;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub(crate) use push::Push;
 pub(crate) use send::Send;
 pub(crate) use tag::TagCommand;
 pub(crate) use trace::{Ls, Trace};
+pub(crate) use webhook::Webhook;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -131,6 +133,18 @@ The admin key may do this for every device, and a device's token for the device 
     Push {
         #[command(subcommand)]
         command: Push,
+    },
+    /// Make a device an HTTPS address, and check what is posted there
+    #[command(after_help = "\
+Examples:
+  tagpost webhook set backend https://hooks.example.org/tagpost
+  tagpost webhook test backend
+  tagpost webhook verify --secret-file backend.secret < request.txt
+
+The admin key may do this for every device, and a device's token for the device itself if it has the claim webhook.")]
+    Webhook {
+        #[command(subcommand)]
+        command: Webhook,
     },
     /// Make hooks: URLs for services that can only call a URL; revoke them
     #[command(after_help = "\

@@ -116,6 +116,7 @@ mod tests {
             publish: None,
             tags: vec![],
             revocations: None,
+            webhook: false,
         };
         let token = mint(&claims, b"0123456789abcdef").unwrap();
         assert_eq!(subject(&token), Some(claims.device));

@@ -26,6 +26,7 @@ mod status;
 mod tag;
 mod token;
 mod trace;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
         Command::Tag { command } => tag::run(&global, command).await,
         Command::Hook { command } => hook::run(&global, command).await,
         Command::Push { command } => push::run(&global, command).await,
+        Command::Webhook { command } => webhook::run(&global, command).await,
         Command::Token(options) => token::run(&global, options),
         Command::Login(options) => login::run(&global, &options).await,
         Command::Logout => login::forget(&global),

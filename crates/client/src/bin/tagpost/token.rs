@@ -30,6 +30,7 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
         device: options.device,
         issued_at: now,
         revocations: None,
+        webhook: false,
     };
     let token = mint(&claims, key.as_bytes()).map_err(|error| {
         Failure::new(error.to_string()).advise("Give fewer --publish or --tags patterns.")

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use tagpost_client::{DeliveryStep, DeviceId, EscalationStep, State, Step, Trace};
+use tagpost_client::{
+    AttemptedStep, DeliveryStep, DeviceId, EscalationStep, State, Step, Trace, Tried,
+};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Ls, Trace as Options};
@@ -40,6 +42,8 @@ struct Timeline {
     escalations: usize,
     /// Which device was woken, and when.
     woken: HashSet<(DeviceId, i64)>,
+    /// Which attempts of a device's webhook have failed.
+    attempted: HashSet<(DeviceId, u32)>,
 }
 
 impl Timeline {
@@ -68,6 +72,10 @@ impl Timeline {
                     let is_new = self.woken.insert((step.device.clone(), step.at));
                     let (device, host) = (step.device.as_str(), &step.host);
                     is_new.then(|| format!("{:<13} {device:<width$}  by {host}", "woken"))
+                }
+                Step::Attempted(step) => {
+                    let is_new = self.attempted.insert((step.device.clone(), step.attempt));
+                    is_new.then(|| attempted(step, width))
                 }
                 _ => None,
             };
@@ -98,6 +106,19 @@ fn delivered(trace: &Trace, step: &DeliveryStep, width: usize) -> String {
         None => output::visible(step.note.as_deref().unwrap_or_default()),
     };
     format!("{state} {device:<width$}  {attempt}{answer}")
+}
+
+/// A failed attempt of a webhook: what its address answered, or why it did not.
+fn attempted(step: &AttemptedStep, width: usize) -> String {
+    let (device, attempt) = (step.device.as_str(), step.attempt);
+    let how = match step.tried {
+        Tried::Status(status) => status.to_string(),
+        Tried::Error(error) => error.name().to_owned(),
+    };
+    format!(
+        "{:<13} {device:<width$}  attempt {attempt}  {how}",
+        "attempted"
+    )
 }
 
 /// A step of the escalation: to whom, and to how many devices or why not.

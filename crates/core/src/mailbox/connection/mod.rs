@@ -7,6 +7,7 @@
 mod agent;
 mod end;
 mod frames;
+mod posting;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::agent::Agent;
 pub(super) use self::end::{CLOSE_BAD_FRAMES, CLOSE_SILENT, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Ended};
 pub(super) use self::frames::{Heard, PublishFrame};
+pub use self::posting::Chain;
+pub(super) use self::posting::Posting;
 use super::output::Output;
 use crate::delivery::Phase;
 use crate::id::MessageId;
@@ -92,6 +95,8 @@ pub(super) struct Connection {
     pub(super) timed_out: BTreeSet<MessageId>,
     /// The user agent behind a connection of Web Push.
     pub(super) agent: Option<Agent>,
+    /// How messages are posted, if it is the address of a webhook.
+    pub(super) posting: Option<Posting>,
     /// The socket's attachment is out of date.
     pub(super) stale: bool,
 }
@@ -182,6 +187,7 @@ impl Connection {
             in_flight: LiteMap::new(),
             timed_out: BTreeSet::new(),
             agent: is_agent.then(|| Agent::at(origin.unwrap_or_default())),
+            posting: None,
             stale: true,
         }
     }
@@ -222,6 +228,7 @@ impl Connection {
                 id: attachment.g,
                 holds_channels: attachment.k,
             }),
+            posting: None,
             stale: false,
         })
     }
@@ -332,6 +339,9 @@ impl Connection {
 
     /// How many messages may be in flight.
     pub(super) fn width(&self, limits: &Limits) -> u32 {
+        if let Some(posting) = &self.posting {
+            return posting.width;
+        }
         let wanted = self.window.unwrap_or(limits.max_in_flight);
         wanted.clamp(1, limits.max_in_flight)
     }
@@ -342,7 +352,10 @@ impl Connection {
             return 0;
         }
         let used = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
-        self.width(limits).saturating_sub(used)
+        match &self.posting {
+            Some(posting) => posting.window(used),
+            None => self.width(limits).saturating_sub(used),
+        }
     }
 
     /// Whether this message is in flight.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::{State, Step};
 use crate::time::{Millis, Now};
+use crate::webhook::Tried;
 
 /// A message is a suspect once this many connections in a row have ended while it was in flight.
 const SUSPECT: u32 = 3;
@@ -47,8 +48,17 @@ pub(super) struct Attempts {
     /// When the first of these ended.
     #[serde(rename = "s", skip_serializing_if = "is_zero")]
     alone_since: Millis,
+    /// How often the address that it was posted to has failed.
+    #[serde(rename = "f", skip_serializing_if = "is_zero")]
+    pub(super) failed: u32,
+    /// Until when it is not posted again, or 0.
+    #[serde(rename = "u", skip_serializing_if = "is_zero")]
+    paused_until: Millis,
     #[serde(rename = "t", skip_serializing_if = "Vec::is_empty")]
     times: Vec<Times>,
+    /// How the attempts failed that were posted.
+    #[serde(rename = "w", skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<(u32, Tried)>,
     /// The latest progress. Rows are searched for its third field.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
@@ -83,6 +93,7 @@ impl Attempts {
     pub(super) fn note_sent(&mut self, attempt: u32, at: Millis) {
         if attempt > self.made {
             self.made = attempt;
+            self.paused_until = 0;
             self.end_progress();
             self.times.push(Times(attempt, at, 0));
             if self.times.len() > FIRST + LATEST {
@@ -95,6 +106,31 @@ impl Attempts {
     pub(super) fn time_out(&mut self) {
         self.timed_out += 1;
         (self.lost, self.alone, self.alone_since) = (0, 0, 0);
+    }
+
+    /// The address has failed the last attempt, so this message does not end connections. It is not posted again until
+    /// this time.
+    pub(super) fn fail(&mut self, tried: Tried, at: Millis, until: Millis) {
+        self.absolve();
+        self.failed = self.failed.saturating_add(1);
+        self.paused_until = until;
+        if let Some(last) = self.times.last_mut() {
+            last.2 = at;
+        }
+        self.tried.push((self.made, tried));
+        if self.tried.len() > FIRST + LATEST {
+            self.tried.remove(FIRST);
+        }
+    }
+
+    /// Until when it is not posted again, if an address has failed the last attempt.
+    pub(super) fn paused_until(&self) -> Option<Millis> {
+        Some(self.paused_until).filter(|until| *until > 0)
+    }
+
+    /// Ends the pause at this time, if that is earlier.
+    pub(super) fn end_pause(&mut self, at: Millis) {
+        self.paused_until = self.paused_until.min(at);
     }
 
     /// The connection of the last attempt has ended.
@@ -114,9 +150,10 @@ impl Attempts {
         self.lost = self.lost.saturating_add(1);
     }
 
-    /// The device works on it until this time: it is not why connections end.
+    /// The device works on it until this time: it is not why connections end, and does not pause.
     pub(super) fn note_progress(&mut self, at: Millis, until: Millis, note: Option<String>) {
         self.absolve();
+        self.paused_until = 0;
         self.progress = Some(Progress(self.made, at, until, note));
     }
 
@@ -177,7 +214,12 @@ impl Attempts {
     pub(super) fn steps(&self) -> Vec<Step> {
         let times = self.times.iter();
         let attempts = times.flat_map(|Times(attempt, sent_at, ended_at)| {
-            let ended = (*ended_at > 0).then(|| Step::new(State::Held, *ended_at, *attempt));
+            let mut tried = self.tried.iter();
+            let tried = tried.find(|(number, _)| number == attempt);
+            let ended = (*ended_at > 0).then(|| Step {
+                tried: tried.map(|(_, tried)| *tried),
+                ..Step::new(State::Held, *ended_at, *attempt)
+            });
             [Some(Step::new(State::Sent, *sent_at, *attempt)), ended]
         });
         let progress = self.progress.iter().map(|Progress(attempt, at, _, note)| {

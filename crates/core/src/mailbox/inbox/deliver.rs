@@ -262,10 +262,7 @@ impl<S: Store> Inbox<'_, S> {
             && !self.memory.backlog
             && self.memory.queue.is_empty()
             && !self.is_reserved(now)
-            && !self
-                .memory
-                .lost
-                .holds_up_unsent(Key::of(message).rank, &message.from)
+            && !self.is_held_up(message)
     }
 
     /// The messages that a message with a topic replaces, stored or not.

@@ -11,7 +11,7 @@ use crate::delivery::Event;
 use crate::id::{DeviceId, MessageId};
 use crate::message::Lane;
 use crate::store::{Store, StoreError};
-use crate::time::Now;
+use crate::time::{Millis, Now};
 use crate::watch::Watched;
 
 impl<S: Store> Inbox<'_, S> {
@@ -23,12 +23,14 @@ impl<S: Store> Inbox<'_, S> {
         reason: &'static str,
     ) -> Result<(), StoreError> {
         if let Some(connection) = &*self.connection {
-            let (connection, code_said) = (connection.id, connection.codec.close_code(code));
-            self.cx.push(Output::Close {
-                connection,
-                code: code_said,
-                reason,
-            });
+            let (id, code_said) = (connection.id, connection.codec.close_code(code));
+            if connection.is_socket() {
+                self.cx.push(Output::Close {
+                    connection: id,
+                    code: code_said,
+                    reason,
+                });
+            }
             self.disconnect(Some(code), now)?;
         }
         Ok(())
@@ -90,11 +92,12 @@ impl<S: Store> Inbox<'_, S> {
             receipts_seen: connection.receipts.seen,
             closed_here: code.is_some(),
         };
-        let lane = connection.lane();
+        let (lane, is_socket) = (connection.lane(), connection.is_socket());
         let in_flight = std::mem::take(&mut connection.in_flight);
+        let had_some = !in_flight.is_empty();
         let blame = match in_flight.len() {
             // What is sent once a connection is given up after a number of connections.
-            _ if code == Some(CLOSE_TOKEN) || lane == Lane::Channels => Blame::None,
+            _ if code == Some(CLOSE_TOKEN) || lane == Lane::Channels || !is_socket => Blame::None,
             // What the device works on may be the cause as well.
             1 if self.memory.lost.in_progress(now.at) == 0 => Blame::Alone,
             _ => Blame::Shared,
@@ -103,27 +106,37 @@ impl<S: Store> Inbox<'_, S> {
             self.lose(id, entry, &device, blame, now)?;
         }
         self.store_queue(now)?;
-        self.note_lost()?;
-        let totals = self.cx.kept_totals();
-        if let Some(account) = self.cx.account.as_mut()
-            && self.cx.rows.is_some()
-        {
-            account.held = totals;
+        if is_socket {
+            self.note_ended(ended, seen_at)?;
+        } else if had_some {
+            self.save_lost()?;
         }
-        if let Some(account) = self.cx.account.as_mut() {
-            account.last_seen_at = Some(seen_at);
-        }
-        self.cx.ended = Some(ended);
         *self.connection = None;
         self.answer_awaited(now)?;
         self.memory.cursor = None;
         self.memory.again = true;
         self.memory.backlog = true;
         self.cx.push(News::Disconnected);
-        self.cx.tell_watchers(|| Watched::Presence {
-            online: false,
-            at: now.at,
-        });
+        if is_socket {
+            self.cx.tell_watchers(|| Watched::Presence {
+                online: false,
+                at: now.at,
+            });
+        }
+        Ok(())
+    }
+
+    /// Updates the account after a socket's end. The outbox writes its row.
+    fn note_ended(&mut self, ended: Ended, seen_at: Millis) -> Result<(), StoreError> {
+        self.note_lost()?;
+        let totals = self.cx.kept_totals();
+        if let Some(account) = self.cx.account.as_mut() {
+            if self.cx.rows.is_some() {
+                account.held = totals;
+            }
+            account.last_seen_at = Some(seen_at);
+        }
+        self.cx.ended = Some(ended);
         Ok(())
     }
 
@@ -181,7 +194,9 @@ impl<S: Store> Inbox<'_, S> {
             let lane = rows::lane_of(key.rank);
             if let Some(held) = rows::held(&self.cx.store, lane, key.id)? {
                 attempts.absolve();
-                let retry_at = attempts.in_progress_until().max(held.retry_at);
+                let paused_until = attempts.paused_until().unwrap_or(0);
+                let retry_at = attempts.in_progress_until().max(paused_until);
+                let retry_at = retry_at.max(held.retry_at);
                 let held = Held {
                     attempts,
                     retry_at,

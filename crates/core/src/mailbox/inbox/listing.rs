@@ -115,7 +115,7 @@ impl TryFrom<String> for Place {
 
 /// Where a waiting message is.
 enum Found<'a> {
-    Row(Held),
+    Row(Box<Held>),
     Unstored(&'a Message, State, u32),
 }
 
@@ -137,7 +137,9 @@ impl<S: Store> Inbox<'_, S> {
         }
         let after = after.map(|Place(key)| key);
         let rows = rows::list(&self.cx.store, after, limit.saturating_add(1))?;
-        let rows = rows.into_iter().map(|held| (held.key, Found::Row(held)));
+        let rows = rows
+            .into_iter()
+            .map(|held| (held.key, Found::Row(Box::new(held))));
         let unstored = self.list_unstored().filter(|(key, _)| Some(*key) > after);
         let mut found: Vec<(Key, Found)> = rows.chain(unstored).collect();
         found.sort_unstable_by_key(|(key, _)| *key);
@@ -151,7 +153,7 @@ impl<S: Store> Inbox<'_, S> {
                 Found::Unstored(message, state, attempts) => (message.clone(), state, attempts),
                 Found::Row(held) => {
                     let message = rows::message(&self.cx.store, key)?;
-                    let (state, attempts) = self.state_of(held, now);
+                    let (state, attempts) = self.state_of(*held, now);
                     (message, state, attempts)
                 }
             };

@@ -1,4 +1,5 @@
-//! Messages that were in flight when a connection ended, or that the device works on, with their attempts.
+//! Messages that were in flight when a connection ended, that the device works on, or that an address has failed, with
+//! their attempts.
 //!
 //! All of them are one text in the account's row. That row is written when a connection ends anyway: each disconnect
 //! costs one row, however many messages are in flight, and so does each progress. The text is newer than a message's
@@ -28,6 +29,28 @@ struct Known {
     rank: i64,
     sender: Sender,
     attempts: Attempts,
+    /// A poll has it, and those behind it are posted in their order. This is lost with memory.
+    is_leased: bool,
+}
+
+impl Known {
+    fn of(held: &Held) -> Self {
+        Self {
+            rank: held.key.rank,
+            sender: held.sender.clone(),
+            attempts: held.attempts.clone(),
+            is_leased: false,
+        }
+    }
+
+    /// Whether others wait behind it if they are posted in their order.
+    fn holds_up(&self) -> bool {
+        self.is_paused() || self.is_leased
+    }
+
+    fn is_paused(&self) -> bool {
+        self.attempts.paused_until().is_some()
+    }
 }
 
 impl Lost {
@@ -68,12 +91,21 @@ impl Lost {
 
     /// Adds a message.
     pub(super) fn insert(&mut self, held: &Held) {
-        let known = Known {
-            rank: held.key.rank,
-            sender: held.sender.clone(),
-            attempts: held.attempts.clone(),
-        };
-        self.0.insert(held.key.id, known);
+        self.0.insert(held.key.id, Known::of(held));
+    }
+
+    /// Adds a message that a poll has taken, if there is room. Others that are posted in their order wait behind it.
+    pub(super) fn lease(&mut self, held: &Held) {
+        if self.0.len() < MAX_LOST || self.0.contains_key(&held.key.id) {
+            let is_leased = true;
+            let known = Known::of(held);
+            self.0.insert(held.key.id, Known { is_leased, ..known });
+        }
+    }
+
+    /// How many messages others wait behind if they are posted in their order.
+    pub(super) fn holding_up(&self) -> usize {
+        self.0.values().filter(|known| known.holds_up()).count()
     }
 
     /// How many messages there are.
@@ -89,19 +121,22 @@ impl Lost {
         Some((Key { rank, id }, attempts))
     }
 
-    /// A message is settled. Returns whether it was a suspect.
+    /// A message is settled. Returns whether others may have waited behind it.
     pub(super) fn remove(&mut self, id: MessageId) -> bool {
         let known = self.0.remove(&id);
-        known.is_some_and(|known| known.attempts.is_suspect())
+        known.is_some_and(|known| known.attempts.is_suspect() || known.holds_up())
     }
 
-    /// Updates the attempts after a later one. Returns whether the message is no longer a suspect.
+    /// Updates the attempts after a later one. Returns whether the message is no longer a suspect, or neither pauses nor is
+    /// leased any longer.
     pub(super) fn update(&mut self, id: MessageId, attempts: &Attempts) -> bool {
         let Some(known) = self.0.get_mut(&id) else {
             return false;
         };
-        let before = std::mem::replace(&mut known.attempts, attempts.clone());
-        before.is_suspect() && !attempts.is_suspect()
+        let (was_suspect, held_up) = (known.attempts.is_suspect(), known.holds_up());
+        known.attempts = attempts.clone();
+        known.is_leased = false;
+        (was_suspect && !attempts.is_suspect()) || (held_up && !known.is_paused())
     }
 
     /// The attempts of a message.
@@ -121,6 +156,34 @@ impl Lost {
         let ends = self.0.values();
         let ends = ends.map(|known| known.attempts.in_progress_until());
         ends.filter(|until| *until > now).min()
+    }
+
+    /// The messages that an address has failed, oldest first, and until when they pause.
+    fn paused(&self) -> impl Iterator<Item = (MessageId, Millis)> {
+        let all = self.0.iter();
+        all.filter_map(|(id, known)| Some((*id, known.attempts.paused_until()?)))
+    }
+
+    /// The oldest message that an address has failed.
+    pub(super) fn first_paused(&self) -> Option<MessageId> {
+        self.paused().next().map(|(id, _)| id)
+    }
+
+    /// When the next pause ends.
+    pub(super) fn next_pause_end(&self, now: Millis) -> Option<Millis> {
+        let ends = self.paused().map(|(_, until)| until);
+        ends.filter(|until| *until > now).min()
+    }
+
+    /// Whether a pause is over.
+    pub(super) fn has_pause_over(&self, now: Millis) -> bool {
+        self.paused().any(|(_, until)| until <= now)
+    }
+
+    /// Ends all pauses.
+    pub(super) fn end_pauses(&mut self, now: Millis) {
+        let all = self.0.iter_mut();
+        all.for_each(|(_, known)| known.attempts.end_pause(now));
     }
 
     /// How many messages the device works on.
@@ -202,23 +265,34 @@ impl Lost {
         self.suspects().next().is_some()
     }
 
-    /// Whether a message has to wait because it is a suspect, or is behind one: messages of one sender and urgency are
-    /// sent in the order of their ids.
-    pub(super) fn holds_up(&self, held: &Held) -> bool {
-        let mut suspects = self.suspects().take_while(|(id, _)| **id <= held.key.id);
-        suspects.any(|(_, known)| known.rank == held.key.rank && known.sender == held.sender)
+    /// Those that others wait behind: suspects and, if it `keeps_order`, those that an address has failed or a poll has.
+    fn first_of_others(&self, keeps_order: bool) -> impl Iterator<Item = (&MessageId, &Known)> {
+        let is_first =
+            move |known: &Known| known.attempts.is_suspect() || (keeps_order && known.holds_up());
+        self.0.iter().filter(move |(_, known)| is_first(known))
     }
 
-    /// Whether never-sent messages of this urgency and sender have to wait behind a suspect.
-    pub(super) fn holds_up_unsent(&self, rank: i64, sender: &Sender) -> bool {
-        self.suspects()
+    /// Whether a message has to wait because it is a suspect, or is behind one or, if it `keeps_order`, behind one that
+    /// an address has failed or a poll has: messages of one sender and urgency are sent in the order of their ids.
+    pub(super) fn holds_up(&self, held: &Held, keeps_order: bool) -> bool {
+        let first = self.first_of_others(keeps_order);
+        let mut first = first.take_while(|(id, _)| **id <= held.key.id);
+        first.any(|(id, known)| {
+            let is_itself = *id == held.key.id && !known.attempts.is_suspect();
+            !is_itself && known.rank == held.key.rank && known.sender == held.sender
+        })
+    }
+
+    /// Whether never-sent messages of this urgency and sender have to wait behind one of these.
+    pub(super) fn holds_up_unsent(&self, rank: i64, sender: &Sender, keeps_order: bool) -> bool {
+        self.first_of_others(keeps_order)
             .any(|(_, known)| known.rank == rank && known.sender == *sender)
     }
 
     /// The urgencies and senders whose never-sent messages have to wait, as [`rows::waiting`] excludes them.
-    pub(super) fn held_up(&self) -> Vec<String> {
+    pub(super) fn held_up(&self, keeps_order: bool) -> Vec<String> {
         let held_up = self
-            .suspects()
+            .first_of_others(keeps_order)
             .map(|(_, known)| format!("{} {}", known.rank, known.sender));
         held_up.collect()
     }

@@ -17,6 +17,7 @@ mod key;
 mod listing;
 mod lost;
 mod poll;
+mod posts;
 mod progress;
 mod queue;
 mod report;
@@ -106,6 +107,7 @@ impl<S: Store> Inbox<'_, S> {
         self.expire(now)?;
         self.forget_old_payloads(now)?;
         self.send_again(now)?;
+        self.post_again(now);
         self.pump(now)?;
         if self.connection.is_none() && self.suspect_due(now).is_some() {
             self.cx.push(News::Pollable);
@@ -170,8 +172,8 @@ impl<S: Store> Inbox<'_, S> {
         ))
     }
 
-    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent; or
-    /// when payloads are past their retention.
+    /// When a stored message is due: it expires, it times out, its progress runs out, or it is a suspect to be sent or to
+    /// be posted again; or when payloads are past their retention.
     /// This does not scan the table: see [`Inbox::expire`].
     pub(super) fn next_due(&mut self, now: Now) -> Result<Option<(Millis, Timer)>, StoreError> {
         let kept = self.payloads_due();
@@ -197,7 +199,9 @@ impl<S: Store> Inbox<'_, S> {
         let progress = progress.map(|at| (at, Timer::Progress));
         let expiry = expires_at.map(|at| (at, Timer::Expiry));
         let suspect = suspect.map(|at| (at, Timer::Suspect));
+        let post = self.next_post(now).map(|at| (at, Timer::Post));
         let messages = acks.chain(progress).chain(expiry).chain(suspect);
+        let messages = messages.chain(post);
         Ok(messages.chain(kept).min())
     }
 }

@@ -77,7 +77,7 @@ impl<S: Store> Inbox<'_, S> {
     /// The device polls. Returns whether to store this sign of life, at most once per keepalive.
     pub(in crate::mailbox) fn seen_polling(&mut self, now: Now) -> bool {
         let keepalive = i64::from(self.cx.limits.keepalive) * 1000;
-        let has_socket = self.connection.is_some();
+        let has_socket = self.connection.is_some() && !self.is_posting();
         let account = self.cx.account.as_mut().filter(|it| it.created_at > 0);
         let Some(account) = account.filter(|_| !has_socket) else {
             return false;
@@ -105,7 +105,7 @@ impl<S: Store> Inbox<'_, S> {
         let may = |held: &Held| {
             !in_flight(held)
                 && !in_progress(held)
-                && (Some(held.key.id) == suspect || !lost.holds_up(held))
+                && (Some(held.key.id) == suspect || !lost.holds_up(held, false))
         };
         let mut rows = Vec::new();
         let mut after = None;
@@ -126,7 +126,7 @@ impl<S: Store> Inbox<'_, S> {
             .map_or(0, |connection| connection.in_flight.len())
             + lost.len();
         let enough = u32::try_from(limit + beside).unwrap_or(u32::MAX);
-        let held_up = lost.held_up();
+        let held_up = lost.held_up(false);
         let waiting = rows::waiting(&self.cx.store, Lane::Devices, None, &held_up, enough)?;
         let waiting = waiting.into_iter();
         rows.extend(waiting.filter(|held| may(held) && lost.get(held.key.id).is_none()));
@@ -159,7 +159,14 @@ impl<S: Store> Inbox<'_, S> {
         held.retry_at = now.at + self.backoff(Lane::Devices, held.attempts.timed_out);
         rows::save_sent_before(&self.cx.store, &held)?;
         self.memory.marked = true;
-        self.memory.lost.update(held.key.id, &held.attempts);
+        // It may have been the one to post next; others wait behind it until the lease ends.
+        let paused = self.memory.lost.update(held.key.id, &held.attempts);
+        if self.keeps_order() {
+            self.memory.lost.lease(&held);
+        }
+        if paused && self.is_posting() {
+            self.rescan();
+        }
         self.cx.wake_by(Timer::Ack, held.retry_at);
         Ok(attempt)
     }

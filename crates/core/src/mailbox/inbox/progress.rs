@@ -98,7 +98,7 @@ impl<S: Store> Inbox<'_, S> {
 
     fn keep_progress(&mut self, mut held: Held) -> Result<(), StoreError> {
         let id = held.key.id;
-        let was_suspect = self.memory.lost.is_suspect(id);
+        let held_up_others = self.memory.lost.is_suspect(id) || self.is_posting();
         if held.retry_at > 0 {
             // Its row is in the index of those that were sent, so it can show the time at no further cost.
             held.retry_at = held.attempts.in_progress_until();
@@ -110,7 +110,7 @@ impl<S: Store> Inbox<'_, S> {
             self.save_lost()?;
         }
         // What was held up by it may be sent now.
-        if was_suspect {
+        if held_up_others {
             self.rescan();
         }
         Ok(())
@@ -146,12 +146,16 @@ impl<S: Store> Inbox<'_, S> {
     /// The lease or the progress of a message has run out. Progress counts as a time-out only if the device is
     /// connected: a device that is not cannot repeat it.
     pub(super) fn run_out(&self, held: &mut Held) -> Result<Phase, StoreError> {
+        if held.attempts.paused_until().is_some() {
+            // It is no lease that runs out, but a pause.
+            return Ok(Phase::Again);
+        }
         let Some(until) = held.attempts.end_progress() else {
             held.attempts.time_out();
             return Ok(Phase::Leased.after(Event::TimeOut)?);
         };
         let mut connection = self.connection.iter();
-        if connection.any(|connection| connection.connected_at <= until) {
+        if connection.any(|it| it.is_socket() && it.connected_at <= until) {
             held.attempts.time_out();
         }
         Ok(Phase::InProgress.after(Event::TimeOut)?)

@@ -33,12 +33,11 @@ impl<S: Store> Inbox<'_, S> {
     /// Whether a message that cannot be sent immediately may wait for room: the device is connected, and no stored
     /// message comes before it.
     pub(super) fn may_queue(&self, message: &Message) -> bool {
-        let rank = Key::of(message).rank;
-        self.connection
-            .as_ref()
-            .is_some_and(|it| it.lane() == message.lane() && it.is_ready() && !it.is_stuck())
-            && !self.memory.backlog
-            && !self.memory.lost.holds_up_unsent(rank, &message.from)
+        self.connection.as_ref().is_some_and(|it| {
+            let has_width = it.width(&self.cx.limits) > 0;
+            it.lane() == message.lane() && it.is_ready() && !it.is_stuck() && has_width
+        }) && !self.memory.backlog
+            && !self.is_held_up(message)
             && self.memory.unstored.has_room_for(message)
     }
 

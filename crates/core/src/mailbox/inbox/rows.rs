@@ -85,6 +85,7 @@ impl Held {
             at: steps.last().map_or(0, |step| step.at),
             attempts: self.attempts.made,
             reply: None,
+            reply_truncated: false,
             reason: None,
             steps,
             receipt: None,

@@ -6,7 +6,7 @@
 //! A suspect, during which connections keep ending, is sent alone. Once it is due, nothing else is sent until it has
 //! been, so that others cannot delay it. While it pauses, only messages of the same sender and urgency wait behind it.
 
-use super::connection::{CLOSE_SILENT, InFlight, Stored};
+use super::connection::{CLOSE_SILENT, Connection, InFlight, Stored};
 use super::expiry::has_expired;
 use super::rows::{self, Held};
 use super::{Inbox, Timer};
@@ -38,8 +38,21 @@ impl<S: Store> Inbox<'_, S> {
         connection.map_or(Lane::Devices, |connection| connection.lane())
     }
 
+    /// Milliseconds to wait for the answer to a message that is sent now, after `timed_out` time-outs.
+    pub(super) fn answer_time(&self, timed_out: u32) -> Millis {
+        let mut posting = self.connection.iter().filter_map(|it| it.posting.as_ref());
+        match posting.next() {
+            Some(posting) => posting.due_after(),
+            None => self.backoff(self.lane(), timed_out),
+        }
+    }
+
     /// Sends a message.
     pub(super) fn send(&mut self, message: &Message, attempt: u32, now: Now) {
+        if self.post(message, attempt) {
+            self.watch_message(message, State::Sent, attempt, now.at);
+            return;
+        }
         if let Some(connection) = self.connection.as_mut()
             && let Some((output, size)) = connection.say(&ToDevice::Message { message, attempt })
         {
@@ -54,7 +67,10 @@ impl<S: Store> Inbox<'_, S> {
     pub(in crate::mailbox) fn pump(&mut self, now: Now) -> Result<(), StoreError> {
         let idle = self.memory.queue.is_empty() && !self.memory.lost.has_suspects();
         let connection = self.connection.as_ref();
-        if (idle && !self.memory.backlog) || !connection.is_some_and(|it| it.is_ready()) {
+        // An address may take receipts only.
+        let has_width = |it: &Connection| it.width(&self.cx.limits) > 0;
+        let is_ready = connection.is_some_and(|it| it.is_ready() && has_width(it));
+        if (idle && !self.memory.backlog) || !is_ready {
             return Ok(());
         }
         self.check_connection(now)?;
@@ -106,7 +122,8 @@ impl<S: Store> Inbox<'_, S> {
             };
             match rows::held(&self.cx.store, Lane::Devices, id)? {
                 Some(held) => {
-                    if !self.send_held(held, now)? {
+                    // If it is still due, it can be neither sent nor settled now.
+                    if !self.send_held(held, now)? || self.suspect_due(now) == Some(id) {
                         return Ok(true);
                     }
                 }
@@ -126,11 +143,14 @@ impl<S: Store> Inbox<'_, S> {
         let mut after = None;
         while self.memory.again {
             let limit = self.cx.limits.max_in_flight.saturating_mul(2);
-            let rows = self.sent_before(self.lane(), after, None, limit)?;
+            // A socket ends leases.
+            let due = self.is_posting().then_some(now.at);
+            let rows = self.sent_before(self.lane(), after, due, limit)?;
             let more = rows.len() >= limit as usize;
             for held in rows {
                 after = Some(held.key.id);
-                if !self.memory.lost.holds_up(&held) && !self.send_held(held, now)? {
+                let keeps_order = self.keeps_order();
+                if !self.memory.lost.holds_up(&held, keeps_order) && !self.send_held(held, now)? {
                     return Ok(false);
                 }
             }
@@ -164,6 +184,9 @@ impl<S: Store> Inbox<'_, S> {
     /// Sends messages that were never sent. `false` if the window is full.
     fn pump_waiting(&mut self, now: Now) -> Result<bool, StoreError> {
         while self.memory.backlog {
+            if self.posts_no_others() {
+                return Ok(true);
+            }
             let Some(connection) = self.connection.as_ref() else {
                 return Ok(false);
             };
@@ -176,7 +199,7 @@ impl<S: Store> Inbox<'_, S> {
                 None => u32::try_from(connection.in_flight.len()).unwrap_or(u32::MAX),
                 Some(_) => 0,
             };
-            let held_up = self.memory.lost.held_up();
+            let held_up = self.memory.lost.held_up(connection.keeps_order());
             let cursor = self.memory.cursor;
             let rows = rows::waiting(
                 &self.cx.store,
@@ -214,6 +237,9 @@ impl<S: Store> Inbox<'_, S> {
             self.expire_stored(held, now)?;
             return Ok(true);
         }
+        if self.is_paused(&held, now) {
+            return Ok(true);
+        }
         if connection.window(&self.cx.limits) == 0 {
             return Ok(false);
         }
@@ -230,7 +256,7 @@ impl<S: Store> Inbox<'_, S> {
     fn put_in_flight(&mut self, held: &Held, now: Now) -> Result<(), StoreError> {
         self.phase_of(held, now).after(Event::Send)?;
         let attempt = held.attempts.made + 1;
-        let due_at = now.at + self.backoff(self.lane(), held.attempts.timed_out);
+        let due_at = now.at + self.answer_time(held.attempts.timed_out);
         self.send(&rows::message(&self.cx.store, held.key)?, attempt, now);
         if let Some(connection) = self.connection.as_mut() {
             let entry = InFlight {
@@ -275,6 +301,10 @@ impl<S: Store> Inbox<'_, S> {
         self.close_stuck(!ids.is_empty(), now)?;
         if !ids.is_empty() && self.lane() == Lane::Channels {
             self.hang_up(now, CLOSE_SILENT, "a message is not acknowledged")?;
+        } else if self.is_posting() {
+            for id in ids {
+                self.answer_lost(id, now)?;
+            }
         } else {
             for id in ids {
                 self.send_one_again(id, &device, now)?;

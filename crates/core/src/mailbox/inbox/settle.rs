@@ -47,6 +47,23 @@ impl<S: Store> Inbox<'_, S> {
         })
     }
 
+    /// The same for the answer of an address. `is_truncated` says that its reply was longer.
+    pub(in crate::mailbox) fn conclude_posted(
+        &mut self,
+        id: MessageId,
+        reply: Option<Box<serde_json::value::RawValue>>,
+        is_truncated: bool,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        self.conclude(Lane::Devices, id, Event::Acknowledge, now, |delivery| {
+            Delivery {
+                reply,
+                reply_truncated: is_truncated,
+                ..delivery
+            }
+        })
+    }
+
     /// The device rejects a message. Unknown and settled ids change nothing.
     ///
     /// # Errors
@@ -180,6 +197,7 @@ impl<S: Store> Inbox<'_, S> {
         match &*self.connection {
             Some(connection) if connection.has(held.key.id) => Phase::InFlight,
             _ if held.attempts.is_in_progress(now.at) => Phase::InProgress,
+            _ if held.attempts.paused_until().is_some() => Phase::Again,
             _ if held.retry_at > now.at && self.has_leases() => Phase::Leased,
             _ if held.attempts.made > 0 => Phase::Again,
             _ => Phase::Waiting,
@@ -187,10 +205,10 @@ impl<S: Store> Inbox<'_, S> {
     }
 
     /// Whether leases to polls go on. A connection ends them, unless it is one of a user agent, which gets no
-    /// messages of devices.
+    /// messages of devices, or an address.
     pub(super) fn has_leases(&self) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_none_or(|connection| connection.lane() == Lane::Channels)
+        connection.is_none_or(|it| it.lane() == Lane::Channels || !it.is_socket())
     }
 
     /// Stores the terminal state of a stored message's delivery, and reports it.

@@ -192,7 +192,7 @@ impl<S: Store> Inbox<'_, S> {
             // It has expired.
             return self.tell_late(id, now);
         }
-        let due_at = entry.sent_at + self.backoff(message.lane(), 0);
+        let due_at = entry.sent_at + self.answer_time(0);
         if let Some(connection) = self.connection.as_mut() {
             let store = Stored::Row { due_at };
             connection.in_flight.insert(id, InFlight { store, ..entry });

@@ -187,7 +187,7 @@ impl<S: Store> OperatorEvents<'_, S> {
             _ => 0,
         };
         match rows {
-            0 => self.memory.state.fail(now.at),
+            0 => self.memory.state.fail(now),
             _ => self.memory.state.succeed(rows),
         }
         Ok(())

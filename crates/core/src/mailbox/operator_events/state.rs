@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 
 /// How long the answer may take, in milliseconds. After that they are told again: the mailbox has crashed.
 const ANSWER_TIME: Millis = 30_000;
@@ -47,9 +47,12 @@ impl State {
         self.due_at = now + ANSWER_TIME.max(self.pause());
     }
 
-    /// None was taken.
-    pub(super) fn fail(&mut self, now: Millis) {
-        self.due_at = now + self.pause();
+    /// None was taken. The pause is up to a half shorter than it might be: otherwise the mailboxes for whose events there
+    /// was no room together would tell them together again, forever.
+    pub(super) fn fail(&mut self, now: Now) {
+        let pause = self.pause();
+        let shorter = (now.random % (pause as u64 / 2 + 1)) as Millis;
+        self.due_at = now.at + pause - shorter;
     }
 
     /// This many were taken.
@@ -72,6 +75,14 @@ fn is_zero(number: &u32) -> bool {
 mod tests {
     use super::*;
 
+    fn at(at: Millis, random: u64) -> Now {
+        Now {
+            at,
+            pong_at: None,
+            random,
+        }
+    }
+
     #[test]
     fn the_pauses_grow_up_to_five_minutes_and_begin_anew_after_a_success() {
         let mut state = State::default();
@@ -79,10 +90,12 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             state.begin(0);
-            state.fail(0);
+            state.fail(at(0, 0));
             pauses.push(state.due_at / 1000);
         }
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
+        state.fail(at(0, 150_000));
+        assert_eq!(state.due_at, 150_000, "the shortest");
         state.succeed(1);
         assert_eq!((state.rows, state.tries, state.due_at), (0, 0, 0));
     }

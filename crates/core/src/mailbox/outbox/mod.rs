@@ -85,6 +85,8 @@ pub(super) struct Memory {
     last_receipt: Option<i64>,
     /// The next unseen receipts, if more wait than are sent at a time.
     unseen: VecDeque<Place>,
+    /// Receipts wait, because no further request to the address may follow from an event.
+    withheld: bool,
     /// Limits publishes.
     bucket: Bucket,
     /// Limits reads that ask other mailboxes.

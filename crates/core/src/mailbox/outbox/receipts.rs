@@ -4,8 +4,9 @@
 //! The last seen receipt is a cursor in the socket's attachment, stored from time to time.
 //! Not here: recording terminal states; see [`super::record`].
 
+use super::News;
 use super::Outbox;
-use super::connection::Receipts;
+use super::connection::{Connection, Receipts};
 use super::receipt_rows::{self, Place};
 use crate::delivery::Delivery;
 use crate::id::MessageId;
@@ -16,6 +17,9 @@ use crate::time::Now;
 
 /// How many receipts are sent at a time to a device with a backlog of them.
 const WINDOW: usize = 500;
+
+/// How many are posted to an address at a time.
+const POSTED: usize = 100;
 
 /// How many positions of the backlog are cached; beyond that the rows are scanned again.
 const MAX_CACHED: usize = 20_000;
@@ -88,32 +92,59 @@ impl<S: Store> Outbox<'_, S> {
     /// Sends the receipt of a delivery if it has one and the device is connected. A backlog goes first, or
     /// `receipts_seen` would cover receipts that were never sent.
     pub(super) fn send_receipt(&mut self, id: MessageId, delivery: &Delivery) {
-        let free = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| !connection.receipts.paused);
-        if let Some(receipt) = receipt_rows::receipt(id, delivery).filter(|_| free) {
-            self.put_receipt(&receipt);
+        let receipt = receipt_rows::receipt(id, delivery);
+        if let Some(receipt) = receipt.filter(|_| self.is_free()) {
+            self.put_receipts(vec![receipt]);
         }
     }
 
     /// The same for a message that ended without a delivery.
     pub(super) fn send_receipt_of_end(&mut self, id: MessageId, end: Option<&End>) {
-        let free = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| !connection.receipts.paused);
         let receipt = end.and_then(|end| receipt_rows::receipt_of_end(id, end));
-        if let Some(receipt) = receipt.filter(|_| free) {
-            self.put_receipt(&receipt);
+        if let Some(receipt) = receipt.filter(|_| self.is_free()) {
+            self.put_receipts(vec![receipt]);
         }
     }
 
-    fn put_receipt(&mut self, receipt: &Receipt) {
-        if let Some(connection) = self.connection.as_mut() {
-            connection.receipts.sent = receipt.seq;
-            connection.receipts.unnoted += 1;
-            connection.stale = true;
+    /// Whether a receipt may be sent immediately.
+    fn is_free(&mut self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_some_and(|it| !it.receipts.paused && it.takes_receipts()) && !self.withhold()
+    }
+
+    /// Whether no request to the address may follow from this event. Receipts then wait for [`Self::send_receipts`].
+    fn withhold(&mut self) -> bool {
+        let connection = self.connection.as_mut();
+        let exhausted = connection.filter(|it| it.is_exhausted());
+        self.memory.withheld = exhausted.is_some();
+        if let Some(connection) = exhausted {
+            connection.receipts.paused = true;
+        }
+        self.memory.withheld
+    }
+
+    /// Whether receipts wait only because no further request may follow from an event.
+    pub(in crate::mailbox) fn withholds_receipts(&self) -> bool {
+        let has_address = self.connection.as_ref().is_some_and(|it| !it.is_socket());
+        self.memory.withheld && has_address
+    }
+
+    /// Sends receipts. To an address one request is made at a time: more are sent when it has seen these.
+    fn put_receipts(&mut self, receipts: Vec<Receipt>) {
+        let (Some(connection), Some(last)) = (self.connection.as_mut(), receipts.last()) else {
+            return;
+        };
+        connection.receipts.sent = last.seq;
+        let count = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
+        connection.receipts.unnoted = connection.receipts.unnoted.saturating_add(count);
+        connection.stale = true;
+        if let Some(posting) = &connection.posting {
+            posting.chain.count();
+            connection.receipts.paused = true;
+            self.cx.push(News::PostReceipts(receipts));
+            return;
+        }
+        for receipt in &receipts {
             let said = connection.say(&ToDevice::Receipt(receipt));
             self.cx
                 .effects
@@ -121,17 +152,34 @@ impl<S: Store> Outbox<'_, S> {
         }
     }
 
-    /// Sends the unseen receipts that were not sent over this connection yet, at most [`WINDOW`] of them. More are sent
-    /// when the device has seen these.
-    pub(super) fn send_receipts(&mut self) -> Result<(), StoreError> {
-        let Some(mut after) = self
-            .connection
-            .as_ref()
-            .map(|connection| connection.receipts.sent)
-        else {
+    /// The address has not taken receipts: none is sent until [`Self::send_receipts`].
+    pub(in crate::mailbox) fn receipts_failed(&mut self) {
+        if let Some(connection) = self.connection.as_mut() {
+            connection.receipts.sent = connection.receipts.seen;
+            connection.receipts.paused = true;
+        }
+        self.memory.unseen.clear();
+        self.memory.withheld = false;
+    }
+
+    /// Sends the unseen receipts that were not sent over this connection yet, at most [`WINDOW`] of them, or [`POSTED`].
+    /// More are sent when the device has seen these: to an address nothing else until then.
+    pub(in crate::mailbox) fn send_receipts(&mut self) -> Result<(), StoreError> {
+        self.memory.withheld = false;
+        let connection = self.connection.as_ref();
+        let has_room = |it: &Connection| {
+            let under_way = !it.is_socket() && it.receipts.sent > it.receipts.seen;
+            it.takes_receipts() && !under_way
+        };
+        if !connection.is_some_and(has_room) || self.withhold() {
+            return Ok(());
+        }
+        let Some(connection) = self.connection.as_ref() else {
             return Ok(());
         };
-        let (mut room, mut all) = (WINDOW, false);
+        let (mut after, is_socket) = (connection.receipts.sent, connection.is_socket());
+        let (mut room, mut all) = (if is_socket { WINDOW } else { POSTED }, false);
+        let mut found = Vec::new();
         while room > 0 && !(all && self.memory.unseen.is_empty()) {
             if self.memory.unseen.is_empty() {
                 let from = self
@@ -147,13 +195,13 @@ impl<S: Store> Outbox<'_, S> {
             // Receipts whose message is gone do not count: if none were sent, the device would never ask for more.
             let receipts = receipt_rows::load(&self.cx.store, &places)?;
             room -= receipts.len().min(room);
-            for receipt in &receipts {
-                self.put_receipt(receipt);
-            }
+            found.extend(receipts);
             after = places.last().map_or(after, |place| place.seq);
         }
+        let is_posted = !is_socket && !found.is_empty();
+        self.put_receipts(found);
         if let Some(connection) = self.connection.as_mut() {
-            let paused = room == 0;
+            let paused = room == 0 || is_posted;
             connection.stale |= connection.receipts.paused != paused;
             connection.receipts.paused = paused;
         }
@@ -178,7 +226,8 @@ impl<S: Store> Outbox<'_, S> {
             unnoted,
             ..
         } = connection.receipts;
-        if unnoted >= SAVE_EVERY {
+        // What an address has seen is nowhere else.
+        if unnoted >= SAVE_EVERY || !connection.is_socket() {
             connection.receipts.unnoted = 0;
             self.note_receipts(Some(seq))?;
         }

@@ -163,6 +163,7 @@ impl Harness {
     fn hello_later(&mut self, agent: &str) -> String {
         let claims = tagpost_core::token::Claims {
             revocations: Some(1),
+            webhook: false,
             ..super::super::harness::claims("cam")
         };
         self.open(7, &tagpost_core::protocol::web_push::WebPush, claims, None);
