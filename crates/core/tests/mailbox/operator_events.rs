@@ -225,7 +225,8 @@ fn what_is_not_taken_is_told_again_with_growing_pauses() {
         assert_eq!(told(&cam.at(now).taken(answer)), 0);
         let sql = "SELECT json_extract(event, '$[0].due_at') FROM operator_events WHERE seq = 0";
         let due = { cam.query(sql) }.int().unwrap() - START;
-        pauses.push((due - now) / 1000);
+        // Up to a few milliseconds, by which the random numbers of this test shorten it.
+        pauses.push((due - now + 999) / 1000);
         assert!(cam.alarm.is_some_and(|alarm| alarm <= due));
         // Memory is lost in each pause.
         cam.sleep();
