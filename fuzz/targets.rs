@@ -200,6 +200,7 @@ pub(crate) fn rows(data: &[u8]) {
         tags: vec![],
         revocations: None,
         webhook: false,
+        id: None,
     };
     let draft = || Draft::from_http(|_| None, b"payload", &Limits::default()).expect("a draft");
     let to = || Target::Device("device".parse().expect("a device"));

@@ -163,6 +163,7 @@ impl Relay {
             tags: vec![],
             revocations: None,
             webhook: false,
+            id: None,
         };
         Ok(token::mint(&claims, TOKEN_KEY.as_bytes())?)
     }

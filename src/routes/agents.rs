@@ -41,6 +41,7 @@ pub(super) async fn connect(
         tags: Vec::new(),
         revocations: Some(url.revocations),
         webhook: false,
+        id: None,
     };
     let offered = exchange
         .header("sec-websocket-protocol")

@@ -26,7 +26,7 @@ use crate::mailbox::Place;
 use crate::message::Target;
 use crate::publish::Resend;
 use crate::time::Millis;
-use crate::token::{Claims, Grant};
+use crate::token::{Claims, Grant, TokenId};
 use crate::trace;
 use crate::wake::{Subscription, SubscriptionId};
 use crate::web_push::channel::Channel;
@@ -161,6 +161,13 @@ pub enum Call {
     Register,
     /// Revoke all tokens of this device issued so far; answered by a [`Registered`].
     Revoke,
+    /// Revoke one token of this device.
+    RevokeToken {
+        /// Which.
+        id: TokenId,
+        /// When it expires; `None` if it does not, or that is not known.
+        expires_at: Option<Millis>,
+    },
     /// Forget the device; answered by a [`Registered`].
     Remove,
     /// Issue a pairing code for this device, which ends an earlier one; answered by an [`IssuedCode`].
@@ -365,6 +372,7 @@ impl Call {
             Call::MayAsk { .. } => "may_ask",
             Call::Register => "register",
             Call::Revoke => "revoke",
+            Call::RevokeToken { .. } => "revoke_token",
             Call::Remove => "remove",
             Call::IssueCode { .. } => "issue_code",
             Call::ExchangeCode { .. } => "exchange_code",

@@ -95,6 +95,7 @@ impl Hook {
             tags: Vec::new(),
             revocations: Some(self.revocations.tokens),
             webhook: false,
+            id: None,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::message::Urgency;
 use crate::payload;
 use crate::publish::{DEFAULT_TTL, Draft, When, whole_number};
 use crate::time::Millis;
+use crate::token::TokenId;
 
 #[cfg(doc)]
 use crate::id::owner;
@@ -114,6 +115,13 @@ pub enum OperatorEvent<'a> {
         /// Whose.
         device: &'a DeviceId,
     },
+    /// One token of a device was revoked.
+    TokenRevoked {
+        /// Whose.
+        device: &'a DeviceId,
+        /// Its id.
+        jti: &'a TokenId,
+    },
     /// The webhook of a device was disabled, because its address has answered so.
     WebhookDisabled {
         /// Whose.
@@ -141,6 +149,9 @@ pub enum Kind {
     /// [`OperatorEvent::TokensRevoked`].
     #[serde(rename = "tokens.revoked")]
     TokensRevoked,
+    /// [`OperatorEvent::TokenRevoked`].
+    #[serde(rename = "token.revoked")]
+    TokenRevoked,
     /// [`OperatorEvent::WebhookDisabled`].
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
@@ -183,6 +194,7 @@ impl<'a> OperatorEvent<'a> {
             Self::Away { .. } => Kind::Away,
             Self::Back { .. } => Kind::Back,
             Self::TokensRevoked { .. } => Kind::TokensRevoked,
+            Self::TokenRevoked { .. } => Kind::TokenRevoked,
             Self::WebhookDisabled { .. } => Kind::WebhookDisabled,
         }
     }
@@ -205,6 +217,7 @@ impl Kind {
             Self::Away => "device.away",
             Self::Back => "device.back",
             Self::TokensRevoked => "tokens.revoked",
+            Self::TokenRevoked => "token.revoked",
             Self::WebhookDisabled => "webhook.disabled",
         }
     }
@@ -315,6 +328,7 @@ mod tests {
             Kind::Away,
             Kind::Back,
             Kind::TokensRevoked,
+            Kind::TokenRevoked,
             Kind::WebhookDisabled,
         ] {
             let text = serde_json::to_string(&kind).unwrap();

@@ -73,6 +73,8 @@ codes! {
     TagTooLarge = "tag_too_large", 422, "The tag has too many devices";
     /// The device binds itself, and has as many tags as one device may have.
     TooManyTags = "too_many_tags", 422, "The device has too many tags";
+    /// As many tokens of the device were revoked one by one as is possible.
+    TooManyRevoked = "too_many_revoked", 422, "Too many tokens of the device were revoked one by one";
     /// The device has as many subscriptions for wake-ups as one device may have.
     TooManySubscriptions = "too_many_subscriptions", 422, "The device has too many subscriptions";
     /// The path takes only a WebSocket handshake.

@@ -174,6 +174,14 @@ const HOOKS: &str = "CREATE TABLE IF NOT EXISTS hooks (
         revocations INTEGER NOT NULL
     )";
 
+/// Tokens of the device that were revoked one by one. The table is created with the first, so that no other device has
+/// it. `expires_at` is when the token expires, NULL if it does not or that is not known.
+const REVOKED_TOKENS: &str = "CREATE TABLE IF NOT EXISTS revoked_tokens (
+        id TEXT PRIMARY KEY,
+        revoked_at INTEGER NOT NULL,
+        expires_at INTEGER
+    ) WITHOUT ROWID";
+
 /// Where a device can be knocked. The table is created with the first subscription, so that no other device has it.
 const SUBSCRIPTIONS: &str = "CREATE TABLE IF NOT EXISTS subscriptions (
         id INTEGER PRIMARY KEY,
@@ -257,6 +265,11 @@ pub fn create_hooks(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, &[HOOKS])
 }
 
+/// Creates the table of tokens that were revoked one by one, if there is none.
+pub fn create_revoked_tokens(store: &impl Store) -> Result<(), StoreError> {
+    run_all(store, &[REVOKED_TOKENS])
+}
+
 /// Whether there is this table.
 fn has_table(store: &impl Store, name: &str) -> Result<bool, StoreError> {
     let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?";
@@ -266,12 +279,23 @@ fn has_table(store: &impl Store, name: &str) -> Result<bool, StoreError> {
 
 /// The version of the tables in `store`; 0 if there are none.
 pub fn version(store: &impl Store) -> Result<i64, StoreError> {
-    if !has_table(store, "account")? {
-        return Ok(0);
+    found(store).map(|(version, _)| version)
+}
+
+/// The version of the tables in `store`, 0 if there are none; and whether tokens of the device were revoked one by one.
+/// Both are read together, because every mailbox that opens has to know them.
+pub fn found(store: &impl Store) -> Result<(i64, bool), StoreError> {
+    let sql = "SELECT coalesce(sum(name = 'account'), 0), coalesce(sum(name = 'revoked_tokens'), 0) \
+               FROM sqlite_master WHERE type = 'table'";
+    let [mut row] = rows(store.run(sql, &[])?)?;
+    let (has_account, has_revoked) = (row.int()? > 0, row.int()? > 0);
+    if !has_account {
+        return Ok((0, false));
     }
     let mut found = store.run("SELECT schema FROM account WHERE one = 1", &[])?;
     // Nothing in this program leaves tables without that row; they would be empty.
-    found.pop().map_or(Ok(VERSION), |mut row| row.int())
+    let version = found.pop().map_or(Ok(VERSION), |mut row| row.int())?;
+    Ok((version, has_revoked))
 }
 
 /// Migrates the tables from `version` to [`VERSION`], in place.

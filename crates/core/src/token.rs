@@ -8,6 +8,7 @@
 //! either bring every other algorithm and a clock, or read the claims before the signature.
 
 mod grant;
+mod id;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 pub use self::grant::Grant;
+pub use self::id::TokenId;
 use crate::id::{DeviceId, Tag};
 use crate::json;
 use crate::message::Target;
@@ -106,6 +108,15 @@ pub struct Claims {
     /// `webhook`: whether it may set the webhook of its device; absent = not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub webhook: bool,
+    /// `jti`: what tells it from the device's other tokens, so that it can be revoked alone. Absent, or of another form
+    /// than a [`TokenId`] has, there is none: the token is revoked with all others.
+    #[serde(
+        rename = "jti",
+        default,
+        deserialize_with = "id::if_well_formed",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub id: Option<TokenId>,
 }
 
 impl Claims {
@@ -184,6 +195,22 @@ pub fn verify(token: &str, key: &[u8], now: Millis) -> Result<Claims, TokenError
         return Err(TokenError::NotYetValid);
     }
     Ok(claims)
+}
+
+/// Checks a token as [`verify`] does, with the key that tokens are signed with now, or the one before it.
+///
+/// # Errors
+/// [`TokenError`]; that of `old` only if `old` has signed the token.
+pub fn verify_with_either(
+    token: &str,
+    key: &[u8],
+    old: Option<&[u8]>,
+    now: Millis,
+) -> Result<Claims, TokenError> {
+    match (verify(token, key, now), old) {
+        (Err(TokenError::Signature), Some(old)) => verify(token, old, now),
+        (verified, _) => verified,
+    }
 }
 
 /// Makes a token with these claims.

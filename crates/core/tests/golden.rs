@@ -31,6 +31,7 @@ use tagpost_core::plan::{End, Plan, Schedule};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::tagpost_v1::{TagpostV1, inbox_json};
 use tagpost_core::protocol::{Codec, Frame, FromDevice, Receipt, ToDevice};
+use tagpost_core::token::TokenId;
 use tagpost_core::trace::Trace;
 use tagpost_core::watch::{self, Watched, WatchedStep};
 
@@ -428,6 +429,13 @@ fn every_event_of_the_operator_is_written_as_documented() {
         ("device-away", OperatorEvent::Away { device, since }),
         ("device-back", OperatorEvent::Back { device, since }),
         ("tokens-revoked", OperatorEvent::TokensRevoked { device }),
+        (
+            "token-revoked",
+            OperatorEvent::TokenRevoked {
+                device,
+                jti: &TokenId::from_random(10),
+            },
+        ),
         (
             "webhook-disabled",
             OperatorEvent::WebhookDisabled {

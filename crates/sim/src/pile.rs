@@ -153,6 +153,7 @@ impl Place<'_> {
             tags: vec![],
             revocations: None,
             webhook: false,
+            id: None,
         };
         self.event(Input::Open {
             id: self.events,

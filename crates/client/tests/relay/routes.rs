@@ -175,6 +175,7 @@ async fn a_token_that_has_expired_is_always_the_same_error() {
         tags: vec![],
         revocations: None,
         webhook: false,
+        id: None,
     };
     let token = mint(&claims, TOKEN_KEY.as_bytes()).unwrap();
     for _ in 0..30 {

@@ -4,13 +4,15 @@
 
 use std::fmt;
 
+use super::output::Failure;
+use super::revoked::RevokedTokens;
 use super::totals::Totals;
 use crate::call::Registered;
 use crate::id::{DeviceId, MessageId, owner};
 use crate::schema;
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::Millis;
-use crate::token::Claims;
+use crate::token::{Claims, TokenId};
 
 /// The text of a webhook. It has secrets, and is not printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// The one row of the table `account`.
+/// The one row of the table `account`, and the tokens that were revoked one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) device: DeviceId,
@@ -52,12 +54,13 @@ pub(super) struct Account {
     pub(super) kept_until: Option<Millis>,
     /// The webhook; see [`super::webhook`].
     pub(super) webhook: Option<Kept>,
+    revoked: RevokedTokens,
 }
 
 impl Account {
     /// Reads the row, after upgrading tables of an older version; `None` if no device was ever registered.
     pub(super) fn load(store: &impl Store) -> Result<Option<Self>, StoreError> {
-        let version = schema::version(store)?;
+        let (version, has_revoked) = schema::found(store)?;
         if version == 0 {
             return Ok(None);
         }
@@ -86,6 +89,10 @@ impl Account {
             failures: row.opt_text()?,
             kept_until: row.opt_int()?,
             webhook: row.opt_text()?.map(Kept),
+            revoked: match has_revoked {
+                true => RevokedTokens::load(store)?,
+                false => RevokedTokens::default(),
+            },
         }))
     }
 
@@ -108,6 +115,7 @@ impl Account {
             failures: None,
             kept_until: None,
             webhook: None,
+            revoked: RevokedTokens::default(),
         })
     }
 
@@ -169,18 +177,36 @@ impl Account {
         store.run(sql, &[text.into()]).map(drop)
     }
 
-    /// Revokes all tokens issued up to `now`.
-    pub(super) fn revoke(&mut self, now: Millis) {
+    /// Revokes all tokens issued up to `now`. [`Self::save`] writes the row.
+    pub(super) fn revoke(&mut self, store: &impl Store, now: Millis) -> Result<(), StoreError> {
         self.revocations += 1;
         self.revoked_at = now;
+        self.revoked.all_revoked(store, now)
     }
 
-    /// Whether a token with these claims was not revoked.
+    /// Revokes the token with this id, which expires then, and writes that.
+    ///
+    /// # Errors
+    /// `too_many_revoked`, or the store failed.
+    pub(super) fn revoke_one(
+        &mut self,
+        store: &impl Store,
+        id: TokenId,
+        expires_at: Option<Millis>,
+        now: Millis,
+    ) -> Result<(), Failure> {
+        self.revoked.add(store, id, expires_at, now)
+    }
+
+    /// Whether a token with these claims was not revoked: neither alone nor with all others.
     ///
     /// A token that this service minted carries the number of revocations before it, which decides. For a token
     /// minted elsewhere its `iat` decides, which has only seconds: a token of the same second as a revocation counts as
     /// issued before it.
     pub(super) fn admits(&self, claims: &Claims) -> bool {
+        if claims.id.as_ref().is_some_and(|id| self.revoked.has(id)) {
+            return false;
+        }
         match claims.revocations {
             Some(seen) => seen >= self.revocations,
             None => self.revocations == 0 || claims.issued_at > self.revoked_at.div_euclid(1000),

@@ -165,6 +165,10 @@ impl<S: Store> Mailbox<S> {
                 Ok(registered) => Reply::Registered(registered),
                 Err(failure) => problem(failure)?,
             },
+            Call::RevokeToken { id, expires_at } => match self.revoke_token(&id, expires_at, now) {
+                Ok(()) => Reply::Done,
+                Err(failure) => problem(failure)?,
+            },
             Call::Remove => Reply::Registered(self.remove(now)?),
             Call::IssueCode { grant } => match self.issue_code(&grant, now) {
                 Ok(issued) => Reply::IssuedCode(issued),

@@ -40,6 +40,7 @@ mod presence;
 mod push;
 mod registration;
 mod resending;
+mod revoked;
 mod taking;
 mod timer;
 mod totals;

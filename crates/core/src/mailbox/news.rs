@@ -11,6 +11,7 @@ use crate::message::{Message, Urgency};
 use crate::problem::Problem;
 use crate::protocol::Receipt;
 use crate::time::Millis;
+use crate::token::TokenId;
 use crate::trace::Trace;
 use crate::watch::Watched;
 use crate::web_push::channel::Channel;
@@ -48,8 +49,10 @@ pub(super) enum News {
     ChannelEnded(Channel),
     /// A delivery of a message of this device has failed, and that is stored.
     Failed(Box<FailedDelivery>),
-    /// Tokens were revoked.
+    /// All tokens were revoked.
     Revoked,
+    /// This token was revoked.
+    TokenRevoked(TokenId),
     /// The device was removed.
     Removed,
     /// Something that watchers are told.

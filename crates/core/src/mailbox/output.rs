@@ -245,7 +245,7 @@ pub enum Reply {
     Polled(Vec<(Message, u32)>),
     /// To [`Call::Waiting`].
     Waiting(Page),
-    /// To [`Call::Ack`], [`Call::Nack`], [`Call::Progress`] and [`Call::RevokeHooks`].
+    /// To [`Call::Ack`], [`Call::Nack`], [`Call::Progress`], [`Call::RevokeToken`] and [`Call::RevokeHooks`].
     Done,
     /// To [`Call::MayAsk`], [`Call::Report`] and [`Call::ReportProgress`].
     Taken,

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::schema;
 use crate::store::{Store, StoreError, Value, from_json, to_json};
 use crate::time::{Millis, Now};
-use crate::token::{Claims, Grant};
+use crate::token::{Claims, Grant, TokenId};
 
 /// How many codes of a device may be issued within a minute, and how many exchanges tried.
 const A_MINUTE: u32 = 10;
@@ -86,8 +86,8 @@ impl<S: Store> Mailbox<S> {
             return Err(pairing::expired().into());
         }
         store.run("UPDATE pairing SET granted = NULL WHERE one = 1", &[])?;
-        let issued_at = now.at.div_euclid(1_000);
-        Ok(grant.claims(account.device.clone(), issued_at, account.revocations))
+        let (id, issued_at) = (TokenId::from_random(now.random), now.at.div_euclid(1_000));
+        Ok(grant.claims(account.device.clone(), id, issued_at, account.revocations))
     }
 
     /// Ends the code, if there is one: the device's tokens are revoked, or the device is removed.

@@ -271,6 +271,7 @@ mod tests {
             tags: vec![],
             revocations: None,
             webhook: false,
+            id: None,
         });
         Waiter {
             caller: claims,

@@ -1,4 +1,4 @@
-//! Registering a device, revoking its tokens, and removing it.
+//! Registering a device, revoking its tokens or one of them, and removing it.
 
 use super::connection::CLOSE_TOKEN;
 use super::context::Context;
@@ -11,8 +11,8 @@ use crate::id::DeviceId;
 use crate::operator_event::{OperatorEvent, Registrar};
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError};
-use crate::time::Now;
-use crate::token::Claims;
+use crate::time::{Millis, Now};
+use crate::token::{Claims, TokenId};
 
 impl<S: Store> Mailbox<S> {
     /// The device wants to open a connection.
@@ -145,7 +145,7 @@ impl<S: Store> Mailbox<S> {
         else {
             return Err(Problem::unknown_device().into());
         };
-        account.revoke(now.at);
+        account.revoke(&self.cx.store, now.at)?;
         let registered = account.registered(false);
         // Whoever had a token may have added some. What is in flight knocks at none of them.
         self.wake().unsubscribe(None)?;
@@ -167,6 +167,37 @@ impl<S: Store> Mailbox<S> {
             None => self.update_address(now)?,
         }
         Ok(registered)
+    }
+
+    /// Revokes one token, which expires at this time if that is known, and closes a socket that was opened with it. What
+    /// else its bearer has made stays: subscriptions, push URLs, hooks, the webhook.
+    ///
+    /// # Errors
+    /// `unknown_device`, `too_many_revoked`, or the store failed.
+    pub(super) fn revoke_token(
+        &mut self,
+        token: &TokenId,
+        expires_at: Option<Millis>,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let account = self.cx.account.as_mut();
+        let Some(account) = account.filter(|account| account.created_at > 0) else {
+            return Err(Problem::unknown_device().into());
+        };
+        account.revoke_one(&self.cx.store, token.clone(), expires_at, now.at)?;
+        let device = account.device.clone();
+        let event = OperatorEvent::TokenRevoked {
+            device: &device,
+            jti: token,
+        };
+        self.operator_events().keep(&event, now)?;
+        self.cx.push(News::TokenRevoked(token.clone()));
+        let connection = self.connection.as_ref();
+        if connection.is_some_and(|it| it.token.as_ref() == Some(token)) {
+            self.outbox().refuse_frames();
+            self.hang_up(now, CLOSE_TOKEN, "token revoked")?;
+        }
+        Ok(())
     }
 
     /// Removes the device: its tokens, its socket, its messages, and everything it sent. Its unsettled messages
@@ -198,7 +229,7 @@ impl<S: Store> Mailbox<S> {
         let Some(account) = self.cx.account.as_mut() else {
             return Err(StoreError("the account is gone".to_owned()));
         };
-        account.revoke(now.at);
+        account.revoke(&self.cx.store, now.at)?;
         account.created_at = 0;
         account.last_seen_at = None;
         account.lost.clear();

@@ -84,6 +84,11 @@ impl<S: Store> Mailbox<S> {
                 self.watchers().revoked();
                 Ok(())
             }
+            News::TokenRevoked(token) => {
+                self.dismiss(now);
+                self.watchers().token_revoked(&token);
+                Ok(())
+            }
             News::Removed => {
                 self.watchers().removed();
                 Ok(())

@@ -22,7 +22,7 @@ use crate::protocol::Frame;
 use crate::protocol::tagpost_v1::{PING, PONG};
 use crate::store::Store;
 use crate::time::{Millis, Now};
-use crate::token::Claims;
+use crate::token::{Claims, TokenId};
 use crate::watch::{self, Watched, Watching};
 
 /// The most watchers with the device's token, and the most without. One more takes the place of the oldest of its kind,
@@ -47,6 +47,9 @@ struct Watcher {
     has_token: bool,
     /// When that expires.
     expires_at: Option<Millis>,
+    /// Its id, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<TokenId>,
     /// Bytes that it was told.
     told: u64,
     #[serde(skip)]
@@ -101,6 +104,7 @@ impl<S: Store> Watchers<'_, S> {
             payload,
             has_token,
             expires_at: caller.and_then(Claims::expires_at_millis),
+            token: caller.and_then(|claims| claims.id.clone()),
             told: 0,
             stale: true,
         });
@@ -160,6 +164,13 @@ impl<S: Store> Watchers<'_, S> {
     /// All tokens were revoked.
     pub(super) fn revoked(&mut self) {
         self.close_those(CLOSE_TOKEN, "token revoked", |watcher| watcher.has_token);
+    }
+
+    /// This token was revoked.
+    pub(super) fn token_revoked(&mut self, token: &TokenId) {
+        self.close_those(CLOSE_TOKEN, "token revoked", |watcher| {
+            watcher.token.as_ref() == Some(token)
+        });
     }
 
     /// The device was removed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Claims;
+use super::{Claims, TokenId};
 use crate::id::DeviceId;
 use crate::pattern::Pattern;
 
@@ -18,9 +18,9 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The claims of a token of `device` that is minted at `issued_at`, in seconds since the Unix epoch, after this
-    /// many revocations.
-    pub fn claims(self, device: DeviceId, issued_at: i64, revocations: u32) -> Claims {
+    /// The claims of a token of `device` with this id that is minted at `issued_at`, in seconds since the Unix epoch,
+    /// after this many revocations.
+    pub fn claims(self, device: DeviceId, id: TokenId, issued_at: i64, revocations: u32) -> Claims {
         let expires_in = self.expires_in;
         Claims {
             device,
@@ -30,6 +30,7 @@ impl Grant {
             tags: self.tags,
             revocations: Some(revocations),
             webhook: false,
+            id: Some(id),
         }
     }
 }

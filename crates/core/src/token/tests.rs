@@ -26,6 +26,7 @@ fn claims() -> Claims {
         tags: vec![],
         revocations: None,
         webhook: false,
+        id: None,
     }
 }
 
@@ -276,8 +277,69 @@ fn a_claim_that_is_missing_or_wrong_is_named() {
 
 #[test]
 fn claims_of_other_services_are_ignored() {
-    let text = r#"{"aud":"x","iss":{"a":[1]},"sub":"doorbell","iat":1700000000,"jti":"9"}"#;
+    let text = r#"{"aud":"x","iss":{"a":[1]},"sub":"doorbell","iat":1700000000,"kid":"9"}"#;
     assert_eq!(saying(text), Ok(claims()));
+}
+
+#[test]
+fn a_token_has_the_id_that_its_jti_is() {
+    for id in ["9", "d290f1ee-6c54-4b01-90e6-d701748f0851", "urn:a.b_c~d"] {
+        let text = format!(r#"{{"sub":"doorbell","iat":1700000000,"jti":"{id}"}}"#);
+        let read = saying(&text).unwrap();
+        assert_eq!(read.id.as_ref().map(TokenId::as_str), Some(id));
+        assert_eq!(verify(&mint(&read, KEY).unwrap(), KEY, ISSUED), Ok(read));
+    }
+    let longest = "a".repeat(64);
+    assert!(longest.parse::<TokenId>().is_ok());
+    assert_eq!(TokenId::from_random(10).as_str(), "000000000000000a");
+}
+
+#[test]
+fn a_jti_of_another_form_is_no_id_and_its_token_is_valid() {
+    let long = format!("\"{}\"", "a".repeat(65));
+    for jti in [
+        r#""""#,
+        r#""a/b""#,
+        r#""a b""#,
+        r#"".""#,
+        r#""..""#,
+        "7",
+        "null",
+        "[1]",
+        r#"{"a":1}"#,
+        &long,
+    ] {
+        let text = format!(r#"{{"sub":"doorbell","iat":1700000000,"jti":{jti}}}"#);
+        assert_eq!(saying(&text), Ok(claims()), "{jti}");
+    }
+}
+
+#[test]
+fn a_token_of_the_key_before_is_valid_only_while_that_is_known() {
+    let old = b"an older key of the same service";
+    let token = mint(&claims(), old).unwrap();
+    let either =
+        |token: &str, before: Option<&[u8]>| verify_with_either(token, KEY, before, ISSUED);
+    assert_eq!(either(&token, Some(old)), Ok(claims()));
+    assert_eq!(either(&token, None), Err(TokenError::Signature));
+    assert_eq!(
+        either(&token, Some(b"another key")),
+        Err(TokenError::Signature)
+    );
+    assert_eq!(either(PLAIN, Some(old)), Ok(claims()));
+    assert_eq!(either(HS384, Some(old)), Err(TokenError::Algorithm));
+}
+
+#[test]
+fn a_token_of_the_key_before_expires_like_any() {
+    let old = b"an older key of the same service";
+    let expired = Claims {
+        expires_at: Some(1_700_000_000),
+        ..claims()
+    };
+    let token = mint(&expired, old).unwrap();
+    let verified = verify_with_either(&token, KEY, Some(old), ISSUED);
+    assert_eq!(verified, Err(TokenError::Expired));
 }
 
 #[test]
@@ -391,7 +453,7 @@ proptest! {
     }
 
     #[test]
-    fn no_signed_claims_make_verify_panic(text in r#"\{("(sub|iat|exp|nbf|publish|tags|rev)":("a"|-?[0-9]{1,30}|1e[0-9]{1,3}|null|\["."\])?,?){0,4}\}"#) {
+    fn no_signed_claims_make_verify_panic(text in r#"\{("(sub|iat|exp|nbf|publish|tags|rev|jti)":("a"|-?[0-9]{1,30}|1e[0-9]{1,3}|null|\["."\])?,?){0,4}\}"#) {
         let _ = saying(&text);
     }
 

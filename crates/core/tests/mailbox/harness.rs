@@ -429,6 +429,7 @@ pub(crate) fn claims(name: &str) -> Claims {
         tags: vec![],
         revocations: None,
         webhook: false,
+        id: None,
     }
 }
 

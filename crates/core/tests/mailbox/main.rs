@@ -43,6 +43,7 @@ mod registration;
 mod resend;
 mod resolve;
 mod retention;
+mod revoked;
 mod schedule;
 mod sent_bytes;
 mod summary;

@@ -8,6 +8,7 @@ use tagpost_core::mailbox::{CallPurpose, Input, Reply};
 use tagpost_core::message::Target;
 use tagpost_core::operator_event::{Numbered, Settings};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
+use tagpost_core::token::TokenId;
 
 use super::harness::{Harness, START, claims, delivery, device, known};
 
@@ -150,6 +151,24 @@ fn a_registration_and_a_revocation_are_told_in_the_transaction_that_makes_them()
         ["1 device.registered", "2 tokens.revoked"]
     );
     assert_eq!(cam.event(2)["device"], "cam");
+}
+
+#[test]
+fn the_revocation_of_one_token_is_told_with_its_id() {
+    let mut cam = Harness::of(device("cam"), |_| {});
+    cam.tells(None);
+    cam.register();
+    let call = Call::RevokeToken {
+        id: TokenId::from_random(10),
+        expires_at: None,
+    };
+    cam.ask(call).0.unwrap();
+    assert_eq!(
+        cam.waiting_events(),
+        ["1 device.registered", "2 token.revoked"]
+    );
+    assert_eq!(cam.event(2)["device"], "cam");
+    assert_eq!(cam.event(2)["jti"], "000000000000000a");
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Client {
             tags: vec![],
             revocations: Some(0),
             webhook: false,
+            id: None,
         };
         Self {
             claims,

@@ -117,6 +117,7 @@ mod tests {
             tags: vec![],
             revocations: None,
             webhook: false,
+            id: None,
         };
         let token = mint(&claims, b"0123456789abcdef").unwrap();
         assert_eq!(subject(&token), Some(claims.device));

@@ -28,7 +28,7 @@ use crate::pattern::Pattern;
 use crate::protocol::tagpost_v1::SUBPROTOCOL;
 use crate::protocol::{self, Codec, Codecs, ToDevice};
 use crate::time::{Millis, Now};
-use crate::token::Claims;
+use crate::token::{Claims, TokenId};
 use crate::web_push::agent::AgentId;
 
 /// The most bytes sent over a connection without an acknowledgement. The platform buffers what a device does not read,
@@ -80,6 +80,8 @@ pub(super) struct Connection {
     noted_at: Millis,
     /// When the token it was opened with expires.
     pub(super) expires_at: Option<Millis>,
+    /// The id of that token, if it has one.
+    pub(super) token: Option<TokenId>,
     publish: Option<Vec<Pattern>>,
     pub(super) bad_frames: u32,
     /// Bytes of messages sent since the device last acknowledged one of them.
@@ -131,6 +133,8 @@ struct Attachment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<Millis>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    j: Option<TokenId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<Vec<Pattern>>,
     b: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -174,6 +178,7 @@ impl Connection {
             heard_at: now,
             noted_at: now,
             expires_at: claims.expires_at_millis(),
+            token: claims.id.clone(),
             publish: claims.publish.clone(),
             bad_frames: 0,
             unread: 0,
@@ -215,6 +220,7 @@ impl Connection {
             heard_at: attachment.h,
             noted_at: attachment.h,
             expires_at: attachment.e,
+            token: attachment.j,
             publish: attachment.p,
             bad_frames: attachment.b,
             unread: attachment.u,
@@ -252,6 +258,7 @@ impl Connection {
             at: self.connected_at,
             h: self.heard_at,
             e: self.expires_at,
+            j: self.token.clone(),
             p: self.publish.clone(),
             b: self.bad_frames,
             u: self.unread,

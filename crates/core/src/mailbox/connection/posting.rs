@@ -94,6 +94,7 @@ impl Connection {
             heard_at: now,
             noted_at: now,
             expires_at: None,
+            token: None,
             publish: None,
             bad_frames: 0,
             unread: 0,
