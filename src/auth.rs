@@ -1,4 +1,5 @@
-//! Authentication: the admin by the admin key, or a device by its token. It is the first check of a request.
+//! Authentication: the admin by the admin key, a viewer by the viewer key, or a device by its token. It is the first check
+//! of a request.
 //!
 //! It needs no storage, so a request without a valid credential costs a hash and wakes no mailbox. Not here:
 //! whether a token was revoked, which its device's mailbox checks when it is called anyway.
@@ -20,6 +21,8 @@ use crate::config::Config;
 pub(crate) enum Caller {
     /// The holder of the admin key.
     Admin,
+    /// The holder of the viewer key. It may do nothing but what [`Self::reading`] says.
+    Viewer,
     /// The device with these claims.
     Device(Claims),
 }
@@ -43,17 +46,39 @@ impl Caller {
         if config.is_admin_key(credential) {
             return Ok(Self::Admin);
         }
+        if config.is_viewer_key(credential) {
+            return Ok(Self::Viewer);
+        }
         config
             .verify(credential, now)
             .map(Self::Device)
             .map_err(|error| Problem::new(Code::Unauthorized, error.to_string()))
     }
 
+    /// The caller of a request that changes nothing, and whose answer has no payload and no secret: there a viewer is
+    /// allowed what the admin is. Without this, it is allowed nothing.
+    pub(crate) fn reading(self) -> Self {
+        match self {
+            Self::Viewer => Self::Admin,
+            caller => caller,
+        }
+    }
+
+    /// Whether the caller may see payloads where it may read.
+    pub(crate) fn sight(&self) -> Sight {
+        match self {
+            Self::Viewer => Sight::NoPayloads,
+            Self::Admin | Self::Device(_) => Sight::All,
+        }
+    }
+
     /// Allows only the admin.
     pub(crate) fn admin(&self) -> Result<(), Problem> {
         match self {
             Self::Admin => Ok(()),
-            Self::Device(_) => Err(Problem::new(Code::Forbidden, "this needs the admin key")),
+            Self::Viewer | Self::Device(_) => {
+                Err(Problem::new(Code::Forbidden, "this needs the admin key"))
+            }
         }
     }
 
@@ -61,7 +86,9 @@ impl Caller {
     pub(crate) fn device(self) -> Result<Claims, Problem> {
         match self {
             Self::Device(claims) => Ok(claims),
-            Self::Admin => Err(Problem::new(Code::Forbidden, "this needs a device's token")),
+            Self::Admin | Self::Viewer => {
+                Err(Problem::new(Code::Forbidden, "this needs a device's token"))
+            }
         }
     }
 
@@ -70,10 +97,32 @@ impl Caller {
         match self {
             Self::Admin => Ok(None),
             Self::Device(claims) if claims.device == *device => Ok(Some(claims)),
-            Self::Device(_) => Err(Problem::new(
+            Self::Viewer | Self::Device(_) => Err(Problem::new(
                 Code::Forbidden,
                 "this needs the admin key, or a token of the device itself",
             )),
+        }
+    }
+}
+
+/// What a caller sees of what it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All of it.
+    All,
+    /// All but payloads.
+    NoPayloads,
+}
+
+impl Sight {
+    /// Passes on whether a request asks for payloads, if it may.
+    pub(crate) fn allow(self, payload: bool) -> Result<bool, Problem> {
+        match (self, payload) {
+            (Self::NoPayloads, true) => {
+                let detail = "payload must not be true: the viewer key shows no payloads";
+                Err(Problem::new(Code::Forbidden, detail))
+            }
+            _ => Ok(payload),
         }
     }
 }
@@ -204,6 +253,11 @@ mod tests {
 
         let refused = [
             Caller::Admin.device().unwrap_err(),
+            Caller::Viewer.device().unwrap_err(),
+            Caller::Viewer.reading().device().unwrap_err(),
+            Caller::Viewer.admin().unwrap_err(),
+            Caller::Viewer.admin_or(&camera).unwrap_err(),
+            Caller::Viewer.sight().allow(true).unwrap_err(),
             Caller::Device(claims("camera")).admin().unwrap_err(),
             Caller::Device(claims("doorbell"))
                 .admin_or(&camera)
@@ -212,5 +266,18 @@ mod tests {
         for problem in refused {
             assert_eq!(problem.code, Code::Forbidden, "{problem}");
         }
+    }
+
+    #[test]
+    fn a_viewer_reads_what_the_admin_reads_but_payloads() {
+        let camera: DeviceId = "camera".parse().unwrap();
+        assert_eq!(Caller::Viewer.reading().admin(), Ok(()));
+        assert_eq!(Caller::Viewer.reading().admin_or(&camera), Ok(None));
+        assert_eq!(Caller::Viewer.sight().allow(false), Ok(false));
+        assert_eq!(Caller::Admin.sight().allow(true), Ok(true));
+        let device = Caller::Device(claims("camera"));
+        assert_eq!(device.sight().allow(true), Ok(true));
+        let problem = device.reading().admin().unwrap_err();
+        assert_eq!(problem.code, Code::Forbidden, "{problem}");
     }
 }

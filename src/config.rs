@@ -50,8 +50,54 @@ pub(crate) struct Config {
     pub(crate) events: Option<Settings>,
     /// `WEBHOOK_ALLOW_HTTP`: whether a webhook may be http, and on this machine: for development.
     pub(crate) is_local: bool,
+    keys: Credentials,
+}
+
+/// The secrets that credentials are judged by.
+struct Credentials {
     admin_key: String,
+    /// `ADMIN_KEY_OLD`: it permits the same, until it is removed.
+    admin_key_old: Option<String>,
+    /// `VIEWER_KEY`: it reads what the admin key reads, but no payload and no secret.
+    viewer_key: Option<String>,
     token_key: String,
+    /// `TOKEN_KEY_OLD`: what it has signed is valid, until it is removed. It signs nothing.
+    token_key_old: Option<String>,
+}
+
+impl Credentials {
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let another = |name| optional_secret(&variable, name, SHORTEST_SECRET);
+        let keys = Self {
+            admin_key: secret(&variable, "ADMIN_KEY")?,
+            admin_key_old: another("ADMIN_KEY_OLD")?,
+            viewer_key: another("VIEWER_KEY")?,
+            token_key: secret(&variable, "TOKEN_KEY")?,
+            token_key_old: another("TOKEN_KEY_OLD")?,
+        };
+        // Whoever may only read would have everything that the other key permits.
+        let others = [
+            ("ADMIN_KEY", Some(&keys.admin_key)),
+            ("ADMIN_KEY_OLD", keys.admin_key_old.as_ref()),
+            ("TOKEN_KEY", Some(&keys.token_key)),
+            ("TOKEN_KEY_OLD", keys.token_key_old.as_ref()),
+        ];
+        let same = |other: Option<&String>| other.is_some() && other == keys.viewer_key.as_ref();
+        match others.into_iter().find(|(_, other)| same(*other)) {
+            Some((name, _)) => Err(format!(
+                "the secrets VIEWER_KEY and {name} are the same: {}",
+                remedy("VIEWER_KEY")
+            )),
+            None => Ok(keys),
+        }
+    }
+
+    /// Whether this is one of the keys, in constant time: each is compared, whatever the others are.
+    fn is_one_of<const N: usize>(credential: &str, keys: [Option<&String>; N]) -> bool {
+        keys.into_iter().flatten().fold(false, |is_one, key| {
+            token::same_secret(credential.as_bytes(), key.as_bytes()) | is_one
+        })
+    }
 }
 
 impl Config {
@@ -74,7 +120,7 @@ impl Config {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let token_key = secret(&variable, "TOKEN_KEY")?;
+        let keys = Credentials::read(&variable)?;
         Ok(Self {
             limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
             vapid: Vapid::read(&variable)?,
@@ -82,11 +128,10 @@ impl Config {
             records_failures: is_on(&variable, "FAILURES")?,
             events: Settings::from_vars(&variable).map_err(|setting| setting.to_string())?,
             push_keys: push_keys(&variable)?.map(Rc::new),
-            pairing_keys: Keys::new(token_key.clone(), None),
+            pairing_keys: Keys::new(keys.token_key.clone(), keys.token_key_old.clone()),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
             is_local: switch(&variable, "WEBHOOK_ALLOW_HTTP")?,
-            admin_key: secret(&variable, "ADMIN_KEY")?,
-            token_key,
+            keys,
         })
     }
 
@@ -99,19 +144,26 @@ impl Config {
         }
     }
 
-    /// Whether this is the admin key, in constant time.
+    /// Whether this is the admin key, or the one before it, in constant time.
     pub(crate) fn is_admin_key(&self, credential: &str) -> bool {
-        token::same_secret(credential.as_bytes(), self.admin_key.as_bytes())
+        let keys = [Some(&self.keys.admin_key), self.keys.admin_key_old.as_ref()];
+        Credentials::is_one_of(credential, keys)
+    }
+
+    /// Whether this is the viewer key, in constant time.
+    pub(crate) fn is_viewer_key(&self, credential: &str) -> bool {
+        Credentials::is_one_of(credential, [self.keys.viewer_key.as_ref()])
     }
 
     /// The claims of a device token that is valid at `now`.
     pub(crate) fn verify(&self, credential: &str, now: Millis) -> Result<Claims, TokenError> {
-        token::verify(credential, self.token_key.as_bytes(), now)
+        let old = self.keys.token_key_old.as_deref().map(str::as_bytes);
+        token::verify_with_either(credential, self.keys.token_key.as_bytes(), old, now)
     }
 
     /// Makes a device token with these claims.
     pub(crate) fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
-        token::mint(claims, self.token_key.as_bytes())
+        token::mint(claims, self.keys.token_key.as_bytes())
     }
 }
 
@@ -341,5 +393,85 @@ mod tests {
         assert!(config.is_admin_key("0123456789abcdef"));
         assert!(!config.is_admin_key("fedcba9876543210"));
         assert!(!config.is_admin_key(""));
+        assert!(!config.is_viewer_key("") && !config.is_viewer_key("0123456789abcdef"));
+    }
+
+    #[test]
+    fn the_admin_key_before_is_one_until_it_is_removed() {
+        let old = ("ADMIN_KEY_OLD", "an-older-admin-key");
+        let config = with(&[old]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.is_admin_key("0123456789abcdef") && config.is_admin_key(old.1));
+        assert!(!config.is_admin_key("an-older-admin-ke") && !config.is_viewer_key(old.1));
+        assert!(with(&[]).is_ok_and(|config| !config.is_admin_key(old.1)));
+    }
+
+    #[test]
+    fn the_token_key_before_verifies_and_never_signs() {
+        let old = ("TOKEN_KEY_OLD", "an-older-token-key");
+        let claims = serde_json::from_value(serde_json::json!({ "sub": "cam", "iat": 0 }));
+        let claims: Claims = claims.unwrap_or_else(|error| panic!("{error}"));
+        let of_old = token::mint(&claims, old.1.as_bytes()).unwrap();
+        let config = with(&[old]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.verify(&of_old, 0), Ok(claims.clone()));
+        let minted = config.mint(&claims).unwrap();
+        assert_eq!(
+            token::mint(&claims, KEYS[1].1.as_bytes()),
+            Ok(minted.clone())
+        );
+        let without = with(&[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(without.verify(&of_old, 0), Err(TokenError::Signature));
+        assert_eq!(without.verify(&minted, 0), Ok(claims));
+    }
+
+    #[test]
+    fn a_pairing_code_of_the_token_key_before_can_be_exchanged() {
+        let old = ("TOKEN_KEY_OLD", "an-older-token-key");
+        let code = tagpost_core::pairing::PairingCode {
+            device: "cam".parse().unwrap(),
+            number: 7,
+            expires_at: 1_000,
+        };
+        let sealed = Keys::new(old.1.to_owned(), None).seal(&code);
+        let opens = |config: Config| {
+            config
+                .pairing_keys
+                .open::<tagpost_core::pairing::PairingCode>(&sealed)
+                .is_some()
+        };
+        assert!(with(&[old]).is_ok_and(opens));
+        assert!(!with(&[]).is_ok_and(opens));
+    }
+
+    #[test]
+    fn the_viewer_key_is_no_other_key() {
+        let viewer = ("VIEWER_KEY", "a-key-for-dashboards");
+        let config = with(&[viewer]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.is_viewer_key(viewer.1) && !config.is_admin_key(viewer.1));
+        assert!(!config.is_viewer_key("0123456789abcdef") && !config.is_viewer_key(""));
+        for (name, key) in [
+            KEYS[0],
+            KEYS[1],
+            ("ADMIN_KEY_OLD", viewer.1),
+            ("TOKEN_KEY_OLD", viewer.1),
+        ] {
+            let error = with(&[("VIEWER_KEY", key), (name, key)]).err();
+            let error = error.unwrap_or_default();
+            let told = format!("the secrets VIEWER_KEY and {name} are the same");
+            assert!(error.starts_with(&told), "{error}");
+            assert!(
+                !error.contains(key),
+                "the secret is in the message: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_key_beside_the_two_is_named_and_not_shown() {
+        for name in ["ADMIN_KEY_OLD", "TOKEN_KEY_OLD", "VIEWER_KEY"] {
+            let error = with(&[(name, "only-15-bytes-x")]).err().unwrap_or_default();
+            let told = format!("the secret {name} is shorter than 16 bytes");
+            assert!(error.starts_with(&told), "{error}");
+            assert!(!error.contains("only-15"), "{error}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 use tagpost_core::id::{DeviceId, InvalidName, MessageId, Tag, owner};
 use tagpost_core::message::Target;
+use tagpost_core::token::TokenId;
 use tagpost_core::wake::SubscriptionId;
 use tagpost_core::web_push::channel::Channel;
 
@@ -83,6 +84,8 @@ pub(crate) enum Route {
     DeleteDevice(DeviceId),
     /// Revoke a device's tokens.
     RevokeTokens(DeviceId),
+    /// Revoke one token of a device.
+    RevokeToken(DeviceId, TokenId),
     /// Issue a pairing code for a device.
     IssueCode(DeviceId),
     /// The messages that wait for a device.
@@ -254,6 +257,13 @@ const TABLE: &[(&str, &[Endpoint])] = &[
         "/v1/devices/{device}/tokens",
         &[on(DELETE, |path| {
             Ok(Route::RevokeTokens(path.name("device")?))
+        })],
+    ),
+    (
+        "/v1/devices/{device}/tokens/{jti}",
+        &[on(DELETE, |path| {
+            let id = path.name("jti")?;
+            Ok(Route::RevokeToken(path.name("device")?, id))
         })],
     ),
     (

@@ -57,6 +57,11 @@ fn every_request_of_the_contract_is_served() {
             Route::RevokeTokens(device("cam-1")),
         ),
         (
+            "DELETE",
+            "/v1/devices/cam-1/tokens/00f1.a~b:c".to_owned(),
+            Route::RevokeToken(device("cam-1"), "00f1.a~b:c".parse().unwrap()),
+        ),
+        (
             "PUT",
             "/v1/tags/a:b/devices/cam-1".to_owned(),
             Route::Bind(tag("a:b"), device("cam-1")),

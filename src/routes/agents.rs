@@ -137,7 +137,7 @@ pub(super) async fn channels(
     device: DeviceId,
 ) -> Result<Response, Error> {
     exchange.push_keys()?;
-    let caller = caller.admin_or(&device)?;
+    let caller = caller.reading().admin_or(&device)?;
     exchange.ask_of(device, caller, Call::Channels).await
 }
 

@@ -41,7 +41,8 @@ pub(super) async fn watch(
     caller: Caller,
     device: DeviceId,
 ) -> Result<Response, Error> {
-    let claims = caller.admin_or(&device)?;
+    let sight = caller.sight();
+    let claims = caller.reading().admin_or(&device)?;
     exchange.upgrade()?;
     let offered = exchange.header("sec-websocket-protocol");
     let offered = Offer::read(offered.as_deref().unwrap_or_default()).protocols;
@@ -49,7 +50,7 @@ pub(super) async fn watch(
         let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL}");
         return Err(Problem::bad_request(detail).into());
     }
-    let watch = match exchange.query()?.flag("payload")? {
+    let watch = match sight.allow(exchange.query()?.flag("payload")?)? {
         true => "payloads",
         false => "steps",
     };

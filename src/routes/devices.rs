@@ -6,11 +6,15 @@ use tagpost_core::call::{Call, Registered, Status};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::time::Millis;
+use tagpost_core::token::TokenId;
 
 use super::{Exchange, grant};
 use crate::auth::Caller;
 use crate::respond::{self, Error, Response};
 use crate::{directory, log};
+
+/// The latest time at which a token may expire, in milliseconds: the last second of the year 9999.
+const LATEST_EXPIRY: u64 = 253_402_300_799_000;
 
 /// The answer to [`list`].
 #[derive(Serialize)]
@@ -24,6 +28,10 @@ struct DeviceList<'a> {
 struct DeviceToken {
     device: DeviceId,
     token: String,
+    token_id: TokenId,
+    /// When the token expires; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Millis>,
     created_at: Millis,
 }
 
@@ -44,7 +52,7 @@ struct DeviceStatus {
 
 /// `GET /v1/devices`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
-    caller.admin()?;
+    caller.reading().admin()?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
     let page = directory::devices(&exchange.directory()?, after.as_ref(), limit).await?;
@@ -61,22 +69,29 @@ pub(super) async fn put(
 ) -> Result<Response, Error> {
     caller.admin()?;
     let grant = grant::read(&exchange, &device).await?;
+    let token_id = grant::new_id()?;
     let registration = directory::register(&exchange.directory()?, &device, exchange.now).await?;
     let registered: Registered = exchange.ask_for(&device, None, Call::Register).await?;
     let issued_at = exchange.now.div_euclid(1_000);
-    let claims = grant.claims(device.clone(), issued_at, registered.revocations);
+    let claims = grant.claims(
+        device.clone(),
+        token_id.clone(),
+        issued_at,
+        registered.revocations,
+    );
     let token = grant::mint(&exchange, &claims)?;
     if registration.created {
         log::info("device_registered", &[("device", device.as_str())]);
     }
     let status = if registration.created { 201 } else { 200 };
-    let created_at = registration.created_at;
     Ok(respond::json(
         status,
         &DeviceToken {
             device,
             token,
-            created_at,
+            token_id,
+            expires_at: claims.expires_at_millis(),
+            created_at: registration.created_at,
         },
     ))
 }
@@ -87,7 +102,7 @@ pub(super) async fn get(
     caller: Caller,
     device: DeviceId,
 ) -> Result<Response, Error> {
-    let caller = caller.admin_or(&device)?;
+    let caller = caller.reading().admin_or(&device)?;
     let directory = exchange.directory()?;
     let status = exchange.ask_for(&device, caller, Call::Status);
     let (status, tags) = join(status, directory::tags_of(&directory, &device)).await;
@@ -143,6 +158,30 @@ pub(super) async fn revoke(
     }
     log::info("tokens_revoked", &[("device", device.as_str())]);
     Ok(respond::empty(204))
+}
+
+/// `DELETE /v1/devices/{device}/tokens/{jti}`
+pub(super) async fn revoke_one(
+    exchange: Exchange,
+    caller: Caller,
+    device: DeviceId,
+    id: TokenId,
+) -> Result<Response, Error> {
+    caller.admin()?;
+    let expires_at = exchange.query()?.given_time("expires_at", LATEST_EXPIRY)?;
+    if expires_at.is_some_and(|at| at <= exchange.now) {
+        let detail =
+            "expires_at must be in the future, in milliseconds: the `exp` of the token, times 1000";
+        return Err(Problem::bad_request(detail).into());
+    }
+    let text = id.to_string();
+    let call = Call::RevokeToken { id, expires_at };
+    let answer = exchange.ask_of(device.clone(), None, call).await?;
+    if answer.status() == 204 {
+        let fields = [("device", device.as_str()), ("jti", text.as_str())];
+        log::info("token_revoked", &fields);
+    }
+    Ok(answer)
 }
 
 /// The error if the device is not known.

@@ -21,7 +21,7 @@ const LONGEST_TAG: usize = 4_096;
 
 /// `GET /v1/failures`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
-    caller.admin()?;
+    caller.reading().admin()?;
     let kept_from = exchange.now - exchange.config.limits.retention_ms();
     let wanted = wanted(&exchange.query()?, kept_from)?;
     let page = failures::list(&exchange.directory()?, &wanted).await?;
@@ -39,7 +39,7 @@ pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response,
 
 /// `GET /v1/overview`
 pub(super) async fn overview(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
-    caller.admin()?;
+    caller.reading().admin()?;
     let overview = failures::overview(&exchange.directory()?, exchange.now).await?;
     Ok(respond::json_text(200, overview))
 }

@@ -9,7 +9,7 @@ use tagpost_core::json;
 use tagpost_core::pattern::Pattern;
 use tagpost_core::problem::Problem;
 use tagpost_core::publish::json_whole_number;
-use tagpost_core::token::{Claims, Grant};
+use tagpost_core::token::{Claims, Grant, TokenId};
 
 use super::Exchange;
 use crate::respond::Error;
@@ -26,14 +26,22 @@ const LONGEST_EXPIRY: i64 = 100 * 365 * 86_400;
 /// It is malformed, or such a token would be too long: nothing is changed then.
 pub(super) async fn read(exchange: &Exchange, device: &DeviceId) -> Result<Grant, Error> {
     let grant = parse(&exchange.body(LONGEST_GRANT).await?)?;
-    // With the longest number of revocations.
-    let issued_at = exchange.now.div_euclid(1_000);
-    let claims = grant.clone().claims(device.clone(), issued_at, u32::MAX);
+    // With the longest number of revocations. All new ids have the same length.
+    let (id, issued_at) = (TokenId::from_random(0), exchange.now.div_euclid(1_000));
+    let claims = grant
+        .clone()
+        .claims(device.clone(), id, issued_at, u32::MAX);
     exchange.config.mint(&claims).map_err(|error| {
         let detail = format!("publish and tags have too many patterns: {error}");
         Problem::bad_request(detail)
     })?;
     Ok(grant)
+}
+
+/// An id for a new token.
+pub(super) fn new_id() -> Result<TokenId, Error> {
+    let bits = getrandom::u64().map_err(|error| Error::internal("no_random_bytes", error))?;
+    Ok(TokenId::from_random(bits))
 }
 
 /// Mints a token with claims that come from a grant of [`read`].

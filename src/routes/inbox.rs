@@ -29,10 +29,11 @@ pub(super) async fn list(
     caller: Caller,
     device: DeviceId,
 ) -> Result<Response, Error> {
-    let caller = caller.admin_or(&device)?;
+    let sight = caller.sight();
+    let caller = caller.reading().admin_or(&device)?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
-    let payload = query.flag("payload")?;
+    let payload = sight.allow(query.flag("payload")?)?;
     let call = Call::Waiting {
         limit,
         after,

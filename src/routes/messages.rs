@@ -84,7 +84,7 @@ pub(super) async fn trace(
         after,
         limit,
     };
-    let senders = Senders::of(&exchange, caller, id).await?;
+    let senders = Senders::of(&exchange, caller.reading(), id).await?;
     senders.ask(&exchange, &call).await
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn list_of(
     caller: Caller,
     device: DeviceId,
 ) -> Result<Response, Error> {
-    let caller = caller.admin_or(&device)?;
+    let caller = caller.reading().admin_or(&device)?;
     let call = list_call(&exchange)?;
     exchange.ask_of(device, caller, call).await
 }

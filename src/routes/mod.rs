@@ -110,6 +110,7 @@ impl Exchange {
             Route::GetDevice(device) => devices::get(self, caller, device).await,
             Route::DeleteDevice(device) => devices::delete(self, caller, device).await,
             Route::RevokeTokens(device) => devices::revoke(self, caller, device).await,
+            Route::RevokeToken(device, id) => devices::revoke_one(self, caller, device, id).await,
             Route::IssueCode(device) => pairing::issue(self, caller, device).await,
             Route::ListWaiting(device) => inbox::list(self, caller, device).await,
             Route::ListTags => tags::list(self, caller).await,

@@ -9,7 +9,7 @@ use tagpost_core::json;
 use tagpost_core::pairing::PairingCode;
 use tagpost_core::problem::Problem;
 use tagpost_core::time::Millis;
-use tagpost_core::token::Claims;
+use tagpost_core::token::{Claims, TokenId};
 
 use super::{Exchange, grant};
 use crate::auth::Caller;
@@ -72,8 +72,10 @@ pub(super) async fn exchange(exchange: Exchange) -> Result<Response, Error> {
     };
     let claims: Claims = exchange.ask_for(&code.device, None, call).await?;
     let token = grant::mint(&exchange, &claims)?;
-    let device = claims.device;
-    log::info("device_paired", &[("device", device.as_str())]);
+    let device = claims.device.clone();
+    // Nobody but the phone sees the token, and it can be revoked by its id.
+    let id = claims.id.as_ref().map_or("", TokenId::as_str);
+    log::info("device_paired", &[("device", device.as_str()), ("jti", id)]);
     Ok(respond::json(200, &Paired { device, token }))
 }
 

@@ -30,6 +30,10 @@ impl Senders {
     ) -> Result<Self, Error> {
         let (claims, devices) = match caller {
             Caller::Device(claims) => (Some(claims.clone()), vec![claims.device]),
+            Caller::Viewer => {
+                let detail = "this needs the admin key, or a token of the sender";
+                return Err(Problem::new(Code::Forbidden, detail).into());
+            }
             Caller::Admin => {
                 let address = id.sender_address();
                 let mut devices = directory::senders(&exchange.directory()?, address).await?;

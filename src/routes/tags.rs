@@ -44,7 +44,7 @@ struct Member<'a> {
 
 /// `GET /v1/tags`
 pub(super) async fn list(exchange: Exchange, caller: Caller) -> Result<Response, Error> {
-    caller.admin()?;
+    caller.reading().admin()?;
     let query = exchange.query()?;
     let (after, limit) = (query.cursor()?, query.limit()?);
     let page = directory::tags(&exchange.directory()?, after.as_ref(), limit).await?;

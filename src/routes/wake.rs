@@ -62,7 +62,7 @@ pub(super) async fn list(
     device: DeviceId,
 ) -> Result<Response, Error> {
     vapid_of(&exchange.config)?;
-    let caller = caller.admin_or(&device)?;
+    let caller = caller.reading().admin_or(&device)?;
     exchange.ask_of(device, caller, Call::Subscriptions).await
 }
 
