@@ -15,6 +15,7 @@ const ROUTES: [method: string, path: string][] = [
   ["GET", `/v1/devices/${NAME}`],
   ["DELETE", `/v1/devices/${NAME}`],
   ["DELETE", `/v1/devices/${NAME}/tokens`],
+  ["DELETE", `/v1/devices/${NAME}/tokens/0123456789abcdef`],
   ["POST", `/v1/devices/${NAME}/pair`],
   ["GET", `/v1/devices/${NAME}/wake`],
   ["PUT", `/v1/devices/${NAME}/wake`],

@@ -26,7 +26,7 @@ describe("devices", () => {
     const name = fresh("device");
     const before = Date.now();
     const created = (await relay.admin("PUT", `/v1/devices/${name}`)).is(201);
-    expect(created).toEqual({ device: name, token: expect.any(String), created_at: expect.any(Number) });
+    expect(created).toEqual({ device: name, token: expect.any(String), token_id: expect.any(String), created_at: expect.any(Number) });
     expect(created.created_at).toBeGreaterThanOrEqual(before);
     expect(created.created_at).toBeLessThanOrEqual(Date.now());
 

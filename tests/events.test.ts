@@ -80,6 +80,14 @@ describe("events", () => {
     expect(payload.data).toEqual({ device: device.name });
   });
 
+  test("one revoked token is one, with its id", async () => {
+    const { socket } = await listener();
+    const device = await relay.device();
+    (await relay.admin("DELETE", `/v1/devices/${device.name}/tokens/0123456789abcdef`)).is(204);
+    const { payload } = await eventOf(socket, "token.revoked", { device: device.name });
+    expect(payload.data).toEqual({ device: device.name, jti: "0123456789abcdef" });
+  });
+
   test("a device is away once an absence, and back after that", async () => {
     const { socket } = await listener();
     const device = await relay.device();

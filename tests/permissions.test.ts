@@ -17,6 +17,7 @@ describe.concurrent("permissions", () => {
       ["GET", `/v1/devices/${other!.name}`],
       ["DELETE", `/v1/devices/${device!.name}`],
       ["DELETE", `/v1/devices/${device!.name}/tokens`],
+      ["DELETE", `/v1/devices/${device!.name}/tokens/0123456789abcdef`],
       ["POST", `/v1/devices/${device!.name}/pair`],
       ["PUT", `/v1/tags/${tag}/devices/${device!.name}`],
       ["DELETE", `/v1/tags/${tag}/devices/${other!.name}`],

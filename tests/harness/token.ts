@@ -9,6 +9,7 @@ export interface Claims {
   publish?: unknown;
   tags?: unknown;
   webhook?: unknown;
+  jti?: unknown;
 }
 
 /** Seconds since the Unix epoch, the unit of `iat` and `exp`. */
