@@ -251,6 +251,22 @@ export class Client {
   }
 
   /**
+   * Revokes one token of a device, by its id, and closes a connection that was opened with it. The device's other tokens
+   * stay valid. Takes the admin key.
+   *
+   * @param {string} device
+   * @param {string} tokenId
+   * @param {{ expiresAt?: number } & CallOptions} [options] `expiresAt`: when the token expires. Until then the service
+   *   remembers the id; without it, until all tokens of the device are revoked
+   * @returns {Promise<void>}
+   * @throws {TagpostError} `too_many_revoked`: 100 of the device are remembered
+   */
+  async revokeToken(device, tokenId, { expiresAt, signal } = {}) {
+    const path = `${place(device)}/tokens/${encodeURIComponent(tokenId)}${query({ expires_at: expiresAt })}`;
+    await this.#http.request("DELETE", path, { signal });
+  }
+
+  /**
    * What waits for a device, and is not disturbed by being looked at. Takes the admin key, or its own token.
    *
    * @param {string} device

@@ -192,6 +192,8 @@
  * @typedef {object} DeviceToken
  * @property {string} device
  * @property {string} token
+ * @property {string} tokenId with it the token can be revoked alone
+ * @property {number} [expiresAt] when the token expires; absent: it does not
  * @property {number} createdAt of the device
  */
 

@@ -243,7 +243,8 @@ describe.concurrent("the operator", () => {
     const admin = operator();
     const [name, tag] = [fresh("made"), fresh("made")];
     const made = await admin.createDevice(name, { publish: ["@*"], tags: [tag], expiresIn: 600 });
-    expect(made).toEqual({ device: name, token: expect.any(String), createdAt: expect.any(Number) });
+    const [tokenId, expiresAt, createdAt] = [expect.any(String), expect.any(Number), expect.any(Number)];
+    expect(made).toEqual({ device: name, token: expect.any(String), tokenId, expiresAt, createdAt });
     expect((await all(admin.listDevices())).find(({ device }) => device === name)).toEqual({ device: name, createdAt: made.createdAt });
 
     const own = of(made);
@@ -258,7 +259,12 @@ describe.concurrent("the operator", () => {
     expect(await admin.overview()).toMatchObject({ devices: expect.any(Number), failures: { byHour: expect.any(Array) } });
 
     expect(await failure(own.publish(tag, 1))).toMatchObject({ code: "forbidden" });
+    const second = await admin.createDevice(name);
+    await admin.revokeToken(name, made.tokenId, { expiresAt: made.expiresAt! });
+    expect(await failure(own.device(name))).toMatchObject({ code: "unauthorized" });
+    expect(await of(second).device(name)).toMatchObject({ device: name });
     await admin.revokeTokens(name);
+    expect(await failure(of(second).device(name))).toMatchObject({ code: "unauthorized" });
     expect(await failure(own.device(name))).toMatchObject({ code: "unauthorized" });
     await admin.deleteDevice(name);
     expect(await failure(admin.device(name))).toMatchObject({ code: "unknown_device" });

@@ -10,7 +10,7 @@ import pytest
 
 import tagpost
 from conftest import Opened
-from support import KEEPALIVE, LIMIT, Network, Relay, change, mint, next_message, until, within
+from support import KEEPALIVE, LIMIT, Network, Relay, change, fresh, mint, next_message, until, within
 from tagpost import Ended, Offline, Online, TakenOver, Unauthorized
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +52,22 @@ async def test_a_token_that_is_refused_is_an_error(relay: Relay, opened: Opened)
         handshakes = line.handshakes
         await asyncio.sleep(PAUSE)
         assert line.handshakes == handshakes == 1
+
+
+async def test_one_token_is_revoked_and_the_others_stay_valid(relay: Relay) -> None:
+    name = fresh("device")
+    async with relay.operator() as operator:
+        one, other = [await operator.put_device(name, expires_in=600) for _ in range(2)]
+        assert one.token_id is not None and one.expires_at is not None
+        await operator.revoke_token(name, one.token_id, expires_at=one.expires_at)
+        for wrong in ("a/b", "", ".."):
+            with pytest.raises(ValueError, match="token_id"):
+                await operator.revoke_token(name, wrong)
+    async with tagpost.Client(relay.url, one.token) as client:
+        with pytest.raises(Unauthorized):
+            await client.device(name)
+    async with tagpost.Client(relay.url, other.token) as client:
+        assert (await client.device(name)).device == name
 
 
 async def test_a_token_revoked_while_connected_is_an_error_and_not_a_loop(relay: Relay, opened: Opened) -> None:

@@ -75,7 +75,7 @@ pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag
 pub use tagpost_core::message::{Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
-pub use tagpost_core::token::same_secret;
+pub use tagpost_core::token::{TokenId, same_secret};
 pub use tagpost_core::web_push::channel::Channel;
 pub use tagpost_core::webhook::{Events, PostError, Secret, Tried, WebhookStatus};
 pub use trace::{Delivery, MessagePage, MessageState, Trace, state_name};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::pattern::Pattern;
 use tagpost_core::time::Millis;
+use tagpost_core::token::TokenId;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
@@ -43,6 +44,12 @@ pub struct DeviceToken {
     pub device: DeviceId,
     /// A secret.
     pub token: String,
+    /// The token's id, with which it can be revoked alone; `None` from a service that gives tokens no ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<TokenId>,
+    /// When the token expires; `None` if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
     /// When the device was created.
     pub created_at: Millis,
 }
@@ -208,6 +215,23 @@ impl Client {
     /// [`Error::Refused`], [`Error::Unreachable`].
     pub async fn revoke_tokens(&self, device: &DeviceId) -> Result<(), Error> {
         self.delete(format!("/v1/devices/{device}/tokens")).await
+    }
+
+    /// Revokes one token of a device, by its id; a connection that was opened with it is closed. The device's other tokens
+    /// stay valid. `expires_at` is when the token expires: until then the service remembers the id, and without it until
+    /// all tokens of the device are revoked. An earlier time would let the token come back.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: `too_many_revoked` if 100 of the device are remembered. [`Error::Unreachable`].
+    pub async fn revoke_token(
+        &self,
+        device: &DeviceId,
+        id: &TokenId,
+        expires_at: Option<Millis>,
+    ) -> Result<(), Error> {
+        let until = expires_at.map_or(String::new(), |at| format!("?expires_at={at}"));
+        self.delete(format!("/v1/devices/{device}/tokens/{id}{until}"))
+            .await
     }
 
     /// Binds a device to a tag. For the admin, and for the device itself if its token has a pattern of the tag.

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+TOKEN_ID = re.compile(r"[A-Za-z0-9._~:-]{1,64}", re.ASCII)
 _MESSAGE = re.compile(r"[0-9A-Za-z]{26}", re.ASCII)
 _OPERATOR = re.compile(r"[&|!()]")
 
@@ -87,6 +88,12 @@ def checked_device(name: str, field: str = "device") -> str:
     if not isinstance(name, str) or not DEVICE.fullmatch(name):
         raise ValueError(f"{field} must be a device's name, which matches {DEVICE.pattern}")
     return name
+
+
+def checked_token_id(token_id: str) -> str:
+    if not isinstance(token_id, str) or not TOKEN_ID.fullmatch(token_id) or token_id in (".", ".."):
+        raise ValueError(f"token_id must be a token's id, which matches {TOKEN_ID.pattern}")
+    return token_id
 
 
 def checked_tag(name: str, field: str = "tag") -> str:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Callable, Literal, TypeVar
 
 from . import _json, _payload
-from ._address import Target, checked_device, checked_message, checked_tag, claims, service_at, target
+from ._address import Target, checked_device, checked_message, checked_tag, checked_token_id, claims, service_at, target
 from ._errors import Closed, TagpostError, Unreachable
 from ._http import TIMEOUT, Answer, Http, positive, tls
 from ._model import (
@@ -35,6 +35,7 @@ from ._model import (
     read_time,
     read_trace,
     read_waiting,
+    write_time,
 )
 from ._token import Token, Tokens
 
@@ -205,7 +206,13 @@ class Client:
 
         def read() -> DeviceToken:
             json = answer.json()
-            return DeviceToken(json["device"], json["token"], read_time(json["created_at"]))
+            return DeviceToken(
+                json["device"],
+                json["token"],
+                read_time(json["created_at"]),
+                json.get("token_id"),
+                read_time(json["expires_at"]) if "expires_at" in json else None,
+            )
 
         return _understood(read)
 
@@ -247,6 +254,16 @@ class Client:
     async def revoke_tokens(self, device: str) -> None:
         """Revokes all tokens of a device issued so far, and closes its connection."""
         await self._ask("DELETE", f"v1/devices/{checked_device(device)}/tokens")
+
+    async def revoke_token(self, device: str, token_id: str, *, expires_at: datetime | None = None) -> None:
+        """Revokes one token of a device, by its id, and closes a connection that was opened with it.
+
+        `expires_at`: when the token expires. Until then the service remembers the id; without it, until all tokens of
+        the device are revoked.
+        """
+        path = f"v1/devices/{checked_device(device)}/tokens/{checked_token_id(token_id)}"
+        query = {} if expires_at is None else {"expires_at": write_time(expires_at)}
+        await self._ask("DELETE", path, query=query)
 
     def inbox(self, device: str, *, payload: bool = False) -> AsyncIterator[WaitingMessage]:
         """The messages that wait for a device. Reading changes nothing. `payload`: with their payloads."""

@@ -99,6 +99,7 @@ _CLASSES: dict[str, type[TagpostError]] = {
     "tag_too_large": BadRequest,
     "too_many_tags": BadRequest,
     "too_many_subscriptions": BadRequest,
+    "too_many_revoked": BadRequest,
     "unauthorized": Unauthorized,
     "forbidden": Forbidden,
     "not_found": NotFound,

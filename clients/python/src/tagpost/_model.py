@@ -30,6 +30,13 @@ Urgency = Literal["very-low", "low", "normal", "high"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
+def write_time(time: datetime) -> int:
+    """Rounded up, in milliseconds."""
+    if time.tzinfo is None:
+        raise ValueError("a time must have a time zone")
+    return -((_EPOCH - time) // timedelta(milliseconds=1))
+
+
 def read_time(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
@@ -164,6 +171,10 @@ class DeviceToken:
     #: A secret.
     token: str
     created_at: datetime
+    #: With it the token can be revoked alone; `None` from a service that gives tokens no ids.
+    token_id: str | None = None
+    #: When the token expires; `None` if it does not.
+    expires_at: datetime | None = None
 
     def __repr__(self) -> str:
         return f"DeviceToken(device={self.device!r}, token=…)"

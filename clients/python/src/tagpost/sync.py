@@ -188,6 +188,7 @@ class Client(_Blocking):
     devices = _iterates(AsyncClient.devices)
     delete_device = _waits(AsyncClient.delete_device)
     revoke_tokens = _waits(AsyncClient.revoke_tokens)
+    revoke_token = _waits(AsyncClient.revoke_token)
     inbox = _iterates(AsyncClient.inbox)
     create_hook = _waits(AsyncClient.create_hook)
     revoke_hooks = _waits(AsyncClient.revoke_hooks)

@@ -303,6 +303,43 @@ async fn a_device_joins_and_leaves_tags_with_its_own_token() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn one_token_is_revoked_by_its_id_or_by_itself() {
+    let relay = Relay::shared();
+    let shell = Shell::operator(&relay);
+    let add = ["device", "add", "lock", "--expires-in", "1h", "--json"];
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        tokens.push(shell.run(&add).await.json(0).remove(0));
+    }
+    let of = |token: &Value| {
+        Shell::new()
+            .with("TAGPOST_URL", relay.url())
+            .with("TAGPOST_TOKEN", token["token"].as_str().unwrap())
+    };
+    let id = tokens[0]["token_id"].as_str().unwrap();
+    let revoke = ["device", "revoke", "lock", "--token-id", id, "--json"];
+    let revoked = shell.run(&revoke).await.json(0);
+    let said = json!({ "device": "lock", "token_id": id, "revoked": true });
+    assert_eq!(revoked, [said]);
+    let given = ["device", "revoke", "lock", "--token-id", "-"];
+    let token = tokens[1]["token"].as_str().unwrap();
+    let told = shell.run_with(&given, token).await.code(0);
+    let id = tokens[1]["token_id"].as_str().unwrap();
+    assert!(
+        told.starts_with(&format!("The token {id} of lock")),
+        "{told}"
+    );
+    for (token, code) in tokens.iter().zip([1, 1, 0]) {
+        of(token).run(&["listen", "--no-ack"]).await.code(code);
+    }
+    let other = ["device", "revoke", "other", "--token-id", "-"];
+    let refused = shell.run_with(&other, token).await;
+    assert!(refused.err.contains("no token of other"), "{refused:?}");
+    refused.code(1);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn an_operator_looks_after_devices_and_tags() {
     let relay = Relay::shared();
     let shell = Shell::operator(&relay);

@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use credential::{Login, Token};
-pub(crate) use device::Device;
+pub(crate) use device::{Device, WhichToken};
 pub(crate) use escalation::Escalation;
 pub(crate) use failures::{Failures, Resend};
 pub(crate) use grant::Grant;

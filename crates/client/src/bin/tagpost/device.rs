@@ -1,10 +1,11 @@
 //! `tagpost device`: the operator's devices and their tokens.
 
 use serde_json::json;
-use tagpost_client::{DeviceId, DeviceStatus};
+use tagpost_client::{DeviceId, DeviceStatus, TokenId};
 
 use crate::advice::Failure;
-use crate::arguments::{Device, Global, Grant};
+use crate::arguments::{Device, Global, Grant, WhichToken};
+use crate::login;
 use crate::output::{self, FAINT, Outcome};
 use crate::pair;
 use crate::session::Session;
@@ -26,7 +27,14 @@ pub(crate) async fn run(global: &Global, command: Device) -> Result<Outcome, Fai
                 .await?;
             done(global, &device, "removed", "and its tokens are removed")?;
         }
-        Device::Revoke { device } => {
+        Device::Revoke {
+            device,
+            token_id: Some(which),
+        } => revoke_one(global, &device, which).await?,
+        Device::Revoke {
+            device,
+            token_id: None,
+        } => {
             Session::open(global)?
                 .operator()?
                 .revoke_tokens(&device)
@@ -50,11 +58,39 @@ async fn add(global: &Global, device: &DeviceId, grant: &Grant) -> Result<(), Fa
         .await?;
     output::object(global, &created, |created| created.token.clone())?;
     if !global.json {
+        let id = created.token_id.as_ref();
+        let id = id.map_or(String::new(), |id| format!(" Its id is {id}."));
         output::note(format!(
-            "This is the token of {device}. It is shown only now."
+            "This is the token of {device}. It is shown only now.{id}"
         ));
     }
     Ok(())
+}
+
+async fn revoke_one(global: &Global, device: &DeviceId, which: WhichToken) -> Result<(), Failure> {
+    let (id, expires_at) = match which {
+        WhichToken::Id(id) => (id, None),
+        WhichToken::Given => {
+            let token = login::secret("The token to revoke: ")?;
+            let end = login::end(&token).filter(|end| end.sub == *device);
+            let end = end.ok_or_else(|| Failure::new(format!("this is no token of {device}")))?;
+            let id = end.jti.and_then(|id| id.parse().ok());
+            let id: TokenId = id.ok_or_else(|| {
+                Failure::new("the token has no id").advise(format!(
+                    "`tagpost device revoke {device}` revokes it with all others of the device."
+                ))
+            })?;
+            // Rounded up: an end that is too early would let the token come back.
+            (id, end.exp.map(|seconds| seconds.ceil() as i64 * 1000))
+        }
+    };
+    let operator = Session::open(global)?.operator()?;
+    operator.revoke_token(device, &id, expires_at).await?;
+    output::object(
+        global,
+        &json!({ "device": device, "token_id": id, "revoked": true }),
+        |_| format!("The token {id} of {device} is revoked. Its other tokens stay valid."),
+    )
 }
 
 async fn list(global: &Global) -> Result<(), Failure> {

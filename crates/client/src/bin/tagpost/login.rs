@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tagpost_client::{Client, DeviceId, Error};
 
@@ -88,22 +89,40 @@ pub(crate) fn secret(prompt: &str) -> Result<String, Failure> {
     }
 }
 
+/// What a token says of itself that revoking it takes.
+#[derive(Deserialize)]
+pub(crate) struct End {
+    /// Its device.
+    pub(crate) sub: DeviceId,
+    /// Its id.
+    pub(crate) jti: Option<String>,
+    /// When it expires, in seconds.
+    pub(crate) exp: Option<f64>,
+}
+
 /// The device that a token speaks for; `None` for what is no token. Its signature is the service's matter.
 pub(crate) fn subject(credential: &str) -> Option<DeviceId> {
     #[derive(Deserialize)]
     struct Claims {
         sub: DeviceId,
     }
-    let claims = credential.split('.').nth(1)?;
+    read(credential).map(|Claims { sub }| sub)
+}
+
+/// The same, with its id and its end.
+pub(crate) fn end(token: &str) -> Option<End> {
+    read(token)
+}
+
+fn read<T: DeserializeOwned>(token: &str) -> Option<T> {
+    let claims = token.split('.').nth(1)?;
     let claims = BASE64_URL.decode(claims).ok()?;
-    serde_json::from_slice(&claims)
-        .ok()
-        .map(|Claims { sub }| sub)
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use tagpost_core::token::{Claims, mint};
+    use tagpost_core::token::{Claims, TokenId, mint};
 
     use super::*;
 
@@ -124,5 +143,25 @@ mod tests {
         for key in ["", "0123456789abcdef", "a.b.c", "with.dots.in.it", "."] {
             assert_eq!(subject(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn a_token_says_its_id_and_when_it_ends() {
+        let claims = Claims {
+            device: "doorbell".parse().unwrap(),
+            issued_at: 0,
+            expires_at: Some(60),
+            publish: None,
+            tags: vec![],
+            revocations: None,
+            webhook: false,
+            id: Some(TokenId::from_random(10)),
+        };
+        let token = mint(&claims, b"0123456789abcdef").unwrap();
+        let read = end(&token).unwrap();
+        assert_eq!(read.sub, claims.device);
+        assert_eq!(read.jti.as_deref(), Some("000000000000000a"));
+        assert_eq!(read.exp, Some(60.0));
+        assert!(end("a.b.c").is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 
 use serde_json::json;
-use tagpost_core::token::{Claims, mint};
+use tagpost_core::token::{Claims, TokenId, mint};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Token};
@@ -19,6 +19,8 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
         Ok(key) if !key.is_empty() => key,
         _ => login::secret("TOKEN_KEY of the service: ")?,
     };
+    let id = getrandom::u64()
+        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
     let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
         expires_at: options
@@ -31,13 +33,14 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
         issued_at: now,
         revocations: None,
         webhook: false,
+        id: Some(TokenId::from_random(id)),
     };
     let token = mint(&claims, key.as_bytes()).map_err(|error| {
         Failure::new(error.to_string()).advise("Give fewer --publish or --tags patterns.")
     })?;
     output::object(
         global,
-        &json!({ "device": claims.device, "token": token }),
+        &json!({ "device": claims.device, "token": token, "token_id": claims.id }),
         |_| token.clone(),
     )?;
     Ok(Outcome::Done)

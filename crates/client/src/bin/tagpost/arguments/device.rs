@@ -1,7 +1,7 @@
 //! `tagpost device`.
 
 use clap::Subcommand;
-use tagpost_client::DeviceId;
+use tagpost_client::{DeviceId, InvalidName, TokenId};
 
 use super::grant::Grant;
 
@@ -62,12 +62,40 @@ Examples:
         /// The name
         device: DeviceId,
     },
-    /// Revoke all tokens of a device issued so far
+    /// Revoke all tokens of a device issued so far, or one of them
     #[command(after_help = "\
 Examples:
-  tagpost device revoke kitchen-cam && tagpost device add kitchen-cam")]
+  tagpost device revoke kitchen-cam && tagpost device add kitchen-cam
+  tagpost device revoke kitchen-cam --token-id 1f0c5a9e27b38d64    this token alone
+  tagpost device revoke kitchen-cam --token-id - < leaked.token    the id is in the token
+
+All tokens also end what was made with them: subscriptions, push URLs, hooks, and a webhook
+that the device has set. One token ends alone, with its connection. `tagpost device add`
+prints the id of a new token; it is the claim jti.")]
     Revoke {
         /// The name
         device: DeviceId,
+        /// Revoke only the token with this id; - reads the token itself from standard input
+        #[arg(long, env = "TAGPOST_TOKEN_ID", value_name = "ID", value_parser = which_token)]
+        token_id: Option<WhichToken>,
     },
+}
+
+/// Which token is revoked.
+#[derive(Debug, Clone)]
+pub(crate) enum WhichToken {
+    /// The one that standard input has.
+    Given,
+    /// The one with this id.
+    Id(TokenId),
+}
+
+fn which_token(text: &str) -> Result<WhichToken, String> {
+    match text {
+        "-" => Ok(WhichToken::Given),
+        id => id
+            .parse()
+            .map(WhichToken::Id)
+            .map_err(|error: InvalidName| error.to_string()),
+    }
 }
