@@ -1,5 +1,5 @@
-//! Authentication: the admin by the admin key, a viewer by the viewer key, or a device by its token. It is the first check
-//! of a request.
+//! Authentication: the admin by the admin key, a viewer by the viewer key, or a device by its token. It is the first
+//! check of a request.
 //!
 //! It needs no storage, so a request without a valid credential costs a hash and wakes no mailbox. Not here:
 //! whether a token was revoked, which its device's mailbox checks when it is called anyway.

@@ -13,7 +13,7 @@ const SECRETS = {
 };
 
 /** Secrets that are not made, and count if they are there. */
-const OPTIONAL = ["PUSH_KEY_OLD"];
+const OPTIONAL = ["ADMIN_KEY_OLD", "TOKEN_KEY_OLD", "VIEWER_KEY", "PUSH_KEY_OLD"];
 
 /**
  * Makes the file if there is none; answers whether it did.

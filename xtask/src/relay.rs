@@ -90,6 +90,8 @@ impl Relay {
         bindings.insert("TOKEN_KEY".to_owned(), settings.secrets.token_key.clone());
         bindings.insert("PUSH_KEY".to_owned(), settings.secrets.push_key.clone());
         bindings.insert("VAPID_KEY".to_owned(), settings.secrets.vapid_key.clone());
+        let others = settings.secrets.others.iter();
+        bindings.extend(others.map(|(name, value)| ((*name).to_owned(), value.clone())));
         bindings.insert("WEBHOOK_ALLOW_HTTP".to_owned(), "true".to_owned());
         let line = serde_json::json!({
             "host": address.ip(),

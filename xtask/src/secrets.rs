@@ -25,12 +25,22 @@ const SHORTEST_PUSH_KEY: usize = 32;
 /// earlier version made do not have it either.
 const VAPID_KEY: &str = "VAPID_KEY";
 
+/// Secrets that are not made, and count if they are there.
+const OPTIONAL: [&str; 4] = [
+    "ADMIN_KEY_OLD",
+    "TOKEN_KEY_OLD",
+    "VIEWER_KEY",
+    "PUSH_KEY_OLD",
+];
+
 /// The secrets of a relay. They have no way into a log: the type cannot be printed.
 pub(crate) struct Secrets {
     pub(crate) admin_key: String,
     pub(crate) token_key: String,
     pub(crate) push_key: String,
     pub(crate) vapid_key: String,
+    /// Those of [`OPTIONAL`] that are there. The Worker says if one is too short.
+    pub(crate) others: Vec<(&'static str, String)>,
 }
 
 impl Secrets {
@@ -44,8 +54,9 @@ impl Secrets {
     }
 
     fn choose(environment: impl Fn(&str) -> Option<String>, file: &str) -> Result<Self> {
+        let given = |name: &str| environment(name).or_else(|| find(file, name));
         let secret = |name: &str, shortest: usize| {
-            let value = environment(name).or_else(|| find(file, name)).ok_or_else(|| {
+            let value = given(name).ok_or_else(|| {
                 anyhow!("{name} is neither in the environment nor in {FILE}; add a line {name}=... with a random value")
             })?;
             if value.len() < shortest {
@@ -60,6 +71,10 @@ impl Secrets {
             token_key: secret("TOKEN_KEY", SHORTEST)?,
             push_key: secret(PUSH_KEY, SHORTEST_PUSH_KEY)?,
             vapid_key: secret(VAPID_KEY, SHORTEST_PUSH_KEY)?,
+            others: OPTIONAL
+                .into_iter()
+                .filter_map(|name| Some((name, given(name).filter(|value| !value.is_empty())?)))
+                .collect(),
         })
     }
 }
@@ -195,6 +210,23 @@ mod tests {
         let secrets = Secrets::choose(environment, &file).unwrap();
         assert_eq!(secrets.admin_key, KEY);
         assert_eq!(secrets.token_key, "from the environment");
+    }
+
+    #[test]
+    fn keys_beside_the_four_count_if_they_are_there() {
+        let four = format!(
+            "ADMIN_KEY={KEY}\nTOKEN_KEY={KEY}\nPUSH_KEY={KEY}{KEY}\nVAPID_KEY={KEY}{KEY}\n"
+        );
+        let none = Secrets::choose(|_| None, &four).unwrap();
+        assert_eq!(none.others, []);
+        let file = format!("{four}TOKEN_KEY_OLD=old\nVIEWER_KEY=\nADMIN_KEY_OLD=older\n");
+        let environment = |name: &str| (name == "ADMIN_KEY_OLD").then(|| "given".to_owned());
+        let some = Secrets::choose(environment, &file).unwrap();
+        let expected = [("ADMIN_KEY_OLD", "given"), ("TOKEN_KEY_OLD", "old")];
+        assert_eq!(
+            some.others,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
     }
 
     #[test]

@@ -217,9 +217,9 @@ impl Client {
         self.delete(format!("/v1/devices/{device}/tokens")).await
     }
 
-    /// Revokes one token of a device, by its id; a connection that was opened with it is closed. The device's other tokens
-    /// stay valid. `expires_at` is when the token expires: until then the service remembers the id, and without it until
-    /// all tokens of the device are revoked. An earlier time would let the token come back.
+    /// Revokes one token of a device, by its id; a connection that was opened with it is closed. The device's other
+    /// tokens stay valid. `expires_at` is when the token expires: until then the service remembers the id, and without
+    /// it until all tokens of the device are revoked. An earlier time would let the token come back.
     ///
     /// # Errors
     /// [`Error::Refused`]: `too_many_revoked` if 100 of the device are remembered. [`Error::Unreachable`].

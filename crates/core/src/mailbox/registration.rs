@@ -169,8 +169,8 @@ impl<S: Store> Mailbox<S> {
         Ok(registered)
     }
 
-    /// Revokes one token, which expires at this time if that is known, and closes a socket that was opened with it. What
-    /// else its bearer has made stays: subscriptions, push URLs, hooks, the webhook.
+    /// Revokes one token, which expires at this time if that is known, and closes a socket that was opened with it.
+    /// What else its bearer has made stays: subscriptions, push URLs, hooks, the webhook.
     ///
     /// # Errors
     /// `unknown_device`, `too_many_revoked`, or the store failed.
