@@ -82,14 +82,17 @@ impl Credentials {
             ("TOKEN_KEY", Some(&keys.token_key)),
             ("TOKEN_KEY_OLD", keys.token_key_old.as_ref()),
         ];
-        let same = |other: Option<&String>| other.is_some() && other == keys.viewer_key.as_ref();
-        match others.into_iter().find(|(_, other)| same(*other)) {
-            Some((name, _)) => Err(format!(
-                "the secrets VIEWER_KEY and {name} are the same: {}",
-                remedy("VIEWER_KEY")
-            )),
-            None => Ok(keys),
+        let viewer_key = keys.viewer_key.as_ref();
+        let same = others
+            .iter()
+            .find(|(_, other)| viewer_key.is_some() && *other == viewer_key);
+        if let Some((name, _)) = same {
+            let remedy = remedy("VIEWER_KEY");
+            return Err(format!(
+                "the secrets VIEWER_KEY and {name} are the same: {remedy}"
+            ));
         }
+        Ok(keys)
     }
 
     /// Whether this is one of the keys, in constant time: each is compared, whatever the others are.

@@ -5,6 +5,7 @@
 //! revocation of all tokens, which is a number in the account.
 
 use super::output::Failure;
+use crate::id::InvalidName;
 use crate::problem::{Code, Problem};
 use crate::schema;
 use crate::store::{Store, StoreError, Value};
@@ -12,7 +13,7 @@ use crate::time::Millis;
 use crate::token::{CLOCK_SKEW, TokenId};
 
 /// How many tokens of one device may be revoked one by one, and not have expired.
-pub(super) const MAX_REVOKED: usize = 100;
+const MAX_REVOKED: usize = 100;
 
 /// The revoked tokens, in the order of their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,15 +32,15 @@ impl RevokedTokens {
     pub(super) fn load(store: &impl Store) -> Result<Self, StoreError> {
         let sql = "SELECT id, revoked_at, expires_at FROM revoked_tokens ORDER BY id";
         let rows = store.run(sql, &[])?.into_iter();
+        let invalid = |error: InvalidName| StoreError(format!("revoked_tokens: {error}"));
         let tokens = rows.map(|mut row| {
-            let id = row.text()?.parse();
             Ok(RevokedToken {
-                id: id.map_err(|error| StoreError(format!("revoked_tokens: {error}")))?,
+                id: row.text()?.parse().map_err(invalid)?,
                 revoked_at: row.int()?,
                 expires_at: row.opt_int()?,
             })
         });
-        tokens.collect::<Result<_, _>>().map(Self)
+        tokens.collect::<Result<Vec<_>, StoreError>>().map(Self)
     }
 
     /// Whether the token with this id was revoked.

@@ -307,7 +307,7 @@ fn a_jti_of_another_form_is_no_id_and_its_token_is_valid() {
         "null",
         "[1]",
         r#"{"a":1}"#,
-        &long,
+        long.as_str(),
     ] {
         let text = format!(r#"{{"sub":"doorbell","iat":1700000000,"jti":{jti}}}"#);
         assert_eq!(saying(&text), Ok(claims()), "{jti}");
@@ -316,7 +316,7 @@ fn a_jti_of_another_form_is_no_id_and_its_token_is_valid() {
 
 #[test]
 fn a_token_of_the_key_before_is_valid_only_while_that_is_known() {
-    let old = b"an older key of the same service";
+    let old: &[u8] = b"an older key of the same service";
     let token = mint(&claims(), old).unwrap();
     let either =
         |token: &str, before: Option<&[u8]>| verify_with_either(token, KEY, before, ISSUED);
@@ -332,7 +332,7 @@ fn a_token_of_the_key_before_is_valid_only_while_that_is_known() {
 
 #[test]
 fn a_token_of_the_key_before_expires_like_any() {
-    let old = b"an older key of the same service";
+    let old: &[u8] = b"an older key of the same service";
     let expired = Claims {
         expires_at: Some(1_700_000_000),
         ..claims()
