@@ -27,7 +27,7 @@ use tagpost_core::protocol::{AgentFrame, CODECS, Codec, Frame, FromDevice, ToAge
 use tagpost_core::publish::Draft;
 use tagpost_core::store::{Row, Store, StoreError, Value};
 use tagpost_core::time::Now;
-use tagpost_core::token::{self, Claims};
+use tagpost_core::token::{self, Claims, TokenId};
 use tagpost_core::via;
 use tagpost_core::web_push::channel::Channel;
 use tagpost_core::web_push::matrix::Notification;
@@ -245,6 +245,13 @@ pub(crate) fn rows(data: &[u8]) {
             None,
         ),
         (Call::Cancel { id }, None),
+        (
+            Call::RevokeToken {
+                id: TokenId::from_random(1),
+                expires_at: None,
+            },
+            None,
+        ),
         (Call::Remove, None),
     ];
     let open = Input::Open {

@@ -25,6 +25,7 @@ const ROUTES = [
   "GET /v1/devices/{device}",
   "DELETE /v1/devices/{device}",
   "DELETE /v1/devices/{device}/tokens",
+  "DELETE /v1/devices/{device}/tokens/{jti}",
   "POST /v1/devices/{device}/pair",
   "POST /v1/pair",
   "GET /v1/devices/{device}/inbox",
@@ -138,7 +139,7 @@ describe("OpenAPI document", () => {
   test("every path and method in it is served", async () => {
     for (const route of ROUTES) {
       const [method = "", template = ""] = route.split(" ");
-      const names = { device: fresh("device"), tag: fresh("tag"), id: ID, channel: randomUUID(), sealed: "x", subscription: "0123456789ab" };
+      const names = { device: fresh("device"), tag: fresh("tag"), id: ID, channel: randomUUID(), sealed: "x", subscription: "0123456789ab", jti: "0123456789abcdef" };
       const path = Object.entries(names).reduce((path, [name, value]) => path.replace(`{${name}}`, value), template);
       const answer = await relay.admin(method, path);
       expect(answer.status, `${answer}`).not.toBe(405);
@@ -329,6 +330,14 @@ describe("OpenAPI document", () => {
     describes("DELETE /v1/messages/{id}", await camera!.cancel(id));
     const unbound = await relay.admin("DELETE", `/v1/tags/hallway/devices/${camera!.name}`);
     describes("DELETE /v1/tags/{tag}/devices/{device}", unbound);
+    const oneToken = "/v1/devices/doorbell/tokens";
+    for (let n = 0; n < 101; n++) {
+      const answer = await relay.admin("DELETE", `${oneToken}/t${n}`);
+      expect(answer.status).toBe(n < 100 ? 204 : 422);
+      describes("DELETE /v1/devices/{device}/tokens/{jti}", answer);
+    }
+    const ended = await relay.admin("DELETE", `${oneToken}/${put.json.token_id}?expires_at=1`);
+    describes("DELETE /v1/devices/{device}/tokens/{jti}", ended);
     describes("DELETE /v1/devices/{device}/tokens", await relay.admin("DELETE", "/v1/devices/doorbell/tokens"));
     describes("GET /v1/messages", await doorbell.request("GET", "/v1/messages"));
     describes("DELETE /v1/devices/{device}", await relay.admin("DELETE", "/v1/devices/doorbell"));

@@ -99,7 +99,9 @@ impl RevokedTokens {
         store: &impl Store,
         now: Millis,
     ) -> Result<(), StoreError> {
-        self.keep(store, |token| token.revoked_at + CLOCK_SKEW * 1000 >= now)
+        self.keep(store, |token| {
+            token.revoked_at.saturating_add(CLOCK_SKEW * 1000) >= now
+        })
     }
 
     /// Keeps only these.
