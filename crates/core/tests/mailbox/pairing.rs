@@ -55,7 +55,7 @@ fn a_code_is_exchanged_for_the_claims_of_what_was_granted() {
     harness.crash();
     // The token's time begins when it is minted.
     let claims = exchange(harness.at(9_000), issued.number).unwrap();
-    let id = claims.id.clone().expect("it can be revoked alone");
+    let id = claims.id.clone().unwrap();
     let granted = grant().claims(device("cam"), id, START / 1_000 + 9, 1);
     assert_eq!(claims, granted);
     assert_eq!(claims.expires_at, Some(START / 1_000 + 69));
