@@ -147,6 +147,19 @@ fn messages_wait_for_their_turn_unstored_if_their_publishes_wait() {
 }
 
 #[test]
+fn what_is_stored_behind_a_message_in_memory_is_posted_after_a_crash() {
+    let mut harness = Harness::webhook(1);
+    harness.deliver(&message(1, TEXT), 10_000);
+    assert_eq!(harness.alarm, None, "nothing is stored");
+    harness.at(1_000).deliver(&message(2, TEXT), 0);
+    assert_eq!(harness.rows(), "account 1, inbox 1");
+    assert_eq!(harness.alarm, Some(26_000));
+    harness.crash();
+    let words = harness.at(26_000).ring();
+    assert_eq!(posts(&words), ["post body 2, attempt 1"]);
+}
+
+#[test]
 fn a_message_with_ttl_0_is_tried_once() {
     let mut harness = Harness::webhook(1);
     let message = message(1, &[("Content-Type", "text/plain"), ("TTL", "0")]);
