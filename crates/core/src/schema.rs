@@ -285,9 +285,9 @@ pub fn version(store: &impl Store) -> Result<i64, StoreError> {
 /// The version of the tables in `store`, 0 if there are none; and whether tokens of the device were revoked one by one.
 /// Both are read together, because every mailbox that opens has to know them.
 pub fn found(store: &impl Store) -> Result<(i64, bool), StoreError> {
-    let sql = "SELECT coalesce(sum(name = 'account'), 0), coalesce(sum(name = 'revoked_tokens'), 0) \
+    let sql = "SELECT coalesce(sum(name = 'account'), 0), coalesce(sum(name = ?), 0) \
                FROM sqlite_master WHERE type = 'table'";
-    let [mut row] = rows(store.run(sql, &[])?)?;
+    let [mut row] = rows(store.run(sql, &["revoked_tokens".into()])?)?;
     let (has_account, has_revoked) = (row.int()? > 0, row.int()? > 0);
     if !has_account {
         return Ok((0, false));

@@ -359,10 +359,16 @@ impl<'a> Operations<'a> {
                 tag: self.rng.usize(0..self.tags),
                 bind: self.rng.bool(),
             },
-            Kind::Tokens if self.rng.bool() => Action::Revoke { device },
-            Kind::Tokens => Action::Register {
-                device,
-                foreign: self.rng.bool(),
+            Kind::Tokens => match self.rng.u32(0..4) {
+                0 => Action::Revoke { device },
+                1 => Action::RevokeToken {
+                    device,
+                    ends_in: *pick(self.rng, &[None, Some(1_000), Some(60_000)]),
+                },
+                _ => Action::Register {
+                    device,
+                    foreign: self.rng.bool(),
+                },
             },
         }
     }

@@ -208,6 +208,11 @@ pub(crate) enum Action {
     Unsubscribe { device: usize, phone: Option<u32> },
     /// The operator revokes a device's tokens.
     Revoke { device: usize },
+    /// The operator revokes the one token that a device has, and says that it ends after so many milliseconds.
+    RevokeToken {
+        device: usize,
+        ends_in: Option<Millis>,
+    },
     /// Something about the channels of a device.
     WebPush(PushOp),
 }

@@ -151,6 +151,7 @@ impl Runner {
             schema::create_failures(&store)?;
             schema::create_operator_events(&store)?;
             schema::create_event_sources(&store)?;
+            schema::create_revoked_tokens(&store)?;
             self.stores.push(store);
         }
         let stores = &self.stores[..count];

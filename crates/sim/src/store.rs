@@ -70,6 +70,8 @@ pub struct Written {
     pub failures: bool,
     /// The table `operator_events`.
     pub operator_events: bool,
+    /// The table `revoked_tokens`.
+    pub revoked_tokens: bool,
 }
 
 impl Sqlite {
@@ -228,6 +230,7 @@ impl Written {
         // The account has a column of this name.
         self.failures |= hidden::names(sql, "failures");
         self.operator_events |= sql.contains(" operator_events");
+        self.revoked_tokens |= sql.contains(" revoked_tokens");
         let of_channels = ["channels", "user_agent", "push_receipts"];
         self.channels |= of_channels.iter().any(|table| sql.contains(table));
     }

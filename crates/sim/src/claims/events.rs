@@ -25,6 +25,8 @@ use crate::store::{Sqlite, Written};
 pub(super) struct Happened {
     registrations: usize,
     revocations: usize,
+    /// How many tokens were revoked one by one.
+    pub(super) tokens: usize,
     /// How many events are not taken yet.
     waiting: i64,
     /// When they are told next, if there are any.
@@ -188,6 +190,7 @@ impl Ledger {
                 ("delivery.failed", self.failures_of(*place)),
                 ("device.registered", happened.registrations),
                 ("tokens.revoked", happened.revocations),
+                ("token.revoked", happened.tokens),
             ] {
                 let told: usize = own.iter().map(|event| event.count(kind)).sum();
                 let happened = happened * usize::from(self.told.is_on);

@@ -2,7 +2,7 @@
 
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
-use tagpost_core::token::Claims;
+use tagpost_core::token::{Claims, TokenId};
 
 use super::{Checked, Ledger, claim};
 
@@ -12,6 +12,8 @@ pub(super) struct Link {
     device: usize,
     bad_frames: u32,
     revocations: u32,
+    /// The id of the token with which it was opened, if that has one.
+    token: Option<TokenId>,
     /// By the mailbox's clock.
     pub(super) opened_at: Millis,
     /// When it ended, by the same clock.
@@ -81,6 +83,9 @@ impl Ledger {
     /// Whether a token holds; `None` where nothing is known of its device.
     fn token_holds(&self, device: usize, claims: &Claims, now: Millis) -> Option<bool> {
         let account = self.tables[device].account?;
+        if self.is_revoked_alone(device, claims.id.as_ref()) {
+            return Some(false);
+        }
         let holds = match claims.revocations {
             Some(seen) => seen >= account.revocations,
             None => {
@@ -92,13 +97,20 @@ impl Ledger {
     }
 
     /// A connection is being opened, at this time of the mailbox's clock.
-    pub(crate) fn connecting(&mut self, device: usize, connection: ConnectionId, now: Millis) {
+    pub(crate) fn connecting(
+        &mut self,
+        device: usize,
+        connection: ConnectionId,
+        token: Option<TokenId>,
+        now: Millis,
+    ) {
         let revocations = self.revocations(device);
         self.links.insert(
             connection,
             Link {
                 device,
                 revocations,
+                token,
                 opened_at: now,
                 ..Link::default()
             },
@@ -140,7 +152,11 @@ impl Ledger {
         };
         let holds = match code {
             4400 => link.bad_frames >= if self.is_agent(connection) { 1 } else { 10 },
-            4401 => expired || self.revocations(device) > link.revocations,
+            4401 => {
+                expired
+                    || self.revocations(device) > link.revocations
+                    || self.is_revoked_alone(device, link.token.as_ref())
+            }
             4408 => true,
             4409 => newer,
             _ => false,
@@ -161,7 +177,10 @@ impl Ledger {
     /// A mailbox has this connection.
     pub(crate) fn holds(&self, device: usize, connection: ConnectionId) -> Checked {
         let link = self.links.get(&connection);
-        let revoked = link.is_none_or(|link| link.revocations < self.revocations(device));
+        let revoked = link.is_none_or(|link| {
+            link.revocations < self.revocations(device)
+                || self.is_revoked_alone(device, link.token.as_ref())
+        });
         claim(
             "a connection ends with its token",
             self.is_bound(device) && !revoked,

@@ -16,6 +16,7 @@ mod links;
 mod progress;
 mod push;
 mod resolution;
+mod revoked;
 mod room;
 mod rows;
 mod schedule;

@@ -7,7 +7,9 @@ use tagpost_core::id::MessageId;
 use tagpost_core::plan::Plan;
 use tagpost_core::store::{Row, Store, StoreError};
 use tagpost_core::time::Millis;
+use tagpost_core::token::TokenId;
 
+use super::revoked::RevokedRow;
 use super::{Checked, KnockSent, Ledger, broken, claim};
 use crate::store::Sqlite;
 
@@ -21,6 +23,8 @@ pub(super) struct Tables {
     /// The latest that its clock has shown.
     pub(super) latest: Millis,
     pub(super) account: Option<Account>,
+    /// The tokens of the device that were revoked one by one.
+    pub(super) revoked: BTreeMap<TokenId, RevokedRow>,
     pub(super) inbox: BTreeMap<MessageId, InboxRow>,
     pub(super) outbox: BTreeMap<MessageId, OutboxRow>,
     /// When each job is due.
@@ -101,6 +105,7 @@ impl Ledger {
         if written.account {
             self.read_account(place, store)?;
         }
+        self.read_revoked(place, store, now, written)?;
         if written.outbox || written.groups {
             self.read_outbox(place, store, now)?;
         }

@@ -8,8 +8,8 @@ use std::cell::Cell;
 
 use tagpost_core::store::{StoreError, Value};
 
-/// The tables that are made with the first channel, subscription, failure or event.
-pub(super) const ON_FIRST_USE: [&str; 7] = [
+/// The tables that are made with the first channel, subscription, failure, event or token that is revoked alone.
+pub(super) const ON_FIRST_USE: [&str; 8] = [
     "channels",
     "user_agent",
     "push_receipts",
@@ -17,6 +17,7 @@ pub(super) const ON_FIRST_USE: [&str; 7] = [
     "failures",
     "operator_events",
     "event_sources",
+    "revoked_tokens",
 ];
 /// The words of a statement that come before the name of a table.
 const BEFORE_NAMES: [&str; 6] = ["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "EXISTS"];

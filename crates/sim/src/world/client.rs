@@ -6,7 +6,7 @@ use tagpost_core::call::Call;
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::problem::Code;
-use tagpost_core::token::Claims;
+use tagpost_core::token::{Claims, TokenId};
 use tagpost_core::wake::SubscriptionId;
 
 use super::calls::{Caller, Reply};
@@ -43,7 +43,7 @@ pub(super) enum Ask {
     Push(u32),
     /// An application server reads the receipts of the channel with this number.
     Receipts(usize),
-    /// Creates, revokes or removes this device, or reads its status.
+    /// Creates or removes this device, revokes its tokens or one of them, or reads its status.
     Operator,
 }
 
@@ -51,6 +51,10 @@ pub(super) enum Ask {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) claims: Claims,
+    /// How many tokens it had before, of which each has another id.
+    pub(super) earlier: u64,
+    /// Whether the operator revokes this token alone, or has.
+    pub(super) is_revoked: bool,
     pub(super) manner: Manner,
     /// The subscriptions of its phones.
     pub(super) subscriptions: BTreeMap<u32, SubscriptionId>,
@@ -83,10 +87,12 @@ impl Client {
             tags: vec![],
             revocations: Some(0),
             webhook: false,
-            id: None,
+            id: Some(TokenId::from_random(0)),
         };
         Self {
             claims,
+            earlier: 0,
+            is_revoked: false,
             manner: Manner::GOOD,
             subscriptions: BTreeMap::new(),
             agent: Agent::default(),

@@ -4,6 +4,8 @@ use tagpost_core::call::Call;
 use tagpost_core::id::MessageId;
 use tagpost_core::message::Target;
 use tagpost_core::publish::{DELIVER_AT, Draft};
+use tagpost_core::time::Millis;
+use tagpost_core::token::TokenId;
 use tagpost_core::trace;
 
 use super::calls::Caller;
@@ -207,14 +209,31 @@ impl World<'_> {
                 self.ask(*device, ask, Call::MayAsk { mailboxes: 1 })?;
             }
             Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
+            Action::RevokeToken { device, ends_in } => self.revoke_token(*device, *ends_in)?,
             Action::WebPush(what) => self.web_push(op.number, what)?,
         }
         Ok(())
     }
 
+    /// The operator revokes the token that a device has, once: each revocation is an event of its own.
+    fn revoke_token(&mut self, device: usize, ends_in: Option<Millis>) -> Checked {
+        let client = &mut self.clients[device];
+        let Some(id) = client.claims.id.clone().filter(|_| !client.is_revoked) else {
+            return Ok(());
+        };
+        client.is_revoked = true;
+        let expires_at = ends_in.map(|after| self.now + after);
+        let call = Call::RevokeToken { id, expires_at };
+        self.ask(device, Ask::Operator, call)
+    }
+
     /// A device gets a valid token, minted by the service or elsewhere.
     pub(super) fn renew(&mut self, device: usize, foreign: bool) {
-        let claims = &mut self.clients[device].claims;
+        let client = &mut self.clients[device];
+        client.earlier += 1;
+        client.is_revoked = false;
+        let claims = &mut client.claims;
+        claims.id = Some(TokenId::from_random(client.earlier));
         if foreign {
             claims.revocations = None;
             claims.issued_at = self.now.div_euclid(1000) + 2;

@@ -5,7 +5,7 @@
 
 use tagpost_core::mailbox::ConnectionId;
 use tagpost_core::time::Millis;
-use tagpost_core::token::Claims;
+use tagpost_core::token::{Claims, TokenId};
 
 use super::said::{Said, read};
 use super::timer::LATEST_TURN;
@@ -50,6 +50,8 @@ pub(super) struct Socket {
     /// The device will not notice that it is closed.
     pub(super) lingers: bool,
     pub(super) expires_at: Option<Millis>,
+    /// The id of the token with which it was opened; a user agent has none.
+    token: Option<TokenId>,
 }
 
 /// One end of a socket.
@@ -140,6 +142,8 @@ impl World<'_> {
         self.may_sleep(device);
         let connection = u32::try_from(self.sockets.len()).map_err(broken)?;
         let is_agent = self.clients[device].agent.is_on;
+        // A push URL is no token.
+        claims.id = claims.id.filter(|_| !is_agent);
         self.sockets.push(Socket {
             device,
             is_agent,
@@ -158,6 +162,7 @@ impl World<'_> {
             largest: 0,
             lingers: false,
             expires_at: claims.expires_at_millis(),
+            token: claims.id.clone(),
         });
         self.serve_handshake(device, connection, claims)
     }
@@ -170,6 +175,7 @@ impl World<'_> {
         let now = self.now;
         let socket = &mut self.sockets[connection as usize];
         let (device, answer) = (socket.device, socket.answer);
+        let token = socket.token.clone();
         socket.service = End::Open;
         (socket.spoke_at, socket.heard_at, socket.up_at) = (now, now, now);
         socket.down_at = now + answer.unwrap_or(0);
@@ -185,7 +191,7 @@ impl World<'_> {
             self.after(way_back, Event::ToClient { connection, what });
         }
         let now = self.now + self.objects[device].skew;
-        self.ledger.connecting(device, connection, now);
+        self.ledger.connecting(device, connection, token, now);
         if self.clients[device].nap.is_some() {
             self.sockets[connection as usize].asleep_from = Some(self.now);
             self.ledger.falls_silent(connection, now);
