@@ -76,9 +76,7 @@ impl Caller {
     pub(crate) fn admin(&self) -> Result<(), Problem> {
         match self {
             Self::Admin => Ok(()),
-            Self::Viewer | Self::Device(_) => {
-                Err(Problem::new(Code::Forbidden, "this needs the admin key"))
-            }
+            Self::Viewer | Self::Device(_) => Err(self.refused("this needs the admin key")),
         }
     }
 
@@ -86,9 +84,7 @@ impl Caller {
     pub(crate) fn device(self) -> Result<Claims, Problem> {
         match self {
             Self::Device(claims) => Ok(claims),
-            Self::Admin | Self::Viewer => {
-                Err(Problem::new(Code::Forbidden, "this needs a device's token"))
-            }
+            Self::Admin | Self::Viewer => Err(self.refused("this needs a device's token")),
         }
     }
 
@@ -97,11 +93,19 @@ impl Caller {
         match self {
             Self::Admin => Ok(None),
             Self::Device(claims) if claims.device == *device => Ok(Some(claims)),
-            Self::Viewer | Self::Device(_) => Err(Problem::new(
-                Code::Forbidden,
-                "this needs the admin key, or a token of the device itself",
-            )),
+            Self::Viewer | Self::Device(_) => {
+                Err(self.refused("this needs the admin key, or a token of the device itself"))
+            }
         }
+    }
+
+    /// The error for what the caller may not do; `needs` says who may.
+    pub(crate) fn refused(&self, needs: &str) -> Problem {
+        let detail = match self {
+            Self::Viewer => format!("the viewer key is not enough: {needs}"),
+            Self::Admin | Self::Device(_) => needs.to_owned(),
+        };
+        Problem::new(Code::Forbidden, detail)
     }
 }
 

@@ -26,6 +26,17 @@ const SHORTEST_SECRET: usize = 16;
 /// The shortest `PUSH_KEY` that is accepted, in bytes. It protects URLs that are valid for years.
 const SHORTEST_PUSH_KEY: usize = 32;
 
+/// What `VIEWER_KEY` must differ from: each of these permits more than to read.
+const OTHER_SECRETS: [&str; 7] = [
+    "ADMIN_KEY",
+    "ADMIN_KEY_OLD",
+    "TOKEN_KEY",
+    "TOKEN_KEY_OLD",
+    "PUSH_KEY",
+    "PUSH_KEY_OLD",
+    "VAPID_KEY",
+];
+
 thread_local! {
     static CONFIG: OnceCell<Result<Rc<Config>, String>> = const { OnceCell::new() };
 }
@@ -76,17 +87,8 @@ impl Credentials {
             token_key_old: another("TOKEN_KEY_OLD")?,
         };
         // Whoever may only read would have everything that the other key permits.
-        let others = [
-            ("ADMIN_KEY", Some(&keys.admin_key)),
-            ("ADMIN_KEY_OLD", keys.admin_key_old.as_ref()),
-            ("TOKEN_KEY", Some(&keys.token_key)),
-            ("TOKEN_KEY_OLD", keys.token_key_old.as_ref()),
-        ];
-        let viewer_key = keys.viewer_key.as_ref();
-        let same = others
-            .iter()
-            .find(|(_, other)| viewer_key.is_some() && *other == viewer_key);
-        if let Some((name, _)) = same {
+        let is_same = |name: &&str| keys.viewer_key.is_some() && variable(name) == keys.viewer_key;
+        if let Some(name) = OTHER_SECRETS.into_iter().find(is_same) {
             let remedy = remedy("VIEWER_KEY");
             return Err(format!(
                 "the secrets VIEWER_KEY and {name} are the same: {remedy}"
@@ -451,12 +453,9 @@ mod tests {
         let config = with(&[viewer]).unwrap_or_else(|error| panic!("{error}"));
         assert!(config.is_viewer_key(viewer.1) && !config.is_admin_key(viewer.1));
         assert!(!config.is_viewer_key("0123456789abcdef") && !config.is_viewer_key(""));
-        for (name, key) in [
-            KEYS[0],
-            KEYS[1],
-            ("ADMIN_KEY_OLD", viewer.1),
-            ("TOKEN_KEY_OLD", viewer.1),
-        ] {
+        for name in OTHER_SECRETS {
+            let known = KEYS.iter().find(|(known, _)| *known == name);
+            let key = known.map_or("a secret that is long enough for each", |(_, key)| key);
             let error = with(&[("VIEWER_KEY", key), (name, key)]).err();
             let error = error.unwrap_or_default();
             let told = format!("the secrets VIEWER_KEY and {name} are the same");

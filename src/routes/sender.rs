@@ -31,8 +31,8 @@ impl Senders {
         let (claims, devices) = match caller {
             Caller::Device(claims) => (Some(claims.clone()), vec![claims.device]),
             Caller::Viewer => {
-                let detail = "this needs the admin key, or a token of the sender";
-                return Err(Problem::new(Code::Forbidden, detail).into());
+                let needs = "this needs the admin key, or a token of the sender";
+                return Err(caller.refused(needs).into());
             }
             Caller::Admin => {
                 let address = id.sender_address();
