@@ -68,7 +68,7 @@ describe("a pairing code", () => {
     expect(paired.device).toBe(name);
     expect(answer.headers.get("access-control-allow-origin")).toBe("*");
     const claims = claimsOf(paired.token);
-    expect(claims).toEqual({ sub: name, iat: expect.any(Number), exp: claims.iat + 3600, publish: [`@${friend.name}`], tags: ["hall.*"], rev: 0 });
+    expect(claims).toEqual({ sub: name, iat: expect.any(Number), exp: claims.iat + 3600, publish: [`@${friend.name}`], tags: ["hall.*"], rev: 0, jti: expect.stringMatching(/^[0-9a-f]{16}$/) });
     expect(Math.abs(claims.iat - seconds())).toBeLessThanOrEqual(60);
     const phone = relay.bearer(name, paired.token);
     (await phone.status()).is(200);
