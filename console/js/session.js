@@ -8,6 +8,7 @@ import { address } from "./routes.js";
 const KEY = `tagpost ${BASE.pathname}`;
 
 /**
+ * `adminKey`: also the viewer key, with which the service refuses what changes something or shows a payload.
  * `isElsewhere`: the device was connected elsewhere when its pane was opened, and the pane has not taken over.
  *
  * @typedef {{ device: string, token: string, tag?: string, isElsewhere?: boolean }} Kept

@@ -10,7 +10,7 @@ export function onSignIn(enter) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const credential = input.value.trim();
-    if (!credential) return fail("Enter the admin key or a device’s token.");
+    if (!credential) return fail("Enter the admin key, the viewer key or a device’s token.");
     fail("");
     const submit = form.querySelector("button");
     submit.disabled = true;

@@ -175,7 +175,7 @@ describeInBrowser("accessibility", () => {
     await pane.locator(".answered:focus").getByText("Let them in").waitFor();
     await reach(page, page.getByRole("button", { name: "Sign out" }));
     await page.keyboard.press("Enter");
-    await page.getByLabel("Admin key or device token").waitFor();
+    await page.getByLabel("Admin key, viewer key or device token").waitFor();
     expect(complaints).toEqual([]);
   });
 

@@ -47,7 +47,7 @@ describeInBrowser("a relay below a path", () => {
       await route.fulfill({ body: text, contentType: headers.get("content-type") ?? "" });
     });
     await page.goto(`${below.origin}/other/`);
-    await page.getByLabel("Admin key or device token").waitFor();
+    await page.getByLabel("Admin key, viewer key or device token").waitFor();
     expect(await page.getByText(device.name).count()).toBe(0);
   });
 });

@@ -21,7 +21,7 @@ describeInBrowser("credentials", () => {
   ])("%s is refused with a message, and not kept", async (_name, credential) => {
     const { page, complaints } = await browser.tab();
     await page.goto(relay.url.origin);
-    const input = page.getByLabel("Admin key or device token");
+    const input = page.getByLabel("Admin key, viewer key or device token");
     await input.fill(credential());
     await page.getByRole("button", { name: "Open" }).click();
     await shows(page.getByRole("alert").getByText("The service does not accept this key or token."));
@@ -42,7 +42,7 @@ describeInBrowser("credentials", () => {
     const device = await relay.device();
     const { page, complaints } = await browser.tab();
     await page.goto(relay.url.origin);
-    await page.getByLabel("Admin key or device token").fill(device.token);
+    await page.getByLabel("Admin key, viewer key or device token").fill(device.token);
     await page.keyboard.press("Enter");
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));
     expect(await page.getByRole("navigation").getByRole("link").allTextContents()).toEqual(["Play"]);
@@ -58,7 +58,7 @@ describeInBrowser("credentials", () => {
     await page.reload();
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByLabel("Admin key or device token").waitFor();
+    await page.getByLabel("Admin key, viewer key or device token").waitFor();
     await device.offline();
     await page.locator("#announcer").getByText("Signed out").waitFor({ state: "attached" });
     expect(await page.getByText(device.name).count()).toBe(0);
@@ -82,7 +82,7 @@ describeInBrowser("credentials", () => {
     await shows(paneOf(page, device.name).getByText("online", { exact: true }));
     await asked.promise;
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByLabel("Admin key or device token").waitFor();
+    await page.getByLabel("Admin key, viewer key or device token").waitFor();
     page.on("request", (request) => requests.push(`${request.method()} ${request.url()}`));
     signedOut.resolve();
     // Longer than any pause after which something is asked for again.

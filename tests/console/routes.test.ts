@@ -72,12 +72,12 @@ describeInBrowser("addresses", () => {
     const device = await relay.device();
     const { page, complaints } = await browser.tab();
     await page.goto(route(relay.url, "devices", device.name));
-    await page.getByLabel("Admin key or device token").fill(relay.adminKey);
+    await page.getByLabel("Admin key, viewer key or device token").fill(relay.adminKey);
     await page.keyboard.press("Enter");
     await shows(page.getByRole("heading", { level: 1, name: device.name }));
     expect(page.url()).toBe(route(relay.url, "devices", device.name));
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByLabel("Admin key or device token").waitFor();
+    await page.getByLabel("Admin key, viewer key or device token").waitFor();
     expect(await page.getByText(device.name).count()).toBe(0);
     expect(page.url(), "the address stays").toBe(route(relay.url, "devices", device.name));
     expect(complaints).toEqual([]);

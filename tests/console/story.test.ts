@@ -66,7 +66,7 @@ describeInBrowser("an operator of 303 devices", () => {
     await shows(page.getByRole("link", { name: failed }));
     const { page: other, complaints: others } = await browser.tab();
     await other.goto(page.url());
-    await other.getByLabel("Admin key or device token").fill(relay.adminKey);
+    await other.getByLabel("Admin key, viewer key or device token").fill(relay.adminKey);
     await other.keyboard.press("Enter");
     await shows(other.getByText(held.id, { exact: true }));
     await shows(panel(other, "Deliveries").getByText('{"recording":true}'));

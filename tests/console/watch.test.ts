@@ -274,7 +274,7 @@ describeInBrowser("watching a device", () => {
     await sender!.send({ device: device!.name }, "x");
     await shows(live(page).getByRole("listitem"));
     await refuse();
-    await shows(live(page).getByRole("status").getByText("The service no longer accepts the admin key, or the device was deleted."));
+    await shows(live(page).getByRole("status").getByText("The service no longer accepts the key, or the device was deleted."));
     await shows(live(page).getByRole("listitem"));
   });
 

@@ -103,7 +103,7 @@ export class Watch {
       this.#socket = undefined;
       if (since !== undefined && Date.now() - since >= STEADY) this.#pause = FIRST;
       if (code === TOLD_MUCH) this.#pause = FIRST;
-      if (code === REFUSED) this.#end("The service no longer accepts the admin key, or the device was deleted.");
+      if (code === REFUSED) this.#end("The service no longer accepts the key, or the device was deleted.");
       else if (STOPPED[code]) this.#onstate("paused", STOPPED[code]);
       else this.#retry();
     };

@@ -84,10 +84,11 @@ export function messagePage({ api, play, isOperator }, id) {
 
   async function loadPayload() {
     if (payload === undefined) {
-      payload = await asked.bytes(`${messagePath(id)}/payload`).catch((error) => {
-        if (error.code === "payload_gone") return null;
-        throw error;
-      });
+      const found = await asked.bytes(`${messagePath(id)}/payload`).catch((error) => error);
+      // The viewer key shows no payloads, however often they are asked for.
+      if (found.status === 403) return [empty(`${found.message}.`)];
+      if (found instanceof Error && found.code !== "payload_gone") throw found;
+      payload = found instanceof Error ? null : found;
       if (payload && notificationOf(parsed(textOf(payload)))) states.show(draw());
     }
     return [payload ? payloadView(payload, id) : empty("The payload is not kept any more.")];
