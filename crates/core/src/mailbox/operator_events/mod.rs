@@ -17,6 +17,8 @@ mod state;
 
 use std::rc::Rc;
 
+use serde_json::value::RawValue;
+
 use self::burst::Bursts;
 use self::presence::{Change, Presence};
 use self::state::State;
@@ -27,7 +29,7 @@ use crate::call::Call;
 use crate::id::{DeviceId, owner};
 use crate::operator_event::OperatorEvent;
 use crate::schema;
-use crate::store::{Store, StoreError, to_json};
+use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::{Millis, Now};
 
 /// The most events that are told at a time.
@@ -75,7 +77,11 @@ impl<S: Store> OperatorEvents<'_, S> {
             stored,
             ..
         } = &mut *self.memory;
-        (*state, *bursts, *presence) = crate::store::from_json(&text)?;
+        let [first, second, third]: [Box<RawValue>; 3] = from_json(&text)?;
+        // No number may be given twice. The others may be of another version, and no mailbox ends for that.
+        *state = from_json(first.get())?;
+        *bursts = serde_json::from_str(second.get()).unwrap_or_default();
+        *presence = serde_json::from_str(third.get()).unwrap_or_default();
         *stored = Some(text);
         if let Some((at, timer)) = self.next_due(now) {
             self.cx.wake_by(timer, at);
@@ -166,7 +172,7 @@ impl<S: Store> OperatorEvents<'_, S> {
             self.memory.state.rows = 0;
             return Ok(());
         }
-        self.memory.state.begin(now.at);
+        self.memory.state.begin(found.len(), now.at);
         self.cx.push(Output::Call {
             to: owner::events(),
             purpose: CallPurpose::TakeEvents,
@@ -188,7 +194,7 @@ impl<S: Store> OperatorEvents<'_, S> {
         };
         match rows {
             0 => self.memory.state.fail(now),
-            _ => self.memory.state.succeed(rows),
+            _ => self.memory.state.succeed(rows, now),
         }
         Ok(())
     }
