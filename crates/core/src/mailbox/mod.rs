@@ -240,8 +240,8 @@ impl<S: Store> Mailbox<S> {
             self.wake().knock(now)?;
         }
         self.failures().record(now)?;
-        let is_online = self.connection().is_some();
-        self.operator_events().tell(is_online, now)?;
+        let reach = self.reach(is_opening, now);
+        self.operator_events().tell(reach, now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;

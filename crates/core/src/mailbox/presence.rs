@@ -4,6 +4,7 @@ use super::Mailbox;
 use super::connection::{
     CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
 };
+use super::operator_events::{Life, Reach};
 use super::output::{CallId, Output, Reply};
 use super::pending::Handshake;
 use super::timer::Timer;
@@ -214,6 +215,27 @@ impl<S: Store> Mailbox<S> {
     /// The live connection, unless it is the address of a webhook.
     fn socket(&self) -> Option<&Connection> {
         self.connection.as_ref().filter(|it| it.is_socket())
+    }
+
+    /// Whether the device can be reached: over a socket with signs of life, or at an address that is not cut off. If the
+    /// mailbox `is_opening`, what it was opened for may be a sign of life.
+    pub(super) fn reach(&self, is_opening: bool, now: Now) -> Reach {
+        match &self.connection {
+            Some(socket) if socket.is_socket() && is_opening => Reach::Online(None),
+            Some(socket) if socket.is_socket() => {
+                let seen_at = socket.seen_at(&now);
+                match socket.silent_at(&now, &self.cx.limits) {
+                    Some(silent_at) if silent_at <= now.at => Reach::Offline(seen_at),
+                    silent_at => {
+                        Reach::Online(silent_at.map(|silent_at| Life { seen_at, silent_at }))
+                    }
+                }
+            }
+            Some(address) if address.takes_messages() && !address.is_cut_off() => {
+                Reach::Online(None)
+            }
+            Some(_) | None => Reach::Offline(now.at),
+        }
     }
 
     /// When the connection has to be closed, because its token expires.

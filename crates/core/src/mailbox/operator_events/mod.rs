@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use self::burst::Bursts;
 use self::presence::{Change, Presence};
+pub(super) use self::presence::{Life, Reach};
 use self::state::State;
 use super::context::Context;
 use super::output::{CallPurpose, Output};
@@ -103,12 +104,12 @@ impl<S: Store> OperatorEvents<'_, S> {
         Ok(())
     }
 
-    /// The event of the mailbox ends: tells what may be told now. `is_online`: whether the device is connected.
-    pub(super) fn tell(&mut self, is_online: bool, now: Now) -> Result<(), StoreError> {
+    /// The event of the mailbox ends: tells what may be told now. `reach`: whether the device can be reached.
+    pub(super) fn tell(&mut self, reach: Reach, now: Now) -> Result<(), StoreError> {
         if !self.is_source() {
             return Ok(());
         }
-        self.note_presence(is_online, now)?;
+        self.note_presence(reach, now)?;
         self.end_bursts(now)?;
         let state = &self.memory.state;
         if state.rows > 0 && state.due_at(now.at) <= now.at {
@@ -120,7 +121,7 @@ impl<S: Store> OperatorEvents<'_, S> {
         Ok(())
     }
 
-    fn note_presence(&mut self, is_online: bool, now: Now) -> Result<(), StoreError> {
+    fn note_presence(&mut self, reach: Reach, now: Now) -> Result<(), StoreError> {
         let away_after = self.cx.events.as_ref().and_then(|it| it.away_after);
         let Some(away_after) = away_after else {
             return Ok(());
@@ -129,7 +130,12 @@ impl<S: Store> OperatorEvents<'_, S> {
             self.memory.presence = Presence::default();
             return Ok(());
         };
-        let changed = self.memory.presence.note(is_online, away_after, now.at);
+        let changed = self.memory.presence.note(reach, away_after, now.at);
+        if let Reach::Online(Some(life)) = reach {
+            // Nothing else wakes the mailbox of a device that vanishes without a word.
+            let check_at = life.check_at(away_after);
+            self.cx.wake_by(Timer::OperatorEvents, check_at);
+        }
         let device = &device;
         let event = match changed {
             None => return Ok(()),
