@@ -409,9 +409,11 @@ fn the_operator_is_told_once_of_an_address_that_is_gone() {
     assert_eq!(harness.waiting_events(), ["1 webhook.disabled"]);
     assert_eq!(harness.event(1)["status"], 410);
     harness.crash();
-    // An address is never away.
     harness.at(90_000).ring();
-    assert_eq!(harness.waiting_events(), ["1 webhook.disabled"]);
+    assert_eq!(
+        harness.waiting_events(),
+        ["1 webhook.disabled", "2 device.away"]
+    );
 }
 
 #[test]
