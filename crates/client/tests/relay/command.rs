@@ -431,6 +431,20 @@ async fn a_service_that_is_not_there_is_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn no_option_of_a_single_message_comes_from_the_environment() {
+    // Nothing listens on the port for discarding (RFC 863).
+    let shell = Shell::new()
+        .with("TAGPOST_URL", "http://127.0.0.1:9")
+        .with("TAGPOST_TOKEN", "token")
+        .with("TAGPOST_KEY", "not a key")
+        .with("TAGPOST_TTL", "soon")
+        .with("TAGPOST_FILE", "/nowhere");
+    let ended = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
+    assert!(ended.err.contains("could not be reached"), "{ended:?}");
+    ended.code(1);
+}
+
+#[tokio::test]
 async fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = Shell::new().run(&["completions", shell]).await.code(0);

@@ -1,4 +1,5 @@
-//! The command line: every command, flag and environment variable, with examples for each.
+//! The command line: every command and flag, with examples for each. Only the service and the credentials can come
+//! from the environment.
 //!
 //! It is the command's documentation, too. Here is what all commands share; each has its own file.
 
@@ -51,8 +52,9 @@ Examples:
   tagpost listen --reply '\"seen\"'              act as that device: print and acknowledge
   tagpost send kitchen \"Dinner!\" --follow      publish, and follow each delivery
 
-Credentials come from TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and TAGPOST_ADMIN_KEY,
-or from the profile that `tagpost login` stores.")]
+The service is that of TAGPOST_URL, and credentials are those of TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and
+TAGPOST_ADMIN_KEY; what is missing comes from the profile that `tagpost login` stores, or TAGPOST_PROFILE
+names. No other option has a variable.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -80,7 +82,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "TAGPOST_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Print JSON, one object per line, in the form that the API uses
-    #[arg(long, global = true, env = "TAGPOST_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
@@ -187,6 +189,8 @@ Examples:
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -197,20 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_an_environment_variable() {
-        fn check(command: &clap::Command) {
-            for argument in command.get_arguments().filter(|it| it.get_long().is_some()) {
-                let name = argument.get_id();
-                let is_own = name != "help" && name != "version";
-                assert!(
-                    !is_own || argument.get_env().is_some(),
-                    "{} --{name}",
-                    command.get_name()
-                );
+    fn only_the_connection_and_credentials_come_from_the_environment() {
+        fn check(command: &clap::Command, found: &mut BTreeSet<String>) {
+            let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+            found.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+            for command in command.get_subcommands() {
+                check(command, found);
             }
-            command.get_subcommands().for_each(check);
         }
-        check(&Arguments::command());
+        let mut found = BTreeSet::new();
+        check(&Arguments::command(), &mut found);
+        let expected = ["TAGPOST_PROFILE", "TAGPOST_TOKEN_FILE", "TAGPOST_URL"];
+        assert!(found.iter().eq(expected.iter()), "{found:?}");
     }
 
     #[test]

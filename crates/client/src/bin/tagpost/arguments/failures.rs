@@ -13,22 +13,22 @@ Examples:
   tagpost failures --device kitchen-cam --json")]
 pub(crate) struct Failures {
     /// Only failures of this last time, such as 15m, 2h or 7d
-    #[arg(long, env = "TAGPOST_FAILED_SINCE", value_name = "TIME", value_parser = time::seconds)]
+    #[arg(long, value_name = "TIME", value_parser = time::seconds)]
     pub(crate) since: Option<u32>,
     /// Only failures in this state: expired, undeliverable, refused or rejected
-    #[arg(long, env = "TAGPOST_FAILED_STATE", value_parser = state)]
+    #[arg(long, value_parser = state)]
     pub(crate) state: Option<State>,
     /// Only failures of messages to this tag or expression
-    #[arg(long, env = "TAGPOST_FAILED_TAG")]
+    #[arg(long)]
     pub(crate) tag: Option<String>,
     /// Only failures of this recipient
-    #[arg(long, env = "TAGPOST_FAILED_DEVICE")]
+    #[arg(long)]
     pub(crate) device: Option<DeviceId>,
     /// Only failures of this sender's messages
-    #[arg(long, env = "TAGPOST_FAILED_SENDER", value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE")]
     pub(crate) sender: Option<DeviceId>,
     /// At most this many failures
-    #[arg(long, env = "TAGPOST_LIMIT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
 }
 
@@ -43,13 +43,13 @@ pub(crate) struct Resend {
     /// The message
     pub(crate) id: MessageId,
     /// Only to this device, which it has failed for; may be given several times
-    #[arg(long, env = "TAGPOST_RESEND_DEVICE", value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',')]
     pub(crate) device: Vec<DeviceId>,
     /// An idempotency key: repeated with it, it is sent again only once
-    #[arg(long, env = "TAGPOST_KEY")]
+    #[arg(long)]
     pub(crate) key: Option<IdempotencyKey>,
     /// Wait until every delivery is settled
-    #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, short)]
     pub(crate) follow: bool,
 }
 

@@ -9,16 +9,16 @@ use super::time::seconds;
 #[derive(Debug, Args)]
 pub(crate) struct Grant {
     /// Where it may publish to: hall, hall*, @device, @*; repeatable [default: everywhere]
-    #[arg(long, env = "TAGPOST_PUBLISH", value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
     pub(crate) publish: Vec<Pattern>,
     /// The token may not publish
-    #[arg(long, env = "TAGPOST_NO_PUBLISH", conflicts_with = "publish", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, conflicts_with = "publish")]
     pub(crate) no_publish: bool,
     /// The tags that the device may join and leave by itself: hall, hall*; repeatable [default: none]
-    #[arg(long, env = "TAGPOST_TAGS", value_name = "PATTERN", value_delimiter = ',', value_parser = tag_pattern)]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = tag_pattern)]
     pub(crate) tags: Vec<Pattern>,
     /// How long the token is valid [default: until it is revoked]
-    #[arg(long, env = "TAGPOST_EXPIRES_IN", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) expires_in: Option<u32>,
 }
 

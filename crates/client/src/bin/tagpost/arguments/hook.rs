@@ -31,22 +31,22 @@ One that is made with the device's token expires with the token at the latest.
         )]
         tag: Option<Tag>,
         /// Publish to this device instead of a tag
-        #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
+        #[arg(long, value_name = "DEVICE")]
         to_device: Option<DeviceId>,
         /// What becomes of a body [default: raw]
-        #[arg(long, env = "TAGPOST_TEMPLATE")]
+        #[arg(long)]
         template: Option<TemplateName>,
         /// What the hook is for; with --template text, the title of its notifications
-        #[arg(long, env = "TAGPOST_HOOK_NAME", value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT")]
         name: Option<HookName>,
         /// How long its messages may be delivered, up to 30d; 0 is now or never [default: 1d]
-        #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
+        #[arg(long, value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
         ttl: Option<u32>,
         /// Its messages replace an undelivered message of this topic
-        #[arg(long, env = "TAGPOST_TOPIC")]
+        #[arg(long)]
         topic: Option<Topic>,
         /// The urgency; messages of higher urgency are sent first [default: normal]
-        #[arg(long, env = "TAGPOST_URGENCY")]
+        #[arg(long)]
         urgency: Option<UrgencyName>,
     },
     /// Revoke all hooks of a device made so far

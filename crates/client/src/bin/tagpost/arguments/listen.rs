@@ -34,26 +34,21 @@ in the order of delivery, and ends; with --once only the first message. A look l
 trace: nothing counts as sent, and the device does not count as online.")]
 pub(crate) struct Listen {
     /// Run this shell command for each message
-    #[arg(long, env = "TAGPOST_EXEC", value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]
     pub(crate) exec: Option<String>,
     /// How long the command may take
-    #[arg(long, env = "TAGPOST_EXEC_TIMEOUT", value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
+    #[arg(long, value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
     pub(crate) exec_timeout: u32,
     /// The reply to every message: parsed as JSON if possible, else a string
-    #[arg(
-        long,
-        env = "TAGPOST_REPLY",
-        value_name = "REPLY",
-        conflicts_with = "no_ack"
-    )]
+    #[arg(long, value_name = "REPLY", conflicts_with = "no_ack")]
     pub(crate) reply: Option<String>,
     /// List the waiting messages, take none, and exit
-    #[arg(long, env = "TAGPOST_NO_ACK", conflicts_with = "receipts", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, conflicts_with = "receipts")]
     pub(crate) no_ack: bool,
     /// Take one message, then exit
-    #[arg(long, env = "TAGPOST_ONCE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) once: bool,
     /// Also print receipts of the messages that this device sent, and who is working on them
-    #[arg(long, env = "TAGPOST_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) receipts: bool,
 }

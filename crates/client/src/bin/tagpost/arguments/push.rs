@@ -21,7 +21,7 @@ Earlier URLs stay valid; `tagpost device revoke DEVICE` ends them all, with its 
         /// The device
         device: DeviceId,
         /// How long the URL is valid [default: until the device's tokens are revoked]
-        #[arg(long, env = "TAGPOST_EXPIRES_IN", value_name = "TIME", value_parser = seconds)]
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
         expires_in: Option<u32>,
     },
     /// List the channels of a device: what its pages and apps have subscribed to
@@ -51,7 +51,7 @@ The push URLs of the device stay valid; `tagpost device revoke DEVICE` ends thos
         )]
         channels: Vec<Channel>,
         /// Remove all channels of the device
-        #[arg(long, env = "TAGPOST_ALL_CHANNELS", value_parser = clap::builder::FalseyValueParser::new())]
+        #[arg(long)]
         all: bool,
     },
 }

@@ -34,62 +34,52 @@ pub(crate) struct Send {
     #[arg(value_name = "MESSAGE")]
     pub(crate) message: Option<String>,
     /// Send the content of this file
-    #[arg(
-        long,
-        env = "TAGPOST_FILE",
-        value_name = "FILE",
-        conflicts_with = "message"
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "message")]
     pub(crate) file: Option<PathBuf>,
     /// Send to this device instead of a tag
-    #[arg(long, env = "TAGPOST_TO_DEVICE", value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE")]
     pub(crate) to_device: Option<DeviceId>,
     /// Send to the devices that match an expression of tags and @devices, with & | ! and parentheses
-    #[arg(
-        long,
-        env = "TAGPOST_TO",
-        value_name = "EXPRESSION",
-        conflicts_with = "to_device"
-    )]
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "to_device")]
     pub(crate) to: Option<Expression>,
     /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
-    #[arg(long, env = "TAGPOST_TTL", value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
+    #[arg(long, value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
     pub(crate) ttl: Option<u32>,
     /// Replace an undelivered message of this topic
-    #[arg(long, env = "TAGPOST_TOPIC")]
+    #[arg(long)]
     pub(crate) topic: Option<Topic>,
     /// The urgency; messages of higher urgency are sent first [default: normal]
-    #[arg(long, env = "TAGPOST_URGENCY")]
+    #[arg(long)]
     pub(crate) urgency: Option<UrgencyName>,
     /// How long to wait for the answer of online devices, up to 60s [default: 1s]
-    #[arg(long, env = "TAGPOST_WAIT", value_name = "TIME", value_parser = within(publish::WAIT, "60s"))]
+    #[arg(long, value_name = "TIME", value_parser = within(publish::WAIT, "60s"))]
     pub(crate) wait: Option<u32>,
     /// The media type [default: JSON or text, by the content; for a file, by its name]
-    #[arg(long = "type", env = "TAGPOST_TYPE", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
     /// The idempotency key: repeating the command with it makes no second message
-    #[arg(long, env = "TAGPOST_KEY")]
+    #[arg(long)]
     pub(crate) key: Option<IdempotencyKey>,
     /// Get the message, too, if this device has the tag
-    #[arg(long, env = "TAGPOST_ECHO", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) echo: bool,
     /// How many acknowledgements are enough: after that, all other deliveries are cancelled
-    #[arg(long, env = "TAGPOST_ACKS_NEEDED", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) acks_needed: Option<u32>,
     /// Who else gets it if too few have acknowledged it this long after its hand-over; repeatable
-    #[arg(long, env = "TAGPOST_ESCALATE", value_name = "TARGET;after=TIME", value_delimiter = ',', value_parser = Escalation::read)]
+    #[arg(long, value_name = "TARGET;after=TIME", value_delimiter = ',', value_parser = Escalation::read)]
     pub(crate) escalate: Vec<Escalation>,
     /// Hand the message over after this time, up to 30d
-    #[arg(long, env = "TAGPOST_DELAY", value_name = "TIME", value_parser = within(0..=publish::MAX_AHEAD, "30d"))]
+    #[arg(long, value_name = "TIME", value_parser = within(0..=publish::MAX_AHEAD, "30d"))]
     pub(crate) delay: Option<u32>,
     /// Hand the message over at this time: an HTTP date, or milliseconds since 1970
-    #[arg(long, env = "TAGPOST_DELIVER_AT", value_name = "DATE", value_parser = date, conflicts_with = "delay")]
+    #[arg(long, value_name = "DATE", value_parser = date, conflicts_with = "delay")]
     pub(crate) deliver_at: Option<i64>,
     /// Wait until every delivery is settled
-    #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, short)]
     pub(crate) follow: bool,
     /// How long to keep trying to reach the service
-    #[arg(long, env = "TAGPOST_RETRY", value_name = "TIME", value_parser = seconds, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "10s")]
     pub(crate) retry: u32,
 }
 

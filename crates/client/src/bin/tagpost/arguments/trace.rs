@@ -14,7 +14,7 @@ pub(crate) struct Trace {
     /// The message
     pub(crate) id: MessageId,
     /// Wait until every delivery is settled
-    #[arg(long, short, env = "TAGPOST_FOLLOW", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, short)]
     pub(crate) follow: bool,
 }
 
@@ -25,10 +25,10 @@ Examples:
   tagpost ls --state held --limit 100")]
 pub(crate) struct Ls {
     /// Only messages with a delivery in this state
-    #[arg(long, env = "TAGPOST_STATE", value_parser = state)]
+    #[arg(long, value_parser = state)]
     pub(crate) state: Option<State>,
     /// At most this many messages
-    #[arg(long, env = "TAGPOST_LIMIT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
 }
 

@@ -21,13 +21,13 @@ The secret is shown the first time. Setting it again keeps the secret, and enabl
         /// The address
         url: String,
         /// How many requests are made at a time; only with 1 is there an order [default: 1]
-        #[arg(long, env = "TAGPOST_WEBHOOK_MAX_IN_FLIGHT", value_name = "COUNT")]
+        #[arg(long, value_name = "COUNT")]
         max_in_flight: Option<u32>,
         /// Seconds that the address may take to answer [default: 15]
-        #[arg(long, env = "TAGPOST_WEBHOOK_TIMEOUT", value_name = "SECONDS")]
+        #[arg(long, value_name = "SECONDS")]
         timeout: Option<u32>,
         /// Post the receipts of what the device has sent, too
-        #[arg(long, env = "TAGPOST_WEBHOOK_RECEIPTS", value_parser = clap::builder::FalseyValueParser::new())]
+        #[arg(long)]
         receipts: bool,
     },
     /// Show the webhook of a device
@@ -74,10 +74,10 @@ Prints the body if the signature is that of the secret and the request is not ol
 With --any-age, one of any age.")]
     Verify {
         /// A file with the secret
-        #[arg(long, env = "TAGPOST_WEBHOOK_SECRET_FILE", value_name = "FILE")]
+        #[arg(long, value_name = "FILE")]
         secret_file: PathBuf,
         /// Do not look at the time
-        #[arg(long, env = "TAGPOST_WEBHOOK_ANY_AGE", value_parser = clap::builder::FalseyValueParser::new())]
+        #[arg(long)]
         any_age: bool,
     },
 }
