@@ -79,7 +79,8 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);
     let shell = Shell::of(&relay, &doorbell);
-    let to = ["send", "--to-device", camera.id.as_str()];
+    let at_camera = format!("@{}", camera.id);
+    let to = ["send", at_camera.as_str()];
     let held = shell.run(&[&to[..], &["hello"]].concat()).await;
     assert!(
         held.out.starts_with("held ") && held.out.contains(camera.id.as_str()),
@@ -114,10 +115,13 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
         .run(&["send", "--ttl", "soon", "tag", "hello"])
         .await
         .code(2);
-    shell
-        .run(&["send", "--to-device", "cam", "two", "messages"])
-        .await
-        .code(2);
+    for two in [
+        &["send", "--to-device", "cam", "two", "messages"][..],
+        &["send", "@cam", "one", "--file", "two"],
+        &["send", "@", "hello"],
+    ] {
+        shell.run(two).await.code(2);
+    }
     let wrong = shell.run(&["send", "no tag", "hello"]).await;
     assert!(wrong.err.contains("tagpost send"), "{wrong:?}");
     wrong.code(2);
@@ -215,7 +219,7 @@ async fn send_takes_an_expression_and_tells_where_its_fault_is() {
     let tag = relay.tag(&[&camera, &display]).await;
     let shell = Shell::of(&relay, &doorbell);
     let to = format!("{tag} & !@{}", display.id);
-    let sent = shell.run(&["send", "--to", &to, "hello"]).await;
+    let sent = shell.run(&["send", &to, "hello"]).await;
     assert!(sent.out.contains(camera.id.as_str()), "{sent:?}");
     assert!(!sent.out.contains(display.id.as_str()), "{sent:?}");
     sent.code(3);
@@ -227,11 +231,14 @@ async fn send_takes_an_expression_and_tells_where_its_fault_is() {
     listener.run(&listening).await.code(0);
     let replied = shell.run(&["ls", "--json"]).await.json(0);
     assert_eq!(replied[0]["deliveries"][0]["reply"], json!(to));
-    let wrong = shell
-        .run(&["send", "--to", "hall & !!muted", "hello"])
-        .await;
-    assert!(wrong.err.contains("at character 9"), "{wrong:?}");
-    wrong.code(2);
+    for wrong in [
+        &["send", "hall & !!muted", "hello"][..],
+        &["send", "--to", "hall & !!muted", "hello"],
+    ] {
+        let wrong = shell.run(wrong).await;
+        assert!(wrong.err.contains("at character 9"), "{wrong:?}");
+        wrong.code(2);
+    }
 }
 
 #[tokio::test]
@@ -338,7 +345,7 @@ async fn an_operator_looks_after_devices_and_tags() {
     );
     shell.run(&["tag", "rm", "hall", "cam-1"]).await.code(0);
     let device = shell
-        .run(&["device", "show", "cam-2", "--json"])
+        .run(&["device", "show", "@cam-2", "--json"])
         .await
         .json(0);
     assert_eq!(device[0]["tags"], json!(["hall"]));
@@ -448,7 +455,7 @@ async fn no_option_of_a_single_message_comes_from_the_environment() {
 async fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = Shell::new().run(&["completions", shell]).await.code(0);
-        assert!(script.contains("to-device"), "{shell}");
+        assert!(script.contains("acks-needed"), "{shell}");
     }
 }
 

@@ -13,6 +13,7 @@ mod listen;
 mod push;
 mod send;
 mod tag;
+mod target;
 mod time;
 mod trace;
 mod webhook;
@@ -33,6 +34,7 @@ pub(crate) use listen::Listen;
 pub(crate) use push::Push;
 pub(crate) use send::Send;
 pub(crate) use tag::TagCommand;
+pub(crate) use target::target;
 pub(crate) use trace::{Ls, Trace};
 pub(crate) use webhook::Webhook;
 
@@ -51,6 +53,7 @@ Examples:
   tagpost tag add kitchen kitchen-cam          bind it to the tag kitchen
   tagpost listen --reply '\"seen\"'              act as that device: print and acknowledge
   tagpost send kitchen \"Dinner!\" --follow      publish, and follow each delivery
+  tagpost send @kitchen-cam \"Look left\"        to one device: an @ is for devices
 
 The service is that of TAGPOST_URL, and credentials are those of TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and
 TAGPOST_ADMIN_KEY; what is missing comes from the profile that `tagpost login` stores, or TAGPOST_PROFILE

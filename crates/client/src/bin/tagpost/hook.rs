@@ -14,7 +14,7 @@ pub(crate) async fn run(global: &Global, command: Hook) -> Result<Outcome, Failu
     match command {
         Hook::New {
             device,
-            tag,
+            to,
             to_device,
             template,
             name,
@@ -22,11 +22,8 @@ pub(crate) async fn run(global: &Global, command: Hook) -> Result<Outcome, Failu
             topic,
             urgency,
         } => {
-            let to = to_device.map(HookTarget::Device);
-            let Some(to) = to.or(tag.map(HookTarget::Tag)) else {
-                return Err(
-                    Failure::new("no target was given").advise("Name a tag, or --to-device.")
-                );
+            let Some(to) = to.or(to_device.map(HookTarget::Device)) else {
+                return Err(Failure::new("no target was given").advise("Name a tag or an @device."));
             };
             let defaults = HookTerms::new(to);
             let terms = HookTerms {

@@ -8,10 +8,10 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, InvalidName, State, Target, Trace};
+use tagpost_client::{Delivery, DeviceId, State, Target, Trace};
 
 use crate::advice::Failure;
-use crate::arguments::{Arguments, Escalation, Global, Send};
+use crate::arguments::{Arguments, Escalation, Global, Send, target};
 use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
@@ -76,24 +76,24 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
 
 /// To whom, and the argument that is the message.
 fn addressed(options: &Send) -> (Target, Option<&str>) {
-    let tag = options.tag.as_deref();
+    let first = options.target.as_deref();
     let to = match (&options.to_device, &options.to) {
         (Some(device), _) => Some(Target::Device(device.clone())),
         (None, expression) => expression.clone().map(Target::Match),
     };
-    match (to, tag) {
+    match (to, first) {
         (Some(_), Some(_)) if options.message.is_some() => wrong(
             ErrorKind::ArgumentConflict,
-            "give only one of TAG, --to-device and --to",
+            "give only one of TARGET, --to-device and --to",
         ),
         (Some(_), Some(_)) if options.file.is_some() => wrong(
             ErrorKind::ArgumentConflict,
             "the message is already given by --file",
         ),
         (Some(to), message) => (to, message),
-        (None, tag) => match tag.unwrap_or_default().parse() {
-            Ok(tag) => (Target::Tag(tag), options.message.as_deref()),
-            Err(error) => wrong(ErrorKind::ValueValidation, &InvalidName::to_string(&error)),
+        (None, first) => match target(first.unwrap_or_default()) {
+            Ok(to) => (to, options.message.as_deref()),
+            Err(problem) => wrong(ErrorKind::ValueValidation, &problem),
         },
     }
 }

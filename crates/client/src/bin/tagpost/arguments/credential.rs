@@ -4,6 +4,7 @@ use clap::Args;
 use tagpost_client::DeviceId;
 
 use super::grant::Grant;
+use super::target::device_name;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,6 +17,7 @@ from standard input; on a terminal it is asked for without echo. The service reg
 device with its first use.")]
 pub(crate) struct Token {
     /// The device that the token is for
+    #[arg(value_parser = device_name)]
     pub(crate) device: DeviceId,
     #[command(flatten)]
     pub(crate) grant: Grant,

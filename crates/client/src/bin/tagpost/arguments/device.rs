@@ -4,6 +4,7 @@ use clap::Subcommand;
 use tagpost_client::DeviceId;
 
 use super::grant::Grant;
+use super::target::device_name;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Device {
@@ -17,6 +18,7 @@ Examples:
   tagpost device add kitchen-cam --json | jq -r .token")]
     Add {
         /// The name
+        #[arg(value_parser = device_name)]
         device: DeviceId,
         #[command(flatten)]
         grant: Grant,
@@ -33,6 +35,7 @@ It may receive and answer, and publish only where --publish says.
 A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
     Pair {
         /// The name
+        #[arg(value_parser = device_name)]
         device: DeviceId,
         #[command(flatten)]
         grant: Grant,
@@ -52,6 +55,7 @@ Examples:
 A device may ask for itself, with its token.")]
     Show {
         /// The name
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Delete a device, its tags and its messages; their senders get a receipt
@@ -60,6 +64,7 @@ Examples:
   tagpost device rm kitchen-cam")]
     Rm {
         /// The name
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Revoke all tokens of a device issued so far
@@ -68,6 +73,7 @@ Examples:
   tagpost device revoke kitchen-cam && tagpost device add kitchen-cam")]
     Revoke {
         /// The name
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
 }

@@ -1,7 +1,8 @@
 //! The steps of an escalation on the command line: `managers;after=5m`, `@boss;after=300` or `hall & !muted;after=1h`.
 
-use tagpost_client::{InvalidExpression, Target};
+use tagpost_client::Target;
 
+use super::target::target;
 use super::time::seconds;
 
 /// One step of an escalation.
@@ -18,13 +19,7 @@ impl Escalation {
             .split_once(';')
             .and_then(|(to, after)| Some((to.trim(), after.trim().strip_prefix("after=")?)))
             .ok_or_else(|| "it must be a step such as managers;after=5m".to_owned())?;
-        let to = match to.contains(['&', '|', '!', '(', ')']) {
-            true => Target::Match(
-                to.parse()
-                    .map_err(|error: InvalidExpression| error.to_string())?,
-            ),
-            false => Target::named(to).map_err(|error| error.to_string())?,
-        };
+        let to = target(to)?;
         let after = seconds(after)?;
         Ok(Self { to, after })
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use tagpost_client::{DeviceId, IdempotencyKey, MessageId, State};
 
+use super::target::device_name;
 use super::time;
 
 #[derive(Debug, Args)]
@@ -22,10 +23,10 @@ pub(crate) struct Failures {
     #[arg(long)]
     pub(crate) tag: Option<String>,
     /// Only failures of this recipient
-    #[arg(long)]
+    #[arg(long, value_parser = device_name)]
     pub(crate) device: Option<DeviceId>,
     /// Only failures of this sender's messages
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", value_parser = device_name)]
     pub(crate) sender: Option<DeviceId>,
     /// At most this many failures
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -43,7 +44,7 @@ pub(crate) struct Resend {
     /// The message
     pub(crate) id: MessageId,
     /// Only to this device, which it has failed for; may be given several times
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = device_name)]
     pub(crate) device: Vec<DeviceId>,
     /// An idempotency key: repeated with it, it is sent again only once
     #[arg(long)]

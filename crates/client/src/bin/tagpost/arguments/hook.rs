@@ -1,10 +1,11 @@
 //! `tagpost hook`.
 
 use clap::{Subcommand, ValueEnum};
-use tagpost_client::{DeviceId, HookName, Tag, Template, Topic};
+use tagpost_client::{DeviceId, HookName, HookTarget, Template, Topic};
 use tagpost_core::publish;
 
 use super::send::UrgencyName;
+use super::target::{device_name, hook_target};
 use super::time::within;
 
 #[derive(Debug, Subcommand)]
@@ -13,7 +14,7 @@ pub(crate) enum Hook {
     #[command(after_help = "\
 Examples:
   tagpost hook new ci phones --template github --name CI     for a webhook of GitHub
-  tagpost hook new lab --to-device anna --template grafana   for a contact point of Grafana
+  tagpost hook new lab @anna --template grafana              for a contact point of Grafana
   tagpost hook new backup phones --template text --topic backup --ttl 2h
   tagpost hook new ci phones --json | jq -r .url > hook-url
 
@@ -22,16 +23,18 @@ One that is made with the device's token expires with the token at the latest.
 `tagpost hook revoke DEVICE` ends all hooks of the device, and so does `tagpost device revoke DEVICE`.")]
     New {
         /// The device that publishes
+        #[arg(value_parser = device_name)]
         device: DeviceId,
-        /// The tag that it publishes to
+        /// What it publishes to: a tag or an @device
         #[arg(
-            value_name = "TAG",
+            value_name = "TARGET",
+            value_parser = hook_target,
             required_unless_present = "to_device",
             conflicts_with = "to_device"
         )]
-        tag: Option<Tag>,
-        /// Publish to this device instead of a tag
-        #[arg(long, value_name = "DEVICE")]
+        to: Option<HookTarget>,
+        // As it was written before a target could be a device.
+        #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name)]
         to_device: Option<DeviceId>,
         /// What becomes of a body [default: raw]
         #[arg(long)]
@@ -55,6 +58,7 @@ Examples:
   tagpost hook revoke ci                       its hooks answer 404 from then on; its tokens stay valid")]
     Revoke {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
 }

@@ -7,14 +7,15 @@ use tagpost_client::{DeviceId, Expression, IdempotencyKey, Topic, Urgency};
 use tagpost_core::publish;
 
 use super::escalation::Escalation;
+use super::target::device_name;
 use super::time::{seconds, within};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   tagpost send kitchen \"Dinner!\"               to every device of the tag kitchen
-  tagpost send --to-device cam-1 '{\"pan\":90}'  to one device; JSON is recognised
-  tagpost send --to 'hall & !muted' \"Dinner!\"  to those with hall, without muted
+  tagpost send @cam-1 '{\"pan\":90}'            to one device; JSON is recognised
+  tagpost send 'hall & !muted' \"Dinner!\"       to those with hall, without muted
   date | tagpost send log -                    the payload from standard input
   tagpost send wall --file cat.png             a file; its media type follows from its name
   tagpost send door ring --ttl 30s --topic bell --urgency high
@@ -27,20 +28,25 @@ Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will
 with --acks-needed, with 0 as soon as that many took it;
 1 if it was not published, 2 if the command line is wrong.")]
 pub(crate) struct Send {
-    /// The tag; with --to-device or --to this is the message
-    #[arg(value_name = "TAG", required_unless_present_any = ["to_device", "to"])]
-    pub(crate) tag: Option<String>,
+    /// To whom: a tag, an @device, or an expression of both with & | ! and parentheses
+    #[arg(value_name = "TARGET", required_unless_present_any = ["to_device", "to"])]
+    pub(crate) target: Option<String>,
     /// The message; - or nothing reads standard input
     #[arg(value_name = "MESSAGE")]
     pub(crate) message: Option<String>,
     /// Send the content of this file
     #[arg(long, value_name = "FILE", conflicts_with = "message")]
     pub(crate) file: Option<PathBuf>,
-    /// Send to this device instead of a tag
-    #[arg(long, value_name = "DEVICE")]
+    // These two are how it was written before TARGET could be more than a tag. With them, the first argument is the
+    // message.
+    #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name)]
     pub(crate) to_device: Option<DeviceId>,
-    /// Send to the devices that match an expression of tags and @devices, with & | ! and parentheses
-    #[arg(long, value_name = "EXPRESSION", conflicts_with = "to_device")]
+    #[arg(
+        long,
+        hide = true,
+        value_name = "EXPRESSION",
+        conflicts_with = "to_device"
+    )]
     pub(crate) to: Option<Expression>,
     /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
     #[arg(long, value_name = "TIME", value_parser = within(publish::TTL, "30d"))]

@@ -3,6 +3,8 @@
 use clap::Subcommand;
 use tagpost_client::{DeviceId, Tag};
 
+use super::target::device_name;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagCommand {
     /// Bind devices to a tag
@@ -13,7 +15,7 @@ Examples:
         /// The tag
         tag: Tag,
         /// The devices
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = device_name)]
         devices: Vec<DeviceId>,
     },
     /// Unbind devices from a tag
@@ -24,7 +26,7 @@ Examples:
         /// The tag
         tag: Tag,
         /// The devices
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = device_name)]
         devices: Vec<DeviceId>,
     },
     /// Bind this device to tags, with its own token

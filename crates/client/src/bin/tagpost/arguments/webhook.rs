@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use tagpost_client::DeviceId;
 
+use super::target::device_name;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhook {
     /// Make a device an HTTPS address, and print the secret that verifies its requests
@@ -17,6 +19,7 @@ Examples:
 The secret is shown the first time. Setting it again keeps the secret, and enables a webhook that was disabled.")]
     Set {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
         /// The address
         url: String,
@@ -37,6 +40,7 @@ Examples:
   tagpost webhook show backend --json | jq .disabled")]
     Show {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Replace the secret of a webhook, and print the new one
@@ -47,6 +51,7 @@ Examples:
 The former secret signs, too, for 24 hours.")]
     Rotate {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Try the address of a webhook with a request that is no message
@@ -55,6 +60,7 @@ Examples:
   tagpost webhook test backend                 exit code 0 if it answers 2xx, 4 if not")]
     Test {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Remove the webhook of a device: its messages are held from then on
@@ -63,6 +69,7 @@ Examples:
   tagpost webhook rm backend")]
     Rm {
         /// The device
+        #[arg(value_parser = device_name)]
         device: DeviceId,
     },
     /// Check a request: its three headers, an empty line and its body, from standard input
