@@ -129,6 +129,34 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn an_empty_message_is_sent_only_if_that_is_meant() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let at_camera = format!("@{}", camera.id);
+    let nothing = shell.home.path().join("nothing");
+    fs::write(&nothing, "").unwrap();
+    let file = nothing.to_str().unwrap();
+    for empty in [&["", "--wait=0"][..], &["-"], &[], &["--file", file]] {
+        let refused = shell.run(&[&["send", &at_camera], empty].concat()).await;
+        assert!(refused.err.contains("--empty"), "{empty:?}: {refused:?}");
+        refused.code(1);
+    }
+    let held = camera.at(&relay.url()).device(&camera.id).await.unwrap();
+    assert_eq!(held.held, 0, "an empty message was sent");
+    for (number, empty) in [&[""][..], &[]].into_iter().enumerate() {
+        let meant = [&["send", &at_camera, "--empty"], empty].concat();
+        shell.run(&meant).await.code(3);
+        let held = camera.at(&relay.url()).device(&camera.id).await.unwrap();
+        assert_eq!(held.held as usize, number + 1);
+    }
+    let broken = shell.run(&["send", &at_camera, "{\"a\":"]).await;
+    assert!(broken.err.contains("sent as text"), "{broken:?}");
+    broken.code(3);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn send_ends_well_once_enough_devices_have_acknowledged() {
     let relay = Relay::shared();
     let (doorbell, camera, display) = (

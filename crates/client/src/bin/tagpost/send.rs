@@ -24,7 +24,12 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     let (to, message) = addressed(&options);
     let client = Session::open(global)?.device()?;
     let client = client.retry_for(Duration::from_secs(options.retry.into()));
-    let (payload, guessed) = payload(message, options.file.as_deref())?;
+    let (payload, guessed) = payload(message, &options)?;
+    if options.content_type.is_none() && is_broken_json(&payload) {
+        output::note(
+            "It looks like JSON and is none: it is sent as text. --type names another type.",
+        );
+    }
     let content_type = options.content_type.unwrap_or_else(|| guessed.to_owned());
 
     let mut publish = client.publish(to).bytes(content_type, payload);
@@ -108,9 +113,19 @@ fn wrong(kind: ErrorKind, problem: &str) -> ! {
     }
 }
 
-/// The payload, and what it looks like.
-fn payload(message: Option<&str>, file: Option<&Path>) -> Result<(Vec<u8>, &'static str), Failure> {
-    if let Some(path) = file {
+/// The payload, and what it looks like. An empty one is more often a mistake than meant: a variable that is not set, or
+/// an input that is closed.
+fn payload(message: Option<&str>, options: &Send) -> Result<(Vec<u8>, &'static str), Failure> {
+    let (payload, guessed) = read(message, options)?;
+    if payload.is_empty() && !options.empty {
+        return Err(Failure::new("the message is empty")
+            .advise("Give a message, a --file or standard input; or --empty, if that is meant."));
+    }
+    Ok((payload, guessed))
+}
+
+fn read(message: Option<&str>, options: &Send) -> Result<(Vec<u8>, &'static str), Failure> {
+    if let Some(path) = options.file.as_deref() {
         let payload = fs::read(path)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
         let guessed = media_type(path).unwrap_or_else(|| look(&payload));
@@ -120,6 +135,9 @@ fn payload(message: Option<&str>, file: Option<&Path>) -> Result<(Vec<u8>, &'sta
         return Ok((text.as_bytes().to_vec(), look(text.as_bytes())));
     }
     if io::stdin().is_terminal() {
+        if options.empty {
+            return Ok((Vec::new(), TEXT));
+        }
         output::note("Type the message, and end it with Ctrl-D.");
     }
     let mut payload = Vec::new();
@@ -138,6 +156,13 @@ fn look(payload: &[u8]) -> &'static str {
     let is_json = text.trim_start().starts_with(['{', '['])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     if is_json { JSON } else { TEXT }
+}
+
+/// Text that begins as JSON does, and does not go on like it.
+fn is_broken_json(payload: &[u8]) -> bool {
+    let begins = payload.trim_ascii_start().starts_with(b"{")
+        || payload.trim_ascii_start().starts_with(b"[");
+    begins && look(payload) == TEXT
 }
 
 /// The media type of the files that messages are usually made of.
@@ -252,6 +277,15 @@ mod tests {
             (b"\xff\xd8", BYTES),
         ] {
             assert_eq!(look(payload), expected, "{payload:?}");
+        }
+        for (payload, expected) in [
+            (&b"{\"a\":"[..], true),
+            (b" [1, 2", true),
+            (b"{\"a\":1}", false),
+            (b"Dinner {soon}", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_broken_json(payload), expected, "{payload:?}");
         }
         assert_eq!(media_type(Path::new("a/cat.PNG")), Some("image/png"));
         assert_eq!(media_type(Path::new("a/cat")), None);

@@ -48,6 +48,9 @@ pub(crate) struct Send {
         conflicts_with = "to_device"
     )]
     pub(crate) to: Option<Expression>,
+    /// Send it even if it is empty
+    #[arg(long)]
+    pub(crate) empty: bool,
     /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
     #[arg(long, value_name = "TIME", value_parser = within(publish::TTL, "30d"))]
     pub(crate) ttl: Option<u32>,
