@@ -298,6 +298,63 @@ async fn a_command_that_does_not_end_when_told_to_does_not_outlive_listen() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_signal_ends_a_send_that_follows_and_what_is_open_is_told() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::new()
+        .with("TAGPOST_URL", relay.url())
+        .with("TAGPOST_TOKEN", &doorbell.token);
+    let at_camera = format!("@{}", camera.id);
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut child = shell.start(&["send", &at_camera, "--follow", "--wait=0", "hello"]);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+        let id = within("the id", lines.next_line()).await.unwrap().unwrap();
+        tell(&child, signal);
+        let open = within("what is open", lines.next_line()).await.unwrap();
+        let open = open.unwrap_or_else(|| panic!("{signal}: nothing was told"));
+        assert!(open.starts_with("held ") && open.contains(camera.id.as_str()));
+        let note = within("how to go on", notes.next_line()).await.unwrap();
+        assert!(
+            note.unwrap()
+                .contains(&format!("tagpost trace {id} --follow"))
+        );
+        let status = within("it to end", child.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(3), "{signal}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_send_that_was_ended_before_its_answer_is_repeated_without_a_second_message() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::new().with("TAGPOST_TOKEN", &doorbell.token);
+    let at_camera = format!("@{}", camera.id);
+    let url = network.url();
+    let send = ["send", "--url", &url, &at_camera, "--wait=30s", "hello"];
+    let mut inbox = camera.at(&relay.url()).connect();
+    let mut child = shell.start(&send);
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    // It has arrived, and its answer is not there yet.
+    let message = next(&mut inbox).await;
+    tell(&child, Signal::SIGINT);
+    within("the error", notes.next_line()).await.unwrap();
+    let advice = within("the advice", notes.next_line()).await.unwrap();
+    let advice = advice.unwrap();
+    let (_, key) = advice.split_once("--key ").unwrap();
+    let (key, _) = key.split_once(' ').unwrap();
+    let status = within("it to end", child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    message.ack().unwrap();
+    let again = [&send[..], &["--key", key, "--json"]].concat();
+    let again = shell.run(&again).await.json(0);
+    assert_eq!(again[0]["id"], serde_json::json!(message.id));
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn a_signal_ends_a_send_that_follows_on_a_frozen_network() {
     let relay = Relay::shared();
     let network = Network::to(relay.port()).await;

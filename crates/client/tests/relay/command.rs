@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
+use tagpost_client::MessageId;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::{ADMIN_KEY, Relay, Shell, TOKEN_KEY, fresh, next, send, within};
@@ -82,8 +83,14 @@ async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
     let at_camera = format!("@{}", camera.id);
     let to = ["send", at_camera.as_str()];
     let held = shell.run(&[&to[..], &["hello"]].concat()).await;
+    let (id, rest) = held.out.split_once('\n').unwrap();
+    assert!(id.parse::<MessageId>().is_ok(), "{held:?}");
     assert!(
-        held.out.starts_with("held ") && held.out.contains(camera.id.as_str()),
+        rest.starts_with("held ") && rest.contains(camera.id.as_str()),
+        "{held:?}"
+    );
+    assert!(
+        held.err.contains(&format!("tagpost cancel {id}")),
         "{held:?}"
     );
     held.code(3);
@@ -294,7 +301,8 @@ async fn send_follows_every_delivery_to_its_end() {
     let (sent, ()) = tokio::join!(sent, answers);
     let out = sent.code(0);
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!(lines.len(), 2, "{out}");
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(lines[0].parse::<MessageId>().is_ok(), "{out}");
     // Both may have settled before the command looks again; then they come in the order of their names.
     for device in [&camera, &display] {
         let of_device = |line: &&str| line.contains(device.id.as_str());

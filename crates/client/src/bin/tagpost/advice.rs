@@ -35,6 +35,16 @@ impl Failure {
         }
     }
 
+    /// The same failure, with one more thing to do, after what is advised already.
+    pub(crate) fn advise_as_well(self, advice: impl Into<String>) -> Self {
+        let advice = advice.into();
+        let advice = match &self.advice {
+            Some(first) => format!("{first}\n  {advice}"),
+            None => advice,
+        };
+        self.advise(advice)
+    }
+
     /// Tells the user.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.silent {

@@ -9,6 +9,7 @@ use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::send::Report;
 use crate::session::Session;
+use crate::signals::interrupted;
 
 /// How many failures are asked for at a time.
 const PAGE: u32 = 1_000;
@@ -58,9 +59,10 @@ pub(crate) async fn resend(global: &Global, options: &Resend) -> Result<Outcome,
     spinner.finish_and_clear();
     let sent = sent?;
     let mut report = Report::new(global);
+    report.begin(&sent)?;
     report.show(&sent)?;
     let last = if options.follow {
-        follow(&client, sent, |message| report.show(message)).await?
+        follow(&client, sent, interrupted(), |message| report.show(message)).await?
     } else {
         sent
     };

@@ -10,7 +10,6 @@ use tagpost_client::{
     Error, Inbox, Message, MessageId, Progress, Receipt, Receipts, State, Status, Withdrawal,
 };
 use tagpost_core::protocol::tagpost_v1::MAX_REPLY_BYTES;
-use tokio::signal;
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Listen};
@@ -18,6 +17,7 @@ use crate::exec::{self, Answered, Exec, Service};
 use crate::look;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
+use crate::signals::interrupted;
 
 /// A line of JSON: a frame as the service sends it.
 #[derive(Serialize)]
@@ -262,34 +262,4 @@ fn tell(status: &Status) {
         }
         _ => {}
     }
-}
-
-/// Waits for Ctrl-C, for what service managers send, or for the terminal to be closed.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use signal::unix::{SignalKind, signal};
-        let came = async |kind| match signal(kind) {
-            Ok(mut signals) => _ = signals.recv().await,
-            Err(_) => pending().await,
-        };
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            () = came(SignalKind::terminate()) => {}
-            () = came(SignalKind::hangup()), if !hangup_is_ignored() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = signal::ctrl_c().await;
-}
-
-/// Whether this was started by `nohup` or the like, and is to outlive its terminal. A handler would undo
-/// that, so there is none where it cannot be told (proc_pid_status(5), which only Linux has).
-#[cfg(unix)]
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut lines = status.lines();
-    let ignored = lines.find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_none_or(|mask| mask & 1 != 0)
 }

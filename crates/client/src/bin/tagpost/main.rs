@@ -22,6 +22,7 @@ mod push;
 mod qr;
 mod send;
 mod session;
+mod signals;
 mod status;
 mod tag;
 mod token;

@@ -1,4 +1,7 @@
-//! `tagpost send`: publishes, and says what becomes of the message, a line for each device as it settles.
+//! `tagpost send`: publishes, and says what becomes of the message: its id first, then a line for each device as it
+//! settles.
+//!
+//! Whenever it ends, it has said how to go on: with the id, or, before there is one, with the idempotency key.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{IsTerminal, Read};
@@ -8,13 +11,14 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, State, Target, Trace};
+use tagpost_client::{Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Escalation, Global, Send, target};
 use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
+use crate::signals::interrupted;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -32,7 +36,12 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     }
     let content_type = options.content_type.unwrap_or_else(|| guessed.to_owned());
 
+    let key = match options.key {
+        Some(key) => key,
+        None => random_key()?,
+    };
     let mut publish = client.publish(to).bytes(content_type, payload);
+    publish = publish.key(key.clone());
     if let Some(ttl) = options.ttl {
         publish = publish.ttl(ttl);
     }
@@ -44,9 +53,6 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     }
     if let Some(wait) = options.wait {
         publish = publish.wait(wait);
-    }
-    if let Some(key) = options.key {
-        publish = publish.key(key);
     }
     if options.echo {
         publish = publish.echo();
@@ -63,20 +69,56 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     if let Some(at) = options.deliver_at {
         publish = publish.deliver_at(at);
     }
+    // One for all that follows: what comes between two waits is not missed.
+    let stop = interrupted();
+    tokio::pin!(stop);
     let spinner = output::spinner("publishing");
-    let published = publish.send().await;
+    let published = tokio::select! {
+        published = publish.send() => published.map_err(|error| unanswered(error, &key)),
+        () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
+    };
     spinner.finish_and_clear();
     let published = published?;
 
     let mut report = Report::new(global);
+    report.begin(&published)?;
     report.show(&published)?;
     let last = if options.follow {
-        follow(&client, published, |message| report.show(message)).await?
+        follow(&client, published, stop, |message| report.show(message)).await?
     } else {
         published
     };
     report.rest(&last)?;
     Ok(Outcome::of(&last))
+}
+
+/// 128 random bits. The command makes its own key, and so can tell it.
+fn random_key() -> Result<IdempotencyKey, Failure> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)
+        .map_err(|error| Failure::new(format!("the system has no random numbers: {error}")))?;
+    let key = format!("{:032x}", u128::from_be_bytes(bits));
+    key.parse::<IdempotencyKey>()
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+/// A failure of which it is not known whether the message was published says how to find out.
+fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
+    let is_unknown = matches!(
+        error,
+        Error::Unreachable { .. } | Error::NotUnderstood { .. }
+    );
+    let failure = Failure::from(error);
+    if is_unknown {
+        return failure.advise_as_well(again(key));
+    }
+    failure
+}
+
+fn again(key: &IdempotencyKey) -> String {
+    format!(
+        "It may have been published. The same command with --key {key} makes no second message."
+    )
 }
 
 /// To whom, and the argument that is the message.
@@ -204,6 +246,14 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Says which message it is. In JSON, each object does.
+    pub(crate) fn begin(&self, message: &Trace) -> Result<(), Failure> {
+        if self.global.json {
+            return Ok(());
+        }
+        output::line(message.id.to_string())
+    }
+
     /// Says what is new: the deliveries that have settled since; in JSON, the whole message.
     pub(crate) fn show(&mut self, message: &Trace) -> Result<(), Failure> {
         if self.global.json {
@@ -235,9 +285,9 @@ impl<'a> Report<'a> {
         for delivery in deliveries.filter(|delivery| !delivery.state.is_terminal()) {
             output::line(line(message, delivery, width))?;
         }
+        let id = message.id;
         output::note(format!(
-            "`tagpost trace {} --follow` shows what becomes of it.",
-            message.id
+            "`tagpost trace {id} --follow` shows what becomes of it; `tagpost cancel {id}` takes it back."
         ));
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::arguments::{Global, Ls, Trace as Options};
 use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
+use crate::signals::interrupted;
 
 pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, Failure> {
     let client = Session::open(global)?.sender_or_operator()?;
@@ -22,7 +23,7 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
     };
     show(&trace)?;
     let trace = if options.follow && !trace.is_settled() {
-        let trace = follow(&client, trace, show).await?;
+        let trace = follow(&client, trace, interrupted(), show).await?;
         if !global.json {
             output::line(summary(&trace))?;
         }

@@ -26,7 +26,11 @@ Examples:
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
 with --acks-needed, with 0 as soon as that many took it;
-1 if it was not published, 2 if the command line is wrong.")]
+1 if it was not published, 2 if the command line is wrong.
+
+The first line is the message's id. Ctrl-C ends the waiting, not the message: what is open is printed,
+and how to go on. Before there is an id, that is the idempotency key, with which the same command makes
+no second message.")]
 pub(crate) struct Send {
     /// To whom: a tag, an @device, or an expression of both with & | ! and parentheses
     #[arg(value_name = "TARGET", required_unless_present_any = ["to_device", "to"])]
