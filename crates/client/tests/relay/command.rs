@@ -457,6 +457,45 @@ async fn trace_and_ls_show_what_became_of_messages() {
 }
 
 #[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn cancel_takes_back_what_is_open_and_nothing_else() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let arguments = ["send", tag.as_str(), "hello", "--wait=1s", "--json"];
+    let (sent, ()) = tokio::join!(shell.run(&arguments), async {
+        next(&mut inbox).await.ack().unwrap();
+    });
+    let sent = sent.json(3);
+    let id = sent[0]["id"].as_str().unwrap();
+    let cancelled = shell.run(&["cancel", id]).await.code(0);
+    let state_of = |device: &str| {
+        let line = cancelled.lines().find(|line| line.contains(device));
+        line.and_then(|line| line.split_whitespace().next())
+    };
+    assert_eq!(state_of(camera.id.as_str()), Some("delivered"));
+    assert_eq!(state_of(display.id.as_str()), Some("cancelled"));
+    // Once more changes nothing.
+    shell.run(&["cancel", id]).await.code(0);
+
+    let later = ["send", tag.as_str(), "tea", "--delay=1h", "--json"];
+    let later = shell.run(&later).await.json(3);
+    let cancelled = shell
+        .run(&["cancel", later[0]["id"].as_str().unwrap()])
+        .await;
+    assert_eq!(cancelled.code(0), "cancelled\n");
+    let unknown = shell.run(&["cancel", "01JQ3Y5M2E8ZK4TB6V7N9WXHCD"]).await;
+    assert!(unknown.err.contains("unknown_message"), "{unknown:?}");
+    unknown.code(1);
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_is_an_error_that_says_what_to_do() {
     // Nothing listens on the port for discarding (RFC 863).
     let shell = Shell::new()

@@ -87,6 +87,14 @@ async fn a_look_at_what_waits_leaves_no_trace() {
     );
     let first = shell.run(&[&look[..], &["--once"]].concat()).await.json(0);
     assert_eq!((first.len(), &first[0]["payload"]), (1, &json!(0)));
+    let peeked = shell.run(&["peek", "--limit", "1", "--json"]).await;
+    assert_eq!(peeked.json(0), first);
+    let operator = Shell::operator(&relay);
+    let peeked = operator.run(&["peek", camera.id.as_str()]).await.code(0);
+    assert_eq!(peeked, out);
+    let other = shell.run(&["peek", doorbell.id.as_str()]).await;
+    assert!(other.err.contains("forbidden"), "{other:?}");
+    other.code(1);
     let seen = relay.operator().device(&camera.id).await.unwrap();
     assert_eq!((seen.last_seen_at, seen.held), (None, 4));
     let mut inbox = camera.at(&relay.url()).connect();

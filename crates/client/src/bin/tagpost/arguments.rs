@@ -3,6 +3,7 @@
 //!
 //! It is the command's documentation, too. Here is what all commands share; each has its own file.
 
+mod cancel;
 mod credential;
 mod device;
 mod escalation;
@@ -10,6 +11,7 @@ mod failures;
 mod grant;
 mod hook;
 mod listen;
+mod peek;
 mod push;
 mod send;
 mod tag;
@@ -24,6 +26,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use cancel::Cancel;
 pub(crate) use credential::{Login, Token};
 pub(crate) use device::Device;
 pub(crate) use escalation::Escalation;
@@ -31,6 +34,7 @@ pub(crate) use failures::{Failures, Resend};
 pub(crate) use grant::Grant;
 pub(crate) use hook::Hook;
 pub(crate) use listen::Listen;
+pub(crate) use peek::Peek;
 pub(crate) use push::Push;
 pub(crate) use send::Send;
 pub(crate) use tag::TagCommand;
@@ -95,8 +99,12 @@ pub(crate) enum Command {
     Send(Send),
     /// Act as a device: print messages as they arrive, and acknowledge them
     Listen(Listen),
+    /// Show what waits for a device, and leave everything as it is
+    Peek(Peek),
     /// Show every step of a message's deliveries
     Trace(Trace),
+    /// Cancel every delivery of a message that is still open
+    Cancel(Cancel),
     /// List the messages that this device sent, newest first
     Ls(Ls),
     /// List the deliveries that have failed, newest first (admin key)

@@ -31,7 +31,7 @@ enum Line<'a> {
 
 pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Failure> {
     if options.no_ack {
-        return look::run(global, &options).await;
+        return look::run(global, None, options.once.then_some(1)).await;
     }
     if let Some(reply) = &options.reply {
         check(reply)?;

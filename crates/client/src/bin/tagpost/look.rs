@@ -1,34 +1,41 @@
-//! `tagpost listen --no-ack`: shows what waits for the device, and leaves everything as it is.
+//! `tagpost peek`, and `tagpost listen --no-ack`: shows what waits for a device, and leaves everything as it is.
 
-use tagpost_client::{Error, Waiting};
+use tagpost_client::{DeviceId, Error, Waiting};
 
 use crate::advice::Failure;
-use crate::arguments::{Global, Listen};
+use crate::arguments::Global;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
 /// How many messages are asked for at a time.
 const PAGE: u32 = 100;
 
-pub(crate) async fn run(global: &Global, options: &Listen) -> Result<Outcome, Failure> {
+/// Shows the messages of a device, or of the token's own, at most this many.
+pub(crate) async fn run(
+    global: &Global,
+    device: Option<&DeviceId>,
+    limit: Option<u32>,
+) -> Result<Outcome, Failure> {
     let session = Session::open(global)?;
-    let (client, device) = session.device_and_name()?;
-    let limit = if options.once { 1 } else { PAGE };
-    let mut after: Option<String> = None;
-    let mut shown = 0_usize;
-    loop {
-        let page = client.waiting(&device, limit, after.as_deref(), true).await;
-        let page = page.map_err(not_served)?;
+    let (client, device) = match device {
+        Some(device) => (session.either()?, device.clone()),
+        None => session.device_and_name()?,
+    };
+    let limit = limit.unwrap_or(u32::MAX);
+    let (mut left, mut after) = (limit, None::<String>);
+    while left > 0 {
+        let page = client.waiting(&device, left.min(PAGE), after.as_deref(), true);
+        let page = page.await.map_err(not_served)?;
         for message in &page.entries {
             output::object(global, message, line)?;
         }
-        shown += page.entries.len();
+        left = left.saturating_sub(u32::try_from(page.entries.len()).unwrap_or(left));
         after = page.next;
-        if after.is_none() || options.once && shown > 0 {
+        if after.is_none() {
             break;
         }
     }
-    if shown == 0 && !global.json {
+    if left == limit && !global.json {
         output::note(format!("No messages are waiting for {device}."));
     }
     Ok(Outcome::Done)

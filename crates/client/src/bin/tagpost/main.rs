@@ -5,6 +5,7 @@
 
 mod advice;
 mod arguments;
+mod cancel;
 mod clock;
 mod device;
 mod exec;
@@ -57,6 +58,8 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
     match command {
         Command::Send(options) => send::run(&global, options).await,
         Command::Listen(options) => listen::run(&global, options).await,
+        Command::Peek(options) => look::run(&global, options.device.as_ref(), options.limit).await,
+        Command::Cancel(options) => cancel::run(&global, &options).await,
         Command::Trace(options) => trace::run(&global, &options).await,
         Command::Ls(options) => trace::list(&global, &options).await,
         Command::Failures(options) => failures::list(&global, options).await,

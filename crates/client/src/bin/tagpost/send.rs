@@ -234,7 +234,7 @@ pub(crate) struct Report<'a> {
     global: &'a Global,
     settled: HashSet<DeviceId>,
     /// How many are in which state; without what a trace has besides, an answer is not told twice.
-    summary: BTreeMap<State, u64>,
+    summary: Option<BTreeMap<State, u64>>,
 }
 
 impl<'a> Report<'a> {
@@ -242,7 +242,7 @@ impl<'a> Report<'a> {
         Self {
             global,
             settled: HashSet::new(),
-            summary: BTreeMap::new(),
+            summary: None,
         }
     }
 
@@ -257,8 +257,8 @@ impl<'a> Report<'a> {
     /// Says what is new: the deliveries that have settled since; in JSON, the whole message.
     pub(crate) fn show(&mut self, message: &Trace) -> Result<(), Failure> {
         if self.global.json {
-            if self.summary != message.summary {
-                self.summary.clone_from(&message.summary);
+            if self.summary.as_ref() != Some(&message.summary) {
+                self.summary = Some(message.summary.clone());
                 output::json(message)?;
             }
             return Ok(());

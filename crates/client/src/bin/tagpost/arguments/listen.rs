@@ -12,7 +12,7 @@ Examples:
   tagpost listen --once                        take one message, then exit
   tagpost listen --json | jq .payload          for programs
   tagpost listen --exec ./open-door.sh         run a command for each message
-  tagpost listen --no-ack                      list the waiting messages, and take none
+  tagpost listen --no-ack                      the same as `tagpost peek`: take none
 
 With --exec the shell runs the command with the payload on its standard input, and
 TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
@@ -29,9 +29,9 @@ It stays connected, and connects again whenever the connection is lost. It ends 
 Ctrl-C or SIGTERM, if the token is no longer valid, or if another connection of the same
 device takes over. With --once it ends with 4 if the message was rejected or withdrawn.
 
-With --no-ack it is no device but looks at the queue: it prints what waits for the device,
-in the order of delivery, and ends; with --once only the first message. A look leaves no
-trace: nothing counts as sent, and the device does not count as online.")]
+With --no-ack it is no device but looks at the queue, as `tagpost peek` does: it prints what waits
+for the device, in the order of delivery, and ends; with --once only the first message. A look leaves
+no trace: nothing counts as sent, and the device does not count as online.")]
 pub(crate) struct Listen {
     /// Run this shell command for each message
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]
