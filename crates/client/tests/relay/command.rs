@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tagpost_client::MessageId;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{ADMIN_KEY, Relay, Shell, TOKEN_KEY, fresh, next, send, within};
+use crate::support::{ADMIN_KEY, Ended, Relay, Shell, TOKEN_KEY, fresh, next, send, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -510,6 +510,54 @@ async fn a_service_that_is_not_there_is_an_error_that_says_what_to_do() {
     let nowhere = Shell::new().run(&["send", "hall", "hello"]).await;
     assert!(nowhere.err.contains("tagpost login URL"), "{nowhere:?}");
     nowhere.code(1);
+}
+
+#[tokio::test]
+async fn with_json_an_error_is_a_problem_document_on_standard_error() {
+    let shell = Shell::new()
+        .with("TAGPOST_URL", "http://127.0.0.1:9")
+        .with("TAGPOST_TOKEN", "token");
+    let problem = |ended: &Ended| -> Value {
+        assert!(
+            ended.out.is_empty() && ended.err.lines().count() == 1,
+            "{ended:?}"
+        );
+        serde_json::from_str(&ended.err).unwrap()
+    };
+    let ended = shell.run(&["send", "hall", "hello", "--retry", "0", "--json"]);
+    let (wrong, usage) = tokio::join!(
+        shell.run(&["--json", "send", "no tag", "hello"]),
+        shell.run(&["--json", "send"])
+    );
+    for usage in [wrong, usage] {
+        assert_eq!(problem(&usage)["code"], "usage");
+        usage.code(2);
+    }
+    let ended = ended.await;
+    assert_eq!(problem(&ended)["type"], "urn:tagpost:command:unreachable");
+    ended.code(1);
+    assert!(
+        shell
+            .run(&["--json", "--help"])
+            .await
+            .code(0)
+            .contains("Usage")
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn with_json_a_problem_of_the_service_is_passed_on() {
+    let relay = Relay::shared();
+    let doorbell = relay.device().await;
+    let shell = Shell::of(&relay, &doorbell);
+    let refused = shell
+        .run(&["send", "nobody-has-this", "hello", "--json"])
+        .await;
+    let problem: Value = serde_json::from_str(&refused.err).unwrap();
+    assert_eq!(problem["type"], "urn:tagpost:problem:unknown_tag");
+    assert_eq!(problem["status"], 404);
+    refused.code(1);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Failures, and what to do about them.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use tagpost_client::Error;
+use serde_json::{Value, json};
+use tagpost_client::{Error, Problem};
+use tagpost_core::problem::Code;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -12,16 +14,33 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
+    /// Which kind of failure, for programs.
+    kind: Kind,
     /// What to do next.
     advice: Option<String>,
     /// The reader of standard output is gone; nobody is there to be told.
     silent: bool,
 }
 
+/// Who says that something failed.
+#[derive(Debug)]
+enum Kind {
+    /// The service does, with a problem document.
+    Refused(Problem),
+    /// This command does, with a code of its own.
+    Own(&'static str),
+}
+
 impl Failure {
     pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self::of_kind("failed", what)
+    }
+
+    /// A failure with a code that tells it from others.
+    pub(crate) fn of_kind(code: &'static str, what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
+            kind: Kind::Own(code),
             advice: None,
             silent: false,
         }
@@ -45,25 +64,82 @@ impl Failure {
         self.advise(advice)
     }
 
-    /// Tells the user.
-    pub(crate) fn report(&self) -> ExitCode {
+    /// Tells the user, and is the exit code.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
         if !self.silent {
-            anstream::eprintln!("{ERROR}error:{ERROR:#} {}", self.what);
-            if let Some(advice) = &self.advice {
-                anstream::eprintln!("  {advice}");
-            }
+            self.tell(json);
         }
         ExitCode::FAILURE
+    }
+
+    /// Tells the user; with JSON, as a problem document (RFC 9457) on one line.
+    pub(crate) fn tell(&self, json: bool) {
+        if json {
+            // That nobody reads along is no reason to fail in another way.
+            let _ = writeln!(io::stderr(), "{}", self.document());
+            return;
+        }
+        anstream::eprintln!("{ERROR}error:{ERROR:#} {}", self.what);
+        if let Some(advice) = &self.advice {
+            anstream::eprintln!("  {advice}");
+        }
+    }
+
+    /// The problem as the service stated it, or one of this command, which has no status; and the advice.
+    fn document(&self) -> Value {
+        let mut document = match &self.kind {
+            Kind::Refused(problem) => {
+                let code = Code::ALL
+                    .iter()
+                    .find(|code| code.as_str() == problem.code.as_str());
+                json!({
+                    "type": format!("urn:tagpost:problem:{}", problem.code),
+                    "title": code.map_or("The service refused it", |code| code.title()),
+                    "status": problem.status,
+                    "detail": problem.detail,
+                    "code": problem.code,
+                })
+            }
+            Kind::Own(code) => json!({
+                "type": format!("urn:tagpost:command:{code}"),
+                "title": "The command failed",
+                "detail": self.what,
+                "code": code,
+            }),
+        };
+        if let (Some(advice), Value::Object(members)) = (&self.advice, &mut document) {
+            members.insert("advice".to_owned(), json!(advice));
+        }
+        document
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let advice = advice(&error);
+        let what = error.to_string();
+        let kind = match error {
+            Error::Refused(problem) => Kind::Refused(problem),
+            error => Kind::Own(code(&error)),
+        };
         Self {
+            kind,
             advice: advice.map(ToOwned::to_owned),
-            ..Self::new(error.to_string())
+            ..Self::new(what)
         }
+    }
+}
+
+/// The code of a failure that the service did not state.
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::Url { .. } => "invalid_url",
+        Error::Credential => "invalid_credential",
+        Error::Unreachable { .. } => "unreachable",
+        Error::NotUnderstood { .. } => "not_understood",
+        Error::TokenEnded => "token_ended",
+        Error::TakenOver => "taken_over",
+        _ => "failed",
     }
 }
 
@@ -115,4 +191,37 @@ fn advice(error: &Error) -> Option<&'static str> {
         },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_of_the_service_is_passed_on_with_the_advice() {
+        let problem = json!({ "status": 404, "code": "unknown_tag", "detail": "no device has the tag attic" });
+        let problem: Problem = serde_json::from_value(problem).unwrap();
+        let document = Failure::from(Error::Refused(problem)).document();
+        assert_eq!(document["type"], "urn:tagpost:problem:unknown_tag");
+        assert_eq!(document["title"], Code::UnknownTag.title());
+        assert_eq!(document["status"], 404);
+        assert_eq!(document["code"], "unknown_tag");
+        assert_eq!(document["detail"], "no device has the tag attic");
+        let advice = document["advice"].as_str().unwrap();
+        assert!(advice.contains("tagpost tag add"), "{advice}");
+    }
+
+    #[test]
+    fn a_failure_of_the_command_has_a_code_and_no_status() {
+        let document = Failure::from(Error::TakenOver).document();
+        assert_eq!(document["type"], "urn:tagpost:command:taken_over");
+        assert_eq!(document["code"], "taken_over");
+        assert!(document.get("status").is_none());
+        let document = Failure::new("no").document();
+        assert_eq!(
+            (&document["code"], &document["detail"]),
+            (&json!("failed"), &json!("no"))
+        );
+        assert!(document.get("advice").is_none());
+    }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Global {
     /// A file with the device's token
     #[arg(long, global = true, env = "TAGPOST_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Print JSON, one object per line, in the form that the API uses
+    /// Print JSON, one object per line, in the form that the API uses; errors too, as problem documents
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }

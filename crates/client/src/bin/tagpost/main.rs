@@ -28,6 +28,7 @@ mod status;
 mod tag;
 mod token;
 mod trace;
+mod usage;
 mod webhook;
 
 use std::process::ExitCode;
@@ -40,17 +41,18 @@ use crate::arguments::{Arguments, Command};
 use crate::output::Outcome;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| usage::end(&error));
+    let json = arguments.global.json;
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
+        Err(error) => return Failure::new(format!("cannot start: {error}")).report(json),
     };
     let ended = runtime.block_on(run(arguments));
     // The system may still be resolving a name; nobody is waiting for that.
     runtime.shutdown_background();
     match ended {
         Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(json),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 use crate::signals::interrupted;
+use crate::usage;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -150,8 +151,8 @@ fn wrong(kind: ErrorKind, problem: &str) -> ! {
     let mut command = Arguments::command();
     command.build();
     match command.find_subcommand_mut("send") {
-        Some(send) => send.error(kind, problem).exit(),
-        None => command.error(kind, problem).exit(),
+        Some(send) => usage::end(&send.error(kind, problem)),
+        None => usage::end(&command.error(kind, problem)),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) use agent::Agent;
 pub(crate) use gateway::Gateway;
 pub(crate) use network::Network;
 pub(crate) use relay::{ADMIN_KEY, Device, Relay, TOKEN_KEY};
-pub(crate) use shell::{Shell, TAGPOST};
+pub(crate) use shell::{Ended, Shell, TAGPOST};
 pub(crate) use socks::Socks;
 pub(crate) use tls::Tls;
 
