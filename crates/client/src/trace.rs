@@ -165,15 +165,33 @@ impl Client {
         limit: u32,
         after: Option<MessageId>,
     ) -> Result<MessagePage, Error> {
-        let mut path = format!("/v1/messages?limit={limit}");
-        if let Some(state) = state {
-            path.push_str(&format!("&state={}", state_name(state)));
-        }
-        if let Some(after) = after {
-            path.push_str(&format!("&cursor={after}"));
-        }
+        let path = format!("/v1/messages?{}", query(state, limit, after));
         self.send(&Request::get(path)).await?.json()
     }
+
+    /// A page of the messages that a device sent, as [`Client::messages`] has it. For the admin, and the device itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn messages_of(
+        &self,
+        device: &DeviceId,
+        state: Option<State>,
+        limit: u32,
+        after: Option<MessageId>,
+    ) -> Result<MessagePage, Error> {
+        let query = query(state, limit, after);
+        let path = format!("/v1/devices/{device}/messages?{query}");
+        self.send(&Request::get(path)).await?.json()
+    }
+}
+
+/// The query of a page. Nothing in it would have to be escaped.
+fn query(state: Option<State>, limit: u32, after: Option<MessageId>) -> String {
+    let state = state.map(|state| format!("&state={}", state_name(state)));
+    let after = after.map(|after| format!("&cursor={after}"));
+    let (state, after) = (state.unwrap_or_default(), after.unwrap_or_default());
+    format!("limit={limit}{state}{after}")
 }
 
 /// The name of a state, as written in answers.
@@ -237,6 +255,16 @@ mod tests {
         assert!(!trace.is_settled());
         trace.escalate.clear();
         assert!(trace.is_settled());
+    }
+
+    #[test]
+    fn a_page_is_asked_for_with_what_is_said_of_it() {
+        assert_eq!(query(None, 7, None), "limit=7");
+        let after = "01HF7YAT00FYHWCCN200000007".parse().ok();
+        assert_eq!(
+            query(Some(State::Held), 7, after),
+            "limit=7&state=held&cursor=01HF7YAT00FYHWCCN200000007"
+        );
     }
 
     #[test]

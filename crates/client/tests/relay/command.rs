@@ -458,6 +458,46 @@ async fn trace_and_ls_show_what_became_of_messages() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn ls_goes_on_where_it_ended_and_finds_what_is_asked_for() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let sender = doorbell.at(&relay.url());
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        let to = if number == 2 { &display } else { &camera };
+        ids.insert(0, send(&sender, to, number).await.to_string());
+    }
+    let shell = Shell::of(&relay, &doorbell);
+    let listed = async |arguments: &[&str]| {
+        let arguments = [&["ls", "--json"], arguments].concat();
+        let messages = shell.run(&arguments).await.json(0);
+        let id = |message: &Value| message["id"].as_str().unwrap().to_owned();
+        messages.iter().map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]).await, ids);
+    assert_eq!(listed(&["--limit", "2"]).await, ids[..2]);
+    assert_eq!(listed(&["--after", &ids[1]]).await, ids[2..]);
+    let at_display = format!("@{}", display.id);
+    assert_eq!(listed(&["--to", &at_display]).await, ids[2..3]);
+    assert_eq!(listed(&["--since", "1h", "--state", "held"]).await, ids);
+    assert_eq!(listed(&["--since", "0"]).await, ids[..0]);
+
+    let two = shell.run(&["ls", "--limit", "2"]).await;
+    let on = format!("tagpost ls --after {}", ids[1]);
+    assert!(two.err.contains(&on), "{two:?}");
+    let all = shell.run(&["ls", "--limit", "5"]).await;
+    assert!(all.err.is_empty(), "{all:?}");
+    let operator = Shell::operator(&relay);
+    let of = ["ls", "--sender", doorbell.id.as_str(), "--json"];
+    assert_eq!(operator.run(&of).await.json(0).len(), 5);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn cancel_takes_back_what_is_open_and_nothing_else() {
     let relay = Relay::shared();
     let (doorbell, camera, display) = (

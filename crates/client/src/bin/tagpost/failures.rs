@@ -16,12 +16,8 @@ const PAGE: u32 = 1_000;
 
 pub(crate) async fn list(global: &Global, options: Failures) -> Result<Outcome, Failure> {
     let client = Session::open(global)?.operator()?;
-    let since = options.since.map(|seconds| {
-        let now = i64::try_from(clock::now().as_millis()).unwrap_or(i64::MAX);
-        now - i64::from(seconds) * 1_000
-    });
     let filter = FailureFilter {
-        since,
+        since: options.since.map(clock::ago),
         state: options.state,
         tag: options.tag,
         device: options.device,

@@ -63,7 +63,7 @@ async fn run(Arguments { global, command }: Arguments) -> Result<Outcome, Failur
         Command::Peek(options) => look::run(&global, options.device.as_ref(), options.limit).await,
         Command::Cancel(options) => cancel::run(&global, &options).await,
         Command::Trace(options) => trace::run(&global, &options).await,
-        Command::Ls(options) => trace::list(&global, &options).await,
+        Command::Ls(options) => trace::list(&global, options).await,
         Command::Failures(options) => failures::list(&global, options).await,
         Command::Resend(options) => failures::resend(&global, &options).await,
         Command::Device { command } => device::run(&global, command).await,

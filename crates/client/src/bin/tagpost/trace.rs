@@ -8,6 +8,7 @@ use tagpost_client::{
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Ls, Trace as Options};
+use crate::clock;
 use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
@@ -33,6 +34,9 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
     };
     Ok(Outcome::of(&trace))
 }
+
+/// How many messages are asked for at a time.
+const PAGE: u32 = 100;
 
 /// The steps that were told so far.
 #[derive(Default)]
@@ -148,15 +152,58 @@ fn summary(trace: &Trace) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) async fn list(global: &Global, options: &Ls) -> Result<Outcome, Failure> {
-    let client = Session::open(global)?.device()?;
-    let page = client.messages(options.state, options.limit, None).await?;
-    let targets = page
-        .messages
-        .iter()
-        .map(|message| output::target(&message.to));
+pub(crate) async fn list(global: &Global, options: Ls) -> Result<Outcome, Failure> {
+    let session = Session::open(global)?;
+    let client = match &options.sender {
+        Some(_) => session.either()?,
+        None => session.device()?,
+    };
+    let since = options.since.map(clock::ago);
+    let is_wanted = |message: &Trace| options.to.as_ref().is_none_or(|to| message.to == *to);
+    let (mut shown, mut after) = (0, options.after);
+    // The last message that was listed, once there is one more than may be.
+    let mut more = None;
+    loop {
+        let page = match &options.sender {
+            Some(sender) => client.messages_of(sender, options.state, PAGE, after).await,
+            None => client.messages(options.state, PAGE, after).await,
+        };
+        let page = page?;
+        let is_recent = |message: &&Trace| since.is_none_or(|since| message.accepted_at >= since);
+        let recent: Vec<_> = page.messages.iter().take_while(is_recent).collect();
+        let is_last = page.next.is_none() || recent.len() < page.messages.len();
+        let mut wanted: Vec<_> = recent
+            .into_iter()
+            .filter(|message| is_wanted(message))
+            .collect();
+        let room = options.limit - shown;
+        if wanted.len() > room as usize {
+            wanted.truncate(room as usize);
+            more = wanted.last().map(|message| message.id).or(after);
+        }
+        list_page(global, &wanted)?;
+        shown += u32::try_from(wanted.len()).unwrap_or(room);
+        after = page.next;
+        if is_last || more.is_some() {
+            break;
+        }
+    }
+    if !global.json {
+        if shown == 0 {
+            output::note("No stored messages.");
+        } else if let Some(last) = more {
+            output::note(format!(
+                "There are more: `tagpost ls --after {last}`, or a higher --limit."
+            ));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list_page(global: &Global, messages: &[&Trace]) -> Result<(), Failure> {
+    let targets = messages.iter().map(|message| output::target(&message.to));
     let width = output::width(targets);
-    for message in &page.messages {
+    for message in messages {
         output::object(global, message, |message| {
             let (to, age) = (
                 output::target(&message.to),
@@ -169,10 +216,5 @@ pub(crate) async fn list(global: &Global, options: &Ls) -> Result<Outcome, Failu
             )
         })?;
     }
-    if page.messages.is_empty() && !global.json {
-        output::note("This device has no stored messages.");
-    } else if page.next.is_some() && !global.json {
-        output::note("There are more; --limit shows up to 1000.");
-    }
-    Ok(Outcome::Done)
+    Ok(())
 }

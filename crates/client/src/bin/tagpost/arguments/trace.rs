@@ -1,7 +1,10 @@
 //! `tagpost trace` and `tagpost ls`.
 
 use clap::Args;
-use tagpost_client::{MessageId, State};
+use tagpost_client::{DeviceId, MessageId, State, Target};
+
+use super::target::{device_name, target};
+use super::time::seconds;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,13 +25,30 @@ pub(crate) struct Trace {
 #[command(after_help = "\
 Examples:
   tagpost ls
-  tagpost ls --state held --limit 100")]
+  tagpost ls --state held --since 2h --limit 100
+  tagpost ls --to @kitchen-cam                 those that were published to this device
+  tagpost ls --sender doorbell                 those of another device (admin key)
+  tagpost ls --after 01JQ3Y5M2E8ZK4TB6V7N9WXHCD   those before this one
+
+The list is that of the messages that are still stored. --to and --since are looked for page by page.")]
 pub(crate) struct Ls {
     /// Only messages with a delivery in this state
     #[arg(long, value_parser = state)]
     pub(crate) state: Option<State>,
+    /// Only messages to this tag, @device or expression, as it was written
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub(crate) to: Option<Target>,
+    /// Only messages of this last time, such as 15m, 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(crate) since: Option<u32>,
+    /// The messages that this device sent [default: that of the token]
+    #[arg(long, value_name = "DEVICE", value_parser = device_name)]
+    pub(crate) sender: Option<DeviceId>,
+    /// Go on after this message, which is the last that was listed
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<MessageId>,
     /// At most this many messages
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
 }
 
