@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::backoff::Backoff;
@@ -169,6 +169,7 @@ impl Client {
         if status.is_success() {
             return Ok(Answer {
                 url: self.url().to_owned(),
+                status,
                 body,
             });
         }
@@ -222,10 +223,15 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Answer {
     url: String,
+    status: StatusCode,
     body: Vec<u8>,
 }
 
 impl Answer {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| Error::NotUnderstood {
             url: self.url.clone(),

@@ -361,12 +361,14 @@ async fn an_operator_looks_after_devices_and_tags() {
         .await
         .json(0);
     assert_eq!(added[0]["device"], json!("cam-1"));
-    let token = shell.run(&["device", "add", "cam-1"]).await.code(0);
+    let again = shell.run(&["device", "add", "cam-1"]).await;
+    assert!(again.err.contains("cam-1 existed already"), "{again:?}");
+    let token = again.code(0);
     assert_eq!(token.trim().split('.').count(), 3, "{token}");
-    shell
-        .run(&["device", "add", "cam-2", "--expires-in", "1h"])
-        .await
-        .code(0);
+    let new = shell.run(&["device", "add", "cam-2", "--expires-in", "1h"]);
+    let new = new.await;
+    assert!(!new.err.contains("existed already"), "{new:?}");
+    new.code(0);
     shell
         .run(&["tag", "add", "hall", "cam-1", "cam-2"])
         .await
@@ -385,8 +387,21 @@ async fn an_operator_looks_after_devices_and_tags() {
         .await
         .json(0);
     assert_eq!(device[0]["tags"], json!(["hall"]));
+    let presence = ["device", "ls", "--presence"];
+    let listed = shell.run(&presence).await.code(0);
+    let line = listed.lines().find(|line| line.starts_with("cam-2 "));
+    assert!(line.is_some_and(|line| line.contains("offline, never seen")));
+    let listed = shell
+        .run(&[&presence[..], &["--json"]].concat())
+        .await
+        .json(0);
+    let status = listed.iter().find(|status| status["device"] == "cam-2");
+    assert_eq!(status.unwrap()["tags"], json!(["hall"]));
     shell.run(&["device", "revoke", "cam-2"]).await.code(0);
     shell.run(&["device", "rm", "cam-2"]).await.code(0);
+    let gone = shell.run(&["device", "rm", "cam-2", "--yes"]).await;
+    assert!(!gone.err.contains("device add"), "{gone:?}");
+    gone.code(1);
     let devices = shell.run(&["device", "ls", "--json"]).await.json(0);
     let is_there = |name: &str| devices.iter().any(|device| device["device"] == name);
     assert!(is_there("cam-1") && !is_there("cam-2"), "{devices:?}");

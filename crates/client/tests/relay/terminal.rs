@@ -34,6 +34,21 @@ async fn a_secret_is_asked_for_without_echo() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_device_is_removed_only_by_who_says_yes() {
+    let relay = Relay::shared();
+    let camera = relay.device().await;
+    let remove = ["device", "rm", camera.id.as_str()];
+    for (answer, removed) in [("n", false), ("y", true)] {
+        let typed = ("[y/N] ", answer);
+        let shown = shown(Shell::operator(&relay), &remove, Some(typed)).await;
+        assert_eq!(shown.contains("was not removed"), !removed, "{shown}");
+        let found = relay.operator().device(&camera.id).await;
+        assert_eq!(found.is_err(), removed, "{shown}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn colours_and_a_spinner_are_for_a_terminal() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);

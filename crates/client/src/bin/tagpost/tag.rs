@@ -100,7 +100,7 @@ fn done(global: &Global, tag: &Tag, device: &DeviceId, bound: bool) -> Result<()
             let verb = if bound {
                 "is bound to"
             } else {
-                "is no longer bound to"
+                "is not bound to"
             };
             format!("{tag} {verb} {device}")
         },

@@ -44,8 +44,15 @@ A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
     #[command(after_help = "\
 Examples:
   tagpost device ls
-  tagpost device ls --json | jq -r .device")]
-    Ls,
+  tagpost device ls --presence                 who is online, since when, and what waits
+  tagpost device ls --json | jq -r .device
+
+With --presence every device is asked, and so woken, which costs a request for each.")]
+    Ls {
+        /// Show whether each device is online, and how many messages wait for it
+        #[arg(long)]
+        presence: bool,
+    },
     /// Show a device's presence, queue and tags
     #[command(after_help = "\
 Examples:
@@ -61,11 +68,15 @@ A device may ask for itself, with its token.")]
     /// Delete a device, its tags and its messages; their senders get a receipt
     #[command(after_help = "\
 Examples:
-  tagpost device rm kitchen-cam")]
+  tagpost device rm kitchen-cam                on a terminal it asks first
+  tagpost device rm kitchen-cam --yes")]
     Rm {
         /// The name
         #[arg(value_parser = device_name)]
         device: DeviceId,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Revoke all tokens of a device issued so far
     #[command(after_help = "\
