@@ -245,10 +245,12 @@ fn parse(text: &str) -> Result<Url, Error> {
         url: text.to_owned(),
         reason: reason.to_owned(),
     };
-    let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("it must start with https:// or http://"));
-    }
+    let url = match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        Err(error) if text.contains("://") => return Err(invalid(&error.to_string())),
+        // `push.example.com` has no scheme, and that of `localhost:8787` is `localhost`.
+        Ok(_) | Err(_) => return Err(invalid("it must start with https:// or http://")),
+    };
     if !url.username().is_empty()
         || url.password().is_some()
         || url.query().is_some()
@@ -259,6 +261,11 @@ fn parse(text: &str) -> Result<Url, Error> {
             url: url.origin().ascii_serialization(),
             reason: "it must have no credential, query or fragment".to_owned(),
         });
+    }
+    if url.path().trim_end_matches('/').ends_with("/v1") {
+        return Err(invalid(
+            "it must end before the /v1 of the interface's paths",
+        ));
     }
     Ok(url)
 }
@@ -289,7 +296,11 @@ mod tests {
     #[test]
     fn a_url_that_cannot_be_used_is_named_with_the_reason() {
         for (url, reason) in [
-            ("push.example.com", "relative URL without a base"),
+            ("push.example.com", "must start with https://"),
+            ("127.0.0.1:8787", "must start with https://"),
+            ("localhost:8787", "must start with https://"),
+            ("https://push.example.com/v1/", "before the /v1"),
+            ("https://:8787", "empty host"),
             ("ftp://push.example.com", "https://"),
             ("https://push.example.com/?a=b", "no credential"),
         ] {

@@ -155,6 +155,46 @@ async fn every_connection_goes_through_a_socks_proxy() {
     assert_eq!(proxy.asked(), ["relay.invalid"; 2]);
 }
 
+#[tokio::test]
+async fn another_service_is_recognised_and_listening_to_it_ends() {
+    let other = Gateway::below(9, "/nothing-is-here").await;
+    let url = format!("http://127.0.0.1:{}", other.port());
+    let shell = Shell::new()
+        .with("TAGPOST_URL", &url)
+        .with("TAGPOST_TOKEN", "hunter2");
+    let told = format!("what answers at {url} is not a tagpost service");
+    for arguments in [
+        &["status"][..],
+        &["send", "hall", "hello", "--retry", "0"],
+        &["ls"],
+        &["listen"],
+        &["login", &url],
+    ] {
+        let ended = shell.run(arguments).await;
+        assert!(ended.err.contains(&told), "{arguments:?}: {ended:?}");
+        ended.code(1);
+    }
+    let json = shell.run(&["ls", "--json"]).await;
+    assert!(
+        json.err.contains("urn:tagpost:command:not_tagpost"),
+        "{json:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn the_wrong_scheme_is_recognised() {
+    let relay = Relay::shared();
+    let shell = Shell::new()
+        .with("TAGPOST_URL", format!("https://127.0.0.1:{}", relay.port()))
+        .with("TAGPOST_TOKEN", "hunter2")
+        .with("SSL_CERT_FILE", "/dev/null");
+    let sent = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
+    let hint = format!("answers at {}", relay.url());
+    assert!(sent.err.contains(&hint), "{sent:?}");
+    sent.code(1);
+}
+
 /// The first line that a command says to a person.
 async fn first_note(child: &mut Child) -> String {
     let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -18,6 +18,8 @@ pub(crate) struct Failure {
     kind: Kind,
     /// What to do next.
     advice: Option<String>,
+    /// Whether something else than a tagpost service of this version would explain it.
+    suspect: bool,
     /// The reader of standard output is gone; nobody is there to be told.
     silent: bool,
 }
@@ -42,6 +44,7 @@ impl Failure {
             what: what.into(),
             kind: Kind::Own(code),
             advice: None,
+            suspect: false,
             silent: false,
         }
     }
@@ -62,6 +65,16 @@ impl Failure {
             None => advice,
         };
         self.advise(advice)
+    }
+
+    /// Whether it is worth looking at what answers at the URL.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
+    /// Whether the service has refused something.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.kind, Kind::Refused(_))
     }
 
     /// Tells the user, and is the exit code.
@@ -118,15 +131,31 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let advice = advice(&error);
         let what = error.to_string();
+        let suspect = is_suspect(&error);
         let kind = match error {
             Error::Refused(problem) => Kind::Refused(problem),
             error => Kind::Own(code(&error)),
         };
         Self {
             kind,
+            suspect,
             advice: advice.map(ToOwned::to_owned),
             ..Self::new(what)
         }
+    }
+}
+
+/// No answer, one that was not understood, or a path that the service does not know.
+fn is_suspect(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } | Error::NotUnderstood { .. } => true,
+        Error::Refused(problem) => {
+            matches!(
+                problem.code.as_str(),
+                "not_found" | "method_not_allowed" | "unknown"
+            )
+        }
+        _ => false,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::arguments::{Global, Listen};
 use crate::exec::{self, Answered, Exec, Service};
 use crate::look;
 use crate::output::{self, FAINT, Outcome};
+use crate::recognise::{self, Found};
 use crate::session::Session;
 use crate::signals::interrupted;
 
@@ -49,7 +50,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     };
     let limit = Duration::from_secs(options.exec_timeout.into());
     let service = Service {
-        url: session.url,
+        url: session.url.clone(),
         profile: global.profile.clone(),
     };
     let exec = options
@@ -58,6 +59,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
     let mut listener = Listener {
         global,
+        url: session.url,
         exec,
         reply: options.reply,
         once: options.once,
@@ -95,6 +97,7 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
 
 struct Listener<'a> {
     global: &'a Global,
+    url: String,
     exec: Option<Exec>,
     reply: Option<String>,
     once: bool,
@@ -109,6 +112,8 @@ impl Listener<'_> {
     async fn listen(&mut self) -> Result<Answered, Failure> {
         let mut status = self.inbox.status();
         let mut progress = self.inbox.progress();
+        // Until it was connected once, or somebody has looked at what is there.
+        let mut is_strange = true;
         tell(&status.borrow_and_update());
         loop {
             tokio::select! {
@@ -127,9 +132,34 @@ impl Listener<'_> {
                 Ok(progress) = progress.recv(), if self.receipts.is_some() => {
                     show_progress(self.global, &progress)?;
                 }
-                Ok(()) = status.changed() => tell(&status.borrow_and_update()),
+                Ok(()) = status.changed() => {
+                    let now = status.borrow_and_update().clone();
+                    tell(&now);
+                    match now {
+                        Status::Connected(_) => is_strange = false,
+                        Status::Waiting { .. } if std::mem::take(&mut is_strange) => {
+                            self.recognise().await?;
+                        }
+                        _ => {}
+                    }
+                }
             }
         }
+    }
+
+    /// After a first attempt that failed: what does not speak tagpost will not begin to.
+    async fn recognise(&self) -> Result<(), Failure> {
+        let url = self.url.trim_end_matches('/');
+        match recognise::ask(url).await {
+            Found::Another => return Err(recognise::another(url)),
+            Found::Tagpost(_) => {}
+            Found::Unknown => {
+                if let Some(hint) = recognise::there(url).await {
+                    output::note(hint);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Rejects a message whose answer was refused: without an answer it would come again, and be shown to

@@ -101,6 +101,16 @@ impl Session {
     }
 }
 
+/// The URL of the service, if one is known. No credential is read.
+pub(crate) fn url(global: &Global) -> Option<String> {
+    let of_profile = || {
+        let profiles = Profiles::load().ok()?;
+        let profile = profiles.get(&global.profile)?;
+        Some(profile.url.clone())
+    };
+    global.url.clone().or_else(of_profile)
+}
+
 /// The token that the environment or a file holds.
 fn token_given(global: &Global) -> Result<Option<String>, Failure> {
     if let Some(token) = variable(TOKEN) {
