@@ -24,8 +24,10 @@ async fn listen_prints_and_acknowledges_with_the_reply() {
         .run(&["listen", "--once", "--reply", r#"{"opened":true}"#])
         .await
         .code(0);
+    let (time, line) = out.split_once("  ").unwrap();
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{out}");
     assert!(
-        out.starts_with(doorbell.id.as_str()) && out.ends_with(": 1\n"),
+        line.starts_with(doorbell.id.as_str()) && line.ends_with(": 1\n"),
         "{out}"
     );
     let trace = settled(&sender, first).await;

@@ -13,12 +13,16 @@ use tagpost_core::protocol::tagpost_v1::MAX_REPLY_BYTES;
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Listen};
+use crate::clock;
 use crate::exec::{self, Answered, Exec, Service};
 use crate::look;
 use crate::output::{self, FAINT, Outcome};
 use crate::recognise::{self, Found};
 use crate::session::Session;
 use crate::signals::interrupted;
+
+/// Seconds after which it is said when a message was sent.
+const LATE: u32 = 60;
 
 /// A line of JSON: a frame as the service sends it.
 #[derive(Serialize)]
@@ -114,7 +118,8 @@ impl Listener<'_> {
         let mut progress = self.inbox.progress();
         // Until it was connected once, or somebody has looked at what is there.
         let mut is_strange = true;
-        tell(&status.borrow_and_update());
+        let mut was_connected = false;
+        tell(&status.borrow_and_update(), false);
         loop {
             tokio::select! {
                 message = self.inbox.next() => match message {
@@ -134,9 +139,9 @@ impl Listener<'_> {
                 }
                 Ok(()) = status.changed() => {
                     let now = status.borrow_and_update().clone();
-                    tell(&now);
+                    tell(&now, was_connected);
                     match now {
-                        Status::Connected(_) => is_strange = false,
+                        Status::Connected(_) => (is_strange, was_connected) = (false, true),
                         Status::Waiting { .. } if std::mem::take(&mut is_strange) => {
                             self.recognise().await?;
                         }
@@ -229,8 +234,12 @@ fn show_message(global: &Global, message: &Message) -> Result<(), Failure> {
         attempt => format!(", attempt {attempt}"),
     };
     let (from, to) = (&message.from, output::target(&message.to));
-    output::line(format!(
-        "{from} {FAINT}to {to}, {}{again}:{FAINT:#} {payload}",
+    let waited = match message.sent_at < clock::ago(LATE) {
+        true => format!(", sent {}", output::age(message.sent_at)),
+        false => String::new(),
+    };
+    output::stamped(format!(
+        "{from} {FAINT}to {to}, {}{waited}{again}:{FAINT:#} {payload}",
         message.id
     ))
 }
@@ -246,7 +255,7 @@ fn show_receipt(global: &Global, receipt: &Receipt) -> Result<(), Failure> {
         output::recipient(receipt.device.as_ref()),
         receipt.id
     );
-    output::line(line.trim_end())
+    output::stamped(line.trim_end())
 }
 
 fn show_progress(global: &Global, progress: &Progress) -> Result<(), Failure> {
@@ -259,7 +268,7 @@ fn show_progress(global: &Global, progress: &Progress) -> Result<(), Failure> {
         "{state} {} {FAINT}{}{FAINT:#}  {note}",
         progress.device, progress.id
     );
-    output::line(line.trim_end())
+    output::stamped(line.trim_end())
 }
 
 fn show_withdrawn(global: &Global, id: MessageId, reason: Withdrawal) -> Result<(), Failure> {
@@ -272,17 +281,23 @@ fn show_withdrawn(global: &Global, id: MessageId, reason: Withdrawal) -> Result<
         Withdrawal::Expired => "it has expired",
         Withdrawal::Enough => "enough other devices have acknowledged it",
     };
-    output::line(format!("withdrawn {FAINT}{id}{FAINT:#}: {why}"))
+    output::stamped(format!("withdrawn {FAINT}{id}{FAINT:#}: {why}"))
 }
 
-fn tell(status: &Status) {
+/// `again` if it was connected before.
+fn tell(status: &Status, again: bool) {
     match status {
         Status::Connected(welcome) => {
+            let words = if again {
+                "connected again"
+            } else {
+                "listening"
+            };
             let waiting = match welcome.held {
                 0 => String::new(),
                 held => format!(", {held} waiting"),
             };
-            output::note(format!("listening as {}{waiting}", welcome.device));
+            output::note(format!("{words} as {}{waiting}", welcome.device));
         }
         Status::Waiting { why, pause } => {
             output::note(format!(

@@ -179,6 +179,31 @@ pub(crate) fn width<T: AsRef<str>>(names: impl Iterator<Item = T>) -> usize {
     widths.max().unwrap_or_default()
 }
 
+/// Prints a line with the time before it, in UTC: those of a listener stand for hours.
+pub(crate) fn stamped(text: impl AsRef<str>) -> Result<(), Failure> {
+    let now = i64::try_from(clock::now().as_millis()).unwrap_or(i64::MAX);
+    line(format!("{FAINT}{}{FAINT:#}  {}", time(now), text.as_ref()))
+}
+
+/// A time to the second, in UTC (RFC 3339), from milliseconds since the Unix epoch.
+pub(crate) fn time(millis: i64) -> String {
+    let seconds = millis.div_euclid(1_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years that begin in March, in eras of 400 years, so that the day of a leap year is the last.
+    let from_era = days.saturating_add(719_468);
+    let (era, day) = (from_era.div_euclid(146_097), from_era.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..10 => (400 * era + year, month + 3),
+        _ => (400 * era + year + 1, month - 9),
+    };
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// How long something took: to the millisecond, as long as that can be read at a glance.
 pub(crate) fn span(millis: i64) -> String {
     let seconds = millis / 1_000;
@@ -262,6 +287,22 @@ mod tests {
             (90_000_000, "1 d 1 h"),
         ] {
             assert_eq!(span(millis), expected);
+        }
+    }
+
+    #[test]
+    fn a_time_is_that_of_the_calendar() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_399_999, "2000-02-28T23:59:59Z"),
+            (951_782_400_000, "2000-02-29T00:00:00Z"),
+            (1_709_251_200_000, "2024-03-01T00:00:00Z"),
+            (1_795_921_098_386, "2026-11-29T02:58:18Z"),
+            (4_107_542_399_000, "2100-02-28T23:59:59Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(time(millis), expected, "{millis}");
         }
     }
 
