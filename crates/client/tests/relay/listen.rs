@@ -126,7 +126,8 @@ async fn a_command_is_given_no_credential() {
         .run(&["listen", "--once", "--exec", "env | grep -v ^PATH= | sort"])
         .await
         .code(0);
-    let (_, reply) = outcome(&settled(&sender, id).await);
+    let trace = settled(&sender, id).await;
+    let (_, reply) = outcome(&trace);
     let environment: String = serde_json::from_str(&reply.unwrap()).unwrap();
     assert!(environment.contains("GREETING=hello"), "{environment}");
     let own = environment.lines().filter_map(|line| line.split_once('='));
@@ -137,6 +138,8 @@ async fn a_command_is_given_no_credential() {
         ("TAGPOST_FROM", doorbell.id.as_str()),
         ("TAGPOST_ID", &id.to_string()),
         ("TAGPOST_PROFILE", "default"),
+        ("TAGPOST_SENT_AT", &trace.accepted_at.to_string()),
+        ("TAGPOST_URGENCY", "normal"),
         ("TAGPOST_URL", &relay.url()),
     ];
     assert_eq!(own.collect::<Vec<_>>(), expected);
@@ -251,6 +254,63 @@ async fn listen_once_ends_with_a_code_that_tells_how_the_message_was_answered() 
         let ended = shell.run(&["listen", "--once", "--exec", script]).await;
         ended.code(code);
         assert_eq!(outcome(&settled(&sender, id).await).0, state, "{script}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn commands_run_at_the_same_time_if_that_is_wanted() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let ids = [
+        send(&sender, &camera, 1).await,
+        send(&sender, &camera, 2).await,
+    ];
+    let shell = Shell::of(&relay, &camera);
+    let home = shell.home.path().display().to_string();
+    // Each waits for the other one to have started.
+    let script = format!(
+        "cd {home} && touch started-$(cat) && while ! test -e started-1 -a -e started-2; do sleep 0.1; done"
+    );
+    let arguments = ["listen", "--parallel=2", "--exec-timeout=15s", "--exec"];
+    let mut listening = shell.start(&[&arguments[..], &[&script]].concat());
+    for id in ids {
+        let delivered = outcome(&settled(&sender, id).await);
+        assert_eq!(delivered, (State::Delivered, None));
+    }
+    listening.kill().await.unwrap();
+    for wrong in [
+        &["listen", "--parallel", "2"][..],
+        &["listen", "--parallel", "2", "--once", "--exec", "true"],
+        &["listen", "--parallel", "0", "--exec", "true"],
+    ] {
+        shell.run(wrong).await.code(2);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_command_that_prints_bytes_acknowledges_without_a_reply_and_the_answer_is_said() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let shell = Shell::of(&relay, &camera);
+    for (script, reply, told) in [
+        (r"printf '\377\376'", None, "without a reply: the 2 bytes"),
+        ("echo seen", Some(r#""seen""#.to_owned()), "  seen"),
+    ] {
+        let id = send(&sender, &camera, 1).await;
+        let ended = shell.run(&["listen", "--once", "--exec", script]).await;
+        let line = ended.err.lines().find(|line| line.contains("acknowledged"));
+        let line = line.unwrap_or_else(|| panic!("{ended:?}"));
+        assert!(
+            line.contains(&id.to_string()) && line.contains(told),
+            "{line}"
+        );
+        ended.code(0);
+        let delivered = outcome(&settled(&sender, id).await);
+        assert_eq!(delivered, (State::Delivered, reply));
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Exec {
 }
 
 /// What a command that calls `tagpost` needs to speak to the same service as the same device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Service {
     pub(crate) url: String,
     /// The name of the profile. The credentials in it are not passed on.
@@ -98,7 +98,9 @@ impl Exec {
             Ok(ended) => reason(&ended),
             Err(reason) => reason,
         };
-        message.nack(&shortened(&reason))?;
+        let reason = shortened(&reason);
+        message.nack(&reason)?;
+        told(message, "rejected", &reason);
         Ok(Answered::Rejected)
     }
 
@@ -161,7 +163,12 @@ fn describe(message: &Message, service: &Service, shell: &mut Command) {
         .env("TAGPOST_ID", message.id.to_string())
         .env("TAGPOST_FROM", message.from.as_str())
         .env("TAGPOST_CONTENT_TYPE", &message.content_type)
+        .env("TAGPOST_SENT_AT", message.sent_at.to_string())
+        .env("TAGPOST_URGENCY", message.urgency.as_str())
         .env("TAGPOST_ATTEMPT", message.attempt.to_string());
+    if let Some(topic) = &message.topic {
+        shell.env("TAGPOST_TOPIC", topic.as_str());
+    }
     match &message.to {
         Target::Tag(tag) => _ = shell.env("TAGPOST_TAG", tag.as_str()),
         Target::Match(expression) => _ = shell.env("TAGPOST_MATCH", expression.as_str()),
@@ -192,23 +199,45 @@ fn shell(command: &str) -> Command {
 /// Acknowledges with what the command printed. Its work is done, so a reply that cannot be sent is left out
 /// rather than the acknowledgement.
 fn acknowledge(message: &Message, printed: &[u8]) -> Result<Answered, AnswerError> {
-    let text = String::from_utf8_lossy(printed);
-    let text = text.trim();
+    let text = match std::str::from_utf8(printed) {
+        Ok(text) => text.trim(),
+        // A reply is JSON: bytes that are no text would not arrive as they are.
+        Err(_) => {
+            message.ack()?;
+            let why = format!(
+                "without a reply: the {} bytes printed are no text",
+                printed.len()
+            );
+            told(message, "acknowledged", &why);
+            return Ok(Answered::Acknowledged);
+        }
+    };
     if text.is_empty() {
         message.ack()?;
+        told(message, "acknowledged", "");
         return Ok(Answered::Acknowledged);
     }
     match reply(message, text) {
         Err(error @ (AnswerError::ReplyTooLong(_) | AnswerError::ReplyTooDeep)) => {
-            output::note(format!(
-                "{}: acknowledged without a reply: {error}",
-                message.id
-            ));
             message.ack()?;
+            told(
+                message,
+                "acknowledged",
+                &format!("without a reply: {error}"),
+            );
             Ok(Answered::Acknowledged)
         }
-        answered => answered,
+        answered => {
+            told(message, "acknowledged", text);
+            answered
+        }
     }
+}
+
+/// Says how a message was answered.
+fn told(message: &Message, how: &str, with: &str) {
+    let with = output::visible(&output::on_one_line(with));
+    output::note(format!("{how} {}  {with}", message.id).trim_end());
 }
 
 /// Acknowledges with this text: as JSON if it is JSON, else as a string.

@@ -5,9 +5,13 @@
 use std::future::pending;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tagpost_client::{
-    Error, Inbox, Message, MessageId, Progress, Receipt, Receipts, State, Status, Withdrawal,
+    AnswerError, Error, Inbox, Message, MessageId, Progress, Receipt, Receipts, State, Status,
+    Withdrawal,
 };
 use tagpost_core::protocol::tagpost_v1::MAX_REPLY_BYTES;
 
@@ -43,8 +47,9 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     }
     let session = Session::open(global)?;
     let mut client = session.device()?;
-    if options.once {
-        client = client.max_in_flight(1);
+    if options.exec.is_some() || options.once {
+        // What it has no hands for stays with the service, where nothing counts it as sent.
+        client = client.max_in_flight(options.parallel);
     }
     let (inbox, receipts) = if options.receipts {
         let (inbox, receipts) = client.connect_with_receipts();
@@ -57,14 +62,16 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         url: session.url.clone(),
         profile: global.profile.clone(),
     };
-    let exec = options
-        .exec
-        .map(|command| Exec::new(command, service, limit));
+    let execs: Vec<Exec> = match options.exec {
+        Some(command) => (0..options.parallel)
+            .map(|_| Exec::new(command.clone(), service.clone(), limit))
+            .collect(),
+        None => Vec::new(),
+    };
     // Ctrl-C ends the waiting and the working: a message that is being worked on comes again.
     let mut listener = Listener {
         global,
         url: session.url,
-        exec,
         reply: options.reply,
         once: options.once,
         inbox,
@@ -72,16 +79,14 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
         rejected: None,
     };
     let ended = tokio::select! {
-        ended = listener.listen() => Some(ended),
+        ended = listener.listen(&execs) => Some(ended),
         () = interrupted() => None,
     };
-    // Before this returns, the service has all answers, and the command that was working on a message has ended. A
+    // Before this returns, the service has all answers, and the commands that were working on messages have ended. A
     // second Ctrl-C does not wait for that.
-    let Listener { inbox, exec, .. } = listener;
+    let Listener { inbox, .. } = listener;
     let end = async {
-        if let Some(exec) = &exec {
-            exec.end().await;
-        }
+        join_all(execs.iter().map(Exec::end)).await;
     };
     let closed = tokio::select! {
         (closed, ()) = async { tokio::join!(inbox.close(), end) } => closed,
@@ -102,7 +107,6 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
 struct Listener<'a> {
     global: &'a Global,
     url: String,
-    exec: Option<Exec>,
     reply: Option<String>,
     once: bool,
     inbox: Inbox,
@@ -112,19 +116,38 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
-    /// Answers messages until one is enough: how that was answered.
-    async fn listen(&mut self) -> Result<Answered, Failure> {
+    /// Answers messages until one is enough: how that was answered. Each of `execs` works on one message at a time;
+    /// while all of them do, no further message is taken.
+    async fn listen(&mut self, execs: &[Exec]) -> Result<Answered, Failure> {
         let mut status = self.inbox.status();
         let mut progress = self.inbox.progress();
         // Until it was connected once, or somebody has looked at what is there.
         let mut is_strange = true;
         let mut was_connected = false;
         tell(&status.borrow_and_update(), false);
+        let mut idle: Vec<&Exec> = execs.iter().collect();
+        let mut working = FuturesUnordered::new();
         loop {
             tokio::select! {
-                message = self.inbox.next() => match message {
+                Some((exec, message, answered)) = working.next(), if !working.is_empty() => {
+                    idle.push(exec);
+                    let answered = self.answered(&message, answered)?;
+                    if self.once {
+                        return Ok(answered);
+                    }
+                }
+                message = self.inbox.next(), if execs.is_empty() || !idle.is_empty() => match message {
                     Some(Ok(message)) => {
-                        let answered = self.take(&message).await?;
+                        show_message(self.global, &message)?;
+                        if let Some(exec) = idle.pop() {
+                            working.push(work(exec, message));
+                            continue;
+                        }
+                        let answered = match &self.reply {
+                            Some(reply) => exec::reply(&message, reply),
+                            None => message.ack().map(|()| Answered::Acknowledged),
+                        };
+                        let answered = self.answered(&message, answered)?;
                         if self.once {
                             return Ok(answered);
                         }
@@ -179,13 +202,12 @@ impl Listener<'_> {
         }
     }
 
-    async fn take(&self, message: &Message) -> Result<Answered, Failure> {
-        show_message(self.global, message)?;
-        let answered = match (&self.exec, &self.reply) {
-            (Some(exec), _) => exec.answer(message).await,
-            (None, Some(reply)) => exec::reply(message, reply),
-            (None, None) => message.ack().map(|()| Answered::Acknowledged),
-        };
+    /// Says of a message that was withdrawn why.
+    fn answered(
+        &self,
+        message: &Message,
+        answered: Result<Answered, AnswerError>,
+    ) -> Result<Answered, Failure> {
         let failed = |error| Failure::new(format!("{} was not answered: {error}", message.id));
         let answered = answered.map_err(failed)?;
         if let Answered::Withdrawn(reason) = answered {
@@ -193,6 +215,12 @@ impl Listener<'_> {
         }
         Ok(answered)
     }
+}
+
+/// Runs the command for a message, which it keeps meanwhile.
+async fn work(exec: &Exec, message: Message) -> (&Exec, Message, Result<Answered, AnswerError>) {
+    let answered = exec.answer(&message).await;
+    (exec, message, answered)
 }
 
 /// Refuses a reply that no service would take before anything comes.

@@ -12,14 +12,16 @@ Examples:
   tagpost listen --once                        take one message, then exit
   tagpost listen --json | jq .payload          for programs
   tagpost listen --exec ./open-door.sh         run a command for each message
+  tagpost listen --exec ./convert.sh --parallel 4   up to four at a time
   tagpost listen --no-ack                      the same as `tagpost peek`: take none
 
 With --exec the shell runs the command with the payload on its standard input, and
-TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE and TAGPOST_ATTEMPT in its
-environment. TAGPOST_URL and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the
+TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE, TAGPOST_SENT_AT (milliseconds
+since 1970), TAGPOST_URGENCY, TAGPOST_TOPIC and TAGPOST_ATTEMPT in its environment. TAGPOST_URL and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the
 same service, with the credentials of the profile. No variable holds a credential.
 If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
-is JSON, else a string); otherwise the message is rejected, for the reason that it printed.
+is JSON, else a string; bytes that are no text are none); otherwise the message is rejected, for the
+reason that it printed. Either is said on standard error.
 What it leaves running in the background is not waited for. One that does not end within
 --exec-timeout is ended, with all that it started, and the message is rejected. While it runs,
 the service is told, and does not send the message again. If the message is withdrawn (cancelled,
@@ -39,6 +41,9 @@ pub(crate) struct Listen {
     /// How long the command may take
     #[arg(long, value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
     pub(crate) exec_timeout: u32,
+    /// Run up to this many commands at a time, at most 32 and the service's MAX_IN_FLIGHT; with more than 1 the order of messages is not kept
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=32), default_value = "1", requires = "exec", conflicts_with = "once")]
+    pub(crate) parallel: u32,
     /// The reply to every message: parsed as JSON if possible, else a string
     #[arg(long, value_name = "REPLY", conflicts_with = "no_ack")]
     pub(crate) reply: Option<String>,
