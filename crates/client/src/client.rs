@@ -138,9 +138,9 @@ impl Client {
                 answered => return answered,
             };
             let pause = error.retry_after().unwrap_or_else(|| backoff.next());
-            if since.elapsed().saturating_add(pause) >= self.retry_for {
+            let Some(pause) = shortened(pause, &error, self.retry_for, since.elapsed()) else {
                 return Err(error);
-            }
+            };
             tokio::time::sleep(pause).await;
         }
     }
@@ -240,6 +240,23 @@ impl Answer {
     }
 }
 
+/// How long to pause before one more attempt, of which there is one at the end of the time; `None` if that has passed, or
+/// if the service has asked for a longer pause than is left.
+fn shortened(
+    pause: Duration,
+    error: &Error,
+    retry_for: Duration,
+    elapsed: Duration,
+) -> Option<Duration> {
+    let left = retry_for
+        .checked_sub(elapsed)
+        .filter(|left| !left.is_zero())?;
+    if error.retry_after().is_some_and(|asked| asked > left) {
+        return None;
+    }
+    Some(pause.min(left))
+}
+
 fn parse(text: &str) -> Result<Url, Error> {
     let invalid = |reason: &str| Error::Url {
         url: text.to_owned(),
@@ -326,6 +343,33 @@ mod tests {
         }
         let client = Client::new("http://127.0.0.1", "hunter2").unwrap();
         assert!(!format!("{client:?} {:?}", client.authorization).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_request_is_repeated_to_the_end_of_its_time_and_not_after_it() {
+        let lost = Error::Silent;
+        let seconds = Duration::from_secs;
+        for (pause, retry_for, elapsed, expected) in [
+            (2, 10, 1, Some(2)),
+            (5, 10, 7, Some(3)),
+            (5, 10, 10, None),
+            (5, 10, 11, None),
+            (1, 0, 0, None),
+        ] {
+            let pause = shortened(seconds(pause), &lost, seconds(retry_for), seconds(elapsed));
+            assert_eq!(pause, expected.map(seconds), "{retry_for}, {elapsed}");
+        }
+        let busy = Error::Refused(Problem {
+            status: 429,
+            code: "too_many_requests".to_owned(),
+            detail: String::new(),
+            retry_after: Some(seconds(4)),
+        });
+        assert_eq!(
+            shortened(seconds(4), &busy, seconds(9), seconds(5)),
+            Some(seconds(4))
+        );
+        assert_eq!(shortened(seconds(4), &busy, seconds(9), seconds(6)), None);
     }
 
     #[test]

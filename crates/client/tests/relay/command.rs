@@ -616,6 +616,29 @@ async fn with_json_a_problem_of_the_service_is_passed_on() {
 }
 
 #[tokio::test]
+async fn no_token_is_minted_that_no_service_would_take() {
+    let shell = Shell::new();
+    let short = shell.run_with(&["token", "cam"], "fifteen-bytes-x").await;
+    assert!(short.err.contains("fewer than 16"), "{short:?}");
+    assert!(!format!("{short:?}").contains("fifteen"), "{short:?}");
+    short.code(1);
+    let over = ["token", "cam", "--expires-in", "0"];
+    shell.run_with(&over, TOKEN_KEY).await.code(2);
+    shell.run_with(&["token", "cam"], TOKEN_KEY).await.code(0);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn status_without_a_credential_is_a_failure() {
+    let relay = Relay::shared();
+    let shell = Shell::new().with("TAGPOST_URL", relay.url());
+    let status = shell.run(&["status"]).await;
+    assert!(status.out.contains("The service works"), "{status:?}");
+    assert!(status.err.contains("no credential"), "{status:?}");
+    status.code(1);
+}
+
+#[tokio::test]
 async fn no_option_of_a_single_message_comes_from_the_environment() {
     // Nothing listens on the port for discarding (RFC 863).
     let shell = Shell::new()

@@ -274,7 +274,7 @@ async fn commands_run_at_the_same_time_if_that_is_wanted() {
         "cd {home} && touch started-$(cat) && while ! test -e started-1 -a -e started-2; do sleep 0.1; done"
     );
     let arguments = ["listen", "--parallel=2", "--exec-timeout=15s", "--exec"];
-    let mut listening = shell.start(&[&arguments[..], &[&script]].concat());
+    let mut listening = shell.start(&[&arguments[..], &[script.as_str()]].concat());
     for id in ids {
         let delivered = outcome(&settled(&sender, id).await);
         assert_eq!(delivered, (State::Delivered, None));

@@ -1,4 +1,4 @@
-//! `tagpost status`: which service, as whom, and whether it works.
+//! `tagpost status`: which service, as whom, and whether it works. Without a credential nothing but this would.
 
 use std::time::Duration;
 
@@ -38,16 +38,22 @@ pub(crate) async fn run(global: &Global) -> Result<Outcome, Failure> {
             "operator": session.admin_key.is_some(), "device": device,
         });
         output::json(&status)?;
-        return Ok(Outcome::Done);
+    } else {
+        output::line(format!("The service works, version {}.", health.version))?;
+        if session.admin_key.is_some() {
+            output::line("The admin key is valid.")?;
+        }
+        match &device {
+            Some(device) => output::line(describe(device))?,
+            None if session.token.is_some() => output::line("The token is not a device token.")?,
+            None => {}
+        }
     }
-    output::line(format!("The service works, version {}.", health.version))?;
-    if session.admin_key.is_some() {
-        output::line("The admin key is valid.")?;
-    }
-    match device {
-        Some(device) => output::line(describe(&device))?,
-        None if session.token.is_some() => output::line("The token is not a device token.")?,
-        None => {}
+    if session.admin_key.is_none() && session.token.is_none() {
+        let none = format!("there is no credential for {}", session.url);
+        return Err(
+            Failure::new(none).advise("Store one with `tagpost login URL`, or set TAGPOST_TOKEN.")
+        );
     }
     Ok(Outcome::Done)
 }

@@ -14,11 +14,21 @@ use crate::output::{self, Outcome};
 /// The service's secret, by its own name.
 const TOKEN_KEY: &str = "TOKEN_KEY";
 
+/// What the service asks of its secrets, in bytes.
+const SHORTEST_KEY: usize = 16;
+
 pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
     let key = match env::var(TOKEN_KEY) {
         Ok(key) if !key.is_empty() => key,
         _ => login::secret("TOKEN_KEY of the service: ")?,
     };
+    if key.len() < SHORTEST_KEY {
+        let length = key.len();
+        return Err(Failure::new(format!(
+            "TOKEN_KEY has {length} bytes; the service takes none with fewer than {SHORTEST_KEY}"
+        ))
+        .advise("Copy the whole secret of the service."));
+    }
     let now = i64::try_from(clock::now().as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
         expires_at: options

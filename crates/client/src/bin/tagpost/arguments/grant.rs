@@ -3,7 +3,7 @@
 use clap::Args;
 use tagpost_client::{Grant as Request, Pattern};
 
-use super::time::seconds;
+use super::time::within;
 
 /// The permissions of a token.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Grant {
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = tag_pattern)]
     pub(crate) tags: Vec<Pattern>,
     /// How long the token is valid [default: until it is revoked]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = within(1..=u32::MAX, "49710d, and not 0"))]
     pub(crate) expires_in: Option<u32>,
 }
 
