@@ -189,9 +189,13 @@ Examples:
     /// Print completions for a shell
     #[command(after_help = "\
 Examples:
-  tagpost completions bash > ~/.local/share/bash-completion/completions/tagpost
-  tagpost completions zsh > ~/.zfunc/_tagpost
-  tagpost completions fish > ~/.config/fish/completions/tagpost.fish")]
+  echo 'source <(tagpost completions bash)' >> ~/.bashrc
+  echo 'source <(tagpost completions zsh)' >> ~/.zshrc
+  echo 'tagpost completions fish | source' > ~/.config/fish/completions/tagpost.fish
+
+Tags, devices and messages are asked of the service, as whom TAGPOST_URL and the profile say; nothing is
+offered where it does not answer within a second. What is printed goes with this version of tagpost, so
+have the shell read it each time that it starts.")]
     Completions {
         /// The shell
         shell: Shell,

@@ -7,6 +7,7 @@ mod advice;
 mod arguments;
 mod cancel;
 mod clock;
+mod complete;
 mod device;
 mod exec;
 mod failures;
@@ -35,6 +36,7 @@ mod webhook;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use tokio::runtime::Builder;
 
 use crate::advice::Failure;
@@ -42,6 +44,10 @@ use crate::arguments::{Arguments, Command, Global};
 use crate::output::Outcome;
 
 fn main() -> ExitCode {
+    // Ends here if a shell asks for candidates.
+    CompleteEnv::with_factory(Arguments::command)
+        .var(complete::VARIABLE)
+        .complete();
     let arguments = Arguments::try_parse().unwrap_or_else(|error| usage::end(&error));
     let json = arguments.global.json;
     let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -93,14 +99,6 @@ async fn run(global: &Global, command: Command) -> Result<Outcome, Failure> {
         Command::Login(options) => login::run(global, &options).await,
         Command::Logout => login::forget(global),
         Command::Status => status::run(global).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "tagpost",
-                &mut std::io::stdout(),
-            );
-            Ok(Outcome::Done)
-        }
+        Command::Completions { shell } => complete::register(shell),
     }
 }

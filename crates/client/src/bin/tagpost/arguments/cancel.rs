@@ -3,6 +3,8 @@
 use clap::Args;
 use tagpost_client::MessageId;
 
+use crate::complete::messages;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -12,5 +14,6 @@ Devices that have acknowledged the message keep it; a device that works on it is
 Ends with 0 if nothing of it is open any more, 3 if something is.")]
 pub(crate) struct Cancel {
     /// The message
+    #[arg(add = messages())]
     pub(crate) id: MessageId,
 }

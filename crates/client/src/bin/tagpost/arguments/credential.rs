@@ -5,6 +5,7 @@ use tagpost_client::DeviceId;
 
 use super::grant::Grant;
 use super::target::device_name;
+use crate::complete::devices;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -17,7 +18,7 @@ from standard input; on a terminal it is asked for without echo. The service reg
 device with its first use.")]
 pub(crate) struct Token {
     /// The device that the token is for
-    #[arg(value_parser = device_name)]
+    #[arg(value_parser = device_name, add = devices())]
     pub(crate) device: DeviceId,
     #[command(flatten)]
     pub(crate) grant: Grant,

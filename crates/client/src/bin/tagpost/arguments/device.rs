@@ -5,6 +5,7 @@ use tagpost_client::DeviceId;
 
 use super::grant::Grant;
 use super::target::device_name;
+use crate::complete::devices;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Device {
@@ -18,7 +19,7 @@ Examples:
   tagpost device add kitchen-cam --json | jq -r .token")]
     Add {
         /// The name
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         #[command(flatten)]
         grant: Grant,
@@ -35,7 +36,7 @@ It may receive and answer, and publish only where --publish says.
 A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
     Pair {
         /// The name
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         #[command(flatten)]
         grant: Grant,
@@ -62,7 +63,7 @@ Examples:
 A device may ask for itself, with its token.")]
     Show {
         /// The name
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Delete a device, its tags and its messages; their senders get a receipt
@@ -72,7 +73,7 @@ Examples:
   tagpost device rm kitchen-cam --yes")]
     Rm {
         /// The name
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// Do not ask
         #[arg(long, short)]
@@ -84,7 +85,7 @@ Examples:
   tagpost device revoke kitchen-cam && tagpost device add kitchen-cam")]
     Revoke {
         /// The name
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
 }

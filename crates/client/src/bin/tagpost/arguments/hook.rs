@@ -7,6 +7,7 @@ use tagpost_core::publish;
 use super::send::UrgencyName;
 use super::target::{device_name, hook_target};
 use super::time::within;
+use crate::complete::{devices, targets};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hook {
@@ -23,18 +24,19 @@ One that is made with the device's token expires with the token at the latest.
 `tagpost hook revoke DEVICE` ends all hooks of the device, and so does `tagpost device revoke DEVICE`.")]
     New {
         /// The device that publishes
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// What it publishes to: a tag or an @device
         #[arg(
             value_name = "TARGET",
             value_parser = hook_target,
+            add = targets(),
             required_unless_present = "to_device",
             conflicts_with = "to_device"
         )]
         to: Option<HookTarget>,
         // As it was written before a target could be a device.
-        #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name)]
+        #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name, add = devices())]
         to_device: Option<DeviceId>,
         /// What becomes of a body [default: raw]
         #[arg(long)]
@@ -58,7 +60,7 @@ Examples:
   tagpost hook revoke ci                       its hooks answer 404 from then on; its tokens stay valid")]
     Revoke {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
 }

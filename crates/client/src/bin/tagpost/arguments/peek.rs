@@ -4,6 +4,7 @@ use clap::Args;
 use tagpost_client::DeviceId;
 
 use super::target::device_name;
+use crate::complete::devices;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,7 +17,7 @@ A look leaves no trace: nothing counts as sent, and the device does not count as
 in the order of delivery.")]
 pub(crate) struct Peek {
     /// The device [default: that of the token]
-    #[arg(value_parser = device_name)]
+    #[arg(value_parser = device_name, add = devices())]
     pub(crate) device: Option<DeviceId>,
     /// At most this many messages [default: all]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]

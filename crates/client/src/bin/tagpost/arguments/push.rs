@@ -5,6 +5,7 @@ use tagpost_client::{Channel, DeviceId};
 
 use super::target::device_name;
 use super::time::seconds;
+use crate::complete::devices;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Push {
@@ -20,7 +21,7 @@ One that is made with the device's token expires with the token at the latest.
 Earlier URLs stay valid; `tagpost device revoke DEVICE` ends them all, with its tokens.")]
     Url {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// How long the URL is valid [default: until the device's tokens are revoked]
         #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -33,7 +34,7 @@ Examples:
   tagpost push channels laptop --json | jq -r .channel")]
     Channels {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Remove channels of a device: their endpoints answer 410 from then on
@@ -45,7 +46,7 @@ Examples:
 The push URLs of the device stay valid; `tagpost device revoke DEVICE` ends those.")]
     Revoke {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// The channels, as `tagpost push channels` lists them
         #[arg(

@@ -9,6 +9,7 @@ use tagpost_core::publish;
 use super::escalation::Escalation;
 use super::target::device_name;
 use super::time::{seconds, within};
+use crate::complete::{devices, targets};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,7 +34,7 @@ and how to go on. Before there is an id, that is the idempotency key, with which
 no second message.")]
 pub(crate) struct Send {
     /// To whom: a tag, an @device, or an expression of both with & | ! and parentheses
-    #[arg(value_name = "TARGET", required_unless_present_any = ["to_device", "to"])]
+    #[arg(value_name = "TARGET", add = targets(), required_unless_present_any = ["to_device", "to"])]
     pub(crate) target: Option<String>,
     /// The message; - or nothing reads standard input
     #[arg(value_name = "MESSAGE")]
@@ -43,7 +44,7 @@ pub(crate) struct Send {
     pub(crate) file: Option<PathBuf>,
     // These two are how it was written before TARGET could be more than a tag. With them, the first argument is the
     // message.
-    #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name)]
+    #[arg(long, hide = true, value_name = "DEVICE", value_parser = device_name, add = devices())]
     pub(crate) to_device: Option<DeviceId>,
     #[arg(
         long,

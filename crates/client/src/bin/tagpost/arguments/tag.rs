@@ -4,6 +4,7 @@ use clap::Subcommand;
 use tagpost_client::{DeviceId, Tag};
 
 use super::target::device_name;
+use crate::complete::{devices, tags};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TagCommand {
@@ -13,9 +14,10 @@ Examples:
   tagpost tag add kitchen kitchen-cam kitchen-display")]
     Add {
         /// The tag
+        #[arg(add = tags())]
         tag: Tag,
         /// The devices
-        #[arg(required = true, value_parser = device_name)]
+        #[arg(required = true, value_parser = device_name, add = devices())]
         devices: Vec<DeviceId>,
     },
     /// Unbind devices from a tag
@@ -24,9 +26,10 @@ Examples:
   tagpost tag rm kitchen kitchen-display")]
     Rm {
         /// The tag
+        #[arg(add = tags())]
         tag: Tag,
         /// The devices
-        #[arg(required = true, value_parser = device_name)]
+        #[arg(required = true, value_parser = device_name, add = devices())]
         devices: Vec<DeviceId>,
     },
     /// Bind this device to tags, with its own token
@@ -37,7 +40,7 @@ Examples:
 The token must allow it: `tagpost device add DEVICE --tags 'room.*'`.")]
     Join {
         /// The tags
-        #[arg(required = true)]
+        #[arg(required = true, add = tags())]
         tags: Vec<Tag>,
     },
     /// Unbind this device from tags, with its own token
@@ -46,7 +49,7 @@ Examples:
   tagpost tag leave room.kitchen")]
     Leave {
         /// The tags
-        #[arg(required = true)]
+        #[arg(required = true, add = tags())]
         tags: Vec<Tag>,
     },
     /// List all tags
@@ -64,6 +67,7 @@ Examples:
 A device may ask, with its token, for a tag that it may publish to.")]
     Show {
         /// The tag
+        #[arg(add = tags())]
         tag: Tag,
     },
 }

@@ -5,6 +5,7 @@ use tagpost_client::{DeviceId, MessageId, State, Target};
 
 use super::target::{device_name, target};
 use super::time::seconds;
+use crate::complete::{devices, messages, states, targets};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -15,6 +16,7 @@ Examples:
 The exit code is 0, 3 or 4, as with `tagpost send`.")]
 pub(crate) struct Trace {
     /// The message
+    #[arg(add = messages())]
     pub(crate) id: MessageId,
     /// Wait until every delivery is settled
     #[arg(long, short)]
@@ -33,16 +35,16 @@ Examples:
 The list is that of the messages that are still stored. --to and --since are looked for page by page.")]
 pub(crate) struct Ls {
     /// Only messages with a delivery in this state
-    #[arg(long, value_parser = state)]
+    #[arg(long, value_parser = state, add = states())]
     pub(crate) state: Option<State>,
     /// Only messages to this tag, @device or expression, as it was written
-    #[arg(long, value_name = "TARGET", value_parser = target)]
+    #[arg(long, value_name = "TARGET", value_parser = target, add = targets())]
     pub(crate) to: Option<Target>,
     /// Only messages of this last time, such as 15m, 2h or 7d
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) since: Option<u32>,
     /// The messages that this device sent [default: that of the token]
-    #[arg(long, value_name = "DEVICE", value_parser = device_name)]
+    #[arg(long, value_name = "DEVICE", value_parser = device_name, add = devices())]
     pub(crate) sender: Option<DeviceId>,
     /// Go on after this message, which is the last that was listed
     #[arg(long, value_name = "ID")]

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use tagpost_client::DeviceId;
 
 use super::target::device_name;
+use crate::complete::devices;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhook {
@@ -19,7 +20,7 @@ Examples:
 The secret is shown the first time. Setting it again keeps the secret, and enables a webhook that was disabled.")]
     Set {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// The address
         url: String,
@@ -40,7 +41,7 @@ Examples:
   tagpost webhook show backend --json | jq .disabled")]
     Show {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Replace the secret of a webhook, and print the new one
@@ -51,7 +52,7 @@ Examples:
 The former secret signs, too, for 24 hours.")]
     Rotate {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Try the address of a webhook with a request that is no message
@@ -60,7 +61,7 @@ Examples:
   tagpost webhook test backend                 exit code 0 if it answers 2xx, 4 if not")]
     Test {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Remove the webhook of a device: its messages are held from then on
@@ -69,7 +70,7 @@ Examples:
   tagpost webhook rm backend")]
     Rm {
         /// The device
-        #[arg(value_parser = device_name)]
+        #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
     /// Check a request: its three headers, an empty line and its body, from standard input
