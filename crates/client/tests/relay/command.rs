@@ -676,10 +676,8 @@ async fn a_shell_is_offered_what_the_service_has() {
         assert!(targets.contains(target), "{targets:?}");
     }
     let of_doorbell = Shell::of(&relay, &doorbell).with("TAGPOST_COMPLETE", "fish");
-    assert_eq!(
-        offered(&of_doorbell, &["cancel", ""]).await[0],
-        id.to_string()
-    );
+    let sent = offered(&of_doorbell, &["cancel", ""]).await;
+    assert!(sent.contains(&id.to_string()), "{sent:?}");
 }
 
 #[tokio::test]
