@@ -227,9 +227,10 @@ fn acknowledge(message: &Message, printed: &[u8]) -> Result<Answered, AnswerErro
             );
             Ok(Answered::Acknowledged)
         }
-        answered => {
+        Err(error) => Err(error),
+        Ok(answered) => {
             told(message, "acknowledged", text);
-            answered
+            Ok(answered)
         }
     }
 }

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tagpost_client::{
@@ -126,7 +126,7 @@ impl Listener<'_> {
         let mut was_connected = false;
         tell(&status.borrow_and_update(), false);
         let mut idle: Vec<&Exec> = execs.iter().collect();
-        let mut working = FuturesUnordered::new();
+        let mut working: FuturesUnordered<LocalBoxFuture<'_, Worked<'_>>> = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some((exec, message, answered)) = working.next(), if !working.is_empty() => {
@@ -140,7 +140,7 @@ impl Listener<'_> {
                     Some(Ok(message)) => {
                         show_message(self.global, &message)?;
                         if let Some(exec) = idle.pop() {
-                            working.push(work(exec, message));
+                            working.push(work(exec, message).boxed_local());
                             continue;
                         }
                         let answered = match &self.reply {
@@ -217,8 +217,11 @@ impl Listener<'_> {
     }
 }
 
+/// A command that has ended, its message, and how that was answered.
+type Worked<'a> = (&'a Exec, Message, Result<Answered, AnswerError>);
+
 /// Runs the command for a message, which it keeps meanwhile.
-async fn work(exec: &Exec, message: Message) -> (&Exec, Message, Result<Answered, AnswerError>) {
+async fn work(exec: &Exec, message: Message) -> Worked<'_> {
     let answered = exec.answer(&message).await;
     (exec, message, answered)
 }
