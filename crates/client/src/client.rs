@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
@@ -170,6 +170,7 @@ impl Client {
             return Ok(Answer {
                 url: self.url().to_owned(),
                 status,
+                content_type: headers.get(CONTENT_TYPE).cloned(),
                 body,
             });
         }
@@ -224,12 +225,20 @@ impl Request {
 pub(crate) struct Answer {
     url: String,
     status: StatusCode,
+    content_type: Option<HeaderValue>,
     body: Vec<u8>,
 }
 
 impl Answer {
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// The media type, if it is text, and the body as it is.
+    pub(crate) fn into_body(self) -> (Option<String>, Vec<u8>) {
+        let content_type = self.content_type;
+        let content_type = content_type.and_then(|it| it.to_str().ok().map(ToOwned::to_owned));
+        (content_type, self.body)
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {

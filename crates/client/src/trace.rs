@@ -92,6 +92,16 @@ pub struct MessagePage {
     pub next: Option<MessageId>,
 }
 
+/// The payload of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Payload {
+    /// The media type that its sender named.
+    pub content_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
 impl Trace {
     /// Whether every delivery is in a terminal state and no step is left, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
@@ -143,6 +153,20 @@ impl Client {
     pub async fn trace_within(&self, id: MessageId, seconds: u32) -> Result<Trace, Error> {
         let request = Request::get(format!("/v1/messages/{id}?wait={seconds}"));
         self.send(&request.waiting(seconds)).await?.json()
+    }
+
+    /// The payload of a message, as it was published, while a mailbox has it: the message waits or has failed. For its
+    /// sender, and the admin.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: `payload_gone` if it is not kept any more. [`Error::Unreachable`].
+    pub async fn payload(&self, id: MessageId) -> Result<Payload, Error> {
+        let request = Request::get(format!("/v1/messages/{id}/payload"));
+        let (content_type, bytes) = self.send(&request).await?.into_body();
+        Ok(Payload {
+            content_type: content_type.unwrap_or_default(),
+            bytes,
+        })
     }
 
     /// Cancels every delivery of a message that is not in a terminal state. Returns the trace.

@@ -103,6 +103,30 @@ async fn a_look_at_what_waits_leaves_no_trace() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_payload_is_had_back_while_the_service_has_it() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let sender = doorbell.at(&relay.url());
+    let publish = sender.publish(Target::Device(camera.id.clone()));
+    let publish = publish.bytes("image/svg+xml", *b"<svg/>").wait(0);
+    let id = publish.send().await.unwrap().id;
+    let payload = sender.payload(id).await.unwrap();
+    assert_eq!(payload.content_type, "image/svg+xml");
+    assert_eq!(payload.bytes, b"<svg/>");
+    let shell = Shell::of(&relay, &doorbell);
+    let text = id.to_string();
+    let print = ["trace", text.as_str(), "--payload"];
+    assert_eq!(shell.run(&print).await.code(0), "<svg/>");
+    let mut inbox = camera.at(&relay.url()).connect();
+    next(&mut inbox).await.ack().unwrap();
+    settled(&sender, id).await;
+    let gone = shell.run(&print).await;
+    assert!(gone.err.contains("payload_gone"), "{gone:?}");
+    gone.code(1);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn what_waits_is_shown_page_by_page_with_payloads_only_on_request() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);

@@ -182,8 +182,8 @@ pub(crate) fn describe(status: &DeviceStatus) -> String {
     let since = status.held_since.map(output::age);
     let oldest = since.map_or(String::new(), |age| format!(", the oldest {age}"));
     format!(
-        "{}: {presence}\n  waiting    {} ({} bytes{oldest})\n  in flight  {}{working}\n  tags       {tags}",
-        status.device, status.held, status.held_bytes, status.in_flight
+        "{}: {presence}\n  waiting    {}\n  in flight  {}{working}\n  in all     {} bytes{oldest}\n  tags       {tags}",
+        status.device, status.held, status.in_flight, status.held_bytes
     )
 }
 

@@ -1,9 +1,10 @@
 //! `tagpost trace` and `tagpost ls`: what became of messages that were sent.
 
 use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
 
 use tagpost_client::{
-    AttemptedStep, DeliveryStep, DeviceId, EscalationStep, State, Step, Trace, Tried,
+    AttemptedStep, DeliveryStep, DeviceId, EscalationStep, Payload, State, Step, Trace, Tried,
 };
 
 use crate::advice::Failure;
@@ -16,6 +17,10 @@ use crate::signals::interrupted;
 
 pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, Failure> {
     let client = Session::open(global)?.sender_or_operator()?;
+    if options.payload {
+        print(&client.payload(options.id).await?)?;
+        return Ok(Outcome::Done);
+    }
     let trace = client.trace(options.id).await?;
     let mut timeline = Timeline::default();
     let mut show = |trace: &Trace| match global.json {
@@ -33,6 +38,23 @@ pub(crate) async fn run(global: &Global, options: &Options) -> Result<Outcome, F
         trace
     };
     Ok(Outcome::of(&trace))
+}
+
+/// Prints a payload as it is; on a terminal, only what a terminal can show.
+fn print(payload: &Payload) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    if !out.is_terminal() {
+        out.write_all(&payload.bytes)?;
+        return Ok(out.flush()?);
+    }
+    match std::str::from_utf8(&payload.bytes) {
+        Ok(text) => output::line(output::text(text)),
+        Err(_) => {
+            let told = output::bytes(payload.bytes.len(), &payload.content_type);
+            output::note(format!("{told}: send it to a file with >."));
+            Ok(())
+        }
+    }
 }
 
 /// How many messages are asked for at a time.

@@ -12,6 +12,7 @@ use crate::complete::{devices, messages, states, targets};
 Examples:
   tagpost trace 01JQ3Y5M2E8ZK4TB6V7N9WXHCD
   tagpost trace 01JQ3Y5M2E8ZK4TB6V7N9WXHCD --follow
+  tagpost trace 01JQ3Y5M2E8ZK4TB6V7N9WXHCD --payload > cat.png
 
 The exit code is 0, 3 or 4, as with `tagpost send`.")]
 pub(crate) struct Trace {
@@ -21,6 +22,9 @@ pub(crate) struct Trace {
     /// Wait until every delivery is settled
     #[arg(long, short)]
     pub(crate) follow: bool,
+    /// Print the payload instead, while the service has it: the message waits, or has failed
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) payload: bool,
 }
 
 #[derive(Debug, Args)]
