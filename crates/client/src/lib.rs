@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! `examples/` has programs to run. The library needs a tokio runtime. Without the feature `command` it comes
-//! without what only the command `tagpost` needs. Not here: what the service promises; see `docs/protocol.md`.
+//! `examples/` has programs to run. The library needs a tokio runtime. Not here: the command `tagpost`, which is
+//! `crates/cli`, with the tests of both; and what the service promises, which is `docs/protocol.md`.
 
 mod backoff;
 mod client;
