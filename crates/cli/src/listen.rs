@@ -48,7 +48,8 @@ pub(crate) async fn run(global: &Global, options: Listen) -> Result<Outcome, Fai
     let session = Session::open(global)?;
     let mut client = session.device()?;
     if options.exec.is_some() || options.once {
-        // What it has no hands for stays with the service, where nothing counts it as sent.
+        // Of what it cannot work on yet, as little as possible is to be sent: while a message waits here, the time to
+        // acknowledge it runs.
         client = client.max_in_flight(options.parallel);
     }
     let (inbox, receipts) = if options.receipts {
