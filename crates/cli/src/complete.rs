@@ -1,7 +1,8 @@
 //! Completions: the shell asks this command what could stand at its cursor.
 //!
-//! A candidate never costs more than [`LIMIT`], and an error never disturbs the line that is being typed: then there are
-//! no candidates. The options on that line are not known here, so the service is that of the environment and the profile.
+//! A candidate never costs more than [`LIMIT`], and an error never disturbs the line that is being typed: then there
+//! are no candidates. The options on that line are not known here, so the service is that of the environment and the
+//! profile.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -41,7 +41,8 @@ pub(crate) struct Listen {
     /// How long the command may take
     #[arg(long, value_name = "TIME", value_parser = within(1..=86_400, "1d, and not 0"), default_value = "5m")]
     pub(crate) exec_timeout: u32,
-    /// Run up to this many commands at a time, at most 32 and the service's MAX_IN_FLIGHT; with more than 1 the order of messages is not kept
+    /// Run up to this many commands at a time, at most 32 and the service's MAX_IN_FLIGHT; with more than 1 the order
+    /// of messages is not kept
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=32), default_value = "1", requires = "exec", conflicts_with = "once")]
     pub(crate) parallel: u32,
     /// The reply to every message: parsed as JSON if possible, else a string
