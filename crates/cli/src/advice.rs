@@ -28,7 +28,7 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 enum Kind {
     /// The service does, with a problem document.
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// This command does, with a code of its own.
     Own(&'static str),
 }
@@ -133,7 +133,7 @@ impl From<Error> for Failure {
         let what = error.to_string();
         let suspect = is_suspect(&error);
         let kind = match error {
-            Error::Refused(problem) => Kind::Refused(problem),
+            Error::Refused(problem) => Kind::Refused(Box::new(problem)),
             error => Kind::Own(code(&error)),
         };
         Self {
