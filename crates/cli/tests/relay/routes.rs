@@ -185,10 +185,12 @@ async fn another_service_is_recognised_and_listening_to_it_ends() {
 #[ignore = "needs the built Worker"]
 async fn the_wrong_scheme_is_recognised() {
     let relay = Relay::shared();
+    // Any certificate: without one TLS would not begin.
+    let tls = Tls::to(relay.port(), "localhost").await;
     let shell = Shell::new()
         .with("TAGPOST_URL", format!("https://127.0.0.1:{}", relay.port()))
         .with("TAGPOST_TOKEN", "hunter2")
-        .with("SSL_CERT_FILE", "/dev/null");
+        .with("SSL_CERT_FILE", tls.root().to_str().unwrap());
     let sent = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
     let hint = format!("answers at {}", relay.url());
     assert!(sent.err.contains(&hint), "{sent:?}");
