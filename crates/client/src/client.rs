@@ -1,7 +1,8 @@
 //! The client: where the service is, which credential it uses, and how requests are retried.
 //!
 //! Every request of the API is safe to repeat, a publish because of its idempotency key. So a request that fails for
-//! a transient reason is retried, until [`Client::retry_for`] has passed.
+//! a transient reason is retried, until [`Client::retry_for`] has passed. One whose token was refused is made again once,
+//! with a new token, if a function gives them: a request that was refused has changed nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::backoff::Backoff;
+use crate::credential::{Credential, NoToken};
 use crate::error::{Error, Problem};
 use crate::handshake::{self, Answer as Handshake};
 use crate::tls;
@@ -46,7 +48,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Client {
     http: reqwest::Client,
     url: Url,
-    authorization: HeaderValue,
+    credential: Credential,
     /// Which proxy the environment names for which service; the HTTP client asks the same.
     proxies: Arc<Matcher>,
     tls: Arc<rustls::ClientConfig>,
@@ -61,7 +63,35 @@ impl Client {
     /// # Errors
     /// [`Error::Url`], [`Error::Credential`], [`Error::Tls`]. Nothing is asked of the network.
     pub fn new(url: &str, credential: &str) -> Result<Self, Error> {
-        let url = parse(url)?;
+        Self::with(parse(url)?, Credential::fixed(credential)?)
+    }
+
+    /// The same, with a function that gives a device's token that is valid now, for tokens that end. It is asked when a
+    /// token is needed first, in the last tenth of a token's lifetime (at most a minute before its end), and when the
+    /// service refuses the token; once at a time, and given up after 15 s. An [`crate::Inbox`] goes on with the new token
+    /// over a new connection. If the new token is refused, too, that is an error.
+    ///
+    /// ```no_run
+    /// # async fn ask_backend() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # fn example() -> Result<(), tagpost_client::Error> {
+    /// use tagpost_client::Client;
+    ///
+    /// let client = Client::with_tokens("https://push.example.com", || async { Ok(ask_backend().await?) })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Url`], [`Error::Tls`]. The function is not asked yet.
+    pub fn with_tokens<F, A>(url: &str, give: F) -> Result<Self, Error>
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<String, NoToken>> + Send + 'static,
+    {
+        Self::with(parse(url)?, Credential::given(give))
+    }
+
+    fn with(url: Url, credential: Credential) -> Result<Self, Error> {
         let tls = tls::config(url.scheme() == "https")?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
@@ -76,7 +106,7 @@ impl Client {
             })?;
         Ok(Self {
             http,
-            authorization: authorization(credential)?,
+            credential,
             proxies: Arc::new(Matcher::from_system()),
             tls: Arc::new(tls),
             url,
@@ -106,15 +136,20 @@ impl Client {
         self.url.as_str().trim_end_matches('/')
     }
 
+    /// What this client identifies itself with.
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
     /// Asks the service for a WebSocket, as the device whose token this is.
-    pub(crate) async fn handshake(&self) -> Result<Handshake, Error> {
+    pub(crate) async fn handshake(&self, authorization: &HeaderValue) -> Result<Handshake, Error> {
         let mut url = self.url.clone();
         let path = format!("{}/v1/connect", url.path().trim_end_matches('/'));
         url.set_path(&path);
         let window = self.max_in_flight.map(|n| format!("max_in_flight={n}"));
         url.set_query(window.as_deref());
         let headers = HeaderMap::from_iter([
-            (AUTHORIZATION, self.authorization.clone()),
+            (AUTHORIZATION, authorization.clone()),
             (USER_AGENT, HeaderValue::from_static(NAME)),
         ]);
         let uri = handshake::uri(&url);
@@ -132,8 +167,9 @@ impl Client {
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let since = Instant::now();
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut is_renewed = false;
         loop {
-            let error = match self.attempt(request).await {
+            let error = match self.authorized(request, &mut is_renewed).await {
                 Err(error) if error.is_transient() => error,
                 answered => return answered,
             };
@@ -145,7 +181,29 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Answer, Error> {
+    /// Makes a request with the token that there is, and, unless that is `renewed` already, once more with a new one if
+    /// it was refused.
+    async fn authorized(&self, request: &Request, renewed: &mut bool) -> Result<Answer, Error> {
+        let authorization = self.credential.get().await?;
+        match self.attempt(request, &authorization).await {
+            Err(error)
+                if error.is_unauthorized()
+                    && !*renewed
+                    && self.credential.refuse(&authorization) =>
+            {
+                *renewed = true;
+                let authorization = self.credential.get().await?;
+                self.attempt(request, &authorization).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request,
+        authorization: &HeaderValue,
+    ) -> Result<Answer, Error> {
         let unreachable = |error: reqwest::Error| Error::Unreachable {
             url: self.url().to_owned(),
             reason: reason(&error),
@@ -156,7 +214,7 @@ impl Client {
                 request.method.clone(),
                 format!("{}{}", self.url(), request.path),
             )
-            .header(AUTHORIZATION, &self.authorization)
+            .header(AUTHORIZATION, authorization)
             .headers(request.headers.clone())
             .body(request.body.clone())
             .timeout(ANSWER_TIMEOUT + request.wait)
@@ -296,16 +354,6 @@ fn parse(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-fn authorization(credential: &str) -> Result<HeaderValue, Error> {
-    if credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::Credential);
-    }
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {credential}")).map_err(|_| Error::Credential)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// The innermost cause: `Connection refused` rather than `error sending request`.
 fn reason(error: &dyn std::error::Error) -> String {
     let mut error = error;
@@ -335,8 +383,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_secret_in_a_url_or_credential_is_not_repeated() {
+    #[tokio::test]
+    async fn a_secret_in_a_url_or_credential_is_not_repeated() {
         for (url, credential) in [
             ("https://user:hunter2@example.com", "token"),
             ("https://example.com/?token=hunter2", "token"),
@@ -351,7 +399,8 @@ mod tests {
             );
         }
         let client = Client::new("http://127.0.0.1", "hunter2").unwrap();
-        assert!(!format!("{client:?} {:?}", client.authorization).contains("hunter2"));
+        let authorization = client.credential.get().await.unwrap();
+        assert!(!format!("{client:?} {authorization:?}").contains("hunter2"));
     }
 
     #[test]
@@ -379,6 +428,16 @@ mod tests {
             Some(seconds(4))
         );
         assert_eq!(shortened(seconds(4), &busy, seconds(9), seconds(6)), None);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_token_fails_once_its_time_is_over_and_says_why() {
+        let away = || async { Err(NoToken::for_now("the backend is away")) };
+        let client = Client::with_tokens("http://127.0.0.1:1", away).unwrap();
+        let client = client.retry_for(Duration::from_millis(300));
+        let error = client.health().await.unwrap_err();
+        assert!(matches!(error, Error::NoToken(_)), "{error:?}");
+        assert!(error.to_string().contains("the backend is away"), "{error}");
     }
 
     #[test]

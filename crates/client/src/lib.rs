@@ -1,6 +1,6 @@
 //! The Rust library of tagpost: publish to tags, listen as a device, learn what became of a message.
 //!
-//! A [`Client`] is a service and a credential. [`Client::publish`] sends a message and repeats the request
+//! A [`Client`] is a service and a credential, or a function that gives tokens. [`Client::publish`] sends a message and repeats the request
 //! until it is answered, without ever creating a second message. [`Client::connect`] gives an [`Inbox`]: a
 //! stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
 //! A [`Trace`] says what became of a message, and [`Receipts`] bring each terminal state as it is reached.
@@ -23,6 +23,7 @@
 mod backoff;
 mod client;
 mod connection;
+mod credential;
 mod error;
 mod failures;
 mod frame;
@@ -51,6 +52,7 @@ mod webhook;
 struct Readme;
 
 pub use client::Client;
+pub use credential::NoToken;
 pub use error::{Error, Problem};
 pub use failures::{FailureFilter, Failures};
 pub use frame::Welcome;

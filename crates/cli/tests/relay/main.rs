@@ -27,3 +27,4 @@ mod resources;
 mod routes;
 mod support;
 mod terminal;
+mod token;
