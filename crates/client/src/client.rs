@@ -365,6 +365,8 @@ fn reason(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     #[test]
@@ -432,12 +434,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_without_a_token_fails_once_its_time_is_over_and_says_why() {
-        let away = || async { Err(NoToken::for_now("the backend is away")) };
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = asked.clone();
+        let away = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            async { Err(NoToken::for_now("the backend is away")) }
+        };
         let client = Client::with_tokens("http://127.0.0.1:1", away).unwrap();
         let client = client.retry_for(Duration::from_millis(300));
         let error = client.health().await.unwrap_err();
         assert!(matches!(error, Error::NoToken(_)), "{error:?}");
         assert!(error.to_string().contains("the backend is away"), "{error}");
+        assert!(asked.load(Ordering::SeqCst) > 1, "it was asked once");
     }
 
     #[test]

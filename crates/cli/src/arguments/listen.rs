@@ -17,8 +17,9 @@ Examples:
 
 With --exec the shell runs the command with the payload on its standard input, and
 TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE, TAGPOST_SENT_AT (milliseconds
-since 1970), TAGPOST_URGENCY, TAGPOST_TOPIC and TAGPOST_ATTEMPT in its environment. TAGPOST_URL and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the
-same service, with the credentials of the profile. No variable holds a credential.
+since 1970), TAGPOST_URGENCY, TAGPOST_TOPIC and TAGPOST_ATTEMPT in its environment. TAGPOST_URL and
+TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the same service, with the credentials of
+the profile. No variable holds a credential.
 If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
 is JSON, else a string; bytes that are no text are none); otherwise the message is rejected, for the
 reason that it printed. Either is said on standard error.
