@@ -644,7 +644,7 @@ async fn no_option_of_a_single_message_comes_from_the_environment() {
     let shell = Shell::new()
         .with("TAGPOST_URL", "http://127.0.0.1:9")
         .with("TAGPOST_TOKEN", "token")
-        .with("TAGPOST_KEY", "not a key")
+        .with("TAGPOST_KEY", "no\tkey")
         .with("TAGPOST_TTL", "soon")
         .with("TAGPOST_FILE", "/nowhere");
     let ended = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
