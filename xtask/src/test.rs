@@ -182,6 +182,8 @@ fn packages(repository: &Repository, run: &mut Run) -> Result<()> {
     let mut publish = cargo(repository, &["publish", "--dry-run", "--locked"]);
     // A change is checked before it is committed.
     publish.arg("--allow-dirty");
+    // The profiles of the workspace do not come along, and nobody debugs what is compiled here.
+    publish.env("CARGO_PROFILE_DEV_DEBUG", "0");
     for package in PUBLISHED {
         publish.args(["--package", package]);
     }
