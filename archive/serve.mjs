@@ -32,7 +32,7 @@ async function run() {
   const { awaitPort, takeState } = await import("./lib/place.mjs");
   const { makeSecrets, readSecrets } = await import("./lib/secrets.mjs");
 
-  const { help, demo, host, port, state, tls, vars } = readOptions(process.argv.slice(2), HOME);
+  const { allowPrivate, help, demo, host, port, state, tls, vars } = readOptions(process.argv.slice(2), HOME);
   if (help) return void process.stdout.write(USAGE);
   await installPackages(HOME);
   process.chdir(HOME);
@@ -66,6 +66,7 @@ async function run() {
     state,
     bindings: { ...chosen, ...secrets },
     log,
+    allowPrivate,
     ...(tls && { tls }),
   });
   try {

@@ -4,7 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
 const TAG = "hallway";
-const DEVICES = ["doorbell", "kitchen-cam"];
+const SENDER = "doorbell";
+const RECIPIENT = "kitchen-cam";
+const DEVICES = [SENDER, RECIPIENT];
 
 /**
  * Creates both devices, and keeps what each needs in `STATE/NAME.env`, for `node --env-file`.
@@ -32,8 +34,8 @@ export async function createDemo(service, { url, state, adminKey }) {
   for (const device of DEVICES) {
     const { token } = JSON.parse(await put(`/v1/devices/${device}`));
     writeFileSync(file(device), `TAGPOST_URL=${url}\nTAGPOST_TOKEN=${token}\n`, { mode: 0o600 });
-    await put(`/v1/tags/${TAG}/devices/${device}`);
   }
+  await put(`/v1/tags/${TAG}/devices/${RECIPIENT}`);
   const query = [`admin_key=${encodeURIComponent(adminKey)}`, ...DEVICES.map((device) => `device=${device}`), `tag=${TAG}`];
   return `The console, with both devices side by side (the link holds the admin key):
 

@@ -11,6 +11,7 @@ export const USAGE = `usage: node serve.mjs [options]
   --state DIR        the directory that keeps messages and secrets [.tagpost beside serve.mjs]
   --tls-cert FILE    a certificate with its chain, as PEM; with --tls-key, it speaks https
   --tls-key FILE     the certificate's private key, as PEM
+  --allow-private    let webhooks and the push services of phones be in private networks, too
   --var NAME=VALUE   set a limit or another entry of [vars], such as KEEPALIVE=10; repeatable
   --demo             create the devices doorbell and kitchen-cam, and print what to try with them
   --help             print this
@@ -39,6 +40,7 @@ export function readOptions(args, home) {
   if (key !== undefined && cert === undefined) throw new Mistake("--tls-key needs --tls-cert");
   return {
     help: values.help,
+    allowPrivate: values["allow-private"],
     demo: values.demo,
     host: values.host,
     port,
@@ -60,6 +62,7 @@ function parse(args) {
         "tls-cert": { type: "string" },
         "tls-key": { type: "string" },
         var: { type: "string", multiple: true, default: [] },
+        "allow-private": { type: "boolean", default: false },
         demo: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },

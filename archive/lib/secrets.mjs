@@ -1,7 +1,7 @@
 // The service's secrets, in a file that only its owner can read. `wrangler deploy --secrets-file` takes it as it is.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 
 /** Each with what it is for. All are 256 random bits in hexadecimal digits. */
@@ -25,8 +25,14 @@ export function makeSecrets(file) {
   const lines = Object.entries(SECRETS).map(
     ([name, purpose]) => `# ${purpose}\n${name}=${randomBytes(32).toString("hex")}\n`,
   );
-  // Not over a file that another process has just made.
-  writeFileSync(file, lines.join(""), { mode: 0o600, flag: "wx" });
+  // Whole or not at all, and not over a file that another process has just made.
+  const draft = `${file}.${process.pid}`;
+  try {
+    writeFileSync(draft, lines.join(""), { mode: 0o600 });
+    linkSync(draft, file);
+  } finally {
+    rmSync(draft, { force: true });
+  }
   return true;
 }
 

@@ -23,6 +23,7 @@ const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM"]);
  * @property {string} state The directory in which D1 and the objects keep their state.
  * @property {Record<string, string>} bindings Secrets, and limits that differ from wrangler.toml.
  * @property {(line: string) => void} log Takes every line that the Worker logs, and the names of the migrations.
+ * @property {boolean} [allowPrivate] Whether requests to webhooks and push services may lead into private networks.
  * @property {{ cert: string, key: string }} [tls] A certificate with its chain and its key, as PEM: it speaks https.
  * @property {Record<string, unknown>} [overrides] Options of Miniflare that take the place of these.
  */
@@ -39,7 +40,7 @@ export function configuration() {
  *
  * @param {Options} options
  */
-export async function startService({ host, port, state, bindings, log, tls, overrides }) {
+export async function startService({ host, port, state, bindings, log, allowPrivate, tls, overrides }) {
   const { workerOptions, main } = configuration();
   const databases = Object.keys(workerOptions.d1Databases ?? {});
   await migrate(databases, join(state, "d1"), log);
@@ -58,6 +59,8 @@ export async function startService({ host, port, state, bindings, log, tls, over
     durableObjectsPersist: join(state, "do"),
     host,
     port,
+    // A name that was checked may still lead to what only this machine can reach.
+    ...(!allowPrivate && { outboundService: { network: { allow: ["public"], tlsOptions: { trustBrowserCas: true } } } }),
     ...(tls && { httpsCert: tls.cert, httpsKey: tls.key }),
     // Nothing is asked of the internet to make up where a request came from.
     cf: false,

@@ -38,9 +38,14 @@ describeInBrowser("a webhook in the console", () => {
     await shown.getByRole("button", { name: "Done" }).click();
     await shows(card.getByText("messages, 4 at a time, 15 s to answer"));
 
+    const sender = await relay.device();
+    const { id } = (await sender.publish({ device: device.name }, { ring: true }, { wait: 10 })).is(200);
     receiver.behave = answers(418);
     await card.getByRole("button", { name: "Test" }).click();
-    await shows(card.getByText(/^answered 418 after \d+ ms$/));
+    const tries = card.getByRole("list", { name: "Last tries" });
+    await shows(tries.getByText(/^test: answered 418 after \d+ ms$/));
+    const message = tries.getByText(/^message: answered 200 after \d+ ms$/);
+    expect(await message.getByRole("link").getAttribute("href")).toBe(`#/messages/${id}`);
     expect(receiver.posted.at(-1)!.verifiedBy).toEqual(receiver.secrets);
     expect(await violations(page), "a webhook").toEqual([]);
 

@@ -4,14 +4,13 @@
 import { announce } from "../announce.js";
 import { devicePath } from "../api.js";
 import { confirm, copyable, formDialog, showDialog } from "../dialogs.js";
-import { button, element, field, numberInput, textInput } from "../dom.js";
+import { anchor, button, element, field, numberInput, textInput } from "../dom.js";
 import { given } from "../fault.js";
-import { ago } from "../format.js";
+import { ago, number, time } from "../format.js";
 import { Panel } from "../panel.js";
 import { empty } from "../pages/page.js";
+import { address } from "../routes.js";
 
-/** How many tests are shown. */
-const SHOWN = 10;
 /** Why there was no answer, in words. */
 const ERRORS = {
   timeout: "no answer in time",
@@ -20,12 +19,8 @@ const ERRORS = {
   address: "no request is made to such an address",
 };
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
 export function webhook(api, device) {
   const path = `${devicePath(device)}/webhook`;
-  /** The last tests, the newest first. */
-  const tests = element("ol", { class: "entries", "aria-label": "Tests", hidden: true });
 
   async function load() {
     const found = await api.get(path).catch((error) => {
@@ -47,18 +42,15 @@ export function webhook(api, device) {
         button("New secret", rotate),
         button("Remove", remove, { class: "danger" }),
       ),
-      tests,
+      triesOf(found),
     ];
   }
 
   const tried = (control) =>
     panel.attempt(async () => {
       const { status, ms, error } = await api.request("POST", `${path}/test`);
-      const outcome = error ? (ERRORS[error] ?? error) : `answered ${status} after ${ms} ms`;
-      tests.prepend(element("li", { class: "entry" }, element("span", {}, outcome), element("span", { class: "muted small" }, clock.format(Date.now()))));
-      while (tests.children.length > SHOWN) tests.lastElementChild.remove();
-      tests.hidden = false;
-      announce(`The address of ${device}: ${outcome}`);
+      announce(`The address of ${device}: ${outcome({ status, ms, error })}`);
+      await panel.reload();
     }, control);
 
   function set(known) {
@@ -84,8 +76,8 @@ export function webhook(api, device) {
         const messages = !known || known.events.includes("message") || !receipts.checked;
         const body = {
           url: given(url, "Enter an address"),
-          ...number("max_in_flight", width),
-          ...number("timeout", timeout),
+          ...member("max_in_flight", width),
+          ...member("timeout", timeout),
           events: [messages && "message", receipts.checked && "receipt"].filter(Boolean),
         };
         const { secret } = await api.request("PUT", path, { body: JSON.stringify(body) });
@@ -137,8 +129,23 @@ function factsOf({ url, max_in_flight, timeout, events, disabled }) {
   return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
+/** The last requests, the newest first. */
+function triesOf({ tries }) {
+  if (tries.length === 0) return empty("It has not been tried yet.");
+  const entries = tries.map((tried) => {
+    const of = tried.id ? anchor("message", address("messages", tried.id)) : tried.type;
+    const when = element("time", { class: "muted small", datetime: new Date(tried.at).toISOString(), title: time(tried.at) }, ago(tried.at));
+    return element("li", { class: "entry" }, element("span", { class: "name" }, element("span", {}, of, `: ${outcome(tried)}`)), when);
+  });
+  return element("ol", { class: "entries", "aria-label": "Last tries" }, ...entries);
+}
+
+function outcome({ status, error, ms }) {
+  return error ? (ERRORS[error] ?? error) : `answered ${status} after ${number(ms)} ms`;
+}
+
 /** A member of a request, if a number was entered. What is none is refused by name. */
-function number(name, control) {
+function member(name, control) {
   const value = control.value.trim();
   return value === "" ? {} : { [name]: /^\d+$/.test(value) ? Number(value) : value };
 }

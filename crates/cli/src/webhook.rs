@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde_json::json;
 use tagpost_client::{
-    DeviceId, Events, Secret, WebhookSetting, WebhookStatus, WebhookTried, same_secret,
+    DeviceId, Events, PostError, Secret, Try, TryOf, WebhookSetting, WebhookStatus, WebhookTried,
+    same_secret,
 };
 
 use crate::advice::Failure;
@@ -108,6 +109,7 @@ fn describe(webhook: &WebhookStatus) -> String {
         max_in_flight,
         timeout,
         disabled,
+        tries,
         ..
     } = webhook;
     let disabled = disabled.map_or(String::new(), |disabled| {
@@ -115,7 +117,26 @@ fn describe(webhook: &WebhookStatus) -> String {
         format!("  disabled {age}: it answered {status}")
     });
     let url = url.as_str();
-    format!("{url}  {FAINT}{max_in_flight} at a time, {timeout} s to answer{FAINT:#}{disabled}")
+    let tries: String = tries.iter().map(describe_try).collect();
+    format!(
+        "{url}  {FAINT}{max_in_flight} at a time, {timeout} s to answer{FAINT:#}{disabled}{tries}"
+    )
+}
+
+/// A line of its own.
+fn describe_try(tried: &Try) -> String {
+    let of = match (tried.of, tried.id) {
+        (TryOf::Message, Some(id)) => format!("message {id}"),
+        (TryOf::Message, None) => "message".to_owned(),
+        (TryOf::Receipts, _) => "receipts".to_owned(),
+        (TryOf::Test, _) => "test".to_owned(),
+    };
+    let outcome = match (tried.status, tried.error) {
+        (Some(status), _) => status.to_string(),
+        (None, error) => format!("no answer: {}", error.map_or("", PostError::name)),
+    };
+    let (age, ms) = (output::age(tried.at), tried.ms);
+    format!("\n  {FAINT}{age}{FAINT:#}  {of}  {outcome} after {ms} ms")
 }
 
 fn outcome(tried: &WebhookTried) -> String {

@@ -79,7 +79,9 @@ pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
 pub use tagpost_core::token::same_secret;
 pub use tagpost_core::web_push::channel::Channel;
-pub use tagpost_core::webhook::{Events, PostError, Secret, Tried, WebhookStatus};
+pub use tagpost_core::webhook::{
+    Events, PostError, Secret, Tried, Tries, Try, TryOf, WebhookStatus,
+};
 pub use trace::{Delivery, MessagePage, MessageState, Payload, Trace, state_name};
 pub use waiting::Waiting;
 pub use web_push::PushUrl;

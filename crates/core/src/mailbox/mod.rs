@@ -210,6 +210,7 @@ impl<S: Store> Mailbox<S> {
             }
             other => other,
         };
+        let silent_since = self.silent_since(now).filter(|_| !is_opening);
         self.begin_chain(&input);
         self.update_address(now)?;
         self.handle_frames(now)?;
@@ -240,8 +241,8 @@ impl<S: Store> Mailbox<S> {
             self.wake().knock(now)?;
         }
         self.failures().record(now)?;
-        let is_online = self.connection().is_some();
-        self.operator_events().tell(is_online, now)?;
+        let reach = self.reach(silent_since, now);
+        self.operator_events().tell(reach, now)?;
         self.tell(&mut outputs, now)?;
         self.cx.keep_totals()?;
         self.wake().keep()?;

@@ -19,7 +19,7 @@ use crate::protocol::Receipt;
 use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::token::Claims;
-use crate::webhook::{Answer, PostError, PostResponse, Secret, Setting, Tried, pause};
+use crate::webhook::{Answer, PostError, PostResponse, Secret, Setting, Tried, Try, TryOf, pause};
 
 /// The most seconds for which an address may say that it works on a message.
 const MOST_SECONDS: u32 = 3_600;
@@ -143,18 +143,13 @@ impl<S: Store> Mailbox<S> {
         }
     }
 
-    /// Whether the address has taken the receipts up to this one. The answer to a request that is not under way any longer
-    /// says nothing of those that are.
+    /// Whether the address has taken the receipts up to this one.
     fn receipts_answered(
         &mut self,
-        batch: u32,
         seq: i64,
         outcome: Result<PostResponse, PostError>,
         now: Now,
     ) -> Result<(), StoreError> {
-        if !self.webhook().take_batch(batch) {
-            return Ok(());
-        }
         let retry_after = match Answer::of(outcome) {
             Answer::Delivered { .. } => {
                 self.webhook().receipts_taken();
@@ -218,14 +213,30 @@ impl<S: Store> Mailbox<S> {
         millis: u32,
         now: Now,
     ) -> Result<(), StoreError> {
+        let tried = |of| Try::new(of, &outcome, now.at, millis);
         match purpose {
             PostPurpose::Message { id, attempt } => {
-                self.answered_by_address(id, attempt, outcome, now)
+                let tried = Try {
+                    id: Some(id),
+                    ..tried(TryOf::Message)
+                };
+                // An answer that is late may come from another address.
+                let is_late = !self.inbox().is_posted(id, attempt);
+                if !is_late {
+                    self.webhook().tried(tried);
+                }
+                self.answered_by_address(id, attempt, outcome, is_late, now)
             }
             PostPurpose::Receipts { batch, seq } => {
-                self.receipts_answered(batch, seq, outcome, now)
+                // The answer to a request that is not under way any longer says nothing of those that are.
+                if !self.webhook().take_batch(batch) {
+                    return Ok(());
+                }
+                self.webhook().tried(tried(TryOf::Receipts));
+                self.receipts_answered(seq, outcome, now)
             }
             PostPurpose::Test(call) => {
+                self.webhook().tried(tried(TryOf::Test));
                 let tried = match outcome {
                     Ok(PostResponse { status, .. }) => {
                         WebhookTried::Answered { status, ms: millis }
@@ -245,9 +256,9 @@ impl<S: Store> Mailbox<S> {
         id: MessageId,
         attempt: u32,
         outcome: Result<PostResponse, PostError>,
+        is_late: bool,
         now: Now,
     ) -> Result<(), StoreError> {
-        let is_late = !self.inbox().is_posted(id, attempt);
         match Answer::of(outcome) {
             Answer::Delivered {
                 reply,
@@ -287,7 +298,7 @@ impl<S: Store> Mailbox<S> {
     /// If the address was cut off, everything is posted again.
     fn address_succeeded(&mut self, is_late: bool, now: Now) -> Result<(), StoreError> {
         if !is_late && self.webhook().succeeded() {
-            self.inbox().end_pauses(now);
+            self.inbox().end_pauses(now)?;
             self.update_address(now)?;
         }
         Ok(())
@@ -316,7 +327,7 @@ impl<S: Store> Mailbox<S> {
             self.receive(|inbox| inbox.disconnect(None, now))?;
         }
         self.update_address(now)?;
-        self.inbox().end_pauses(now);
+        self.inbox().end_pauses(now)?;
         if self.has_address() {
             self.connect_receipts(now)?;
         }
@@ -348,8 +359,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn remove_webhook(&mut self, now: Now) -> Result<(), StoreError> {
         self.webhook().end();
         self.update_address(now)?;
-        self.inbox().end_pauses(now);
-        Ok(())
+        self.inbox().end_pauses(now)
     }
 
     /// Tries the address. For the device it counts as a read that asks one mailbox.

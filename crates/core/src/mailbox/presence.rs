@@ -4,6 +4,7 @@ use super::Mailbox;
 use super::connection::{
     CLOSE_BAD_FRAMES, CLOSE_TAKEN_OVER, CLOSE_TOKEN, Connection, ConnectionId, Heard,
 };
+use super::operator_events::{Life, Reach};
 use super::output::{CallId, Output, Reply};
 use super::pending::Handshake;
 use super::timer::Timer;
@@ -214,6 +215,34 @@ impl<S: Store> Mailbox<S> {
     /// The live connection, unless it is the address of a webhook.
     fn socket(&self) -> Option<&Connection> {
         self.connection.as_ref().filter(|it| it.is_socket())
+    }
+
+    /// The signs of life of the live connection, if it is a socket whose protocol has keepalives.
+    fn life(&self, now: Now) -> Option<Life> {
+        let socket = self.socket()?;
+        let silent_at = socket.silent_at(&now, &self.cx.limits)?;
+        let seen_at = socket.seen_at(&now);
+        Some(Life { seen_at, silent_at })
+    }
+
+    /// Since when the live connection has been without a sign of life, if it is no longer alive.
+    pub(super) fn silent_since(&self, now: Now) -> Option<Millis> {
+        let life = self.life(now)?;
+        (life.silent_at <= now.at).then_some(life.seen_at)
+    }
+
+    /// Whether the device can be reached: over a socket with signs of life, or at an address that is not cut off.
+    /// `silent_since`: the connection that it had when the event began was no longer alive.
+    pub(super) fn reach(&self, silent_since: Option<Millis>, now: Now) -> Reach {
+        match (&self.connection, self.silent_since(now)) {
+            (Some(socket), None) if socket.is_socket() => Reach::Online(self.life(now)),
+            // The mailbox is opened for what may be a sign of life.
+            (Some(_), Some(_)) if silent_since.is_none() => Reach::Online(None),
+            (Some(address), None) if address.takes_messages() && !address.is_cut_off() => {
+                Reach::Online(None)
+            }
+            _ => Reach::Offline(silent_since.unwrap_or(now.at)),
+        }
     }
 
     /// When the connection has to be closed, because its token expires.

@@ -59,6 +59,19 @@ pub enum Tried {
     Error(PostError),
 }
 
+impl Tried {
+    /// What came of a request.
+    pub fn of(outcome: &Result<PostResponse, PostError>) -> Self {
+        match outcome {
+            Ok(response) if (300..=399).contains(&response.status) => {
+                Self::Error(PostError::Redirect)
+            }
+            Ok(response) => Self::Status(response.status),
+            Err(error) => Self::Error(*error),
+        }
+    }
+}
+
 /// The meaning of an answer.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -93,23 +106,19 @@ pub enum Answer {
 impl Answer {
     /// The meaning of what came of a request.
     pub fn of(outcome: Result<PostResponse, PostError>) -> Self {
-        let response = match outcome {
-            Ok(response) => response,
-            Err(error) => return Self::failed(Tried::Error(error)),
+        let tried = Tried::of(&outcome);
+        let (Tried::Status(status), Ok(response)) = (tried, outcome) else {
+            return Self::failed(tried);
         };
-        match (response.status, response.retry_after) {
+        match (status, response.retry_after) {
             (202, Some(seconds)) => Self::InProgress { seconds },
             (200..=299, _) => response.reply(),
-            (300..=399, _) => Self::failed(Tried::Error(PostError::Redirect)),
             (422, _) => Self::Rejected {
                 reason: response.reason(),
             },
             (410, _) => Self::Gone,
-            (status @ (429 | 503), retry_after) => Self::Failed {
-                tried: Tried::Status(status),
-                retry_after,
-            },
-            (status, _) => Self::failed(Tried::Status(status)),
+            (429 | 503, retry_after) => Self::Failed { tried, retry_after },
+            _ => Self::failed(tried),
         }
     }
 

@@ -10,6 +10,7 @@ mod pause;
 mod post;
 mod secret;
 mod setting;
+mod tries;
 
 pub use self::address::{Address, Service};
 pub use self::answer::{Answer, PostError, PostResponse, Tried};
@@ -17,3 +18,4 @@ pub use self::pause::pause;
 pub use self::post::Post;
 pub use self::secret::{Secret, Secrets};
 pub use self::setting::{Disabled, Events, MAX_BODY, MAX_TIMEOUT, Setting, WebhookStatus};
+pub use self::tries::{Tries, Try, TryOf};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, address::Service};
+use super::{Address, Tries, address::Service};
 use crate::json;
 use crate::problem::Problem;
 use crate::time::Millis;
@@ -63,6 +63,9 @@ pub struct WebhookStatus {
     pub events: Vec<Events>,
     /// Why nothing is posted.
     pub disabled: Option<Disabled>,
+    /// Its last tries, the newest first.
+    #[serde(default)]
+    pub tries: Tries,
 }
 
 impl Setting {
@@ -113,13 +116,14 @@ impl Setting {
     }
 
     /// What is told of it.
-    pub fn status(&self, disabled: Option<Disabled>) -> WebhookStatus {
+    pub fn status(&self, disabled: Option<Disabled>, tries: Tries) -> WebhookStatus {
         WebhookStatus {
             url: self.url.clone(),
             max_in_flight: self.max_in_flight,
             timeout: self.timeout,
             events: self.events.clone(),
             disabled,
+            tries,
         }
     }
 }

@@ -22,7 +22,7 @@ use tagpost_core::webhook::{
 
 use super::harness::Harness;
 
-const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+pub(super) const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
 /// The setting with this many requests at a time, for messages.
 fn setting(max_in_flight: u32) -> Setting {
@@ -55,7 +55,7 @@ fn secret(byte: u8) -> Secret {
 }
 
 /// An answer without a body.
-fn status(status: u16) -> PostResponse {
+pub(super) fn status(status: u16) -> PostResponse {
     PostResponse {
         status,
         ..PostResponse::default()
@@ -75,7 +75,7 @@ impl Harness {
     }
 
     /// Returns the secret, if there is a new one, and the other outputs.
-    fn set_webhook(
+    pub(super) fn set_webhook(
         &mut self,
         max_in_flight: u32,
     ) -> Result<(WebhookStatus, Option<Secret>, Vec<String>), String> {
@@ -116,7 +116,7 @@ impl Harness {
     }
 
     /// The address answers the request for a message.
-    fn answers(&mut self, id: MessageId, response: PostResponse) -> Vec<String> {
+    pub(super) fn answers(&mut self, id: MessageId, response: PostResponse) -> Vec<String> {
         let post = self.take_post(id);
         self.answer_post(post, Ok(response))
     }

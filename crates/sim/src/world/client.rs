@@ -127,7 +127,7 @@ impl World<'_> {
 
     /// Whether no device connects any more.
     fn is_quiet(&self) -> bool {
-        self.healed && self.plan.aftermath == Aftermath::Quiet
+        self.is_over || (self.healed && self.plan.aftermath == Aftermath::Quiet)
     }
 
     /// The mailbox did not accept the handshake; `refused` if it answered so.

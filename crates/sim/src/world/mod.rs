@@ -179,6 +179,8 @@ pub(crate) struct World<'a> {
     now: Millis,
     healed: bool,
     healed_at: Millis,
+    /// No device connects any more.
+    is_over: bool,
     /// No mailbox can be opened before this.
     misconfigured_until: Millis,
     /// Two versions run until then.
@@ -226,6 +228,7 @@ impl<'a> World<'a> {
             now: START,
             healed: false,
             healed_at: 0,
+            is_over: false,
             misconfigured_until: 0,
             mixed_until: 0,
             most_held: 0,
@@ -303,7 +306,7 @@ impl<'a> World<'a> {
             Event::Op(place) => self.operate(place),
             Event::Heal => self.heal(),
             Event::Check => self.check(),
-            Event::Recovered => self.ledger.nothing_is_left_undone(self.plan.aftermath),
+            Event::Recovered => self.recovered(),
             Event::Arrives {
                 call,
                 to,

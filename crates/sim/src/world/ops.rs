@@ -77,12 +77,7 @@ impl World<'_> {
         self.repair();
         self.end_lingering();
         if self.plan.aftermath == Aftermath::Quiet {
-            let leave = |world: &mut Self, device: usize| {
-                if let Some(connection) = world.clients[device].connection.take() {
-                    world.client_leaves(connection, true);
-                }
-            };
-            (0..self.clients.len()).for_each(|device| leave(self, device));
+            self.everyone_leaves();
             return Ok(());
         }
         for device in 0..self.clients.len() {
@@ -92,6 +87,29 @@ impl World<'_> {
             } else if self.ledger.is_bound(device) {
                 self.connect(device, None);
             }
+        }
+        Ok(())
+    }
+
+    fn everyone_leaves(&mut self) {
+        for device in 0..self.clients.len() {
+            if let Some(connection) = self.clients[device].connection.take() {
+                self.client_leaves(connection, true);
+            }
+        }
+    }
+
+    /// Everything has had enough time. If absences are told, mailboxes look for signs of life as long as a device is
+    /// connected, so that the world would never come to rest.
+    pub(super) fn recovered(&mut self) -> Checked {
+        self.ledger.nothing_is_left_undone(self.plan.aftermath)?;
+        if self
+            .publishes
+            .as_ref()
+            .is_some_and(|it| it.away_after.is_some())
+        {
+            self.is_over = true;
+            self.everyone_leaves();
         }
         Ok(())
     }

@@ -284,8 +284,13 @@ impl Connection {
 
     /// Whether there was a sign of life within 2.5 keepalives, if the protocol has keepalives.
     pub(super) fn is_alive(&self, now: &Now, limits: &Limits) -> bool {
-        !self.codec.rules().pings
-            || now.at - self.seen_at(now) <= i64::from(limits.keepalive) * 2500
+        self.silent_at(now, limits).is_none_or(|at| now.at < at)
+    }
+
+    /// When it is no longer alive, without another sign of life; `None` if the protocol has no keepalives.
+    pub(super) fn silent_at(&self, now: &Now, limits: &Limits) -> Option<Millis> {
+        let has_keepalives = self.codec.rules().pings;
+        has_keepalives.then(|| self.seen_at(now) + i64::from(limits.keepalive) * 2500 + 1)
     }
 
     /// A message was sent that will not be in flight.

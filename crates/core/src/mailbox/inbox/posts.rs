@@ -99,12 +99,14 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The address succeeds again, or is another: no message pauses any longer.
-    pub(in crate::mailbox) fn end_pauses(&mut self, now: Now) {
-        if self.memory.lost.first_paused().is_some() {
-            self.memory.lost.end_pauses(now.at);
-            self.rescan();
+    /// The address succeeds again, or is another: no message pauses any longer, also if memory is lost.
+    pub(in crate::mailbox) fn end_pauses(&mut self, now: Now) -> Result<(), StoreError> {
+        if self.memory.lost.first_paused().is_none() {
+            return Ok(());
         }
+        self.memory.lost.end_pauses(now.at);
+        self.rescan();
+        self.save_lost()
     }
 
     /// Whether more would be posted, if further requests might follow from this event.

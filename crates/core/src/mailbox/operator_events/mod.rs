@@ -17,8 +17,11 @@ mod state;
 
 use std::rc::Rc;
 
+use serde_json::value::RawValue;
+
 use self::burst::Bursts;
 use self::presence::{Change, Presence};
+pub(super) use self::presence::{Life, Reach};
 use self::state::State;
 use super::context::Context;
 use super::output::{CallPurpose, Output};
@@ -27,7 +30,7 @@ use crate::call::Call;
 use crate::id::{DeviceId, owner};
 use crate::operator_event::OperatorEvent;
 use crate::schema;
-use crate::store::{Store, StoreError, to_json};
+use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::{Millis, Now};
 
 /// The most events that are told at a time.
@@ -75,7 +78,11 @@ impl<S: Store> OperatorEvents<'_, S> {
             stored,
             ..
         } = &mut *self.memory;
-        (*state, *bursts, *presence) = crate::store::from_json(&text)?;
+        let [first, second, third]: [Box<RawValue>; 3] = from_json(&text)?;
+        // No number may be given twice. The others may be of another version, and no mailbox ends for that.
+        *state = from_json(first.get())?;
+        *bursts = serde_json::from_str(second.get()).unwrap_or_default();
+        *presence = serde_json::from_str(third.get()).unwrap_or_default();
         *stored = Some(text);
         if let Some((at, timer)) = self.next_due(now) {
             self.cx.wake_by(timer, at);
@@ -97,12 +104,12 @@ impl<S: Store> OperatorEvents<'_, S> {
         Ok(())
     }
 
-    /// The event of the mailbox ends: tells what may be told now. `is_online`: whether the device is connected.
-    pub(super) fn tell(&mut self, is_online: bool, now: Now) -> Result<(), StoreError> {
+    /// The event of the mailbox ends: tells what may be told now. `reach`: whether the device can be reached.
+    pub(super) fn tell(&mut self, reach: Reach, now: Now) -> Result<(), StoreError> {
         if !self.is_source() {
             return Ok(());
         }
-        self.note_presence(is_online, now)?;
+        self.note_presence(reach, now)?;
         self.end_bursts(now)?;
         let state = &self.memory.state;
         if state.rows > 0 && state.due_at(now.at) <= now.at {
@@ -114,7 +121,7 @@ impl<S: Store> OperatorEvents<'_, S> {
         Ok(())
     }
 
-    fn note_presence(&mut self, is_online: bool, now: Now) -> Result<(), StoreError> {
+    fn note_presence(&mut self, reach: Reach, now: Now) -> Result<(), StoreError> {
         let away_after = self.cx.events.as_ref().and_then(|it| it.away_after);
         let Some(away_after) = away_after else {
             return Ok(());
@@ -123,7 +130,12 @@ impl<S: Store> OperatorEvents<'_, S> {
             self.memory.presence = Presence::default();
             return Ok(());
         };
-        let changed = self.memory.presence.note(is_online, away_after, now.at);
+        let changed = self.memory.presence.note(reach, away_after, now.at);
+        if let Reach::Online(Some(life)) = reach {
+            // Nothing else wakes the mailbox of a device that vanishes without a word.
+            let check_at = life.check_at(away_after);
+            self.cx.wake_by(Timer::OperatorEvents, check_at);
+        }
         let device = &device;
         let event = match changed {
             None => return Ok(()),
@@ -166,7 +178,7 @@ impl<S: Store> OperatorEvents<'_, S> {
             self.memory.state.rows = 0;
             return Ok(());
         }
-        self.memory.state.begin(now.at);
+        self.memory.state.begin(found.len(), now.at);
         self.cx.push(Output::Call {
             to: owner::events(),
             purpose: CallPurpose::TakeEvents,
@@ -188,7 +200,7 @@ impl<S: Store> OperatorEvents<'_, S> {
         };
         match rows {
             0 => self.memory.state.fail(now),
-            _ => self.memory.state.succeed(rows),
+            _ => self.memory.state.succeed(rows, now),
         }
         Ok(())
     }

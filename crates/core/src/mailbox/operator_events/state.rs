@@ -18,6 +18,9 @@ pub(super) struct State {
     tries: u32,
     /// When they are told next; 0 is now.
     due_at: Millis,
+    /// How many were told last.
+    #[serde(skip)]
+    told: u32,
 }
 
 impl State {
@@ -33,8 +36,9 @@ impl State {
         self.due_at.min(now + LONGEST_PAUSE)
     }
 
-    /// They are told, and the answer has to come in time.
-    pub(super) fn begin(&mut self, now: Millis) {
+    /// So many are told, and the answer has to come in time.
+    pub(super) fn begin(&mut self, told: usize, now: Millis) {
+        self.told = u32::try_from(told).unwrap_or(u32::MAX);
         self.tries = self.tries.saturating_add(1);
         self.due_at = now + ANSWER_TIME.max(pause(self.tries));
     }
@@ -47,10 +51,14 @@ impl State {
         self.due_at = now.at + longest - shorter;
     }
 
-    /// This many were taken.
-    pub(super) fn succeed(&mut self, rows: u32) {
+    /// This many were taken. If there was no room for the others, they are told after a pause.
+    pub(super) fn succeed(&mut self, rows: u32, now: Now) {
         self.rows = self.rows.saturating_sub(rows);
         (self.tries, self.due_at) = (0, 0);
+        if rows < self.told {
+            self.tries = 1;
+            self.fail(now);
+        }
     }
 }
 
@@ -76,22 +84,36 @@ mod tests {
         state.add();
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            state.begin(0);
+            state.begin(1, 0);
             state.fail(at(0, 0));
             pauses.push(state.due_at / 1000);
         }
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300]);
         state.fail(at(0, 150_000));
         assert_eq!(state.due_at, 150_000, "the shortest");
-        state.succeed(1);
+        state.succeed(1, at(0, 0));
         assert_eq!((state.rows, state.tries, state.due_at), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_told_after_a_pause() {
+        let mut state = State::default();
+        for _ in 0..3 {
+            state.add();
+        }
+        state.begin(3, 0);
+        state.succeed(1, at(0, 0));
+        assert_eq!((state.rows, state.due_at), (2, 5_000));
+        state.begin(2, 5_000);
+        state.succeed(2, at(6_000, 0));
+        assert_eq!((state.rows, state.due_at), (0, 0));
     }
 
     #[test]
     fn a_number_is_never_given_twice() {
         let mut state = State::default();
         assert_eq!((state.add(), state.add()), (1, 2));
-        state.succeed(2);
+        state.succeed(2, at(0, 0));
         assert_eq!(state.add(), 3);
     }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::problem::{Code, Problem};
 use crate::store::{Store, StoreError, from_json, to_json};
 use crate::time::{Millis, Now};
-use crate::webhook::{Secret, Secrets, Setting, WebhookStatus};
+use crate::webhook::{Secret, Secrets, Setting, Tries, WebhookStatus};
 
 /// The webhook, for one event.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub(super) struct Memory {
     state: Option<State>,
     /// The account does not say it yet.
     stale: bool,
-    /// How many attempts in a row have failed.
-    failures: u32,
     /// The number of the last request for receipts.
     batch: u32,
     /// The request for receipts that is under way, and when its answer counts as lost.
@@ -72,9 +70,8 @@ impl<S: Store> Webhook<'_, S> {
         if self.cx.device().is_none() {
             return Err(Problem::new(Code::UnknownDevice, "there is no such device"));
         }
-        self.memory.failures = 0;
         self.memory.stale = true;
-        let webhook = setting.status(None);
+        let webhook = setting.status(None, Tries::default());
         let known = self.memory.state.take();
         let is_posting = |known: &&State| known.disabled.is_none();
         let posted_to = known.as_ref().filter(is_posting);
@@ -94,6 +91,8 @@ impl<S: Store> Webhook<'_, S> {
             is_own,
             disabled: None,
             is_cut_off: false,
+            failures: 0,
+            tries: Tries::default(),
             receipts: None,
         });
         Ok(Set {
@@ -109,7 +108,7 @@ impl<S: Store> Webhook<'_, S> {
     /// `unknown_webhook`.
     pub(super) fn status(&self) -> Result<WebhookStatus, Problem> {
         let state = self.memory.state.as_ref();
-        let status = state.map(|state| state.setting.status(state.disabled));
+        let status = state.map(|it| it.setting.status(it.disabled, it.tries.clone()));
         status.ok_or_else(unknown_webhook)
     }
 

@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::protocol::Receipt;
 use crate::store::Store;
 use crate::time::{Millis, Now};
-use crate::webhook::{Disabled, Events, Post, pause};
+use crate::webhook::{Disabled, Events, Post, Try, pause};
 
 /// How long after the time of a request for receipts its answer counts as lost, in milliseconds.
 const GRACE: Millis = 10_000;
@@ -154,21 +154,28 @@ impl<S: Store> Webhook<'_, S> {
 
     /// The address has taken a message. Returns whether it was cut off.
     pub(in crate::mailbox) fn succeeded(&mut self) -> bool {
-        self.memory.failures = 0;
         let state = self.memory.state.as_mut();
-        let is_news = state.is_some_and(|state| state.succeed());
-        self.memory.stale |= is_news;
-        is_news
+        let (had_failed, was_cut_off) = state.map_or((false, false), |state| state.succeed());
+        self.memory.stale |= had_failed || was_cut_off;
+        was_cut_off
     }
 
     /// The address has failed a message. Returns whether this cuts it off.
     pub(in crate::mailbox) fn failed(&mut self) -> bool {
-        self.memory.failures = self.memory.failures.saturating_add(1);
-        let failures = self.memory.failures;
-        let state = self.memory.state.as_mut();
-        let is_news = state.is_some_and(|state| state.fail(failures));
-        self.memory.stale |= is_news;
-        is_news
+        let Some(state) = &mut self.memory.state else {
+            return false;
+        };
+        // Between two attempts the mailbox may lose its memory.
+        self.memory.stale = true;
+        state.fail()
+    }
+
+    /// The address was tried. That it has succeeded costs no row.
+    pub(in crate::mailbox) fn tried(&mut self, last: Try) {
+        if let Some(state) = &mut self.memory.state {
+            self.memory.stale |= !last.is_success();
+            state.tries.add(last);
+        }
     }
 
     /// The address is gone: nothing is posted until the webhook is set again.

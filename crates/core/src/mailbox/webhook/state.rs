@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
-use crate::webhook::{Disabled, Secrets, Setting};
+use crate::webhook::{Disabled, Secrets, Setting, Tries};
 
 /// How many failures in a row cut an address off.
 const MOST_FAILURES: u32 = 5;
@@ -22,6 +22,12 @@ pub(super) struct State {
     /// Too many attempts in a row have failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_cut_off: bool,
+    /// How many attempts in a row have failed.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub(super) failures: u32,
+    /// The last tries. Those that have succeeded are written with the next that fails.
+    #[serde(default, skip_serializing_if = "Tries::is_empty")]
+    pub(super) tries: Tries,
     /// When receipts are posted again, if the address has not taken them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) receipts: Option<ReceiptPause>,
@@ -39,15 +45,21 @@ pub(super) struct ReceiptPause {
 }
 
 impl State {
-    /// The `failures`th attempt in a row has failed. Returns whether this cuts the address off.
-    pub(super) fn fail(&mut self, failures: u32) -> bool {
-        let is_news = failures >= MOST_FAILURES && !self.is_cut_off;
+    /// An attempt has failed. Returns whether this cuts the address off.
+    pub(super) fn fail(&mut self) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let is_news = self.failures >= MOST_FAILURES && !self.is_cut_off;
         self.is_cut_off |= is_news;
         is_news
     }
 
-    /// An attempt has succeeded. Returns whether the address was cut off.
-    pub(super) fn succeed(&mut self) -> bool {
-        std::mem::take(&mut self.is_cut_off)
+    /// An attempt has succeeded. Returns whether the one before had failed, and whether the address was cut off.
+    pub(super) fn succeed(&mut self) -> (bool, bool) {
+        let failures = std::mem::take(&mut self.failures);
+        (failures > 0, std::mem::take(&mut self.is_cut_off))
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -6,7 +6,7 @@ use tagpost_core::message::Message;
 use tagpost_core::webhook::{PostError, PostResponse, Tried};
 
 use super::super::harness::{Harness, START, message, message_from};
-use super::{TEXT, posts, status, under_way};
+use super::{TEXT, moved, posts, status, under_way};
 
 /// A message of this sender that lives for ten days.
 fn lasting(sender: &str, n: u64) -> Message {
@@ -289,6 +289,64 @@ fn a_success_ends_the_row_of_failures() {
 }
 
 #[test]
+fn failures_are_counted_across_the_pauses_in_which_memory_is_lost() {
+    let mut harness = Harness::webhook(1);
+    let [poisoned, other] = [lasting("a", 1), lasting("b", 2)];
+    harness.deliver(&poisoned, 0);
+    for _ in 0..4 {
+        harness.answers(poisoned.id, status(500));
+        harness.crash();
+        until_posted(&mut harness);
+    }
+    harness.answers(poisoned.id, status(500));
+    harness.crash();
+    assert_eq!(harness.deliver(&other, 0), ["held 0"], "it is cut off");
+}
+
+#[test]
+fn pauses_that_have_ended_do_not_come_back_with_a_crash() {
+    let mut harness = Harness::webhook(1);
+    let message = lasting("a", 1);
+    harness.deliver(&message, 0);
+    let mut now = 0;
+    for _ in 0..3 {
+        harness.answers(message.id, status(500));
+        now = until_posted(&mut harness);
+    }
+    harness.answers(message.id, status(500));
+    harness.set_webhook_to(moved(1)).unwrap();
+    assert_eq!(ids_under_way(&harness), [message.id], "at the new address");
+    harness.crash();
+    let again = until_posted(&mut harness) - now;
+    assert!(
+        again < 60_000,
+        "not after the pause of ten minutes: {again}"
+    );
+}
+
+#[test]
+fn the_owner_sees_the_last_tries() {
+    let mut harness = Harness::webhook(1);
+    let message = lasting("a", 1);
+    harness.deliver(&message, 0);
+    harness.at(100).answers(message.id, status(500));
+    harness.at(5_100).ring();
+    harness.at(5_200).fails(message.id, PostError::Timeout);
+    harness.crash();
+    let tries = harness.get_webhook().unwrap().tries;
+    let tries = serde_json::to_value(&tries).unwrap();
+    let (id, type_) = (message.id.to_string(), "message");
+    let expected = serde_json::json!([
+        { "at": START + 5_200, "type": type_, "id": id, "error": "timeout", "ms": 7 },
+        { "at": START + 100, "type": type_, "id": id, "status": 500, "ms": 7 },
+    ]);
+    assert_eq!(tries, expected);
+    harness.set_webhook_to(moved(1)).unwrap();
+    let tries = harness.get_webhook().unwrap().tries;
+    assert!(tries.is_empty(), "those were of another address");
+}
+
+#[test]
 fn what_was_under_way_when_memory_was_lost_is_posted_again() {
     let mut harness = Harness::webhook(1);
     let message = message(1, TEXT);
@@ -351,9 +409,11 @@ fn the_operator_is_told_once_of_an_address_that_is_gone() {
     assert_eq!(harness.waiting_events(), ["1 webhook.disabled"]);
     assert_eq!(harness.event(1)["status"], 410);
     harness.crash();
-    // An address is never away.
     harness.at(90_000).ring();
-    assert_eq!(harness.waiting_events(), ["1 webhook.disabled"]);
+    assert_eq!(
+        harness.waiting_events(),
+        ["1 webhook.disabled", "2 device.away"]
+    );
 }
 
 #[test]
