@@ -1,8 +1,8 @@
 //! The client: where the service is, which credential it uses, and how requests are retried.
 //!
 //! Every request of the API is safe to repeat, a publish because of its idempotency key. So a request that fails for
-//! a transient reason is retried, until [`Client::retry_for`] has passed. One whose token was refused is made again once,
-//! with a new token, if a function gives them: a request that was refused has changed nothing.
+//! a transient reason is retried, until [`Client::retry_for`] has passed. One whose token was refused is made again
+//! once, with a new token, if a function gives them: a request that was refused has changed nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,10 +66,10 @@ impl Client {
         Self::with(parse(url)?, Credential::fixed(credential)?)
     }
 
-    /// The same, with a function that gives a device's token that is valid now, for tokens that end. It is asked when a
-    /// token is needed first, in the last tenth of a token's lifetime (at most a minute before its end), and when the
-    /// service refuses the token; once at a time, and given up after 15 s. An [`crate::Inbox`] goes on with the new token
-    /// over a new connection. If the new token is refused, too, that is an error.
+    /// The same, with a function that gives a device's token that is valid now, for tokens that end. It is asked when
+    /// a token is needed first, in the last tenth of a token's lifetime (at most a minute before its end), and when
+    /// the service refuses the token; once at a time, and given up after 15 s. An [`crate::Inbox`] goes on with the
+    /// new token over a new connection. If the new token is refused, too, that is an error.
     ///
     /// ```no_run
     /// # async fn ask_backend() -> Result<String, std::io::Error> { Ok(String::new()) }
@@ -307,8 +307,8 @@ impl Answer {
     }
 }
 
-/// How long to pause before one more attempt, of which there is one at the end of the time; `None` if that has passed, or
-/// if the service has asked for a longer pause than is left.
+/// How long to pause before one more attempt, of which there is one at the end of the time; `None` if that has passed,
+/// or if the service has asked for a longer pause than is left.
 fn shortened(
     pause: Duration,
     error: &Error,

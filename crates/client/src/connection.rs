@@ -5,8 +5,8 @@
 //! not taken the earlier messages, so that the rest waits in the network and not in memory. An unconfirmed answer is
 //! sent again on the next connection, even if its message is not: the service may have sent that for the last time.
 //!
-//! With a token function it goes on over a new connection before the token ends. When the service refuses a token, one new
-//! token is tried; if that is refused, too, so would be all others.
+//! With a token function it goes on over a new connection before the token ends. When the service refuses a token, one
+//! new token is tried; if that is refused, too, so would be all others.
 //!
 //! Closing takes precedence over everything else: [`CLOSE_TIMEOUT`] after it begins, the connection is gone, whatever
 //! the network does, and no other follows.

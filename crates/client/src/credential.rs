@@ -2,8 +2,8 @@
 //! one ends.
 //!
 //! The function is asked once at a time, however many wait for the token. How long a token lasts is its own `exp` less
-//! its `iat` (RFC 7519), counted from when it was given: no clock of the device is read. Where that is too long, because
-//! the function had kept the token for a while, the service refuses it, and another one is asked for then.
+//! its `iat` (RFC 7519), counted from when it was given: no clock of the device is read. Where that is too long,
+//! because the function had kept the token for a while, the service refuses it, and another one is asked for then.
 
 use std::fmt;
 use std::future::pending;

@@ -64,8 +64,8 @@ pub enum Error {
     /// The token function gave no token; it is asked again.
     #[error("there is no token: {0}")]
     NoToken(String),
-    /// The token function will give no token that the service accepts: it has said so ([`crate::NoToken::for_good`]), or
-    /// it gave the one that was refused again.
+    /// The token function will give no token that the service accepts: it has said so
+    /// ([`crate::NoToken::for_good`]), or it gave the one that was refused again.
     #[error("there is no further token: {0}")]
     NoFurtherToken(String),
     /// A newer connection of the same device took over (close code 4409).

@@ -1,8 +1,8 @@
 //! The Rust library of tagpost: publish to tags, listen as a device, learn what became of a message.
 //!
-//! A [`Client`] is a service and a credential, or a function that gives tokens. [`Client::publish`] sends a message and repeats the request
-//! until it is answered, without ever creating a second message. [`Client::connect`] gives an [`Inbox`]: a
-//! stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
+//! A [`Client`] is a service and a credential, or a function that gives tokens. [`Client::publish`] sends a message
+//! and repeats the request until it is answered, without ever creating a second message. [`Client::connect`] gives
+//! an [`Inbox`]: a stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
 //! A [`Trace`] says what became of a message, and [`Receipts`] bring each terminal state as it is reached.
 //!
 //! ```no_run
