@@ -24,7 +24,7 @@ const PROFILE: &str = "command";
 /// What lies beside the program.
 const COPIED: [(&str, &str); 2] = [
     ("LICENSE", "LICENSE"),
-    ("crates/client/README.md", "README.md"),
+    ("crates/cli/README.md", "README.md"),
 ];
 
 /// Builds and packs it for each kind of processor that this machine can compile for.
@@ -91,7 +91,7 @@ fn compile(repository: &Repository, target: &str, compiler: &str) -> Result<Path
         "--locked",
         "--profile",
         PROFILE,
-        "--package=tagpost-client",
+        "--package=tagpost-cli",
         "--bin=tagpost",
         "--target",
         target,

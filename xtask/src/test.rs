@@ -19,6 +19,9 @@ const FAULTS: &str = "build-faults";
 /// for the tests alone, so that nobody waits for them who only wants to run tagpost.
 const OPENAPI: &str = "tests/openapi";
 
+/// What goes to crates.io, each after what it needs.
+const PUBLISHED: [&str; 3] = ["tagpost-core", "tagpost-client", "tagpost-cli"];
+
 /// What to check.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -38,6 +41,8 @@ enum Part {
     Lint,
     /// Unit and property tests of all crates
     Native,
+    /// The packages for crates.io, packed and compiled as it would get them
+    Packages,
     /// End-to-end tests on workerd, of a fresh build
     Workerd,
     /// The types and tests of the Python library, on workerd
@@ -59,6 +64,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
             Part::Format => format(repository, &mut run),
             Part::Lint => lint(repository, &mut run),
             Part::Native => native(repository, &mut run),
+            Part::Packages => packages(repository, &mut run),
             Part::Workerd => workerd(repository, &mut run, &options.filter),
             // The words are of other files, unless only this is asked for.
             Part::Python if !options.filter.is_empty() && options.only.is_empty() => Ok(()),
@@ -169,6 +175,19 @@ fn dependencies(repository: &Repository, run: &mut Run) -> Result<()> {
 fn native(repository: &Repository, run: &mut Run) -> Result<()> {
     let tests = cargo(repository, &["test", "--workspace"]);
     run.step("native tests", tests, cargo_tests)
+}
+
+/// What `cargo publish` would check. It needs the network, and uploads nothing.
+fn packages(repository: &Repository, run: &mut Run) -> Result<()> {
+    let mut publish = cargo(repository, &["publish", "--dry-run", "--locked"]);
+    // A change is checked before it is committed.
+    publish.arg("--allow-dirty");
+    // The profiles of the workspace do not come along, and nobody debugs what is compiled here.
+    publish.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    for package in PUBLISHED {
+        publish.args(["--package", package]);
+    }
+    run.step("packages", publish, one_check)
 }
 
 fn workerd(repository: &Repository, run: &mut Run, filter: &[String]) -> Result<()> {

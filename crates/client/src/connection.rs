@@ -5,12 +5,16 @@
 //! not taken the earlier messages, so that the rest waits in the network and not in memory. An unconfirmed answer is
 //! sent again on the next connection, even if its message is not: the service may have sent that for the last time.
 //!
+//! With a token function it goes on over a new connection before the token ends. When the service refuses a token, one
+//! new token is tried; if that is refused, too, so would be all others.
+//!
 //! Closing takes precedence over everything else: [`CLOSE_TIMEOUT`] after it begins, the connection is gone, whatever
 //! the network does, and no other follows.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use tagpost_core::call::Progress;
 use tagpost_core::delivery::Withdrawal;
 use tagpost_core::id::MessageId;
@@ -101,32 +105,39 @@ impl Connection {
     /// Connects and reconnects. `Ok` means that the application is done.
     async fn stay(&mut self) -> Result<(), Error> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let client = self.client.clone();
+        // Whether a new token was asked for because the last one was refused.
+        let mut is_refused = false;
         loop {
             self.status.send_replace(Status::Connecting);
-            let client = self.client.clone();
-            let opened = tokio::select! {
+            let token = tokio::select! {
                 biased;
                 () = self.done() => return self.memory.left(),
-                opened = timeout(HANDSHAKE_TIMEOUT, open(&client)) => opened,
+                token = client.credential().get() => token,
             };
-            let error = match opened {
-                Ok(Ok((mut socket, welcome))) => {
-                    let since = Instant::now();
-                    match self.serve(&mut socket, welcome).await {
-                        Ok(()) => return self.close(&mut socket).await,
-                        Err(lost) => {
-                            if since.elapsed() >= GOOD {
-                                backoff.reset();
-                            }
-                            lost
-                        }
+            let (error, token) = match token {
+                Ok(token) => match self.once(&client, &token).await {
+                    Ended::Done(result) => return result,
+                    Ended::Renewed => {
+                        is_refused = false;
+                        continue;
                     }
-                }
-                Ok(Err(error)) => error,
-                Err(_) => Error::Silent,
+                    Ended::Lost { error, lasted } => {
+                        is_refused &= lasted.is_none();
+                        if lasted >= Some(GOOD) {
+                            backoff.reset();
+                        }
+                        (error, Some(token))
+                    }
+                },
+                Err(error) => (error, None),
             };
             if is_final(&error) {
-                return Err(self.explained(error));
+                let refused = token.filter(|_| is_refusal(&error) && !is_refused);
+                if !refused.is_some_and(|token| client.credential().refuse(&token)) {
+                    return Err(self.explained(error));
+                }
+                is_refused = true;
             }
             let pause = error.retry_after().unwrap_or_else(|| backoff.next());
             self.status.send_replace(Status::Waiting {
@@ -141,6 +152,36 @@ impl Connection {
         }
     }
 
+    /// One connection, made with this token.
+    async fn once(&mut self, client: &Client, token: &HeaderValue) -> Ended {
+        let opened = tokio::select! {
+            biased;
+            () = self.done() => return Ended::Done(self.memory.left()),
+            opened = timeout(HANDSHAKE_TIMEOUT, open(client, token)) => opened,
+        };
+        let (mut socket, welcome) = match opened.unwrap_or(Err(Error::Silent)) {
+            Ok(opened) => opened,
+            Err(error) => {
+                return Ended::Lost {
+                    error,
+                    lasted: None,
+                };
+            }
+        };
+        let since = Instant::now();
+        match self.serve(&mut socket, welcome, token).await {
+            Ok(Served::Done) => Ended::Done(self.close(&mut socket).await),
+            Ok(Served::Renewed) => {
+                self.replace(&mut socket).await;
+                Ended::Renewed
+            }
+            Err(error) => Ended::Lost {
+                error,
+                lasted: Some(since.elapsed()),
+            },
+        }
+    }
+
     /// Takes what the application wants while there is no connection; returns when it is done.
     async fn done(&mut self) {
         while let Some(command) = self.commands.recv().await {
@@ -151,8 +192,16 @@ impl Connection {
         }
     }
 
-    /// Serves one connection. `Ok` means that the application is done.
-    async fn serve(&mut self, socket: &mut Socket, welcome: Welcome) -> Result<(), Error> {
+    /// Serves one connection, which was made with this token.
+    async fn serve(
+        &mut self,
+        socket: &mut Socket,
+        welcome: Welcome,
+        token: &HeaderValue,
+    ) -> Result<Served, Error> {
+        let credential = self.client.credential().clone();
+        let renewed = credential.renewed(token);
+        tokio::pin!(renewed);
         let mut pulse = Pulse::new(Duration::from_secs(welcome.keepalive.max(1).into()));
         self.status.send_replace(Status::Connected(welcome));
         // The first sign of life tells the service that this connection works.
@@ -176,7 +225,7 @@ impl Connection {
                     match self.memory.heed(&command) {
                         Some(Some(frame)) => socket.say(&frame).await?,
                         Some(None) => {}
-                        None => return Ok(()),
+                        None => return Ok(Served::Done),
                     }
                 }
                 heard = socket.hear(), if listening => {
@@ -184,6 +233,8 @@ impl Connection {
                     self.take(&heard?, socket).await?;
                 }
                 () = room(&self.messages, self.receipts.as_ref()), if !listening => pulse.heard(),
+                // What closing brings has to find room.
+                () = &mut renewed, if listening => return Ok(Served::Renewed),
                 () = sleep_until(pulse.due) => self.ping(socket, &mut pulse).await?,
                 // While nothing is read, silence means nothing.
                 () = sleep_until(pulse.dead), if listening => return Err(Error::Silent),
@@ -243,6 +294,15 @@ impl Connection {
         Ok(())
     }
 
+    /// Closes a connection that another one follows at once. What it did not confirm is sent again over that.
+    async fn replace(&mut self, socket: &mut Socket) {
+        if let Ok(Err(refused @ Error::AnswerRefused { .. })) =
+            timeout(CLOSE_TIMEOUT, self.close(socket)).await
+        {
+            let _ = self.messages.try_send(Err(refused));
+        }
+    }
+
     /// Closes a connection over which all answers were sent. An answer that is refused meanwhile, or not confirmed, is
     /// an error.
     async fn close(&mut self, socket: &mut Socket) -> Result<(), Error> {
@@ -278,6 +338,27 @@ impl Connection {
             (error, _) => error,
         }
     }
+}
+
+/// How a connection ended, or an attempt to make one.
+enum Ended {
+    /// The application is done.
+    Done(Result<(), Error>),
+    /// There is a new token to go on with.
+    Renewed,
+    /// Something else ended it; `lasted` is how long there was one.
+    Lost {
+        error: Error,
+        lasted: Option<Duration>,
+    },
+}
+
+/// Why a connection that works is given up.
+enum Served {
+    /// The application is done.
+    Done,
+    /// There is a new token to go on with.
+    Renewed,
 }
 
 impl Memory {
@@ -362,8 +443,8 @@ impl Pulse {
 }
 
 /// A connection, and the frame that welcomes the device to it.
-async fn open(client: &Client) -> Result<(Socket, Welcome), Error> {
-    let mut socket = Socket::open(client).await?;
+async fn open(client: &Client, token: &HeaderValue) -> Result<(Socket, Welcome), Error> {
+    let mut socket = Socket::open(client, token).await?;
     let first = socket.hear().await?;
     match FromService::parse(&first) {
         Ok(FromService::Welcome(welcome)) => Ok((socket, welcome)),
@@ -387,7 +468,15 @@ async fn room<T>(messages: &mpsc::Sender<T>, receipts: Option<&mpsc::Sender<Rece
 /// Whether a connection that ended like this would end like this again.
 fn is_final(error: &Error) -> bool {
     match error {
-        Error::TokenEnded | Error::TakenOver | Error::BadFrames(_) => true,
+        Error::TakenOver | Error::BadFrames(_) | Error::NoFurtherToken(_) => true,
+        error => is_refusal(error),
+    }
+}
+
+/// Whether the service has refused the token.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::TokenEnded => true,
         Error::Refused(problem) => matches!(problem.status, 401 | 403),
         _ => false,
     }

@@ -61,6 +61,13 @@ pub enum Error {
     /// The token expired or was revoked while it was in use (close code 4401). Another one is needed.
     #[error("the token is no longer valid")]
     TokenEnded,
+    /// The token function gave no token; it is asked again.
+    #[error("there is no token: {0}")]
+    NoToken(String),
+    /// The token function will give no token that the service accepts: it has said so
+    /// ([`crate::NoToken::for_good`]), or it gave the one that was refused again.
+    #[error("there is no further token: {0}")]
+    NoFurtherToken(String),
     /// A newer connection of the same device took over (close code 4409).
     #[error("a newer connection of this device took over")]
     TakenOver,
@@ -87,10 +94,15 @@ impl Error {
     /// Whether retrying the same request with the same credential may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Silent | Self::Closed(_) => true,
+            Self::Unreachable { .. } | Self::Silent | Self::Closed(_) | Self::NoToken(_) => true,
             Self::Refused(problem) => problem.status == 429 || problem.status >= 500,
             _ => false,
         }
+    }
+
+    /// Whether the service refused the token of a request.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 401)
     }
 
     /// How long the service asked to wait before a retry.

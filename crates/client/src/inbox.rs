@@ -45,9 +45,9 @@ pub enum Status {
 /// The messages of a device, a [`Stream`].
 ///
 /// It reconnects forever, and shows each message once. It ends with an error when reconnecting is
-/// pointless: [`Error::TokenEnded`], [`Error::TakenOver`], or a credential that is
-/// refused. [`Error::AnswerRefused`] does not end it. At most 128 messages wait in memory for the
-/// application; what it has not taken is never acknowledged.
+/// pointless: [`Error::TokenEnded`], [`Error::TakenOver`], a credential that is
+/// refused, or [`Error::NoFurtherToken`]. [`Error::AnswerRefused`] does not end it. At most 128 messages
+/// wait in memory for the application; what it has not taken is never acknowledged.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

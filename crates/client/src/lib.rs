@@ -1,8 +1,8 @@
 //! The Rust library of tagpost: publish to tags, listen as a device, learn what became of a message.
 //!
-//! A [`Client`] is a service and a credential. [`Client::publish`] sends a message and repeats the request
-//! until it is answered, without ever creating a second message. [`Client::connect`] gives an [`Inbox`]: a
-//! stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
+//! A [`Client`] is a service and a credential, or a function that gives tokens. [`Client::publish`] sends a message
+//! and repeats the request until it is answered, without ever creating a second message. [`Client::connect`] gives
+//! an [`Inbox`]: a stream of [`Message`]s, each to be answered, that reconnects forever and shows each message once.
 //! A [`Trace`] says what became of a message, and [`Receipts`] bring each terminal state as it is reached.
 //!
 //! ```no_run
@@ -17,12 +17,13 @@
 //! # }
 //! ```
 //!
-//! `examples/` has programs to run. The library needs a tokio runtime. Without the feature `command` it comes
-//! without what only the command `tagpost` needs. Not here: what the service promises; see `docs/protocol.md`.
+//! `examples/` has programs to run. The library needs a tokio runtime. Not here: the command `tagpost`, which is
+//! `crates/cli`, with the tests of both; and what the service promises, which is `docs/protocol.md`.
 
 mod backoff;
 mod client;
 mod connection;
+mod credential;
 mod error;
 mod failures;
 mod frame;
@@ -51,6 +52,7 @@ mod webhook;
 struct Readme;
 
 pub use client::Client;
+pub use credential::NoToken;
 pub use error::{Error, Problem};
 pub use failures::{FailureFilter, Failures};
 pub use frame::Welcome;
@@ -80,7 +82,7 @@ pub use tagpost_core::web_push::channel::Channel;
 pub use tagpost_core::webhook::{
     Events, PostError, Secret, Tried, Tries, Try, TryOf, WebhookStatus,
 };
-pub use trace::{Delivery, MessagePage, MessageState, Trace, state_name};
+pub use trace::{Delivery, MessagePage, MessageState, Payload, Trace, state_name};
 pub use waiting::Waiting;
 pub use web_push::PushUrl;
 pub use webhook::WebhookSetting;

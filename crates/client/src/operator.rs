@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tagpost_core::id::{DeviceId, Tag};
 use tagpost_core::pattern::Pattern;
@@ -52,6 +52,9 @@ pub struct DeviceToken {
     pub expires_at: Option<Millis>,
     /// When the device was created.
     pub created_at: Millis,
+    /// Whether the device existed before, so that earlier tokens of it are valid, too.
+    #[serde(skip)]
+    pub existed: bool,
 }
 
 /// A pairing code: whoever exchanges it first gets a token of its device.
@@ -153,7 +156,12 @@ impl Client {
             body,
             ..Request::new(Method::PUT, format!("/v1/devices/{device}"))
         };
-        self.send(&request).await?.json()
+        let answer = self.send(&request).await?;
+        let existed = answer.status() != StatusCode::CREATED;
+        Ok(DeviceToken {
+            existed,
+            ..answer.json()?
+        })
     }
 
     /// Issues a pairing code for a device: a phone that opens its link within ten minutes, before anybody else, becomes

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use hyper::header::HeaderValue;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -29,9 +30,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Socket(WebSocketStream<TokioIo<Upgraded>>);
 
 impl Socket {
-    /// Connects as the device whose token the client has.
-    pub(crate) async fn open(client: &Client) -> Result<Self, Error> {
-        match client.handshake().await? {
+    /// Connects as the device whose token this is.
+    pub(crate) async fn open(client: &Client, authorization: &HeaderValue) -> Result<Self, Error> {
+        match client.handshake(authorization).await? {
             Answer::Accepted(stream) => Ok(Self(
                 WebSocketStream::from_raw_socket(stream, Role::Client, None).await,
             )),

@@ -92,6 +92,16 @@ pub struct MessagePage {
     pub next: Option<MessageId>,
 }
 
+/// The payload of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Payload {
+    /// The media type that its sender named.
+    pub content_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
 impl Trace {
     /// Whether every delivery is in a terminal state and no step is left, so that nothing more will come.
     pub fn is_settled(&self) -> bool {
@@ -145,6 +155,20 @@ impl Client {
         self.send(&request.waiting(seconds)).await?.json()
     }
 
+    /// The payload of a message, as it was published, while a mailbox has it: the message waits or has failed. For its
+    /// sender, and the admin.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: `payload_gone` if it is not kept any more. [`Error::Unreachable`].
+    pub async fn payload(&self, id: MessageId) -> Result<Payload, Error> {
+        let request = Request::get(format!("/v1/messages/{id}/payload"));
+        let (content_type, bytes) = self.send(&request).await?.into_body();
+        Ok(Payload {
+            content_type: content_type.unwrap_or_default(),
+            bytes,
+        })
+    }
+
     /// Cancels every delivery of a message that is not in a terminal state. Returns the trace.
     ///
     /// # Errors
@@ -165,15 +189,33 @@ impl Client {
         limit: u32,
         after: Option<MessageId>,
     ) -> Result<MessagePage, Error> {
-        let mut path = format!("/v1/messages?limit={limit}");
-        if let Some(state) = state {
-            path.push_str(&format!("&state={}", state_name(state)));
-        }
-        if let Some(after) = after {
-            path.push_str(&format!("&cursor={after}"));
-        }
+        let path = format!("/v1/messages?{}", query(state, limit, after));
         self.send(&Request::get(path)).await?.json()
     }
+
+    /// A page of the messages that a device sent, as [`Client::messages`] has it. For the admin, and the device itself.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Unreachable`].
+    pub async fn messages_of(
+        &self,
+        device: &DeviceId,
+        state: Option<State>,
+        limit: u32,
+        after: Option<MessageId>,
+    ) -> Result<MessagePage, Error> {
+        let query = query(state, limit, after);
+        let path = format!("/v1/devices/{device}/messages?{query}");
+        self.send(&Request::get(path)).await?.json()
+    }
+}
+
+/// The query of a page. Nothing in it would have to be escaped.
+fn query(state: Option<State>, limit: u32, after: Option<MessageId>) -> String {
+    let state = state.map(|state| format!("&state={}", state_name(state)));
+    let after = after.map(|after| format!("&cursor={after}"));
+    let (state, after) = (state.unwrap_or_default(), after.unwrap_or_default());
+    format!("limit={limit}{state}{after}")
 }
 
 /// The name of a state, as written in answers.
@@ -237,6 +279,16 @@ mod tests {
         assert!(!trace.is_settled());
         trace.escalate.clear();
         assert!(trace.is_settled());
+    }
+
+    #[test]
+    fn a_page_is_asked_for_with_what_is_said_of_it() {
+        assert_eq!(query(None, 7, None), "limit=7");
+        let after = "01HF7YAT00FYHWCCN200000007".parse().ok();
+        assert_eq!(
+            query(Some(State::Held), 7, after),
+            "limit=7&state=held&cursor=01HF7YAT00FYHWCCN200000007"
+        );
     }
 
     #[test]

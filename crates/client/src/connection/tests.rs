@@ -2,6 +2,7 @@
 //!
 //! The services here fall silent. What a close says to one that answers is in `tests/relay/closing.rs`.
 
+use std::future::pending;
 use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -96,4 +97,14 @@ async fn a_close_without_a_connection_takes_no_time() {
         assert_eq!(time, Duration::ZERO);
         assert!(closed.is_ok(), "{closed:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_while_a_token_is_waited_for_takes_no_time() {
+    let client = Client::with_tokens("http://127.0.0.1:1", pending);
+    let inbox = client.unwrap().connect();
+    tokio::task::yield_now().await;
+    let (time, closed) = close(inbox).await;
+    assert_eq!(time, Duration::ZERO);
+    assert!(closed.is_ok(), "{closed:?}");
 }

@@ -1,0 +1,92 @@
+//! `tagpost peek`, and `tagpost listen --no-ack`: shows what waits for a device, and leaves everything as it is.
+
+use tagpost_client::{DeviceId, Error, Waiting};
+
+use crate::advice::Failure;
+use crate::arguments::Global;
+use crate::output::{self, FAINT, Outcome};
+use crate::session::Session;
+
+/// How many messages are asked for at a time.
+const PAGE: u32 = 100;
+
+/// Shows the messages of a device, or of the token's own, at most this many.
+pub(crate) async fn run(
+    global: &Global,
+    device: Option<&DeviceId>,
+    limit: Option<u32>,
+) -> Result<Outcome, Failure> {
+    let session = Session::open(global)?;
+    let (client, device) = match device {
+        Some(device) => (session.either()?, device.clone()),
+        None => session.device_and_name()?,
+    };
+    let limit = limit.unwrap_or(u32::MAX);
+    let (mut left, mut after) = (limit, None::<String>);
+    while left > 0 {
+        let page = client.waiting(&device, left.min(PAGE), after.as_deref(), true);
+        let page = page.await.map_err(not_served)?;
+        for message in &page.entries {
+            output::object(global, message, line)?;
+        }
+        left = left.saturating_sub(u32::try_from(page.entries.len()).unwrap_or(left));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if left == limit && !global.json {
+        output::note(format!("No messages are waiting for {device}."));
+    }
+    Ok(Outcome::Done)
+}
+
+/// A service that is older than this command cannot be looked into.
+fn not_served(error: Error) -> Failure {
+    let is_missing = matches!(&error, Error::Refused(problem) if problem.code == "not_found");
+    let failure = Failure::from(error);
+    if is_missing {
+        return failure.advise("This service is too old to show what waits; upgrade it.");
+    }
+    failure
+}
+
+fn line(message: &Waiting) -> String {
+    let payload = match message.text() {
+        Ok(text) => output::text(&text.unwrap_or_default()),
+        Err(_) => output::bytes(message.size, &message.content_type),
+    };
+    let (from, to) = (&message.from, output::target(&message.to));
+    let state = tagpost_client::state_name(message.state);
+    let attempts = match message.attempts {
+        0 => String::new(),
+        1 => ", 1 attempt".to_owned(),
+        attempts => format!(", {attempts} attempts"),
+    };
+    format!(
+        "{from} {FAINT}to {to}, {}, {state}{attempts}:{FAINT:#} {payload}",
+        message.id
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tagpost_client::Problem;
+
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_too_old_is_named_and_a_device_that_is_not_there_is_another_thing() {
+        let told = |code: &str| {
+            let problem = Problem {
+                status: 404,
+                code: code.to_owned(),
+                detail: "not there".to_owned(),
+                retry_after: None,
+            };
+            format!("{:?}", not_served(Error::Refused(problem)))
+        };
+        assert!(told("not_found").contains("too old"));
+        assert!(!told("unknown_device").contains("too old"));
+    }
+}
