@@ -25,6 +25,8 @@ use crate::store::{Sqlite, Written};
 pub(super) struct Happened {
     registrations: usize,
     revocations: usize,
+    /// How often an address has said that it is gone.
+    disablings: usize,
     /// How many events are not taken yet.
     waiting: i64,
     /// When they are told next, if there are any.
@@ -109,6 +111,11 @@ impl Ledger {
         }
     }
 
+    /// The webhook of a device is disabled.
+    pub(super) fn is_disabled(&mut self, place: usize) {
+        self.happened[place].disablings += 1;
+    }
+
     /// Reads how far a mailbox has come with its events.
     pub(super) fn read_events(
         &mut self,
@@ -188,6 +195,7 @@ impl Ledger {
                 ("delivery.failed", self.failures_of(*place)),
                 ("device.registered", happened.registrations),
                 ("tokens.revoked", happened.revocations),
+                ("webhook.disabled", happened.disablings),
             ] {
                 let told: usize = own.iter().map(|event| event.count(kind)).sum();
                 let happened = happened * usize::from(self.told.is_on);

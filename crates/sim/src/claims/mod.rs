@@ -22,6 +22,7 @@ mod schedule;
 mod sent_rows;
 mod status;
 mod track;
+mod webhook;
 mod wire;
 mod withdrawn;
 
@@ -51,6 +52,8 @@ use self::push::Pushes;
 use self::resolution::Found;
 use self::rows::Tables;
 use self::track::{NOBODY, Published, Track, Wire};
+use self::webhook::Webhook;
+pub(crate) use self::webhook::{Answered, Posted};
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
 use crate::world::Verdict;
@@ -134,6 +137,7 @@ pub(crate) struct Ledger {
     happened: Vec<Happened>,
     /// The events that the service has published.
     told: Told,
+    webhooks: Vec<Webhook>,
 }
 
 impl Ledger {
@@ -169,6 +173,7 @@ impl Ledger {
             failing: names.iter().map(|_| Failing::default()).collect(),
             happened: names.iter().map(|_| Happened::default()).collect(),
             told: Told::of(plan.seed, names.len()),
+            webhooks: names.iter().map(|_| Webhook::default()).collect(),
         }
     }
 

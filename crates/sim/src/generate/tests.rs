@@ -47,6 +47,7 @@ fn what_is_hard_is_rare_and_present() {
         has(|it| matches!(it, Action::Isolate { .. })),
         has(|it| matches!(it, Action::Full { .. })),
         has(|it| matches!(it, Action::Mix { .. })),
+        has(|it| matches!(it, Action::Webhook(_))),
         plans
             .iter()
             .filter(|it| it.aftermath == Aftermath::Quiet)

@@ -177,8 +177,12 @@ impl World<'_> {
                 host.doom = left.map(Moment::Within).or(host.doom);
                 let (life, now) = (host.life, unopened.at);
                 for output in &outputs {
-                    if let Output::Alarm(at) = output {
-                        self.set_alarm(object, *at);
+                    match output {
+                        Output::Alarm(at) => self.set_alarm(object, *at),
+                        Output::Reply(_, Reply::Webhook { .. }) => {
+                            self.ledger.webhook_is_set(object);
+                        }
+                        _ => {}
                     }
                 }
                 let called: Vec<_> = outputs.iter().filter_map(called_for).collect();
