@@ -1,7 +1,8 @@
 //! Devices that are addresses: what is posted there, to which address, how much at a time, and in which order.
 //!
 //! What is set is read from the committed row of the account. What is under way is what the world has seen posted and
-//! not answered, in the present life of the mailbox; what a mailbox may have given up already is under way no longer. What an answer means is in [`answers`], receipts are in [`receipts`].
+//! not answered, in the present life of the mailbox; what a mailbox may have given up already is under way no longer.
+//! What an answer means is in [`answers`], receipts are in [`receipts`].
 
 mod answers;
 mod receipts;
