@@ -136,9 +136,6 @@ impl Ledger {
         let settled = track.settled.as_deref();
         let settled = settled.map(serde_json::from_str::<Delivery>);
         let settled = settled.transpose().map_err(broken)?.map(|it| it.state);
-        if counts && meaning == Meaning::Works && track.work.is_on() {
-            self.webhooks[device].under_way.remove(&id);
-        }
         let ends = match meaning {
             Meaning::Taken => Some(State::Delivered),
             Meaning::Rejected => Some(State::Rejected),

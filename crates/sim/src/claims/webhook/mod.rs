@@ -16,7 +16,6 @@ use tagpost_core::store::Row;
 use tagpost_core::time::Millis;
 use tagpost_core::webhook::{Disabled, Events, Setting};
 
-pub(crate) use self::answers::Answered;
 pub(super) use self::answers::Pause;
 use super::rows::{InboxRow, all};
 use super::wire::Sent;
@@ -162,6 +161,13 @@ impl Ledger {
     pub(crate) fn webhook_is_set(&mut self, device: usize) {
         self.webhooks[device].failures = 0;
         self.pauses_end(device);
+    }
+
+    /// A device works on a message: it neither pauses, nor does its mailbox wait for the answer of an address.
+    pub(super) fn waits_for_no_answer(&mut self, device: usize, id: MessageId) {
+        self.webhooks[device].under_way.remove(&id);
+        let track = self.deliveries.entry((id, device)).or_default();
+        (track.pause, track.asked_until) = (None, None);
     }
 
     fn pauses_end(&mut self, place: usize) {
