@@ -179,9 +179,7 @@ impl World<'_> {
                 for output in &outputs {
                     match output {
                         Output::Alarm(at) => self.set_alarm(object, *at),
-                        Output::Reply(_, Reply::Webhook { .. }) => {
-                            self.ledger.webhook_is_set(object);
-                        }
+                        Output::Reply(_, reply) => self.may_tell_secret(object, reply),
                         _ => {}
                     }
                 }

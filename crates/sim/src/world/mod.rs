@@ -37,6 +37,7 @@ use tagpost_core::message::Target;
 use tagpost_core::operator_event::Settings;
 use tagpost_core::time::Millis;
 use tagpost_core::wake::{KnockAnswer, Knocks, SubscriptionId};
+use tagpost_core::webhook::Secret;
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
@@ -217,6 +218,8 @@ pub(crate) struct World<'a> {
     gone: BTreeSet<String>,
     /// How the addresses of devices behave, by their number.
     conducts: BTreeMap<(usize, u32), Conduct>,
+    /// The secrets of devices that are addresses, the newest first.
+    secrets: BTreeMap<usize, Vec<Secret>>,
     /// The event of the platform that has led to the current one, through answers of addresses.
     origin: u64,
     /// How many requests to addresses each event of the platform has led to.
@@ -268,6 +271,7 @@ impl<'a> World<'a> {
             publishes: events_of(plan.seed),
             gone: BTreeSet::new(),
             conducts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             origin: 0,
             requests: BTreeMap::new(),
             fates: Fates::default(),

@@ -5,6 +5,7 @@
 //! fails before it has committed it. An answer that the platform loses never comes.
 
 mod answers;
+mod secrets;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -91,6 +92,7 @@ impl World<'_> {
         let host = &mut self.objects[object];
         host.under_way += 1;
         let life = host.life;
+        self.is_signed(object, post)?;
         let receipts = self.is_posted(object, purpose, post)?;
         let conduct = match self.healed {
             true => Conduct::Takes,
