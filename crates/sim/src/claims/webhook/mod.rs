@@ -288,6 +288,9 @@ impl Ledger {
         alarm: Alarm,
         now: Millis,
     ) -> Checked {
+        if self.webhooks[device].state.is_none() {
+            return Ok(());
+        }
         if has_socket {
             // It has taken over: what was under way is sent there, or waits.
             self.webhooks[device].forget();
@@ -393,6 +396,9 @@ impl Ledger {
     pub(super) fn gives_answers_up(&mut self, device: usize) {
         let now = self.tables[device].now;
         let webhook = &mut self.webhooks[device];
+        if webhook.state.is_none() {
+            return;
+        }
         webhook.receipts = webhook.receipts.filter(|(_, due_at)| *due_at > now);
         let tracks = self.deliveries.iter_mut();
         let own = tracks.filter(|((_, to), _)| *to == device);
