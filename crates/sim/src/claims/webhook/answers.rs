@@ -7,7 +7,7 @@ use tagpost_core::mailbox::PostPurpose;
 use tagpost_core::time::Millis;
 use tagpost_core::webhook::{PostError, PostResponse};
 
-use crate::claims::{Checked, Ledger, broken, claim};
+use crate::claims::{Checked, Ledger, Wire, broken, claim};
 
 /// The least pause.
 const LEAST: Millis = 5_000;
@@ -104,6 +104,9 @@ impl Ledger {
         let track = self.deliveries.entry((id, device)).or_default();
         if counts && meaning != Meaning::Works {
             webhook.under_way.remove(&id);
+        }
+        let is_last = |wire: Wire| wire.posted && wire.attempt == attempt;
+        if track.wire.is_some_and(is_last) && meaning != Meaning::Works {
             track.asked_until = None;
         }
         match meaning {
