@@ -43,6 +43,8 @@ async function run() {
   const { configuration, startService } = await import("./lib/service.mjs");
   const listed = Object.keys(configuration().workerOptions.bindings ?? {});
   const chosen = limits(vars, listed);
+  // What workerd writes holds messages and secrets.
+  process.umask(0o077);
   await takeState(state);
   await awaitPort(host, port);
 

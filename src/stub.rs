@@ -13,6 +13,7 @@ use tagpost_core::call::{Call, Request};
 use tagpost_core::id::DeviceId;
 use tagpost_core::problem::Code;
 use tagpost_core::token::Claims;
+use tagpost_core::webhook::MAX_TIMEOUT;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
@@ -231,6 +232,7 @@ fn wait(call: &Call) -> Duration {
         Call::Deliver { wait, .. } | Call::Push { wait, .. } => {
             Duration::from_millis((*wait).into())
         }
+        Call::TestWebhook => Duration::from_secs(MAX_TIMEOUT.into()),
         _ => Duration::ZERO,
     }
 }

@@ -20,7 +20,7 @@ export const USAGE = `usage: node serve.mjs [options]
 export class Mistake extends Error {}
 
 /** Settings that wrangler.toml does not list. */
-const UNLISTED = ["FAILURES", "PUBLIC_URL", "VAPID_SUBJECT", "WAKE_ALL"];
+const UNLISTED = ["AWAY_AFTER", "EVENTS_TAG", "FAILURES", "PUBLIC_URL", "VAPID_SUBJECT", "WAKE_ALL"];
 
 /**
  * @param {string[]} args

@@ -230,6 +230,9 @@ async def answers_no_handshake_in_a_reconnect(line: Network, device: tagpost.Dev
 async def test_closing_wins_in_every_state(relay: Relay, opened: Opened, breaks: object) -> None:
     a, b = await relay.devices(2)
     client = await opened.client(a)
+    # It is there and answers nothing, so what is sent to it is not settled.
+    silent = await opened.device(b)
+    await silent.online(LIMIT)
     id = (await client.publish(b.address, "x", wait=0)).id
     line = await opened.network()
     device = await opened.device(a, line.url)

@@ -20,6 +20,7 @@
 //! After a store error the mailbox must be dropped: see [`StoreError`].
 
 mod account;
+mod backoff;
 mod bucket;
 mod calls;
 mod channels;

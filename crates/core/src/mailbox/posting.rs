@@ -87,6 +87,10 @@ impl<S: Store> Mailbox<S> {
             let receipts_seen = account.map_or(0, |account| account.receipts_seen);
             self.connection = Some(Connection::posting(posting, receipts_seen, now.at));
             self.inbox().connected()?;
+            if self.is_connected() {
+                // What a knock was for is posted.
+                self.wake().fetched();
+            }
             self.connect_receipts(now)?;
         }
         Ok(())

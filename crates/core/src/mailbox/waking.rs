@@ -49,7 +49,7 @@ impl<S: Store> Mailbox<S> {
     }
 
     /// Whether the device is connected. A user agent is not the device.
-    fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.connection
             .as_ref()
             .is_some_and(|it| it.takes_messages())

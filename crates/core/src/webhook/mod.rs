@@ -16,4 +16,4 @@ pub use self::answer::{Answer, PostError, PostResponse, Tried};
 pub use self::pause::pause;
 pub use self::post::Post;
 pub use self::secret::{Secret, Secrets};
-pub use self::setting::{Disabled, Events, MAX_BODY, Setting, WebhookStatus};
+pub use self::setting::{Disabled, Events, MAX_BODY, MAX_TIMEOUT, Setting, WebhookStatus};

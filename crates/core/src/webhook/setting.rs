@@ -14,7 +14,7 @@ pub const MAX_BODY: usize = 8_192;
 const MAX_IN_FLIGHT: u32 = 16;
 
 /// The most seconds that an address may take to answer.
-const MAX_TIMEOUT: u32 = 60;
+pub const MAX_TIMEOUT: u32 = 60;
 
 /// What is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

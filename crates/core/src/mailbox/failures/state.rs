@@ -2,16 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mailbox::backoff::{ANSWER_TIME, LONGEST_PAUSE, pause};
 use crate::time::Millis;
-
-/// How long the directory has to answer, in milliseconds. After that it is told again: the mailbox has crashed.
-pub(super) const ANSWER_TIME: Millis = 30_000;
-
-/// The pause after the first attempt that failed, in milliseconds. Each further one is twice as long.
-const FIRST_PAUSE: Millis = 5_000;
-
-/// The longest pause, in milliseconds.
-const LONGEST_PAUSE: Millis = 300_000;
 
 /// The state of the failures of a device that the directory does not list yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,24 +30,19 @@ impl State {
     /// The directory is told, and has to answer in time.
     pub(super) fn begin(&mut self, now: Millis) {
         self.tries += 1;
-        self.due_at = now + ANSWER_TIME.max(self.pause());
+        self.due_at = now + ANSWER_TIME.max(pause(self.tries));
         self.dropped = 0;
     }
 
     /// It could not be told.
     pub(super) fn fail(&mut self, now: Millis) {
-        self.due_at = now + self.pause();
+        self.due_at = now + pause(self.tries);
     }
 
     /// It lists this many of them.
     pub(super) fn succeed(&mut self, rows: u32) {
         self.rows = self.rows.saturating_sub(rows);
         (self.tries, self.due_at) = (0, 0);
-    }
-
-    fn pause(&self) -> Millis {
-        let longer = 2_i64.saturating_pow(self.tries.saturating_sub(1));
-        FIRST_PAUSE.saturating_mul(longer).min(LONGEST_PAUSE)
     }
 }
 

@@ -109,7 +109,9 @@ impl<S: Store> Inbox<'_, S> {
         self.send_again(now)?;
         self.post_again(now);
         self.pump(now)?;
-        if self.connection.is_none() && self.suspect_due(now).is_some() {
+        let connection = self.connection.as_ref();
+        let takes_none = connection.is_none_or(|it| !it.takes_messages());
+        if takes_none && self.suspect_due(now).is_some() {
             self.cx.push(News::Pollable);
         }
         self.report_all(now)

@@ -7,6 +7,7 @@
 //!
 //! Not here: the request, and when an address is cut off.
 
+use super::connection::{InFlight, Stored};
 use super::expiry::has_expired;
 use super::rows::{self, Held, Key};
 use super::{Inbox, News};
@@ -71,9 +72,24 @@ impl<S: Store> Inbox<'_, S> {
         self.is_posting() && (pauses || (self.is_cut_off() && !is_tried))
     }
 
-    /// When the next pause ends. A socket may be open until then, or the address cut off; neither need last.
+    /// When the next pause ends, during which a socket may be open, or the address cut off; neither need last. Or when
+    /// stored messages have to be posted that wait behind unstored ones: if these are lost in a crash, nothing else wakes
+    /// the mailbox in time, since an address does not connect again.
     pub(in crate::mailbox) fn next_post(&self, now: Now) -> Option<Millis> {
-        self.memory.lost.next_pause_end(now.at)
+        let pause_end = self.memory.lost.next_pause_end(now.at);
+        let behind = self.behind_unstored().map(|after| now.at + after);
+        pause_end.into_iter().chain(behind).min()
+    }
+
+    /// If stored messages wait, and all that are under way are only in memory: how long an answer may take.
+    fn behind_unstored(&self) -> Option<Millis> {
+        let connection = self.connection.as_ref()?;
+        let posting = connection.posting.as_ref()?;
+        let is_row = |entry: &InFlight| matches!(entry.store, Stored::Row { .. });
+        let in_flight = &connection.in_flight;
+        let is_unstored = !in_flight.is_empty() && !in_flight.values().any(is_row);
+        let waits = self.cx.rows.as_ref().is_some_and(|rows| rows.messages > 0);
+        (is_unstored && waits).then(|| posting.due_after())
     }
 
     /// The alarm went off: messages whose pauses are over are posted again.

@@ -2,16 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mailbox::backoff::{ANSWER_TIME, LONGEST_PAUSE, pause};
 use crate::time::{Millis, Now};
-
-/// How long the answer may take, in milliseconds. After that they are told again: the mailbox has crashed.
-const ANSWER_TIME: Millis = 30_000;
-
-/// The pause after the first attempt that failed, in milliseconds. Each further one is twice as long.
-const FIRST_PAUSE: Millis = 5_000;
-
-/// The longest pause, in milliseconds.
-const LONGEST_PAUSE: Millis = 300_000;
 
 /// The state of the events that are not taken yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,26 +36,21 @@ impl State {
     /// They are told, and the answer has to come in time.
     pub(super) fn begin(&mut self, now: Millis) {
         self.tries = self.tries.saturating_add(1);
-        self.due_at = now + ANSWER_TIME.max(self.pause());
+        self.due_at = now + ANSWER_TIME.max(pause(self.tries));
     }
 
     /// None was taken. The pause is up to a half shorter than it might be: otherwise the mailboxes for whose events there
     /// was no room together would tell them together again, forever.
     pub(super) fn fail(&mut self, now: Now) {
-        let pause = self.pause();
-        let shorter = (now.random % (pause as u64 / 2 + 1)) as Millis;
-        self.due_at = now.at + pause - shorter;
+        let longest = pause(self.tries);
+        let shorter = (now.random % (longest as u64 / 2 + 1)) as Millis;
+        self.due_at = now.at + longest - shorter;
     }
 
     /// This many were taken.
     pub(super) fn succeed(&mut self, rows: u32) {
         self.rows = self.rows.saturating_sub(rows);
         (self.tries, self.due_at) = (0, 0);
-    }
-
-    fn pause(&self) -> Millis {
-        let longer = 2_i64.saturating_pow(self.tries.saturating_sub(1));
-        FIRST_PAUSE.saturating_mul(longer).min(LONGEST_PAUSE)
     }
 }
 

@@ -4,7 +4,7 @@ use tagpost_core::call::Call;
 use tagpost_core::mailbox::Reply;
 use tagpost_core::webhook::PostResponse;
 
-use super::super::harness::{Harness, message};
+use super::super::harness::{Harness, message, message_from};
 use super::{TEXT, posts, status};
 
 #[test]
@@ -144,6 +144,20 @@ fn messages_wait_for_their_turn_unstored_if_their_publishes_wait() {
     let words = harness.answers(second.id, status(200));
     assert_eq!(words, ["answers delivered 1 (#2)"]);
     assert_eq!(harness.rows(), "account 1");
+}
+
+#[test]
+fn what_is_stored_behind_a_message_in_memory_is_posted_after_a_crash() {
+    let mut harness = Harness::webhook(1);
+    harness.deliver(&message(1, TEXT), 10_000);
+    assert_eq!(harness.alarm, None, "nothing is stored");
+    let other = message_from("well", 2, TEXT);
+    harness.at(1_000).deliver(&other, 0);
+    assert_eq!(harness.rows(), "account 1, inbox 1");
+    assert_eq!(harness.alarm, Some(26_000));
+    harness.crash();
+    let words = harness.at(26_000).ring();
+    assert_eq!(posts(&words), ["post body 2, attempt 1"]);
 }
 
 #[test]
