@@ -44,7 +44,7 @@ pub(super) fn add(plan: &mut Plan, heavy: bool) {
     let pace = *pick(rng, &[500, 2_000, 20_000, 200_000]);
     let width = *pick(rng, &[1, 1, 1, 2, 16]);
     let mut added = Added {
-        sender: plan.devices - 1,
+        sender: (device + 1) % plan.devices,
         device,
         width,
         rng,
@@ -60,7 +60,7 @@ pub(super) fn add(plan: &mut Plan, heavy: bool) {
 
 struct Added<'a> {
     rng: &'a mut Rng,
-    /// Who publishes a pile.
+    /// Who publishes most of what is for it.
     sender: usize,
     /// Which device is an address.
     device: usize,
@@ -73,29 +73,33 @@ struct Added<'a> {
 impl Added<'_> {
     fn among(&mut self, ops: &mut Vec<Op>) {
         let device = self.device;
+        // While a device has a socket, nothing is posted.
+        if self.rng.u32(0..4) > 0 {
+            ops.retain(|op| !connects(op, device));
+        }
         let hook = Hook {
             address: 0,
             width: self.width,
             ..self.hook()
         };
         let own = self.rng.u32(0..4) == 0;
-        let mut added = vec![WebhookOp::Set { device, own, hook }];
+        let mut added = vec![Action::Webhook(WebhookOp::Set { device, own, hook })];
         for address in 0..ADDRESSES {
             let conduct = self.conduct();
-            added.push(WebhookOp::Conduct {
+            added.push(Action::Webhook(WebhookOp::Conduct {
                 device,
                 address,
                 conduct,
-            });
+            }));
         }
         let begin = added.len();
-        for _ in 0..self.rng.u32(2..=12) {
-            added.push(self.op());
+        for _ in 0..self.rng.u32(6..=40) {
+            added.push(self.action());
         }
         let mut place = 0;
-        for (count, webhook) in added.into_iter().enumerate() {
+        for (count, action) in added.into_iter().enumerate() {
             let gap = if count < begin { 10 } else { self.gap() };
-            let op = self.numbered(gap, Action::Webhook(webhook));
+            let op = self.numbered(gap, action);
             ops.insert(place, op);
             place += 1;
             if count >= begin && place < ops.len() && self.rng.bool() {
@@ -115,22 +119,7 @@ impl Added<'_> {
             },
         )];
         for _ in 0..PILE {
-            let publication = Publication {
-                sender: self.sender,
-                to: To::Device(device),
-                steps: Vec::new(),
-                frame: false,
-                ttl: 600,
-                topic: None,
-                urgency: Urgency::Normal,
-                wait: 0,
-                key: None,
-                echo: false,
-                acks: None,
-                later: None,
-                padding: 0,
-                repeats: 0,
-            };
+            let publication = plain(self.sender, device, 600);
             let gap = self.rng.i64(100..=200);
             added.push(self.numbered(gap, Action::Publish(publication)));
         }
@@ -145,16 +134,8 @@ impl Added<'_> {
         let set = WebhookOp::Set { device, own, hook };
         added.push(self.numbered(2_000, Action::Webhook(set)));
         // The device does not come, and what it answers it says at its address.
-        let comes = |op: &Op| {
-            let of = match op.action {
-                Action::Connect { device, .. }
-                | Action::Flap { device, .. }
-                | Action::Poll { device, .. } => Some(device),
-                _ => None,
-            };
-            of == Some(device)
-        };
-        ops.retain(|op| !comes(op));
+        let polls = |op: &Op| matches!(op.action, Action::Poll { device: of, .. } if of == device);
+        ops.retain(|op| !connects(op, device) && !polls(op));
         ops.splice(0..0, added);
     }
 
@@ -174,6 +155,43 @@ impl Added<'_> {
             0..=2 => self.rng.i64(0..=10),
             3..=6 => self.rng.i64(0..=pace),
             _ => self.rng.i64(0..=pace * 5),
+        }
+    }
+
+    fn action(&mut self) -> Action {
+        match self.rng.u32(0..8) {
+            0..=4 => Action::Publish(self.publication()),
+            _ => Action::Webhook(self.op()),
+        }
+    }
+
+    /// Most are for the address, and some of those that it sends bring it receipts.
+    fn publication(&mut self) -> Publication {
+        let (device, other) = (self.device, self.sender);
+        let rng = &mut *self.rng;
+        let (sender, to) = if rng.u32(0..5) == 0 {
+            (device, other)
+        } else {
+            (other, device)
+        };
+        let ttl = *pick(rng, &[0, 5, 60, 600, 3_600, 3_600, 3_600]);
+        let rarely = |rng: &mut Rng| (rng.u32(0..8) == 0).then(|| rng.u32(0..2));
+        Publication {
+            frame: rng.u32(0..4) == 0,
+            topic: rarely(rng),
+            urgency: *pick(
+                rng,
+                &[
+                    Urgency::Normal,
+                    Urgency::Normal,
+                    Urgency::Normal,
+                    Urgency::High,
+                ],
+            ),
+            wait: *pick(rng, &[0, 0, 1, 10]),
+            key: rarely(rng),
+            repeats: rng.u32(0..=1),
+            ..plain(sender, to, ttl)
         }
     }
 
@@ -236,5 +254,34 @@ impl Added<'_> {
             15 => Conduct::Absent,
             _ => Conduct::AsItComes,
         }
+    }
+}
+
+/// Whether this brings a socket of a device.
+fn connects(op: &Op, device: usize) -> bool {
+    let of = match op.action {
+        Action::Connect { device, .. } | Action::Flap { device, .. } => Some(device),
+        _ => None,
+    };
+    of == Some(device)
+}
+
+/// A message to one device that nothing else is wanted of.
+fn plain(sender: usize, device: usize, ttl: u32) -> Publication {
+    Publication {
+        sender,
+        to: To::Device(device),
+        steps: Vec::new(),
+        frame: false,
+        ttl,
+        topic: None,
+        urgency: Urgency::Normal,
+        wait: 0,
+        key: None,
+        echo: false,
+        acks: None,
+        later: None,
+        padding: 0,
+        repeats: 0,
     }
 }

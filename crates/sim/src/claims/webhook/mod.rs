@@ -299,8 +299,18 @@ impl Ledger {
             own.for_each(|(_, track)| track.asked_until = None);
             return Ok(());
         }
+        self.waits_for_what_is_under_way(device);
         self.is_within_width(device, waiting)?;
         self.is_tried(device, waiting, alarm, now)
+    }
+
+    /// What was posted before memory was lost waits like anything else, for room or for its pause, once the mailbox is
+    /// open again.
+    fn waits_for_what_is_under_way(&mut self, device: usize) {
+        let under_way = &self.webhooks[device].under_way;
+        let tracks = self.deliveries.iter_mut();
+        let others = tracks.filter(|((id, to), _)| *to == device && !under_way.contains_key(id));
+        others.for_each(|(_, track)| track.asked_until = None);
     }
 
     /// No more is under way than allowed, unless less is allowed than before.
