@@ -287,7 +287,7 @@ impl<S: Store> Mailbox<S> {
     /// If the address was cut off, everything is posted again.
     fn address_succeeded(&mut self, is_late: bool, now: Now) -> Result<(), StoreError> {
         if !is_late && self.webhook().succeeded() {
-            self.inbox().end_pauses(now);
+            self.inbox().end_pauses(now)?;
             self.update_address(now)?;
         }
         Ok(())
@@ -316,7 +316,7 @@ impl<S: Store> Mailbox<S> {
             self.receive(|inbox| inbox.disconnect(None, now))?;
         }
         self.update_address(now)?;
-        self.inbox().end_pauses(now);
+        self.inbox().end_pauses(now)?;
         if self.has_address() {
             self.connect_receipts(now)?;
         }
@@ -348,7 +348,7 @@ impl<S: Store> Mailbox<S> {
     pub(super) fn remove_webhook(&mut self, now: Now) -> Result<(), StoreError> {
         self.webhook().end();
         self.update_address(now)?;
-        self.inbox().end_pauses(now);
+        self.inbox().end_pauses(now)?;
         Ok(())
     }
 
