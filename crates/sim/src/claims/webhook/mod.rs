@@ -135,6 +135,7 @@ impl Ledger {
         let comes_back = before.as_ref().is_some_and(is_cut_off) && !state.is_some_and(is_cut_off);
         if has_moved {
             webhook.forget();
+            self.waits_for_no_answers(place);
         }
         if has_moved || comes_back {
             self.pauses_end(place);
@@ -173,7 +174,13 @@ impl Ledger {
     fn pauses_end(&mut self, place: usize) {
         let tracks = self.deliveries.iter_mut();
         let own = tracks.filter(|((_, device), _)| *device == place);
-        own.for_each(|(_, track)| (track.pause, track.asked_until) = (None, None));
+        own.for_each(|(_, track)| track.pause = None);
+    }
+
+    fn waits_for_no_answers(&mut self, place: usize) {
+        let tracks = self.deliveries.iter_mut();
+        let own = tracks.filter(|((_, device), _)| *device == place);
+        own.for_each(|(_, track)| track.asked_until = None);
     }
 
     /// A mailbox has lost its memory. What it had not stored is not asked for again.
@@ -294,9 +301,7 @@ impl Ledger {
         if has_socket {
             // It has taken over: what was under way is sent there, or waits.
             self.webhooks[device].forget();
-            let tracks = self.deliveries.iter_mut();
-            let own = tracks.filter(|((_, to), _)| *to == device);
-            own.for_each(|(_, track)| track.asked_until = None);
+            self.waits_for_no_answers(device);
             return Ok(());
         }
         self.waits_for_what_is_under_way(device);
