@@ -27,6 +27,7 @@ const POISONED: u32 = 30;
 mod publication;
 mod push;
 mod setting;
+mod webhook;
 
 impl Plan {
     /// The plan of this seed.
@@ -73,6 +74,7 @@ impl Plan {
             plan.ops = Operations::new(rng, &plan, heavy).take(count);
         }
         push::add(&mut plan, heavy);
+        webhook::add(&mut plan, heavy);
         plan
     }
 }

@@ -7,8 +7,10 @@ use tagpost_core::message::Urgency;
 use tagpost_core::time::Millis;
 
 mod push;
+mod webhook;
 
 pub(crate) use self::push::{Aside, Push, PushOp};
+pub(crate) use self::webhook::{Conduct, Hook, WebhookOp};
 
 /// The longest that a message of a plan is kept.
 pub(crate) const MAX_TTL: Millis = 3_600_000;
@@ -215,6 +217,8 @@ pub(crate) enum Action {
     },
     /// Something about the channels of a device.
     WebPush(PushOp),
+    /// Something about the address that a device is.
+    Webhook(WebhookOp),
 }
 
 /// A publish.

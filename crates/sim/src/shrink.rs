@@ -134,6 +134,10 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.limits.clone()
         },
         Limits {
+            max_webhook_attempts: usual.max_webhook_attempts,
+            ..plan.limits.clone()
+        },
+        Limits {
             max_in_flight: usual.max_in_flight,
             ..plan.limits.clone()
         },

@@ -110,6 +110,7 @@ impl Ledger {
             };
             let holds = match delivery.reason.as_deref() {
                 Some("device_fails") => track.deaths.len() >= DEATHS && lasted >= DYING,
+                Some("webhook_fails") => track.asked >= self.limits.max_webhook_attempts,
                 _ => counted >= self.limits.max_attempts as usize,
             };
             claim("a message is given up only by the rule", holds, || {

@@ -138,6 +138,7 @@ impl Ledger {
             let same = wire.connection == connection && wire.losses == losses;
             let out = connection.is_some() && same && !row.has_timed_out(wire.attempt);
             let leased = row.attempts == wire.attempt && row.retry_at > tables.latest;
+            let leased = leased && !wire.posted;
             if out || leased {
                 due.push(("the time to acknowledge", over));
             }
@@ -154,6 +155,8 @@ impl Ledger {
         due.extend(steps.map(|at| ("a step", at.max(then + LONGEST_PAUSE))));
         let scheduled = tables.schedule.values();
         due.extend(scheduled.map(|at| ("a hand-over", (*at).max(then + LONGEST_PAUSE))));
+        let posts = self.posts_due(device).into_iter();
+        due.extend(posts.map(|at| ("a request", at)));
         let knocks = self.knocks_due(device).into_iter();
         due.extend(knocks.map(|at| ("a knock", at.max(then))));
         let failing = &self.failing[device];

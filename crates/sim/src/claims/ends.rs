@@ -146,10 +146,11 @@ impl Ledger {
                     Some("device_fails") => {
                         delivery.attempts >= 13 && since(first) + self.skew >= 600_000
                     }
+                    Some("webhook_fails") => delivery.attempts >= self.limits.max_webhook_attempts,
                     Some(_) => false,
                 };
                 claim(
-                    "a message is undeliverable after MAX_ATTEMPTS time-outs, or if its device fails on it",
+                    "a message is undeliverable after MAX_ATTEMPTS time-outs, or if its device or address fails",
                     holds,
                     || format!("{}, {} times", what(), track.time_outs),
                 )

@@ -27,6 +27,8 @@ pub(super) struct Happened {
     revocations: usize,
     /// How many tokens were revoked one by one.
     pub(super) tokens: usize,
+    /// How often an address has said that it is gone.
+    disablings: usize,
     /// How many events are not taken yet.
     waiting: i64,
     /// When they are told next, if there are any.
@@ -111,6 +113,11 @@ impl Ledger {
         }
     }
 
+    /// The webhook of a device is disabled.
+    pub(super) fn is_disabled(&mut self, place: usize) {
+        self.happened[place].disablings += 1;
+    }
+
     /// Reads how far a mailbox has come with its events.
     pub(super) fn read_events(
         &mut self,
@@ -191,6 +198,7 @@ impl Ledger {
                 ("device.registered", happened.registrations),
                 ("tokens.revoked", happened.revocations),
                 ("token.revoked", happened.tokens),
+                ("webhook.disabled", happened.disablings),
             ] {
                 let told: usize = own.iter().map(|event| event.count(kind)).sum();
                 let happened = happened * usize::from(self.told.is_on);

@@ -219,6 +219,7 @@ impl Ledger {
     /// The alarm of a mailbox has gone off.
     pub(crate) fn has_rung(&mut self, device: usize) {
         self.phones[device].forgotten.clear();
+        self.gives_answers_up(device);
     }
 
     /// A push service has answered a knock.

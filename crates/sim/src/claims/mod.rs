@@ -23,6 +23,7 @@ mod schedule;
 mod sent_rows;
 mod status;
 mod track;
+mod webhook;
 mod wire;
 mod withdrawn;
 
@@ -52,6 +53,8 @@ use self::push::Pushes;
 use self::resolution::Found;
 use self::rows::Tables;
 use self::track::{NOBODY, Published, Track, Wire};
+pub(crate) use self::webhook::Posted;
+use self::webhook::Webhook;
 pub(crate) use self::wire::Sent;
 use crate::plan::{Action, Plan, Publication, To};
 use crate::world::Verdict;
@@ -135,6 +138,7 @@ pub(crate) struct Ledger {
     happened: Vec<Happened>,
     /// The events that the service has published.
     told: Told,
+    webhooks: Vec<Webhook>,
 }
 
 impl Ledger {
@@ -170,6 +174,7 @@ impl Ledger {
             failing: names.iter().map(|_| Failing::default()).collect(),
             happened: names.iter().map(|_| Happened::default()).collect(),
             told: Told::of(plan.seed, names.len()),
+            webhooks: names.iter().map(|_| Webhook::default()).collect(),
         }
     }
 

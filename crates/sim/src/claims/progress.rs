@@ -50,6 +50,7 @@ impl Ledger {
         let track = self.deliveries.entry((progress.id, device)).or_default();
         (track.work.until, track.work.last) = (progress.until, progress.until);
         track.work.times += 1;
+        self.waits_for_no_answer(device, progress.id);
         Ok(())
     }
 

@@ -123,6 +123,7 @@ impl Ledger {
         self.read_channels(place, store, now, written)?;
         self.read_failures(place, store, written)?;
         self.read_events(place, store, written)?;
+        self.read_webhook(place, store, written)?;
         self.read_knocks(place, store, written, knocks, now)
     }
 

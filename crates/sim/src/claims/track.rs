@@ -8,6 +8,7 @@ use tagpost_core::time::Millis;
 
 use super::attempts::Attempt;
 use super::progress::Work;
+use super::webhook::Pause;
 use crate::world::Verdict;
 
 /// A message.
@@ -58,6 +59,12 @@ impl Published {
 pub(super) struct Track {
     pub(super) wire: Option<Wire>,
     pub(super) work: Work,
+    /// How often it was posted to an address.
+    pub(super) asked: u32,
+    /// When the answer of the address counts as lost, if one may come.
+    pub(super) asked_until: Option<Millis>,
+    /// The address has failed it, and it was not sent since.
+    pub(super) pause: Option<Pause>,
     /// A step of the escalation brought the message to the device.
     pub(super) by_step: bool,
     /// The device was told that it has ended, in this life of its mailbox.
@@ -93,8 +100,10 @@ pub(super) struct Track {
 pub(super) struct Wire {
     pub(super) attempt: u32,
     pub(super) at: Millis,
-    /// `None` for a poll.
+    /// `None` for a poll and for an address.
     pub(super) connection: Option<ConnectionId>,
+    /// To an address.
+    pub(super) posted: bool,
     pub(super) losses: u32,
     pub(super) lives: u32,
 }

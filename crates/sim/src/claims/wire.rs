@@ -22,8 +22,10 @@ pub(crate) struct Sent {
     pub(crate) expires_at: Millis,
     pub(crate) attempt: u32,
     pub(crate) urgency: Urgency,
-    /// `None` for a poll.
+    /// `None` for a poll and for an address.
     pub(crate) connection: Option<ConnectionId>,
+    /// To an address.
+    pub(crate) is_posted: bool,
     /// How often the mailbox has lost what it had not stored.
     pub(crate) losses: u32,
     /// How often it has lost its memory.
@@ -53,6 +55,7 @@ impl Ledger {
             attempt,
             urgency: message.urgency,
             connection: None,
+            is_posted: false,
             losses,
             lives,
             now,
@@ -89,32 +92,40 @@ impl Ledger {
             attempt: sent.attempt,
             at: sent.now,
             connection: sent.connection,
+            posted: sent.is_posted,
             losses: sent.losses,
             lives: sent.lives,
         };
         // An answer that the mailbox did not take, over a connection that it had closed, counts for nothing.
         track.answered = false;
+        (track.pause, track.asked_until) = (None, None);
         track.attempts.push(Attempt {
             at: sent.now,
             connection: sent.connection,
         });
         let row = self.tables[device].inbox.get(&sent.id);
         let stored_at = track.stored_at.filter(|_| row.is_some());
+        // Only with one at a time an address has an order.
+        let in_order = !sent.is_posted || self.posts_in_order(device);
+        let track = self.deliveries.entry(key).or_default();
         match track.wire.replace(wire) {
             None => {
                 let first = sent.attempt == 1 || sent.losses > 0;
                 claim("the first attempt has the number 1", first, what)?;
                 track.socket_first = sent.connection.is_some();
                 self.goes_behind_what_was_sent(device, &sent)?;
-                self.first_sent
-                    .entry((device, sent.from, sent.urgency))
-                    .or_default()
-                    .push(sent.id);
+                if in_order {
+                    self.first_sent
+                        .entry((device, sent.from, sent.urgency))
+                        .or_default()
+                        .push(sent.id);
+                }
             }
             Some(before) => {
                 // An attempt that was not stored is lost with the memory.
                 let later = stored_at.is_none_or(|at| at > before.at);
-                let forgotten = before.losses < sent.losses || (later && before.lives < sent.lives);
+                let forgotten = before.losses < sent.losses
+                    || ((later || before.posted) && before.lives < sent.lives);
                 claim(
                     "attempts grow",
                     sent.attempt == before.attempt + 1 || forgotten,
@@ -189,13 +200,13 @@ impl Ledger {
     }
 
     /// Whether a device works on a message, or has done so since it was last sent.
-    fn works_on(&self, id: MessageId, device: usize) -> bool {
+    pub(super) fn works_on(&self, id: MessageId, device: usize) -> bool {
         let track = self.deliveries.get(&(id, device));
         track.is_some_and(|track| track.work.is_on())
     }
 
     /// Whether a message is of the same sender and urgency.
-    fn is_in_line(&self, id: MessageId, sent: &Sent) -> bool {
+    pub(super) fn is_in_line(&self, id: MessageId, sent: &Sent) -> bool {
         let op = self.publications.get(&self.op_of(id));
         op.is_some_and(|op| op.sender == sent.from && op.urgency == sent.urgency)
     }

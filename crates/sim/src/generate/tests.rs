@@ -1,6 +1,7 @@
 //! Claims about the generated plans.
 
 use super::*;
+use crate::plan::WebhookOp;
 
 #[test]
 fn a_seed_gives_the_same_plan_every_time() {
@@ -19,6 +20,28 @@ fn some_plans_have_a_tag_of_more_devices_than_fit_one_row() {
         .filter(|seed| Plan::of(*seed).tags[1].len() > 100)
         .count();
     assert!((1..40).contains(&crowded), "{crowded}");
+}
+
+#[test]
+fn a_device_that_is_an_address_has_no_phone_and_no_user_agent() {
+    let of = |action: &Action| match action {
+        Action::Webhook(WebhookOp::Set { device, .. }) => Some(*device),
+        _ => None,
+    };
+    let mut hooked = 0;
+    for plan in (0..2_000).map(Plan::of) {
+        let Some(address) = plan.ops.iter().find_map(|op| of(&op.action)) else {
+            continue;
+        };
+        hooked += 1;
+        let others = plan.ops.iter().filter(|op| match op.action {
+            Action::Subscribe { device, .. } => device == address,
+            Action::WebPush(_) => true,
+            _ => false,
+        });
+        assert_eq!(others.count(), 0, "{plan:?}");
+    }
+    assert!((100..600).contains(&hooked), "{hooked}");
 }
 
 #[test]
@@ -47,6 +70,7 @@ fn what_is_hard_is_rare_and_present() {
         has(|it| matches!(it, Action::Isolate { .. })),
         has(|it| matches!(it, Action::Full { .. })),
         has(|it| matches!(it, Action::Mix { .. })),
+        has(|it| matches!(it, Action::Webhook(_))),
         plans
             .iter()
             .filter(|it| it.aftermath == Aftermath::Quiet)

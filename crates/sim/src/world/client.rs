@@ -111,7 +111,7 @@ impl Client {
 impl World<'_> {
     /// A device opens a socket.
     pub(super) fn connect(&mut self, device: usize, expires_in: Option<i64>) {
-        if self.is_quiet() {
+        if self.is_quiet() || (self.healed && self.ledger.is_address(device)) {
             return;
         }
         let fate = self.fate(device, device, "connect", 0);
@@ -330,6 +330,7 @@ impl World<'_> {
                     Code::UnknownTag,
                     Code::UnknownDevice,
                     Code::UnknownMessage,
+                    Code::UnknownWebhook,
                     Code::IdempotencyMismatch,
                     Code::Unauthorized,
                     Code::Unavailable,
@@ -372,7 +373,7 @@ impl World<'_> {
     }
 
     /// A device that was created after the last fault connects, too.
-    fn connect_finally(&mut self, device: usize) {
+    pub(super) fn connect_finally(&mut self, device: usize) {
         let here = self.clients[device].connection.is_some();
         if self.healed && !here && self.ledger.is_bound(device) {
             self.come_back(device);

@@ -177,8 +177,10 @@ impl World<'_> {
                 host.doom = left.map(Moment::Within).or(host.doom);
                 let (life, now) = (host.life, unopened.at);
                 for output in &outputs {
-                    if let Output::Alarm(at) = output {
-                        self.set_alarm(object, *at);
+                    match output {
+                        Output::Alarm(at) => self.set_alarm(object, *at),
+                        Output::Reply(_, reply) => self.may_tell_secret(object, reply),
+                        _ => {}
                     }
                 }
                 let called: Vec<_> = outputs.iter().filter_map(called_for).collect();

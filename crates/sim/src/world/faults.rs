@@ -53,6 +53,7 @@ impl World<'_> {
         self.mixed_until = 0;
         for object in 0..self.objects.len() {
             self.objects[object].doom = None;
+            self.objects[object].answer_doom = None;
             self.objects[object].full_until = 0;
             self.set_clock(object, 0);
         }
@@ -62,6 +63,7 @@ impl World<'_> {
     pub(super) fn crash(&mut self, object: usize, keep_sockets: bool) {
         self.most_held = self.most_held.max(self.objects[object].lose_memory());
         self.ledger.forgets_what_is_in_flight(object);
+        self.ledger.forgets_requests(object);
         let host = &mut self.objects[object];
         host.life += 1;
         host.losses += 1;
@@ -96,6 +98,7 @@ impl World<'_> {
             host.disarm();
             host.life += 1;
             self.most_held = self.most_held.max(held);
+            self.ledger.forgets_requests(object);
             self.note(|names| format!("{} leaves memory", names[object]));
         }
     }

@@ -26,6 +26,7 @@ mod timer;
 mod verdict;
 mod versions;
 mod watchers;
+mod webhook;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ use tagpost_core::message::Target;
 use tagpost_core::operator_event::Settings;
 use tagpost_core::time::Millis;
 use tagpost_core::wake::{KnockAnswer, Knocks, SubscriptionId};
+use tagpost_core::webhook::Secret;
 
 use self::calls::{CallState, Fates, Parcel, Reply};
 use self::client::Client;
@@ -46,10 +48,11 @@ pub(crate) use self::push::frames::{Notification, op_of_payload};
 use self::sockets::{Socket, ToClient, ToMailbox};
 pub(crate) use self::verdict::Verdict;
 use self::watchers::Watcher;
+use self::webhook::Request;
 use self::work::Work;
 use crate::claims::{Checked, Ledger, claim, events_of, knocks_of};
 use crate::history::History;
-use crate::plan::{Plan, Weather};
+use crate::plan::{Conduct, Plan, Weather};
 use crate::store::Sqlite;
 
 /// When every run starts.
@@ -109,6 +112,12 @@ enum Event {
         subscription: SubscriptionId,
         number: i64,
         answer: KnockAnswer,
+    },
+    /// An address has answered, or could not be reached.
+    Posted {
+        object: usize,
+        life: u32,
+        request: Box<Request>,
     },
     /// The directory has answered a mailbox that told it of failures, or has failed.
     Recorded {
@@ -209,6 +218,14 @@ pub(crate) struct World<'a> {
     publishes: Option<Settings>,
     /// The endpoints that their push service has forgotten.
     gone: BTreeSet<String>,
+    /// How the addresses of devices behave, by their number.
+    conducts: BTreeMap<(usize, u32), Conduct>,
+    /// The secrets of devices that are addresses, the newest first.
+    secrets: BTreeMap<usize, Vec<Secret>>,
+    /// The event of the platform that has led to the current one, through answers of addresses.
+    origin: u64,
+    /// How many requests to addresses each event of the platform has led to.
+    requests: BTreeMap<u64, u32>,
     fates: Fates,
     ledger: Ledger,
     history: History,
@@ -256,6 +273,10 @@ impl<'a> World<'a> {
             knocks: knocks_of(plan.seed),
             publishes: events_of(plan.seed),
             gone: BTreeSet::new(),
+            conducts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            origin: 0,
+            requests: BTreeMap::new(),
             fates: Fates::default(),
             history: History::new(keep_history, START),
             touched: None,
@@ -294,6 +315,7 @@ impl<'a> World<'a> {
         let Some(event) = self.unless_asleep(event) else {
             return Ok(());
         };
+        self.origin = self.events;
         self.happen(event)?;
         match self.touched.take() {
             Some(object) => self.inspect(object),
@@ -355,6 +377,11 @@ impl<'a> World<'a> {
                 number,
                 answer,
             } => self.knocked(object, life, subscription, number, answer),
+            Event::Posted {
+                object,
+                life,
+                request,
+            } => self.address_answers(object, life, *request),
             Event::Recorded {
                 object,
                 life,

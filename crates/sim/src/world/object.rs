@@ -45,6 +45,8 @@ pub(super) struct Object {
     pub(super) ringing: bool,
     /// How the next event ends.
     pub(super) doom: Option<Moment>,
+    /// How the event ends that brings the next answer of its address.
+    pub(super) answer_doom: Option<Moment>,
     /// The calls that its mailbox has not answered yet.
     pub(super) served: BTreeMap<CallId, Served>,
     /// The number of the next call.
@@ -81,6 +83,7 @@ impl Object {
             busy_at: 0,
             ringing: false,
             doom: None,
+            answer_doom: None,
             served: BTreeMap::new(),
             next_call: 0,
             under_way: 0,
@@ -158,6 +161,11 @@ impl World<'_> {
             postponed: host.postponed,
             opened_at: host.opened_at,
         };
+        if let Some(mailbox) = &host.mailbox {
+            let has_socket = mailbox.connection().is_some();
+            self.ledger
+                .address_is_served(object, &waiting, has_socket, alarm, now)?;
+        }
         self.ledger
             .alarm(object, alarm, connection, expires_at, host.losses, now)
     }

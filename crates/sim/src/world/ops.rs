@@ -13,7 +13,10 @@ use super::client::Ask;
 use super::{Event, RECOVERY, World};
 use crate::chance::chance;
 use crate::claims::{Checked, broken};
-use crate::plan::{Action, Aftermath, Later, MAX_TTL, Manner, Publication, To};
+use crate::plan::{Action, Aftermath, Later, MAX_TTL, Manner, Op, Publication, To};
+
+/// How long after the last fault a call of before it may arrive.
+const LAST_CALLS: Millis = 60_000;
 
 impl World<'_> {
     /// Creates the devices, and queues the operations.
@@ -44,6 +47,16 @@ impl World<'_> {
         let longest = match self.plan.aftermath {
             Aftermath::Lively => 0,
             Aftermath::Quiet | Aftermath::Poisoned => MAX_TTL,
+        };
+        // What an address has failed pauses for up to an hour.
+        let is_hooked = |op: &Op| matches!(op.action, Action::Webhook(_));
+        let longest = match self.plan.ops.iter().any(is_hooked) {
+            true => {
+                // By then every call of before has arrived, and no device is an address any more that ceases to be one.
+                self.at(at + 100 + LAST_CALLS, Event::Return);
+                MAX_TTL
+            }
+            false => longest,
         };
         // User agents have their time first, and then their devices.
         let has_agents = self
@@ -84,7 +97,9 @@ impl World<'_> {
         }
         for device in 0..self.clients.len() {
             self.behave(device, Manner::GOOD);
-            if self.is_connected(device) {
+            if self.ledger.is_address(device) {
+                self.leave_it_to_the_address(device);
+            } else if self.is_connected(device) {
                 self.say_seen(device)?;
             } else if self.ledger.is_bound(device) {
                 self.connect(device, None);
@@ -229,6 +244,7 @@ impl World<'_> {
             Action::Revoke { device } => self.ask(*device, Ask::Operator, Call::Revoke)?,
             Action::RevokeToken { device, ends_in } => self.revoke_token(*device, *ends_in)?,
             Action::WebPush(what) => self.web_push(op.number, what)?,
+            Action::Webhook(what) => self.webhook(op.number, what)?,
         }
         Ok(())
     }

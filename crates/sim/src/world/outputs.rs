@@ -63,11 +63,13 @@ impl World<'_> {
                 Output::Record {
                     number, failures, ..
                 } => self.record(object, number, &failures),
-                Output::Post { .. } | Output::AddressGone => {
-                    return Err(broken("no device here is an address"));
-                }
-                // It was set when the event was committed.
-                Output::Alarm(_) => {}
+                Output::Post {
+                    purpose,
+                    chain,
+                    post,
+                } => self.post(object, purpose, chain, &post)?,
+                // It is noted in the Worker's log; and the alarm was set when the event was committed.
+                Output::AddressGone | Output::Alarm(_) => {}
             }
         }
         Ok(())

@@ -190,6 +190,10 @@ impl World<'_> {
             let what = ToClient::Opened;
             self.after(way_back, Event::ToClient { connection, what });
         }
+        // A device that leaves it to its address does not come back to take over from a connection that it never had.
+        if answer.is_none() && self.healed && self.ledger.is_address(device) {
+            self.up(connection, ToMailbox::Closed);
+        }
         let now = self.now + self.objects[device].skew;
         self.ledger.connecting(device, connection, token, now);
         if self.clients[device].nap.is_some() {
@@ -262,6 +266,7 @@ impl World<'_> {
                 attempt: message.attempt,
                 urgency: message.urgency,
                 connection: Some(connection),
+                is_posted: false,
                 losses: host.losses,
                 lives: host.life,
                 now: self.now + host.skew,

@@ -28,6 +28,18 @@ pub(crate) struct Verdict {
     http: bool,
 }
 
+impl Verdict {
+    /// One that is not said over a socket.
+    pub(super) fn over_http(id: MessageId, state: State, words: Option<String>) -> Self {
+        Self {
+            id,
+            state,
+            words,
+            http: true,
+        }
+    }
+}
+
 impl World<'_> {
     /// From now on a device behaves like this.
     pub(super) fn behave(&mut self, device: usize, manner: Manner) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tagpost_core::delivery::State;
 use tagpost_core::id::MessageId;
-use tagpost_core::mailbox::{ConnectionId, Input, Output, Reply};
+use tagpost_core::mailbox::{ConnectionId, Input, Output, PostPurpose, Reply};
 
 use super::World;
 use super::said::{Said, read};
@@ -154,6 +154,10 @@ impl World<'_> {
                         sent += usize::from(is_message);
                     }
                     Output::Reply(_, Reply::Polled(messages)) => sent += messages.len(),
+                    Output::Post {
+                        purpose: PostPurpose::Message { .. },
+                        ..
+                    } => sent += 1,
                     Output::Close { connection, .. } => is_closed |= *connection == watcher,
                     _ => {}
                 }

@@ -99,14 +99,19 @@ impl<S: Store> Inbox<'_, S> {
         }
     }
 
-    /// The address succeeds again, or is another: no message pauses any longer, also if memory is lost.
+    /// The address succeeds again, or is another: no message pauses any longer, nor after memory is lost.
+    ///
+    /// # Errors
+    /// The store failed.
     pub(in crate::mailbox) fn end_pauses(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.memory.lost.first_paused().is_none() {
-            return Ok(());
+        if self.memory.lost.next_pause_end(now.at).is_some() {
+            self.memory.lost.end_pauses(now.at);
+            self.save_lost()?;
         }
-        self.memory.lost.end_pauses(now.at);
-        self.rescan();
-        self.save_lost()
+        if self.memory.lost.first_paused().is_some() {
+            self.rescan();
+        }
+        Ok(())
     }
 
     /// Whether more would be posted, if further requests might follow from this event.

@@ -375,6 +375,25 @@ fn a_pause_goes_on_after_memory_is_lost() {
 }
 
 #[test]
+fn a_pause_that_has_ended_does_not_go_on_after_memory_is_lost() {
+    let mut harness = Harness::webhook(1);
+    let message = message(1, TEXT);
+    harness.deliver(&message, 0);
+    let response = PostResponse {
+        retry_after: Some(3_600),
+        ..status(503)
+    };
+    harness.answers(message.id, response);
+    let (_, _, words) = harness.at(1_000).set_webhook(1).unwrap();
+    assert_eq!(posts(&words), ["post body 1, attempt 2"]);
+    harness.crash();
+    assert_eq!(
+        posts(&harness.at(26_000).ring()),
+        ["post body 1, attempt 2"]
+    );
+}
+
+#[test]
 fn a_device_that_works_on_a_message_that_pauses_is_asked_again_after_that() {
     let mut harness = Harness::webhook(1);
     let message = message(1, TEXT);
