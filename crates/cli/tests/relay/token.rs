@@ -69,6 +69,7 @@ fn minted(device: &DeviceId, age: i64, lifetime: i64, key: &str) -> String {
         tags: vec![],
         revocations: None,
         webhook: false,
+        id: None,
     };
     mint(&claims, key.as_bytes()).expect("a token")
 }
