@@ -131,12 +131,14 @@ impl Ledger {
         let is_gone = |state: &State| !state.is_enabled();
         let is_disabled = state.is_some_and(is_gone) && !before.as_ref().is_some_and(is_gone);
         let has_moved = address(before.as_ref()) != address(state);
+        let timeout = state.map(|state| state.setting.timeout_ms());
         let is_cut_off = |state: &State| state.is_cut_off;
         let comes_back = before.as_ref().is_some_and(is_cut_off) && !state.is_some_and(is_cut_off);
         if has_moved {
             webhook.forget();
             self.waits_for_no_answers(place);
         }
+        self.may_take_longer(place, timeout.unwrap_or(0));
         if has_moved || comes_back {
             self.pauses_end(place);
         }
@@ -175,6 +177,18 @@ impl Ledger {
         let tracks = self.deliveries.iter_mut();
         let own = tracks.filter(|((_, device), _)| *device == place);
         own.for_each(|(_, track)| track.pause = None);
+    }
+
+    /// How long an answer about a message that is not stored may take is noted when the message is stored, by what is set
+    /// then.
+    fn may_take_longer(&mut self, place: usize, timeout: Millis) {
+        let rows = &self.tables[place].inbox;
+        let tracks = self.deliveries.iter_mut();
+        let unstored = tracks.filter(|((id, to), _)| *to == place && !rows.contains_key(id));
+        for (_, track) in unstored {
+            let due_at = track.wire.map(|wire| wire.at + timeout + GRACE);
+            track.asked_until = track.asked_until.map(|at| due_at.unwrap_or(at).max(at));
+        }
     }
 
     fn waits_for_no_answers(&mut self, place: usize) {
