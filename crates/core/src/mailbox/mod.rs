@@ -162,6 +162,9 @@ impl<S: Store> Mailbox<S> {
             mailbox.webhook().open()?;
             mailbox.connect_address(now)?;
             mailbox.wake_for(inbox_due, now)?;
+            if inbox_due {
+                mailbox.wake_to_post(now)?;
+            }
             mailbox.cx.timers.put_off(now.at + OPENING_PAUSE);
         }
         Ok(mailbox)

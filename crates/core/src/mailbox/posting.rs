@@ -96,6 +96,16 @@ impl<S: Store> Mailbox<S> {
         Ok(())
     }
 
+    /// The mailbox is opened, and its alarm is overdue or lost. The event that it is opened for posts what waits; if that
+    /// event fails, nothing else wakes the mailbox in time, since an address does not connect again.
+    pub(super) fn wake_to_post(&mut self, now: Now) -> Result<(), StoreError> {
+        let mut address = self.connection.iter().filter(|it| !it.is_socket());
+        if address.any(Connection::takes_messages) && self.inbox().held()?.0 > 0 {
+            self.cx.wake_by(Timer::Post, now.at);
+        }
+        Ok(())
+    }
+
     /// Whether the connection is the address.
     fn has_address(&self) -> bool {
         self.connection.as_ref().is_some_and(|it| !it.is_socket())

@@ -363,6 +363,22 @@ fn what_was_under_way_when_memory_was_lost_is_posted_again() {
 }
 
 #[test]
+fn a_mailbox_that_fails_as_soon_as_it_is_open_is_woken_to_post_what_waits() {
+    let mut harness = Harness::webhook(1);
+    let message = message(1, TEXT);
+    harness.deliver(&message, 0);
+    harness.crash();
+    // The alarm is late, and something else opens the mailbox.
+    harness.at(26_000).wake();
+    assert_eq!(harness.alarm, Some(27_000));
+    harness.crash();
+    assert_eq!(
+        posts(&harness.at(27_000).ring()),
+        ["post body 1, attempt 2"]
+    );
+}
+
+#[test]
 fn a_pause_goes_on_after_memory_is_lost() {
     let mut harness = Harness::webhook(1);
     let message = message(1, TEXT);
