@@ -220,13 +220,17 @@ impl Ledger {
         own.filter(|it| it.state != State::Rejected).count()
     }
 
-    /// A device is away, then back.
+    /// A device is away, then back. One that was removed while it was away is another when it is back.
     fn in_turns(&self, own: &[&Event]) -> Checked {
-        let mut since = None;
+        let (mut since, mut is_another) = (None, false);
         for event in own {
             let at = event.data["since"].as_i64();
             let is_right = match event.r#type.as_str() {
-                "device.away" => since.replace(at).is_none(),
+                "device.registered" | "device.registered.summary" => {
+                    is_another = true;
+                    true
+                }
+                "device.away" => since.replace(at).is_none() | std::mem::take(&mut is_another),
                 "device.back" => since.take() == Some(at),
                 // Those that it counts are not known one by one.
                 "device.away.summary" | "device.back.summary" => return Ok(()),
