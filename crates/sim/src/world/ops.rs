@@ -98,7 +98,7 @@ impl World<'_> {
         for device in 0..self.clients.len() {
             self.behave(device, Manner::GOOD);
             if self.ledger.is_address(device) {
-                self.leave_it_to_the_address(device);
+                self.ends_its_sockets(device);
             } else if self.is_connected(device) {
                 self.say_seen(device)?;
             } else if self.ledger.is_bound(device) {
@@ -126,7 +126,7 @@ impl World<'_> {
             .is_some_and(|it| it.away_after.is_some())
         {
             self.is_over = true;
-            self.everyone_leaves();
+            (0..self.clients.len()).for_each(|device| self.ends_its_sockets(device));
         }
         Ok(())
     }

@@ -185,9 +185,9 @@ impl World<'_> {
         known.copied().unwrap_or(Conduct::Takes)
     }
 
-    /// After the last fault a device does without sockets, because its address takes everything. The service learns of
-    /// the end of each, too.
-    pub(super) fn leave_it_to_the_address(&mut self, device: usize) {
+    /// After the last fault a device does without sockets: its address takes everything, or nothing is left to do. The
+    /// service learns of the end of each, also of those that the device has not noticed.
+    pub(super) fn ends_its_sockets(&mut self, device: usize) {
         self.clients[device].connection = None;
         for connection in self.objects[device].sockets.clone() {
             self.client_leaves(connection, false);
