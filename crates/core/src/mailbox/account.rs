@@ -146,10 +146,13 @@ impl Account {
         store.run(sql, &values as &[Value]).map(drop)
     }
 
-    /// Writes what ended connections had in flight and what is in progress, into a row that exists.
+    /// Writes what ended connections had in flight and what is in progress, into a row that exists. What is known of a
+    /// webhook goes with it: the failure of a message changes both.
     pub(super) fn save_lost(&self, store: &impl Store) -> Result<(), StoreError> {
-        let sql = "UPDATE account SET lost = ? WHERE one = 1";
-        store.run(sql, &[self.lost.as_str().into()]).map(drop)
+        let sql = "UPDATE account SET lost = ?, webhook = ? WHERE one = 1";
+        let webhook = self.webhook.as_ref().map(|kept| kept.0.as_str());
+        let values = [self.lost.as_str().into(), webhook.into()];
+        store.run(sql, &values).map(drop)
     }
 
     /// Writes the state of the wake-ups, into a row that exists.

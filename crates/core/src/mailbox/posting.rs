@@ -295,9 +295,10 @@ impl<S: Store> Mailbox<S> {
                 Ok(())
             }
             Answer::Failed { tried, retry_after } => {
-                let counts =
-                    self.receive(|inbox| inbox.post_failed(id, attempt, tried, retry_after, now))?;
-                match counts && self.webhook().failed() {
+                let cuts_off = !is_late && self.webhook().failed();
+                self.webhook().remember()?;
+                self.receive(|inbox| inbox.post_failed(id, attempt, tried, retry_after, now))?;
+                match cuts_off {
                     true => self.update_address(now),
                     false => Ok(()),
                 }

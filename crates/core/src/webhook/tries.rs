@@ -81,11 +81,6 @@ impl Try {
             ms,
         }
     }
-
-    /// Whether the address has taken what was posted.
-    pub fn is_success(&self) -> bool {
-        self.status.is_some_and(|it| (200..=299).contains(&it))
-    }
 }
 
 #[cfg(test)]
@@ -103,11 +98,11 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_an_error_and_only_2xx_a_success() {
-        for (status, kept, error, is_success) in [
-            (204, Some(204), None, true),
-            (302, None, Some(PostError::Redirect), false),
-            (500, Some(500), None, false),
+    fn a_redirect_is_an_error() {
+        for (status, kept, error) in [
+            (204, Some(204), None),
+            (302, None, Some(PostError::Redirect)),
+            (500, Some(500), None),
         ] {
             let response = PostResponse {
                 status,
@@ -115,7 +110,6 @@ mod tests {
             };
             let found = Try::new(TryOf::Test, &Ok(response), 0, 1);
             assert_eq!((found.status, found.error), (kept, error));
-            assert_eq!(found.is_success(), is_success);
         }
     }
 }

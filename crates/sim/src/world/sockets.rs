@@ -137,6 +137,9 @@ impl World<'_> {
         expires_in: Option<i64>,
         answer: Option<Millis>,
     ) -> Checked {
+        if self.is_over {
+            return Ok(());
+        }
         let mut claims: Claims = self.clients[device].claims.clone();
         claims.expires_at = expires_in.map(|seconds| self.now.div_euclid(1000) + 2 + seconds);
         self.may_sleep(device);

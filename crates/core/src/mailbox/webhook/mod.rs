@@ -138,13 +138,23 @@ impl<S: Store> Webhook<'_, S> {
 
     /// Updates the account, whose row is written later. Returns whether it has to be.
     pub(super) fn note(&mut self) -> Result<bool, StoreError> {
-        let Memory { state, stale, .. } = &mut *self.memory;
-        let Some(account) = self.cx.account.as_mut().filter(|_| *stale) else {
-            return Ok(false);
-        };
-        account.webhook = state.as_ref().map(to_json).transpose()?.map(Kept);
-        *stale = false;
-        Ok(true)
+        match self.memory.stale && self.cx.account.is_some() {
+            true => {
+                self.remember()?;
+                self.memory.stale = false;
+                Ok(true)
+            }
+            false => Ok(false),
+        }
+    }
+
+    /// Updates the account with what is only counted. That is written whenever its row is.
+    pub(super) fn remember(&mut self) -> Result<(), StoreError> {
+        if let Some(account) = &mut self.cx.account {
+            let state = self.memory.state.as_ref();
+            account.webhook = state.map(to_json).transpose()?.map(Kept);
+        }
+        Ok(())
     }
 
     /// Writes what has changed in this event.

@@ -162,18 +162,15 @@ impl<S: Store> Webhook<'_, S> {
 
     /// The address has failed a message. Returns whether this cuts it off.
     pub(in crate::mailbox) fn failed(&mut self) -> bool {
-        let Some(state) = &mut self.memory.state else {
-            return false;
-        };
-        // Between two attempts the mailbox may lose its memory.
-        self.memory.stale = true;
-        state.fail()
+        let state = self.memory.state.as_mut();
+        let is_news = state.is_some_and(|state| state.fail());
+        self.memory.stale |= is_news;
+        is_news
     }
 
-    /// The address was tried. That it has succeeded costs no row.
+    /// The address was tried. That costs no row by itself.
     pub(in crate::mailbox) fn tried(&mut self, last: Try) {
         if let Some(state) = &mut self.memory.state {
-            self.memory.stale |= !last.is_success();
             state.tries.add(last);
         }
     }

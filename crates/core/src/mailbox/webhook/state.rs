@@ -25,7 +25,7 @@ pub(super) struct State {
     /// How many attempts in a row have failed.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub(super) failures: u32,
-    /// The last tries. Those that have succeeded are written with the next that fails.
+    /// The last tries. They are written with the next message that fails, or whatever else is written.
     #[serde(default, skip_serializing_if = "Tries::is_empty")]
     pub(super) tries: Tries,
     /// When receipts are posted again, if the address has not taken them.
