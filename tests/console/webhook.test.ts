@@ -38,6 +38,7 @@ describeInBrowser("a webhook in the console", () => {
     await shown.getByRole("button", { name: "Done" }).click();
     await shows(card.getByText("messages, 4 at a time, 15 s to answer"));
 
+    receiver.behave = answers(200);
     const sender = await relay.device();
     const { id } = (await sender.publish({ device: device.name }, { ring: true }, { wait: 10 })).is(200);
     receiver.behave = answers(418);
