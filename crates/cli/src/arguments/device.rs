@@ -94,7 +94,7 @@ prints the id of a new token; it is the claim jti.")]
         #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// Revoke only the token with this id; - reads the token itself from standard input
-        #[arg(long, env = "TAGPOST_TOKEN_ID", value_name = "ID", value_parser = which_token)]
+        #[arg(long, value_name = "ID", value_parser = which_token)]
         token_id: Option<WhichToken>,
     },
 }
