@@ -223,17 +223,17 @@ impl<S: Store> Mailbox<S> {
         millis: u32,
         now: Now,
     ) -> Result<(), StoreError> {
-        let tried = |of| Try::new(of, &outcome, now.at, millis);
+        let try_of = |of| Try::new(of, &outcome, now.at, millis);
         match purpose {
             PostPurpose::Message { id, attempt } => {
-                let tried = Try {
+                let last = Try {
                     id: Some(id),
-                    ..tried(TryOf::Message)
+                    ..try_of(TryOf::Message)
                 };
                 // An answer that is late may come from another address.
                 let is_late = !self.inbox().is_posted(id, attempt);
                 if !is_late {
-                    self.webhook().tried(tried);
+                    self.webhook().tried(last);
                 }
                 self.answered_by_address(id, attempt, outcome, is_late, now)
             }
@@ -242,11 +242,11 @@ impl<S: Store> Mailbox<S> {
                 if !self.webhook().take_batch(batch) {
                     return Ok(());
                 }
-                self.webhook().tried(tried(TryOf::Receipts));
+                self.webhook().tried(try_of(TryOf::Receipts));
                 self.receipts_answered(seq, outcome, now)
             }
             PostPurpose::Test(call) => {
-                self.webhook().tried(tried(TryOf::Test));
+                self.webhook().tried(try_of(TryOf::Test));
                 let tried = match outcome {
                     Ok(PostResponse { status, .. }) => {
                         WebhookTried::Answered { status, ms: millis }
@@ -294,9 +294,9 @@ impl<S: Store> Mailbox<S> {
                 }
                 Ok(())
             }
+            Answer::Failed { .. } if is_late => Ok(()),
             Answer::Failed { tried, retry_after } => {
-                let cuts_off = !is_late && self.webhook().failed();
-                self.webhook().remember()?;
+                let cuts_off = self.webhook().failed()?;
                 self.receive(|inbox| inbox.post_failed(id, attempt, tried, retry_after, now))?;
                 match cuts_off {
                     true => self.update_address(now),

@@ -148,8 +148,8 @@ impl<S: Store> Webhook<'_, S> {
         }
     }
 
-    /// Updates the account with what is only counted. That is written whenever its row is.
-    pub(super) fn remember(&mut self) -> Result<(), StoreError> {
+    /// Updates the account, also with what is only counted. That is written whenever its row is.
+    fn remember(&mut self) -> Result<(), StoreError> {
         if let Some(account) = &mut self.cx.account {
             let state = self.memory.state.as_ref();
             account.webhook = state.map(to_json).transpose()?.map(Kept);

@@ -7,7 +7,7 @@ use crate::mailbox::output::{CallId, Output, PostPurpose};
 use crate::mailbox::timer::Timer;
 use crate::message::Message;
 use crate::protocol::Receipt;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::time::{Millis, Now};
 use crate::webhook::{Disabled, Events, Post, Try, pause};
 
@@ -160,12 +160,13 @@ impl<S: Store> Webhook<'_, S> {
         was_cut_off
     }
 
-    /// The address has failed a message. Returns whether this cuts it off.
-    pub(in crate::mailbox) fn failed(&mut self) -> bool {
+    /// The address has failed a message, and is written with it. Returns whether this cuts it off.
+    pub(in crate::mailbox) fn failed(&mut self) -> Result<bool, StoreError> {
         let state = self.memory.state.as_mut();
         let is_news = state.is_some_and(|state| state.fail());
         self.memory.stale |= is_news;
-        is_news
+        self.remember()?;
+        Ok(is_news)
     }
 
     /// The address was tried. That costs no row by itself.
