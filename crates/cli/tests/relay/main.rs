@@ -13,11 +13,14 @@
 
 mod closing;
 mod command;
+mod completing;
 mod connection;
 mod delivery;
+mod devices;
 mod failures;
 mod hook;
 mod listen;
+mod looking;
 mod pair;
 mod progress;
 mod publishing;
@@ -25,6 +28,7 @@ mod push;
 mod queue;
 mod resources;
 mod routes;
+mod sending;
 mod support;
 mod terminal;
 mod token;

@@ -1,0 +1,262 @@
+//! `tagpost send`, as a shell sees it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tagpost_client::MessageId;
+
+use crate::support::{Relay, Shell, fresh, next};
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_ends_with_a_code_that_tells_what_became_of_the_message() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let at_camera = format!("@{}", camera.id);
+    let to = ["send", at_camera.as_str()];
+    let held = shell.run(&[&to[..], &["hello"]].concat()).await;
+    let (id, rest) = held.out.split_once('\n').unwrap();
+    assert!(id.parse::<MessageId>().is_ok(), "{held:?}");
+    assert!(
+        rest.starts_with("held ") && rest.contains(camera.id.as_str()),
+        "{held:?}"
+    );
+    assert!(
+        held.err.contains(&format!("tagpost cancel {id}")),
+        "{held:?}"
+    );
+    held.code(3);
+    shell
+        .run(&[&to[..], &["--ttl", "0", "--follow", "now or never"]].concat())
+        .await
+        .code(4);
+
+    let mut inbox = camera.at(&relay.url()).connect();
+    next(&mut inbox).await.ack().unwrap();
+    let arguments = [&to[..], &["--wait", "20s", "hello"]].concat();
+    let sent = shell.run(&arguments);
+    let (sent, ()) = tokio::join!(sent, async {
+        next(&mut inbox)
+            .await
+            .reply(&json!({ "opened": true }))
+            .unwrap();
+    });
+    assert!(
+        sent.out.contains(" ms") && sent.out.contains(r#"{"opened":true}"#),
+        "{sent:?}"
+    );
+    sent.code(0);
+
+    let unknown = shell.run(&["send", "nobody-has-this", "hello"]).await;
+    assert!(unknown.err.contains("tagpost tag add"), "{unknown:?}");
+    unknown.code(1);
+    shell
+        .run(&["send", "--ttl", "soon", "tag", "hello"])
+        .await
+        .code(2);
+    for two in [
+        &["send", "--to-device", "cam", "two", "messages"][..],
+        &["send", "@cam", "one", "--file", "two"],
+        &["send", "@", "hello"],
+    ] {
+        shell.run(two).await.code(2);
+    }
+    let wrong = shell.run(&["send", "no tag", "hello"]).await;
+    assert!(wrong.err.contains("tagpost send"), "{wrong:?}");
+    wrong.code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn an_empty_message_is_sent_only_if_that_is_meant() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let at_camera = format!("@{}", camera.id);
+    let nothing = shell.home.path().join("nothing");
+    fs::write(&nothing, "").unwrap();
+    let file = nothing.to_str().unwrap();
+    for empty in [&["", "--wait=0"][..], &["-"], &[], &["--file", file]] {
+        let refused = shell.run(&[&["send", &at_camera], empty].concat()).await;
+        assert!(refused.err.contains("--empty"), "{empty:?}: {refused:?}");
+        refused.code(1);
+    }
+    let held = camera.at(&relay.url()).device(&camera.id).await.unwrap();
+    assert_eq!(held.held, 0, "an empty message was sent");
+    for (number, empty) in [&[""][..], &[]].into_iter().enumerate() {
+        let meant = [&["send", &at_camera, "--empty"], empty].concat();
+        shell.run(&meant).await.code(3);
+        let held = camera.at(&relay.url()).device(&camera.id).await.unwrap();
+        assert_eq!(held.held as usize, number + 1);
+    }
+    let broken = shell.run(&["send", &at_camera, "{\"a\":"]).await;
+    assert!(broken.err.contains("sent as text"), "{broken:?}");
+    broken.code(3);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_ends_well_once_enough_devices_have_acknowledged() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let mut inbox = camera.at(&relay.url()).connect();
+    let arguments = [
+        "send",
+        tag.as_str(),
+        "pump",
+        "--acks-needed",
+        "1",
+        "--follow",
+    ];
+    let (sent, ()) = tokio::join!(shell.run(&arguments), async {
+        next(&mut inbox).await.ack().unwrap();
+    });
+    assert!(sent.out.contains("enough"), "{sent:?}");
+    sent.code(0);
+    shell
+        .run(&["send", tag.as_str(), "pump", "--acks-needed", "0"])
+        .await
+        .code(2);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_escalates_and_trace_shows_to_whom() {
+    let relay = Relay::shared();
+    let (doorbell, camera, manager) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let mut inbox = manager.at(&relay.url()).connect();
+    let steps = format!("{};after=1s, @{};after=2s", fresh("nobody"), manager.id);
+    let (to, steps) = (tag.as_str(), steps.as_str());
+    let send = [
+        "send",
+        to,
+        "pump",
+        "--acks-needed=1",
+        "--escalate",
+        steps,
+        "--wait=0",
+        "--json",
+    ];
+    let sent = shell.run(&send).await.json(3);
+    let id = sent[0]["id"].as_str().unwrap();
+    // It is told while it happens.
+    let follow = ["trace", id, "--follow"];
+    let (traced, ()) = tokio::join!(shell.run(&follow), async {
+        next(&mut inbox).await.reply("I go").unwrap();
+    });
+    let traced = traced.code(0);
+    for once in [": unknown_tag", "escalated ", "I go"] {
+        assert_eq!(traced.matches(once).count(), 1, "{once}: {traced}");
+    }
+    let at = |text: &str| {
+        let line = traced.lines().position(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("{text} is missing: {traced}"))
+    };
+    let failed = at(": unknown_tag");
+    let escalated = at(&format!("escalated     to @{}: 1 device", manager.id));
+    assert!(failed < escalated && escalated < at("I go"), "{traced}");
+    for wrong in ["managers", "managers;after=soon", "a & ;after=1"] {
+        let refused = shell.run(&["send", to, "pump", "--escalate", wrong]).await;
+        assert!(refused.err.contains("--escalate"), "{refused:?}");
+        refused.code(2);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_takes_an_expression_and_tells_where_its_fault_is() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let to = format!("{tag} & !@{}", display.id);
+    let sent = shell.run(&["send", &to, "hello"]).await;
+    assert!(sent.out.contains(camera.id.as_str()), "{sent:?}");
+    assert!(!sent.out.contains(display.id.as_str()), "{sent:?}");
+    sent.code(3);
+    let listed = shell.run(&["ls"]).await.code(0);
+    assert!(listed.contains(&to), "{listed}");
+    let command = "printf '\"%s\"' \"$TAGPOST_MATCH\"";
+    let listener = Shell::of(&relay, &camera);
+    let listening = ["listen", "--once", "--exec", command];
+    listener.run(&listening).await.code(0);
+    let replied = shell.run(&["ls", "--json"]).await.json(0);
+    assert_eq!(replied[0]["deliveries"][0]["reply"], json!(to));
+    for wrong in [
+        &["send", "hall & !!muted", "hello"][..],
+        &["send", "--to", "hall & !!muted", "hello"],
+    ] {
+        let wrong = shell.run(wrong).await;
+        assert!(wrong.err.contains("at character 9"), "{wrong:?}");
+        wrong.code(2);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn send_follows_every_delivery_to_its_end() {
+    let relay = Relay::shared();
+    let (doorbell, camera, display) = (
+        relay.device().await,
+        relay.device().await,
+        relay.device().await,
+    );
+    let tag = relay.tag(&[&camera, &display]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let arguments = ["send", tag.as_str(), "-", "--follow", "--wait", "0"];
+    let sent = shell.run_with(&arguments, r#"{"ring":1}"#);
+    let answers = async {
+        for (device, reply) in [(&camera, "first"), (&display, "second")] {
+            let mut inbox = device.at(&relay.url()).connect();
+            let message = next(&mut inbox).await;
+            assert_eq!(message.json::<Value>().unwrap(), json!({ "ring": 1 }));
+            message.reply(reply).unwrap();
+            inbox.close().await.unwrap();
+        }
+    };
+    let (sent, ()) = tokio::join!(sent, answers);
+    let out = sent.code(0);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert!(lines[0].parse::<MessageId>().is_ok(), "{out}");
+    // Both may have settled before the command looks again; then they come in the order of their names.
+    for device in [&camera, &display] {
+        let of_device = |line: &&str| line.contains(device.id.as_str());
+        let line = lines.iter().find(|line| of_device(line));
+        assert!(
+            line.is_some_and(|line| line.starts_with("delivered")),
+            "{out}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_option_of_a_single_message_comes_from_the_environment() {
+    // Nothing listens on the port for discarding (RFC 863).
+    let shell = Shell::new()
+        .with("TAGPOST_URL", "http://127.0.0.1:9")
+        .with("TAGPOST_TOKEN", "token")
+        .with("TAGPOST_KEY", "no\tkey")
+        .with("TAGPOST_TTL", "soon")
+        .with("TAGPOST_FILE", "/nowhere");
+    let ended = shell.run(&["send", "hall", "hello", "--retry", "0"]).await;
+    assert!(ended.err.contains("could not be reached"), "{ended:?}");
+    ended.code(1);
+}
