@@ -43,13 +43,14 @@ impl Caller {
                 "Authorization must be `Bearer`, followed by the admin key or a device's token",
             ));
         };
-        if config.is_admin_key(credential) {
+        if config.credentials.is_admin_key(credential) {
             return Ok(Self::Admin);
         }
-        if config.is_viewer_key(credential) {
+        if config.credentials.is_viewer_key(credential) {
             return Ok(Self::Viewer);
         }
         config
+            .credentials
             .verify(credential, now)
             .map(Self::Device)
             .map_err(|error| Problem::new(Code::Unauthorized, error.to_string()))

@@ -3,6 +3,7 @@
 //! It is read and checked once per isolate. A secret is used only here and cannot leak: the types that
 //! hold one cannot be printed.
 
+mod credentials;
 mod vapid;
 
 use std::cell::OnceCell;
@@ -10,13 +11,12 @@ use std::rc::Rc;
 
 use tagpost_core::limits::Limits;
 use tagpost_core::operator_event::Settings;
-use tagpost_core::time::Millis;
-use tagpost_core::token::{self, Claims, TokenError};
 use tagpost_core::wake::Knocks;
 use tagpost_core::web_push::seal::Keys;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
+pub(crate) use self::credentials::Credentials;
 pub(crate) use self::vapid::Vapid;
 use crate::respond::Error;
 
@@ -25,17 +25,6 @@ const SHORTEST_SECRET: usize = 16;
 
 /// The shortest `PUSH_KEY` that is accepted, in bytes. It protects URLs that are valid for years.
 const SHORTEST_PUSH_KEY: usize = 32;
-
-/// What `VIEWER_KEY` must differ from: each of these permits more than to read.
-const OTHER_SECRETS: [&str; 7] = [
-    "ADMIN_KEY",
-    "ADMIN_KEY_OLD",
-    "TOKEN_KEY",
-    "TOKEN_KEY_OLD",
-    "PUSH_KEY",
-    "PUSH_KEY_OLD",
-    "VAPID_KEY",
-];
 
 thread_local! {
     static CONFIG: OnceCell<Result<Rc<Config>, String>> = const { OnceCell::new() };
@@ -61,48 +50,8 @@ pub(crate) struct Config {
     pub(crate) events: Option<Settings>,
     /// `WEBHOOK_ALLOW_HTTP`: whether a webhook may be http, and on this machine: for development.
     pub(crate) is_local: bool,
-    keys: Credentials,
-}
-
-/// The secrets that credentials are judged by.
-struct Credentials {
-    admin_key: String,
-    /// `ADMIN_KEY_OLD`: it permits the same, until it is removed.
-    admin_key_old: Option<String>,
-    /// `VIEWER_KEY`: it reads what the admin key reads, but no payload and no secret.
-    viewer_key: Option<String>,
-    token_key: String,
-    /// `TOKEN_KEY_OLD`: what it has signed is valid, until it is removed. It signs nothing.
-    token_key_old: Option<String>,
-}
-
-impl Credentials {
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let another = |name| optional_secret(&variable, name, SHORTEST_SECRET);
-        let keys = Self {
-            admin_key: secret(&variable, "ADMIN_KEY")?,
-            admin_key_old: another("ADMIN_KEY_OLD")?,
-            viewer_key: another("VIEWER_KEY")?,
-            token_key: secret(&variable, "TOKEN_KEY")?,
-            token_key_old: another("TOKEN_KEY_OLD")?,
-        };
-        // Whoever may only read would have everything that the other key permits.
-        let is_same = |name: &&str| keys.viewer_key.is_some() && variable(name) == keys.viewer_key;
-        if let Some(name) = OTHER_SECRETS.into_iter().find(is_same) {
-            let remedy = remedy("VIEWER_KEY");
-            return Err(format!(
-                "the secrets VIEWER_KEY and {name} are the same: {remedy}"
-            ));
-        }
-        Ok(keys)
-    }
-
-    /// Whether this is one of the keys, in constant time: each is compared, whatever the others are.
-    fn is_one_of<const N: usize>(credential: &str, keys: [Option<&String>; N]) -> bool {
-        keys.into_iter().flatten().fold(false, |is_one, key| {
-            token::same_secret(credential.as_bytes(), key.as_bytes()) | is_one
-        })
-    }
+    /// What credentials are judged by.
+    pub(crate) credentials: Credentials,
 }
 
 impl Config {
@@ -125,7 +74,7 @@ impl Config {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let keys = Credentials::read(&variable)?;
+        let credentials = Credentials::read(&variable)?;
         Ok(Self {
             limits: Limits::from_vars(&variable).map_err(|limit| limit.to_string())?,
             vapid: Vapid::read(&variable)?,
@@ -133,10 +82,10 @@ impl Config {
             records_failures: is_on(&variable, "FAILURES")?,
             events: Settings::from_vars(&variable).map_err(|setting| setting.to_string())?,
             push_keys: push_keys(&variable)?.map(Rc::new),
-            pairing_keys: Keys::new(keys.token_key.clone(), keys.token_key_old.clone()),
+            pairing_keys: credentials.pairing_keys(),
             public_url: variable("PUBLIC_URL").map(origin).transpose()?,
             is_local: switch(&variable, "WEBHOOK_ALLOW_HTTP")?,
-            keys,
+            credentials,
         })
     }
 
@@ -148,33 +97,6 @@ impl Config {
             (Some(_), true) => Knocks::All,
         }
     }
-
-    /// Whether this is the admin key, or the one before it, in constant time.
-    pub(crate) fn is_admin_key(&self, credential: &str) -> bool {
-        let keys = [Some(&self.keys.admin_key), self.keys.admin_key_old.as_ref()];
-        Credentials::is_one_of(credential, keys)
-    }
-
-    /// Whether this is the viewer key, in constant time.
-    pub(crate) fn is_viewer_key(&self, credential: &str) -> bool {
-        Credentials::is_one_of(credential, [self.keys.viewer_key.as_ref()])
-    }
-
-    /// The claims of a device token that is valid at `now`.
-    pub(crate) fn verify(&self, credential: &str, now: Millis) -> Result<Claims, TokenError> {
-        let old = self.keys.token_key_old.as_deref().map(str::as_bytes);
-        token::verify_with_either(credential, self.keys.token_key.as_bytes(), old, now)
-    }
-
-    /// Makes a device token with these claims.
-    pub(crate) fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
-        token::mint(claims, self.keys.token_key.as_bytes())
-    }
-}
-
-fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<String, String> {
-    let secret = optional_secret(variable, name, SHORTEST_SECRET)?;
-    secret.ok_or_else(|| format!("the secret {name} is missing: {}", remedy(name)))
 }
 
 fn optional_secret(
@@ -262,25 +184,6 @@ mod tests {
         ("ADMIN_KEY", "0123456789abcdef"),
         ("TOKEN_KEY", "fedcba9876543210"),
     ];
-
-    #[test]
-    fn a_missing_secret_is_named_with_the_way_to_set_it() {
-        let error = read(&KEYS[..1]).err().expect("no TOKEN_KEY");
-        assert!(error.contains("TOKEN_KEY is missing"), "{error}");
-        assert!(error.contains("wrangler secret put TOKEN_KEY"), "{error}");
-    }
-
-    #[test]
-    fn a_short_secret_is_named_and_not_shown() {
-        let error = read(&[KEYS[1], ("ADMIN_KEY", "only-15-bytes-x")])
-            .err()
-            .expect("too short");
-        assert!(error.contains("ADMIN_KEY is shorter than 16"), "{error}");
-        assert!(
-            !error.contains("only-15"),
-            "the secret is in the message: {error}"
-        );
-    }
 
     #[test]
     fn a_limit_out_of_range_is_named() {
@@ -389,91 +292,6 @@ mod tests {
         ] {
             let error = with(&[("PUBLIC_URL", text)]).err().expect(text);
             assert!(error.starts_with("PUBLIC_URL is "), "{error}");
-        }
-    }
-
-    #[test]
-    fn only_the_admin_key_is_the_admin_key() {
-        let config = read(&KEYS).unwrap_or_else(|error| panic!("{error}"));
-        assert!(config.is_admin_key("0123456789abcdef"));
-        assert!(!config.is_admin_key("fedcba9876543210"));
-        assert!(!config.is_admin_key(""));
-        assert!(!config.is_viewer_key("") && !config.is_viewer_key("0123456789abcdef"));
-    }
-
-    #[test]
-    fn the_admin_key_before_is_one_until_it_is_removed() {
-        let old = ("ADMIN_KEY_OLD", "an-older-admin-key");
-        let config = with(&[old]).unwrap_or_else(|error| panic!("{error}"));
-        assert!(config.is_admin_key("0123456789abcdef") && config.is_admin_key(old.1));
-        assert!(!config.is_admin_key("an-older-admin-ke") && !config.is_viewer_key(old.1));
-        assert!(with(&[]).is_ok_and(|config| !config.is_admin_key(old.1)));
-    }
-
-    #[test]
-    fn the_token_key_before_verifies_and_never_signs() {
-        let old = ("TOKEN_KEY_OLD", "an-older-token-key");
-        let claims = serde_json::from_value(serde_json::json!({ "sub": "cam", "iat": 0 }));
-        let claims: Claims = claims.unwrap_or_else(|error| panic!("{error}"));
-        let of_old = token::mint(&claims, old.1.as_bytes()).unwrap();
-        let config = with(&[old]).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(config.verify(&of_old, 0), Ok(claims.clone()));
-        let minted = config.mint(&claims).unwrap();
-        assert_eq!(
-            token::mint(&claims, KEYS[1].1.as_bytes()),
-            Ok(minted.clone())
-        );
-        let without = with(&[]).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(without.verify(&of_old, 0), Err(TokenError::Signature));
-        assert_eq!(without.verify(&minted, 0), Ok(claims));
-    }
-
-    #[test]
-    fn a_pairing_code_of_the_token_key_before_can_be_exchanged() {
-        let old = ("TOKEN_KEY_OLD", "an-older-token-key");
-        let code = tagpost_core::pairing::PairingCode {
-            device: "cam".parse().unwrap(),
-            number: 7,
-            expires_at: 1_000,
-        };
-        let sealed = Keys::new(old.1.to_owned(), None).seal(&code);
-        let opens = |config: Config| {
-            config
-                .pairing_keys
-                .open::<tagpost_core::pairing::PairingCode>(&sealed)
-                .is_some()
-        };
-        assert!(with(&[old]).is_ok_and(opens));
-        assert!(!with(&[]).is_ok_and(opens));
-    }
-
-    #[test]
-    fn the_viewer_key_is_no_other_key() {
-        let viewer = ("VIEWER_KEY", "a-key-for-dashboards");
-        let config = with(&[viewer]).unwrap_or_else(|error| panic!("{error}"));
-        assert!(config.is_viewer_key(viewer.1) && !config.is_admin_key(viewer.1));
-        assert!(!config.is_viewer_key("0123456789abcdef") && !config.is_viewer_key(""));
-        for name in OTHER_SECRETS {
-            let known = KEYS.iter().find(|(known, _)| *known == name);
-            let key = known.map_or("a secret that is long enough for each", |(_, key)| key);
-            let error = with(&[("VIEWER_KEY", key), (name, key)]).err();
-            let error = error.unwrap_or_default();
-            let told = format!("the secrets VIEWER_KEY and {name} are the same");
-            assert!(error.starts_with(&told), "{error}");
-            assert!(
-                !error.contains(key),
-                "the secret is in the message: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_short_key_beside_the_two_is_named_and_not_shown() {
-        for name in ["ADMIN_KEY_OLD", "TOKEN_KEY_OLD", "VIEWER_KEY"] {
-            let error = with(&[(name, "only-15-bytes-x")]).err().unwrap_or_default();
-            let told = format!("the secret {name} is shorter than 16 bytes");
-            assert!(error.starts_with(&told), "{error}");
-            assert!(!error.contains("only-15"), "{error}");
         }
     }
 }

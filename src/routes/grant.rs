@@ -31,7 +31,7 @@ pub(super) async fn read(exchange: &Exchange, device: &DeviceId) -> Result<Grant
     let claims = grant
         .clone()
         .claims(device.clone(), id, issued_at, u32::MAX);
-    exchange.config.mint(&claims).map_err(|error| {
+    exchange.config.credentials.mint(&claims).map_err(|error| {
         let detail = format!("publish and tags have too many patterns: {error}");
         Problem::bad_request(detail)
     })?;
@@ -46,7 +46,7 @@ pub(super) fn new_id() -> Result<TokenId, Error> {
 
 /// Mints a token with claims that come from a grant of [`read`].
 pub(super) fn mint(exchange: &Exchange, claims: &Claims) -> Result<String, Error> {
-    let token = exchange.config.mint(claims);
+    let token = exchange.config.credentials.mint(claims);
     token.map_err(|error| Error::internal("token_not_minted", error))
 }
 
