@@ -66,7 +66,7 @@ impl Tries {
 }
 
 impl Try {
-    /// A try that ends now, after so many milliseconds.
+    /// A try that ends now and took `ms` milliseconds.
     pub fn new(of: TryOf, outcome: &Result<PostResponse, PostError>, at: Millis, ms: u32) -> Self {
         let (status, error) = match Tried::of(outcome) {
             Tried::Status(status) => (Some(status), None),
