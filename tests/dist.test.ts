@@ -155,6 +155,32 @@ describe("the archive", () => {
     agent.destroy();
   }, 90_000);
 
+  test("its requests lead into no private network, unless that is allowed", async () => {
+    const inside = createServer((_, response) => response.end("inside"));
+    inside.listen(0, "127.0.0.1");
+    await once(inside, "listening");
+    try {
+      const url = `http://127.0.0.1:${(inside.address() as AddressInfo).port}/`;
+      // The Worker itself takes no such address; a name that it takes may lead there all the same.
+      const contents = `export default { fetch: () => fetch("${url}").catch(() => new Response("refused")) }`;
+      writeFileSync(join(folder, "asks.mjs"), `
+        import { startService } from "./lib/service.mjs";
+        const script = ${JSON.stringify(contents)};
+        const overrides = { script, scriptPath: undefined, modulesRoot: undefined, modulesRules: [], durableObjects: {} };
+        for (const allowPrivate of [false, true]) {
+          const service = await startService({ host: "127.0.0.1", port: 0, state: "asks", bindings: {}, log() {}, allowPrivate, overrides });
+          console.log(\`allowed: \${allowPrivate}, answer: \${await (await service.fetch("/")).text()}\`);
+          await service.stop();
+        }`);
+      const asks = type("exec node asks.mjs");
+      expect(await asks.ended(), asks.output).toBe(0);
+      expect(asks.output).toContain("allowed: false, answer: refused\n");
+      expect(asks.output).toContain("allowed: true, answer: inside\n");
+    } finally {
+      inside.close();
+    }
+  }, 60_000);
+
   test("what is wrong on its command line is named", async () => {
     const listener = createListener().listen(0, "127.0.0.1");
     await once(listener, "listening");
