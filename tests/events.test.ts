@@ -1,8 +1,9 @@
 // EVENTS_TAG and AWAY_AFTER: what an operator wants to know arrives as messages of ~events at the devices of a tag.
 
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { fresh, until, useRelay, type Device, type Frame, type Socket } from "./harness/index.ts";
+import { answers, Receiver } from "./harness/receiver.ts";
 
 /** Seconds until a device without a connection is away. */
 const AWAY_AFTER = 3;
@@ -170,6 +171,47 @@ describe("events", () => {
     // The listener, the two others, and the three failures.
     expect(seen.size).toBe(6);
   }, 240_000);
+});
+
+describe("events at an address", () => {
+  const posting = useRelay({ vars: { EVENTS_TAG: "ops", AWAY_AFTER: 2, KEEPALIVE: 1, WEBHOOK_ALLOW_HTTP: "true" } });
+  const receiver = new Receiver();
+  beforeAll(async () => {
+    await receiver.start();
+    const device = await posting.device();
+    await posting.bind("ops", device);
+    (await posting.admin("PUT", `/v1/devices/${device.name}/webhook`, { url: receiver.url })).is(201);
+  });
+  afterAll(() => receiver.stop());
+
+  /** The data of the first event of this type about a device. */
+  async function posted(type: string, device: Device): Promise<Record<string, unknown>> {
+    const all = async () => receiver.posted.map(({ body }) => JSON.parse(body.toString()));
+    const isIt = (event: Frame) => event.type === type && event.data.device === device.name;
+    return (await until(type, all, (events) => events.some(isIt), 30_000)).find(isIt)!.data;
+  }
+
+  test("a device that vanishes without closing its connection is away", async () => {
+    const device = await posting.device();
+    await device.connect();
+    const opened = Date.now();
+    const { since } = await posted("device.away", device);
+    expect(since).toBeLessThanOrEqual(opened);
+  });
+
+  test("a webhook whose address is gone is one", async () => {
+    const gone = new Receiver();
+    await gone.start();
+    try {
+      gone.behave = answers(410);
+      const [device, sender] = await posting.devices(2);
+      (await posting.admin("PUT", `/v1/devices/${device!.name}/webhook`, { url: gone.url })).is(201);
+      await sender!.send({ device: device!.name }, {});
+      expect(await posted("webhook.disabled", device!)).toEqual({ device: device!.name, status: 410 });
+    } finally {
+      await gone.stop();
+    }
+  });
 });
 
 test("without EVENTS_TAG nothing is written or sent", async () => {
