@@ -39,7 +39,9 @@ async function run({ host = "127.0.0.1", port, state, bindings, bench }: Setting
   };
   for (const event of ["SIGINT", "SIGTERM"]) process.on(event, () => input.close());
   const log = (line: string): void => console.log(line);
-  const service = await startService({ host, port, state, bindings, log, ...(overrides && { overrides }) });
+  // The server at an address is a program on the developer's machine, too.
+  const allowPrivate = true;
+  const service = await startService({ host, port, state, bindings, log, allowPrivate, ...(overrides && { overrides }) });
   try {
     console.log("ready");
     const end = await Promise.race([closed.then(() => undefined), service.ended]);
