@@ -72,6 +72,11 @@ impl Acknowledged {
         *self.0.borrow()
     }
 
+    /// Counts one more.
+    pub(crate) fn add(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
     /// Waits until `count` messages have been acknowledged.
     pub(crate) async fn until(&self, count: u64) -> Result<()> {
         let mut watched = self.0.subscribe();
@@ -119,7 +124,7 @@ async fn acknowledge(
         if let ("message", Some(id)) = (frame.r#type, frame.id) {
             let ack = format!(r#"{{"type":"ack","id":"{id}"}}"#);
             socket.send(Message::text(ack)).await?;
-            acknowledged.0.send_modify(|count| *count += 1);
+            acknowledged.add();
         }
     }
     Ok(())

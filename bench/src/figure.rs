@@ -88,6 +88,8 @@ figures! {
     ENQUEUE_MANY = "enqueue_many", "enqueue, 10,000 held", "ms", Target::None;
     ENQUEUE_RATIO = "enqueue_ratio", "… 10,000 held : nothing held", "×", Target::AtMost(1.2);
     DRAIN = "drain", "held messages drained, acknowledged one by one", "/s", Target::AtLeast(2000.0);
+    ADDRESS_ONE = "address_one", "held messages posted to an address, one at a time", "/s", Target::None;
+    ADDRESS_MANY = "address_many", "… 16 in flight", "/s", Target::AtLeast(200.0);
     PUSH = "push", "Web Push: messages acknowledged by their browsers", "/s", Target::RatioAtLeast(0.95);
     PUSH_P50 = "push_p50", "… push → acknowledged, p50", "ms", Target::None;
     PUSH_P99 = "push_p99", "… p99", "ms", Target::RatioAtMost(1.2);

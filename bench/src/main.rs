@@ -18,6 +18,7 @@ mod plan;
 mod plot;
 mod port;
 mod publish;
+mod receiver;
 mod relay;
 mod results;
 mod scenario;
@@ -34,7 +35,7 @@ use crate::arena::Arena;
 use crate::plan::Plan;
 use crate::relay::Workers;
 use crate::results::Results;
-use crate::scenario::{cold, connect, crowd, load as under_load, push, queue};
+use crate::scenario::{address, cold, connect, crowd, load as under_load, push, queue};
 
 /// Measure tagpost.
 #[derive(Parser)]
@@ -70,6 +71,8 @@ enum Part {
     Offline,
     /// A long queue: enqueue, drain
     Queue,
+    /// A long queue, posted to an address
+    Address,
     /// Web Push to browsers that are online
     Push,
     /// The first request after a start
@@ -164,6 +167,7 @@ async fn run(
         Part::Connect => connect::connect(arena, plan, results).await,
         Part::Offline => under_load::offline(arena, plan, results).await,
         Part::Queue => queue::queue(arena, plan, results).await,
+        Part::Address => address::address(arena, plan, results).await,
         Part::Push | Part::Cold | Part::Crowd | Part::Costs => Ok(()),
     }
 }

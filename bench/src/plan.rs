@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) steady: f64,
     /// Messages held before an enqueue is timed.
     pub(crate) depths: [usize; 2],
+    /// Messages held before they are posted to an address.
+    pub(crate) pile: usize,
     /// Enqueues that are timed at each depth.
     pub(crate) enqueues: usize,
     /// Connections that are timed in a turn.
@@ -45,6 +47,7 @@ impl Plan {
             in_flight: 64,
             steady: 100.0,
             depths: [1_000, 10_000],
+            pile: 1_000,
             enqueues: 100,
             connections: 100,
             idle: 5_000,
@@ -61,6 +64,7 @@ impl Plan {
             turn: Duration::from_secs(1),
             warm_up: Duration::from_millis(200),
             depths: [100, 1_000],
+            pile: 100,
             enqueues: 50,
             connections: 20,
             idle: 100,

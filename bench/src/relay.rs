@@ -21,18 +21,20 @@ use crate::port;
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-const ADMIN_KEY: &str = "the operator of the measurements";
+/// The operator's.
+pub(crate) const ADMIN_KEY: &str = "the operator of the measurements";
 const TOKEN_KEY: &str = "known to nobody but the measurements";
 /// What seals the URLs of Web Push.
 pub(crate) const PUSH_KEY: &str = "known to nobody but the measurements, too";
 
-/// Limits that would be measured in place of the service.
-const LIMITS: [(&str, &str); 4] = [
+/// Limits that would be measured in place of the service, and that an address may be on this machine.
+const SETTINGS: [(&str, &str); 5] = [
     // Devices show no life here while they wait for the others.
     ("KEEPALIVE", "3600"),
     ("PUBLISH_RATE", "10000"),
     ("PUBLISH_BURST", "100000"),
     ("MAX_HELD_MESSAGES", "1000000"),
+    ("WEBHOOK_ALLOW_HTTP", "true"),
 ];
 
 /// What runs.
@@ -114,7 +116,7 @@ impl Workers {
             ("TOKEN_KEY", TOKEN_KEY),
             ("PUSH_KEY", PUSH_KEY),
         ];
-        for (name, value) in LIMITS.iter().chain(&keys) {
+        for (name, value) in SETTINGS.iter().chain(&keys) {
             bindings.insert((*name).to_owned(), (*value).into());
         }
         let settings = serde_json::json!({

@@ -1,5 +1,6 @@
 //! The scenarios, one subject a file.
 
+pub(crate) mod address;
 pub(crate) mod cold;
 pub(crate) mod connect;
 pub(crate) mod crowd;

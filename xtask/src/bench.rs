@@ -14,7 +14,7 @@ use crate::{setup, step, worker};
 const PROFILE: &str = "measurement";
 
 /// The parts, as the program of the measurements names them; a wrong one is refused before that is built.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "ceiling",
     "confirmed",
     "steady",
@@ -22,6 +22,7 @@ const PARTS: [&str; 11] = [
     "connect",
     "offline",
     "queue",
+    "address",
     "push",
     "cold",
     "crowd",
