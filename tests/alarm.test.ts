@@ -5,6 +5,7 @@
 // take: some ten minutes. Without it the first failure is counted as the fifth, and the pause after the last is
 // cut short while the service is halted.
 
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, test } from "vitest";
@@ -96,4 +97,14 @@ describe("a mailbox that has lost its alarm", () => {
     mend(file);
     await relay.start();
   });
+});
+
+test("the simulation postpones an alarm when the service does, and by as much", () => {
+  const numbers = (path: string, ...names: string[]) => {
+    const text = readFileSync(path, "utf8");
+    return names.map((name) => new RegExp(`^const ${name}\\b.* = ([\\d_]+);$`, "m").exec(text)?.[1]);
+  };
+  const service = numbers("src/entry.js", "MAX_ALARM_RETRIES", "ALARM_PAUSE");
+  expect(service).not.toContain(undefined);
+  expect(numbers("crates/sim/src/world/alarm.rs", "POSTPONED_AT", "POSTPONED_BY")).toEqual(service);
 });

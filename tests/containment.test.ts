@@ -1,63 +1,16 @@
 // A mailbox whose store refuses to write fails alone, whatever it is doing: others are answered, keep their
 // sockets, and notice nothing. It works again when its store does.
 
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { expect, test } from "vitest";
 
-import { until, useRelay, type Device, type Socket } from "./harness/index.ts";
+import { until, useRelay, type Device } from "./harness/index.ts";
+import { Pair, ended } from "./harness/pair.ts";
 import { mend, refuse, refuseAlarms } from "./harness/storage.ts";
 
 const relay = useRelay();
 
 /** How long the neighbours publish beside the mailboxes that fail, in milliseconds. */
 const DURATION = 10_000;
-
-/** A sender that publishes to a receiver, one message after the other, until it is told to stop. */
-class Pair {
-  /** Answers other than that of a message that was delivered. */
-  readonly wrong: string[] = [];
-  delivered = 0;
-  readonly #sockets: Socket[];
-  readonly #running: Promise<void>;
-  #stopped = false;
-
-  private constructor(sender: Device, receiver: Device, sockets: Socket[]) {
-    this.#sockets = sockets;
-    this.#running = this.#run(sender, receiver);
-  }
-
-  static async start(sender: Device, receiver: Device): Promise<Pair> {
-    const sockets = [await sender.connect(), await receiver.connect()];
-    sockets[1]!.answer();
-    return new Pair(sender, receiver, sockets);
-  }
-
-  /** The sockets that were closed meanwhile. */
-  get closed(): number {
-    return this.#sockets.filter(({ isOpen }) => !isOpen).length;
-  }
-
-  stop(): Promise<void> {
-    this.#stopped = true;
-    return this.#running;
-  }
-
-  async #run(sender: Device, receiver: Device): Promise<void> {
-    while (!this.#stopped) {
-      const answer = await sender.publish({ device: receiver.name }, "x", { wait: 10 });
-      if (answer.status === 200 && answer.json.summary.delivered === 1) this.delivered += 1;
-      else this.wrong.push(`${answer}`);
-      await sleep(20);
-    }
-  }
-}
-
-/** In which of their events mailboxes have ended because their store was full, by the log. */
-function ended(): Set<string> {
-  const lines = relay.logs.filter(({ message }) => message.includes('"mailbox_ended"')).map(({ message }) => JSON.parse(message));
-  return new Set(lines.filter(({ cause }) => cause.includes("database or disk is full")).map((line) => line.in));
-}
 
 test("a store that refuses writes in the background fails its own mailbox and no other", { timeout: 120_000 }, async () => {
   const [sender, several, framing, alarming, expiring] = await relay.devices(5);
@@ -111,7 +64,7 @@ test("a store that refuses writes in the background fails its own mailbox and no
   expect(pairs.reduce((sum, { closed }) => sum + closed, 0)).toBe(0);
   expect(receiving.isOpen).toBe(true);
   for (const { delivered } of pairs) expect(delivered).toBeGreaterThan(10);
-  expect([...ended()].sort()).toEqual(["alarm", "background"]);
+  expect(new Set(ended(relay).map((mailbox) => mailbox.in))).toEqual(new Set(["alarm", "background"]));
 
   await relay.halt();
   [...files, noAlarm].forEach(mend);

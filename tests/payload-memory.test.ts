@@ -95,6 +95,31 @@ describe("a payload of the greatest length to 100 devices that are away", { time
   });
 });
 
+describe("sixteen texts of 256 KiB that take six times as much in JSON", { timeout: 180_000 }, () => {
+  const relay = useInspected();
+
+  test("are each polled once, and take at most 16 MB", async () => {
+    const [sender, receiver] = (await devices(relay, 2)) as [Device, Device];
+    // As JSON a NUL takes six bytes; the last character makes each of them two bytes in a JavaScript string.
+    const text = "\0".repeat(262_144 - 4) + "\u{1F514}";
+    const ids: string[] = [];
+    const polled: string[] = [];
+    const bytes = await grown(relay, "sixteen polled", async () => {
+      for (let n = 0; n < 16; n++) ids.push(await sender.send({ device: receiver.name }, text, { type: "text/plain" }));
+      for (let polls = 0; polls < 16 && polled.length < 16; polls++) {
+        for (const { id, attempt, payload } of await receiver.inbox({ limit: 16 })) {
+          expect([attempt, payload === text], id).toEqual([1, true]);
+          (await receiver.ack(id)).is(204);
+          polled.push(id);
+        }
+      }
+    });
+    expect(polled).toEqual(ids);
+    for (const id of ids) expect((await sender.settled(id)).deliveries).toMatchObject([{ state: "delivered", attempts: 1 }]);
+    expect(bytes).toBeLessThanOrEqual(16 * MB);
+  });
+});
+
 /** Waits until `count` mailboxes have taken the message. */
 async function held(sender: Device, id: string, count: number): Promise<void> {
   const taken = async () => (await sender.trace(id, 1)).is(200).timeline.length;
