@@ -9,6 +9,7 @@
 
 mod hook;
 mod push;
+mod timeout;
 mod wake;
 mod webhook;
 
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 pub use self::hook::Posted;
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
+pub use self::timeout::{CLIENT_TIMEOUT, SERVICE_TIMEOUT};
 pub use self::wake::{Subscribed, SubscriptionStatus};
 pub use self::webhook::{WebhookAnswer, WebhookTried};
 
