@@ -225,6 +225,11 @@ pub fn create_event_sources(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, &[EVENT_SOURCES])
 }
 
+/// Whether deliveries of the device's messages have failed.
+pub fn has_failures(store: &impl Store) -> Result<bool, StoreError> {
+    has_table(store, "failures")
+}
+
 /// Creates the table of failures, if there is none.
 pub fn create_failures(store: &impl Store) -> Result<(), StoreError> {
     run_all(store, &[FAILURES])

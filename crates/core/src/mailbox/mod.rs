@@ -278,6 +278,9 @@ impl<S: Store> Mailbox<S> {
         if cfg!(debug_assertions) && self.cx.account.is_some() {
             self.inbox().assert_rows()?;
             self.outbox().assert_rows()?;
+            self.channels().assert_rows()?;
+            self.failures().assert_rows()?;
+            self.operator_events().assert_rows()?;
         }
         Ok(())
     }
