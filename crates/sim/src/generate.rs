@@ -235,9 +235,13 @@ impl<'a> Operations<'a> {
                 }
             }
             Kind::Cancel => Action::Cancel { of: self.earlier() },
-            Kind::Ask => match self.rng.u32(0..4) {
+            Kind::Ask => match self.rng.u32(0..5) {
                 0 => Action::List { device },
                 1 => Action::Status { device },
+                2 => Action::Look {
+                    device,
+                    limit: *pick(self.rng, &[1, 3, 100]),
+                },
                 _ => Action::Trace {
                     of: self.earlier(),
                     wait: *pick(self.rng, &[0, 0, 2, 20]),

@@ -192,6 +192,14 @@ impl World<'_> {
                 self.ask(*device, Ask::Operator, Call::Status)?;
                 self.watch(*device, op.number)?;
             }
+            Action::Look { device, limit } => {
+                let call = Call::Waiting {
+                    limit: *limit,
+                    after: None,
+                    payload: false,
+                };
+                self.ask(*device, Ask::Operator, call)?;
+            }
             Action::BadFrames { device, count } => {
                 if let Some(connection) = self.clients[*device].connection {
                     for _ in 0..*count {
