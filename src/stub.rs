@@ -4,28 +4,20 @@
 //! mailbox arrive in the order in which they are made, as long as none fails. Only the serialized call is
 //! sent: never a client's headers, never its credential.
 
-use std::time::Duration;
-
 use js_sys::{JsString, Promise};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tagpost_core::call::{Call, Request};
+use tagpost_core::call::{CLIENT_TIMEOUT, Request, SERVICE_TIMEOUT};
 use tagpost_core::id::DeviceId;
 use tagpost_core::problem::Code;
+use tagpost_core::time::Millis;
 use tagpost_core::token::Claims;
-use tagpost_core::webhook::MAX_TIMEOUT;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::respond::{Error, Response, cause};
-
-/// How long a mailbox may take for a client's call, beyond the wait that the call asks for.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for a call of the service itself. It is shorter, so that a mailbox whose call hangs can still answer
-/// its own client in time.
-const SERVICE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[wasm_bindgen(module = "/src/stub.js")]
 extern "C" {
@@ -91,13 +83,13 @@ async fn send(
     request: Request,
     enclosed: Option<JsString>,
     fault: Option<String>,
-    patience: Duration,
+    patience: Millis,
 ) -> Result<Response, Error> {
-    let limit = wait(&request.call) + patience;
+    let limit = request.call.wait() + patience;
     let call = serde_json::to_string(&request)
         .map_err(|error| Error::internal("call_not_rendered", error))?;
     let Request { device, .. } = request;
-    let answer = calls.ask(device.as_str(), &call, enclosed, fault, millis(limit));
+    let answer = calls.ask(device.as_str(), &call, enclosed, fault, limit as f64);
     // Nothing of the request is kept in memory while it waits for the answer.
     drop(call);
     let answer = match answer {
@@ -178,7 +170,7 @@ pub(crate) async fn connect(
         handshake.origin,
         handshake.watch,
         fault,
-        millis(CLIENT_TIMEOUT),
+        CLIENT_TIMEOUT as f64,
     )
     .await;
     Ok(Response::Finished(in_time(device, CLIENT_TIMEOUT, answer)?))
@@ -186,17 +178,14 @@ pub(crate) async fn connect(
 
 fn in_time(
     device: &DeviceId,
-    limit: Duration,
+    limit: Millis,
     answer: Result<JsValue, JsValue>,
 ) -> Result<JsValue, Error> {
     match answer {
         Ok(answer) if answer.is_null() => Err(Error::Failed {
             code: Code::Unavailable,
             event: "mailbox_timed_out",
-            cause: format!(
-                "mailbox of {device}: no answer within {} s",
-                limit.as_secs()
-            ),
+            cause: format!("mailbox of {device}: no answer within {} s", limit / 1000),
         }),
         Ok(answer) => Ok(answer),
         Err(error) => {
@@ -215,25 +204,4 @@ fn in_time(
 /// <https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>
 fn is_set(error: &JsValue, property: &str) -> bool {
     js_sys::Reflect::get(error, &JsValue::from_str(property)).is_ok_and(|value| value.is_truthy())
-}
-
-fn millis(limit: Duration) -> f64 {
-    limit.as_millis() as f64
-}
-
-/// How long the call asks the mailbox to wait.
-fn wait(call: &Call) -> Duration {
-    match call {
-        Call::Publish { wait, .. }
-        | Call::PublishFromHook { wait, .. }
-        | Call::Trace { wait, .. }
-        | Call::Inbox { wait, .. }
-        | Call::PushState { wait, .. }
-        | Call::PushReceipts { wait, .. } => Duration::from_secs((*wait).into()),
-        Call::Deliver { wait, .. } | Call::Push { wait, .. } => {
-            Duration::from_millis((*wait).into())
-        }
-        Call::TestWebhook => Duration::from_secs(MAX_TIMEOUT.into()),
-        _ => Duration::ZERO,
-    }
 }

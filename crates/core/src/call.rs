@@ -7,20 +7,26 @@
 //! Whatever may be long (a draft, a message) is a separate text beside the call, so that all calls
 //! that deliver one message share one text.
 
+mod answer;
 mod hook;
+mod listed;
 mod push;
+mod timeout;
 mod wake;
 mod webhook;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::answer::{DeliveryStatus, IssuedCode, Progress, Registered, Settled, Status, TAKEN};
 pub use self::hook::Posted;
+pub use self::listed::ListedState;
 pub use self::push::{ChannelStatus, PushReceipt, PushState, Pushed};
+pub use self::timeout::{CLIENT_TIMEOUT, SERVICE_TIMEOUT};
 pub use self::wake::{Subscribed, SubscriptionStatus};
 pub use self::webhook::{WebhookAnswer, WebhookTried};
 
-use crate::delivery::{Delivery, State, Withdrawal};
+use crate::delivery::Withdrawal;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
 use crate::mailbox::Place;
 use crate::message::Target;
@@ -317,35 +323,6 @@ pub enum Call {
     },
 }
 
-/// A state that messages are listed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ListedState {
-    /// That of a delivery.
-    Delivery(State),
-    /// The message is not handed over yet.
-    #[serde(with = "scheduled")]
-    Scheduled,
-}
-
-/// How [`ListedState::Scheduled`] is written.
-mod scheduled {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    const NAME: &str = "scheduled";
-
-    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(NAME)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            NAME => Ok(()),
-            other => Err(serde::de::Error::custom(format!("{other} is no state"))),
-        }
-    }
-}
-
 /// For callers of an earlier version, which do not send a limit.
 fn page() -> u32 {
     trace::MAX_PAGE_DELIVERIES
@@ -401,93 +378,4 @@ impl Call {
             Call::TestWebhook => "test_webhook",
         }
     }
-}
-
-/// The answer to [`Call::Report`].
-pub const TAKEN: &str = "[]";
-
-/// A delivery in a terminal state, as the recipient's mailbox reports it to the sender's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Settled {
-    /// The message.
-    pub id: MessageId,
-    /// The delivery.
-    pub delivery: Delivery,
-}
-
-/// A recipient works on a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The message.
-    pub id: MessageId,
-    /// The recipient.
-    pub device: DeviceId,
-    /// What it says about its work.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Until when the message is not sent again.
-    pub until: Millis,
-}
-
-/// What a recipient's mailbox answers about a delivery.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryStatus {
-    /// The mailbox has the delivery, and this is its state.
-    Known(Delivery),
-    /// The mailbox does not have the message: it never got it, or has settled and reported it.
-    UnknownMessage,
-    /// The mailbox has no device.
-    UnknownDevice,
-    /// The call came after its `until`, or before the message that it has to follow. It changed nothing.
-    #[serde(rename = "not_now")]
-    OutOfOrder,
-}
-
-/// What a mailbox answers about its device's registration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registered {
-    /// Whether the call registered or removed the device.
-    pub changed: bool,
-    /// When the device was registered; 0 if it is not known.
-    pub created_at: Millis,
-    /// How often its tokens were revoked; a new token carries it in [`Claims::revocations`].
-    pub revocations: u32,
-}
-
-/// A pairing code that a mailbox has issued. The Worker seals it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssuedCode {
-    /// Tells the codes of the device apart.
-    pub number: i64,
-    /// When it expires.
-    pub expires_at: Millis,
-}
-
-/// Presence and queue of a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// Whether the mailbox has a device.
-    pub known: bool,
-    /// How often its tokens were revoked.
-    #[serde(default)]
-    pub revocations: u32,
-    /// Whether it has a live socket.
-    pub online: bool,
-    /// When that socket was opened.
-    pub connected_at: Option<Millis>,
-    /// The last sign of life.
-    pub last_seen_at: Option<Millis>,
-    /// Messages that are neither in flight nor in progress, stored or waiting for room in the window.
-    pub held: u32,
-    /// Messages in flight over a connection, or leased to a poll.
-    pub in_flight: u32,
-    /// Messages that the device works on.
-    #[serde(default)]
-    pub in_progress: u32,
-    /// The payload bytes of all three.
-    pub held_bytes: u64,
-    /// When the oldest of these messages was accepted.
-    #[serde(default)]
-    pub held_since: Option<Millis>,
 }

@@ -6,6 +6,7 @@
 use fastrand::Rng;
 use tagpost_core::time::Millis;
 
+use self::kind::{KINDS, Kind};
 use crate::chance::{chance, happens};
 use crate::plan::{Action, Aftermath, Answers, Manner, Moment, Op, Plan, To};
 
@@ -24,6 +25,7 @@ const PHONES: u32 = 3;
 /// Histories, of a thousand, in which devices still fail at messages after the last fault.
 const POISONED: u32 = 30;
 
+mod kind;
 mod publication;
 mod push;
 mod setting;
@@ -77,64 +79,6 @@ impl Plan {
         webhook::add(&mut plan, heavy);
         plan
     }
-}
-
-/// The kinds of operations, each with how often it comes where nothing else is drawn.
-const KINDS: [(Kind, u32); 25] = [
-    (Kind::Publish, 100),
-    (Kind::Connect, 40),
-    (Kind::Leave, 25),
-    (Kind::Manner, 15),
-    (Kind::Repeat, 10),
-    (Kind::Poll, 20),
-    (Kind::Cancel, 12),
-    (Kind::Ask, 15),
-    (Kind::BadFrames, 3),
-    (Kind::Flap, 1),
-    (Kind::Nap, 10),
-    (Kind::TakeOver, 4),
-    (Kind::Crash, 25),
-    (Kind::Isolate, 5),
-    (Kind::Full, 5),
-    (Kind::Misconfigure, 2),
-    (Kind::Mix, 3),
-    (Kind::Deploy, 3),
-    (Kind::Evict, 20),
-    (Kind::Skew, 10),
-    (Kind::Remove, 6),
-    (Kind::Tokens, 6),
-    (Kind::Bind, 10),
-    (Kind::Subscribe, 10),
-    (Kind::Unsubscribe, 1),
-];
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Publish,
-    Connect,
-    Leave,
-    Manner,
-    Repeat,
-    Poll,
-    Cancel,
-    Ask,
-    BadFrames,
-    Flap,
-    Nap,
-    TakeOver,
-    Crash,
-    Isolate,
-    Full,
-    Misconfigure,
-    Mix,
-    Deploy,
-    Evict,
-    Skew,
-    Remove,
-    Tokens,
-    Bind,
-    Subscribe,
-    Unsubscribe,
 }
 
 /// Draws operations, one after the other.
@@ -291,9 +235,13 @@ impl<'a> Operations<'a> {
                 }
             }
             Kind::Cancel => Action::Cancel { of: self.earlier() },
-            Kind::Ask => match self.rng.u32(0..4) {
+            Kind::Ask => match self.rng.u32(0..5) {
                 0 => Action::List { device },
                 1 => Action::Status { device },
+                2 => Action::Look {
+                    device,
+                    limit: *pick(self.rng, &[1, 3, 100]),
+                },
                 _ => Action::Trace {
                     of: self.earlier(),
                     wait: *pick(self.rng, &[0, 0, 2, 20]),

@@ -159,6 +159,8 @@ pub(crate) enum Action {
     List { device: usize },
     /// The operator looks at a device, and begins or stops to watch it.
     Status { device: usize },
+    /// The operator lists up to so many of the messages that wait for a device.
+    Look { device: usize, limit: u32 },
     /// A device sends malformed frames.
     BadFrames { device: usize, count: u32 },
     /// A device loses its connection and comes back `times` times, with at most `pace` in between.

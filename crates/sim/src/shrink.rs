@@ -130,6 +130,10 @@ fn calmer(plan: &Plan) -> Vec<Plan> {
             ..plan.limits.clone()
         },
         Limits {
+            max_sent_bytes: usual.max_sent_bytes,
+            ..plan.limits.clone()
+        },
+        Limits {
             max_attempts: usual.max_attempts,
             ..plan.limits.clone()
         },

@@ -62,7 +62,7 @@ impl<S: Store> Mailbox<S> {
         let (_, in_progress) = self.inbox().at_work(now)?;
         let welcome = ToDevice::Welcome {
             device: &device,
-            held: held.saturating_sub(in_progress),
+            held: held - in_progress,
             in_progress,
             keepalive: self.cx.limits.keepalive,
             max_in_flight,
@@ -274,7 +274,7 @@ impl<S: Store> Mailbox<S> {
             online: online.is_some(),
             connected_at: online.map(|connection| connection.connected_at),
             last_seen_at: seen.max(account.and_then(|account| account.last_seen_at)),
-            held: messages.saturating_sub(in_flight + polled + in_progress),
+            held: messages - (in_flight + polled + in_progress),
             in_flight: in_flight + polled,
             in_progress,
             held_bytes,

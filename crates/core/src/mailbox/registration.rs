@@ -1,11 +1,12 @@
 //! Registering a device, revoking its tokens or one of them, and removing it.
 
+use super::account::Account;
 use super::connection::CLOSE_TOKEN;
 use super::context::Context;
 use super::news::News;
 use super::output::{Failure, Output, Reply};
 use super::pending::{Awaited, Handshake, Next, Waiter};
-use super::{Account, CallId, Mailbox};
+use super::{CallId, Mailbox};
 use crate::call::Registered;
 use crate::id::DeviceId;
 use crate::operator_event::{OperatorEvent, Registrar};

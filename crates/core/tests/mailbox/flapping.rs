@@ -1,5 +1,7 @@
 //! Connections that end with messages in flight: what counts against a message, and what does not.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use tagpost_core::call::DeliveryStatus;
 use tagpost_core::delivery::Delivery;
 use tagpost_core::id::MessageId;
@@ -234,6 +236,52 @@ fn only_the_message_that_ends_ten_connections_alone_over_ten_minutes_is_given_up
 }
 
 #[test]
+fn one_message_that_fails_its_device_costs_none_of_a_hundred_behind_it() {
+    let senders = ["door", "gate", "bell"];
+    let mut harness = Harness::new();
+    let messages = (0..=100).map(|n| message_from(senders[n % 3], n as u64, TEXT));
+    let messages: Vec<_> = messages.collect();
+    for message in &messages {
+        harness.deliver(message, 0);
+    }
+    let (mut is_connected, mut connection, mut acknowledged) = (false, 0, BTreeSet::new());
+    let mut now = 0;
+    let mut end = None;
+    while end.is_none() || acknowledged.len() < 100 {
+        now += 1_000;
+        assert!(now < 1_800_000, "{} are acknowledged", acknowledged.len());
+        harness.at(now);
+        let effects = match is_connected {
+            true if harness.alarm.is_some_and(|at| at <= now) => harness.ring(),
+            true => continue,
+            false => {
+                (is_connected, connection) = (true, connection + 1);
+                harness.connect(connection)
+            }
+        };
+        let mut sent = VecDeque::from(bodies(&effects));
+        while let Some(n) = sent.pop_front().map(|n| n.parse::<usize>().unwrap()) {
+            if n == 0 {
+                // It fails, and does not read what came with it.
+                harness.closed(connection);
+                is_connected = false;
+                break;
+            }
+            acknowledged.insert(n);
+            sent.extend(bodies(&harness.ack(messages[n].id)));
+        }
+        let mut log = harness.log.iter();
+        end = log.find(|words| words.contains("undeliverable")).cloned();
+    }
+    let end = end.unwrap();
+    assert!(end.starts_with("door: receipts"), "{end}");
+    let log = harness.log.join(", ");
+    let lost: Vec<&str> = log.matches("undeliverable 13 (device_fails)").collect();
+    assert_eq!((lost.len(), log.matches("undeliverable").count()), (1, 1));
+    assert_eq!(acknowledged, (1..=100).collect());
+}
+
+#[test]
 fn a_suspect_that_times_out_on_a_live_connection_is_no_longer_one() {
     let (mut harness, _) = harness(3);
     flap(&mut harness, 3, 0, 100);
@@ -352,7 +400,7 @@ fn more_attempts_than_fit_are_moved_into_the_rows_and_sent_again() {
         harness.deliver(message, 0);
     }
     // So fast that two crowds of suspects pause when the rest is sent.
-    let mut sent = std::collections::BTreeSet::new();
+    let mut sent = BTreeSet::new();
     for connection in 1..=400 {
         sent.extend(bodies(
             &harness.at(i64::from(connection)).connect(connection),

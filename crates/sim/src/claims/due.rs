@@ -67,7 +67,7 @@ impl Ledger {
         let in_flight = stored.chain(unstored).filter(out).count();
         claim(
             "no more is in flight than allowed",
-            in_flight <= limits.max_in_flight as usize,
+            connection.is_none_or(|connection| in_flight <= self.window(connection)),
             || format!("device {device} has {in_flight} in flight over {connection:?}"),
         )
     }

@@ -14,6 +14,8 @@ pub(super) struct Link {
     revocations: u32,
     /// The id of the token with which it was opened, if that has one.
     token: Option<TokenId>,
+    /// The window that its device asked for, if it did.
+    window: Option<u32>,
     /// By the mailbox's clock.
     pub(super) opened_at: Millis,
     /// When it ended, by the same clock.
@@ -102,6 +104,7 @@ impl Ledger {
         device: usize,
         connection: ConnectionId,
         token: Option<TokenId>,
+        window: Option<u32>,
         now: Millis,
     ) {
         let revocations = self.revocations(device);
@@ -111,10 +114,19 @@ impl Ledger {
                 device,
                 revocations,
                 token,
+                window,
                 opened_at: now,
                 ..Link::default()
             },
         );
+    }
+
+    /// How many messages may be in flight over a connection.
+    pub(super) fn window(&self, connection: ConnectionId) -> usize {
+        let link = self.links.get(&connection);
+        let most = self.limits.max_in_flight;
+        let window = link.and_then(|link| link.window).unwrap_or(most);
+        window.min(most) as usize
     }
 
     /// The device of a connection falls asleep, at this time of the mailbox's clock.

@@ -13,6 +13,7 @@ mod failures;
 mod finish;
 mod knocks;
 mod links;
+mod listing;
 mod progress;
 mod push;
 mod resolution;
@@ -20,6 +21,7 @@ mod revoked;
 mod room;
 mod rows;
 mod schedule;
+mod sent_bytes;
 mod sent_rows;
 mod status;
 mod track;
@@ -52,6 +54,8 @@ pub(crate) use self::push::PushSent;
 use self::push::Pushes;
 use self::resolution::Found;
 use self::rows::Tables;
+pub(crate) use self::sent_bytes::is_tight;
+use self::sent_bytes::lost_its_reply;
 use self::track::{NOBODY, Published, Track, Wire};
 pub(crate) use self::webhook::Posted;
 use self::webhook::Webhook;
@@ -247,9 +251,14 @@ impl Ledger {
             let mut ends = deliveries.iter();
             ends.all(|it| it.state.is_terminal() && it.at <= over) && !deliveries.is_empty()
         };
+        let has_made_room = || {
+            let truncated_before = tables.account.and_then(|account| account.truncated_before);
+            truncated_before >= Some(id.time())
+                && deliveries.iter().all(|it| it.state.is_terminal())
+        };
         claim(
             "an answered publish is stored",
-            is_stored || has_lapsed(),
+            is_stored || has_lapsed() || has_made_room(),
             || id.to_string(),
         )?;
         let message = self.messages.entry(id).or_default();
@@ -385,6 +394,7 @@ fn said(verdicts: &[Verdict], delivery: &Delivery) -> bool {
             State::Rejected => delivery.reason.as_deref(),
             _ => delivery.reply.as_ref().map(|reply| reply.get()),
         };
-        verdict.state == delivery.state && verdict.words.as_deref() == words
+        let is_lost = lost_its_reply(delivery) && verdict.words.is_some();
+        verdict.state == delivery.state && (is_lost || verdict.words.as_deref() == words)
     })
 }

@@ -41,7 +41,7 @@ impl Ledger {
             wire.is_some_and(|wire| wire.connection == Some(connection))
         };
         let in_flight = stored.chain(unstored.clone()).filter(out).count();
-        if in_flight >= self.limits.max_in_flight as usize {
+        if in_flight >= self.window(connection) {
             return Ok(());
         }
         // A lease and progress end when the alarm goes off for them, which may be late.

@@ -46,6 +46,8 @@ pub(super) struct Account {
     pub(super) revoked_at: Millis,
     /// The last receipt that the device is known to have seen.
     pub(super) receipts_seen: i64,
+    /// Of what it sent before, some may have made room.
+    pub(super) truncated_before: Option<Millis>,
 }
 
 #[derive(Debug)]
@@ -172,11 +174,12 @@ impl Ledger {
                 revocations: row.count()?,
                 revoked_at: row.int()?,
                 receipts_seen: row.int()?,
+                truncated_before: row.opt_int()?,
             })
         };
         let account = all(
             store,
-            "SELECT created_at, revocations, revoked_at, receipts_seen FROM account",
+            "SELECT created_at, revocations, revoked_at, receipts_seen, truncated_before FROM account",
             read,
         )?
         .pop();

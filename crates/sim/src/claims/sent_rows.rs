@@ -85,30 +85,38 @@ impl Ledger {
             )?;
         }
         let before = std::mem::replace(&mut self.tables[place].outbox, rows);
-        for (id, row) in before {
-            if self.tables[place].outbox.contains_key(&id) {
+        let mut gone = None;
+        for (id, row) in &before {
+            if self.tables[place].outbox.contains_key(id) {
                 continue;
             }
             let receipts = &mut self.tables[place].receipts;
             receipts.retain(|_, (of, device)| {
-                if *of == id {
-                    let track = self.deliveries.entry((id, *device)).or_default();
+                if *of == *id {
+                    let track = self.deliveries.entry((*id, *device)).or_default();
                     track.lapsed = true;
                 }
-                *of != id
+                *of != *id
             });
             let kept = row.done_at.is_some_and(|at| at + self.retention() <= now);
             let free = self
                 .messages
-                .get(&id)
+                .get(id)
                 .is_none_or(|message| message.void || !message.answered);
+            let made_room = self.has_made_room(place, row);
+            if made_room && !kept {
+                gone = Some(*id);
+            }
             claim(
                 "a trace is kept for the retention time",
-                kept || free,
+                kept || free || made_room,
                 || format!("{id} was done at {:?} and is gone at {now}", row.done_at),
             )?;
         }
-        Ok(())
+        match gone {
+            Some(gone) => self.older_made_room_first(place, &before, gone),
+            None => Ok(()),
+        }
     }
 
     /// The messages in `groups`: all settled, each row summed up, nothing ever changed.

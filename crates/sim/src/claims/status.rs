@@ -35,11 +35,16 @@ impl Ledger {
     /// How many messages of a device were settled at this time of its mailbox's clock.
     fn settled_at(&self, device: usize, now: Millis) -> usize {
         let ids = self.tables[device].inbox.keys();
-        let settled = ids.filter_map(|id| {
-            let track = self.deliveries.get(&(*id, device))?;
-            serde_json::from_str::<Delivery>(track.settled.as_ref()?).ok()
-        });
-        settled.filter(|delivery| delivery.at == now).count()
+        ids.filter(|id| self.was_settled_at(device, **id, now))
+            .count()
+    }
+
+    /// Whether a message of a device was settled at this time of its mailbox's clock.
+    pub(super) fn was_settled_at(&self, device: usize, id: MessageId, now: Millis) -> bool {
+        let track = self.deliveries.get(&(id, device));
+        let settled = track.and_then(|track| track.settled.as_ref());
+        let settled = settled.and_then(|text| serde_json::from_str::<Delivery>(text).ok());
+        settled.is_some_and(|delivery| delivery.at == now)
     }
 
     /// A connection greets its device, at this time of its mailbox's clock.

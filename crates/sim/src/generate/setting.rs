@@ -13,6 +13,11 @@ const CLOCKS: Millis = 1_000;
 /// How far they are off where calls are never late.
 const WILD_CLOCKS: Millis = 300_000;
 
+/// A page of SQLite, in bytes.
+const PAGE: u64 = 4_096;
+/// What the tables of a mailbox take before it has sent anything, in bytes.
+const EMPTY: u64 = 14 * PAGE;
+
 pub(super) fn limits(rng: &mut Rng, heavy: bool) -> Limits {
     let mut limits = Limits {
         ack_timeout: rng.u32(1..=5),
@@ -27,12 +32,13 @@ pub(super) fn limits(rng: &mut Rng, heavy: bool) -> Limits {
         limits.ack_timeout = 1;
         return limits;
     }
-    match rng.u32(0..8) {
+    match rng.u32(0..9) {
         0 => limits.max_held_messages = rng.u32(1..=4),
         1 => limits.max_held_bytes = rng.u64(40..=200),
         2 => (limits.publish_rate, limits.publish_burst) = (rng.u32(1..=3), rng.u32(1..=4)),
         3 => limits.max_queued_messages = rng.u32(1..=4),
         4 => limits.max_queued_bytes = rng.u64(300..=1_500),
+        5 => limits.max_sent_bytes = EMPTY + PAGE * rng.u64(1..=6),
         _ => {}
     }
     limits

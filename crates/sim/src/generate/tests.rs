@@ -1,6 +1,7 @@
 //! Claims about the generated plans.
 
 use super::*;
+use crate::claims::is_tight;
 use crate::plan::WebhookOp;
 
 #[test]
@@ -71,6 +72,8 @@ fn what_is_hard_is_rare_and_present() {
         has(|it| matches!(it, Action::Full { .. })),
         has(|it| matches!(it, Action::Mix { .. })),
         has(|it| matches!(it, Action::Webhook(_))),
+        has(|it| matches!(it, Action::Look { .. })),
+        plans.iter().filter(|it| is_tight(&it.limits)).count(),
         plans
             .iter()
             .filter(|it| it.aftermath == Aftermath::Quiet)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tagpost_core::call::{Call, PushReceipt, Pushed, Request};
+use tagpost_core::call::{CLIENT_TIMEOUT, Call, PushReceipt, Pushed, Request, SERVICE_TIMEOUT};
 use tagpost_core::mailbox::{CallPurpose, Input};
 use tagpost_core::message::Message;
 use tagpost_core::problem::Problem;
@@ -20,11 +20,6 @@ use super::versions::UNKNOWN;
 use super::{CallId, Event, World};
 use crate::chance::{chance, happens};
 use crate::claims::{Checked, broken};
-
-/// How long a mailbox may take beyond the wait that a call asks for, as in the Worker's `src/stub.rs`.
-const CALL_TIMEOUT: Millis = 10_000;
-/// The same if a mailbox calls another.
-const OWN_CALL_TIMEOUT: Millis = 4_000;
 
 /// Who made a call.
 #[derive(Debug, Clone)]
@@ -159,11 +154,11 @@ impl World<'_> {
         let patience = match caller {
             Caller::Client { .. } => {
                 fate.again = None;
-                CALL_TIMEOUT
+                CLIENT_TIMEOUT
             }
-            _ => OWN_CALL_TIMEOUT,
+            _ => SERVICE_TIMEOUT,
         };
-        let patience = patience + wait(&call);
+        let patience = patience + call.wait();
         let request = Request {
             device: self.names[to].clone(),
             caller: claims.clone(),
@@ -318,17 +313,6 @@ impl World<'_> {
             }
             Caller::Client { device, ask } => self.client_returned(device, ask, reply),
         }
-    }
-}
-
-/// How long the call asks the mailbox to wait.
-fn wait(call: &Call) -> Millis {
-    match call {
-        Call::Publish { wait, .. } => i64::from(*wait) * 1000,
-        Call::Trace { wait, .. } | Call::Inbox { wait, .. } => i64::from(*wait) * 1000,
-        Call::PushState { wait, .. } | Call::PushReceipts { wait, .. } => i64::from(*wait) * 1000,
-        Call::Deliver { wait, .. } | Call::Push { wait, .. } => i64::from(*wait),
-        _ => 0,
     }
 }
 

@@ -118,7 +118,7 @@ impl World<'_> {
             connection,
             codec,
             claims,
-            window: None,
+            window: self.sockets[connection as usize].window,
             origin,
         };
         self.serve_call(object, id, input)
@@ -235,6 +235,10 @@ impl World<'_> {
             if problem.code == Code::Unauthorized {
                 self.judged(object, id, false)?;
             }
+            if problem.code == Code::OutboxFull {
+                let now = self.now + self.objects[object].skew;
+                self.ledger.has_no_room(object, now)?;
+            }
         } else {
             self.judged(object, id, true)?;
         }
@@ -284,8 +288,13 @@ impl World<'_> {
                 self.ledger.status_read(object, &status, &waiting, now)?;
                 Reply::Done
             }
-            mailbox::Reply::Waiting(_)
-            | mailbox::Reply::Registered(_)
+            mailbox::Reply::Waiting(page) => {
+                let waiting = self.awaited_here(object);
+                let now = self.now + self.objects[object].skew;
+                self.ledger.lists_what_waits(object, &page, &waiting, now)?;
+                Reply::Done
+            }
+            mailbox::Reply::Registered(_)
             | mailbox::Reply::IssuedCode(_)
             | mailbox::Reply::Paired(_)
             | mailbox::Reply::Revocations(_)

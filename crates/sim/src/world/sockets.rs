@@ -52,6 +52,8 @@ pub(super) struct Socket {
     pub(super) expires_at: Option<Millis>,
     /// The id of the token with which it was opened; a user agent has none.
     token: Option<TokenId>,
+    /// The window that its device asks for, if it does.
+    pub(super) window: Option<u32>,
 }
 
 /// One end of a socket.
@@ -147,6 +149,9 @@ impl World<'_> {
         let is_agent = self.clients[device].agent.is_on;
         // A push URL is no token.
         claims.id = claims.id.filter(|_| !is_agent);
+        let mut rng = chance(self.plan.seed, &[43, u64::from(connection)]);
+        let asks = !is_agent && rng.u32(0..10) == 0;
+        let window = asks.then(|| rng.u32(1..=2));
         self.sockets.push(Socket {
             device,
             is_agent,
@@ -166,6 +171,7 @@ impl World<'_> {
             lingers: false,
             expires_at: claims.expires_at_millis(),
             token: claims.id.clone(),
+            window,
         });
         self.serve_handshake(device, connection, claims)
     }
@@ -178,7 +184,7 @@ impl World<'_> {
         let now = self.now;
         let socket = &mut self.sockets[connection as usize];
         let (device, answer) = (socket.device, socket.answer);
-        let token = socket.token.clone();
+        let (token, window) = (socket.token.clone(), socket.window);
         socket.service = End::Open;
         (socket.spoke_at, socket.heard_at, socket.up_at) = (now, now, now);
         socket.down_at = now + answer.unwrap_or(0);
@@ -198,7 +204,8 @@ impl World<'_> {
             self.up(connection, ToMailbox::Closed);
         }
         let now = self.now + self.objects[device].skew;
-        self.ledger.connecting(device, connection, token, now);
+        self.ledger
+            .connecting(device, connection, token, window, now);
         if self.clients[device].nap.is_some() {
             self.sockets[connection as usize].asleep_from = Some(self.now);
             self.ledger.falls_silent(connection, now);

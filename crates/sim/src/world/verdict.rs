@@ -13,8 +13,11 @@ use tagpost_core::time::Millis;
 use super::client::Ask;
 use super::{Event, World};
 use crate::chance::chance;
-use crate::claims::Checked;
+use crate::claims::{Checked, is_tight};
 use crate::plan::{Aftermath, Answers, Manner};
+
+/// The length of a long reply: it takes a page of its own.
+const LONG: usize = 1_500;
 
 /// What a device does about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,9 +149,11 @@ impl World<'_> {
                 _ => (vec![1, rng.i64(1..=2_000)], State::Delivered),
             },
         };
+        // Where a sender may not store much, replies take most of it.
+        let long = "x".repeat(if is_tight(&self.plan.limits) { LONG } else { 0 });
         let words = rng.bool().then(|| match state {
             State::Rejected => format!("not {op}, \"{attempt}\""),
-            _ => format!(r#"{{"r": [{op},  {attempt}]}}"#),
+            _ => format!(r#"{{"r": [{op},  {attempt}], "x": "{long}"}}"#),
         });
         let http = manner.answers == Answers::AsItComes && rng.u32(0..6) == 0;
         let new = Verdict {

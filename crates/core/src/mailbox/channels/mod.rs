@@ -58,7 +58,7 @@ pub(super) struct Memory {
 }
 
 /// The totals of the rows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Known {
     /// Whether there are tables. A device without channels has none.
     has_tables: bool,
@@ -163,6 +163,15 @@ impl<S: Store> Channels<'_, S> {
             rows::clear(&self.cx.store)?;
         }
         self.memory.known = None;
+        Ok(())
+    }
+
+    /// Asserts that memory agrees with the rows.
+    pub(super) fn assert_rows(&self) -> Result<(), StoreError> {
+        if let Some(known) = self.memory.known {
+            let rows = rows::load(&self.cx.store)?;
+            debug_assert_eq!(known, rows, "channels in memory, and their rows");
+        }
         Ok(())
     }
 

@@ -180,7 +180,7 @@ impl<S: Store> Channels<'_, S> {
     fn end(&mut self, channel: Channel) -> Result<(), StoreError> {
         rows::delete(&self.cx.store, channel)?;
         let known = self.known()?;
-        known.channels = known.channels.saturating_sub(1);
+        known.channels -= 1;
         self.memory.ended.push(channel);
         Ok(())
     }

@@ -71,7 +71,7 @@ impl<S: Store> Failures<'_, S> {
         state.rows += 1;
         if state.rows > MAX_ROWS {
             let dropped = rows::delete_oldest(&self.cx.store, BATCH)?;
-            state.rows = state.rows.saturating_sub(dropped);
+            state.rows -= dropped;
             state.dropped += dropped;
         }
         Ok(())
@@ -160,6 +160,16 @@ impl<S: Store> Failures<'_, S> {
         self.memory.state = State::default();
         self.memory.sending = None;
         self.memory.stale = true;
+        Ok(())
+    }
+
+    /// Asserts that memory agrees with the rows.
+    pub(super) fn assert_rows(&self) -> Result<(), StoreError> {
+        let rows = match schema::has_failures(&self.cx.store)? {
+            true => rows::count(&self.cx.store)?,
+            false => 0,
+        };
+        debug_assert_eq!(self.memory.state.rows, rows, "rows of failures");
         Ok(())
     }
 

@@ -24,14 +24,20 @@ pub(super) fn first(
 /// Deletes all rows up to this one; returns how many.
 pub(super) fn delete_to(store: &impl Store, last: i64) -> Result<u32, StoreError> {
     let sql = "DELETE FROM failures WHERE seq <= ? RETURNING 1";
-    Ok(count(store.run(sql, &[last.into()])?))
+    Ok(number(store.run(sql, &[last.into()])?))
 }
 
 /// Deletes the oldest rows; returns how many.
 pub(super) fn delete_oldest(store: &impl Store, limit: u32) -> Result<u32, StoreError> {
     let sql = "DELETE FROM failures WHERE seq IN \
                (SELECT seq FROM failures ORDER BY seq LIMIT ?) RETURNING 1";
-    Ok(count(store.run(sql, &[limit.into()])?))
+    Ok(number(store.run(sql, &[limit.into()])?))
+}
+
+/// How many rows there are.
+pub(super) fn count(store: &impl Store) -> Result<u32, StoreError> {
+    let mut found = store.run("SELECT count(*) FROM failures", &[])?;
+    found.pop().map_or(Ok(0), |mut row| row.count())
 }
 
 /// Deletes all rows.
@@ -39,6 +45,6 @@ pub(super) fn delete_all(store: &impl Store) -> Result<(), StoreError> {
     store.run("DELETE FROM failures", &[]).map(drop)
 }
 
-fn count(rows: Vec<Row>) -> u32 {
+fn number(rows: Vec<Row>) -> u32 {
     u32::try_from(rows.len()).unwrap_or(u32::MAX)
 }

@@ -41,7 +41,7 @@ impl State {
 
     /// It lists this many of them.
     pub(super) fn succeed(&mut self, rows: u32) {
-        self.rows = self.rows.saturating_sub(rows);
+        self.rows -= rows;
         (self.tries, self.due_at) = (0, 0);
     }
 }

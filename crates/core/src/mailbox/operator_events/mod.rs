@@ -250,6 +250,19 @@ impl<S: Store> OperatorEvents<'_, S> {
         Ok(())
     }
 
+    /// Asserts that memory agrees with the rows.
+    pub(super) fn assert_rows(&self) -> Result<(), StoreError> {
+        let Memory { state, stored, .. } = &*self.memory;
+        if stored.is_none() {
+            return Ok(());
+        }
+        debug_assert_eq!(rows::progress(&self.cx.store)?, *stored, "row 0");
+        let (rows, last) = rows::count(&self.cx.store)?;
+        debug_assert_eq!(state.rows, rows, "rows of events");
+        debug_assert!(state.last >= last, "{} was given before", state.last + 1);
+        Ok(())
+    }
+
     /// Whether this mailbox tells of events. The one from which the service publishes does not: there are no events about
     /// events.
     fn is_source(&self) -> bool {

@@ -32,6 +32,13 @@ pub(super) fn delete_to(store: &impl Store, last: i64) -> Result<u32, StoreError
     Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }
 
+/// How many events there are, and the number of the last; 0 if there is none.
+pub(super) fn count(store: &impl Store) -> Result<(u32, i64), StoreError> {
+    let sql = "SELECT count(*), coalesce(max(seq), 0) FROM operator_events WHERE seq > 0";
+    let found = store.run(sql, &[])?.pop();
+    found.map_or(Ok((0, 0)), |mut row| Ok((row.count()?, row.int()?)))
+}
+
 /// Row 0, if there is one.
 pub(super) fn progress(store: &impl Store) -> Result<Option<String>, StoreError> {
     let sql = "SELECT event FROM operator_events WHERE seq = 0";

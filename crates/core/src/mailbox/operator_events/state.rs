@@ -9,7 +9,7 @@ use crate::time::{Millis, Now};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     /// The number of the last event. It never begins anew.
-    last: i64,
+    pub(super) last: i64,
     /// How many are not taken.
     #[serde(rename = "n")]
     pub(super) rows: u32,
@@ -53,7 +53,7 @@ impl State {
 
     /// This many were taken. If there was no room for the others, they are told after a pause.
     pub(super) fn succeed(&mut self, rows: u32, now: Now) {
-        self.rows = self.rows.saturating_sub(rows);
+        self.rows -= rows;
         (self.tries, self.due_at) = (0, 0);
         if rows < self.told {
             self.tries = 1;

@@ -8,7 +8,7 @@ use super::jobs::FIRST_RETRY;
 use super::publish::Publishing;
 use super::rows::{self, Head};
 use super::{CallPurpose, ConnectionId, News, Outbox, Output, Timer};
-use crate::call::{Call, DeliveryStatus};
+use crate::call::{Call, DeliveryStatus, SERVICE_TIMEOUT};
 use crate::delivery::{Delivery, Event, IllegalTransition, Phase};
 use crate::failure::DEVICE_REMOVED;
 use crate::id::{DeviceId, IdempotencyKey, MessageId};
@@ -20,7 +20,7 @@ use crate::trace::Trace;
 
 /// A call to deliver expires after this many milliseconds. Its caller waits two seconds longer, because two mailboxes'
 /// clocks may differ.
-pub(super) const CALL_LIFE: Millis = 2_000;
+pub(super) const CALL_LIFE: Millis = SERVICE_TIMEOUT - 2_000;
 
 impl<S: Store> Outbox<'_, S> {
     /// Calls every mailbox of a publish except those that an older message waits for.

@@ -261,6 +261,7 @@ impl<S: Store> Outbox<'_, S> {
     }
 
     fn dispatch_part(&mut self, id: MessageId, message: Rc<str>, devices: Vec<DeviceId>, now: Now) {
+        // The last part may have more devices than calls are left.
         self.memory.calls_left = self.memory.calls_left.saturating_sub(devices.len());
         self.memory.work = Some(Work {
             id,

@@ -69,7 +69,7 @@ pub(super) fn unseen(
     };
     // A message to a device has one delivery, unless it goes to others later, so its receipt is the row's; so is that
     // of one without a delivery.
-    let sql = "SELECT id, receipt, (target LIKE '{\"device\"%' AND plan ->> '$.escalation' IS NULL) \
+    let sql = "SELECT id, receipt, (target ->> '$.device' IS NOT NULL AND plan ->> '$.escalation' IS NULL) \
                OR coalesce(deliveries = '[]', 0), deliveries IS NULL FROM outbox \
                WHERE id >= ? AND receipt > ? ORDER BY id LIMIT ?";
     let mut start = from.map_or(Value::Blob(Vec::new()), Value::from);

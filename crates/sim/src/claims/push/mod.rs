@@ -181,6 +181,13 @@ impl Pushes {
         held.map(|held| held.size)
     }
 
+    /// The stored messages of the channels of a device, and when they expire.
+    pub(super) fn expiries(&self, device: usize) -> impl Iterator<Item = (MessageId, Millis)> {
+        let mailbox = self.mailboxes.get(&device);
+        let held = mailbox.into_iter().flat_map(|mailbox| &mailbox.held);
+        held.map(|(id, held)| (*id, held.expires_at))
+    }
+
     /// The size of a message of a channel: its body is the number of its publish.
     pub(super) fn size(&self, id: MessageId) -> u64 {
         let message = self.messages.get(&id);
