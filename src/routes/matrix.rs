@@ -39,6 +39,7 @@ pub(super) async fn notify(exchange: &Exchange, keys: &Keys) -> Response {
             let response = respond::json_text(error.status, error.to_json());
             match error.status {
                 503 => respond::with(response, "retry-after", RETRY_AFTER.to_owned()),
+                415 => respond::with(response, "accept-encoding", "identity".to_owned()),
                 _ => response,
             }
         }
