@@ -173,6 +173,7 @@ describe("a body", () => {
     const headers = { "Content-Encoding": "gzip" };
     const answer = await relay.request("POST", "/_matrix/push/v1/notify", { headers, body: gzipped });
     expect(answer.is(415)).toEqual({ errcode: "M_UNKNOWN", error: expect.stringContaining("Content-Encoding") });
+    expect(answer.headers.get("accept-encoding")).toBe("identity");
   });
 
   test("with the content coding that changes nothing is taken", async () => {
