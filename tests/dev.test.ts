@@ -1,5 +1,5 @@
 // `cargo xtask dev` does what it prints: the lines to paste work as they stand, and it ends with all it started.
-// README.md's block works as it stands, too, and prints what README.md says.
+// The blocks of README.md and of docs/webhooks.md work as they stand, too, and print what these pages say.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -60,6 +60,30 @@ describe("cargo xtask dev", () => {
     relay.signal("SIGINT");
     expect(await relay.ended()).toBe(0);
   }, 180_000);
+
+  test("the blocks of docs/webhooks.md can be pasted, and each server's reply is in the answer", async () => {
+    const [port, server, directory] = [await freePort(), await freePort(), state()];
+    const relay = dev("--port", `${port}`, "--state", directory);
+    await relay.prints(/tagpost is ready/, 120_000);
+    const page = readFileSync(join(ROOT, "docs/webhooks.md"), "utf8").split("\n## Webhooks\n")[1]!;
+    const here = page.replaceAll(".tagpost/", `${directory}/`).replaceAll(":8787", `:${port}`).replaceAll(":9000", `:${server}`);
+    const [set, ...blocks] = [...here.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!);
+    const [publish, servers] = [blocks.pop()!, blocks];
+    expect(servers).toHaveLength(3);
+    const [, printed] = /^```json\n(.*?)^```$/ms.exec(page)!;
+    // Whoever pastes a block twice still has the secret.
+    for (let twice = 0; twice < 2; twice += 1) await run("sh", ["-c", set!], { cwd: ROOT, timeout: 20_000 });
+    for (const block of servers) {
+      const started = start("sh", ["-c", block], { env: { ...process.env, PORT: `${server}` } });
+      await started.prints(new RegExp(`http://127.0.0.1:${server}/`));
+      const { stdout } = await run("sh", ["-c", publish], { cwd: ROOT, timeout: 20_000 });
+      expect(shape(`{${stdout.slice(stdout.indexOf('"deliveries"'), stdout.indexOf(',"summary"'))}}`), block).toEqual(shape(`{${printed}}`));
+      started.signal("SIGTERM");
+      await started.ended();
+    }
+    relay.signal("SIGINT");
+    expect(await relay.ended()).toBe(0);
+  }, 240_000);
 
   test("its lines can be pasted, it keeps its state, and ends with all it started", async () => {
     const [port, directory] = [await freePort(), state()];

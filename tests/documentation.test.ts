@@ -1,5 +1,5 @@
 // Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Every link
-// of every page leads somewhere, and every page is reached.
+// of every page leads somewhere, every page is reached, and no command on one has a secret among its arguments.
 
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -37,6 +37,12 @@ describe.each(["docs/security.md", "docs/guarantees.md"].filter((name) => exists
   });
 });
 
+test("the changelog says how large the compressed Worker may be", () => {
+  const [, limit] = /LIMIT: usize = ([\d_]+);/.exec(read("xtask/src/size.rs"))!;
+  const [, said] = /The compressed Worker has at most ([\d,]+) bytes/.exec(read("CHANGELOG.md"))!;
+  expect(said!.replaceAll(",", "")).toBe(limit!.replaceAll("_", ""));
+});
+
 const PAGES = globSync(["*.md", "{docs,clients,crates,examples}/**/*.md"], { cwd: ROOT, exclude: (path) => /node_modules|target$/.test(`${path}`) });
 
 /** A page without its code, in which nothing is a link or a heading. */
@@ -55,7 +61,24 @@ function anchors(path: string): Set<string> {
   return new Set(headings.map((text) => text.trim().toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")));
 }
 
+/** The simple commands in the code of a page, without the variables that are set for them. */
+function commands(path: string): string[] {
+  const blocks = [...read(path).matchAll(/^( *)```(?:sh|console|yaml)\n(.*?)^\1```$/gms)].map(([, , code]) => code!);
+  const text = blocks.join("\n").replaceAll("\\\n", " ");
+  const set = /^\s*(?:[A-Z_]+=(?:\$\([^)]*\)|"[^"]*"|\S)* +)+/;
+  return text.split(/\n|\||;|&&|[({] /).map((command) => command.replace(set, "").trim());
+}
+
 describe("the pages", () => {
+  test("give no command a secret as an argument", () => {
+    const secret = /Authorization: Bearer |\$\{?[A-Z_]*(TOKEN|KEY|SECRET|PASSWORD)\b|\$\(cat [^)]*\.(token|secret)/;
+    // A shell has `printf` built in. What `sed` is told holds no secret: that is in its file.
+    const exposed = PAGES.flatMap((page) =>
+      commands(page).filter((command) => secret.test(command) && !/^(printf|sed) /.test(command)).map((command) => `${page}: ${command}`),
+    );
+    expect(exposed).toEqual([]);
+  });
+
   test("link to what exists", () => {
     const broken = PAGES.flatMap((page) =>
       links(page).filter((link) => {

@@ -15,6 +15,8 @@ const [, , address = "http://127.0.0.1:9000/"] = process.argv;
 
 const TAGS = { anna: "on-call", ben: "on-call", boss: "managers" };
 const MONITOR = "monitor";
+/** Milliseconds that the service has to answer. */
+const TIMEOUT = 10_000;
 
 const service = new URL(`${TAGPOST_URL.replace(/\/+$/, "")}/`);
 const adminKey = process.env.ADMIN_KEY ?? (await keyOf(".dev.vars"));
@@ -31,7 +33,13 @@ async function keyOf(file) {
 /** As the operator. An answer without a body is `undefined`. */
 async function put(path, body) {
   const headers = { Authorization: `Bearer ${adminKey}`, "Content-Type": "application/json" };
-  const response = await fetch(new URL(path, service), { method: "PUT", headers, body: body && JSON.stringify(body), redirect: "error" });
+  const response = await fetch(new URL(path, service), {
+    method: "PUT",
+    headers,
+    body: body && JSON.stringify(body),
+    redirect: "error",
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`PUT ${path} was answered ${response.status}: ${text}`);
   return text === "" ? undefined : JSON.parse(text);
