@@ -196,6 +196,9 @@ async def test_an_invalid_address_or_token_is_an_error_at_once_which_does_not_re
         ("ws://relay.example", "url must begin with http"),
         ("https://", "url must name a host"),
         ("https://a:hunter2@relay.example", "url must not hold a user name"),
+        ("https://relay.example:hunter2", "a port only as a number"),
+        ("https://relay.example/v1", "without the /v1 of its paths"),
+        ("https://relay.example/push/v1/", "without the /v1 of its paths"),
     ):
         with pytest.raises(ValueError, match=why) as wrong:
             tagpost.connect(url, token)
