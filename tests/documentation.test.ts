@@ -1,5 +1,5 @@
-// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Every link
-// of every page leads somewhere, and every page is reached.
+// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Each scenario
+// of the client libraries has its test in each. Every link of every page leads somewhere, and every page is reached.
 
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -34,6 +34,22 @@ describe.each(["docs/security.md", "docs/guarantees.md"].filter((name) => exists
     const code = SOURCES.filter((path) => path.endsWith(".rs")).map(read).join("\n");
     const named = [...rows.join("\n").matchAll(/`([a-z]+(?:_[a-z0-9]+){2,})`/g)].map(([, name]) => name!);
     expect(named.filter((name) => !code.includes(`fn ${name}(`))).toEqual([]);
+  });
+});
+
+describe("clients/SCENARIOS.md", () => {
+  const scenarios = [...read("clients/SCENARIOS.md").matchAll(/^\| `([^`]+)`(?: \((.+)\))? \|/gm)];
+  const identifier = (name: string) => name.replaceAll(",", "").replaceAll(/[ -]/g, "_");
+
+  test.each([
+    ["JavaScript", "clients/js/test/*.test.ts", (name: string) => new RegExp(`\\("${name}[":]`)],
+    ["Python", "clients/python/tests/test_*.py", (name: string) => new RegExp(`def test_${identifier(name)}\\(`)],
+    ["Rust", "crates/cli/tests/relay/**/*.rs", (name: string) => new RegExp(`fn ${identifier(name)}\\(`)],
+  ])("each of its scenarios is a test in %s", (library, files, test) => {
+    const code = globSync(files, { cwd: ROOT }).map(read).join("\n");
+    const missing = scenarios.filter(([, name, only = library]) => only.includes(library) && !test(name!).test(code));
+    expect(scenarios.length).toBeGreaterThan(0);
+    expect(missing.map(([, name]) => name)).toEqual([]);
   });
 });
 
