@@ -60,3 +60,6 @@ export function typed(text) {
     return { value: text, isJson: false };
   }
 }
+
+/** Whether a text begins as JSON does and is none: who typed it probably meant JSON. */
+export const isBrokenJson = (text) => /^\s*[[{]/.test(text) && !typed(text).isJson;
