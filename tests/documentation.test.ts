@@ -1,5 +1,6 @@
-// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Every link
-// of every page leads somewhere, every page is reached, and no command on one has a secret among its arguments.
+// Each "cannot" of docs/security.md and each claim of docs/guarantees.md names its test: that test exists. Each scenario
+// of the client libraries has its test in each. Every link of every page leads somewhere, every page is reached, and no
+// command on one has a secret among its arguments.
 
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -41,6 +42,22 @@ test("the changelog says how large the compressed Worker may be", () => {
   const [, limit] = /LIMIT: usize = ([\d_]+);/.exec(read("xtask/src/size.rs"))!;
   const [, said] = /The compressed Worker has at most ([\d,]+) bytes/.exec(read("CHANGELOG.md"))!;
   expect(said!.replaceAll(",", "")).toBe(limit!.replaceAll("_", ""));
+});
+
+describe("clients/SCENARIOS.md", () => {
+  const scenarios = [...read("clients/SCENARIOS.md").matchAll(/^\| `([^`]+)`(?: \((.+)\))? \|/gm)];
+  const identifier = (name: string) => name.replaceAll(",", "").replaceAll(/[ -]/g, "_");
+
+  test.each([
+    ["JavaScript", "clients/js/test/*.test.ts", (name: string) => new RegExp(`\\("${name}[":]`)],
+    ["Python", "clients/python/tests/test_*.py", (name: string) => new RegExp(`def test_${identifier(name)}\\(`)],
+    ["Rust", "crates/cli/tests/relay/**/*.rs", (name: string) => new RegExp(`fn ${identifier(name)}\\(`)],
+  ])("each of its scenarios is a test in %s", (library, files, test) => {
+    const code = globSync(files, { cwd: ROOT }).map(read).join("\n");
+    const missing = scenarios.filter(([, name, only = library]) => only.includes(library) && !test(name!).test(code));
+    expect(scenarios.length).toBeGreaterThan(0);
+    expect(missing.map(([, name]) => name)).toEqual([]);
+  });
 });
 
 const PAGES = globSync(["*.md", "{docs,clients,crates,examples}/**/*.md"], { cwd: ROOT, exclude: (path) => /node_modules|target$/.test(`${path}`) });

@@ -42,13 +42,9 @@ export const addressee = ({ tag, device, match }) => match ?? tag ?? `@${device}
 
 const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** The beginning of a text: at most `length` characters as people read them, none of them cut. */
+/** The beginning of a text: at most `length` units of a string. What people read as one character is not cut. */
 export function beginning(text, length) {
-  if (text.length <= length) return text;
-  // No character is shorter than its part of the text, so more than these are never looked at.
-  const seen = Array.from({ length }, () => "");
-  const all = characters.segment(text)[Symbol.iterator]();
-  return seen.map(() => all.next().value?.segment ?? "").join("");
+  return text.length <= length ? text : text.slice(0, characters.segment(text).containing(length).index);
 }
 
 /** A payload, reply or reason as text. */
@@ -64,3 +60,6 @@ export function typed(text) {
     return { value: text, isJson: false };
   }
 }
+
+/** Whether a text begins as JSON does and is none: who typed it probably meant JSON. */
+export const isBrokenJson = (text) => /^\s*[[{]/.test(text) && !typed(text).isJson;

@@ -59,6 +59,25 @@ describeInBrowser("the demonstration", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("JSON that is broken is sent as text, which the form says while it is typed", async () => {
+    const [sender, receiver] = await relay.devices(2);
+    const { page, complaints } = await browser.tab();
+    await page.goto(link(relay.url, relay.adminKey, { devices: [sender!.name] }));
+    const pane = paneOf(page, sender!.name);
+    await pane.getByLabel("Kind of address").selectOption("device");
+    await pane.getByLabel("Send to").fill(receiver!.name);
+    const hint = pane.getByText("This is not valid JSON. It is sent as text.");
+    for (const [text, isBroken] of [["[1", true], ["[1]", false], ['{"ring": true', true], ["a {text}", false], [' {"broken":', true]] as const) {
+      await pane.getByLabel("Message, JSON or text").fill(text);
+      expect(await hint.count(), text).toBe(isBroken ? 1 : 0);
+    }
+    await pane.getByRole("button", { name: "Send" }).click();
+    await shows(pane.locator(".event").getByText("held"));
+    const { messages } = (await receiver!.request("GET", "/v1/inbox?limit=1")).is(200);
+    expect(messages).toMatchObject([{ content_type: "text/plain; charset=utf-8", payload: ' {"broken":' }]);
+    expect(complaints).toEqual([]);
+  });
+
   test("a message that somebody works on shows the note, and one that is cancelled then is taken down", async () => {
     const [sender, receiver] = await relay.devices(2);
     const { page, complaints } = await browser.tab();

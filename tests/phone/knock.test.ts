@@ -39,6 +39,20 @@ describeInBrowser("a knock", () => {
     expect((await doorbell.settled(text)).deliveries).toMatchObject([{ state: "delivered" }]);
   });
 
+  test("cuts a long text between characters, in the notification and in the list", async () => {
+    const { app, phone, doorbell } = await away();
+    // Three people, joined: one character of eight units.
+    const family = "\u{1F469}\u200D\u{1F469}\u200D\u{1F467}";
+    const [short, long] = ["a".repeat(499), "a".repeat(8_190)];
+    const ids = await Promise.all([short, long].map((text) => doorbell.send({ device: phone.name }, `${text}${family}, and more`, { type: "text/plain" })));
+    await app.knock();
+    const shown = await app.shown("both", (all) => all.length === 2);
+    expect(ids.map((id) => shown.find(({ tag }) => tag === id)?.body)).toEqual([short, long.slice(0, 500)]);
+    const page = await app.reopen();
+    await page.getByText(long, { exact: true }).waitFor();
+    await page.getByText(`${short}${family}, and more`, { exact: true }).waitFor();
+  });
+
   test("shows a question with its actions, and the reply of the one that is tapped comes to the sender", async () => {
     const { app, doorbell, send } = await away();
     const id = await send(QUESTION);

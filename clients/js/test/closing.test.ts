@@ -43,7 +43,7 @@ const NETWORKS: Record<string, (line: Network, online: () => Promise<unknown>, o
 };
 
 describe.concurrent("closing", () => {
-  test.each(Object.keys(NETWORKS))("closing is immediate in every state: the network %s", async (name) => {
+  test.each(Object.keys(NETWORKS))("closing wins in every state: the network %s", async (name) => {
     const [a, b] = await relay.devices(2);
     const id = await a!.send({ device: b!.name }, "x");
     const line = await network(() => relay.url);

@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { describeInBrowser, shows, useChromium } from "../../../tests/console/browser.ts";
-import { useRelay, type Device } from "../../../tests/harness/index.ts";
+import { useRelay } from "../../../tests/harness/index.ts";
 import { ROOT } from "../../../tests/harness/workerd.ts";
 import { useApplication } from "./application.ts";
 import { within } from "./support.ts";
@@ -40,21 +40,22 @@ async function examples(...names: string[]): Promise<void> {
   }
 }
 
-/** A camera that is bound to the tag of the README, and its doorbell. */
-async function two(): Promise<[camera: Device, doorbell: Device]> {
-  const camera = await relay.device("kitchen-cam");
-  const doorbell = await relay.device("doorbell");
-  (await relay.admin("PUT", `/v1/tags/hallway/devices/${camera.name}`)).is(204);
+/** The environment of an example. */
+const environment = (own: Record<string, string>) => ({ ...process.env, TAGPOST_URL: relay.url.href, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...own });
+
+/** The tokens of a camera, which has the tag of the README, and of its doorbell, made as the README says. */
+async function two(): Promise<[camera: string, doorbell: string]> {
+  await examples("devices.mjs");
+  const { stdout } = await run(process.execPath, ["devices.mjs"], { cwd: application.path, env: environment({ TAGPOST_ADMIN_KEY: relay.adminKey }) });
+  const [, camera, doorbell] = /^kitchen-cam (\S+)\ndoorbell (\S+)\n$/.exec(stdout) ?? [];
+  if (camera === undefined || doorbell === undefined) throw new Error(`expected two devices and their tokens, but saw ${stdout}`);
   return [camera, doorbell];
 }
 
 /** Runs the first program as the camera and then the second as the doorbell, and gives the lines that they print. */
 async function ring(command: string, listen: string[], publish: string[]): Promise<[heard: string, answer: string]> {
   const [camera, doorbell] = await two();
-  const options = ({ token }: Device) => ({
-    cwd: application.path,
-    env: { ...process.env, TAGPOST_URL: relay.url.href, TAGPOST_TOKEN: token, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-  });
+  const options = (token: string) => ({ cwd: application.path, env: environment({ TAGPOST_TOKEN: token }) });
   const listener = spawn(command, listen, { ...options(camera), stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface(listener.stdout)[Symbol.asyncIterator]();
   try {
@@ -130,7 +131,7 @@ describeInBrowser("the README's page", () => {
 
   test("sends and receives in a browser", async () => {
     await examples("page.html");
-    const open = async ({ token }: Device, button: string) => {
+    const open = async (token: string, button: string) => {
       const { page, complaints } = await chromium.tab();
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/page.html`);
       await page.getByPlaceholder("Service").fill(relay.url.href);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import traceback
 
 import pytest
@@ -119,76 +118,6 @@ async def test_keep_alives_keep_a_device_online_that_says_nothing_else(relay: Re
     assert device.state == "online"
 
 
-async def test_a_token_of_a_function_is_renewed_before_it_expires(relay: Relay, opened: Opened) -> None:
-    a, b = await relay.devices(2)
-    fetched: list[str] = []
-
-    async def token() -> str:
-        fetched.append(mint(sub=b.name, iat=int(time.time()), exp=int(time.time()) + 6))
-        return fetched[-1]
-
-    sender = await opened.client(a)
-    line = await opened.network()
-    offline: list[Offline] = []
-    async with tagpost.connect(line.url, token) as device:
-        device.on(Offline, offline.append)
-        await device.online(LIMIT)
-        await until("a second connection", lambda: asyncio.sleep(0, line.handshakes), lambda count: count == 2)
-        await device.online(LIMIT)
-        assert len(fetched) == 2
-        # The service did not have to close the first.
-        assert offline == []
-        await sender.publish(b.address, "x", wait=0)
-        await within("the answer", (await next_message(device)).ack())
-
-
-@pytest.mark.parametrize("is_async", [True, False])
-async def test_a_token_of_a_function_is_renewed_after_the_service_refused_it(
-    relay: Relay, opened: Opened, is_async: bool
-) -> None:
-    a, b = await relay.devices(2)
-    given = [mint("another key", sub=b.name), mint("another key", sub=b.name), b.token]
-    stale, fetched = list(given), []
-
-    def fetch() -> str:
-        fetched.append(stale.pop(0) if len(stale) > 1 else stale[0])
-        return fetched[-1]
-
-    async def fetch_async() -> str:
-        return fetch()
-
-    async with tagpost.Client(relay.url, fetch_async if is_async else fetch) as client:
-        # The second is refused, too.
-        with pytest.raises(Unauthorized):
-            await client.publish(a.address, 1, wait=0)
-        published = await asyncio.gather(*(client.publish(a.address, n, wait=0) for n in range(5)))
-    assert len(published) == 5
-    assert fetched == given
-
-    stale, fetched = list(given[1:]), []
-    async with tagpost.connect(relay.url, fetch_async if is_async else fetch) as device:
-        assert await device.online(LIMIT) == b.name
-    assert fetched == given[1:]
-
-
-async def test_a_function_that_gives_no_token_is_asked_again(relay: Relay, opened: Opened) -> None:
-    (b,) = await relay.devices(1)
-    failures = [LookupError("a secret"), ValueError("a secret")]
-
-    def token() -> str:
-        if failures:
-            raise failures.pop()
-        return b.token
-
-    async with tagpost.connect(relay.url, token) as device:
-        assert (await change(device, Offline)).reason == "there is no token: ValueError"
-        assert await device.online(LIMIT) == b.name
-    failures.append(LookupError("of the application"))
-    async with tagpost.Client(relay.url, token) as client:
-        with pytest.raises(LookupError, match="of the application"):
-            await client.version()
-
-
 async def test_an_invalid_address_or_token_is_an_error_at_once_which_does_not_repeat_it() -> None:
     token = "a.b.c"
     for url, why in (
@@ -196,6 +125,9 @@ async def test_an_invalid_address_or_token_is_an_error_at_once_which_does_not_re
         ("ws://relay.example", "url must begin with http"),
         ("https://", "url must name a host"),
         ("https://a:hunter2@relay.example", "url must not hold a user name"),
+        ("https://relay.example:hunter2", "a port only as a number"),
+        ("https://relay.example/v1", "without the /v1 of its paths"),
+        ("https://relay.example/push/v1/", "without the /v1 of its paths"),
     ):
         with pytest.raises(ValueError, match=why) as wrong:
             tagpost.connect(url, token)

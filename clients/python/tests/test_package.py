@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support import ROOT, Relay, within
+from support import ADMIN_KEY, ROOT, Relay, within
 
 #: The environment is made once, so all of these run in one process.
 pytestmark = pytest.mark.xdist_group("package")
@@ -117,24 +117,26 @@ def examples() -> dict[str, str]:
 @pytest.mark.anyio
 @pytest.mark.parametrize("face", ["", "_sync"])
 async def test_the_readmes_examples_run_as_it_says(relay: Relay, python: Path, tmp_path: Path, face: str) -> None:
-    camera, doorbell = "kitchen-cam", "doorbell"
-    async with relay.operator() as operator:
-        tokens = {name: (await operator.put_device(name)).token for name in (camera, doorbell)}
-        await operator.bind("hallway", camera)
     for name, code in examples().items():
         (tmp_path / name).write_text(code)
 
-    async def start(name: str, device: str) -> asyncio.subprocess.Process:
-        env = {**os.environ, "TAGPOST_URL": relay.url, "TAGPOST_TOKEN": tokens[device]}
+    async def start(name: str, **own: str) -> asyncio.subprocess.Process:
+        env = {**os.environ, "TAGPOST_URL": relay.url, **own}
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(python, tmp_path / name, env=env, stdout=pipe, stderr=pipe)
 
-    listener = await start(f"listen{face}.py", camera)
+    operator = await start("devices.py", TAGPOST_ADMIN_KEY=ADMIN_KEY)
+    output, errors = await within("the devices", operator.communicate())
+    made = re.fullmatch(r"kitchen-cam (\S+)\ndoorbell (\S+)\n", output.decode())
+    assert made is not None, (output, errors)
+    camera, doorbell = made.groups()
+
+    listener = await start(f"listen{face}.py", TAGPOST_TOKEN=camera)
     assert listener.stdout is not None and listener.stderr is not None
     try:
         line = await within("it online", listener.stdout.readline())
         assert line == b"kitchen-cam is online\n", await within("its error", listener.stderr.read())
-        publisher = await start(f"publish{face}.py", doorbell)
+        publisher = await start(f"publish{face}.py", TAGPOST_TOKEN=doorbell)
         output, errors = await within("the answer", publisher.communicate())
         assert (output, errors) == (b"kitchen-cam delivered {'opened': True}\n", b"")
         assert output.decode().strip() in (LIBRARY / "README.md").read_text()

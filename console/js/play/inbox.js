@@ -7,7 +7,7 @@ import { IncomingMessage, spoken } from "./incoming-message.js";
 
 /** How many answered messages are kept in sight. */
 const SHOWN = 20;
-/** How many characters of a message are read out. */
+/** How much of a message is read out, in units of a string. */
 const READ_OUT = 100;
 
 export class Inbox {

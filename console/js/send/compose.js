@@ -5,7 +5,7 @@
 
 import { Unanswered, devicePath, freshKey, isSendable, tagPath } from "../api.js";
 import { element, field, uniqueId } from "../dom.js";
-import { typed } from "../format.js";
+import { isBrokenJson, typed } from "../format.js";
 import { Options } from "./options.js";
 
 /**
@@ -16,12 +16,13 @@ import { Options } from "./options.js";
  * @typedef {{ kind: "tag" | "device" | "expression", address: string, escalate: string }} Target
  */
 export function compose({ to: { kind: given = "tag", address: known = "" } = {}, before = [], actions = [], from, sent }) {
-  const errorId = uniqueId("error");
+  const [errorId, hintId] = [uniqueId("error"), uniqueId("hint")];
   const kinds = [["tag", "Tag"], ["device", "Device"], ["expression", "Expression"]];
   const kind = element("select", {}, ...kinds.map(([value, label]) => element("option", { value }, label)));
   kind.value = given;
   const to = element("input", { value: known, spellcheck: "false", autocapitalize: "none", autocomplete: "off", "aria-describedby": errorId });
-  const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": errorId });
+  const message = element("textarea", { rows: "2", spellcheck: "false", placeholder: '{"ring": true}', "aria-describedby": `${hintId} ${errorId}` });
+  const hint = element("p", { class: "muted small hint", id: hintId });
   const options = new Options();
   const error = element("p", { class: "error", id: errorId, role: "alert" });
   const submit = element("button", { class: "primary" }, "Send");
@@ -71,11 +72,13 @@ export function compose({ to: { kind: given = "tag", address: known = "" } = {},
     ...before,
     element("div", { class: "line" }, field("Kind of address", kind, { class: "field kind" }), field("Send to", to)),
     field("Message, JSON or text", message),
+    hint,
     element("div", { class: "line" }, options.element, ...actions, submit),
     error,
   );
   // What is changed is another message, which needs another key.
   form.addEventListener("input", () => (key = freshKey()));
+  message.addEventListener("input", () => (hint.textContent = isBrokenJson(message.value) ? "This is not valid JSON. It is sent as text." : ""));
   message.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

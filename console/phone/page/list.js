@@ -11,7 +11,7 @@ import { Card, spoken } from "./card.js";
 import { day } from "./day.js";
 import { takeDownRead } from "./shown.js";
 
-/** How many characters of a message are read out. */
+/** How much of a message is read out, in units of a string. */
 const READ_OUT = 120;
 
 export class List {

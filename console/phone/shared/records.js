@@ -2,13 +2,14 @@
 //
 // Page and worker write it at the same time. Each change is one transaction, and is told to the other.
 
+import { beginning } from "../../js/format.js";
 import { isQuestion, notificationOf } from "../../js/notification.js";
 import { tell } from "./channel.js";
 import { result, transaction } from "./database.js";
 
 /** How many messages are kept. A question that is open is kept beyond that, up to as many again. */
 const KEPT = 300;
-/** How many characters of a payload are kept. */
+/** How much of a payload is kept, in units of a string. */
 const MAX_TEXT = 8_192;
 /** How many of the newest keep their picture, which may be large. */
 const PICTURES = 30;
@@ -54,7 +55,7 @@ export async function take({ id, from, to, sentAt, urgency, payload, text, isCod
       arrivedAt: known?.arrivedAt ?? Date.now(),
       urgency,
       notification,
-      text: notification ? "" : text.slice(0, MAX_TEXT),
+      text: notification ? "" : beginning(text, MAX_TEXT),
       isCode,
       isShown: false,
       isRead: false,

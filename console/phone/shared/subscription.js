@@ -3,9 +3,6 @@
 import { Problem, askJson, devicePath } from "./service.js";
 import * as self from "./self.js";
 
-/** The longest name of a subscription, in characters. */
-const MAX_LABEL = 64;
-
 /** @import { Self } from "./self.js" */
 
 /** The service does not wake anybody. */
@@ -97,5 +94,5 @@ function label() {
   const find = (names) => names.find(([, pattern]) => pattern.test(agent))?.[0];
   const browser = find([["Firefox", /Firefox|FxiOS/], ["Edge", /Edg/], ["Samsung Internet", /SamsungBrowser/], ["Chrome", /Chrom|CriOS/], ["Safari", /Safari/]]);
   const system = find([["Android", /Android/], ["iOS", /iPhone|iPad/], ["Windows", /Windows/], ["macOS", /Mac OS/], ["Linux", /Linux/]]);
-  return `${browser ?? "Browser"} on ${system ?? "a device"}`.slice(0, MAX_LABEL);
+  return `${browser ?? "Browser"} on ${system ?? "a device"}`;
 }

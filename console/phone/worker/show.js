@@ -1,7 +1,7 @@
 // Notifications, as the system shows them. The tag of each is the message's id, so that none is there twice.
 
 import { isQuestion } from "../../js/notification.js";
-import { addressee, plural } from "../../js/format.js";
+import { addressee, beginning, plural } from "../../js/format.js";
 import { HOST } from "../shared/place.js";
 
 /** What is shown in place of a message. Of each kind there is one, and the newest takes the place of the one before. */
@@ -10,7 +10,7 @@ const NOTES = { more: "tagpost more", kept: "tagpost kept", notTaken: "tagpost n
 const PASSING = [NOTES.unreachable, NOTES.unpaired, NOTES.nothingNew];
 /** Milliseconds after which a note that nothing waits is taken down. */
 const BRIEF = 4_000;
-/** The longest text of a notification, in characters: no system shows more. */
+/** The longest text of a notification, in units of a string: no system shows more. */
 const LONGEST = 500;
 
 const ICONS = { icon: "icons/icon-192.png", badge: "icons/badge-96.png" };
@@ -18,9 +18,10 @@ const ICONS = { icon: "icons/icon-192.png", badge: "icons/badge-96.png" };
 /** @param {import("../shared/records.js").Entry} record */
 export async function show({ id, from, to, sentAt, urgency, notification, text }) {
   const question = isQuestion(notification);
+  const body = notification ? notification.body || `From ${from}${to.device ? "" : ` to ${addressee(to)}`}` : text;
   await registration.showNotification(notification?.title ?? from, {
     ...ICONS,
-    body: (notification ? notification.body || `From ${from}${to.device ? "" : ` to ${addressee(to)}`}` : text).slice(0, LONGEST),
+    body: beginning(body, LONGEST),
     tag: id,
     dir: "auto",
     timestamp: sentAt,

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
@@ -29,9 +29,19 @@ def service_at(url: str) -> str:
     # The URL is not repeated: what should not be in it may be a secret.
     if parts.username is not None or parts.password is not None:
         raise ValueError("url must not hold a user name or a password")
-    if not parts.hostname:
-        raise ValueError("url must name a host")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/", "", ""))
+    if not parts.hostname or not _has_valid_port(parts):
+        raise ValueError("url must name a host, and a port only as a number")
+    path = parts.path.rstrip("/")
+    if path.endswith("/v1"):
+        raise ValueError("url must be the address of the service, without the /v1 of its paths")
+    return urlunsplit((parts.scheme, parts.netloc, f"{path}/", "", ""))
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Connection:
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._socket: Socket | None = None
         self._welcomed_at: float | None = None
+        #: That of the last attempt, if there was one for it.
+        self._token: str | None = None
         #: The service has refused a token, and the one that was fetched then has not been taken yet.
         self._is_renewed = False
         self._is_replaced = False
@@ -98,11 +100,11 @@ class Connection:
             if self._is_replaced:
                 self._is_replaced = False
                 continue
-            error = end.error
-            if isinstance(error, Unauthorized) and self._tokens.can_renew and not self._is_renewed:
-                end, error = await self._renew(end), None
-            if error is not None:
-                return self._finish(error)
+            is_refused = self._token is not None and isinstance(end.error, Unauthorized)
+            if is_refused and self._tokens.can_renew and not self._is_renewed:
+                end = await self._renew(end)
+            if end.error is not None:
+                return self._finish(end.error)
             if self._welcomed_at is not None and self._loop.time() - self._welcomed_at > _LASTING:
                 self._backoff.reset()
             self._welcomed_at = None
@@ -112,12 +114,12 @@ class Connection:
 
     async def _connect(self) -> End:
         """One connection, until it ends."""
-        self._welcomed_at = None
+        self._welcomed_at = self._token = None
         try:
-            token = await self._tokens.get()
+            self._token = await self._tokens.get()
         except Exception as error:
             return _no_token(error)
-        self._socket = Socket(self._url, token, self._ssl, self._hear)
+        self._socket = Socket(self._url, self._token, self._ssl, self._hear)
         try:
             return await self._socket.run()
         except Exception as error:
@@ -131,7 +133,7 @@ class Connection:
     async def _renew(self, end: End) -> End:
         """Fetches another token than the one that was refused, with which the next attempt is made."""
         try:
-            await self._tokens.renew(await self._tokens.get())
+            await self._tokens.renew(self._token)
         except Exception as error:
             return _no_token(error)
         self._is_renewed = True
@@ -158,6 +160,7 @@ class Connection:
 
 
 def _no_token(error: Exception) -> End:
+    """The function has failed. It ends everything if it says that there will be no further token."""
     # What the application's function says may hold a secret.
     _log.warning("there is no token: %s", type(error).__name__)
-    return End(f"there is no token: {type(error).__name__}")
+    return End(f"there is no token: {type(error).__name__}", error if isinstance(error, Unauthorized) else None)

@@ -16,7 +16,8 @@ from typing import Union
 
 from ._address import claims
 
-#: A token, or a function that gives one: `async`, or not. One that is not runs in a thread.
+#: A token, or a function that gives one: `async`, or not. One that is not runs in a thread. It raises `Unauthorized` if
+#: there will be none, since nobody is signed in; after any other error it is asked again.
 Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
 
 #: Three parts of base64url, as a JWT has them (RFC 7519).
@@ -25,8 +26,11 @@ _CREDENTIAL = re.compile(r"[!-~]+")
 
 #: Seconds that a function may take.
 _LIMIT = 30.0
-#: A token is renewed this many seconds before it expires, or a quarter of its life if that is less.
-_MARGIN = 60.0
+#: A token is renewed in the last tenth of its life, at most so many seconds before it expires, and at least so many: its
+#: times are whole seconds, and it was on its way for a while.
+_MARGIN, _LONGEST_MARGIN, _SHORTEST_MARGIN = 0.1, 60.0, 2.0
+#: The shortest time between a token and its renewal, in seconds.
+_SHORTEST = 1.0
 
 _log = logging.getLogger("tagpost")
 
@@ -55,7 +59,8 @@ class Tokens:
         """Seconds until the token is to be renewed, if ever."""
         if self._source is None or self._life is None:
             return None
-        return self._since + self._life - min(_MARGIN, self._life / 4) - time.monotonic()
+        margin = max(_SHORTEST_MARGIN, min(_LONGEST_MARGIN, self._life * _MARGIN))
+        return self._since + max(_SHORTEST, self._life - margin) - time.monotonic()
 
     async def get(self) -> str:
         """The token to use now. Raises what the function raises, if there is no other."""
@@ -71,7 +76,7 @@ class Tokens:
             _log.warning("the token could not be renewed: %s", type(error).__name__)
             return token
 
-    async def renew(self, refused: str) -> str:
+    async def renew(self, refused: str | None) -> str:
         """Another token than one that the service has refused. Several callers fetch it once."""
         return await self._fetch(refused)
 
@@ -86,7 +91,7 @@ class Tokens:
             issued, expires = said.get("iat"), said.get("exp")
             self._life = None
             if isinstance(issued, (int, float)) and isinstance(expires, (int, float)):
-                self._life = max(0.0, expires - issued)
+                self._life = expires - issued
             self._since = time.monotonic()
             self._token = token
             return token
