@@ -1,28 +1,29 @@
 //! One mailbox on the bench: a store, a clock that is moved by hand, and outputs in short words.
 
+mod rows;
+mod samples;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tagpost_core::call::{Call, DeliveryStatus};
-use tagpost_core::delivery::{Delivery, State};
 use tagpost_core::id::{DeviceId, MessageId};
 use tagpost_core::limits::Limits;
 use tagpost_core::mailbox::{
     CallId, CallPurpose, Chain, ConnectionId, Input, Mailbox, Output, PostPurpose,
 };
-use tagpost_core::message::{Message, Target};
+use tagpost_core::message::Message;
 use tagpost_core::operator_event::Settings;
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::protocol::{CODECS, Codec, Codecs, Frame};
-use tagpost_core::publish::Draft;
-use tagpost_core::store::{Row, Store};
 use tagpost_core::time::{Millis, Now};
-use tagpost_core::token::Claims;
 use tagpost_core::wake::Knocks;
-use tagpost_core::web_push::seal::Keys;
 use tagpost_core::webhook::Post;
 use tagpost_sim::store::Sqlite;
 
+pub(crate) use self::samples::{
+    addresses, claims, delivery, device, draft, known, message, message_from, push_keys,
+};
 use super::calls::Asked;
 use super::summary::summary;
 
@@ -346,129 +347,4 @@ impl Harness {
     pub(crate) fn reported(&mut self, to: &str, taken: bool) -> Vec<String> {
         self.returned_text(to, CallPurpose::Report, taken.then_some("[]"))
     }
-
-    /// How many rows each table has that has any, and `jobs` of each kind. Kept payloads are not counted.
-    pub(crate) fn rows(&self) -> String {
-        let tables = ["outbox", "parts", "groups", "keys"];
-        let inbox = [("account", "account"), ("inbox", "inbox WHERE rank > -2")];
-        let kinds = [
-            ("jobs", "jobs WHERE length(id) = 16"),
-            ("endings", "jobs WHERE id > x'ff'"),
-            ("escalations", "jobs WHERE id > x'fe' AND id < x'ff'"),
-        ];
-        let tables = inbox.into_iter().chain(tables.map(|table| (table, table)));
-        let count = |rows: &str| {
-            let mut rows = self
-                .store
-                .run(&format!("SELECT count(*) FROM {rows}"), &[])
-                .unwrap();
-            rows[0].int().unwrap()
-        };
-        let counted = tables.chain(kinds).map(|(name, rows)| (name, count(rows)));
-        let some = counted.filter(|(_, count)| *count > 0);
-        some.map(|(table, count)| format!("{table} {count}"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
-    /// How many rows were written so far.
-    pub(crate) fn writes(&self) -> u64 {
-        self.store.changes()
-    }
-
-    /// The bytes of the database.
-    pub(crate) fn size(&self) -> u64 {
-        self.store.size().unwrap()
-    }
-
-    /// How many statements were run so far.
-    pub(crate) fn statements(&self) -> u64 {
-        self.store.statements()
-    }
-
-    /// How much work the statements were so far.
-    pub(crate) fn steps(&self) -> u64 {
-        self.store.steps()
-    }
-
-    /// The numbers of all receipts that are kept, in the order of their rows, seen or not.
-    pub(crate) fn receipts(&self) -> Vec<i64> {
-        let numbers = "SELECT json_extract(value, '$.receipt') FROM outbox, json_each(deliveries) \
-            WHERE json_extract(value, '$.receipt') IS NOT NULL UNION ALL \
-            SELECT json_extract(value, '$.receipt') FROM parts, json_each(parts.deliveries) \
-            WHERE json_extract(value, '$.receipt') IS NOT NULL";
-        let rows = self.store.run(numbers, &[]).unwrap();
-        rows.into_iter().map(|mut row| row.int().unwrap()).collect()
-    }
-
-    /// Runs a statement of the test itself.
-    pub(crate) fn run(&self, sql: &str) {
-        self.store.run(sql, &[]).unwrap();
-    }
-
-    /// The only column of the only row of a query.
-    pub(crate) fn query(&self, sql: &str) -> Row {
-        self.store.run(sql, &[]).unwrap().pop().unwrap()
-    }
-}
-
-pub(crate) fn push_keys() -> Keys {
-    Keys::new("0123456789abcdef0123456789abcdef".to_owned(), None)
-}
-
-pub(crate) fn device(name: &str) -> DeviceId {
-    name.parse().unwrap()
-}
-
-pub(crate) fn claims(name: &str) -> Claims {
-    Claims {
-        device: device(name),
-        issued_at: START / 1000,
-        expires_at: None,
-        publish: None,
-        tags: vec![],
-        revocations: None,
-        webhook: false,
-        id: None,
-    }
-}
-
-pub(super) fn draft(headers: &[(&str, &str)], body: &str) -> Draft {
-    let header = |name: &str| {
-        let found = headers.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    };
-    Draft::from_http(header, body.as_bytes(), &Limits::default()).unwrap()
-}
-
-pub(super) fn addresses(to: &[&str]) -> (Target, Vec<DeviceId>) {
-    let devices = to.iter().map(|name| device(name)).collect();
-    match to {
-        [one] => (Target::Device(device(one)), devices),
-        _ => (Target::Tag("hall".parse().unwrap()), devices),
-    }
-}
-
-/// A message of `door`, the `n`th, accepted at the start.
-pub(crate) fn message(n: u64, headers: &[(&str, &str)]) -> Message {
-    message_from("door", n, headers)
-}
-
-pub(crate) fn message_from(sender: &str, n: u64, headers: &[(&str, &str)]) -> Message {
-    let id = MessageId::next(&device(sender), START, None, n);
-    draft(headers, &format!("body {n}")).into_message(
-        id,
-        device(sender),
-        Target::Device(device("cam")),
-        START,
-    )
-}
-
-/// What a mailbox says of a delivery in this state.
-pub(crate) fn known(name: &str, state: State) -> Option<DeliveryStatus> {
-    Some(DeliveryStatus::Known(delivery(name, state)))
-}
-
-pub(crate) fn delivery(name: &str, state: State) -> Delivery {
-    Delivery::first(device(name), state, START + 1)
 }

@@ -1,17 +1,18 @@
 //! The operator's events: each is told until it is taken, and published once, whatever fails meanwhile.
 
+mod presence;
+mod publishing;
+
 use serde_json::Value;
 use tagpost_core::call::Call;
 use tagpost_core::delivery::State;
 use tagpost_core::id::owner;
 use tagpost_core::mailbox::{CallPurpose, Input, Reply};
-use tagpost_core::message::Target;
 use tagpost_core::operator_event::{Numbered, Settings};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::token::TokenId;
 
-use super::harness::{Harness, START, claims, delivery, device, known, message_from};
-use super::webhook::{TEXT, status};
+use super::harness::{Harness, START, claims, delivery, device};
 
 impl Harness {
     /// One that tells of events; a device is away after 60 seconds.
@@ -183,117 +184,6 @@ fn a_device_that_its_token_registers_has_done_so_itself() {
 }
 
 #[test]
-fn a_device_is_away_once_an_absence_and_then_it_comes_back() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.at(1_000).closed(1);
-    assert!(cam.alarm.is_some_and(|alarm| alarm <= 61_000));
-    cam.sleep();
-    assert_eq!(told(&cam.at(60_999).ring()), 0);
-    assert!(cam.alarm.is_some_and(|alarm| alarm <= 61_000));
-    assert_eq!(told(&cam.at(61_000).ring()), 1);
-    assert_eq!(cam.waiting_events(), ["1 device.away"]);
-    assert_eq!(cam.event(1)["since"], START + 1_000);
-    cam.taken(Some(1));
-    cam.sleep();
-    assert_eq!(told(&cam.at(900_000).ring()), 0, "once an absence");
-    assert_eq!(told(&cam.at(910_000).connect(2)), 1);
-    assert_eq!(cam.waiting_events(), ["2 device.back"]);
-    assert_eq!(cam.event(2)["since"], START + 1_000);
-}
-
-#[test]
-fn a_short_absence_and_a_takeover_are_told_of_by_nothing() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.at(1_000).connect(2);
-    cam.at(2_000).closed(2);
-    cam.at(61_999).connect(3);
-    cam.sleep();
-    for at in [62_000, 130_000] {
-        assert_eq!(told(&cam.at(at).ring()), 0);
-    }
-    assert_eq!(cam.waiting_events(), [""; 0]);
-}
-
-#[test]
-fn a_mailbox_that_failed_counts_the_absence_from_when_it_is_open_again() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.crash();
-    cam.at(5_000).wake();
-    assert_eq!(told(&cam.at(65_000).ring()), 1);
-    assert_eq!(cam.event(1)["since"], START + 5_000);
-}
-
-#[test]
-fn a_device_that_vanishes_without_a_word_is_away_too() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.sleep();
-    // A minute is over, but two and a half keepalives are not.
-    assert_eq!(cam.alarm, Some(150_001));
-    assert_eq!(told(&cam.at(150_001).ring()), 1);
-    assert_eq!(cam.waiting_events(), ["1 device.away"]);
-    assert_eq!(cam.event(1)["since"], START);
-    cam.taken(Some(1));
-    assert_eq!(told(&cam.at(400_000).connect(2)), 1);
-    assert_eq!(cam.waiting_events(), ["2 device.back"]);
-}
-
-#[test]
-fn signs_of_life_are_looked_for_as_long_as_the_device_is_connected() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    let alive = r#"{"type":"receipts_seen","seq":0}"#;
-    cam.at(100_000).frame(1, alive);
-    cam.sleep();
-    assert_eq!(told(&cam.at(150_001).ring()), 0);
-    assert_eq!(cam.alarm, Some(250_001), "two and a half keepalives later");
-    assert_eq!(told(&cam.at(250_001).ring()), 1);
-    assert_eq!(cam.event(1)["since"], START + 100_000);
-}
-
-#[test]
-fn what_opens_the_mailbox_may_be_a_sign_of_life() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.sleep();
-    assert_eq!(told(&cam.at(500_000).wake()), 0);
-    let alive = r#"{"type":"receipts_seen","seq":0}"#;
-    assert_eq!(told(&cam.frame(1, alive)), 0);
-    assert_eq!(cam.waiting_events(), [""; 0]);
-}
-
-#[test]
-fn an_address_can_be_reached_until_it_is_cut_off() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.set_webhook(1).unwrap();
-    cam.at(1_000).closed(1);
-    assert_eq!(told(&cam.at(90_000).wake()), 0, "its address takes over");
-    for n in 1..=5 {
-        let message = message_from(&format!("s{n}"), n, TEXT);
-        cam.deliver(&message, 0);
-        cam.answers(message.id, status(500));
-    }
-    assert!(cam.alarm.is_some_and(|alarm| alarm <= 150_000));
-    cam.posts.clear();
-    assert_eq!(told(&cam.at(150_000).ring()), 1);
-    assert_eq!(cam.event(1)["since"], START + 90_000);
-}
-
-#[test]
-fn a_removed_device_is_not_away() {
-    let mut cam = Harness::telling();
-    cam.at(0).connect(1);
-    cam.remove();
-    assert_eq!(told(&cam.at(90_000).ring()), 0);
-    cam.register();
-    assert_eq!(cam.waiting_events(), ["1 device.registered"]);
-}
-
-#[test]
 fn what_is_not_taken_is_told_again_with_growing_pauses() {
     let mut cam = Harness::telling();
     cam.at(0).fail(State::Expired);
@@ -447,82 +337,4 @@ fn an_event_costs_five_rows_at_its_mailbox() {
     cam.taken(Some(2));
     // The event, how far it has come, both again; the alarm is not counted here.
     assert_eq!(cam.writes() - before, delivered + 4);
-}
-
-#[test]
-fn an_event_is_published_to_the_tag_once_however_often_it_is_told() {
-    let mut events = Harness::publishing(|_| {});
-    assert_eq!(events.at(0).tell("cam", &[1, 2]), Ok(2));
-    assert_eq!(events.published(), ["event 1", "event 2"]);
-    assert_eq!(events.tell("cam", &[1, 2, 3]), Ok(3));
-    assert_eq!(events.tell("door", &[1]), Ok(1), "each has its own numbers");
-    events.crash();
-    assert_eq!(events.tell("cam", &[1]), Ok(3));
-    assert_eq!(
-        events.published(),
-        ["event 1", "event 2", "event 3", "event 1"]
-    );
-    let words = events.at(1_000).ring();
-    assert_eq!(words, ["resolve ops"]);
-    let to = Target::Tag("ops".parse().unwrap());
-    let words = events.handle(Input::Resolved(Ok(vec![(to, vec![device("phone")])])));
-    let deliveries = words
-        .iter()
-        .filter(|word| word.starts_with("phone: deliver"));
-    assert_eq!(deliveries.count(), 4);
-    let ids: Vec<_> = events.calls.iter().map(|(_, message)| message.id).collect();
-    let message = &events.calls[0].1;
-    assert_eq!(message.from.as_str(), "~events");
-    assert_eq!(message.from.device(), Some(owner::events()));
-    for id in ids {
-        events.returned("phone", id, known("phone", State::Delivered));
-    }
-    events.at(700_000_000).ring();
-    assert_eq!(
-        events.tell("cam", &[1, 2, 3]),
-        Ok(3),
-        "even after their messages are forgotten"
-    );
-    assert_eq!(events.published(), [""; 0]);
-}
-
-#[test]
-fn what_is_over_the_rate_stays_where_it_is() {
-    let mut events = Harness::publishing(|limits| {
-        limits.publish_burst = 2;
-        limits.publish_rate = 1;
-    });
-    assert_eq!(events.at(0).tell("cam", &[1, 2, 3]), Ok(2));
-    assert_eq!(events.tell("cam", &[3]), Ok(2));
-    assert_eq!(events.at(1_000).tell("cam", &[3]), Ok(3));
-    assert_eq!(events.published(), ["event 1", "event 2", "event 3"]);
-}
-
-#[test]
-fn there_are_no_events_about_events() {
-    let mut events = Harness::publishing(|_| {});
-    events.failures = true;
-    events.sleep();
-    events.at(0).tell("cam", &[1]).unwrap();
-    events.at(1_000).ring();
-    let to = Target::Tag("ops".parse().unwrap());
-    events.handle(Input::Resolved(Ok(vec![(to, vec![device("phone")])])));
-    let id = events.calls[0].1.id;
-    events.returned("phone", id, known("phone", State::Held));
-    let words = events
-        .report(id, delivery("phone", State::Expired))
-        .unwrap();
-    assert_eq!(words, ["record 1: phone expired in ops"]);
-    let tables = "SELECT count(*) FROM sqlite_master WHERE name = 'operator_events'";
-    assert_eq!({ events.query(tables) }.int().unwrap(), 0);
-}
-
-#[test]
-fn only_the_mailbox_of_the_service_publishes_events() {
-    let mut cam = Harness::telling();
-    assert!(cam.tell("door", &[1]).unwrap_err().contains("Unavailable"));
-    let mut off = Harness::of(owner::events(), |_| {});
-    assert!(off.tell("door", &[1]).unwrap_err().contains("Unavailable"));
-    let tables = "SELECT count(*) FROM sqlite_master";
-    assert_eq!({ off.query(tables) }.int().unwrap(), 0);
 }
