@@ -61,6 +61,22 @@ fn progress_may_be_repeated_and_the_latest_counts() {
 }
 
 #[test]
+fn progress_of_no_given_length_lasts_as_long_as_an_attempt() {
+    let (mut harness, id) = in_flight();
+    let call = Call::Progress {
+        id,
+        seconds: None,
+        note: None,
+    };
+    assert_eq!(
+        harness.at(10_000).ask(call).1,
+        ["door: progress until 40000"]
+    );
+    assert_eq!(harness.at(30_000).ring(), [""; 0]);
+    assert_eq!(harness.at(40_000).ring(), ["1 <- body 1, attempt 2"]);
+}
+
+#[test]
 fn an_acknowledgement_or_a_rejection_ends_progress_as_always() {
     for ack in [true, false] {
         let (mut harness, id) = in_flight();
