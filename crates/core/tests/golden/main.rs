@@ -12,6 +12,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod agents;
 mod answers;
 mod events;
 mod files;
