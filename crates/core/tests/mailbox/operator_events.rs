@@ -12,7 +12,7 @@ use tagpost_core::operator_event::{Numbered, Settings};
 use tagpost_core::protocol::tagpost_v1::TagpostV1;
 use tagpost_core::token::TokenId;
 
-use super::harness::{Harness, START, claims, delivery, device, known};
+use super::harness::{Harness, START, claims, delivery, device};
 
 impl Harness {
     /// One that tells of events; a device is away after 60 seconds.

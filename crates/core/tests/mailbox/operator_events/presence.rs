@@ -1,6 +1,6 @@
 //! When a device is away, and when it is back.
 
-use super::super::harness::{Harness, START, device, message_from};
+use super::super::harness::{Harness, START, message_from};
 use super::super::webhook::{TEXT, status};
 use super::told;
 
