@@ -37,6 +37,8 @@ const APART = {
   "held, then delivered to a device that comes and stays, receipt seen": useRelay({ wrap: METER }),
   "held, then delivered on the next connection, receipt seen": useRelay({ wrap: METER }),
   "held, then polled and acknowledged over HTTP, receipt seen": useRelay({ wrap: METER }),
+  // A push has as long to be acknowledged as a message; by default it has ten times as long.
+  "push, held, then delivered on the next connection": useRelay({ wrap: METER, vars: { PUSH_KEY, PUSH_ACK_TIMEOUT: 30 } }),
 };
 /** Until the clean-up at the earliest: the retention time, and a second in which it collects more rows. */
 const CLEAN_UP = (RETENTION + 1) * 1000;
@@ -165,7 +167,7 @@ describe("the counts of each way with a knock:", () => {
 /** What one message costs on its own: the alarms of the one before have gone off, and its own are included. */
 async function countedApart(name: keyof typeof APART): Promise<Counts> {
   const relay = APART[name];
-  const { once } = await WAYS[name]!(relay);
+  const once = name in PUSHES ? await PUSHES[name]!(relay) : (await WAYS[name]!(relay)).once;
   const quiet = async () => {
     const soon = async () => relay.alarms().filter((due) => due < Date.now() + SOON).length;
     await until("no alarm that is due soon", soon, (alarms) => alarms === 0, 60_000);

@@ -17,6 +17,8 @@ const PUBLISHERS = 8;
 const KEPT = 6000;
 /** What a frame that was under way when its message's end or progress was told may take, in milliseconds. */
 const UNDER_WAY = 1000;
+/** The state of a delivery that was withdrawn, by the reason that its device was told. */
+const WITHDRAWN: Record<string, string> = { expired: "expired", enough: "cancelled" };
 /** For how many seconds a device works on a message before it lets its time run out. */
 const WORK = 4;
 
@@ -53,6 +55,8 @@ class Heard {
   readonly told = new Map<string, { states: Set<string>; at: number }>();
   /** By `device id`, until when the device works on it, as the sender was told, and when it was told. */
   readonly working = new Map<string, { until: number; at: number }>();
+  /** What a device was told of messages that had ended without its answer. */
+  readonly withdrawn: { device: string; frame: Frame }[] = [];
   /** What came while its device was working on it. */
   readonly early: Frame[] = [];
   /** By the number in its payload, what each answered publish was answered. */
@@ -77,12 +81,14 @@ class Heard {
 function attendAll(heard: Heard, sender: Device, [steady, moody, polling]: Device[]): Leave[] {
   return [
     attend(steady!, (frame, socket, since) => {
+      if (frame.type === "withdrawn") heard.withdrawn.push({ device: steady!.name, frame });
       if (frame.type !== "message") return;
       heard.arrive(steady!, frame, since);
       socket.ack(frame.id, frame.payload.n);
     }),
     // Now and then it vanishes, leaves a message without an answer, does not want it, or works on it for a while.
     attend(moody!, (frame, socket, since) => {
+      if (frame.type === "withdrawn") heard.withdrawn.push({ device: moody!.name, frame });
       if (frame.type !== "message") return;
       heard.arrive(moody!, frame, since);
       if (chance(0.1)) socket.terminate();
@@ -200,6 +206,10 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
     return told && (since > told.at || at > told.at + UNDER_WAY);
   });
   expect(again, "messages that came again after their end was told").toEqual([]);
+  const wrong = heard.withdrawn.filter(({ device, frame }) => {
+    return !heard.told.get(`${device} ${frame.id}`)?.states.has(WITHDRAWN[frame.reason]!);
+  });
+  expect(wrong, "messages that were withdrawn and have ended otherwise").toEqual([]);
   expect(heard.early, "messages that came again while their device was working on them").toEqual([]);
   expect(heard.working.size, "how many messages were in progress").toBeGreaterThan(0);
   expect(Math.min(...Object.values(used)), `how many messages used each feature: ${JSON.stringify(used)}`).toBeGreaterThan(0);
@@ -227,6 +237,6 @@ test(`what was answered survives ${KILLS} kills under load`, async () => {
   }, (rows) => rows.filter(Boolean).length === 0, 60_000);
   if (process.env.KILLS) {
     const attempts = heard.arrivals.filter(({ frame }) => frame.attempt > 1).length;
-    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} terminal states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts; ${JSON.stringify(used)}`);
+    console.log(`${KILLS} kills, ${relay.evictions} evictions, ${heard.answered.size} publishes answered, ${heard.told.size} terminal states, ${heard.arrivals.length} arrivals, ${attempts} of them further attempts, ${heard.withdrawn.length} withdrawn; ${JSON.stringify(used)}`);
   }
 }, 120_000 + KILLS * 20_000);

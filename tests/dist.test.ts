@@ -160,22 +160,24 @@ describe("the archive", () => {
     inside.listen(0, "127.0.0.1");
     await once(inside, "listening");
     try {
-      const url = `http://127.0.0.1:${(inside.address() as AddressInfo).port}/`;
+      const { port } = inside.address() as AddressInfo;
       // The Worker itself takes no such address; a name that it takes may lead there all the same.
-      const contents = `export default { fetch: () => fetch("${url}").catch(() => new Response("refused")) }`;
+      const urls = ["127.0.0.1", "localhost"].map((host) => `http://${host}:${port}/`);
+      const asked = "(url) => fetch(url).then((answer) => answer.text(), () => 'refused')";
+      const contents = `export default { fetch: async () => new Response((await Promise.all(${JSON.stringify(urls)}.map(${asked}))).join()) }`;
       writeFileSync(join(folder, "asks.mjs"), `
         import { startService } from "./lib/service.mjs";
         const script = ${JSON.stringify(contents)};
         const overrides = { script, scriptPath: undefined, modulesRoot: undefined, modulesRules: [], durableObjects: {} };
         for (const allowPrivate of [false, true]) {
           const service = await startService({ host: "127.0.0.1", port: 0, state: "asks", bindings: {}, log() {}, allowPrivate, overrides });
-          console.log(\`allowed: \${allowPrivate}, answer: \${await (await service.fetch("/")).text()}\`);
+          console.log(\`allowed: \${allowPrivate}, answers: \${await (await service.fetch("/")).text()}\`);
           await service.stop();
         }`);
       const asks = type("exec node asks.mjs");
       expect(await asks.ended(), asks.output).toBe(0);
-      expect(asks.output).toContain("allowed: false, answer: refused\n");
-      expect(asks.output).toContain("allowed: true, answer: inside\n");
+      expect(asks.output).toContain("allowed: false, answers: refused,refused\n");
+      expect(asks.output).toContain("allowed: true, answers: inside,inside\n");
     } finally {
       inside.close();
     }

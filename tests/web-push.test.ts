@@ -125,7 +125,7 @@ describe.concurrent("web push", () => {
     expect(await agent.message()).toBe("after");
   });
 
-  test("a channel that was unregistered or revoked is gone for good", async () => {
+  test("a channel that was unregistered or revoked, or whose device was removed, is gone for good", async () => {
     const { device, agent, channel } = await subscribed();
     await agent.unregister(channel.channelID);
     const gone = await push(channel, "late");
@@ -144,6 +144,9 @@ describe.concurrent("web push", () => {
     (await device.request("DELETE", path)).is(204);
     expect(await agent.closed()).toBe(1001);
     (await push(third, "late")).is(410);
+
+    (await relay.admin("DELETE", `/v1/devices/${device.name}`)).is(204);
+    expect((await push(third, "late")).is(410)).toMatchObject({ errno: 103 });
   });
 
   test("a message that is cancelled is not delivered", async () => {
@@ -220,10 +223,13 @@ describe.concurrent("web push", () => {
     expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
     expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
     expect((await relay.request("GET", pathname)).is(200)).toEqual({ unifiedpush: { version: 1 } });
+    const head = await relay.request("HEAD", pathname);
+    expect([head.status, head.text]).toEqual([200, ""]);
   });
 
   test("a user agent is answered with the subprotocol only if it offers it", async () => {
     const url = await pushUrl(await relay.device());
+    expect((await relay.request("GET", new URL(url).pathname)).is(426).code).toBe(426);
     expect((await UserAgent.open(url)).protocol).toBe("push-notification");
     const silent = await UserAgent.open(url, []);
     expect(silent.protocol).toBe("");

@@ -1,6 +1,6 @@
 // SIGKILL at random moments while messages are posted to an address that fails now and then: nothing that was answered
-// is lost, what is posted one at a time comes in order, and every request verifies although the secret is replaced after
-// each kill. KILLS sets how often.
+// is lost, what is posted one at a time comes in order, and every request verifies, with the libraries for JavaScript and
+// Python, although the secret is replaced after each kill. KILLS sets how often.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { until } from "./harness/index.ts";
 import { RelayProcess } from "./harness/process.ts";
 import { answers, Receiver } from "./harness/receiver.ts";
+import { hasPythonLibrary, verifiedInPython } from "./harness/standard-webhooks.ts";
 
 const KILLS = Number(process.env.KILLS ?? 3);
 /** Of so many requests one fails, with a pause of five seconds. */
@@ -30,6 +31,14 @@ test(`what was answered is posted in order through ${KILLS} kills`, async () => 
   receiver.behave = (posted, response, request) => {
     const status = receiver.posted.length % FAILS === 0 ? 503 : 200;
     return answers(status, "ok")(posted, response, request);
+  };
+
+  let verified = 0;
+  const verifyInPython = () => {
+    if (!hasPythonLibrary) return;
+    const further = receiver.posted.slice(verified);
+    verified += further.length;
+    expect(verifiedInPython(further, receiver.secrets)).toEqual(further.map(() => true));
   };
 
   const answered: string[] = [];
@@ -54,6 +63,7 @@ test(`what was answered is posted in order through ${KILLS} kills`, async () => 
     await relay.kill();
     await relay.start();
     receiver.secrets.push((await relay.admin("POST", `${path}/rotate`)).is(200).secret);
+    verifyInPython();
   }
   stopping = true;
   await publishing;
@@ -66,6 +76,7 @@ test(`what was answered is posted in order through ${KILLS} kills`, async () => 
   const first = came.filter((n, place) => came.indexOf(n) === place);
   expect(first, "each, in the order of publishing").toEqual(Array.from(answered, (_, n) => n));
   expect(receiver.posted.filter(({ verifiedBy }) => verifiedBy.length === 0)).toEqual([]);
+  verifyInPython();
   const ids = new Map<number, Set<string>>();
   for (const { id, body } of receiver.posted) {
     const { n } = JSON.parse(body.toString());

@@ -44,6 +44,10 @@ const hostile: Record<string, [behave: Behaviour, outcome: object]> = {
     },
     { reply_truncated: true },
   ],
+  "a body that stalls after 64 KiB, of which no more is read": [
+    (_, response) => response.writeHead(200, { "content-type": "text/plain" }).write("x".repeat(65_536)),
+    { reply_truncated: true },
+  ],
   "a small body that unpacks to a large one": [
     (_, response) => {
       response.writeHead(200, { "content-encoding": "gzip", "content-type": "text/plain" });
@@ -135,12 +139,30 @@ test.each(Object.entries(hostile))("%s", async (_, [behave, outcome]) => {
   expect((await relay.request("GET", "/health")).status).toBe(200);
 });
 
+const failed = (step: any) => step.event === "attempted";
+
 test("an address that nobody listens at", async () => {
   const device = await relay.device();
   const sender = await relay.device();
   (await relay.admin("PUT", `/v1/devices/${device.name}/webhook`, { url: "http://127.0.0.1:1024/" })).is(201);
   const id = await sender.send({ device: device.name }, {});
-  const failed = (step: any) => step.event === "attempted";
   const ask = async () => (await sender.trace(id)).is(200).timeline.find(failed);
   expect(await until("the failure", ask, (step) => step)).toMatchObject({ error: "connect", attempt: 1 });
+});
+
+test("an address that may not be asked any longer", async () => {
+  const device = await relay.device();
+  const sender = await relay.device();
+  const path = `/v1/devices/${device.name}/webhook`;
+  (await relay.admin("PUT", path, { url: receiver.url })).is(201);
+  relay.limit({ WEBHOOK_ALLOW_HTTP: "false" });
+  await relay.restart();
+  receiver.posted.length = 0;
+  for (const [url, wrong] of [[receiver.url, "https"], [receiver.url.replace("http:", "https:"), "public"]]) {
+    expect((await relay.admin("PUT", path, { url })).problem(400, "bad_request").detail).toContain(wrong);
+  }
+  const id = await sender.send({ device: device.name }, {});
+  const ask = async () => (await sender.trace(id)).is(200).timeline.find(failed);
+  expect(await until("the failure", ask, (step) => step)).toMatchObject({ error: "address", attempt: 1 });
+  expect(receiver.posted).toEqual([]);
 });

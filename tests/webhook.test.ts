@@ -76,7 +76,8 @@ test("a rejection, and a failure that is tried again, are in the trace with thei
   receiver.behave = answers(422, "no such door");
   const rejected = (await sender.publish({ device: device.name }, {}, { wait: 10 })).is(200);
   expect(rejected.deliveries).toMatchObject([{ state: "rejected", reason: "no such door" }]);
-  receiver.behave = answers(500, "oops");
+  // Longer than the pause after a first failure.
+  receiver.behave = answers(503, "oops", { "retry-after": "7" });
   const id = await sender.send({ device: device.name }, {});
   await until("the failure", () => timeline(sender, id), (steps) => steps.some((step: any) => step.event === "attempted"));
   receiver.behave = answers(204);
@@ -85,11 +86,29 @@ test("a rejection, and a failure that is tried again, are in the trace with thei
   const steps = await timeline(sender, id);
   expect(steps.map(({ event, attempt, status }: any) => ({ event, attempt, status }))).toEqual([
     { event: "sent", attempt: 1, status: undefined },
-    { event: "attempted", attempt: 1, status: 500 },
+    { event: "attempted", attempt: 1, status: 503 },
     { event: "sent", attempt: 2, status: undefined },
     { event: "delivered", attempt: 2, status: undefined },
   ]);
+  expect(steps[2].at - steps[1].at).toBeGreaterThanOrEqual(7_000);
 }, 40_000);
+
+test("an address that works on a message until a date acknowledges it over HTTP", async () => {
+  const device = await address();
+  const sender = await relay.device();
+  const sending = await sender.connect();
+  const end = Date.now() + 60_000;
+  receiver.behave = answers(202, "", { "retry-after": new Date(end).toUTCString() });
+  const id = await sender.send({ device: device.name }, {});
+  const told = await sending.next("progress");
+  expect(told.id).toBe(id);
+  // The header has whole seconds.
+  expect(Math.abs(told.until - end)).toBeLessThan(3_000);
+  expect((await sender.trace(id)).is(200).summary).toEqual({ in_progress: 1 });
+  (await device.ack(id, { reply: "done" })).is(204);
+  const { deliveries } = await sender.settled(id);
+  expect(deliveries).toMatchObject([{ state: "delivered", attempts: 1, reply: "done" }]);
+});
 
 test("a secret is shown once, and the former one signs beside the new one", async () => {
   const device = await address();
@@ -247,4 +266,10 @@ test("a bad setting names its field and changes nothing", async () => {
   (await relay.admin("GET", path(device))).problem(404, "unknown_webhook");
   (await relay.admin("PUT", "/v1/devices/nobody/webhook", { url: receiver.url })).problem(404, "unknown_device");
   (await relay.admin("DELETE", path(device))).is(204);
+});
+
+test("no address, secret, payload or answer is in the log", () => {
+  const lines = relay.logs.map(({ message }) => message).join("\n");
+  expect(lines).toContain("webhook_gone");
+  expect(lines).not.toMatch(/key=secret|whsec_|no such door|\bring\b/);
 });

@@ -32,7 +32,7 @@ const IN_A_STREAM: &str = ", in a stream";
 const APART: &str = ", apart";
 
 /// The ways in the order of the table.
-const WAYS: [&str; 11] = [
+const WAYS: [&str; 12] = [
     "online",
     "online, published over a WebSocket",
     "online, with an Idempotency-Key",
@@ -43,16 +43,18 @@ const WAYS: [&str; 11] = [
     "held, then in progress, then acknowledged, receipt seen",
     "held, then polled and acknowledged over HTTP, receipt seen",
     "held until it expires, receipt seen",
+    "scheduled, and delivered at its time, receipt seen",
     "to a device that is away, and by a step to one that acknowledges, receipts seen",
 ];
 
 /// The ways that a push can go, listed after those of messages. A push leaves nothing behind for later: its row is
 /// deleted when it is acknowledged, and its receipt along with the next ones.
-const PUSHES: [&str; 4] = [
+const PUSHES: [&str; 5] = [
     "push, online",
     "push, online, receipt read",
     "push, held, then delivered on the next connection",
     "push, held, then delivered on the next connection, receipt read",
+    "push with a Topic, held, then delivered on the next connection",
 ];
 
 /// The ways of messages that knock, listed last. Their clean-up is that of any held message.
@@ -157,6 +159,10 @@ fn render(counts: &str) -> Result<String> {
             .get(name)
             .with_context(|| format!("no counts of “{name}”"))
     };
+    let apart = |way: &str, clean_up| {
+        let counts = counts.get(&format!("{way}{APART}"));
+        counts.map(|it| it.line("… more than 30 s after the last", clean_up, String::new()))
+    };
     for way in WAYS {
         let close = of(way)?;
         let rows = close.rows();
@@ -164,12 +170,11 @@ fn render(counts: &str) -> Result<String> {
         let in_a_stream = counts.get(&format!("{way}{IN_A_STREAM}"));
         let in_a_stream = in_a_stream.map(|counts| number(counts.rows()));
         lines.push(close.line(way, clean_up, in_a_stream.unwrap_or_default()));
-        if let Some(apart) = counts.get(&format!("{way}{APART}")) {
-            lines.push(apart.line("… more than 30 s after the last", clean_up, String::new()));
-        }
+        lines.extend(apart(way, clean_up));
     }
     for way in PUSHES {
         lines.push(of(way)?.line(way, Some(0.0), String::new()));
+        lines.extend(apart(way, Some(0.0)));
     }
     for way in KNOCKS {
         lines.push(of(way)?.line(way, None, String::new()));

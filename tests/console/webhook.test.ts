@@ -1,4 +1,4 @@
-// The webhook on the page of a device: set, tried, changed and removed.
+// The webhook on the page of a device: set, tried, changed, given a new secret and removed.
 
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,7 +23,7 @@ async function opened(page: Page, device: Device): Promise<Locator> {
 }
 
 describeInBrowser("a webhook in the console", () => {
-  test.each(["light", "dark"] as const)("it is set, tried and removed, %s", async (colorScheme) => {
+  test.each(["light", "dark"] as const)("it is set, tried, changed and removed, %s", async (colorScheme) => {
     const device = await relay.device();
     const { page, complaints } = await browser.tab({ colorScheme });
     const card = await opened(page, device);
@@ -49,6 +49,17 @@ describeInBrowser("a webhook in the console", () => {
     expect(await message.getByRole("link").getAttribute("href")).toBe(`#/messages/${id}`);
     expect(receiver.posted.at(-1)!.verifiedBy).toEqual(receiver.secrets);
     expect(await violations(page), "a webhook").toEqual([]);
+
+    await card.getByRole("button", { name: "Change" }).click();
+    await dialog.getByLabel("Post receipts").check();
+    await dialog.getByRole("button", { name: "Set" }).click();
+    await shows(card.getByText("messages and receipts, 4 at a time, 15 s to answer"));
+    await card.getByRole("button", { name: "New secret" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Make" }).click();
+    const renewed = await shown.getByLabel("Secret", { exact: true }).inputValue();
+    expect(renewed).toMatch(/^whsec_/);
+    expect(receiver.secrets).not.toContain(renewed);
+    await shown.getByRole("button", { name: "Done" }).click();
 
     await card.getByRole("button", { name: "Remove" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { expect } from "vitest";
 
-import type { Relay } from "../harness/index.ts";
+import type { Service } from "../harness/service.ts";
 import { SHARING } from "./ways.ts";
 
 export type Counts = Record<string, number>;
@@ -36,7 +36,7 @@ export function check(name: string, counts: Counts): void {
 }
 
 /** How much the counts grow while something runs. */
-export async function counted(relay: Relay, run: () => Promise<unknown>): Promise<Counts> {
+export async function counted(relay: Service, run: () => Promise<unknown>): Promise<Counts> {
   const before = await still(relay);
   await run();
   const after = await still(relay);
@@ -44,18 +44,18 @@ export async function counted(relay: Relay, run: () => Promise<unknown>): Promis
 }
 
 /** Stops counting the mailboxes of earlier tests, which may still have alarms. */
-export async function anew(relay: Relay): Promise<void> {
+export async function anew(relay: Service): Promise<void> {
   (await relay.request("GET", "/v1/meter?anew")).is(200);
 }
 
-export async function meter(relay: Relay): Promise<Counts> {
+export async function meter(relay: Service): Promise<Counts> {
   // How many publishes share a query depends on when they arrive.
   const { d1_queries, ...counts } = (await relay.request("GET", "/v1/meter")).is(200);
   return counts;
 }
 
 /** The counts, once they no longer grow. What follows an answer has no event that could be awaited. */
-export async function still(relay: Relay): Promise<Counts> {
+export async function still(relay: Service): Promise<Counts> {
   let before = await meter(relay);
   for (;;) {
     await sleep(300);

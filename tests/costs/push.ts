@@ -27,7 +27,7 @@ async function subscribed(relay: Relay) {
 
 /** Publishes. With a receipt the answer has the URL to ask for it. */
 async function publish(relay: Relay, path: string, headers: Record<string, string> = {}): Promise<string> {
-  const answer = await relay.request("POST", path, { headers: { TTL: "600", ...headers } });
+  const answer = await relay.request("POST", path, { headers: { TTL: "3600", ...headers } });
   expect([201, 202]).toContain(answer.status);
   return new URL(answer.headers.get("location")!).pathname;
 }
@@ -89,6 +89,7 @@ export const PUSHES: Record<string, (relay: Relay) => Promise<Push>> = {
 
   "push, held, then delivered on the next connection": (relay) => held(relay),
   "push, held, then delivered on the next connection, receipt read": (relay) => held(relay, RECEIPT),
+  "push with a Topic, held, then delivered on the next connection": (relay) => held(relay, { Topic: "news" }),
 
   "push with TTL 0 to an absent user agent": async (relay) => {
     const { agent, path } = await subscribed(relay);

@@ -163,6 +163,20 @@ export const WAYS: Record<string, (relay: Relay) => Promise<Way>> = {
       },
     };
   },
+
+  "scheduled, and delivered at its time, receipt seen": async (relay) => {
+    const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
+    const tag = await relay.tag(receiver);
+    const socket = await sender.connect();
+    (await receiver.connect()).answer();
+    return {
+      sender,
+      once: async () => {
+        (await sender.publish({ tag }, {}, { headers: { Delay: "1" } })).is(202);
+        await receiptSeen(socket);
+      },
+    };
+  },
 };
 
 /** Many messages together, or none; these run once. */

@@ -5,13 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import webPush from "web-push";
 
+import { METER, meter, still } from "../costs/counts.ts";
 import { call } from "../harness/http.ts";
 import { until, type Answer, type Device } from "../harness/index.ts";
 import { RelayProcess } from "../harness/process.ts";
 import { Firefox, describeInFirefox } from "./browser.ts";
 import { Site } from "./site.ts";
 
-const relay = new RelayProcess({ PUSH_KEY: "a key for tests that is long enough" });
+const relay = new RelayProcess({ PUSH_KEY: "a key for tests that is long enough" }, METER);
 const vapidDetails = { subject: "mailto:tests@example.org", ...webPush.generateVAPIDKeys() };
 
 /** Run in the page: subscribes, with a sender's key if there is one. */
@@ -62,6 +63,15 @@ describeInFirefox("Firefox", () => {
     (await push("stolen", { vapidDetails: undefined })).is(401);
   });
 
+  test("while it is idle it costs nothing, although it pings", async () => {
+    const status = async () => (await device.status()).is(200);
+    const before = await until("its acknowledgements", status, ({ held, in_flight }) => held + in_flight === 0);
+    const counts = await still(relay);
+    await sleep(5_000);
+    expect(await meter(relay)).toEqual(counts);
+    expect((await status()).last_seen_at).toBeGreaterThan(before.last_seen_at);
+  });
+
   test("with the page closed, pushes in both encodings arrive", async () => {
     await firefox.navigate("about:blank");
     (await push("no page is open")).is(201);
@@ -107,5 +117,11 @@ describeInFirefox("Firefox", () => {
     (await device.request("DELETE", "/v1/devices/laptop/channels")).is(204);
     (await push("late")).is(410);
     await site.changed();
+  });
+
+  test("subscribed without a sender's key, it takes a push that nobody has signed", async () => {
+    subscription = await firefox.run(SUBSCRIBE, null);
+    (await push("unsigned", { vapidDetails: undefined })).is(201);
+    expect((await site.pushes(10))[9]).toBe("unsigned");
   });
 });

@@ -12,18 +12,20 @@ import { freePort } from "./port.ts";
 import { Service } from "./service.ts";
 import { rowsOf, type Row } from "./storage.ts";
 import { until } from "./until.ts";
-import { MAILBOX, ROOT } from "./workerd.ts";
+import { MAILBOX, ROOT, type WorkerdOptions } from "./workerd.ts";
 
 export class RelayProcess extends Service {
   readonly #vars: Record<string, string | number>;
+  readonly #wrap: WorkerdOptions["wrap"];
   readonly #state = mkdtempSync(join(tmpdir(), "tagpost-test-"));
   #port = 0;
   #process: ChildProcess | undefined;
   #output: string[] = [];
 
-  constructor(vars: Record<string, string | number> = {}) {
+  constructor(vars: Record<string, string | number> = {}, wrap?: WorkerdOptions["wrap"]) {
     super();
     this.#vars = vars;
+    this.#wrap = wrap;
   }
 
   get url(): URL {
@@ -48,6 +50,7 @@ export class RelayProcess extends Service {
       tokenKey: this.tokenKey,
       state: this.#state,
       vars: Object.fromEntries(Object.entries(this.#vars).map(([name, value]) => [name, `${value}`])),
+      wrap: this.#wrap,
       port: this.#port,
     };
     // A process group of its own, so that workerd is killed in the same moment.
