@@ -21,7 +21,8 @@ import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
 const start = useCommands();
-const place = mkdtempSync(join(tmpdir(), "tagpost-test-"));
+// On macOS the directory for temporary files is a link, and what runs in it prints where that leads.
+const place = realpathSync(mkdtempSync(join(tmpdir(), "tagpost-test-")));
 const bin = join(place, "bin");
 /** How this machine reaches npm's registry. */
 const NETWORK = /^(npm_config_.*|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*)$/i;
@@ -66,6 +67,8 @@ beforeAll(async () => {
   // npx runs what it finds in a shell.
   symlinkSync("/bin/sh", join(bin, "sh"));
   symlinkSync(join(dirname(npm()), "npx-cli.js"), join(bin, "npx"));
+  // Where there is no /proc, the migration asks `ps` for the options of wrangler.
+  if (process.platform === "darwin") symlinkSync("/bin/ps", join(bin, "ps"));
 }, 300_000);
 
 afterAll(() => rmSync(place, { recursive: true, force: true }));
