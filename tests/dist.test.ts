@@ -124,7 +124,7 @@ describe("the archive", () => {
     expect(await two.ended(), two.output).toBe(0);
   }, 300_000);
 
-  test("as a system service it needs no home directory, and SIGTERM to its process alone ends it with workerd", async () => {
+  test("as a system service it needs no home directory, and SIGTERM ends it with workerd", async () => {
     const port = await freePort();
     const args = ["serve.mjs", "--port", `${port}`, "--state", join(place, "alone")];
     const service = start(join(bin, "node"), args, { cwd: folder, env: { ...env, HOME: "/proc/none" } });
