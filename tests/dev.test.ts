@@ -13,7 +13,7 @@ import { afterEach, describe, expect, test } from "vitest";
 
 import { useCommands } from "./harness/command.ts";
 import { until, within } from "./harness/index.ts";
-import { freePort } from "./harness/port.ts";
+import { freePort, otherAddress } from "./harness/port.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
@@ -94,7 +94,9 @@ describe("cargo xtask dev", () => {
 
     const listener = start("sh", ["-c", listen!]);
     await listener.prints(/"type":"welcome","device":"kitchen-cam"/);
-    const answer = JSON.parse((await run("sh", ["-c", publish!], { cwd: ROOT })).stdout);
+    const { stdout } = await run("sh", ["-c", publish!], { cwd: ROOT });
+    expect(stdout).toMatch(/\}\n$/);
+    const answer = JSON.parse(stdout);
     expect(answer.summary).toEqual({ delivered: 1 });
     await listener.prints(/"type":"message".*"payload":\{"ring":true\}/);
     listener.signal("SIGINT");
@@ -106,8 +108,9 @@ describe("cargo xtask dev", () => {
     expect(await relay.ended()).toBe(0);
     await expect(fetch(`${url}/health`)).rejects.toThrow();
 
-    const again = dev("--port", `${port}`, "--state", directory);
+    const again = dev("--port", `${port}`, "--state", directory, "--host", "0.0.0.0");
     await again.prints(/tagpost is ready/);
+    expect((await fetch(`http://${otherAddress()}:${port}/health`)).status).toBe(200);
     expect(JSON.parse((await run("sh", ["-c", trace!], { cwd: ROOT })).stdout).id).toBe(answer.id);
     again.signal("SIGTERM");
     expect(await again.ended()).toBe(0);

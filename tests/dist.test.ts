@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { Agent, get } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -15,13 +15,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { cloudflare } from "./harness/cloudflare.ts";
 import { useCommands } from "./harness/command.ts";
-import { freePort } from "./harness/port.ts";
+import { freePort, otherAddress } from "./harness/port.ts";
 import { until } from "./harness/until.ts";
 import { ROOT } from "./harness/workerd.ts";
 
 const run = promisify(execFile);
 const start = useCommands();
-const place = mkdtempSync(join(tmpdir(), "tagpost-test-"));
+// On macOS the directory for temporary files is a link, and what runs in it prints where that leads.
+const place = realpathSync(mkdtempSync(join(tmpdir(), "tagpost-test-")));
 const bin = join(place, "bin");
 /** How this machine reaches npm's registry. */
 const NETWORK = /^(npm_config_.*|https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*)$/i;
@@ -66,6 +67,8 @@ beforeAll(async () => {
   // npx runs what it finds in a shell.
   symlinkSync("/bin/sh", join(bin, "sh"));
   symlinkSync(join(dirname(npm()), "npx-cli.js"), join(bin, "npx"));
+  // Where there is no /proc, the migration asks `ps` for the options of wrangler.
+  if (process.platform === "darwin") symlinkSync("/bin/ps", join(bin, "ps"));
 }, 300_000);
 
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -74,6 +77,9 @@ afterAll(() => rmSync(place, { recursive: true, force: true }));
 const type = (line: string) => start("/bin/sh", ["-c", line], { cwd: folder, env });
 
 const serve = (...args: string[]) => start(join(bin, "node"), ["serve.mjs", ...args], { cwd: folder, env });
+
+/** What a file of the folder says, line by line, without its comments. */
+const told = (file: string) => readFileSync(join(folder, file), "utf8").split("\n").filter((line) => line && !line.startsWith("#"));
 
 /** What the README has to paste, under this heading. */
 function lines(heading: string): string[] {
@@ -121,16 +127,53 @@ describe("the archive", () => {
     expect(await two.ended(), two.output).toBe(0);
   }, 300_000);
 
-  test("as a system service it needs no home directory, and SIGTERM to its process alone ends it with workerd", async () => {
+  test("as a system service it needs no home directory, and SIGTERM ends it with workerd", async () => {
     const port = await freePort();
-    const args = ["serve.mjs", "--port", `${port}`, "--state", join(place, "alone")];
-    const service = start(join(bin, "node"), args, { cwd: folder, env: { ...env, HOME: "/proc/none" } });
+    const unit = Object.fromEntries(told("tagpost.service").map((line) => line.split(/=(.*)/, 2)));
+    expect(unit).toMatchObject({ WorkingDirectory: "/opt/tagpost", StateDirectory: "tagpost", KillMode: "mixed" });
+    const [command, ...args] = unit["ExecStart"]!.replace("/var/lib/tagpost", join(place, "alone")).split(" ");
+    const service = start(command!, [...args, "--port", `${port}`], { cwd: folder, env: { ...env, HOME: "/proc/none" } });
     await service.prints(/is ready on/);
     expect(service.output).not.toMatch(/ENOENT|EACCES|WARNING/);
     service.terminate();
     // The output ends when no process has it any more.
     expect(await service.ended(), service.output).toBe(0);
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+  }, 90_000);
+
+  test("systemd finds nothing wrong with its unit", async ({ skip }) => {
+    const verify = run("systemd-analyze", ["verify", join(folder, "tagpost.service")]);
+    const found = await verify.catch((error) => error);
+    if (found.code === "ENOENT") return skip("systemd-analyze is not there");
+    // It also says what it finds about the units of the machine.
+    const about = `${found.stderr}`.split("\n").filter((line) => line.includes("tagpost.service"));
+    expect(about).toEqual([]);
+    expect(found.code ?? 0).toBe(0);
+  }, 60_000);
+
+  test("the commands of its Dockerfile serve all addresses, find it healthy, and end it", async () => {
+    const steps = told("Dockerfile").map((line) => line.split(/ (.*)/s, 2) as [string, string]);
+    const step = (name: string) => steps.find(([word]) => word === name)![1];
+    expect(Number(/^node:(\d+)\./.exec(step("FROM"))![1])).toBeGreaterThanOrEqual(22);
+    const copied = steps.filter(([word]) => word === "COPY").flatMap(([, words]) => words.split(" ").slice(0, -1));
+    expect(copied.filter((name) => !existsSync(join(folder, name)))).toEqual([]);
+    expect(told(".dockerignore")).toEqual(expect.arrayContaining(["node_modules", ".tagpost", ".dev.vars"]));
+    expect(step("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+
+    // Its arguments are added to what the image starts, as those of `docker run` are.
+    const port = await freePort();
+    const words = (name: string): string[] => JSON.parse(/\[.*\]/.exec(step(name))![0]);
+    const [program, ...args] = words("ENTRYPOINT").map((word) => (word === step("VOLUME") ? join(place, "volume") : word));
+    const service = start(join(bin, program!), [...args, "--port", `${port}`], { cwd: folder, env });
+    await service.prints(/is ready on/);
+    expect((await fetch(`http://${otherAddress()}:${port}/health`)).status).toBe(200);
+    const [check, ...rest] = words("HEALTHCHECK");
+    const asks = { ...env, TAGPOST_HEALTH_URL: `http://127.0.0.1:${port}/health` };
+    const health = start(join(bin, check!), rest, { cwd: folder, env: asks });
+    expect(await health.ended(), health.output).toBe(0);
+    expect(step("STOPSIGNAL")).toBe("SIGTERM");
+    service.terminate();
+    expect(await service.ended(), service.output).toBe(0);
   }, 90_000);
 
   test("with a certificate it speaks https, and its health check asks what it is told to", async () => {

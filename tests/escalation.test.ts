@@ -66,7 +66,7 @@ describe.concurrent("escalation", () => {
     expect(await (await sender.connect()).next("message")).toMatchObject({ payload: "no" });
   });
 
-  test("a wrong header or field is refused with its name, and a target that the token may not publish to, too", async () => {
+  test("a wrong header or field is named, and a step to what the token may not publish to is refused", async () => {
     const [sender, phone] = (await relay.devices(2)) as [Device, Device];
     const to = { device: phone.name };
     for (const [escalate, detail] of [

@@ -40,7 +40,7 @@ describe.concurrent("first answer wins", () => {
     expect(timeline.filter(({ event }: any) => event === "cancelled")).toHaveLength(2);
   });
 
-  test("a device that answers after the publish was answered is enough, and the sender gets a receipt for each", async () => {
+  test("an answer after the publish was answered is enough, and each delivery gets its receipt", async () => {
     const [sender, to, [first, other]] = await tagged(2);
     const socket = await sender.connect();
     socket.send({ type: "publish", ref: "1", to, payload: "pump", wait: 0, acks_needed: 1 });

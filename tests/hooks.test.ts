@@ -27,7 +27,7 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {},
 const text = { "Content-Type": "text/plain" };
 
 describe.concurrent("hooks", () => {
-  test("what is posted arrives from the hook's device, with the hook's options, and the answer has the id alone", async () => {
+  test("what is posted comes from the hook's device, with its options, and the answer is the id alone", async () => {
     const [sender, receiver] = (await relay.devices(2)) as [Device, Device];
     const socket = await receiver.connect();
     const terms = { to: { device: receiver.name }, ttl: 60, urgency: "high", topic: "door", name: "Door" };
@@ -64,7 +64,7 @@ describe.concurrent("hooks", () => {
     }
   });
 
-  test("a delivery of GitHub becomes a notification, as JSON and as a form, and what is none of it is not lost", async () => {
+  test("what GitHub posts becomes a notification, as JSON and as a form, and other bodies pass as text", async () => {
     const device = await relay.device();
     const path = await hook(device, { to: { device: device.name }, template: "github" });
     const payload = JSON.stringify({
@@ -124,7 +124,7 @@ describe.concurrent("hooks", () => {
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
   });
 
-  test("a device makes hooks only to what its token may publish to, and only of itself; the operator makes any", async () => {
+  test("a device makes hooks of itself, to what its token may publish to; the operator makes any", async () => {
     const [device, other] = (await relay.devices(2)) as [Device, Device];
     const tag = fresh("tag");
     await relay.bind(tag, other);
@@ -140,7 +140,7 @@ describe.concurrent("hooks", () => {
     expect((await other.inbox()).map((message) => [message.from, message.payload])).toEqual([[device.name, "theirs"]]);
   });
 
-  test("revoking the hooks, or the tokens, or removing the device ends them: 404, as for a URL that was never made", async () => {
+  test("a hook that was revoked, or whose device or tokens are gone, is 404, as if it was never made", async () => {
     const device = await relay.device();
     const make = async () => pathOf(await relay.admin("POST", hooksOf(device), { to: { device: device.name } }));
     const invented = (await post(`/h/${"A".repeat(707)}`, "x", text)).problem(404, "not_found");

@@ -92,7 +92,7 @@ describe("a resend", () => {
     expect((await sender!.trace(again.id)).is(200).resend_of).toBe(id);
   });
 
-  test("to devices that a step of an escalation has added takes a token that may publish to the step's target, too", async () => {
+  test("to the devices of an escalation's step takes a token that may publish to that step's target", async () => {
     const [sender, first, boss] = await relay.devices(3);
     const headers = { Escalate: `@${boss!.name};after=1` };
     const id = await sender!.send({ device: first!.name }, "x", { ttl: 3600, headers });

@@ -99,7 +99,7 @@ describe("tags", () => {
     (await relay.admin("GET", `/v1/tags/${tag.toUpperCase()}`)).problem(404, "unknown_tag");
   });
 
-  test("a message to a tag comes back to its sender only if the sender asks for it, in a request and in a frame", async () => {
+  test("a message to a tag comes back to its sender only on request, over HTTP and in a frame", async () => {
     const [sender, other] = (await relay.devices(2)) as [Device, Device];
     const tag = await relay.tag(sender);
     const alone = (await sender.publish({ tag }, {}, { wait: 0 })).problem(404, "unknown_tag");

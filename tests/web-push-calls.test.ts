@@ -8,7 +8,7 @@ import { useRelay } from "./harness/index.ts";
 
 const relay = useRelay({ vars: { PUSH_KEY: "a key for tests that is long enough" }, wrap: METER });
 
-test("an operator's request for a push URL asks the mailbox once and writes nothing, so it registers no device that is being removed", async () => {
+test("a push URL for the operator costs one call and no write, and registers no device", async () => {
   const device = await relay.device();
   (await relay.admin("DELETE", `/v1/devices/${device.name}/tokens`)).is(204);
   let url = "";

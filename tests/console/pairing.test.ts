@@ -73,7 +73,7 @@ describeInBrowser("adding a phone", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a link that the service does not issue leaves the one before; if there is no answer, that may have ended", async () => {
+  test("a link that is refused leaves the one before, and one without an answer may have ended it", async () => {
     const device = await relay.device();
     const { page } = await browser.tab();
     const dialog = await opened(page, device);

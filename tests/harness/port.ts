@@ -3,6 +3,7 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 
 /** Below the ports that the system gives out by itself (`net.ipv4.ip_local_port_range`). */
 const FIRST = 20_000;
@@ -27,4 +28,14 @@ export async function freePort(): Promise<number> {
       if (attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/** An address of this machine at which nothing answers that listens on 127.0.0.1 alone. */
+export function otherAddress(): string {
+  // Linux has all of 127.0.0.0/8.
+  if (process.platform === "linux") return "127.0.0.2";
+  const addresses = Object.values(networkInterfaces()).flat();
+  const other = addresses.find((address) => address?.family === "IPv4" && !address.internal);
+  if (!other) throw new Error("this machine has no address but 127.0.0.1");
+  return other.address;
 }

@@ -42,7 +42,7 @@ describeInBrowser("accessibility of the phone's page", () => {
     await app.page.getByRole("button", { name: "Pair again" }).waitFor();
     expect(await violations(app.page), "pairing again").toEqual([]);
     await app.page.getByRole("button", { name: "Pair again" }).tap();
-    await app.page.getByRole("heading", { name: "This link does not work any more" }).waitFor();
+    await app.page.getByRole("heading", { name: "This link no longer works" }).waitFor();
     expect(await violations(app.page), "a link that does not work").toEqual([]);
   }, 120_000);
 

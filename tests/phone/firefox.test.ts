@@ -45,7 +45,7 @@ describeInFirefox("a phone in Firefox", () => {
     expect(wake).toMatchObject({ label: "Firefox on Linux", host: relay.url.host });
   });
 
-  test("with the page closed a knock brings the question, and the tapped action's reply is the sender's receipt", async () => {
+  test("with the page closed a knock brings the question, and the tapped action is the reply", async () => {
     await firefox.navigate("about:blank");
     await phone.offline();
     const socket = await doorbell.connect();

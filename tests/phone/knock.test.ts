@@ -149,7 +149,7 @@ describeInBrowser("a knock", () => {
     await app.knock();
     expect(await app.shown("a note", (all) => all.length === 1)).toMatchObject([{ title: "This phone is not paired" }]);
     const page = await app.reopen();
-    await page.getByRole("heading", { name: "This phone is not paired any more" }).waitFor();
+    await page.getByRole("heading", { name: "This phone is no longer paired" }).waitFor();
   });
 });
 

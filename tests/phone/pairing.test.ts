@@ -30,7 +30,7 @@ describeInBrowser("pairing", () => {
     const code = await pairingCode(relay, phone);
     (await relay.request("POST", "/v1/pair", { body: { code } })).is(200);
     const app = await App.open(browser, relay.url.origin, { fragment: `#${code}` });
-    await app.page.getByRole("heading", { name: "This link does not work any more" }).waitFor();
+    await app.page.getByRole("heading", { name: "This link no longer works" }).waitFor();
     await app.page.getByText("Make a new one").waitFor();
     await app.page.getByRole("button", { name: "Close" }).tap();
     await app.page.getByRole("heading", { name: "Pair this phone" }).waitFor();
@@ -69,7 +69,7 @@ describeInBrowser("pairing", () => {
     const ended = () => app.page.evaluate("Number(sessionStorage.getItem('ended'))") as Promise<number>;
     expect(await ended()).toBe(1);
     (await relay.admin("DELETE", `/v1/devices/${first!.name}/tokens`)).is(204);
-    await app.page.getByRole("heading", { name: "This phone is not paired any more" }).waitFor();
+    await app.page.getByRole("heading", { name: "This phone is no longer paired" }).waitFor();
     await until("the subscription to end", ended, (count) => count === 2);
     await app.page.evaluate(`location.hash = ${JSON.stringify(await pairingCode(relay, second!))}`);
     await app.online(second!);

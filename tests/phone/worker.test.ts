@@ -96,7 +96,7 @@ describeInBrowser("one failure", () => {
     expect(await inWorker(app, "asked")).toEqual(["/v1/inbox"]);
   });
 
-  test("of a question's progress is made good by the next knock, and then it is taken down when it is withdrawn", async () => {
+  test("of a question's progress is made good by the next knock, and it goes once it is withdrawn", async () => {
     const { app, doorbell, send } = await away();
     const id = await send(QUESTION);
     await replaceAnswers(app, ["/progress"], BROKEN);
@@ -110,7 +110,7 @@ describeInBrowser("one failure", () => {
     await app.shown("no question", (all) => !all.some(({ tag }) => tag === id));
   });
 
-  test("of the worker between showing and acknowledging shows nothing twice, and the next knock acknowledges", async () => {
+  test("of the worker after showing, before acknowledging, shows nothing twice; the next knock acknowledges", async () => {
     const { app, doorbell, send } = await away();
     const [plain, asked] = [await send({ title: "Dinner is ready" }), await send(QUESTION)];
     await replaceAnswers(app, ["/ack", "/progress"], NEVER);

@@ -62,11 +62,11 @@ pub(crate) fn commands(url: &str, state: &Path) -> Result<String> {
 
 In a third one, {SENDER} publishes to the tag {TAG}:
 
-  sed 's/^/Authorization: Bearer /' {sender} | curl -sD {answer} -H @- -H "Content-Type: application/json" -d '{{"ring":true}}' {url}/v1/tags/{TAG}/messages
+  sed 's/^/Authorization: Bearer /' {sender} | curl -sw '\n' -D {answer} -H @- -H "Content-Type: application/json" -d '{{"ring":true}}' {url}/v1/tags/{TAG}/messages
 
 and reads the trace:
 
-  sed 's/^/Authorization: Bearer /' {sender} | curl -s -H @- {url}/v1/$(grep -io 'messages/[0-9A-Z]*' {answer})
+  sed 's/^/Authorization: Bearer /' {sender} | curl -sw '\n' -H @- {url}/v1/$(grep -io 'messages/[0-9A-Z]*' {answer})
 "#
     ))
 }

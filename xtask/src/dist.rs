@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what runs and deploys without Rust, as one archive; and the command `tagpost`.
 //!
 //! The archive has one folder: the built Worker with its pages, the migrations, and the files of `archive/`. The same sources
-//! make the same bytes: names are sorted, and times and owners are left out.
+//! and compiler make the same bytes: names are sorted, and times and owners are left out.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -17,6 +17,8 @@ mod dist;
 mod docs;
 mod fingerprint;
 mod interrupt;
+#[cfg(test)]
+mod oldest;
 mod part;
 mod paths;
 mod phone;

@@ -84,7 +84,7 @@ describe("the README's code", () => {
   test("sends and receives as CommonJS", async () => {
     await examples("listen.cjs", "publish.cjs");
     // Some programs that load with `require` cannot load modules with it.
-    const flags = ["--no-require-module"];
+    const flags = ["--no-experimental-require-module"];
     const [heard, answer] = await ring(process.execPath, [...flags, "listen.cjs"], [...flags, "publish.cjs"]);
     expect(heard).toBe("doorbell says { ring: 1 }");
     expect(answer).toBe("kitchen-cam delivered { opened: true }\n");

@@ -28,7 +28,7 @@ export function hooks(api, device) {
 
   const revoke = () =>
     panel.attempt(async () => {
-      const text = "Every hook of it made so far answers 404 from then on. Its tokens stay valid.";
+      const text = "Every hook made for it so far answers 404 from then on. Its tokens stay valid.";
       if (!(await confirm(`Revoke all hooks of ${device}?`, text, "Revoke"))) return;
       await request("DELETE");
       announce(`All hooks of ${device} are revoked`);

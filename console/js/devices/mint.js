@@ -39,7 +39,7 @@ export function newDevice(api, { exists }) {
 export function newToken(api, device) {
   const grant = grantFields();
   formDialog(`New token of ${device}`, {
-    content: [element("p", { class: "muted" }, "The tokens that it has stay valid."), grant.fields],
+    content: [element("p", { class: "muted" }, "Its tokens stay valid."), grant.fields],
     action: "Create token",
     submit: async () => {
       const { token } = await api.request("PUT", devicePath(device), { body: grant.read() });

@@ -59,8 +59,8 @@ export async function addPhone(api, device) {
   show(await issue());
   const text =
     `Scan it with the phone, or open the link there. The first to open it becomes ${device}: keep it as you keep a token. ` +
-    "The phone may receive and answer, and not publish.";
-  const after = "A new link ends this one. If the phone says that it was used already, somebody else has it: revoke the tokens of the device.";
+    "The phone can receive and answer messages, but not publish.";
+  const after = "A new link ends this one. If the phone says that the link was used already, somebody else has used it: revoke the tokens of the device.";
   const content = [element("p", {}, text), link, left, news, element("p", { class: "muted small" }, after), error];
   const dialog = showDialog(`Add a phone as ${device}`, content, [again]);
   const timer = setInterval(tick, 1000);

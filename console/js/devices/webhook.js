@@ -90,7 +90,7 @@ export function webhook(api, device) {
 
   const rotate = () =>
     panel.attempt(async () => {
-      const text = "The present one signs, too, for 24 hours, so that the receiver can be changed meanwhile.";
+      const text = "The old one signs as well for another 24 hours: time to change it at the receiver.";
       if (!(await confirm(`Make a new secret for ${device}?`, text, "Make", { isHarmless: true }))) return;
       const { secret } = await api.request("POST", `${path}/rotate`);
       show(secret);
@@ -144,7 +144,7 @@ function outcome({ status, error, ms }) {
   return error ? (ERRORS[error] ?? error) : `answered ${status} after ${number(ms)} ms`;
 }
 
-/** A member of a request, if a number was entered. What is none is refused by name. */
+/** A member of a request, if a number was entered. Anything else is refused by name. */
 function member(name, control) {
   const value = control.value.trim();
   return value === "" ? {} : { [name]: /^\d+$/.test(value) ? Number(value) : value };

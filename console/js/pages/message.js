@@ -91,7 +91,7 @@ export function messagePage({ api, play, isOperator }, id) {
       payload = found instanceof Error ? null : found;
       if (payload && notificationOf(parsed(textOf(payload)))) states.show(draw());
     }
-    return [payload ? payloadView(payload, id) : empty("The payload is not kept any more.")];
+    return [payload ? payloadView(payload, id) : empty("The payload is no longer kept.")];
   }
 
   async function open() {

@@ -13,7 +13,7 @@ import { working } from "./registration.js";
 const NOTICES = {
   ask: { symbol: "bell", title: "Get messages while this is closed", text: "A notification shows each message, and you answer it with a tap.", action: "Turn on notifications" },
   denied: { symbol: "muted", title: "Notifications are blocked", text: "Allow them for this site in the settings of your browser or phone, then come back. Until then you only get messages while this page is open." },
-  unsupported: { symbol: "muted", title: "This browser cannot be woken", text: "You only get messages while this page is open. Chrome, Firefox, Edge and Safari can be woken, outside of private windows and over https." },
+  unsupported: { symbol: "muted", title: "This browser cannot be woken", text: "You only get messages while this page is open. Chrome, Firefox, Edge and Safari can be woken, if the page is not in a private window and its address is https." },
   "home-screen": { symbol: "add", title: "Add tagpost to the home screen", text: "Tap Share, then “Add to Home Screen”, and pair it there. Until then you only get messages while this page is open." },
   off: { symbol: "muted", title: "You only get messages while this is open", text: `${HOST} does not wake phones. Its operator can turn that on.` },
   failed: { symbol: "warning", title: "Not woken yet", text: "The push service of your browser or the service could not be reached. Until then you only get messages while this page is open.", action: "Try again" },

@@ -76,7 +76,7 @@ async function become(code, { before, registration }) {
 export function showIncomplete({ own, cancel }) {
   setName(own?.device);
   setStatus();
-  show(statement("warning", "This link is incomplete", ["It ends in # and a code, of which a part is missing. Scan it again, or copy all of it."], button(closing(own), cancel, { class: "primary" })));
+  show(statement("warning", "This link is incomplete", ["It ends in # and a code, but part of the code is missing. Scan it again, or copy all of it."], button(closing(own), cancel, { class: "primary" })));
   focusTitle();
 }
 
@@ -90,7 +90,7 @@ function showFailure(failure, code, options) {
 function reason(failure) {
   if (failure instanceof Problem && !failure.isPassing) {
     const what = "A pairing link works once, for ten minutes. Make a new one: in the console, open the device and press “Add a phone”.";
-    return { isFinal: true, title: "This link does not work any more", texts: [what, `The service says: ${failure.message}`] };
+    return { isFinal: true, title: "This link no longer works", texts: [what, `The service says: ${failure.message}`] };
   }
   const texts = ["The link may have been used. Try again; if it no longer works, make a new one."];
   const isUnanswered = failure instanceof Unanswered || failure instanceof Problem;

@@ -12,7 +12,7 @@ const HOME_SCREEN = ["Tap Share, then “Add to Home Screen”.", "Open tagpost 
 export function showWelcome({ wasRefused = false, pair }) {
   setName();
   setStatus();
-  const title = wasRefused ? "This phone is not paired any more" : "Pair this phone";
+  const title = wasRefused ? "This phone is no longer paired" : "Pair this phone";
   const text = wasRefused
     ? "Its token was revoked or has expired. Pair it again to get its messages."
     : "Messages come here as notifications, and you answer them with a tap.";

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tagpost_client::{Client, Error};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Network, Relay, connected, next, send, status, waiting, within};
+use crate::support::{Network, Relay, Shell, connected, next, send, status, waiting, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -59,6 +60,23 @@ async fn a_service_that_cannot_be_reached_is_waited_for() {
     status(&mut inbox.status(), waiting).await;
     network.up();
     status(&mut inbox.status(), connected).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn listen_says_that_it_has_lost_its_connection_and_that_it_is_back() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let camera = relay.device().await;
+    let shell = Shell::of(&relay, &camera).with("TAGPOST_URL", network.url());
+    let mut child = shell.start(&["listen"]);
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut note = async || within("a note", notes.next_line()).await.unwrap().unwrap();
+    assert_eq!(note().await, format!("listening as {}", camera.id));
+    network.cut();
+    let waits = note().await;
+    assert!(waits.contains("; trying again in "), "{waits}");
+    assert_eq!(note().await, format!("connected again as {}", camera.id));
 }
 
 #[tokio::test]

@@ -182,6 +182,19 @@ async fn another_service_is_recognised_and_listening_to_it_ends() {
 }
 
 #[tokio::test]
+async fn a_service_that_may_be_too_old_is_recognised_by_its_version() {
+    let old = Gateway::of_version("0.0.9").await;
+    let shell = Shell::new()
+        .with("TAGPOST_URL", format!("http://127.0.0.1:{}", old.port()))
+        .with("TAGPOST_TOKEN", "hunter2");
+    let listed = shell.run(&["ls"]).await;
+    let hint = "The service has the version 0.0.9 and this command ";
+    assert!(listed.err.contains(hint), "{listed:?}");
+    assert!(listed.err.contains(": it may be too old"), "{listed:?}");
+    listed.code(1);
+}
+
+#[tokio::test]
 #[ignore = "needs the built Worker"]
 async fn the_wrong_scheme_is_recognised() {
     let relay = Relay::shared();

@@ -18,6 +18,8 @@ enum Kind {
     Below(&'static str),
     /// Answers that it is somewhere else, at this port.
     Elsewhere(u16),
+    /// Answers as a service of this version that has none of the paths.
+    Old(&'static str),
 }
 
 /// A gateway. It goes when it is dropped.
@@ -41,6 +43,11 @@ impl Gateway {
     /// A service that has moved to this port.
     pub(crate) async fn moved_to(port: u16) -> Self {
         Self::start(port, Kind::Elsewhere(port)).await
+    }
+
+    /// A service of this version, which knows only `/health`.
+    pub(crate) async fn of_version(version: &'static str) -> Self {
+        Self::start(9, Kind::Old(version)).await
     }
 
     async fn start(relay: u16, kind: Kind) -> Self {
@@ -113,6 +120,15 @@ async fn serve(
             );
             return answer(&mut client, &moved).await;
         }
+        Kind::Old(version) if target == "/health" => {
+            let health = format!(r#"{{"status":"ok","version":"{version}"}}"#);
+            let length = health.len();
+            let health = format!(
+                "200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{health}"
+            );
+            return answer(&mut client, &health).await;
+        }
+        Kind::Old(_) => None,
     };
     let Some(path) = path else {
         return answer(&mut client, "404 Not Found\r\ncontent-length: 0").await;
