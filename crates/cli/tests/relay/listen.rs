@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tagpost_client::{State, Target};
+use tagpost_core::secrets::SECRETS;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::{Network, Relay, Shell, TAGPOST, next, outcome, send, settled, until, within};
@@ -114,13 +115,14 @@ async fn a_command_is_given_no_credential() {
     let relay = Relay::shared();
     let (doorbell, camera) = (relay.device().await, relay.device().await);
     let sender = doorbell.at(&relay.url());
-    let shell = Shell::of(&relay, &camera)
+    let mut shell = Shell::of(&relay, &camera)
         .with("TAGPOST_ADMIN_KEY", "hunter2-admin")
         .with("TAGPOST_KEY", "hunter2-key")
-        .with("TOKEN_KEY", "hunter2-token")
-        .with("ADMIN_KEY", "hunter2-old")
         .with("TAGPOST_TAG", "of-somebody-else")
         .with("GREETING", "hello");
+    for name in SECRETS {
+        shell = shell.with(name, "hunter2");
+    }
     let id = send(&sender, &camera, 1).await;
     shell
         .run(&["listen", "--once", "--exec", "env | grep -v ^PATH= | sort"])
