@@ -141,7 +141,7 @@ fn addressed(options: &Send) -> (Target, Option<&str>) {
         (Some(to), message) => (to, message),
         (None, first) => match target(first.unwrap_or_default()) {
             Ok(to) => (to, options.message.as_deref()),
-            Err(problem) => wrong(ErrorKind::ValueValidation, &problem),
+            Err(problem) => wrong(ErrorKind::ValueValidation, &problem.to_string()),
         },
     }
 }
@@ -279,7 +279,7 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         if let Some(state) = message.state {
-            output::line(state.name())?;
+            output::line(state.as_str())?;
         }
         let width = width(message);
         let deliveries = message.deliveries.iter();
