@@ -32,3 +32,4 @@ mod sending;
 mod support;
 mod terminal;
 mod token;
+mod webhook;
