@@ -26,6 +26,7 @@ mod progress;
 mod publishing;
 mod push;
 mod queue;
+mod readme;
 mod resources;
 mod routes;
 mod sending;
