@@ -17,6 +17,7 @@ mod completing;
 mod connection;
 mod delivery;
 mod devices;
+mod exec;
 mod failures;
 mod hook;
 mod listen;
