@@ -23,8 +23,26 @@ use worker::{D1Database, D1PreparedStatement, D1Result, Delay, Env, Result};
 pub(crate) use self::resolve::resolve;
 use crate::fault;
 
-/// How long D1 may take to answer what a device waits for.
+/// How long D1 may take to answer a query.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The error of a query that took longer.
+const TIMED_OUT: &str = "D1 did not answer in time";
+
+/// What the errors of D1 contain that are temporary.
+/// <https://developers.cloudflare.com/d1/best-practices/retry-queries/>
+const TEMPORARY: [&str; 5] = [
+    TIMED_OUT,
+    "Network connection lost",
+    "storage caused object to be reset",
+    "reset because its code was updated",
+    "D1 DB is overloaded",
+];
+
+/// Whether a failure with this cause was D1's, and may not come again.
+pub(crate) fn is_temporary(cause: &str) -> bool {
+    TEMPORARY.iter().any(|text| cause.contains(text))
+}
 
 /// A device as the directory lists it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,7 +107,7 @@ pub(crate) async fn register(
             number(now as f64),
         ],
     )?;
-    let [inserted, found] = in_time(batch(db, [insert, find(db, device)?])).await?;
+    let [inserted, found] = batch(db, [insert, find(db, device)?]).await?;
     let found = found.results::<Device>()?.pop();
     Ok(Registration {
         created: !is_empty(&inserted)?,
@@ -211,7 +229,7 @@ pub(crate) async fn devices(
         "SELECT device, created_at FROM devices WHERE device > ?1 ORDER BY device LIMIT ?2",
         &[after.map_or_else(start, text), one_more_than(limit)],
     )?;
-    Ok(page(select.all().await?.results()?, limit))
+    Ok(page(in_time(select.all()).await?.results()?, limit))
 }
 
 /// The tags after `after`, ordered by name, each with the number of its devices.
@@ -221,7 +239,7 @@ pub(crate) async fn tags(db: &D1Database, after: Option<&Tag>, limit: u32) -> Re
         "SELECT tag, COUNT(*) AS devices FROM tags WHERE tag > ?1 GROUP BY tag ORDER BY tag LIMIT ?2",
         &[after.map_or_else(start, text), one_more_than(limit)],
     )?;
-    Ok(page(select.all().await?.results()?, limit))
+    Ok(page(in_time(select.all()).await?.results()?, limit))
 }
 
 /// The devices of a tag after `after`, ordered by name.
@@ -275,7 +293,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     });
     match select(answer, Delay::from(TIMEOUT)).await {
         Either::Left((answer, _)) => answer,
-        Either::Right(_) => Err("D1 did not answer in time".into()),
+        Either::Right(_) => Err(TIMED_OUT.into()),
     }
 }
 
@@ -284,7 +302,7 @@ async fn batch<const N: usize>(
     db: &D1Database,
     statements: [D1PreparedStatement; N],
 ) -> Result<[D1Result; N]> {
-    let results = db.batch(statements.into()).await?;
+    let results = in_time(db.batch(statements.into())).await?;
     let results = results.try_into();
     results.map_err(|_| "D1 answered a different number of statements".into())
 }
@@ -296,7 +314,7 @@ fn is_empty(result: &D1Result) -> Result<bool> {
 
 /// The values of a statement that selects one column.
 async fn column<T: DeserializeOwned>(select: D1PreparedStatement) -> Result<Vec<T>> {
-    let rows = select.raw::<T>().await?;
+    let rows = in_time(select.raw::<T>()).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 

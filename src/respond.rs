@@ -11,6 +11,7 @@ use serde::Serialize;
 use tagpost_core::problem::{Code, Problem};
 use wasm_bindgen::JsValue;
 
+use crate::directory;
 use crate::log;
 use crate::route::Miss;
 
@@ -128,8 +129,13 @@ pub(crate) enum Error {
     },
     /// A mailbox answered with a problem document.
     Answered(Response),
-    /// A mailbox cannot be reached at the moment; the text says why, for the log. Not a fault of the service.
-    Unreachable(String),
+    /// A mailbox or the directory cannot be reached at the moment. Not a fault of the service.
+    Unreachable {
+        /// The event's name in the log.
+        event: &'static str,
+        /// The cause, for the log.
+        cause: String,
+    },
     /// A call or its answer cannot be read because another version wrote it, as happens during a deployment; the text
     /// says why, for the log. Not a fault of the service. A call that cannot be read changes nothing.
     OtherVersion(String),
@@ -158,7 +164,7 @@ impl Error {
     pub(crate) fn log(&self) {
         match self {
             Self::Failed { event, cause, .. } => log::error(event, &[("cause", cause)]),
-            Self::Unreachable(cause) => log::info("mailbox_unreachable", &[("cause", cause)]),
+            Self::Unreachable { event, cause } => log::info(event, &[("cause", cause)]),
             Self::OtherVersion(cause) => log::info("call_not_understood", &[("cause", cause)]),
             _ => {}
         }
@@ -179,7 +185,7 @@ impl Error {
                 with(problem, "allow", allow)
             }
             Self::Answered(response) => response,
-            Self::Unreachable(_)
+            Self::Unreachable { .. }
             | Self::OtherVersion(_)
             | Self::Failed {
                 code: Code::Unavailable,
@@ -192,9 +198,9 @@ impl Error {
     }
 }
 
-/// The problem of a mailbox that cannot be reached at the moment.
+/// The problem of a mailbox, or of the directory, that cannot be reached at the moment.
 pub(crate) fn unavailable() -> Problem {
-    let detail = "a mailbox could not be reached in time; it is safe to repeat a publish that has an Idempotency-Key";
+    let detail = "a part of the service could not be reached in time; it is safe to repeat a publish that has an Idempotency-Key";
     let mut unavailable = Problem::new(Code::Unavailable, detail);
     unavailable.retry_after = Some(UNAVAILABLE_RETRY_AFTER);
     unavailable
@@ -221,7 +227,12 @@ impl From<Miss> for Error {
 
 impl From<worker::Error> for Error {
     fn from(error: worker::Error) -> Self {
-        Self::internal("platform_failed", cause(&error))
+        let cause = cause(&error);
+        if directory::is_temporary(&cause) {
+            let event = "directory_unreachable";
+            return Self::Unreachable { event, cause };
+        }
+        Self::internal("platform_failed", cause)
     }
 }
 

@@ -203,7 +203,8 @@ fn in_time(
             let passing = is_set(&error, "retryable") || is_set(&error, "overloaded");
             let cause = format!("mailbox of {device}: {}", cause(&error.into()));
             if passing {
-                return Err(Error::Unreachable(cause));
+                let event = "mailbox_unreachable";
+                return Err(Error::Unreachable { event, cause });
             }
             Err(Error::internal("mailbox_failed", cause))
         }

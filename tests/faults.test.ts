@@ -134,3 +134,13 @@ test("a directory that hangs keeps a new device waiting for a while, and not its
   (await device.request("GET", "/v1/inbox", { headers: { Prefer: "wait=0" }, timeout: 15_000 })).problem(503);
   (await device.request("GET", "/v1/inbox", { headers: { Prefer: "wait=0" } })).is(200);
 });
+
+test("a directory that hangs is a 503 to the operator, and no fault of the service", async () => {
+  const other = await relay.device();
+  for (const path of ["/v1/devices", "/v1/tags", "/v1/tags/hallway/devices", "/v1/failures", "/v1/overview"]) {
+    await arm(other, "hang@directory");
+    const answer = await relay.admin("GET", path);
+    answer.problem(503);
+    expect(answer.headers.get("retry-after"), path).toBe("2");
+  }
+});

@@ -78,12 +78,8 @@ pub(crate) async fn add(
     let insert = statement(db, INSERT, &[failures])?;
     let kept_from = number(kept_from as f64);
     let delete = statement(db, DELETE, &[kept_from, number(DELETED.into())])?;
-    in_time(async {
-        fault::cause_armed("failures").await;
-        batch(db, [insert, delete]).await
-    })
-    .await
-    .map(drop)
+    fault::cause_armed("failures").await;
+    batch(db, [insert, delete]).await.map(drop)
 }
 
 /// Which failures are listed.
@@ -197,7 +193,7 @@ pub(crate) async fn list(db: &D1Database, wanted: &Wanted) -> Result<Page> {
         number(f64::from(*limit) + 1.0),
     ];
     let select = statement(db, LIST, &parameters)?;
-    let rows = select.raw::<String>().await?.into_iter();
+    let rows = in_time(select.raw::<String>()).await?.into_iter();
     let rows = rows.map(|row| {
         row.try_into()
             .map_err(|_| "D1 answered other columns".into())

@@ -1,13 +1,16 @@
 //! User agents of Web Push: the WebSocket, the URL to connect with, and the channels of a device.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tagpost_core::call::{Call, Registered, Status};
 use tagpost_core::id::DeviceId;
+use tagpost_core::json;
 use tagpost_core::problem::{Code, Problem};
 use tagpost_core::protocol::web_push::SUBPROTOCOL;
+use tagpost_core::publish::json_whole_number;
 use tagpost_core::token::Claims;
 use tagpost_core::web_push::channel::Channel;
 use tagpost_core::web_push::refusal::Refusal;
@@ -20,7 +23,7 @@ use crate::respond::{self, Error, Response};
 use crate::stub::{self, Handshake};
 
 /// After how many seconds a push URL may expire: at most as many as fit into it, which is centuries.
-const LIVES: RangeInclusive<f64> = 1.0..=10_000_000_000.0;
+const LIVES: RangeInclusive<i64> = 1..=10_000_000_000;
 
 /// The longest body of a request for a push URL, in bytes.
 const LONGEST_TERMS: usize = 1_024;
@@ -106,28 +109,27 @@ pub(super) async fn url(
     Ok(respond::json(200, &PushUrl { push_url }))
 }
 
+/// The body of [`url`], unparsed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Terms<'a> {
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    expires_in: Option<&'a RawValue>,
+}
+
 /// Reads the body of [`url`]: nothing, or an object.
 fn expires_in(body: &[u8]) -> Result<Option<i64>, Problem> {
     if body.is_empty() {
         return Ok(None);
     }
-    let terms = serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))?;
-    let Value::Object(terms) = terms else {
-        return Err(Problem::bad_request("the body must be a JSON object"));
-    };
-    let mut expires_in = None;
-    for (name, value) in &terms {
-        let seconds = value.as_f64().filter(|_| name == "expires_in");
-        let seconds = seconds.filter(|it| it.fract() == 0.0 && LIVES.contains(it));
-        expires_in = Some(seconds.ok_or_else(|| {
-            let (least, most) = (LIVES.start(), LIVES.end());
-            Problem::bad_request(format!(
-                "the body may have expires_in, a whole number from {least} to {most}, and not {name}: {value}"
-            ))
-        })? as i64);
-    }
-    Ok(expires_in)
+    let invalid =
+        |error: &dyn Display| Problem::bad_request(format!("the body is not valid: {error}"));
+    let body = str::from_utf8(body).map_err(|error| invalid(&error))?;
+    let terms: Terms<'_> = json::object(body).map_err(|error| invalid(&error))?;
+    let expires_in = terms.expires_in;
+    expires_in
+        .map(|raw| json_whole_number("expires_in", raw, LIVES))
+        .transpose()
 }
 
 /// `GET /v1/devices/{device}/channels`
@@ -173,6 +175,7 @@ mod tests {
             br#"{"expires_in":10000000001}"#,
             br#"{"expires_in":"60"}"#,
             br#"{"expires":60}"#,
+            br#"{"expires_in":5,"expires_in":6}"#,
             b"[60]",
             b"x",
         ] {

@@ -69,6 +69,11 @@ fn parse(body: &[u8]) -> Result<Grant, Problem> {
             .map(|raw| patterns("publish", raw))
             .transpose()?,
         tags: fields.tags.map_or(Ok(Vec::new()), tag_patterns)?,
+        webhook: fields
+            .webhook
+            .map(yes_or_no)
+            .transpose()?
+            .unwrap_or_default(),
         expires_in: expires_in.transpose()?,
     })
 }
@@ -82,7 +87,14 @@ struct Fields<'a> {
     #[serde(borrow, default, deserialize_with = "json::present")]
     tags: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::present")]
+    webhook: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
     expires_in: Option<&'a RawValue>,
+}
+
+fn yes_or_no(raw: &RawValue) -> Result<bool, Problem> {
+    serde_json::from_str(raw.get())
+        .map_err(|_| Problem::bad_request("webhook must be true or false"))
 }
 
 fn patterns(field: &str, raw: &RawValue) -> Result<Vec<Pattern>, Problem> {
@@ -123,10 +135,11 @@ mod tests {
     #[test]
     fn a_grant_is_read_as_it_stands() {
         assert_eq!(
-            parse(br#"{"publish":["kitchen.*","@cam-1"],"tags":["hall*"],"expires_in":60}"#),
+            parse(br#"{"publish":["kitchen.*","@cam-1"],"tags":["hall*"],"webhook":true,"expires_in":60}"#),
             Ok(Grant {
                 publish: Some(list(&["kitchen.*", "@cam-1"])),
                 tags: list(&["hall*"]),
+                webhook: true,
                 expires_in: Some(60)
             })
         );
@@ -135,6 +148,7 @@ mod tests {
             Ok(Grant {
                 publish: Some(vec![]),
                 tags: vec![],
+                webhook: false,
                 expires_in: None
             })
         );
@@ -186,6 +200,8 @@ mod tests {
                 "tags: the pattern \"@cam-1\" must be a tag pattern",
             ),
             (r#"{"tags":[],"tags":["*"]}"#, "duplicate field `tags`"),
+            (r#"{"webhook":null}"#, "webhook must be true or false"),
+            (r#"{"webhook":1}"#, "webhook must be true or false"),
             (r#"{"expires_in":null}"#, "expires_in"),
             (r#"{"expires_in":0}"#, "expires_in"),
             (r#"{"expires_in":-1}"#, "expires_in"),

@@ -161,7 +161,8 @@ impl<S: Store> Mailbox<S> {
         now: Now,
     ) -> Result<(), StoreError> {
         let retry_after = match Answer::of(outcome) {
-            Answer::Delivered { .. } => {
+            // Any 2xx says that they were seen; there is nothing to work on.
+            Answer::Delivered { .. } | Answer::InProgress { .. } => {
                 self.webhook().receipts_taken();
                 return self.outbox().receipts_seen(seq);
             }
@@ -169,7 +170,7 @@ impl<S: Store> Mailbox<S> {
                 return self.address_gone(now);
             }
             Answer::Failed { retry_after, .. } => retry_after,
-            Answer::Rejected { .. } | Answer::InProgress { .. } => None,
+            Answer::Rejected { .. } => None,
         };
         self.pause_receipts(retry_after, now);
         Ok(())

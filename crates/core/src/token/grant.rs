@@ -13,6 +13,9 @@ pub struct Grant {
     pub publish: Option<Vec<Pattern>>,
     /// To which tags it may bind its device.
     pub tags: Vec<Pattern>,
+    /// Whether it may set the webhook of its device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub webhook: bool,
     /// How long it is valid once it is minted, in seconds; `None` is without end.
     pub expires_in: Option<i64>,
 }
@@ -29,7 +32,7 @@ impl Grant {
             publish: self.publish,
             tags: self.tags,
             revocations: Some(revocations),
-            webhook: false,
+            webhook: self.webhook,
             id: Some(id),
         }
     }

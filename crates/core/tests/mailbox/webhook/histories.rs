@@ -204,7 +204,7 @@ impl Run {
             How::IsGone => Ok(status(410)),
         };
         let is_receipts = matches!(post.0, PostPurpose::Receipts { .. });
-        if is_receipts && matches!(how, How::Takes) {
+        if is_receipts && matches!(how, How::Takes | How::Works) {
             let body: serde_json::Value = serde_json::from_slice(&post.2.body).unwrap();
             let data = &body["data"];
             let all = data

@@ -38,17 +38,23 @@ impl Harness {
 }
 
 #[test]
-fn a_receipt_is_posted_and_a_2xx_says_that_it_was_seen() {
-    let mut harness = Harness::webhook_for(&["message", "receipt"]);
-    let id = harness.held_by(&["a"]);
-    let words = harness.delivered(id, "a");
-    assert_eq!(posts(&words), ["post receipt a"]);
-    harness.answers_first(status(204));
-    harness.crash();
-    harness.at(100_000).ring();
-    assert_eq!(harness.posts.len(), 0);
-    let words = harness.connect(1);
-    assert_eq!(words, ["1 <- welcome, 0 held"], "nor sent over a socket");
+fn a_receipt_is_posted_and_any_2xx_says_that_it_was_seen() {
+    let working = PostResponse {
+        retry_after: Some(60),
+        ..status(202)
+    };
+    for answer in [status(204), working] {
+        let mut harness = Harness::webhook_for(&["message", "receipt"]);
+        let id = harness.held_by(&["a"]);
+        let words = harness.delivered(id, "a");
+        assert_eq!(posts(&words), ["post receipt a"]);
+        harness.answers_first(answer);
+        harness.crash();
+        harness.at(100_000).ring();
+        assert_eq!(harness.posts.len(), 0);
+        let words = harness.connect(1);
+        assert_eq!(words, ["1 <- welcome, 0 held"], "nor sent over a socket");
+    }
 }
 
 #[test]

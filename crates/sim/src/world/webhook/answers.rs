@@ -80,7 +80,7 @@ impl World<'_> {
         let is_overdue = is_late && rng.u32(0..3) == 0 && !self.healed;
         let outcome = match does {
             Does::Takes | Does::TakesInVain => Ok(self.takes(asked, rng)?),
-            Does::Works => Ok(self.works(asked, rng)),
+            Does::Works => Ok(self.works(asked, rng)?),
             Does::Rejects => Ok(self.rejects(asked, rng)),
             Does::IsGone => Ok(status(410)),
             Does::IsBusy => Ok(PostResponse {
@@ -137,21 +137,23 @@ impl World<'_> {
         })
     }
 
-    /// It works on a message. Later it acknowledges it over HTTP, or is asked again.
-    fn works(&mut self, asked: &Asked, rng: &mut Rng) -> PostResponse {
+    /// It works on a message. Later it acknowledges it over HTTP, or is asked again. Receipts it has seen.
+    fn works(&mut self, asked: &Asked, rng: &mut Rng) -> Checked<PostResponse> {
         let seconds = WORKS[rng.usize(0..WORKS.len())];
-        if let PostPurpose::Message { id, .. } = asked.purpose
-            && rng.bool()
-        {
-            let device = asked.object;
-            let verdict = Verdict::over_http(id, State::Delivered, None);
-            let delay = rng.i64(1..=20_000);
-            self.after(delay, Event::Verdict { device, verdict });
+        let device = asked.object;
+        match asked.purpose {
+            PostPurpose::Message { id, .. } if rng.bool() => {
+                let verdict = Verdict::over_http(id, State::Delivered, None);
+                let delay = rng.i64(1..=20_000);
+                self.after(delay, Event::Verdict { device, verdict });
+            }
+            PostPurpose::Message { .. } | PostPurpose::Test(_) => {}
+            PostPurpose::Receipts { .. } => self.ledger.address_takes(device, &asked.receipts)?,
         }
-        PostResponse {
+        Ok(PostResponse {
             retry_after: Some(seconds),
             ..status(202)
-        }
+        })
     }
 
     /// It rejects a message, perhaps for a reason.
