@@ -30,8 +30,8 @@ with --acks-needed, with 0 as soon as that many took it;
 1 if it was not published, 2 if the command line is wrong.
 
 The first line is the message's id. Ctrl-C ends the waiting, not the message: what is open is
-printed, and how to go on. Before there is an id, the idempotency key is printed, with which the same
-command does not publish it twice.")]
+printed, and how to go on. Before there is an id, the idempotency key is printed, with which the
+same command does not publish it twice.")]
 pub(crate) struct Send {
     /// To whom: a tag, an @device, or an expression of both with & | ! and parentheses
     #[arg(value_name = "TARGET", add = targets(), required_unless_present_any = ["to_device", "to"])]
