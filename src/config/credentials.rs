@@ -3,22 +3,12 @@
 //! None of them leaves this module: it answers whether a credential is good. Not here: which tokens are revoked, which
 //! the mailbox of each device knows.
 
+use tagpost_core::secrets::SECRETS;
 use tagpost_core::time::Millis;
 use tagpost_core::token::{self, Claims, TokenError};
 use tagpost_core::web_push::seal::Keys;
 
 use super::{SHORTEST_SECRET, optional_secret, remedy};
-
-/// What `VIEWER_KEY` must differ from: each of these permits more than to read.
-const OTHER_SECRETS: [&str; 7] = [
-    "ADMIN_KEY",
-    "ADMIN_KEY_OLD",
-    "TOKEN_KEY",
-    "TOKEN_KEY_OLD",
-    "PUSH_KEY",
-    "PUSH_KEY_OLD",
-    "VAPID_KEY",
-];
 
 /// The secrets that credentials are judged by.
 pub(crate) struct Credentials {
@@ -44,7 +34,7 @@ impl Credentials {
         };
         // Whoever may only read would have everything that the other key permits.
         let is_same = |name: &&str| keys.viewer_key.is_some() && variable(name) == keys.viewer_key;
-        if let Some(name) = OTHER_SECRETS.into_iter().find(is_same) {
+        if let Some(name) = other_secrets().find(is_same) {
             let remedy = remedy("VIEWER_KEY");
             return Err(format!(
                 "the secrets VIEWER_KEY and {name} are the same: {remedy}"
@@ -86,6 +76,11 @@ impl Credentials {
             token::same_secret(credential.as_bytes(), key.as_bytes()) | is_one
         })
     }
+}
+
+/// What `VIEWER_KEY` must differ from: each of these permits more than to read.
+fn other_secrets() -> impl Iterator<Item = &'static str> {
+    SECRETS.into_iter().filter(|name| *name != "VIEWER_KEY")
 }
 
 fn secret(variable: impl Fn(&str) -> Option<String>, name: &str) -> Result<String, String> {
@@ -193,7 +188,7 @@ mod tests {
         let keys = with(&[viewer]).unwrap_or_else(|error| panic!("{error}"));
         assert!(keys.is_viewer_key(viewer.1) && !keys.is_admin_key(viewer.1));
         assert!(!keys.is_viewer_key("0123456789abcdef") && !keys.is_viewer_key(""));
-        for name in OTHER_SECRETS {
+        for name in other_secrets() {
             let known = KEYS.iter().find(|(known, _)| *known == name);
             let key = known.map_or("a secret that is long enough for each", |(_, key)| key);
             let error = with(&[("VIEWER_KEY", key), (name, key)]).err();

@@ -185,7 +185,7 @@ pub(crate) async fn list(db: &D1Database, wanted: &Wanted) -> Result<Page> {
         at,
         id,
         last,
-        optional(state.map(|state| JsValue::from_str(state.name()))),
+        optional(state.map(|state| JsValue::from_str(state.as_str()))),
         optional(tag.as_ref().map(text)),
         optional(device.as_ref().map(text)),
         optional(sender.as_ref().map(text)),

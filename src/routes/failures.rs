@@ -80,7 +80,7 @@ fn name(
 /// The state of this name.
 fn state(name: &str) -> Result<State, Problem> {
     let mut all = State::ALL.into_iter().filter(|state| state.is_failure());
-    all.find(|state| state.name() == name).ok_or_else(|| {
+    all.find(|state| state.as_str() == name).ok_or_else(|| {
         Problem::bad_request("state must be expired, undeliverable, refused or rejected")
     })
 }

@@ -22,10 +22,7 @@ const PROCESSORS: [&str; 2] = ["x86_64", "aarch64"];
 const PROFILE: &str = "command";
 
 /// What lies beside the program.
-const COPIED: [(&str, &str); 2] = [
-    ("LICENSE", "LICENSE"),
-    ("crates/cli/README.md", "README.md"),
-];
+const COPIED: [(&str, &str); 2] = [("LICENSE", "LICENSE"), ("archive/command.md", "README.md")];
 
 /// Builds and packs it for each kind of processor that this machine can compile for.
 pub(crate) fn build(repository: &Repository, out: &Path) -> Result<()> {
@@ -159,6 +156,17 @@ mod tests {
         assert_eq!(error, "is not linked statically");
         assert!(check_static(&elf(1)[..40]).is_err());
         assert!(check_static(b"#!/bin/sh").is_err());
+    }
+
+    #[test]
+    fn the_readme_beside_the_program_links_to_no_file_that_is_not_there() {
+        let readme = COPIED.iter().find(|(_, to)| *to == "README.md").unwrap().0;
+        let text = fs::read_to_string(Path::new("..").join(readme)).unwrap();
+        let links = text.split("](").skip(1);
+        for link in links {
+            assert!(link.starts_with("https://"), "{link}");
+        }
+        assert!(!text.contains("cargo"), "{readme} needs Rust");
     }
 
     #[test]

@@ -22,9 +22,11 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The files that are only in the archive.
 const SOURCES: &str = "archive";
-/// What of them is not packed: what the type checker reads, and what running in place leaves behind.
-const LEFT_OUT: [&str; 5] = [
+/// What of them is not packed: what the type checker reads, the README of the command, and what running in place leaves
+/// behind.
+const LEFT_OUT: [&str; 6] = [
     "tsconfig.json",
+    "command.md",
     "node_modules",
     ".tagpost",
     ".wrangler",

@@ -22,8 +22,9 @@ mod webhook;
 
 use std::path::PathBuf;
 
+use clap::builder::ValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use cancel::Cancel;
@@ -59,9 +60,9 @@ Examples:
   tagpost send kitchen \"Dinner!\" --follow      publish, and follow each delivery
   tagpost send @kitchen-cam \"Look left\"        to one device: an @ is for devices
 
-The service is that of TAGPOST_URL, and credentials are those of TAGPOST_TOKEN, TAGPOST_TOKEN_FILE and
-TAGPOST_ADMIN_KEY; what is missing comes from the profile that `tagpost login` stores, or TAGPOST_PROFILE
-names. No other option has a variable.")]
+The service is that of TAGPOST_URL, and credentials are those of TAGPOST_TOKEN, TAGPOST_TOKEN_FILE
+and TAGPOST_ADMIN_KEY; what is missing comes from the profile that `tagpost login` stores, or
+TAGPOST_PROFILE names. No other option has a variable.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -91,6 +92,19 @@ pub(crate) struct Global {
     /// Print JSON, one object per line, in the form that the API uses; errors too, as problem documents
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// A global option without use for a command, whose help leaves it out. It is taken all the same.
+fn unused(id: &'static str, name: &'static str) -> Arg {
+    let parser = match id {
+        "token_file" => ValueParser::path_buf(),
+        _ => ValueParser::string(),
+    };
+    Arg::new(id)
+        .long(name)
+        .global(true)
+        .hide(true)
+        .value_parser(parser)
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +168,8 @@ Examples:
   tagpost webhook test backend
   tagpost webhook verify --secret-file backend.secret < request.txt
 
-The admin key may do this for every device, and a device's token for the device itself if it has the claim webhook.")]
+The admin key may do this for every device, and a device's token for the device itself if it has
+the claim webhook.")]
     Webhook {
         #[command(subcommand)]
         command: Webhook,
@@ -171,10 +186,12 @@ The admin key may do this for every device, and a device's token for the device 
         command: Hook,
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
+    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
     Token(Token),
     /// Store a URL and a credential in a profile
     Login(Login),
     /// Delete a profile
+    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
     #[command(after_help = "\
 Examples:
   tagpost logout
@@ -187,15 +204,16 @@ Examples:
   tagpost status --profile work --json")]
     Status,
     /// Print completions for a shell
+    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
     #[command(after_help = "\
 Examples:
   echo 'source <(tagpost completions bash)' >> ~/.bashrc
   echo 'source <(tagpost completions zsh)' >> ~/.zshrc
   echo 'tagpost completions fish | source' > ~/.config/fish/completions/tagpost.fish
 
-Tags, devices and messages are asked of the service, as whom TAGPOST_URL and the profile say; nothing is
-offered where it does not answer within a second. What is printed goes with this version of tagpost, so
-have the shell read it each time that it starts.")]
+Tags, devices and messages are asked of the service, as whom TAGPOST_URL and the profile say;
+nothing is offered where it does not answer within a second. What is printed goes with this
+version of tagpost, so have the shell read it each time that it starts.")]
     Completions {
         /// The shell
         shell: Shell,
@@ -231,7 +249,51 @@ mod tests {
     }
 
     #[test]
-    fn every_help_has_examples() {
+    fn a_help_has_the_global_options_that_its_command_uses() {
+        let mut arguments = Arguments::command();
+        arguments.build();
+        for (name, is_used) in [
+            ("send", true),
+            ("status", true),
+            ("token", false),
+            ("logout", false),
+            ("completions", false),
+        ] {
+            let command = arguments.find_subcommand_mut(name).unwrap();
+            let help = command.render_long_help().to_string();
+            for option in ["--url", "--token-file"] {
+                assert_eq!(help.contains(&format!("{option} <")), is_used, "{help}");
+            }
+            assert!(help.contains("--json"), "{help}");
+        }
+        let options = ["--url=https://example.com", "--token-file=token"];
+        let line = [&["tagpost", "logout"], &options[..]].concat();
+        let global = Arguments::try_parse_from(line).unwrap().global;
+        assert_eq!(global.url.as_deref(), Some("https://example.com"));
+        assert_eq!(global.token_file, Some(PathBuf::from("token")));
+    }
+
+    #[test]
+    fn no_argument_of_a_command_is_taken_for_a_global_option() {
+        fn check(command: &clap::Command, global: &[String]) {
+            for command in command.get_subcommands() {
+                let own = command.get_arguments().filter(|own| !own.is_global_set());
+                for own in own {
+                    let (id, name) = (own.get_id().to_string(), command.get_name());
+                    assert!(!global.contains(&id), "{id} of {name}");
+                }
+                check(command, global);
+            }
+        }
+        let arguments = Arguments::command();
+        let global = arguments.get_arguments().filter(|it| it.is_global_set());
+        let global: Vec<_> = global.map(|it| it.get_id().to_string()).collect();
+        assert!(global.contains(&"url".to_owned()), "{global:?}");
+        check(&arguments, &global);
+    }
+
+    #[test]
+    fn every_help_has_examples_and_lines_that_fit() {
         fn check(command: &clap::Command) {
             let help = command.get_after_help().map(ToString::to_string);
             let help = help.unwrap_or_default();
@@ -240,6 +302,9 @@ mod tests {
                 help.starts_with("Examples:\n  ") && help.contains(name),
                 "{name}: {help}"
             );
+            // As wide as it is printed at most: a longer line would leave one word alone.
+            let wide = help.lines().find(|line| line.chars().count() > 100);
+            assert_eq!(wide, None, "{name}");
             command.get_subcommands().for_each(check);
         }
         check(&Arguments::command());

@@ -17,7 +17,7 @@ pub(crate) async fn run(global: &Global, options: &Cancel) -> Result<Outcome, Fa
     }
     // One that was not handed over yet has no deliveries.
     if let Some(state) = message.state.filter(|_| !global.json) {
-        output::line(state.name())?;
+        output::line(state.as_str())?;
     }
     Ok(Outcome::Done)
 }

@@ -13,7 +13,7 @@ pub(crate) fn now() -> Duration {
         .unwrap_or_default()
 }
 
-/// The time so many seconds ago, in milliseconds since the Unix epoch.
+/// The time this many seconds ago, in milliseconds since the Unix epoch.
 pub(crate) fn ago(seconds: u32) -> i64 {
     let now = i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
     now - i64::from(seconds) * 1_000

@@ -84,7 +84,7 @@ pub(crate) fn failed_states() -> ArgValueCandidates {
 }
 
 fn named(state: State) -> CompletionCandidate {
-    CompletionCandidate::new(tagpost_client::state_name(state))
+    CompletionCandidate::new(state.as_str())
 }
 
 /// What the service has to offer, within the time; else nothing.

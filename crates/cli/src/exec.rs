@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tagpost_client::{AnswerError, Message, Target, Withdrawal};
 use tagpost_core::protocol::tagpost_v1::MAX_REASON;
+use tagpost_core::secrets::SECRETS;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -179,7 +180,7 @@ fn describe(message: &Message, service: &Service, shell: &mut Command) {
 /// Whether a variable is one of this command's: its flags and credentials, or a secret of the service.
 fn is_own(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    matches!(name.as_str(), "TOKEN_KEY" | "ADMIN_KEY") || name.starts_with("TAGPOST_")
+    SECRETS.contains(&name.as_str()) || name.starts_with("TAGPOST_")
 }
 
 #[cfg(unix)]
@@ -205,7 +206,7 @@ fn acknowledge(message: &Message, printed: &[u8]) -> Result<Answered, AnswerErro
         Err(_) => {
             message.ack()?;
             let why = format!(
-                "without a reply: the {} bytes printed are no text",
+                "without a reply: the {} bytes printed are not text",
                 printed.len()
             );
             told(message, "acknowledged", &why);
@@ -286,6 +287,12 @@ mod tests {
             "TAGPOST_SOMETHING_NEW",
             "TOKEN_KEY",
             "ADMIN_KEY",
+            "TOKEN_KEY_OLD",
+            "ADMIN_KEY_OLD",
+            "VIEWER_KEY",
+            "PUSH_KEY",
+            "PUSH_KEY_OLD",
+            "VAPID_KEY",
         ] {
             assert!(is_own(OsStr::new(name)), "{name}");
         }

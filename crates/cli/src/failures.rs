@@ -39,7 +39,7 @@ pub(crate) async fn list(global: &Global, options: Failures) -> Result<Outcome, 
     }
     if !global.json {
         if is_off {
-            output::note("The service lists no more failures (FAILURES=off).");
+            output::note("The service no longer lists failures (FAILURES=off).");
         } else if left == options.limit {
             output::note("No failures.");
         }

@@ -237,7 +237,7 @@ fn check(reply: &str) -> Result<(), Failure> {
     };
     if length > MAX_REPLY_BYTES {
         return Err(Failure::new(format!(
-            "--reply has {length} bytes of JSON; at most {MAX_REPLY_BYTES} are taken"
+            "--reply has {length} bytes of JSON; at most {MAX_REPLY_BYTES} are allowed"
         )));
     }
     Ok(())
@@ -265,7 +265,7 @@ fn show_message(global: &Global, message: &Message) -> Result<(), Failure> {
         1 => String::new(),
         attempt => format!(", attempt {attempt}"),
     };
-    let (from, to) = (&message.from, output::target(&message.to));
+    let (from, to) = (&message.from, &message.to);
     let waited = match message.sent_at < clock::ago(LATE) {
         true => format!(", sent {}", output::age(message.sent_at)),
         false => String::new(),
@@ -308,10 +308,10 @@ fn show_withdrawn(global: &Global, id: MessageId, reason: Withdrawal) -> Result<
         return output::json(&Line::Withdrawn { id, reason });
     }
     let why = match reason {
-        Withdrawal::Cancelled => "its sender has cancelled it",
-        Withdrawal::Replaced => "a newer message has replaced it",
-        Withdrawal::Expired => "it has expired",
-        Withdrawal::Enough => "enough other devices have acknowledged it",
+        Withdrawal::Cancelled => "its sender cancelled it",
+        Withdrawal::Replaced => "a newer message replaced it",
+        Withdrawal::Expired => "it expired",
+        Withdrawal::Enough => "enough other devices acknowledged it",
     };
     output::stamped(format!("withdrawn {FAINT}{id}{FAINT:#}: {why}"))
 }

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tagpost_client::{Client, DeviceId, Error};
+use tagpost_client::{Client, DeviceId, Error, MessageId};
 
 use crate::advice::Failure;
 use crate::arguments::{Global, Login};
@@ -15,13 +15,13 @@ use crate::output::{self, Outcome};
 use crate::profile::{Profile, Profiles};
 
 pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Failure> {
-    let url = options.url.trim_end_matches('/');
+    let url = options.service.trim_end_matches('/');
     let mut profiles = Profiles::load()?;
     // Whatever is there already is asked first, so that a mistyped URL does not cost a typed secret.
     let nobody = Client::new(url, "nobody")?.retry_for(std::time::Duration::ZERO);
     nobody.health().await?;
 
-    let credential = secret("Admin key or device token: ")?;
+    let credential = secret("Admin key, viewer key or device token: ")?;
     let client = Client::new(url, &credential)?;
     let known = profiles
         .get(&global.profile)
@@ -38,8 +38,14 @@ pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Fai
         }
         None => {
             client.devices(None).await.map_err(refused)?;
+            let is_viewer = is_viewer(&client).await?;
             profile.admin_key = Some(credential);
-            "the operator".to_owned()
+            let who = if is_viewer {
+                "a viewer"
+            } else {
+                "the operator"
+            };
+            who.to_owned()
         }
     };
     profiles.set(&global.profile, profile)?;
@@ -47,6 +53,17 @@ pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Fai
     output::object(global, &kept, |_| format!("Logged in at {url} as {who}."))?;
     output::note(format!("kept in {}", profiles.path().display()));
     Ok(Outcome::Done)
+}
+
+/// Whether a key that lists devices is the viewer key. It is shown no payload: that is refused before it is looked
+/// whether there is such a message.
+pub(crate) async fn is_viewer(client: &Client) -> Result<bool, Failure> {
+    let id = "00000000000000000000000000".parse::<MessageId>();
+    let id = id.map_err(|error| Failure::new(error.to_string()))?;
+    match client.payload(id).await {
+        Err(Error::Refused(problem)) => Ok(problem.code == "forbidden"),
+        answered => answered.map(|_| false).map_err(Failure::from),
+    }
 }
 
 /// A credential that the service does not accept is not kept.

@@ -56,8 +56,8 @@ fn line(message: &Waiting) -> String {
         Ok(text) => output::text(&text.unwrap_or_default()),
         Err(_) => output::bytes(message.size, &message.content_type),
     };
-    let (from, to) = (&message.from, output::target(&message.to));
-    let state = tagpost_client::state_name(message.state);
+    let (from, to) = (&message.from, &message.to);
+    let state = message.state.as_str();
     let attempts = match message.attempts {
         0 => String::new(),
         1 => ", 1 attempt".to_owned(),
@@ -78,12 +78,8 @@ mod tests {
     #[test]
     fn a_service_that_is_too_old_is_named_and_a_device_that_is_not_there_is_another_thing() {
         let told = |code: &str| {
-            let problem = Problem {
-                status: 404,
-                code: code.to_owned(),
-                detail: "not there".to_owned(),
-                retry_after: None,
-            };
+            let problem = serde_json::json!({ "status": 404, "code": code, "detail": "not there" });
+            let problem: Problem = serde_json::from_value(problem).unwrap();
             format!("{:?}", not_served(Error::Refused(problem)))
         };
         assert!(told("not_found").contains("too old"));

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 async fn explained(Arguments { global, command }: Arguments) -> Result<Outcome, Failure> {
     // Logging in has a URL of its own.
     let url = match &command {
-        Command::Login(options) => Some(options.url.clone()),
+        Command::Login(options) => Some(options.service.clone()),
         _ => None,
     };
     let failure = match run(&global, command).await {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tagpost_client::{DeviceId, MessageState, RawValue, State, Target, Trace, state_name};
+use tagpost_client::{DeviceId, MessageState, RawValue, State, Trace};
 
 use crate::advice::Failure;
 use crate::arguments::Global;
@@ -125,16 +125,7 @@ pub(crate) fn state(state: State) -> String {
         State::Held | State::Sent | State::InProgress => OPEN,
         _ => BAD,
     };
-    format!("{style}{:<13}{style:#}", state_name(state))
-}
-
-/// `hallway`, `@kitchen-cam` or `hallway & !muted`.
-pub(crate) fn target(target: &Target) -> String {
-    match target {
-        Target::Tag(tag) => tag.to_string(),
-        Target::Device(device) => format!("@{device}"),
-        Target::Match(expression) => expression.to_string(),
-    }
+    format!("{style}{:<13}{style:#}", state.as_str())
 }
 
 /// The recipient of a message that may have ended without one.

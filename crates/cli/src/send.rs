@@ -4,6 +4,8 @@
 //! Whenever it ends, it has said how to go on: with the id, or, before there is one, with the idempotency key.
 
 use std::collections::{BTreeMap, HashSet};
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use std::{fs, io};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use tagpost_client::{Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
+use tagpost_core::publish::DEFAULT_WAIT;
+use tokio::time::sleep;
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Escalation, Global, Send, target};
@@ -25,6 +29,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
+/// How long an answer may be late before somebody who sees no spinner is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failure> {
     let (to, message) = addressed(&options);
     let client = Session::open(global)?.device()?;
@@ -32,7 +39,7 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     let (payload, guessed) = payload(message, &options)?;
     if options.content_type.is_none() && is_broken_json(&payload) {
         output::note(
-            "It looks like JSON and is none: it is sent as text. --type names another type.",
+            "This looks like JSON but is not valid JSON, so it is sent as text. --type sets another type.",
         );
     }
     let content_type = options.content_type.unwrap_or_else(|| guessed.to_owned());
@@ -74,8 +81,19 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     let stop = interrupted();
     tokio::pin!(stop);
     let spinner = output::spinner("publishing");
+    let (wait, retry) = (options.wait.unwrap_or(DEFAULT_WAIT), options.retry);
+    let told = async {
+        sleep(PATIENCE + Duration::from_secs(wait.into())).await;
+        if spinner.is_hidden() && !global.json && retry > 0 {
+            output::note(format!(
+                "No answer yet. A request that fails is tried again for up to {retry} s."
+            ));
+        }
+        pending::<Infallible>().await
+    };
     let published = tokio::select! {
         published = publish.send() => published.map_err(|error| unanswered(error, &key)),
+        never = told => match never {},
         () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
     };
     spinner.finish_and_clear();
@@ -118,7 +136,7 @@ fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
 
 fn again(key: &IdempotencyKey) -> String {
     format!(
-        "It may have been published. The same command with --key {key} makes no second message."
+        "It may have been published. The same command with --key {key} does not publish it twice."
     )
 }
 
@@ -141,7 +159,7 @@ fn addressed(options: &Send) -> (Target, Option<&str>) {
         (Some(to), message) => (to, message),
         (None, first) => match target(first.unwrap_or_default()) {
             Ok(to) => (to, options.message.as_deref()),
-            Err(problem) => wrong(ErrorKind::ValueValidation, &problem),
+            Err(problem) => wrong(ErrorKind::ValueValidation, &problem.to_string()),
         },
     }
 }
@@ -279,7 +297,7 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         if let Some(state) = message.state {
-            output::line(state.name())?;
+            output::line(state.as_str())?;
         }
         let width = width(message);
         let deliveries = message.deliveries.iter();

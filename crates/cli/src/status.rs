@@ -8,7 +8,7 @@ use tagpost_client::Client;
 use crate::advice::Failure;
 use crate::arguments::Global;
 use crate::device::describe;
-use crate::login::subject;
+use crate::login::{self, subject};
 use crate::output::{self, FAINT, Outcome};
 use crate::session::Session;
 
@@ -29,18 +29,23 @@ pub(crate) async fn run(global: &Global) -> Result<Outcome, Failure> {
         Some(device) => Some(hurried(session.device()?).device(&device).await?),
         None => None,
     };
+    let mut is_viewer = false;
     if session.admin_key.is_some() {
-        hurried(session.operator()?).devices(None).await?;
+        let client = hurried(session.operator()?);
+        client.devices(None).await?;
+        is_viewer = login::is_viewer(&client).await?;
     }
     if global.json {
         let status = json!({
             "url": session.url, "profile": global.profile, "version": health.version,
-            "operator": session.admin_key.is_some(), "device": device,
+            "operator": session.admin_key.is_some() && !is_viewer, "viewer": is_viewer, "device": device,
         });
         output::json(&status)?;
     } else {
         output::line(format!("The service works, version {}.", health.version))?;
-        if session.admin_key.is_some() {
+        if is_viewer {
+            output::line("The key is the viewer key: it reads, and changes nothing.")?;
+        } else if session.admin_key.is_some() {
             output::line("The admin key is valid.")?;
         }
         match &device {

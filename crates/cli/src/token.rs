@@ -25,7 +25,7 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
     if key.len() < SHORTEST_KEY {
         let length = key.len();
         return Err(Failure::new(format!(
-            "TOKEN_KEY has {length} bytes; the service takes none with fewer than {SHORTEST_KEY}"
+            "TOKEN_KEY has {length} bytes; the service needs at least {SHORTEST_KEY}"
         ))
         .advise("Copy the whole secret of the service."));
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, options: Token) -> Result<Outcome, Failure> {
         device: options.device,
         issued_at: now,
         revocations: None,
-        webhook: false,
+        webhook: options.grant.webhook,
         id: Some(TokenId::from_random(id)),
     };
     let token = mint(&claims, key.as_bytes()).map_err(|error| {

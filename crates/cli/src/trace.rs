@@ -78,7 +78,7 @@ impl Timeline {
     fn show(&mut self, trace: &Trace) -> Result<(), Failure> {
         if self.told.is_empty() && self.escalations == 0 {
             let summary = summary(trace);
-            let (to, age) = (output::target(&trace.to), output::age(trace.accepted_at));
+            let (to, age) = (&trace.to, output::age(trace.accepted_at));
             output::line(format!("{} to {to}, {age}: {summary}", trace.id))?;
         }
         let deliveries = trace.deliveries.iter();
@@ -152,12 +152,10 @@ fn attempted(step: &AttemptedStep, width: usize) -> String {
 fn escalated(step: &EscalationStep) -> String {
     match step {
         EscalationStep::Escalated { to, devices, .. } => {
-            let to = output::target(to);
             let noun = if *devices == 1 { "device" } else { "devices" };
             format!("{:<13} to {to}: {devices} {noun}", "escalated")
         }
         EscalationStep::EscalationFailed { to, code, .. } => {
-            let to = output::target(to);
             format!("escalation_failed to {to}: {code}")
         }
     }
@@ -166,11 +164,10 @@ fn escalated(step: &EscalationStep) -> String {
 /// `2 delivered, 1 held`; of a message without deliveries, its own state.
 fn summary(trace: &Trace) -> String {
     if let Some(state) = trace.state {
-        return state.name().to_owned();
+        return state.as_str().to_owned();
     }
     let counts = trace.summary.iter();
-    let words =
-        counts.map(|(state, count)| format!("{count} {}", tagpost_client::state_name(*state)));
+    let words = counts.map(|(state, count)| format!("{count} {state}"));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -223,14 +220,11 @@ pub(crate) async fn list(global: &Global, options: Ls) -> Result<Outcome, Failur
 }
 
 fn list_page(global: &Global, messages: &[&Trace]) -> Result<(), Failure> {
-    let targets = messages.iter().map(|message| output::target(&message.to));
+    let targets = messages.iter().map(|message| message.to.to_string());
     let width = output::width(targets);
     for message in messages {
         output::object(global, message, |message| {
-            let (to, age) = (
-                output::target(&message.to),
-                output::age(message.accepted_at),
-            );
+            let (to, age) = (message.to.to_string(), output::age(message.accepted_at));
             format!(
                 "{}  {FAINT}{age:>8}{FAINT:#}  {to:<width$}  {}",
                 message.id,

@@ -25,14 +25,19 @@ pub(crate) async fn run(global: &Global, command: Webhook) -> Result<Outcome, Fa
     match command {
         Webhook::Set {
             device,
-            url,
+            address,
             max_in_flight,
             timeout,
+            events,
             receipts,
         } => {
-            let events = receipts.then(|| vec![Events::Message, Events::Receipt]);
+            let events = match receipts {
+                true => vec![Events::Message, Events::Receipt],
+                false => events.into_iter().map(Events::from).collect(),
+            };
+            let events = (!events.is_empty()).then_some(events);
             let setting = WebhookSetting {
-                url,
+                url: address,
                 max_in_flight,
                 timeout,
                 events,
@@ -108,10 +113,12 @@ fn describe(webhook: &WebhookStatus) -> String {
         url,
         max_in_flight,
         timeout,
+        events,
         disabled,
         tries,
-        ..
     } = webhook;
+    let events: Vec<&str> = events.iter().copied().map(posted).collect();
+    let events = events.join(" and ");
     let disabled = disabled.map_or(String::new(), |disabled| {
         let (status, age) = (disabled.status, output::age(disabled.at));
         format!("  disabled {age}: it answered {status}")
@@ -119,8 +126,15 @@ fn describe(webhook: &WebhookStatus) -> String {
     let url = url.as_str();
     let tries: String = tries.iter().map(describe_try).collect();
     format!(
-        "{url}  {FAINT}{max_in_flight} at a time, {timeout} s to answer{FAINT:#}{disabled}{tries}"
+        "{url}  {FAINT}{events}, {max_in_flight} at a time, {timeout} s to answer{FAINT:#}{disabled}{tries}"
     )
+}
+
+fn posted(event: Events) -> &'static str {
+    match event {
+        Events::Message => "messages",
+        Events::Receipt => "receipts",
+    }
 }
 
 /// A line of its own.
@@ -193,7 +207,7 @@ impl<'a> Request<'a> {
         let wanted = secret.sign(self.id, seconds, self.body);
         let mut signatures = self.signatures.split(' ');
         if !signatures.any(|it| same_secret(it.as_bytes(), wanted.as_bytes())) {
-            return Err("no signature is that of the secret");
+            return Err("no signature matches the secret");
         }
         match now {
             Some(now) if now.abs_diff(seconds) > TOLERANCE => {
@@ -254,7 +268,7 @@ mod tests {
         };
         assert_eq!(distant.check(&right, Some(1_614_265_330)), late);
         let wrong = secret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-        let refused = Err("no signature is that of the secret");
+        let refused = Err("no signature matches the secret");
         assert_eq!(request.check(&wrong, None), refused);
         let changed = Request {
             body: b"{}",

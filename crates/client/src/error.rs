@@ -15,6 +15,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The URL of the service is not valid.
     #[error("the URL {url:?} is not valid: {reason}")]
@@ -117,6 +118,7 @@ impl Error {
 /// A problem as the service states it (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[error("{detail} ({code}, {status})")]
+#[non_exhaustive]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,

@@ -11,7 +11,7 @@ use tagpost_core::time::Millis;
 use crate::client::{Client, Request};
 use crate::error::Error;
 use crate::publish::random_key;
-use crate::trace::{Trace, state_name};
+use crate::trace::Trace;
 
 /// Which failures are listed; by default all that the service keeps.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ pub struct Failures {
 impl FailureFilter {
     fn query(&self, limit: u32, after: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        let state = self.state.map(|state| state_name(state).to_owned());
+        let state = self.state.map(|state| state.to_string());
         for (name, value) in [
             ("limit", Some(limit.to_string())),
             ("since", self.since.map(|since| since.to_string())),

@@ -7,10 +7,10 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use tagpost_client::{Client, Target};
+//! use tagpost_client::Client;
 //!
 //! let client = Client::new("http://127.0.0.1:8787", &std::env::var("TAGPOST_TOKEN")?)?;
-//! let published = client.publish(Target::Tag("hallway".parse()?)).text("Dinner!").send().await?;
+//! let published = client.publish("hallway".parse()?).text("Dinner!").send().await?;
 //! let trace = client.trace_within(published.id, 30).await?;
 //! println!("{:?}", trace.summary);
 //! # Ok(())
@@ -74,7 +74,7 @@ pub use tagpost_core::expression::{Expression, InvalidExpression};
 pub use tagpost_core::failure::FailedDelivery;
 pub use tagpost_core::hook::{HookName, HookTarget, Template, Terms as HookTerms};
 pub use tagpost_core::id::{DeviceId, IdempotencyKey, InvalidName, MessageId, Tag, Topic};
-pub use tagpost_core::message::{Target, Urgency};
+pub use tagpost_core::message::{InvalidTarget, Target, Urgency};
 pub use tagpost_core::pattern::Pattern;
 pub use tagpost_core::protocol::Receipt;
 pub use tagpost_core::token::{TokenId, same_secret};
@@ -82,7 +82,7 @@ pub use tagpost_core::web_push::channel::Channel;
 pub use tagpost_core::webhook::{
     Events, PostError, Secret, Tried, Tries, Try, TryOf, WebhookStatus,
 };
-pub use trace::{Delivery, MessagePage, MessageState, Payload, Trace, state_name};
+pub use trace::{Delivery, MessagePage, MessageState, Payload, Trace};
 pub use waiting::Waiting;
 pub use web_push::PushUrl;
 pub use webhook::WebhookSetting;

@@ -55,6 +55,7 @@ pub struct Message {
 
 /// Why an answer was refused. The message is still unanswered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AnswerError {
     /// A reply may have 4096 bytes of JSON.
     #[error("a reply may have {MAX_REPLY_BYTES} bytes of JSON, this one has {0}")]

@@ -31,6 +31,9 @@ pub struct Grant {
     /// The tags that its bearer may bind its own device to; empty for none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Pattern>,
+    /// Whether its bearer may set a webhook for its own device.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub webhook: bool,
     /// Seconds for which it is valid; `None` for until it is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u32>,
@@ -313,4 +316,20 @@ impl Client {
 /// A request of the page after this name. Names hold nothing that a query would have to escape.
 fn page(path: &str, after: Option<&impl Display>) -> Request {
     Request::get(after.map_or(path.to_owned(), |after| format!("{path}?cursor={after}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_asks_for_nothing_that_was_not_said() {
+        let said = |grant: &Grant| serde_json::to_string(grant).unwrap();
+        assert_eq!(said(&Grant::default()), "{}");
+        let grant = Grant {
+            webhook: true,
+            ..Grant::default()
+        };
+        assert_eq!(said(&grant), r#"{"webhook":true}"#);
+    }
 }

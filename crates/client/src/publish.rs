@@ -19,10 +19,10 @@ use crate::trace::Trace;
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// # let client = tagpost_client::Client::new("http://127.0.0.1:8787", "token")?;
-/// use tagpost_client::{State, Target};
+/// use tagpost_client::State;
 ///
 /// let published = client
-///     .publish(Target::Tag("hallway".parse()?))
+///     .publish("hallway".parse()?)
 ///     .json(&serde_json::json!({ "ring": true }))?
 ///     .ttl(60)
 ///     .wait(5)
@@ -56,7 +56,8 @@ pub struct Publish<'a> {
 }
 
 impl Client {
-    /// A message to `to`, with an empty text as payload until it is given another.
+    /// A message to `to`, which is `"hallway".parse()?` for a tag, `"@kitchen-cam".parse()?` for a device or
+    /// `"hallway & !muted".parse()?` for an expression. Its payload is an empty text until it is given another.
     pub fn publish(&self, to: Target) -> Publish<'_> {
         Publish {
             client: self,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tagpost_core::delivery::State;
@@ -12,6 +13,7 @@ use tagpost_core::time::Millis;
 
 use crate::client::{Client, Request};
 use crate::error::Error;
+use crate::payload::PayloadError;
 use crate::step::{Escalation, Step};
 
 /// A message as its sender sees it.
@@ -127,12 +129,47 @@ pub enum MessageState {
 
 impl MessageState {
     /// Its name, as written in answers.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
             Self::Cancelled => "cancelled",
             Self::Refused => "refused",
         }
+    }
+}
+
+impl Delivery {
+    /// What the device answered with its acknowledgement, in a type of the application's; `None` if it answered
+    /// nothing.
+    ///
+    /// ```
+    /// # fn example(published: tagpost_client::Trace) -> Result<(), tagpost_client::PayloadError> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Door {
+    ///     opened: bool,
+    /// }
+    ///
+    /// for delivery in &published.deliveries {
+    ///     if let Some(door) = delivery.reply_as::<Door>()? {
+    ///         println!("{}: {}, open: {}", delivery.device, delivery.state, door.opened);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # let delivery = r#"{"device":"cam","state":"delivered","at":1,"attempts":1,"reply":{"opened":true}}"#;
+    /// # let delivery: tagpost_client::Delivery = serde_json::from_str(delivery).unwrap();
+    /// # #[derive(Debug, PartialEq, serde::Deserialize)]
+    /// # struct Opened { opened: bool }
+    /// # assert_eq!(delivery.reply_as(), Ok(Some(Opened { opened: true })));
+    /// # assert!(delivery.reply_as::<u32>().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// The reply is not of this shape.
+    pub fn reply_as<T: DeserializeOwned>(&self) -> Result<Option<T>, PayloadError> {
+        let reply = self.reply.as_deref();
+        let read = |reply: &RawValue| serde_json::from_str(reply.get()).map_err(PayloadError::new);
+        reply.map(read).transpose()
     }
 }
 
@@ -212,26 +249,10 @@ impl Client {
 
 /// The query of a page. Nothing in it would have to be escaped.
 fn query(state: Option<State>, limit: u32, after: Option<MessageId>) -> String {
-    let state = state.map(|state| format!("&state={}", state_name(state)));
+    let state = state.map(|state| format!("&state={state}"));
     let after = after.map(|after| format!("&cursor={after}"));
     let (state, after) = (state.unwrap_or_default(), after.unwrap_or_default());
     format!("limit={limit}{state}{after}")
-}
-
-/// The name of a state, as written in answers.
-pub fn state_name(state: State) -> &'static str {
-    match state {
-        State::Held => "held",
-        State::Sent => "sent",
-        State::InProgress => "in_progress",
-        State::Delivered => "delivered",
-        State::Rejected => "rejected",
-        State::Expired => "expired",
-        State::Replaced => "replaced",
-        State::Refused => "refused",
-        State::Undeliverable => "undeliverable",
-        State::Cancelled => "cancelled",
-    }
 }
 
 #[cfg(test)]
@@ -294,14 +315,14 @@ mod tests {
     #[test]
     fn a_state_has_the_name_that_stands_in_answers() {
         for state in State::ALL {
-            assert_eq!(serde_json::to_value(state).unwrap(), state_name(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
         for state in [
             MessageState::Scheduled,
             MessageState::Cancelled,
             MessageState::Refused,
         ] {
-            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
     }
 }

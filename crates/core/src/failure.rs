@@ -109,7 +109,7 @@ mod tests {
         let failed: Vec<&str> = State::ALL
             .into_iter()
             .filter(|state| state.is_failure())
-            .map(State::name)
+            .map(State::as_str)
             .collect();
         assert_eq!(failed, ["rejected", "expired", "refused", "undeliverable"]);
     }

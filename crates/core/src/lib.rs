@@ -31,6 +31,7 @@ pub mod problem;
 pub mod protocol;
 pub mod publish;
 pub mod schema;
+pub mod secrets;
 pub mod store;
 pub mod time;
 pub mod token;

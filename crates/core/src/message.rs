@@ -3,14 +3,17 @@
 //! A payload is rendered as JSON once, where it enters. From then on mailboxes, rows and frames carry that text
 //! unparsed. Not here: the state of a message, which is in its [`crate::delivery::Delivery`]s.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::expression::Expression;
+use crate::expression::{Expression, InvalidExpression};
 use crate::id::{DeviceId, InvalidName, MessageId, Sender, Tag, Topic};
 use crate::time::Millis;
 
-/// What a message is published to.
+/// What a message is published to. As text: `hallway`, `@camera-1` or `hallway & !muted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
@@ -32,6 +35,57 @@ impl Target {
             Some(device) => device.parse().map(Self::Device),
             None => name.parse().map(Self::Tag),
         }
+    }
+}
+
+/// Why a text is no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTarget {
+    /// It is no name of a tag or device.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// It has an operator, and is no expression.
+    #[error(transparent)]
+    Expression(#[from] InvalidExpression),
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        if text.contains(['&', '|', '!', '(', ')']) {
+            return Ok(Self::Match(text.parse()?));
+        }
+        Ok(Self::named(text)?)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Device(device) => write!(f, "@{device}"),
+            Self::Match(expression) => expression.fmt(f),
+        }
+    }
+}
+
+impl From<Tag> for Target {
+    fn from(tag: Tag) -> Self {
+        Self::Tag(tag)
+    }
+}
+
+impl From<DeviceId> for Target {
+    fn from(device: DeviceId) -> Self {
+        Self::Device(device)
+    }
+}
+
+impl From<Expression> for Target {
+    fn from(expression: Expression) -> Self {
+        Self::Match(expression)
     }
 }
 
@@ -133,5 +187,36 @@ impl Message {
     /// Whether its TTL is 0: it is delivered now or never.
     pub fn is_now_or_never(&self) -> bool {
         self.expires_at <= self.sent_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_tag_a_device_or_an_expression() {
+        for (text, expected) in [
+            ("hall", Target::Tag("hall".parse().unwrap())),
+            ("@cam-1", Target::Device("cam-1".parse().unwrap())),
+            (
+                "hall & !muted",
+                Target::Match("hall & !muted".parse().unwrap()),
+            ),
+            ("@a|@b", Target::Match("@a|@b".parse().unwrap())),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target, expected, "{text}");
+            assert_eq!(target.to_string(), text);
+        }
+        for (text, told) in [
+            ("no tag", "tag"),
+            ("@no device", "device"),
+            ("", "tag"),
+            ("a & !!b", "character 6"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains(told), "{text}: {error}");
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Trace {
     /// The state of the message itself, which it has only without deliveries.
     fn state(&self) -> Option<&'static str> {
         match &self.plan.end {
-            Some(end) => Some(end.state.name()),
+            Some(end) => Some(end.state.as_str()),
             None => self.is_scheduled().then_some("scheduled"),
         }
     }
@@ -188,7 +188,7 @@ impl Trace {
                 device: &delivery.device,
                 event: match step.tried {
                     Some(_) => "attempted",
-                    None => step.event.name(),
+                    None => step.event.as_str(),
                 },
                 at: step.at,
                 attempt: step.attempt,

@@ -27,13 +27,14 @@ pub(crate) struct Token {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tagpost login https://push.example.com       asks for an admin key or a device's token
+  tagpost login https://push.example.com       asks for an admin key, a viewer key or a token
   tagpost login http://127.0.0.1:8787 --profile dev < doorbell.token
-  tagpost login https://push.example.com       again, with the other kind of credential: both are stored
+  tagpost login https://push.example.com       again, with another credential: both are stored
 
 The credential is tried first. It is kept in a file that only you can read;
 `tagpost logout` removes it.")]
 pub(crate) struct Login {
     /// The URL of the service
-    pub(crate) url: String,
+    #[arg(value_name = "URL")]
+    pub(crate) service: String,
 }

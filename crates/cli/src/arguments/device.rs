@@ -15,6 +15,7 @@ Examples:
   tagpost device add kitchen-cam
   tagpost device add doorbell --publish 'hall*' --publish @kitchen-cam --expires-in 90d
   tagpost device add phone --tags 'room.*'     it may join room.kitchen by itself
+  tagpost device add backend --webhook         it may set a webhook by itself
   TAGPOST_TOKEN=$(tagpost device add kitchen-cam) tagpost listen
   tagpost device add kitchen-cam --json | jq -r .token")]
     Add {
@@ -31,9 +32,9 @@ Examples:
   tagpost device pair phone --publish 'hall*' --expires-in 90d
   tagpost device pair phone --json | jq -r .url
 
-The link is valid once, for ten minutes. The phone that opens it first gets a token, which it keeps by itself.
-It may receive and answer, and publish only where --publish says.
-A new link ends the one before, and so does `tagpost device revoke DEVICE`.")]
+The link is valid once, for ten minutes. The phone that opens it first gets a token, which it
+keeps by itself. It may receive and answer, and publish only where --publish says. A new link ends
+the one before, and so does `tagpost device revoke DEVICE`.")]
     Pair {
         /// The name
         #[arg(value_parser = device_name, add = devices())]

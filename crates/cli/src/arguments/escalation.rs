@@ -19,7 +19,7 @@ impl Escalation {
             .split_once(';')
             .and_then(|(to, after)| Some((to.trim(), after.trim().strip_prefix("after=")?)))
             .ok_or_else(|| "it must be a step such as managers;after=5m".to_owned())?;
-        let to = target(to)?;
+        let to = target(to).map_err(|error| error.to_string())?;
         let after = seconds(after)?;
         Ok(Self { to, after })
     }

@@ -58,7 +58,7 @@ pub(crate) struct Resend {
 
 fn state(text: &str) -> Result<State, String> {
     let mut failed = State::ALL.into_iter().filter(|state| state.is_failure());
-    let named = |state: &State| tagpost_client::state_name(*state) == text;
+    let named = |state: &State| state.as_str() == text;
     failed
         .find(named)
         .ok_or_else(|| "it must be expired, undeliverable, refused or rejected".to_owned())

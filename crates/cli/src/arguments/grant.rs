@@ -17,6 +17,9 @@ pub(crate) struct Grant {
     /// The tags that the device may join and leave by itself: hall, hall*; repeatable [default: none]
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = tag_pattern)]
     pub(crate) tags: Vec<Pattern>,
+    /// The device may set a webhook for itself
+    #[arg(long)]
+    pub(crate) webhook: bool,
     /// How long the token is valid [default: until it is revoked]
     #[arg(long, value_name = "TIME", value_parser = within(1..=u32::MAX, "49710d, and not 0"))]
     pub(crate) expires_in: Option<u32>,
@@ -28,6 +31,7 @@ impl Grant {
         Request {
             publish: self.patterns(),
             tags: self.tags.clone(),
+            webhook: self.webhook,
             expires_in: self.expires_in,
         }
     }

@@ -19,9 +19,9 @@ Examples:
   tagpost hook new backup phones --template text --topic backup --ttl 2h
   tagpost hook new ci phones --json | jq -r .url > hook-url
 
-Whoever has the URL publishes as the device, to this target alone, and learns only the message's id.
-One that is made with the device's token expires with the token at the latest.
-`tagpost hook revoke DEVICE` ends all hooks of the device, and so does `tagpost device revoke DEVICE`.")]
+Whoever has the URL publishes as the device, to this target alone, and learns only the message's
+id. One that is made with the device's token expires with the token at the latest. `tagpost hook
+revoke DEVICE` ends all hooks of the device, and so does `tagpost device revoke DEVICE`.")]
     New {
         /// The device that publishes
         #[arg(value_parser = device_name, add = devices())]
@@ -57,7 +57,7 @@ One that is made with the device's token expires with the token at the latest.
     /// Revoke all hooks of a device made so far
     #[command(after_help = "\
 Examples:
-  tagpost hook revoke ci                       its hooks answer 404 from then on; its tokens stay valid")]
+  tagpost hook revoke ci                       its hooks answer 404; its tokens stay valid")]
     Revoke {
         /// The device
         #[arg(value_parser = device_name, add = devices())]

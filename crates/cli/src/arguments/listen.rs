@@ -15,26 +15,29 @@ Examples:
   tagpost listen --exec ./convert.sh --parallel 4   up to four at a time
   tagpost listen --no-ack                      the same as `tagpost peek`: take none
 
-With --exec the shell runs the command with the payload on its standard input, and
-TAGPOST_ID, TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE, TAGPOST_SENT_AT (milliseconds
-since 1970), TAGPOST_URGENCY, TAGPOST_TOPIC and TAGPOST_ATTEMPT in its environment. TAGPOST_URL and
-TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the same service, with the credentials of
-the profile. No variable holds a credential.
-If it ends with 0, the message is acknowledged and what it printed is the reply (JSON if it
-is JSON, else a string; bytes that are no text are none); otherwise the message is rejected, for the
-reason that it printed. Either is said on standard error.
-What it leaves running in the background is not waited for. One that does not end within
---exec-timeout is ended, with all that it started, and the message is rejected. While it runs,
-the service is told, and does not send the message again. If the message is withdrawn (cancelled,
-expired, replaced, or answered by enough others), the command is ended, and a line says why.
+With --exec the shell runs the command with the payload on its standard input, and TAGPOST_ID,
+TAGPOST_FROM, TAGPOST_TAG or TAGPOST_MATCH, TAGPOST_CONTENT_TYPE, TAGPOST_SENT_AT (milliseconds
+since 1970), TAGPOST_URGENCY, TAGPOST_TOPIC and TAGPOST_ATTEMPT in its environment. TAGPOST_URL
+and TAGPOST_PROFILE are there, too, so that `tagpost` in it uses the same service, with the
+credentials of the profile. No variable holds a credential.
+
+If the command ends with 0, the message is acknowledged and what it printed is the reply (JSON if
+it is JSON, else a string; output that is not text is no reply). Otherwise the message is
+rejected, with what it printed as the reason. Either is said on standard error.
+
+What the command leaves running in the background is not waited for. A command that does not end
+within --exec-timeout is ended, with all that it started, and the message is rejected. While it
+runs, the service is told, and does not send the message again. If the message is withdrawn
+(cancelled, expired, replaced, or answered by enough others), the command is ended,
+and a line says why.
 
 It stays connected, and connects again whenever the connection is lost. It ends only on
 Ctrl-C or SIGTERM, if the token is no longer valid, or if another connection of the same
 device takes over. With --once it ends with 4 if the message was rejected or withdrawn.
 
 With --no-ack it is no device but looks at the queue, as `tagpost peek` does: it prints what waits
-for the device, in the order of delivery, and ends; with --once only the first message. A look leaves
-no trace: nothing counts as sent, and the device does not count as online.")]
+for the device, in the order of delivery, and ends; with --once only the first message. A look
+leaves no trace: nothing counts as sent, and the device does not count as online.")]
 pub(crate) struct Listen {
     /// Run this shell command for each message
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["reply", "no_ack"])]

@@ -13,8 +13,8 @@ Examples:
   tagpost peek kitchen-cam --limit 1           the next message of a device (admin key)
   tagpost peek --json | jq .payload
 
-A look leaves no trace: nothing counts as sent, and the device does not count as online. The messages come
-in the order of delivery.")]
+A look leaves no trace: nothing counts as sent, and the device does not count as online. The
+messages come in the order of delivery.")]
 pub(crate) struct Peek {
     /// The device [default: that of the token]
     #[arg(value_parser = device_name, add = devices())]

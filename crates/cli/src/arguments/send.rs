@@ -29,9 +29,9 @@ Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will
 with --acks-needed, with 0 as soon as that many took it;
 1 if it was not published, 2 if the command line is wrong.
 
-The first line is the message's id. Ctrl-C ends the waiting, not the message: what is open is printed,
-and how to go on. Before there is an id, that is the idempotency key, with which the same command makes
-no second message.")]
+The first line is the message's id. Ctrl-C ends the waiting, not the message: what is open is
+printed, and how to go on. Before there is an id, the idempotency key is printed, with which the
+same command does not publish it twice.")]
 pub(crate) struct Send {
     /// To whom: a tag, an @device, or an expression of both with & | ! and parentheses
     #[arg(value_name = "TARGET", add = targets(), required_unless_present_any = ["to_device", "to"])]
@@ -53,7 +53,7 @@ pub(crate) struct Send {
         conflicts_with = "to_device"
     )]
     pub(crate) to: Option<Expression>,
-    /// Send it even if it is empty
+    /// Send the message even if it is empty
     #[arg(long)]
     pub(crate) empty: bool,
     /// How long the message may be delivered, up to 30d; 0 is now or never [default: 1d]
@@ -71,7 +71,7 @@ pub(crate) struct Send {
     /// The media type [default: JSON or text, by the content; for a file, by its name]
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// The idempotency key: repeating the command with it makes no second message
+    /// The idempotency key: repeating the command with it does not publish the message twice
     #[arg(long)]
     pub(crate) key: Option<IdempotencyKey>,
     /// Get the message, too, if this device has the tag

@@ -36,7 +36,8 @@ Examples:
   tagpost ls --sender doorbell                 those of another device (admin key)
   tagpost ls --after 01JQ3Y5M2E8ZK4TB6V7N9WXHCD   those before this one
 
-The list is that of the messages that are still stored. --to and --since are looked for page by page.")]
+The list is that of the messages that are still stored. --to and --since are looked for page by
+page.")]
 pub(crate) struct Ls {
     /// Only messages with a delivery in this state
     #[arg(long, value_parser = state, add = states())]
@@ -59,9 +60,9 @@ pub(crate) struct Ls {
 }
 
 fn state(text: &str) -> Result<State, String> {
-    let named = |state: &State| tagpost_client::state_name(*state) == text;
+    let named = |state: &State| state.as_str() == text;
     State::ALL.into_iter().find(named).ok_or_else(|| {
-        let names = State::ALL.map(tagpost_client::state_name);
+        let names = State::ALL.map(State::as_str);
         format!("it must be one of {}", names.join(", "))
     })
 }

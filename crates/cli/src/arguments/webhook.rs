@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
-use tagpost_client::DeviceId;
+use clap::{Subcommand, ValueEnum};
+use tagpost_client::{DeviceId, Events};
 
 use super::target::device_name;
 use crate::complete::devices;
@@ -15,23 +15,28 @@ pub(crate) enum Webhook {
 Examples:
   (umask 077; tagpost webhook set backend https://hooks.example.org/tagpost > backend.secret)
   tagpost webhook set backend https://hooks.example.org/tagpost --max-in-flight 16
-  tagpost webhook set backend https://hooks.example.org/tagpost --receipts
+  tagpost webhook set backend https://hooks.example.org/tagpost --events message,receipt
 
-The secret is shown the first time. Setting it again keeps the secret, and enables a webhook that was disabled.")]
+The secret is shown the first time. Setting it again keeps the secret, and enables a webhook that
+was disabled.")]
     Set {
         /// The device
         #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
         /// The address
-        url: String,
+        #[arg(value_name = "URL")]
+        address: String,
         /// How many requests are made at a time; only with 1 is there an order [default: 1]
         #[arg(long, value_name = "COUNT")]
         max_in_flight: Option<u32>,
         /// Seconds that the address may take to answer [default: 15]
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u32>,
-        /// Post the receipts of what the device has sent, too
-        #[arg(long)]
+        /// What is posted: messages for the device, receipts of what it has sent [default: message]
+        #[arg(long, value_delimiter = ',', value_name = "EVENT")]
+        events: Vec<EventName>,
+        /// The same as --events message,receipt
+        #[arg(long, conflicts_with = "events")]
         receipts: bool,
     },
     /// Show the webhook of a device
@@ -55,7 +60,7 @@ The former secret signs, too, for 24 hours.")]
         #[arg(value_parser = device_name, add = devices())]
         device: DeviceId,
     },
-    /// Try the address of a webhook with a request that is no message
+    /// Try the address of a webhook with a test request
     #[command(after_help = "\
 Examples:
   tagpost webhook test backend                 exit code 0 if it answers 2xx, 4 if not")]
@@ -78,8 +83,8 @@ Examples:
 Examples:
   tagpost webhook verify --secret-file backend.secret < request.txt
 
-Prints the body if the signature is that of the secret and the request is not older than five minutes.
-With --any-age, one of any age.")]
+Prints the body if the signature matches the secret and the request is at most five minutes old;
+with --any-age, however old it is.")]
     Verify {
         /// A file with the secret
         #[arg(long, value_name = "FILE")]
@@ -88,4 +93,20 @@ With --any-age, one of any age.")]
         #[arg(long)]
         any_age: bool,
     },
+}
+
+/// What is posted, by the names of the API.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum EventName {
+    Message,
+    Receipt,
+}
+
+impl From<EventName> for Events {
+    fn from(name: EventName) -> Self {
+        match name {
+            EventName::Message => Self::Message,
+            EventName::Receipt => Self::Receipt,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{ADMIN_KEY, Ended, Relay, Shell, within};
+use crate::support::{ADMIN_KEY, Ended, Relay, Shell, VIEWER_KEY, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -49,6 +49,33 @@ async fn login_keeps_credentials_that_work_where_only_the_owner_can_read_them() 
             .err
             .contains("tagpost login URL")
     );
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn the_viewer_key_is_told_from_the_admin_key() {
+    let relay = Relay::shared();
+    let url = relay.url();
+    for (key, who, works, is_viewer) in [
+        (VIEWER_KEY, "as a viewer.", "it reads, and changes", true),
+        (
+            ADMIN_KEY,
+            "as the operator.",
+            "The admin key is valid",
+            false,
+        ),
+    ] {
+        let shell = Shell::new();
+        let login = shell.run_with(&["login", &url], key).await.code(0);
+        assert!(login.contains(who), "{login}");
+        let status = shell.run(&["status"]).await.code(0);
+        assert!(status.contains(works), "{status}");
+        let status = shell.run(&["status", "--json"]).await.json(0);
+        assert_eq!(
+            (&status[0]["viewer"], &status[0]["operator"]),
+            (&json!(is_viewer), &json!(!is_viewer))
+        );
+    }
 }
 
 #[tokio::test]

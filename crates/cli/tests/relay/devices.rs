@@ -36,6 +36,33 @@ async fn a_device_joins_and_leaves_tags_with_its_own_token() {
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
+async fn a_token_that_says_so_sets_a_webhook_of_its_device() {
+    let relay = Relay::shared();
+    let operator = Shell::operator(&relay);
+    let offline = Shell::new().with("TOKEN_KEY", TOKEN_KEY);
+    let device = relay.device().await;
+    let id = device.id.as_str();
+    let set = ["webhook", "set", id, "http://127.0.0.1:9000/"];
+    for (shell, mint) in [
+        (&offline, &["token", id][..]),
+        (&operator, &["device", "add", id]),
+    ] {
+        for (option, code) in [(None, 1), (Some("--webhook"), 0)] {
+            let mint: Vec<&str> = mint.iter().copied().chain(option).collect();
+            let token = shell.run(&mint).await.code(0);
+            let of_device = Shell::new()
+                .with("TAGPOST_URL", relay.url())
+                .with("TAGPOST_TOKEN", token.trim_end());
+            let set = of_device.run(&set).await;
+            let is_refused = set.err.contains("a token with the claim webhook");
+            assert_eq!(is_refused, option.is_none(), "{mint:?}: {set:?}");
+            set.code(code);
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
 async fn one_token_is_revoked_by_its_id_or_by_itself() {
     let relay = Relay::shared();
     let shell = Shell::operator(&relay);
@@ -157,7 +184,7 @@ async fn a_token_minted_offline_is_good_for_a_device_that_is_new() {
 async fn no_token_is_minted_that_no_service_would_take() {
     let shell = Shell::new();
     let short = shell.run_with(&["token", "cam"], "fifteen-bytes-x").await;
-    assert!(short.err.contains("fewer than 16"), "{short:?}");
+    assert!(short.err.contains("at least 16"), "{short:?}");
     assert!(!format!("{short:?}").contains("fifteen"), "{short:?}");
     short.code(1);
     let over = ["token", "cam", "--expires-in", "0"];

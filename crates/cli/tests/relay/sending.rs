@@ -1,6 +1,7 @@
 //! `tagpost send`, as a shell sees it.
 
 use std::fs;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tagpost_client::MessageId;
@@ -245,6 +246,68 @@ async fn send_follows_every_delivery_to_its_end() {
             "{out}"
         );
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_to_a_tag_comes_back_to_its_sender_only_with_echo() {
+    let relay = Relay::shared();
+    let doorbell = relay.device().await;
+    let tag = relay.tag(&[&doorbell]).await;
+    let shell = Shell::of(&relay, &doorbell);
+    let send = ["send", tag.as_str(), "hello"];
+    let nobody = shell.run(&[&send[..], &["--json"]].concat()).await;
+    assert!(nobody.err.contains("unknown_tag"), "{nobody:?}");
+    nobody.code(1);
+    let echoed = shell.run(&[&send[..], &["--echo"]].concat()).await.code(3);
+    let held = format!("held          {}\n", doorbell.id);
+    assert!(echoed.ends_with(&held), "{echoed}");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_is_handed_over_at_its_time_or_at_once_if_that_is_past() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let at_camera = format!("@{}", camera.id);
+    let send = ["send", at_camera.as_str(), "hello", "--deliver-at"];
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let sent = shell.run(&[&send[..], &[past]].concat()).await.code(3);
+    assert!(sent.contains("\nheld "), "{sent}");
+
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let in_an_hour = (now.as_millis() + 3_600_000).to_string();
+    let sent = shell.run(&[&send[..], &[&in_an_hour]].concat()).await;
+    let sent = sent.code(3);
+    let (id, rest) = sent.split_once('\n').unwrap();
+    assert_eq!(rest, "scheduled\n");
+    let trace = shell.run(&["trace", id, "--json"]).await.json(3);
+    let deliver_at = trace[0]["deliver_at"].to_string();
+    assert_eq!(deliver_at, in_an_hour);
+    shell.run(&["cancel", id]).await.code(0);
+
+    for wrong in [&["tomorrow"][..], &[past, "--delay", "4m"]] {
+        let wrong = shell.run(&[&send[..], wrong].concat()).await;
+        assert!(wrong.err.contains("--deliver-at"), "{wrong:?}");
+        wrong.code(2);
+    }
+}
+
+#[tokio::test]
+async fn a_send_that_is_tried_again_says_so() {
+    // Nothing listens on the port for discarding (RFC 863).
+    let shell = Shell::new()
+        .with("TAGPOST_URL", "http://127.0.0.1:9")
+        .with("TAGPOST_TOKEN", "token");
+    let send = ["send", "hall", "hello", "--wait=0", "--retry=3s"];
+    let json = [&send[..], &["--json"]].concat();
+    let (told, json) = tokio::join!(shell.run(&send), shell.run(&json));
+    let again = told.err.matches("tried again for up to 3 s").count();
+    assert_eq!(again, 1, "{told:?}");
+    told.code(1);
+    assert_eq!(json.err.lines().count(), 1, "{json:?}");
+    json.code(1);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn shown(shell: Shell, arguments: &[&str], typed: Option<(&'static str, &s
 #[ignore = "needs the built Worker"]
 async fn a_secret_is_asked_for_without_echo() {
     let relay = Relay::shared();
-    let typed = ("Admin key or device token: ", ADMIN_KEY);
+    let typed = ("Admin key, viewer key or device token: ", ADMIN_KEY);
     let shown = shown(Shell::new(), &["login", &relay.url()], Some(typed)).await;
     assert!(shown.contains("as the operator"), "{shown}");
     assert!(!shown.contains(ADMIN_KEY), "{shown}");

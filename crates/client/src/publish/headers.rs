@@ -72,18 +72,9 @@ impl Publish<'_> {
     fn escalation(&self) -> Option<String> {
         let steps = self.escalate.iter();
         let steps: Vec<_> = steps
-            .map(|(to, after)| format!("{};after={after}", written(to)))
+            .map(|(to, after)| format!("{to};after={after}"))
             .collect();
         (!steps.is_empty()).then(|| steps.join(", "))
-    }
-}
-
-/// A target as it is written in a header.
-fn written(target: &Target) -> String {
-    match target {
-        Target::Tag(tag) => tag.to_string(),
-        Target::Device(device) => format!("@{device}"),
-        Target::Match(expression) => expression.to_string(),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A terminal state is final. Not here: how a delivery gets from one state to another; see [`super::phase`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The state of a delivery.
@@ -46,7 +48,7 @@ impl State {
     ];
 
     /// Its name, as written in answers.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             State::Held => "held",
             State::Sent => "sent",
@@ -95,6 +97,12 @@ impl State {
             State::InProgress => 9,
         };
         1 << place
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

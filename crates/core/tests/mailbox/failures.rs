@@ -61,7 +61,7 @@ fn each_kind_of_failure_is_told_and_no_other_end() {
         let mut cam = Harness::listed();
         let id = cam.send_held(&["yard"]);
         let words = cam.report(id, delivery("yard", state)).unwrap();
-        let told = format!("record 1: yard {}", state.name());
+        let told = format!("record 1: yard {}", state.as_str());
         match state.is_failure() {
             true => assert_eq!(records(&words), [told]),
             false => assert_eq!(records(&words), [""; 0], "{state:?}"),

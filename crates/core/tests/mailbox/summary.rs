@@ -118,7 +118,7 @@ fn failure(failure: &FailedDelivery) -> String {
     let tag = failure.tag.as_ref().map(|tag| format!(" in {tag}"));
     let resent = failure.resent_as.map(|_| ", resent");
     let (tag, resent) = (tag.unwrap_or_default(), resent.unwrap_or_default());
-    format!("{device} {}{tag}{resent}", state.name())
+    format!("{device} {}{tag}{resent}", state.as_str())
 }
 
 fn said(frame: &str) -> String {

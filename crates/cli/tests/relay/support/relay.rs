@@ -23,6 +23,7 @@ const KEEPALIVE: u32 = 2;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-for-tests";
 pub(crate) const TOKEN_KEY: &str = "a-token-key-for-tests-0123456789";
+pub(crate) const VIEWER_KEY: &str = "a-viewer-key-for-tests";
 const PUSH_KEY: &str = "a-push-key-for-tests-0123456789abcdef";
 
 /// A running relay. Dropping it stops it, and removes its state.
@@ -57,11 +58,13 @@ impl Relay {
         relay
     }
 
-    /// A relay of the test's own, with these limits.
+    /// A relay of the test's own, with these limits. Webhooks may be on this machine.
     pub(crate) fn start(vars: &[(&'static str, u32)]) -> Self {
         let mut all = BTreeMap::from([
             ("KEEPALIVE", KEEPALIVE.to_string()),
             ("PUSH_KEY", PUSH_KEY.to_owned()),
+            ("VIEWER_KEY", VIEWER_KEY.to_owned()),
+            ("WEBHOOK_ALLOW_HTTP", "true".to_owned()),
         ]);
         all.extend(vars.iter().map(|(name, value)| (*name, value.to_string())));
         Self::with(all)
