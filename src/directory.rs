@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The error of a query that took longer.
 const TIMED_OUT: &str = "D1 did not answer in time";
 
-/// What the errors of D1 contain that are temporary.
+/// What errors of D1 that are temporary contain, beside its name.
 /// <https://developers.cloudflare.com/d1/best-practices/retry-queries/>
 const TEMPORARY: [&str; 5] = [
     TIMED_OUT,
@@ -39,9 +39,10 @@ const TEMPORARY: [&str; 5] = [
     "D1 DB is overloaded",
 ];
 
-/// Whether a failure with this cause was D1's, and may not come again.
+/// Whether a failure with this cause was D1's, and may not come again. Other services of the platform lose connections,
+/// too.
 pub(crate) fn is_temporary(cause: &str) -> bool {
-    TEMPORARY.iter().any(|text| cause.contains(text))
+    cause.contains("D1") && TEMPORARY.iter().any(|text| cause.contains(text))
 }
 
 /// A device as the directory lists it.
@@ -342,4 +343,25 @@ fn text(name: impl ToString) -> JsValue {
 /// Numbers are passed as doubles, exact up to 2⁵³; an address (40 bits) and a time are far below.
 fn number(value: f64) -> JsValue {
     JsValue::from_f64(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_at_d1_is_told_from_what_does_not_and_from_others() {
+        for cause in [
+            TIMED_OUT,
+            "D1_ERROR: Network connection lost.",
+            "D1_ERROR: Internal error in D1 DB storage caused object to be reset.",
+            "D1_ERROR: D1 DB reset because its code was updated.",
+            "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
+        ] {
+            assert!(is_temporary(cause), "{cause}");
+        }
+        for cause in ["D1_ERROR: no such table: tags", "Network connection lost."] {
+            assert!(!is_temporary(cause), "{cause}");
+        }
+    }
 }

@@ -3,8 +3,7 @@
 //! Only a build with the feature `fault-injection` has them; in others these functions are empty. The header
 //! `Tagpost-Fault: panic@deliver` makes the next call `deliver` in this isolate panic; `throw` throws a JavaScript
 //! error, `hang` never returns, and `late` lets the next call overtake this one. Places are the names of calls;
-//! `fetch`, `message` and `alarm` for the object's events; `directory` for a query of D1, and `failures` for adding
-//! failures to it.
+//! `fetch`, `message` and `alarm` for the object's events; `directory` for a query of D1.
 
 #[cfg(feature = "fault-injection")]
 mod injected {

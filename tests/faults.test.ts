@@ -137,10 +137,14 @@ test("a directory that hangs keeps a new device waiting for a while, and not its
 
 test("a directory that hangs is a 503 to the operator, and no fault of the service", async () => {
   const other = await relay.device();
+  const before = relay.logs.length;
   for (const path of ["/v1/devices", "/v1/tags", "/v1/tags/hallway/devices", "/v1/failures", "/v1/overview"]) {
     await arm(other, "hang@directory");
     const answer = await relay.admin("GET", path);
     answer.problem(503);
     expect(answer.headers.get("retry-after"), path).toBe("2");
   }
+  const lines = relay.logs.slice(before).map(({ message }) => message);
+  expect(lines.filter((line) => line.includes('"directory_unreachable"'))).toHaveLength(5);
+  expect(lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
 });

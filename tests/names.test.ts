@@ -9,7 +9,7 @@ import { ROOT } from "./harness/workerd.ts";
 
 const LONGEST = 100;
 /** A name, and the function that shows it, as it begins: `test("…", async (`. */
-const NAME = /\((["`])((?:\\.|(?!\1).)+)\1, (?:async )?\(.*\) => \{$/gm;
+const NAME = /\((["`])((?:\\.|(?!\1).)+)\1, (?:\{.*\}, )?(?:async )?\(.*\) => \{$/gm;
 
 test("no name of a test is longer than 100 characters", () => {
   const files = globSync(["tests/**/*.test.ts", "clients/js/test/*.test.ts"], { cwd: ROOT });

@@ -268,6 +268,7 @@ test("a bad setting names its field and changes nothing", async () => {
   (await relay.admin("DELETE", path(device))).is(204);
 });
 
+// Of what the tests before have made of it.
 test("no address, secret, payload or answer is in the log", () => {
   const lines = relay.logs.map(({ message }) => message).join("\n");
   expect(lines).toContain("webhook_gone");

@@ -14,7 +14,6 @@ use wasm_bindgen::JsValue;
 use worker::{D1Database, Result};
 
 use super::{batch, column, in_time, number, statement, text};
-use crate::fault;
 
 /// How many rows past their retention are deleted when others are added.
 const DELETED: u32 = 200;
@@ -78,7 +77,6 @@ pub(crate) async fn add(
     let insert = statement(db, INSERT, &[failures])?;
     let kept_from = number(kept_from as f64);
     let delete = statement(db, DELETE, &[kept_from, number(DELETED.into())])?;
-    fault::cause_armed("failures").await;
     batch(db, [insert, delete]).await.map(drop)
 }
 

@@ -171,14 +171,7 @@ impl World<'_> {
 
 /// The header with these steps, if there are any.
 fn escalate(steps: &[(Target, u32)]) -> Option<String> {
-    let step = |(to, after): &(Target, u32)| {
-        let name = match to {
-            Target::Tag(tag) => tag.to_string(),
-            Target::Device(device) => format!("@{device}"),
-            Target::Match(expression) => expression.as_str().to_owned(),
-        };
-        format!("{name};after={after}")
-    };
+    let step = |(to, after): &(Target, u32)| format!("{to};after={after}");
     let steps: Vec<String> = steps.iter().map(step).collect();
     (!steps.is_empty()).then(|| steps.join(", "))
 }
