@@ -46,7 +46,7 @@ pub enum TokenError {
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
     /// Not three parts of base64url, or the header is not a JSON object.
-    #[error("the token is not a JWT")]
+    #[error("the credential is neither a key of this service nor a device token")]
     Malformed,
     /// `alg` is not HS256, or the header asks for an extension (`crit`).
     #[error("the token's alg must be HS256, without extensions")]
