@@ -28,6 +28,7 @@ try {
 
 async function run() {
   const { createDemo } = await import("./lib/demo.mjs");
+  const { endOrphan, noteWorkerd } = await import("./lib/orphan.mjs");
   const { installPackages } = await import("./lib/packages.mjs");
   const { awaitPort, takeState } = await import("./lib/place.mjs");
   const { makeSecrets, readSecrets } = await import("./lib/secrets.mjs");
@@ -46,6 +47,8 @@ async function run() {
   // What workerd writes holds messages and secrets.
   process.umask(0o077);
   await takeState(state);
+  const orphan = await endOrphan(state);
+  if (orphan !== undefined) console.log(`ended workerd (process ${orphan}) of an earlier tagpost that was killed`);
   await awaitPort(host, port);
 
   const stopped = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]).then(() => undefined);
@@ -60,6 +63,7 @@ async function run() {
     if (!checked) lines.push(line);
     console.log(line);
   };
+  noteWorkerd(state);
   const service = await startService({
     host,
     port,

@@ -1,6 +1,6 @@
 // The archive of `cargo xtask dist`: with Node.js and npm alone it runs, as its README says, and it deploys.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from "vitest";
 
 import { cloudflare } from "./harness/cloudflare.ts";
 import { useCommands } from "./harness/command.ts";
@@ -270,6 +270,43 @@ describe("the archive", () => {
     await next.prints(/is ready on/);
     next.signal("SIGTERM");
     expect(await next.ended()).toBe(0);
+  }, 120_000);
+
+  test("the workerd of one that was killed is ended by the next, which delivers what was held", async () => {
+    const [port, state] = [`${await freePort()}`, join(place, "killed")];
+    // A note of a process id that another program has by now.
+    const other = spawn("/bin/sleep", ["120"]);
+    onTestFinished(() => void other.kill());
+    mkdirSync(state);
+    writeFileSync(join(state, "workerd"), `${other.pid} workerd serve`);
+
+    const one = serve("--demo", "--port", port, "--state", state);
+    await one.prints(/is ready on/);
+    expect(one.output).not.toContain("ended workerd");
+    expect(other.signalCode).toBe(null);
+    const example = (device: string, name: string) =>
+      start(join(bin, "node"), [`--env-file=${join(state, device)}.env`, `examples/${name}.mjs`], { cwd: folder, env });
+    const ring = example("doorbell", "ring");
+    expect(await ring.ended(), ring.output).toBe(0);
+    const { id, summary } = JSON.parse(ring.output);
+    expect(summary).toEqual({ held: 1 });
+
+    const workerd = Number.parseInt(readFileSync(join(state, "workerd"), "utf8"), 10);
+    onTestFailed(() => void process.kill(workerd, "SIGKILL"));
+    one.kill();
+    await one.ended();
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+
+    // That it gets the port shows that the other has ended.
+    const two = serve("--port", port, "--state", state);
+    await two.prints(/is ready on/);
+    expect(two.output).toContain(`ended workerd (process ${workerd}) of an earlier tagpost that was killed`);
+    const camera = example("kitchen-cam", "listen");
+    await camera.prints(new RegExp(`"type":"message","id":"${id}"`));
+    camera.signal("SIGINT");
+    await camera.ended();
+    two.terminate();
+    expect(await two.ended(), two.output).toBe(0);
   }, 120_000);
 
   test("`wrangler deploy --dry-run` passes, and leaves the database alone", async () => {
