@@ -31,7 +31,7 @@ async function run() {
   const { endOrphan, noteWorkerd } = await import("./lib/orphan.mjs");
   const { installPackages } = await import("./lib/packages.mjs");
   const { awaitPort, takeState } = await import("./lib/place.mjs");
-  const { makeSecrets, readSecrets } = await import("./lib/secrets.mjs");
+  const { makeSecrets, readSecrets, withoutSecrets } = await import("./lib/secrets.mjs");
 
   const { allowPrivate, help, demo, host, port, state, tls, vars } = readOptions(process.argv.slice(2), HOME);
   if (help) return void process.stdout.write(USAGE);
@@ -55,6 +55,8 @@ async function run() {
   const file = join(state, "secrets");
   if (makeSecrets(file)) console.log(`made the secrets of this service in ${file}; ADMIN_KEY is the operator's`);
   const secrets = readSecrets(file, process.env);
+  const lacking = withoutSecrets(secrets);
+  if (lacking) console.log(`${lacking}; each is a line of ${file}, such as PUSH_KEY= and 64 hexadecimal digits`);
   /** @type {string[]} */
   const lines = [];
   let checked = false;
@@ -68,7 +70,8 @@ async function run() {
     host,
     port,
     state,
-    bindings: { ...chosen, ...secrets },
+    // Who trusts the private network wants webhooks in it, where there are seldom certificates.
+    bindings: { ...(allowPrivate && { WEBHOOK_ALLOW_HTTP: "true" }), ...chosen, ...secrets },
     log,
     allowPrivate,
     ...(tls && { tls }),
