@@ -28,9 +28,10 @@ try {
 
 async function run() {
   const { createDemo } = await import("./lib/demo.mjs");
+  const { endOrphan, noteWorkerd } = await import("./lib/orphan.mjs");
   const { installPackages } = await import("./lib/packages.mjs");
   const { awaitPort, takeState } = await import("./lib/place.mjs");
-  const { makeSecrets, readSecrets } = await import("./lib/secrets.mjs");
+  const { makeSecrets, readSecrets, withoutSecrets } = await import("./lib/secrets.mjs");
 
   const { allowPrivate, help, demo, host, port, state, tls, vars } = readOptions(process.argv.slice(2), HOME);
   if (help) return void process.stdout.write(USAGE);
@@ -46,12 +47,16 @@ async function run() {
   // What workerd writes holds messages and secrets.
   process.umask(0o077);
   await takeState(state);
+  const orphan = await endOrphan(state);
+  if (orphan !== undefined) console.log(`ended workerd (process ${orphan}) of an earlier tagpost that was killed`);
   await awaitPort(host, port);
 
   const stopped = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]).then(() => undefined);
   const file = join(state, "secrets");
   if (makeSecrets(file)) console.log(`made the secrets of this service in ${file}; ADMIN_KEY is the operator's`);
   const secrets = readSecrets(file, process.env);
+  const lacking = withoutSecrets(secrets);
+  if (lacking) console.log(`${lacking}; each is a line of ${file}, such as PUSH_KEY= and 64 hexadecimal digits`);
   /** @type {string[]} */
   const lines = [];
   let checked = false;
@@ -60,11 +65,13 @@ async function run() {
     if (!checked) lines.push(line);
     console.log(line);
   };
+  noteWorkerd(state);
   const service = await startService({
     host,
     port,
     state,
-    bindings: { ...chosen, ...secrets },
+    // Who trusts the private network wants webhooks in it, where there are seldom certificates.
+    bindings: { ...(allowPrivate && { WEBHOOK_ALLOW_HTTP: "true" }), ...chosen, ...secrets },
     log,
     allowPrivate,
     ...(tls && { tls }),

@@ -48,7 +48,7 @@ pub(crate) struct Config {
     pub(crate) records_failures: bool,
     /// `EVENTS_TAG` and `AWAY_AFTER`: how the service publishes events, if it does.
     pub(crate) events: Option<Settings>,
-    /// `WEBHOOK_ALLOW_HTTP`: whether a webhook may be http, and on this machine: for development.
+    /// `WEBHOOK_ALLOW_HTTP`: whether a webhook may be http, and on this machine: never on Cloudflare.
     pub(crate) is_local: bool,
     /// What credentials are judged by.
     pub(crate) credentials: Credentials,
@@ -114,7 +114,9 @@ fn optional_secret(
 }
 
 fn remedy(name: &str) -> String {
-    format!("set it with `npx wrangler secret put {name}`, or locally in .dev.vars")
+    format!(
+        "set it with `npx wrangler secret put {name}`; on your own machine in .dev.vars, or in `secrets` of the --state directory"
+    )
 }
 
 /// The keys of Web Push, if `PUSH_KEY` is set.

@@ -1,8 +1,8 @@
 // The archive of `cargo xtask dist`: with Node.js and npm alone it runs, as its README says, and it deploys.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { Agent, get } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from "vitest";
 
 import { cloudflare } from "./harness/cloudflare.ts";
 import { useCommands } from "./harness/command.ts";
@@ -226,6 +226,48 @@ describe("the archive", () => {
     }
   }, 60_000);
 
+  test("only with --allow-private may a webhook be http, and on this machine", async () => {
+    const [state, port, adminKey] = [join(place, "private"), await freePort(), "a".repeat(64)];
+    mkdirSync(state);
+    writeFileSync(join(state, "secrets"), `ADMIN_KEY=${adminKey}\nTOKEN_KEY=${"b".repeat(64)}\n`);
+    const receiver = createServer((_, response) => response.end("here")).listen(0, "127.0.0.1");
+    onTestFinished(() => void receiver.close());
+    await once(receiver, "listening");
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+    const ask = async (method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${adminKey}`, "content-type": "application/json" };
+      const answer = await fetch(`http://127.0.0.1:${port}/v1/devices/backend${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+      return `${answer.status} ${await answer.text()}`;
+    };
+
+    const careful = serve("--port", `${port}`, "--state", state);
+    await careful.prints(/is ready on/);
+    await ask("PUT", "");
+    expect(await ask("PUT", "/webhook", { url })).toMatch(/^400 .*url must be an https URL/);
+    careful.terminate();
+    await careful.ended();
+
+    const open = serve("--port", `${port}`, "--state", state, "--allow-private");
+    await open.prints(/is ready on/);
+    expect(await ask("PUT", "/webhook", { url })).toMatch(/^20[01] /);
+    expect(await ask("POST", "/webhook/test")).toMatch(/^200 .*"status":200/);
+    open.terminate();
+    expect(await open.ended(), open.output).toBe(0);
+  }, 120_000);
+
+  test("the pages that its README names are there, and none leads out of them", () => {
+    const readme = readFileSync(join(folder, "README.md"), "utf8");
+    const named = readme.match(/docs\/[\w/-]+\.md/g) ?? [];
+    expect(named).toContain("docs/protocol.md");
+    expect(named.filter((page) => !existsSync(join(folder, page)))).toEqual([]);
+    const pages = readdirSync(join(folder, "docs"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+    for (const page of pages) {
+      const links = [...readFileSync(join(folder, "docs", page), "utf8").matchAll(/\]\((\.\.\/[^)]*)\)/g)];
+      const outside = links.map(([, link]) => join(dirname(page), link!)).filter((path) => path.startsWith(".."));
+      expect(outside, page).toEqual([]);
+    }
+  });
+
   test("what is wrong on its command line is named", async () => {
     const listener = createListener().listen(0, "127.0.0.1");
     await once(listener, "listening");
@@ -257,6 +299,14 @@ describe("the archive", () => {
     expect(service.output).toMatch(/error: KEEPALIVE is "0", but must be a whole number from 1 to 3600/);
   }, 60_000);
 
+  test("what is off without its secret is said at the start", async () => {
+    const state = join(place, "two-secrets");
+    mkdirSync(state);
+    writeFileSync(join(state, "secrets"), `ADMIN_KEY=${"a".repeat(64)}\nTOKEN_KEY=${"b".repeat(64)}\n`);
+    const service = serve("--port", `${await freePort()}`, "--state", state);
+    await service.prints(/without PUSH_KEY: no Web Push and no hooks; without VAPID_KEY: no phone is woken; /);
+  }, 60_000);
+
   test("a state directory serves one at a time, also after one was killed", async () => {
     const state = join(place, "shared");
     const one = serve("--port", `${await freePort()}`, "--state", state);
@@ -270,6 +320,43 @@ describe("the archive", () => {
     await next.prints(/is ready on/);
     next.signal("SIGTERM");
     expect(await next.ended()).toBe(0);
+  }, 120_000);
+
+  test("the workerd of one that was killed is ended by the next, which delivers what was held", async () => {
+    const [port, state] = [`${await freePort()}`, join(place, "killed")];
+    // A note of a process id that another program has by now.
+    const other = spawn("/bin/sleep", ["120"]);
+    onTestFinished(() => void other.kill());
+    mkdirSync(state);
+    writeFileSync(join(state, "workerd"), `${other.pid} workerd serve`);
+
+    const one = serve("--demo", "--port", port, "--state", state);
+    await one.prints(/is ready on/);
+    expect(one.output).not.toContain("ended workerd");
+    expect(other.signalCode).toBe(null);
+    const example = (device: string, name: string) =>
+      start(join(bin, "node"), [`--env-file=${join(state, device)}.env`, `examples/${name}.mjs`], { cwd: folder, env });
+    const ring = example("doorbell", "ring");
+    expect(await ring.ended(), ring.output).toBe(0);
+    const { id, summary } = JSON.parse(ring.output);
+    expect(summary).toEqual({ held: 1 });
+
+    const workerd = Number.parseInt(readFileSync(join(state, "workerd"), "utf8"), 10);
+    onTestFailed(() => void process.kill(workerd, "SIGKILL"));
+    one.kill();
+    await one.ended();
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+
+    // That it gets the port shows that the other has ended.
+    const two = serve("--port", port, "--state", state);
+    await two.prints(/is ready on/);
+    expect(two.output).toContain(`ended workerd (process ${workerd}) of an earlier tagpost that was killed`);
+    const camera = example("kitchen-cam", "listen");
+    await camera.prints(new RegExp(`"type":"message","id":"${id}"`));
+    camera.signal("SIGINT");
+    await camera.ended();
+    two.terminate();
+    expect(await two.ended(), two.output).toBe(0);
   }, 120_000);
 
   test("`wrangler deploy --dry-run` passes, and leaves the database alone", async () => {

@@ -11,7 +11,7 @@ export const USAGE = `usage: node serve.mjs [options]
   --state DIR        the directory that keeps messages and secrets [.tagpost beside serve.mjs]
   --tls-cert FILE    a certificate with its chain, as PEM; with --tls-key, it speaks https
   --tls-key FILE     the certificate's private key, as PEM
-  --allow-private    let webhooks and the push services of phones be in private networks, too
+  --allow-private    let webhooks and the push services of phones be in private networks, and webhooks http, too
   --var NAME=VALUE   set a limit or another entry of [vars], such as KEEPALIVE=10; repeatable
   --demo             create the devices doorbell and kitchen-cam, and print what to try with them
   --help             print this

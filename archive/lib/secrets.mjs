@@ -12,6 +12,12 @@ const SECRETS = {
   VAPID_KEY: "identifies the service to the push services of phones",
 };
 
+/** What there is not without a secret that is made. */
+const USES = {
+  PUSH_KEY: "no Web Push and no hooks",
+  VAPID_KEY: "no phone is woken",
+};
+
 /** Secrets that are not made, and count if they are there. */
 const OPTIONAL = ["ADMIN_KEY_OLD", "TOKEN_KEY_OLD", "VIEWER_KEY", "PUSH_KEY_OLD"];
 
@@ -52,4 +58,14 @@ export function readSecrets(file, environment) {
     if (value) secrets[name] = value;
   }
   return secrets;
+}
+
+/**
+ * What is off because its secret is not there; empty if nothing is.
+ *
+ * @param {Record<string, string>} secrets
+ */
+export function withoutSecrets(secrets) {
+  const uses = Object.entries(USES).filter(([name]) => !secrets[name]);
+  return uses.map(([name, use]) => `without ${name}: ${use}`).join("; ");
 }

@@ -46,6 +46,11 @@ export class Command {
     this.#process.kill("SIGTERM");
   }
 
+  /** Kills it alone. What it has started runs on. */
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+
   /** What it answers when it has ended. Its output ends only with the last process that holds it. */
   async ended(): Promise<number | null> {
     await this.#closed;

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what runs and deploys without Rust, as one archive; and the command `tagpost`.
 //!
-//! The archive has one folder: the built Worker with its pages, the migrations, and the files of `archive/`. The same sources
-//! and compiler make the same bytes: names are sorted, and times and owners are left out.
+//! The archive has one folder: the built Worker with its pages, the migrations, the documentation, and the files of
+//! `archive/`. The same sources and compiler make the same bytes: names are sorted, and times and owners are left out.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use tar::{Builder, EntryType, Header};
 
 use crate::console::files;
 use crate::repository::Repository;
-use crate::{binaries, paths, setup, size, worker};
+use crate::{binaries, docs, paths, setup, size, worker};
 
 /// The version of everything that is packed.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -40,6 +40,9 @@ const COPIED: [(&str, &str); 4] = [
     ("build", "build"),
     ("examples/listen.mjs", "examples/listen.mjs"),
 ];
+
+/// The pages that are not packed: those for who works on the source, and the site's table of contents.
+const UNPACKED_PAGES: [&str; 2] = ["docs/decisions", "docs/SUMMARY.md"];
 
 /// The configuration, in which the build from source becomes the migration of the database.
 const CONFIGURATION: &str = "wrangler.toml";
@@ -100,6 +103,16 @@ fn contents() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
             }
         } else {
             add(Path::new(from), to.into())?;
+        }
+    }
+    for page in files(Path::new(docs::SOURCE))? {
+        let is_page = page.extension().is_some_and(|extension| extension == "md");
+        if is_page && !UNPACKED_PAGES.iter().any(|part| page.starts_with(part)) {
+            let text = fs::read_to_string(&page)
+                .with_context(|| format!("cannot read {}", page.display()))?;
+            let directory = page.parent().context("a page has a directory")?;
+            let text = docs::linked(&text, directory, None);
+            contents.insert(page, text.into_bytes());
         }
     }
     let configuration = fs::read_to_string(CONFIGURATION).context("cannot read wrangler.toml")?;

@@ -16,7 +16,8 @@ use anyhow::{Context, Result};
 use crate::repository::Repository;
 use crate::{setup, step};
 
-const SOURCE: &str = "docs";
+/// The directory of the pages.
+pub(crate) const SOURCE: &str = "docs";
 const MDBOOK: &str = "0.5.4";
 /// The npm project of what draws the diagrams.
 const DIAGRAMS: &str = "xtask/site";
@@ -114,7 +115,7 @@ fn copy(from: &Path, to: &Path, published: Option<&str>) -> Result<()> {
 
 /// The text of a page in `directory`, of which each link that leaves [`SOURCE`] leads to the published repository, or
 /// is its text alone.
-fn linked(text: &str, directory: &Path, published: Option<&str>) -> String {
+pub(crate) fn linked(text: &str, directory: &Path, published: Option<&str>) -> String {
     let mut result = String::new();
     let mut rest = text;
     while let Some(middle) = rest.find("](../") {

@@ -209,7 +209,9 @@ fn advice(error: &Error) -> Option<&'static str> {
             "too_many_tags" => {
                 "Leave a tag with `tagpost tag leave TAG`; `tagpost status` lists those it has."
             }
-            "unknown_tag" => "Bind a device to the tag with `tagpost tag add TAG DEVICE`.",
+            "unknown_tag" => {
+                "Bind a device to the tag with `tagpost tag add TAG DEVICE`. A device is written as @DEVICE."
+            }
             "unknown_device" => {
                 "Create it with `tagpost device add DEVICE`; `tagpost device ls` lists all devices."
             }

@@ -75,7 +75,7 @@ fn no_push_key(error: Error) -> Failure {
     match &error {
         Error::Refused(problem) if problem.code == "not_found" => {
             Failure::new("the service has no PUSH_KEY, and so no hooks").advise(
-                "Set it with `openssl rand -hex 32 | npx wrangler secret put PUSH_KEY`; see docs/webhooks.md.",
+                "Set it with `openssl rand -hex 32 | npx wrangler secret put PUSH_KEY`, on your own machine in `secrets` of the --state directory; see docs/webhooks.md.",
             )
         }
         _ => error.into(),

@@ -131,7 +131,7 @@ fn no_push_key(error: Error) -> Failure {
     match &error {
         Error::Refused(problem) if problem.code == "not_found" => {
             Failure::new("the service has no PUSH_KEY, and so no Web Push").advise(
-                "Set it with `openssl rand -hex 32 | npx wrangler secret put PUSH_KEY`; see docs/web-push.md.",
+                "Set it with `openssl rand -hex 32 | npx wrangler secret put PUSH_KEY`, on your own machine in `secrets` of the --state directory; see docs/web-push.md.",
             )
         }
         _ => error.into(),

@@ -29,7 +29,7 @@ pub struct Address(String);
 pub struct Service<'a> {
     /// Origins of this service.
     pub own: [&'a str; 2],
-    /// Whether http is allowed, and the local machine: for development.
+    /// Whether http is allowed, and the local machine: only for a service that runs on one's own.
     pub is_local: bool,
 }
 
