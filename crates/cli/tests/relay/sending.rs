@@ -300,10 +300,10 @@ async fn a_send_that_is_tried_again_says_so() {
     let shell = Shell::new()
         .with("TAGPOST_URL", "http://127.0.0.1:9")
         .with("TAGPOST_TOKEN", "token");
-    let send = ["send", "hall", "hello", "--wait=0", "--retry=3s"];
+    let send = ["send", "hall", "hello", "--wait=0", "--retry=6s"];
     let json = [&send[..], &["--json"]].concat();
     let (told, json) = tokio::join!(shell.run(&send), shell.run(&json));
-    let again = told.err.matches("tried again for up to 3 s").count();
+    let again = told.err.matches("tried again for up to 6 s").count();
     assert_eq!(again, 1, "{told:?}");
     told.code(1);
     assert_eq!(json.err.lines().count(), 1, "{json:?}");
