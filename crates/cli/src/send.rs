@@ -34,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failure> {
     let (to, message) = addressed(&options);
+    let target = to.clone();
     let client = Session::open(global)?.device()?;
     let client = client.retry_for(Duration::from_secs(options.retry.into()));
     let (payload, guessed) = payload(message, &options)?;
@@ -92,7 +93,7 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
         pending::<Infallible>().await
     };
     let published = tokio::select! {
-        published = publish.send() => published.map_err(|error| unanswered(error, &key)),
+        published = publish.send() => published.map_err(|error| refused(error, &target, &key)),
         never = told => match never {},
         () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
     };
@@ -121,17 +122,17 @@ fn random_key() -> Result<IdempotencyKey, Failure> {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-/// A failure of which it is not known whether the message was published says how to find out.
-fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
-    let is_unknown = matches!(
-        error,
-        Error::Unreachable { .. } | Error::NotUnderstood { .. }
-    );
-    let failure = Failure::from(error);
-    if is_unknown {
-        return failure.advise_as_well(again(key));
-    }
-    failure
+/// A failure of which it is not known whether the message was published says how to find out. A tag that no device has
+/// may be a device's name without its `@`.
+fn refused(error: Error, to: &Target, key: &IdempotencyKey) -> Failure {
+    let advice = match (&error, to) {
+        (Error::Unreachable { .. } | Error::NotUnderstood { .. }, _) => again(key),
+        (Error::Refused(problem), Target::Tag(tag)) if problem.code == "unknown_tag" => {
+            format!("If {tag} is a device, its address is @{tag}.")
+        }
+        _ => return error.into(),
+    };
+    Failure::from(error).advise_as_well(advice)
 }
 
 fn again(key: &IdempotencyKey) -> String {

@@ -311,6 +311,19 @@ async fn a_send_that_is_tried_again_says_so() {
 }
 
 #[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_device_that_is_taken_for_a_tag_is_answered_with_its_address() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let id = camera.id.as_str();
+    let sent = shell.run(&["send", id, "hello"]).await;
+    let address = format!("its address is @{id}.");
+    assert!(sent.err.contains(&address), "{sent:?}");
+    sent.code(1);
+}
+
+#[tokio::test]
 async fn no_option_of_a_single_message_comes_from_the_environment() {
     // Nothing listens on the port for discarding (RFC 863).
     let shell = Shell::new()
