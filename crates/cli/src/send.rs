@@ -13,7 +13,7 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
+use tagpost_client::{Client, Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
 use tagpost_core::publish::DEFAULT_WAIT;
 use tokio::time::sleep;
 
@@ -98,13 +98,34 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
         () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
     };
     spinner.finish_and_clear();
-    let published = published?;
+    report(global, &client, published?, options.follow, stop).await
+}
 
+/// Says what became of a message that was published just now; if it is followed, until every delivery is settled or
+/// `stop` ends.
+pub(crate) async fn report(
+    global: &Global,
+    client: &Client,
+    published: Trace,
+    is_followed: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<Outcome, Failure> {
     let mut report = Report::new(global);
     report.begin(&published)?;
     report.show(&published)?;
-    let last = if options.follow {
-        follow(&client, published, stop, |message| report.show(message)).await?
+    let id = published.id;
+    let last = if is_followed {
+        match follow(client, published, stop, |message| report.show(message)).await {
+            Ok(last) => last,
+            // It is published, which the exit code of an error would deny.
+            Err(failure) => {
+                let on = format!(
+                    "It is published; `tagpost trace {id} --follow` shows what becomes of it."
+                );
+                failure.advise_as_well(on).tell(global.json);
+                return Ok(Outcome::Open);
+            }
+        }
     } else {
         published
     };

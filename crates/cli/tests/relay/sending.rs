@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tagpost_client::MessageId;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Relay, Shell, fresh, next};
+use crate::support::{Network, Relay, Shell, fresh, next, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -308,6 +309,27 @@ async fn a_send_that_is_tried_again_says_so() {
     told.code(1);
     assert_eq!(json.err.lines().count(), 1, "{json:?}");
     json.code(1);
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_that_cannot_be_followed_any_more_is_published_all_the_same() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell).with("TAGPOST_URL", network.url());
+    let at_camera = format!("@{}", camera.id);
+    let send = ["send", &at_camera, "hello", "--follow", "--retry=0"];
+    let mut sending = shell.start(&send);
+    let mut lines = BufReader::new(sending.stdout.take().unwrap()).lines();
+    let id = within("the id", lines.next_line()).await.unwrap().unwrap();
+    network.down();
+    let ended = within("it to end", sending.wait_with_output()).await;
+    let ended = ended.unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    let goes_on = format!("It is published; `tagpost trace {id} --follow`");
+    assert!(told.contains(&goes_on), "{told}");
+    assert_eq!(ended.status.code(), Some(3), "{told}");
 }
 
 #[tokio::test]
