@@ -4,8 +4,6 @@
 //! Whenever it ends, it has said how to go on: with the id, or, before there is one, with the idempotency key.
 
 use std::collections::{BTreeMap, HashSet};
-use std::convert::Infallible;
-use std::future::pending;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +13,6 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use tagpost_client::{Client, Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
 use tagpost_core::publish::DEFAULT_WAIT;
-use tokio::time::sleep;
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Escalation, Global, Send, target};
@@ -28,9 +25,6 @@ use crate::usage;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
-
-/// How long an answer may be late before somebody who sees no spinner is told.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failure> {
     let (to, message) = addressed(&options);
@@ -82,19 +76,11 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     let stop = interrupted();
     tokio::pin!(stop);
     let spinner = output::spinner("publishing");
-    let (wait, retry) = (options.wait.unwrap_or(DEFAULT_WAIT), options.retry);
-    let told = async {
-        sleep(PATIENCE + Duration::from_secs(wait.into())).await;
-        if spinner.is_hidden() && !global.json && retry > 0 {
-            output::note(format!(
-                "No answer yet. A request that fails is tried again for up to {retry} s."
-            ));
-        }
-        pending::<Infallible>().await
-    };
+    let wait = Duration::from_secs(options.wait.unwrap_or(DEFAULT_WAIT).into());
+    let late = output::late(global, &spinner, wait, options.retry);
     let published = tokio::select! {
         published = publish.send() => published.map_err(|error| refused(error, &target, &key)),
-        never = told => match never {},
+        never = late => match never {},
         () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
     };
     spinner.finish_and_clear();

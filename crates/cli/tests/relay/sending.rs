@@ -309,6 +309,12 @@ async fn a_send_that_is_tried_again_says_so() {
     told.code(1);
     assert_eq!(json.err.lines().count(), 1, "{json:?}");
     json.code(1);
+
+    let mut peek = shell.start(&["peek", "camera"]);
+    let mut lines = BufReader::new(peek.stderr.take().unwrap()).lines();
+    let line = within("a line", lines.next_line()).await.unwrap().unwrap();
+    assert!(line.contains("tried again for up to 30 s"), "{line}");
+    peek.kill().await.unwrap();
 }
 
 #[tokio::test]
