@@ -353,8 +353,8 @@ function binding(tag, device) {
 }
 
 /** @param {Grant} grant */
-function granted({ publish, tags, expiresIn }) {
-  return { publish, tags, expires_in: expiresIn };
+function granted({ publish, tags, webhook, expiresIn }) {
+  return { publish, tags, webhook, expires_in: expiresIn };
 }
 
 /** @param {object} body */

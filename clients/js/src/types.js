@@ -185,6 +185,7 @@
  * @typedef {object} Grant What a token permits.
  * @property {string[]} [publish] patterns of what it may publish to, `kitchen.*` or `@camera-1`; absent: everything
  * @property {string[]} [tags] patterns of the tags that the device may join and leave; absent: none
+ * @property {boolean} [webhook] whether the device may set its own webhook; absent: it may not
  * @property {number} [expiresIn] seconds that it is valid; absent: until it is revoked
  */
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 
 import { afterAll, describe, expect, test } from "vitest";
 
-import { fresh, useRelay } from "../../../tests/harness/index.ts";
+import { claimsOf, fresh, useRelay } from "../../../tests/harness/index.ts";
 import { createClient, TagpostError } from "../src/index.js";
 import { failure, next, payloads, range, state, useClients, within } from "./support.ts";
 
@@ -268,6 +268,18 @@ describe.concurrent("the operator", () => {
     expect(await failure(own.device(name))).toMatchObject({ code: "unauthorized" });
     await admin.deleteDevice(name);
     expect(await failure(admin.device(name))).toMatchObject({ code: "unknown_device" });
+  });
+
+  test("a token and a pairing code permit what their grant says, a webhook too", async () => {
+    const name = fresh("made");
+    const grant = { publish: ["@*"], tags: ["hall.*"], webhook: true, expiresIn: 600 };
+    const { token } = await operator().createDevice(name, grant);
+    const { code } = await operator().pairingCode(name, grant);
+    const paired = (await relay.request("POST", "/v1/pair", { body: { code } })).is(200);
+    for (const claims of [claimsOf(token), claimsOf(paired.token)]) {
+      expect(claims).toMatchObject({ sub: name, publish: ["@*"], tags: ["hall.*"], webhook: true, exp: claims.iat + 600 });
+    }
+    expect(claimsOf((await operator().createDevice(name)).token)).not.toHaveProperty("webhook");
   });
 
   test("what takes the other credential is an error that says so", async () => {

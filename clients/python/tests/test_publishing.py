@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 
+import httpx
 import pytest
 
 import tagpost
@@ -24,6 +25,7 @@ from support import (
     within,
 )
 from tagpost import BadRequest, Conflict, EscalationStep, Forbidden, NotFound, Target
+from tagpost._address import claims
 
 pytestmark = pytest.mark.anyio
 
@@ -320,3 +322,17 @@ async def test_an_operator_sees_devices_tags_and_what_waits(relay: Relay, opened
             await operator.put_device(a.name, publish="kitchen.*")
     with pytest.raises(Forbidden):
         await receiver.overview()
+
+
+async def test_a_token_and_a_pairing_code_permit_what_their_grant_says_a_webhook_too(relay: Relay) -> None:
+    name = fresh("device")
+    async with relay.operator() as operator:
+        token = (await operator.put_device(name, publish=["@*"], tags=["hall.*"], webhook=True, expires_in=600)).token
+        code = await operator.pairing_code(name, publish=["@*"], tags=["hall.*"], webhook=True, expires_in=600)
+        plain = (await operator.put_device(name)).token
+    async with httpx.AsyncClient() as http:
+        paired = await http.post(f"{relay.url}/v1/pair", json={"code": code.code})
+    for said in (claims(token), claims(paired.json()["token"])):
+        assert (said["sub"], said["publish"], said["tags"], said["webhook"]) == (name, ["@*"], ["hall.*"], True)
+        assert said["exp"] == said["iat"] + 600
+    assert "webhook" not in claims(plain)

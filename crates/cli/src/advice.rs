@@ -79,14 +79,15 @@ impl Failure {
 
     /// Tells the user, and is the exit code.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
-        if !self.silent {
-            self.tell(json);
-        }
+        self.tell(json);
         ExitCode::FAILURE
     }
 
-    /// Tells the user; with JSON, as a problem document (RFC 9457) on one line.
+    /// Tells the user, if somebody is there; with JSON, as a problem document (RFC 9457) on one line.
     pub(crate) fn tell(&self, json: bool) {
+        if self.silent {
+            return;
+        }
         if json {
             // That nobody reads along is no reason to fail in another way.
             let _ = writeln!(io::stderr(), "{}", self.document());

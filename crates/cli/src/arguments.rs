@@ -94,17 +94,17 @@ pub(crate) struct Global {
     pub(crate) json: bool,
 }
 
-/// A global option without use for a command, whose help leaves it out. It is taken all the same.
-fn unused(id: &'static str, name: &'static str) -> Arg {
-    let parser = match id {
-        "token_file" => ValueParser::path_buf(),
-        _ => ValueParser::string(),
+/// The global options that a command without a service has no use for. Its help leaves them out; they are taken all
+/// the same.
+fn unused() -> [Arg; 2] {
+    let option = |id, name, parser: ValueParser| {
+        let option = Arg::new(id).long(name).value_parser(parser);
+        option.global(true).hide(true)
     };
-    Arg::new(id)
-        .long(name)
-        .global(true)
-        .hide(true)
-        .value_parser(parser)
+    [
+        option("url", "url", ValueParser::string()),
+        option("token_file", "token-file", ValueParser::path_buf()),
+    ]
 }
 
 #[derive(Debug, Subcommand)]
@@ -186,12 +186,12 @@ The admin key may do this for every device, and a device's token for the device 
         command: Hook,
     },
     /// Mint a device's token offline, from the service's TOKEN_KEY
-    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
+    #[command(args(unused()))]
     Token(Token),
     /// Store a URL and a credential in a profile
     Login(Login),
     /// Delete a profile
-    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
+    #[command(args(unused()))]
     #[command(after_help = "\
 Examples:
   tagpost logout
@@ -204,7 +204,7 @@ Examples:
   tagpost status --profile work --json")]
     Status,
     /// Print completions for a shell
-    #[command(arg(unused("url", "url")), arg(unused("token_file", "token-file")))]
+    #[command(args(unused()))]
     #[command(after_help = "\
 Examples:
   echo 'source <(tagpost completions bash)' >> ~/.bashrc

@@ -102,7 +102,11 @@ async fn revoke_one(global: &Global, device: &DeviceId, which: WhichToken) -> Re
     output::object(
         global,
         &json!({ "device": device, "token_id": id, "revoked": true }),
-        |_| format!("The token {id} of {device} is revoked. Its other tokens stay valid."),
+        |_| {
+            format!(
+                "Tokens of {device} with the id {id} are refused from now on. Its other tokens stay valid."
+            )
+        },
     )
 }
 

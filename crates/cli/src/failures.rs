@@ -5,9 +5,8 @@ use tagpost_client::{FailedDelivery, FailureFilter};
 use crate::advice::Failure;
 use crate::arguments::{Failures, Global, Resend};
 use crate::clock;
-use crate::follow::follow;
 use crate::output::{self, FAINT, Outcome};
-use crate::send::Report;
+use crate::send::report;
 use crate::session::Session;
 use crate::signals::interrupted;
 
@@ -53,17 +52,7 @@ pub(crate) async fn resend(global: &Global, options: &Resend) -> Result<Outcome,
     let sent = client.resend(options.id, &options.device, options.key.as_ref());
     let sent = sent.await;
     spinner.finish_and_clear();
-    let sent = sent?;
-    let mut report = Report::new(global);
-    report.begin(&sent)?;
-    report.show(&sent)?;
-    let last = if options.follow {
-        follow(&client, sent, interrupted(), |message| report.show(message)).await?
-    } else {
-        sent
-    };
-    report.rest(&last)?;
-    Ok(Outcome::of(&last))
+    report(global, &client, sent?, options.follow, interrupted()).await
 }
 
 /// `2h ago  expired  kitchen-cam  01J…  from doorbell to hallway  reason`

@@ -56,13 +56,19 @@ pub(crate) async fn run(global: &Global, options: &Login) -> Result<Outcome, Fai
 }
 
 /// Whether a key that lists devices is the viewer key. It is shown no payload: that is refused before it is looked
-/// whether there is such a message.
+/// whether there is such a message. An older service has neither the payload nor a viewer key.
 pub(crate) async fn is_viewer(client: &Client) -> Result<bool, Failure> {
     let id = "00000000000000000000000000".parse::<MessageId>();
     let id = id.map_err(|error| Failure::new(error.to_string()))?;
-    match client.payload(id).await {
-        Err(Error::Refused(problem)) => Ok(problem.code == "forbidden"),
-        answered => answered.map(|_| false).map_err(Failure::from),
+    Ok(is_forbidden(client.payload(id).await)?)
+}
+
+/// Any other refusal says nothing of the key.
+fn is_forbidden<T>(answer: Result<T, Error>) -> Result<bool, Error> {
+    match answer {
+        Err(Error::Refused(problem)) if problem.code == "forbidden" => Ok(true),
+        Err(Error::Refused(problem)) if problem.status == 404 => Ok(false),
+        answer => answer.map(|_| false),
     }
 }
 
@@ -160,6 +166,23 @@ mod tests {
         for key in ["", "0123456789abcdef", "a.b.c", "with.dots.in.it", "."] {
             assert_eq!(subject(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn a_key_is_the_viewers_only_if_the_payload_is_forbidden_to_it() {
+        let refused = |status: u16, code: &str| {
+            let problem = json!({ "status": status, "code": code, "detail": "" });
+            let problem = serde_json::from_value(problem).unwrap();
+            is_forbidden(Err::<(), _>(Error::Refused(problem)))
+        };
+        assert!(matches!(refused(403, "forbidden"), Ok(true)));
+        for code in ["unknown_message", "not_found", "unknown"] {
+            assert!(matches!(refused(404, code), Ok(false)), "{code}");
+        }
+        for status in [401, 403, 429, 503] {
+            assert!(refused(status, "unknown").is_err(), "{status}");
+        }
+        assert!(matches!(is_forbidden(Ok(())), Ok(false)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `tagpost peek`, and `tagpost listen --no-ack`: shows what waits for a device, and leaves everything as it is.
 
+use std::time::Duration;
+
 use tagpost_client::{DeviceId, Error, Waiting};
 
 use crate::advice::Failure;
@@ -9,6 +11,9 @@ use crate::session::Session;
 
 /// How many messages are asked for at a time.
 const PAGE: u32 = 100;
+
+/// For how many seconds a request is tried again.
+const RETRY: u32 = 30;
 
 /// Shows the messages of a device, or of the token's own, at most this many.
 pub(crate) async fn run(
@@ -21,11 +26,26 @@ pub(crate) async fn run(
         Some(device) => (session.either()?, device.clone()),
         None => session.device_and_name()?,
     };
+    let client = client.retry_for(Duration::from_secs(RETRY.into()));
     let limit = limit.unwrap_or(u32::MAX);
     let (mut left, mut after) = (limit, None::<String>);
+    let mut with_payloads = true;
     while left > 0 {
-        let page = client.waiting(&device, left.min(PAGE), after.as_deref(), true);
-        let page = page.await.map_err(not_served)?;
+        let page = client.waiting(&device, left.min(PAGE), after.as_deref(), with_payloads);
+        let spinner = output::spinner("asking");
+        let page = tokio::select! {
+            page = page => page,
+            never = output::late(global, &spinner, Duration::ZERO, RETRY) => match never {},
+        };
+        spinner.finish_and_clear();
+        let page = match page {
+            // The viewer key is shown no payloads.
+            Err(Error::Refused(problem)) if with_payloads && problem.code == "forbidden" => {
+                with_payloads = false;
+                continue;
+            }
+            page => page.map_err(not_served)?,
+        };
         for message in &page.entries {
             output::object(global, message, line)?;
         }
@@ -53,8 +73,8 @@ fn not_served(error: Error) -> Failure {
 
 fn line(message: &Waiting) -> String {
     let payload = match message.text() {
-        Ok(text) => output::text(&text.unwrap_or_default()),
-        Err(_) => output::bytes(message.size, &message.content_type),
+        Ok(Some(text)) => output::text(&text),
+        Ok(None) | Err(_) => output::bytes(message.size, &message.content_type),
     };
     let (from, to) = (&message.from, &message.to);
     let state = message.state.as_str();

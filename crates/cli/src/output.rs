@@ -1,5 +1,7 @@
 //! What is printed: lines for people, or JSON for programs; and how a command ends.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tagpost_client::{DeviceId, MessageState, RawValue, State, Trace};
+use tokio::time::sleep;
 
 use crate::advice::Failure;
 use crate::arguments::Global;
@@ -17,6 +20,9 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const OPEN: Style = AnsiColor::Yellow.on_default();
+
+/// How long an answer may be late before somebody who sees no spinner is told.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a command ended that did its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +122,23 @@ pub(crate) fn spinner(what: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
     spinner.enable_steady_tick(Duration::from_millis(100));
     style.map_or(spinner.clone(), |style| spinner.with_style(style))
+}
+
+/// Never ends. When an answer that may take `wait` is late, somebody who sees no spinner is told, and for how many seconds
+/// it is tried again.
+pub(crate) async fn late(
+    global: &Global,
+    spinner: &ProgressBar,
+    wait: Duration,
+    retry: u32,
+) -> Infallible {
+    sleep(PATIENCE + wait).await;
+    if spinner.is_hidden() && !global.json && retry > 0 {
+        note(format!(
+            "No answer yet. A request that fails is tried again for up to {retry} s."
+        ));
+    }
+    pending().await
 }
 
 /// A state in its colour, as wide as the longest.

@@ -4,8 +4,6 @@
 //! Whenever it ends, it has said how to go on: with the id, or, before there is one, with the idempotency key.
 
 use std::collections::{BTreeMap, HashSet};
-use std::convert::Infallible;
-use std::future::pending;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +11,8 @@ use std::{fs, io};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use tagpost_client::{Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
+use tagpost_client::{Client, Delivery, DeviceId, Error, IdempotencyKey, State, Target, Trace};
 use tagpost_core::publish::DEFAULT_WAIT;
-use tokio::time::sleep;
 
 use crate::advice::Failure;
 use crate::arguments::{Arguments, Escalation, Global, Send, target};
@@ -29,11 +26,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
-/// How long an answer may be late before somebody who sees no spinner is told.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failure> {
     let (to, message) = addressed(&options);
+    let target = to.clone();
     let client = Session::open(global)?.device()?;
     let client = client.retry_for(Duration::from_secs(options.retry.into()));
     let (payload, guessed) = payload(message, &options)?;
@@ -81,29 +76,42 @@ pub(crate) async fn run(global: &Global, options: Send) -> Result<Outcome, Failu
     let stop = interrupted();
     tokio::pin!(stop);
     let spinner = output::spinner("publishing");
-    let (wait, retry) = (options.wait.unwrap_or(DEFAULT_WAIT), options.retry);
-    let told = async {
-        sleep(PATIENCE + Duration::from_secs(wait.into())).await;
-        if spinner.is_hidden() && !global.json && retry > 0 {
-            output::note(format!(
-                "No answer yet. A request that fails is tried again for up to {retry} s."
-            ));
-        }
-        pending::<Infallible>().await
-    };
+    let wait = Duration::from_secs(options.wait.unwrap_or(DEFAULT_WAIT).into());
+    let late = output::late(global, &spinner, wait, options.retry);
     let published = tokio::select! {
-        published = publish.send() => published.map_err(|error| unanswered(error, &key)),
-        never = told => match never {},
+        published = publish.send() => published.map_err(|error| refused(error, &target, &key)),
+        never = late => match never {},
         () = &mut stop => Err(Failure::new("ended before the service answered").advise(again(&key))),
     };
     spinner.finish_and_clear();
-    let published = published?;
+    report(global, &client, published?, options.follow, stop).await
+}
 
+/// Says what became of a message that was published just now; if it is followed, until every delivery is settled or
+/// `stop` ends.
+pub(crate) async fn report(
+    global: &Global,
+    client: &Client,
+    published: Trace,
+    is_followed: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<Outcome, Failure> {
     let mut report = Report::new(global);
     report.begin(&published)?;
     report.show(&published)?;
-    let last = if options.follow {
-        follow(&client, published, stop, |message| report.show(message)).await?
+    let id = published.id;
+    let last = if is_followed {
+        match follow(client, published, stop, |message| report.show(message)).await {
+            Ok(last) => last,
+            // It is published, which the exit code of an error would deny.
+            Err(failure) => {
+                let on = format!(
+                    "It is published; `tagpost trace {id} --follow` shows what becomes of it."
+                );
+                failure.advise_as_well(on).tell(global.json);
+                return Ok(Outcome::Open);
+            }
+        }
     } else {
         published
     };
@@ -121,17 +129,17 @@ fn random_key() -> Result<IdempotencyKey, Failure> {
         .map_err(|error| Failure::new(error.to_string()))
 }
 
-/// A failure of which it is not known whether the message was published says how to find out.
-fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
-    let is_unknown = matches!(
-        error,
-        Error::Unreachable { .. } | Error::NotUnderstood { .. }
-    );
-    let failure = Failure::from(error);
-    if is_unknown {
-        return failure.advise_as_well(again(key));
-    }
-    failure
+/// A failure of which it is not known whether the message was published says how to find out. A tag that no device has
+/// may be a device's name without its `@`.
+fn refused(error: Error, to: &Target, key: &IdempotencyKey) -> Failure {
+    let advice = match (&error, to) {
+        (Error::Unreachable { .. } | Error::NotUnderstood { .. }, _) => again(key),
+        (Error::Refused(problem), Target::Tag(tag)) if problem.code == "unknown_tag" => {
+            format!("If {tag} is a device, its address is @{tag}.")
+        }
+        _ => return error.into(),
+    };
+    Failure::from(error).advise_as_well(advice)
 }
 
 fn again(key: &IdempotencyKey) -> String {

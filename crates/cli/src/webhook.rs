@@ -29,12 +29,8 @@ pub(crate) async fn run(global: &Global, command: Webhook) -> Result<Outcome, Fa
             max_in_flight,
             timeout,
             events,
-            receipts,
         } => {
-            let events = match receipts {
-                true => vec![Events::Message, Events::Receipt],
-                false => events.into_iter().map(Events::from).collect(),
-            };
+            let events: Vec<_> = events.into_iter().map(Events::from).collect();
             let events = (!events.is_empty()).then_some(events);
             let setting = WebhookSetting {
                 url: address,

@@ -194,14 +194,15 @@ class Client:
         *,
         publish: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
+        webhook: bool = False,
         expires_in: int | None = None,
     ) -> DeviceToken:
         """Creates a device unless it exists, and mints a token for it. Earlier tokens stay valid.
 
         `publish`: patterns of what it may publish to, everything unless given; `tags`: patterns of the tags that it may
-        bind itself to; `expires_in`: seconds.
+        bind itself to; `webhook`: whether it may set its own webhook; `expires_in`: seconds.
         """
-        grant = _grant(publish, tags, expires_in)
+        grant = _grant(publish, tags, webhook, expires_in)
         answer = await self._ask("PUT", f"v1/devices/{checked_device(device)}", body=grant)
 
         def read() -> DeviceToken:
@@ -222,10 +223,11 @@ class Client:
         *,
         publish: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
+        webhook: bool = False,
         expires_in: int | None = None,
     ) -> PairingCode:
         """Issues a code that a phone exchanges for a token of this device. It is valid for ten minutes, and once."""
-        grant = _grant(publish, tags, expires_in)
+        grant = _grant(publish, tags, webhook, expires_in)
         answer = await self._ask("POST", f"v1/devices/{checked_device(device)}/pair", body=grant)
 
         def read() -> PairingCode:
@@ -407,12 +409,12 @@ def _understood(read: Callable[[], T]) -> T:
 
 
 def _grant(
-    publish: Sequence[str] | None, tags: Sequence[str] | None, expires_in: int | None
+    publish: Sequence[str] | None, tags: Sequence[str] | None, webhook: bool, expires_in: int | None
 ) -> dict[str, object]:
     for field, patterns in (("publish", publish), ("tags", tags)):
         if isinstance(patterns, str):
             raise TypeError(f"{field} must be a list of patterns, not a string")
-    given = {"publish": publish, "tags": tags, "expires_in": expires_in}
+    given = {"publish": publish, "tags": tags, "webhook": webhook or None, "expires_in": expires_in}
     return {field: value for field, value in given.items() if value is not None}
 
 

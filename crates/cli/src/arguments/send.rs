@@ -27,7 +27,8 @@ Examples:
 
 Ends with 0 if all devices took it, 3 if some have not yet, 4 if some never will;
 with --acks-needed, with 0 as soon as that many took it;
-1 if it was not published, 2 if the command line is wrong.
+3, too, if --follow cannot reach the service any more;
+1 if it was not or may not have been published, 2 if the command line is wrong.
 
 The first line is the message's id. Ctrl-C ends the waiting, not the message: what is open is
 printed, and how to go on. Before there is an id, the idempotency key is printed, with which the

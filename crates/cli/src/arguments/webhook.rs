@@ -35,9 +35,6 @@ was disabled.")]
         /// What is posted: messages for the device, receipts of what it has sent [default: message]
         #[arg(long, value_delimiter = ',', value_name = "EVENT")]
         events: Vec<EventName>,
-        /// The same as --events message,receipt
-        #[arg(long, conflicts_with = "events")]
-        receipts: bool,
     },
     /// Show the webhook of a device
     #[command(after_help = "\

@@ -86,7 +86,7 @@ async fn one_token_is_revoked_by_its_id_or_by_itself() {
     let told = shell.run_with(&given, token).await.code(0);
     let id = tokens[1]["token_id"].as_str().unwrap();
     assert!(
-        told.starts_with(&format!("The token {id} of lock")),
+        told.starts_with(&format!("Tokens of lock with the id {id} are refused")),
         "{told}"
     );
     for (token, code) in tokens.iter().zip([1, 1, 0]) {

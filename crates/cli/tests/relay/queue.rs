@@ -3,7 +3,9 @@
 use serde_json::json;
 use tagpost_client::{State, Status, Target};
 
-use crate::support::{Relay, Shell, connected, next, outcome, send, settled, status, until};
+use crate::support::{
+    Relay, Shell, VIEWER_KEY, connected, next, outcome, send, settled, status, until,
+};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -92,6 +94,12 @@ async fn a_look_at_what_waits_leaves_no_trace() {
     let operator = Shell::operator(&relay);
     let peeked = operator.run(&["peek", camera.id.as_str()]).await.code(0);
     assert_eq!(peeked, out);
+    let viewer = Shell::of(&relay, &camera).with("TAGPOST_ADMIN_KEY", VIEWER_KEY);
+    let peeked = viewer.run(&["peek", camera.id.as_str()]).await.code(0);
+    assert!(
+        peeked.lines().count() == 4 && peeked.contains(", held: 1 bytes of application/json\n"),
+        "expected what waits without its payloads, but {peeked}"
+    );
     let other = shell.run(&["peek", doorbell.id.as_str()]).await;
     assert!(other.err.contains("forbidden"), "{other:?}");
     other.code(1);

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::support::{Device, Relay, until, within};
 
-/// How long the build of the project may take, of which other tests have built a part.
+/// How long the build of the project may take: at first it compiles every dependency.
 const BUILD: Duration = Duration::from_secs(900);
 
 /// The code blocks of a page in this language.

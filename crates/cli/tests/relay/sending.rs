@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tagpost_client::MessageId;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Relay, Shell, fresh, next};
+use crate::support::{Network, Relay, Shell, fresh, next, within};
 
 #[tokio::test]
 #[ignore = "needs the built Worker"]
@@ -300,14 +301,54 @@ async fn a_send_that_is_tried_again_says_so() {
     let shell = Shell::new()
         .with("TAGPOST_URL", "http://127.0.0.1:9")
         .with("TAGPOST_TOKEN", "token");
-    let send = ["send", "hall", "hello", "--wait=0", "--retry=3s"];
+    let send = ["send", "hall", "hello", "--wait=0", "--retry=6s"];
     let json = [&send[..], &["--json"]].concat();
     let (told, json) = tokio::join!(shell.run(&send), shell.run(&json));
-    let again = told.err.matches("tried again for up to 3 s").count();
+    let again = told.err.matches("tried again for up to 6 s").count();
     assert_eq!(again, 1, "{told:?}");
     told.code(1);
     assert_eq!(json.err.lines().count(), 1, "{json:?}");
     json.code(1);
+
+    let mut peek = shell.start(&["peek", "camera"]);
+    let mut lines = BufReader::new(peek.stderr.take().unwrap()).lines();
+    let line = within("a line", lines.next_line()).await.unwrap().unwrap();
+    assert!(line.contains("tried again for up to 30 s"), "{line}");
+    peek.kill().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_message_that_cannot_be_followed_any_more_is_published_all_the_same() {
+    let relay = Relay::shared();
+    let network = Network::to(relay.port()).await;
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell).with("TAGPOST_URL", network.url());
+    let at_camera = format!("@{}", camera.id);
+    let send = ["send", &at_camera, "hello", "--follow", "--retry=0"];
+    let mut sending = shell.start(&send);
+    let mut lines = BufReader::new(sending.stdout.take().unwrap()).lines();
+    let id = within("the id", lines.next_line()).await.unwrap().unwrap();
+    network.down();
+    let ended = within("it to end", sending.wait_with_output()).await;
+    let ended = ended.unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    let goes_on = format!("It is published; `tagpost trace {id} --follow`");
+    assert!(told.contains(&goes_on), "{told}");
+    assert_eq!(ended.status.code(), Some(3), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "needs the built Worker"]
+async fn a_device_that_is_taken_for_a_tag_is_answered_with_its_address() {
+    let relay = Relay::shared();
+    let (doorbell, camera) = (relay.device().await, relay.device().await);
+    let shell = Shell::of(&relay, &doorbell);
+    let id = camera.id.as_str();
+    let sent = shell.run(&["send", id, "hello"]).await;
+    let address = format!("its address is @{id}.");
+    assert!(sent.err.contains(&address), "{sent:?}");
+    sent.code(1);
 }
 
 #[tokio::test]
