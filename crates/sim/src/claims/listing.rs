@@ -38,7 +38,7 @@ impl Ledger {
         let ended = |id: &MessageId| self.was_settled_at(device, *id, now);
         let other = messages
             .iter()
-            .find(|id| !open.contains_key(*id) && !ended(*id));
+            .find(|id| !open.contains_key(*id) && !ended(id));
         claim("only what waits is listed", other.is_none(), || {
             format!("{other:?} does not wait for device {device}")
         })?;

@@ -59,7 +59,7 @@ impl Ledger {
         let since = |row: &OutboxRow| row.done_at.map(|at| now - at);
         let settled = |row: &OutboxRow| since(row) > Some(CHECK_INTERVAL + self.skew);
         let mut rows = self.tables[sender].outbox.iter();
-        let left = rows.find(|(_, row)| settled(*row));
+        let left = rows.find(|(_, row)| settled(row));
         claim(
             "there is no room only if no message is settled",
             is_tight(&self.limits) && left.is_none(),
